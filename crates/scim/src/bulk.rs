@@ -1,0 +1,1 @@
+//! `/Bulk` (RFC 7644 §3.7): many requests in one.

@@ -1,0 +1,36 @@
+//! How much one request may carry, in one place, so that memory is bounded by configuration and never by input.
+//! Fixed limits are constants; the two that operators tune are fields of [`Limits`].
+
+/// Longest `userName`, in bytes: 64 + 1 + 255 of an email address.
+pub const USER_NAME_BYTES: usize = 320;
+/// Longest `displayName`, in bytes.
+pub const DISPLAY_NAME_BYTES: usize = 256;
+/// Longest `externalId`, in bytes.
+pub const EXTERNAL_ID_BYTES: usize = 512;
+/// Longest string anywhere in a body, in bytes, names of attributes included.
+pub const STRING_BYTES: usize = 8192;
+/// Deepest nesting of objects and arrays in a body.
+pub const JSON_DEPTH: usize = 32;
+/// Most elements of one multi-valued attribute (members have their own limit).
+pub const VALUES_PER_ATTRIBUTE: usize = 500;
+/// Longest filter, in bytes.
+pub const FILTER_BYTES: usize = 4096;
+/// Deepest nesting of parentheses, brackets and `not` in a filter.
+pub const FILTER_DEPTH: usize = 32;
+/// Most comparisons in one filter.
+pub const FILTER_TERMS: usize = 100;
+
+/// Limits an operator may set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most operations in one PATCH.
+    pub patch_operations: usize,
+    /// Most group members named by one request, over all its operations.
+    pub members_per_request: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { patch_operations: 1_000, members_per_request: 10_000 }
+    }
+}

@@ -1,0 +1,21 @@
+//! The core Group (RFC 7643 §4.2).
+
+use super::define::{complex, reference, string};
+use super::{Attribute, GROUP, Schema};
+
+pub(super) static SCHEMA: Schema = Schema { urn: GROUP, name: "Group", description: "Group", attributes: ATTRIBUTES };
+
+const ATTRIBUTES: &[Attribute] = &[
+    string("displayName", "Name of the group for people to read").required(),
+    complex(
+        "members",
+        "Members of the group",
+        &[
+            string("value", "Identifier of the member").exact().immutable(),
+            reference("$ref", "URI of the member", &["User", "Group"]).immutable(),
+            string("display", "Name of the member for people to read").immutable(),
+            Attribute { canonical_values: &["User", "Group"], ..string("type", "Kind of the member").immutable() },
+        ],
+    )
+    .multi(),
+];
