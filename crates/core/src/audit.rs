@@ -1,0 +1,65 @@
+//! The vocabulary of the audit log: every change has exactly one event, every event one change (design §6.1).
+
+use crate::ids::{CredentialId, SourceId};
+use crate::roster::text_enum;
+
+text_enum! {
+    /// What happened.
+    AuditKind {
+        TenantCreated = "tenant.created",
+        TenantSeatsChanged = "tenant.seats_changed",
+        SourceCreated = "source.created",
+        CredentialCreated = "credential.created",
+        CredentialRevoked = "credential.revoked",
+        DirectoryUserCreated = "directory_user.created",
+        DirectoryUserUpdated = "directory_user.updated",
+        DirectoryUserDeleted = "directory_user.deleted",
+        DirectoryGroupCreated = "directory_group.created",
+        DirectoryGroupUpdated = "directory_group.updated",
+        DirectoryGroupDeleted = "directory_group.deleted",
+        DirectoryMembershipAdded = "directory_membership.added",
+        DirectoryMembershipRemoved = "directory_membership.removed",
+        MemberCreated = "member.created",
+        MemberPending = "member.pending",
+        MemberWaitlisted = "member.waitlisted",
+        MemberInvited = "member.invited",
+        MemberActivated = "member.activated",
+        MemberAdopted = "member.adopted",
+        MemberRelinked = "member.relinked",
+        MemberUpdated = "member.updated",
+        MemberSuspended = "member.suspended",
+        MemberRestored = "member.restored",
+        MemberRemoved = "member.removed",
+        SeatReleased = "seat.released",
+        GroupCreated = "sharing_group.created",
+        GroupAdopted = "sharing_group.adopted",
+        GroupRenamed = "sharing_group.renamed",
+        GroupRemoved = "sharing_group.removed",
+        GroupMemberAdded = "sharing_group.member_added",
+        GroupMemberRemoved = "sharing_group.member_removed",
+        RunHeld = "run.held",
+    }
+}
+
+/// Who did it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    Source(SourceId),
+    ApiKey(CredentialId),
+    /// Somebody with the hosted service's command line.
+    Operator,
+    /// Rollcall by itself, e.g. a seat that became free.
+    System,
+}
+
+impl Actor {
+    /// The form stored and shown: `source:<id>`, `api_key:<id>`, `operator`, `system`.
+    pub fn to_text(self) -> String {
+        match self {
+            Self::Source(id) => format!("source:{id}"),
+            Self::ApiKey(id) => format!("api_key:{id}"),
+            Self::Operator => "operator".into(),
+            Self::System => "system".into(),
+        }
+    }
+}

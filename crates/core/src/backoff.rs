@@ -1,0 +1,25 @@
+//! How long a tenant that failed waits for its next try. The state lives in the database (design §6.6).
+
+use chrono::TimeDelta;
+
+const FIRST_SECONDS: i64 = 1;
+const LONGEST_SECONDS: i64 = 300;
+
+/// The wait after the `attempts`-th failure in a row: 1 s, 2 s, 4 s … 5 min. It never gives up: the cause may be
+/// an outage, and giving up would leave a fired employee inside.
+pub fn retry_delay(attempts: u32) -> TimeDelta {
+    let doublings = attempts.saturating_sub(1).min(16);
+    TimeDelta::seconds((FIRST_SECONDS << doublings).min(LONGEST_SECONDS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_doubles_and_is_bounded() {
+        assert_eq!(retry_delay(1), TimeDelta::seconds(1));
+        assert_eq!(retry_delay(4), TimeDelta::seconds(8));
+        assert_eq!(retry_delay(u32::MAX), TimeDelta::seconds(300));
+    }
+}

@@ -1,0 +1,100 @@
+//! The directory: what the sources say (desired state).
+
+use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, RequestId, SharingGroupId, SourceId};
+use crate::roster::{MemberState, text_enum};
+
+text_enum! {
+    /// What kind of system feeds a tenant.
+    SourceKind { Scim = "scim", Agent = "agent" }
+}
+
+text_enum! {
+    /// Whether a source's word changes anything.
+    SourceMode {
+        /// Refused at the door.
+        Off = "off",
+        /// Recorded and planned, nothing changes (DX3).
+        Simulate = "simulate",
+        Live = "live",
+    }
+}
+
+text_enum! {
+    /// Why a record was skipped. Each has a remedy in `docs/operations.md`.
+    Dispute {
+        /// The record carries no usable email address (DA2, LP12).
+        NoEmail = "no_email",
+        /// Another member, fed by another live record, has the address.
+        EmailTaken = "email_taken",
+        /// A member made by hand has the address and the policy does not adopt existing members (DX2).
+        AdoptionOff = "adoption_off",
+        /// Another group has this name (DX8).
+        GroupNameTaken = "group_name_taken",
+    }
+}
+
+/// What a source says about one person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonRecord {
+    /// The address the policy's email attribute holds, if usable.
+    pub email: Option<String>,
+    pub external_id: Option<String>,
+    pub display_name: Option<String>,
+    pub given_name: Option<String>,
+    pub family_name: Option<String>,
+    pub active: bool,
+}
+
+/// Where a fact came from: the thread from a request to an audit event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub source: SourceId,
+    pub mode: SourceMode,
+    pub request: Option<RequestId>,
+}
+
+/// One touched person: what the source says now, and whom that may be in the roster.
+#[derive(Clone, Debug)]
+pub struct UserSubject {
+    pub id: DirectoryUserId,
+    pub origin: Origin,
+    /// `None` once the source deleted the record.
+    pub record: Option<PersonRecord>,
+    /// The member this record is linked to.
+    pub member: Option<MemberState>,
+    /// A member of the same source with the same external id whose record is gone: the same person again.
+    pub returning: Option<MemberState>,
+}
+
+/// One touched group.
+#[derive(Clone, Debug)]
+pub struct GroupSubject {
+    pub id: DirectoryGroupId,
+    pub origin: Origin,
+    /// The name the source gives; `None` once it deleted the group.
+    pub name: Option<String>,
+    pub sharing_group: Option<GroupState>,
+}
+
+/// One sharing group, as the planner needs to see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupState {
+    pub id: SharingGroupId,
+    pub name: String,
+    pub managed_by: Option<SourceId>,
+    /// The live directory group it follows.
+    pub directory_group: Option<DirectoryGroupId>,
+}
+
+/// One touched membership. Both ends exist in the roster: a membership whose person or group does not is
+/// looked at again when that is linked.
+#[derive(Clone, Debug)]
+pub struct MembershipSubject {
+    pub origin: Origin,
+    pub group: SharingGroupId,
+    pub member: MemberId,
+    /// The source says this person is in this group.
+    pub desired: bool,
+    /// The roster has it so.
+    pub actual: bool,
+}

@@ -1,0 +1,226 @@
+//! What a plan must not do by itself. Each guard is a named rule; what it withholds is the smallest part that
+//! would break it, and the rest goes on (design §4).
+
+use crate::directory::SourceMode;
+use crate::ids::MemberId;
+use crate::plan::{Action, Item, Plan, World};
+use crate::policy::OverLimit;
+use crate::roster::{MemberState, MemberStatus, WaitingFor, text_enum};
+use std::collections::{HashMap, HashSet};
+
+text_enum! {
+    /// Why an item was withheld; on the wire in a run's `held_reasons`.
+    HoldReason {
+        /// More people would lose access than the tenant allows in its window (DA10).
+        RemovalOverLimit = "member_removal_over_limit",
+        /// Nobody could administer the tenant any more (DA7).
+        LastAdmin = "last_active_admin",
+        /// Nobody could be reached about bills any more (DA7).
+        LastBillingContact = "last_billing_contact",
+        ProvisioningOff = "provisioning_off",
+        /// The switch for deprovisioning is off; this is what it would do (DA11).
+        DeprovisioningOff = "deprovisioning_off",
+        /// The source is in simulation: nothing of its plan happens (DX3).
+        Simulation = "simulation",
+    }
+}
+
+impl HoldReason {
+    /// What an admin can do about it.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::RemovalOverLimit => "Check that these people really left, then approve the run, or raise the limit.",
+            Self::LastAdmin => "Make another active member an admin first.",
+            Self::LastBillingContact => "Make another active member the billing contact first.",
+            Self::ProvisioningOff => "Turn automatic provisioning on, or invite the person by hand.",
+            Self::DeprovisioningOff => "Turn automatic deprovisioning on, after checking that everybody is in scope.",
+            Self::Simulation => "Set the source to live when the plan is what you want.",
+        }
+    }
+}
+
+/// The counts guards need. The lease holder keeps them; nothing counts over the tenant.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    pub seats_bought: u32,
+    pub seats_used: u32,
+    /// Members some source manages, removed ones left out.
+    pub managed: u32,
+    /// People who lost access in the policy's window, over all channels.
+    pub removals_in_window: u32,
+    pub active_admins: HashSet<MemberId>,
+    pub active_billing_contacts: HashSet<MemberId>,
+}
+
+/// What may happen, and what waits for an admin.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    pub apply: Vec<Item>,
+    pub withheld: Vec<(Item, HoldReason)>,
+    /// People in `apply` who lose access; they count against the next run's limit.
+    pub removals: u32,
+    /// Members whose irreversible part is among `withheld`.
+    pub holding: HashSet<MemberId>,
+}
+
+/// Splits a plan into what may happen now and what is withheld, with the reason.
+pub fn review(plan: Plan, world: &World) -> Verdict {
+    let mut review = Review::new(world);
+    let (claims, others): (Vec<Item>, Vec<Item>) = plan.items.into_iter().partition(claims_seat);
+    for item in others {
+        review.decide(item);
+    }
+    review.give_seats(claims);
+    review.verdict
+}
+
+fn claims_seat(item: &Item) -> bool {
+    match &item.action {
+        Action::Provision { waiting_for, .. } => waiting_for.is_none(),
+        Action::Restore { to, .. } => matches!(to, MemberStatus::Invited | MemberStatus::Active),
+        _ => false,
+    }
+}
+
+struct Review<'w> {
+    world: &'w World,
+    members: HashMap<MemberId, &'w MemberState>,
+    admins_left: usize,
+    billing_contacts_left: usize,
+    removals_left: u32,
+    seats_free: i64,
+    verdict: Verdict,
+}
+
+impl<'w> Review<'w> {
+    fn new(world: &'w World) -> Self {
+        let standing = &world.standing;
+        let touched = world.users.iter().flat_map(|user| user.member.iter().chain(&user.returning));
+        let known = touched.chain(world.holders.values()).chain(world.waiting.iter().map(|(_, member)| member));
+        let allowed = world.policy.removal_limit.allowed(standing.managed);
+        Self {
+            world,
+            members: known.map(|member| (member.id, member)).collect(),
+            admins_left: standing.active_admins.len(),
+            billing_contacts_left: standing.active_billing_contacts.len(),
+            removals_left: allowed.saturating_sub(standing.removals_in_window),
+            seats_free: i64::from(standing.seats_bought) - i64::from(standing.seats_used),
+            verdict: Verdict::default(),
+        }
+    }
+
+    fn decide(&mut self, item: Item) {
+        if is_simulated(&item) {
+            return self.withhold(item, HoldReason::Simulation);
+        }
+        match item.action {
+            Action::Suspend { member, from, .. } | Action::Remove { member, from } => self.decide_leaving(item, member, from),
+            Action::ReleaseSeat { .. } => self.withhold(item, HoldReason::RemovalOverLimit),
+            Action::Provision { .. } if !self.world.policy.auto_provision => {
+                self.withhold(item, HoldReason::ProvisioningOff);
+            }
+            _ => self.verdict.apply.push(item),
+        }
+    }
+
+    fn decide_leaving(&mut self, item: Item, id: MemberId, from: MemberStatus) {
+        let Some(member) = self.members.get(&id).copied() else { return };
+        if !self.world.policy.auto_deprovision {
+            return self.withhold(item, HoldReason::DeprovisioningOff);
+        }
+        if member.is_active_admin() && self.admins_left <= 1 {
+            return self.withhold(item, HoldReason::LastAdmin);
+        }
+        if member.is_active_billing_contact() && self.billing_contacts_left <= 1 {
+            return self.withhold(item, HoldReason::LastBillingContact);
+        }
+        let loses_access = member.has_access();
+        let over_limit = (loses_access && self.removals_left == 0) || member.held;
+        if over_limit && self.world.policy.over_limit == OverLimit::Hold {
+            return self.withhold(item, HoldReason::RemovalOverLimit);
+        }
+        if loses_access {
+            self.removals_left = self.removals_left.saturating_sub(1);
+            self.verdict.removals += 1;
+            self.admins_left -= usize::from(member.is_active_admin());
+            self.billing_contacts_left -= usize::from(member.is_active_billing_contact());
+        }
+        if over_limit {
+            self.suspend_only(item, member, from);
+        } else {
+            self.seats_free += i64::from(member.seated);
+            self.verdict.apply.push(item);
+        }
+    }
+
+    /// Ends access at once and withholds what could not be taken back: the seat, and the removal itself.
+    fn suspend_only(&mut self, item: Item, member: &MemberState, from: MemberStatus) {
+        let id = member.id;
+        let rest = match item.action {
+            Action::Remove { .. } => Action::Remove { member: id, from: MemberStatus::Suspended },
+            _ => Action::ReleaseSeat { member: id },
+        };
+        if from != MemberStatus::Suspended {
+            let action = Action::Suspend { member: id, from, release_seat: false };
+            self.verdict.apply.push(Item { action, ..item.clone() });
+        }
+        self.withhold(Item { action: rest, ..item }, HoldReason::RemovalOverLimit);
+    }
+
+    /// Gives the free seats to the people in the order the directory announced them; the rest wait.
+    fn give_seats(&mut self, mut claims: Vec<Item>) {
+        claims.sort_by_key(|item| item.subject);
+        for item in claims {
+            if is_simulated(&item) {
+                self.withhold(item, HoldReason::Simulation);
+            } else if matches!(item.action, Action::Provision { .. }) && !self.world.policy.auto_provision {
+                self.withhold(item, HoldReason::ProvisioningOff);
+            } else if self.has_seat(&item) {
+                self.verdict.apply.push(item);
+            } else if self.seats_free > 0 {
+                self.seats_free -= 1;
+                self.verdict.apply.push(item);
+            } else {
+                self.wait_for_seat(item);
+            }
+        }
+    }
+
+    fn has_seat(&self, item: &Item) -> bool {
+        match item.action {
+            Action::Restore { member, .. } => self.members.get(&member).is_some_and(|m| m.seated),
+            _ => false,
+        }
+    }
+
+    fn wait_for_seat(&mut self, item: Item) {
+        match item.action {
+            Action::Provision { profile, .. } => {
+                let (status, waiting_for) = (MemberStatus::Pending, Some(WaitingFor::Seat));
+                let action = Action::Provision { profile, status, waiting_for };
+                self.verdict.apply.push(Item { action, ..item });
+            }
+            Action::Restore { member, .. } => {
+                let waits_already = self.members.get(&member).is_some_and(|m| m.waiting_for.is_some());
+                if !waits_already {
+                    self.verdict.apply.push(Item { action: Action::Waitlist { member }, ..item });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn withhold(&mut self, item: Item, reason: HoldReason) {
+        if reason == HoldReason::RemovalOverLimit
+            && let Action::ReleaseSeat { member } | Action::Remove { member, .. } = item.action
+        {
+            self.verdict.holding.insert(member);
+        }
+        self.verdict.withheld.push((item, reason));
+    }
+}
+
+fn is_simulated(item: &Item) -> bool {
+    item.origin.is_some_and(|origin| origin.mode != SourceMode::Live)
+}
+

@@ -1,0 +1,63 @@
+//! One type per kind of identifier, so that a member's id cannot be passed where a group's is meant.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// A customer organisation.
+    TenantId,
+    /// A SCIM connection or an agent that feeds one tenant.
+    SourceId,
+    /// A token or an API key; the secret itself is kept as a digest only.
+    CredentialId,
+    /// A person as a source says; it is the SCIM `id` and never re-used.
+    DirectoryUserId,
+    /// A group as a source says; it is the SCIM `id` and never re-used.
+    DirectoryGroupId,
+    /// A person in the product.
+    MemberId,
+    /// A group in the product.
+    SharingGroupId,
+    /// One plan's life.
+    RunId,
+    /// One line of the audit log.
+    AuditEventId,
+    /// One HTTP request or command; the thread through logs, changes and audit events.
+    RequestId,
+}

@@ -1,0 +1,328 @@
+//! From what the sources say to what the roster should become: pure, deterministic, and empty once it was applied.
+
+use crate::directory::{Dispute, GroupState, GroupSubject, MembershipSubject, Origin, PersonRecord, UserSubject};
+use crate::email::fold;
+use crate::guard::Standing;
+use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId};
+use crate::matching::{Match, Matched, match_users, takes_updates};
+use crate::policy::{OnDeleted, Onboarding, Policy};
+use crate::roster::{MemberState, MemberStatus, Profile, WaitingFor, text_enum};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Everything a plan may depend on: the touched subjects and a few counts, never the whole tenant.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    pub policy: Policy,
+    /// Sorted by id.
+    pub users: Vec<UserSubject>,
+    /// Members by folded email, for every address the users ask for.
+    pub holders: HashMap<String, MemberState>,
+    /// Sorted by id.
+    pub groups: Vec<GroupSubject>,
+    /// Sharing groups by folded name, for every name the groups ask for.
+    pub group_names: HashMap<String, GroupState>,
+    pub memberships: Vec<MembershipSubject>,
+    /// The head of the waitlist in the order the directory announced the people; at least as many as could get a seat.
+    pub waiting: Vec<(DirectoryUserId, MemberState)>,
+    pub standing: Standing,
+}
+
+text_enum! {
+    /// Why an item is in the plan.
+    Why {
+        NewInDirectory = "new_in_directory",
+        MatchedByEmail = "matched_by_email",
+        MatchedByExternalId = "matched_by_external_id",
+        ProfileChanged = "profile_changed",
+        DisabledAtSource = "disabled_at_source",
+        DeletedAtSource = "deleted_at_source",
+        ActiveAtSource = "active_at_source",
+        SeatBecameFree = "seat_became_free",
+        RenamedAtSource = "renamed_at_source",
+        AddedAtSource = "added_at_source",
+        RemovedAtSource = "removed_at_source",
+    }
+}
+
+/// What an item is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "id")]
+pub enum Subject {
+    DirectoryUser(DirectoryUserId),
+    DirectoryGroup(DirectoryGroupId),
+    Member(MemberId),
+    SharingGroup(SharingGroupId),
+}
+
+/// One change of the roster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "action")]
+pub enum Action {
+    /// Makes a member. `Pending` exactly when `waiting_for` says for what.
+    Provision { profile: Profile, status: MemberStatus, waiting_for: Option<WaitingFor> },
+    /// Lets a source manage a member that exists already.
+    Adopt { member: MemberId, external_id: Option<String> },
+    /// Ties a returning person's new record to the member they had.
+    Relink { member: MemberId, external_id: Option<String> },
+    UpdateProfile { member: MemberId, before: Profile, after: Profile },
+    /// Ends access; `from` is what a restore brings back. Without `release_seat` the irreversible part waits.
+    Suspend { member: MemberId, from: MemberStatus, release_seat: bool },
+    /// Gives the seat of an already suspended member to whoever waits.
+    ReleaseSeat { member: MemberId },
+    Remove { member: MemberId, from: MemberStatus },
+    /// Gives back exactly what a suspension or removal took (PE4), or lets in who waited for a seat.
+    Restore { member: MemberId, from: MemberStatus, to: MemberStatus },
+    /// A suspended or removed member came back and no seat is free.
+    Waitlist { member: MemberId },
+    /// No longer wanted, so no longer waiting.
+    StopWaiting { member: MemberId },
+    CreateGroup { name: String },
+    AdoptGroup { group: SharingGroupId, name: String },
+    RenameGroup { group: SharingGroupId, before: String, after: String },
+    RemoveGroup { group: SharingGroupId },
+    AddToGroup { group: SharingGroupId, member: MemberId },
+    RemoveFromGroup { group: SharingGroupId, member: MemberId },
+}
+
+/// One line of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Item {
+    pub subject: Subject,
+    #[serde(flatten)]
+    pub action: Action,
+    pub why: Why,
+    /// `None` for what Rollcall does by itself, e.g. letting in the next on the waitlist.
+    #[serde(skip)]
+    pub origin: Option<Origin>,
+}
+
+/// A record that was skipped, and the text it is in dispute about (an address, a name).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disputed {
+    pub subject: Subject,
+    pub dispute: Dispute,
+    pub about: String,
+}
+
+/// What the touched subjects would make of the roster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    pub items: Vec<Item>,
+    pub disputed: Vec<Disputed>,
+}
+
+/// Works out the difference between the directory and the roster for the touched subjects.
+pub fn plan(world: &World) -> Plan {
+    let mut plan = Plan::default();
+    for (subject, matched) in world.users.iter().zip(match_users(world)) {
+        plan_user(world, subject, matched, &mut plan);
+    }
+    admit_waiting(world, &mut plan);
+    if world.policy.group_sync {
+        plan_groups(world, &mut plan);
+        plan_memberships(world, &mut plan);
+    }
+    plan
+}
+
+/// Collects one user's items under one origin.
+struct UserItems<'p> {
+    subject: &'p UserSubject,
+    plan: &'p mut Plan,
+}
+
+impl UserItems<'_> {
+    fn push(&mut self, action: Action, why: Why) {
+        let subject = Subject::DirectoryUser(self.subject.id);
+        self.plan.items.push(Item { subject, action, why, origin: Some(self.subject.origin) });
+    }
+
+    fn dispute(&mut self, dispute: Dispute) {
+        let about = self.subject.record.as_ref().and_then(|r| r.email.as_deref()).map(fold).unwrap_or_default();
+        self.plan.disputed.push(Disputed { subject: Subject::DirectoryUser(self.subject.id), dispute, about });
+    }
+}
+
+fn plan_user(world: &World, subject: &UserSubject, matched: Matched<'_>, plan: &mut Plan) {
+    let mut items = UserItems { subject, plan };
+    let record = subject.record.as_ref();
+    match (matched.who, record) {
+        (Match::Nobody, _) | (_, None) if subject.member.is_none() => {}
+        (Match::Linked(member), None) => plan_deleted(&world.policy, member, &mut items),
+        (Match::Linked(member), Some(record)) => {
+            plan_present(member, record, matched.address_free, &mut items);
+        }
+        (Match::Returning(member), Some(record)) => {
+            let external_id = record.external_id.clone();
+            items.push(Action::Relink { member: member.id, external_id }, Why::MatchedByExternalId);
+            plan_present(member, record, matched.address_free, &mut items);
+        }
+        (Match::Adopted(member), Some(record)) => {
+            let external_id = record.external_id.clone();
+            items.push(Action::Adopt { member: member.id, external_id }, Why::MatchedByEmail);
+            plan_present(member, record, true, &mut items);
+        }
+        (Match::New, Some(record)) if record.active => {
+            items.push(provision(&world.policy, record), Why::NewInDirectory);
+        }
+        (Match::Disputed(dispute), _) => items.dispute(dispute),
+        _ => {}
+    }
+}
+
+fn provision(policy: &Policy, record: &PersonRecord) -> Action {
+    let (status, waiting_for) = match (policy.approval, policy.onboarding) {
+        (true, _) => (MemberStatus::Pending, Some(WaitingFor::Approval)),
+        (false, Onboarding::Invite) => (MemberStatus::Invited, None),
+        (false, Onboarding::Federated) => (MemberStatus::Active, None),
+    };
+    Action::Provision { profile: profile(record, &record.email.clone().unwrap_or_default()), status, waiting_for }
+}
+
+fn profile(record: &PersonRecord, email: &str) -> Profile {
+    Profile {
+        email: email.to_owned(),
+        display_name: record.display_name.clone(),
+        given_name: record.given_name.clone(),
+        family_name: record.family_name.clone(),
+        external_id: record.external_id.clone(),
+    }
+}
+
+/// A linked member whose record is still there.
+fn plan_present(member: &MemberState, record: &PersonRecord, address_free: bool, items: &mut UserItems<'_>) {
+    if !record.active {
+        plan_leaving(member, Why::DisabledAtSource, items);
+    } else if matches!(member.status, MemberStatus::Suspended | MemberStatus::Removed) {
+        let to = member.suspended_from.unwrap_or(MemberStatus::Active);
+        let from = member.status;
+        items.push(Action::Restore { member: member.id, from, to }, Why::ActiveAtSource);
+    }
+    if !takes_updates(member) || (member.status == MemberStatus::Removed && !record.active) {
+        return;
+    }
+    let email = match &record.email {
+        Some(email) if address_free => email.as_str(),
+        _ => member.profile.email.as_str(),
+    };
+    if !address_free {
+        items.dispute(Dispute::EmailTaken);
+    }
+    let after = profile(record, email);
+    if after != member.profile {
+        let before = member.profile.clone();
+        items.push(Action::UpdateProfile { member: member.id, before, after }, Why::ProfileChanged);
+    }
+}
+
+fn plan_deleted(policy: &Policy, member: &MemberState, items: &mut UserItems<'_>) {
+    match (policy.on_deleted, member.status) {
+        (_, MemberStatus::Removed) => {}
+        (OnDeleted::Suspend, _) => plan_leaving(member, Why::DeletedAtSource, items),
+        (OnDeleted::Remove, from) => items.push(Action::Remove { member: member.id, from }, Why::DeletedAtSource),
+    }
+}
+
+fn plan_leaving(member: &MemberState, why: Why, items: &mut UserItems<'_>) {
+    let id = member.id;
+    match member.status {
+        MemberStatus::Removed => {}
+        MemberStatus::Suspended if member.held && member.seated => items.push(Action::ReleaseSeat { member: id }, why),
+        MemberStatus::Suspended if member.waiting_for.is_some() => items.push(Action::StopWaiting { member: id }, why),
+        MemberStatus::Suspended => {}
+        from => items.push(Action::Suspend { member: id, from, release_seat: true }, why),
+    }
+}
+
+/// Everybody at the head of the waitlist asks for a seat again; `review` gives out those that are free.
+fn admit_waiting(world: &World, plan: &mut Plan) {
+    let touched: HashSet<DirectoryUserId> = world.users.iter().map(|user| user.id).collect();
+    for (user, member) in &world.waiting {
+        let touched_and_leaving = touched.contains(user)
+            && world.users.iter().any(|u| u.id == *user && !u.record.as_ref().is_some_and(|r| r.active));
+        let restored_already = touched.contains(user) && member.status == MemberStatus::Suspended;
+        if touched_and_leaving || restored_already {
+            continue;
+        }
+        let to = match (member.suspended_from, world.policy.onboarding) {
+            (Some(former), _) => former,
+            (None, Onboarding::Invite) => MemberStatus::Invited,
+            (None, Onboarding::Federated) => MemberStatus::Active,
+        };
+        let action = Action::Restore { member: member.id, from: member.status, to };
+        plan.items.push(Item {
+            subject: Subject::DirectoryUser(*user),
+            action,
+            why: Why::SeatBecameFree,
+            origin: None,
+        });
+    }
+}
+
+fn plan_groups(world: &World, plan: &mut Plan) {
+    let mut taken: BTreeMap<String, DirectoryGroupId> = BTreeMap::new();
+    let renamed_away: HashSet<SharingGroupId> = world.groups.iter().filter_map(leaves_its_name).collect();
+    for subject in &world.groups {
+        let mut push = |action: Action, why: Why| {
+            let origin = Some(subject.origin);
+            plan.items.push(Item { subject: Subject::DirectoryGroup(subject.id), action, why, origin });
+        };
+        let Some(name) = &subject.name else {
+            if let Some(group) = &subject.sharing_group {
+                push(Action::RemoveGroup { group: group.id }, Why::DeletedAtSource);
+            }
+            continue;
+        };
+        let folded = fold(name);
+        if subject.sharing_group.as_ref().is_some_and(|group| group.name == *name) {
+            taken.insert(folded, subject.id);
+            continue;
+        }
+        let holder = world.group_names.get(&folded).filter(|holder| !renamed_away.contains(&holder.id));
+        let holder = holder.filter(|holder| subject.sharing_group.as_ref().is_none_or(|own| own.id != holder.id));
+        let adoptable = holder.filter(|holder| holder.directory_group.is_none() && holder.managed_by.is_some());
+        let contested = taken.contains_key(&folded) || (holder.is_some() && adoptable.is_none());
+        match (&subject.sharing_group, adoptable) {
+            _ if contested => {
+                let subject = Subject::DirectoryGroup(subject.id);
+                plan.disputed.push(Disputed { subject, dispute: Dispute::GroupNameTaken, about: folded });
+                continue;
+            }
+            (Some(_), Some(_)) => {
+                let subject = Subject::DirectoryGroup(subject.id);
+                plan.disputed.push(Disputed { subject, dispute: Dispute::GroupNameTaken, about: folded });
+                continue;
+            }
+            (Some(own), None) => {
+                let (before, after) = (own.name.clone(), name.clone());
+                push(Action::RenameGroup { group: own.id, before, after }, Why::RenamedAtSource);
+            }
+            (None, Some(former)) => {
+                push(Action::AdoptGroup { group: former.id, name: name.clone() }, Why::NewInDirectory);
+            }
+            (None, None) => push(Action::CreateGroup { name: name.clone() }, Why::NewInDirectory),
+        }
+        taken.insert(folded, subject.id);
+    }
+}
+
+/// A group that gives its name up in this plan frees it for another one, if that one comes later in order.
+fn leaves_its_name(subject: &GroupSubject) -> Option<SharingGroupId> {
+    let group = subject.sharing_group.as_ref()?;
+    let keeps = subject.name.as_ref().is_some_and(|name| fold(name) == fold(&group.name));
+    (!keeps).then_some(group.id)
+}
+
+fn plan_memberships(world: &World, plan: &mut Plan) {
+    for membership in &world.memberships {
+        let (group, member) = (membership.group, membership.member);
+        let (action, why) = match (membership.desired, membership.actual) {
+            (true, false) => (Action::AddToGroup { group, member }, Why::AddedAtSource),
+            (false, true) => (Action::RemoveFromGroup { group, member }, Why::RemovedAtSource),
+            _ => continue,
+        };
+        let origin = Some(membership.origin);
+        plan.items.push(Item { subject: Subject::Member(member), action, why, origin });
+    }
+}

@@ -1,0 +1,112 @@
+//! The roster: what the product holds about people (actual state).
+
+use crate::ids::{DirectoryUserId, MemberId, SourceId};
+use serde::{Deserialize, Serialize};
+
+macro_rules! text_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        pub enum $name {
+            $($(#[$vdoc])* #[serde(rename = $text)] $variant),+
+        }
+
+        impl $name {
+            /// Every value, in the order of declaration.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The word used in the database, the API and the docs.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                Self::ALL.iter().copied().find(|v| v.as_str() == text).ok_or_else(|| {
+                    let known: Vec<_> = Self::ALL.iter().map(|v| v.as_str()).collect();
+                    format!("`{text}` is not one of {}", known.join(", "))
+                })
+            }
+        }
+    };
+}
+pub(crate) use text_enum;
+
+text_enum! {
+    /// Where a member stands.
+    MemberStatus {
+        /// Known, takes no seat, got no mail: waits for an approval or a seat (PE2, LP5).
+        Pending = "pending",
+        /// Got an invitation and has not accepted it; profile changes wait until then (DX13).
+        Invited = "invited",
+        Active = "active",
+        /// Has no access; keeps role, groups and vault for [`MemberState::suspended_from`] to bring back (PE4).
+        Suspended = "suspended",
+        /// Gone from the product; data is held for an admin (DX15).
+        Removed = "removed",
+    }
+}
+
+text_enum! {
+    /// What a member may do in the product.
+    Role { Owner = "owner", Admin = "admin", Member = "member" }
+}
+
+text_enum! {
+    /// What a pending member waits for.
+    WaitingFor { Seat = "seat", Approval = "approval" }
+}
+
+/// What a directory may say about a person, and nothing else is ever copied (LP10).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    pub email: String,
+    pub display_name: Option<String>,
+    pub given_name: Option<String>,
+    pub family_name: Option<String>,
+    pub external_id: Option<String>,
+}
+
+/// One member, as the planner needs to see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberState {
+    pub id: MemberId,
+    pub profile: Profile,
+    pub status: MemberStatus,
+    pub role: Role,
+    pub billing_contact: bool,
+    /// The source that manages this member; unmanaged members are never touched (DX1).
+    pub managed_by: Option<SourceId>,
+    pub directory_user: Option<DirectoryUserId>,
+    pub suspended_from: Option<MemberStatus>,
+    pub waiting_for: Option<WaitingFor>,
+    /// Holds one of the bought seats.
+    pub seated: bool,
+    /// A guard withheld the irreversible part of this member's removal; only an approval lets it happen.
+    pub held: bool,
+}
+
+impl MemberState {
+    /// Can this member open anything now or by accepting an invitation? Losing it is what the removal limit counts.
+    pub fn has_access(&self) -> bool {
+        matches!(self.status, MemberStatus::Invited | MemberStatus::Active)
+    }
+
+    /// Is this one of the people who can administer the tenant now (DA7)?
+    pub fn is_active_admin(&self) -> bool {
+        self.status == MemberStatus::Active && matches!(self.role, Role::Owner | Role::Admin)
+    }
+
+    /// Is this one of the people who can be reached about bills now (DA7)?
+    pub fn is_active_billing_contact(&self) -> bool {
+        self.status == MemberStatus::Active && self.billing_contact
+    }
+}

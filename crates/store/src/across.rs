@@ -1,0 +1,67 @@
+//! The queries that do not know the tenant yet, or serve all of them. They are few, and all of them are here.
+
+use crate::connect::Store;
+use crate::credentials::{Credential, SecretDigest};
+use crate::error::StoreError;
+use rollcall_core::ids::TenantId;
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+#[derive(FromQueryResult)]
+struct TenantRow {
+    id: Uuid,
+}
+
+#[derive(FromQueryResult)]
+struct BacklogRow {
+    oldest: Option<chrono::DateTime<chrono::Utc>>,
+    held: i64,
+}
+
+/// How far reconciling is behind, over all tenants.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Backlog {
+    /// Age of the oldest change nobody consumed yet, in seconds; 0 when there is none.
+    pub lag_seconds: f64,
+    pub held_runs: u64,
+}
+
+impl Store {
+    /// The credential in force under this digest.
+    pub async fn credential(&self, digest: &SecretDigest) -> Result<Option<Credential>, StoreError> {
+        let tx = self.across(false).await?;
+        let sql = "SELECT c.tenant_id, c.id, c.source_id, c.kind, c.role, c.expires_at, s.mode FROM credentials c \
+                   LEFT JOIN sources s ON s.tenant_id = c.tenant_id AND s.id = c.source_id \
+                   WHERE c.digest = $1 AND c.revoked_at IS NULL";
+        tx.one(sql, [digest.to_vec().into()]).await
+    }
+
+    pub(crate) async fn tenant_by_slug(&self, slug: &str) -> Result<Option<TenantId>, StoreError> {
+        let tx = self.across(false).await?;
+        let row: Option<TenantRow> = tx.one("SELECT id FROM tenants WHERE slug = $1", [slug.into()]).await?;
+        Ok(row.map(|row| row.id.into()))
+    }
+
+    /// Tenants with changes to consume that nobody works on and whose back-off is over, at most `limit`.
+    pub async fn due_tenants(&self, limit: u32) -> Result<Vec<TenantId>, StoreError> {
+        let tx = self.across(false).await?;
+        let sql = "SELECT l.tenant_id AS id FROM tenant_leases l \
+                   WHERE (l.expires_at IS NULL OR l.expires_at <= $1) AND (l.retry_at IS NULL OR l.retry_at <= $1) \
+                   AND EXISTS (SELECT 1 FROM directory_changes c WHERE c.tenant_id = l.tenant_id) \
+                   ORDER BY l.tenant_id LIMIT $2";
+        let rows: Vec<TenantRow> = tx.all(sql, [self.clock.now().into(), i64::from(limit).into()]).await?;
+        Ok(rows.into_iter().map(|row| row.id.into()).collect())
+    }
+
+    /// For the metrics: reads one row per tenant with changes, so it is called seconds apart.
+    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let tx = self.across(false).await?;
+        let sql = "SELECT (SELECT min(c.created_at) FROM directory_changes c) AS oldest, \
+                   (SELECT count(*) FROM runs r WHERE r.state = 'held') AS held";
+        let row: Option<BacklogRow> = tx.one(sql, []).await?;
+        let Some(row) = row else { return Ok(Backlog::default()) };
+        let age = row.oldest.map(|oldest| self.clock.now() - oldest);
+        let lag_seconds = age.map_or(0.0, |age| age.as_seconds_f64().max(0.0));
+        Ok(Backlog { lag_seconds, held_runs: u64::try_from(row.held).unwrap_or(0) })
+    }
+}

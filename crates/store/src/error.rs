@@ -1,0 +1,72 @@
+//! What can go wrong in the store, classified once, so that no caller reads driver errors.
+
+use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No such row in this scope; another tenant's row is no different.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// A unique key is taken; the text names the attribute.
+    #[error("{0} is already in use")]
+    Taken(&'static str),
+    /// The row is not what the caller saw (ETag).
+    #[error("the resource changed meanwhile")]
+    Changed,
+    /// The caller's input cannot be stored; the text says what and why.
+    #[error("{0}")]
+    Invalid(String),
+    /// Another holder took the lease: what was planned is void.
+    #[error("the lease was lost")]
+    LeaseLost,
+    /// The database is away or overloaded; the same call may succeed later.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    #[error("database error: {0}")]
+    Database(String),
+}
+
+impl StoreError {
+    /// Turns a broken unique key into [`StoreError::Taken`] for `attribute`.
+    pub(crate) fn or_taken(self, attribute: &'static str) -> Self {
+        match self {
+            Self::Taken(_) => Self::Taken(attribute),
+            other => other,
+        }
+    }
+}
+
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        if let Some(SqlErr::UniqueConstraintViolation(_)) = error.sql_err() {
+            return Self::Taken("a unique value");
+        }
+        match error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(error.to_string()),
+            DbErr::Exec(RuntimeErr::SqlxError(ref cause)) | DbErr::Query(RuntimeErr::SqlxError(ref cause))
+                if is_outage(cause) =>
+            {
+                Self::Unavailable(error.to_string())
+            }
+            other => Self::Database(other.to_string()),
+        }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if is_outage(&error) { Self::Unavailable(error.to_string()) } else { Self::Database(error.to_string()) }
+    }
+}
+
+fn is_outage(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        // Class 57: the server is shutting down or starting; 53: out of resources; 40: serialization, deadlock;
+        // SQLite 5 and 6: busy, locked.
+        sqlx::Error::Database(db) => db.code().is_some_and(|code| {
+            code.len() == 5 && ["57P", "53", "40"].iter().any(|class| code.starts_with(class)) || code == "5" || code == "6"
+        }),
+        _ => false,
+    }
+}

@@ -1,0 +1,37 @@
+//! The schema, one change a file, the same files for Postgres and SQLite.
+//!
+//! Rules: a landed file never changes; changes are additive (SQLite cannot alter a foreign key in place);
+//! `tenant_id` leads every key and every foreign key, so that a row can never point into another tenant.
+
+#![allow(elided_lifetimes_in_paths, reason = "async_trait wants the trait's own spelling of `&SchemaManager`")]
+
+use sea_orm_migration::prelude::*;
+
+mod column;
+mod m20261122_000001_tenants;
+mod m20261122_000002_sources;
+mod m20261122_000003_directory;
+mod m20261122_000004_roster;
+mod m20261122_000005_runs;
+mod m20261122_000006_audit;
+mod m20261122_000007_row_level_security;
+
+pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
+
+/// Applies what is missing; safe to run from several processes one after the other.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261122_000001_tenants::Migration),
+            Box::new(m20261122_000002_sources::Migration),
+            Box::new(m20261122_000003_directory::Migration),
+            Box::new(m20261122_000004_roster::Migration),
+            Box::new(m20261122_000005_runs::Migration),
+            Box::new(m20261122_000006_audit::Migration),
+            Box::new(m20261122_000007_row_level_security::Migration),
+        ]
+    }
+}
