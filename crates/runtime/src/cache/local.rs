@@ -1,0 +1,140 @@
+//! The layer in front: what this process learned about a credential within the last second.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hashlink::LruCache;
+use tokio::time::Instant;
+
+use super::{CachedCredential, CredentialDigest};
+
+/// How long an answer is trusted without asking again: the bound on how late a revocation is felt.
+const TRUST: Duration = Duration::from_secs(1);
+/// How long this process refuses to learn a revoked credential again: longer than any request may run.
+const TOMBSTONE: Duration = Duration::from_secs(120);
+/// Most credentials remembered: some 10 MB.
+const CAPACITY: usize = 20_000;
+
+enum Known {
+    Answer {
+        value: CachedCredential,
+        until: Instant,
+    },
+    Revoked {
+        until: Instant,
+    },
+}
+
+pub(super) struct LocalLayer {
+    entries: Mutex<LruCache<CredentialDigest, Known>>,
+}
+
+impl Default for LocalLayer {
+    fn default() -> Self {
+        Self {
+            entries: Mutex::new(LruCache::new(CAPACITY)),
+        }
+    }
+}
+
+impl LocalLayer {
+    pub(super) fn now() -> Instant {
+        Instant::now()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<CredentialDigest, Known>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn get(&self, digest: &CredentialDigest, now: Instant) -> Option<CachedCredential> {
+        match self.lock().get(digest)? {
+            Known::Answer { value, until } if now < *until => Some(value.clone()),
+            Known::Revoked { until } if now < *until => Some(CachedCredential::Absent),
+            Known::Answer { .. } | Known::Revoked { .. } => None,
+        }
+    }
+
+    /// Remembers an answer to a question asked at `asked`. Never replaces a tombstone.
+    pub(super) fn put(&self, digest: &CredentialDigest, value: CachedCredential, asked: Instant) {
+        let mut entries = self.lock();
+        if let Some(Known::Revoked { until }) = entries.peek(digest)
+            && asked < *until
+        {
+            return;
+        }
+        entries.insert(
+            *digest,
+            Known::Answer {
+                value,
+                until: asked + TRUST,
+            },
+        );
+    }
+
+    pub(super) fn revoke(&self, digest: &CredentialDigest) {
+        self.lock().insert(
+            *digest,
+            Known::Revoked {
+                until: Instant::now() + TOMBSTONE,
+            },
+        );
+    }
+
+    pub(super) fn forget(&self, digest: &CredentialDigest) {
+        let mut entries = self.lock();
+        if !matches!(entries.peek(digest), Some(Known::Revoked { .. })) {
+            entries.remove(digest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn present(text: &str) -> CachedCredential {
+        CachedCredential::Present(text.into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_trusted_for_one_second_from_its_question() {
+        let layer = LocalLayer::default();
+        let asked = LocalLayer::now();
+        tokio::time::advance(Duration::from_millis(400)).await;
+        layer.put(&[1; 32], present("a"), asked);
+        tokio::time::advance(Duration::from_millis(599)).await;
+        assert_eq!(layer.get(&[1; 32], LocalLayer::now()), Some(present("a")));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(layer.get(&[1; 32], LocalLayer::now()), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_raced_with_a_revocation_cannot_bring_the_token_back() {
+        let layer = LocalLayer::default();
+        let asked = LocalLayer::now();
+        layer.revoke(&[1; 32]);
+        layer.put(&[1; 32], present("a"), asked);
+        layer.forget(&[1; 32]);
+        assert_eq!(
+            layer.get(&[1; 32], LocalLayer::now()),
+            Some(CachedCredential::Absent)
+        );
+    }
+
+    #[tokio::test]
+    async fn memory_is_bounded_and_the_least_used_goes_first() {
+        let layer = LocalLayer::default();
+        let digest = |number: usize| {
+            let mut digest = [0; 32];
+            digest[..8].copy_from_slice(&number.to_le_bytes());
+            digest
+        };
+        let asked = LocalLayer::now();
+        for number in 0..CAPACITY + 5 {
+            layer.put(&digest(number), present("a"), asked);
+        }
+        assert_eq!(layer.lock().len(), CAPACITY);
+        assert_eq!(layer.get(&digest(0), asked), None);
+        assert!(layer.get(&digest(CAPACITY), asked).is_some());
+    }
+}

@@ -1,0 +1,382 @@
+//! The arm on Redis: entries that all processes share, tombstones that outlive races, and limits that hold for all.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, IntoConnectionInfo, RedisError, Script};
+
+use super::gcra::{Rate, RateDecision};
+use super::health::Health;
+use super::reserve::Reserves;
+use super::{CacheError, CachedCredential, CredentialDigest};
+use crate::metrics::Metrics;
+
+/// How long a tombstone stays: longer than any reader may be between its look at the database and its write here.
+const TOMBSTONE_TTL: Duration = Duration::from_secs(120);
+/// How long after a change nobody may remember what the database said before it.
+const REFRESH_TTL: Duration = Duration::from_secs(5);
+/// Longest life of an entry.
+const ENTRY_TTL_LIMIT: Duration = Duration::from_secs(60);
+/// Pause between two probes of a Redis that is away, and between two tries to write a tombstone.
+const PROBE_PAUSE: Duration = Duration::from_millis(250);
+/// How long a tombstone is tried for: by then the entry it is to replace has ended by itself.
+const INVALIDATE_LIMIT: Duration = Duration::from_secs(65);
+
+/// First byte of an entry: what follows is the caller's value, or nothing.
+const PRESENT: u8 = b'P';
+const ABSENT: u8 = b'A';
+const REVOKED: u8 = b'R';
+const REFRESH: u8 = b'F';
+
+/// GCRA. KEYS: the cell. ARGV: emission interval in microseconds, burst, places wanted.
+/// Answers {places granted, remaining, microseconds until one place is free}. All or one: when not all wanted places
+/// are free it grants a single one if that is free, else none. Numbers stay below 2^53, so they are exact.
+const GCRA: &str = r"
+local interval, burst, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local tat = tonumber(redis.call('GET', KEYS[1]) or now)
+if tat < now then tat = now end
+local tolerance = interval * burst
+local granted = wanted
+if tat + interval * granted - now > tolerance then granted = 1 end
+local advanced = tat + interval * granted
+if advanced - now > tolerance then
+  return {0, 0, math.ceil(advanced - now - tolerance)}
+end
+redis.call('SET', KEYS[1], string.format('%.0f', advanced), 'PX', math.ceil((advanced - now) / 1000) + 1)
+return {granted, math.floor((tolerance - (advanced - now)) / interval), 0}
+";
+
+/// Marks an entry as outdated, unless it is a tombstone. KEYS: the entry. ARGV: life of the mark in milliseconds, the
+/// mark, what a tombstone looks like.
+const MARK_REFRESH: &str = r"
+if redis.call('GET', KEYS[1]) ~= ARGV[3] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[1]) end
+return 1
+";
+
+/// How to reach Redis.
+#[derive(Clone)]
+pub struct CacheConfig {
+    /// `redis://user:password@host:port/database` or `rediss://…`.
+    pub url: String,
+    /// Prefix of every key; tests use one of their own.
+    pub prefix: String,
+    /// Longest time for one attempt to connect.
+    pub connection_timeout: Duration,
+    /// Longest wait of a request for an answer; after that Redis counts as away.
+    pub response_timeout: Duration,
+}
+
+impl CacheConfig {
+    /// Defaults: prefix `rollcall:`, connection timeout 2 s, response timeout 500 ms.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            prefix: "rollcall:".to_owned(),
+            connection_timeout: Duration::from_secs(2),
+            response_timeout: Duration::from_millis(500),
+        }
+    }
+}
+
+pub(super) struct RedisArm {
+    shared: Arc<Shared>,
+    gcra: Script,
+    reserves: Reserves,
+}
+
+/// What the probe in the background needs.
+struct Shared {
+    connection: ConnectionManager,
+    address: String,
+    prefix: String,
+    response_timeout: Duration,
+    health: Health,
+    metrics: Metrics,
+}
+
+impl RedisArm {
+    pub(super) fn start(config: &CacheConfig, metrics: Metrics) -> Result<Self, CacheError> {
+        // The parser's message may repeat the URL, and with it a password.
+        let info = config
+            .url
+            .as_str()
+            .into_connection_info()
+            .map_err(|_| CacheError::Url)?;
+        let address = info.addr().to_string();
+        let client_error = |error: RedisError| CacheError::Client {
+            address: address.clone(),
+            reason: error.to_string(),
+        };
+        let client = Client::open(info).map_err(client_error)?;
+        let settings = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(config.connection_timeout))
+            .set_response_timeout(Some(config.response_timeout))
+            .set_number_of_retries(3);
+        let connection =
+            ConnectionManager::new_lazy_with_config(client, settings).map_err(client_error)?;
+        let shared = Arc::new(Shared {
+            connection,
+            address,
+            prefix: config.prefix.clone(),
+            response_timeout: config.response_timeout,
+            health: Health::default(),
+            metrics,
+        });
+        // Connects now, and reports a Redis that is away before the first request meets it.
+        let first = Arc::clone(&shared);
+        tokio::spawn(async move { first.ask::<String>("connect", &redis::cmd("PING")).await });
+        Ok(Self {
+            shared,
+            gcra: Script::new(GCRA),
+            reserves: Reserves::default(),
+        })
+    }
+
+    pub(super) async fn get_credential(
+        &self,
+        digest: &CredentialDigest,
+    ) -> Option<CachedCredential> {
+        let key = self.shared.credential_key(digest);
+        let found: Option<Vec<u8>> = self
+            .shared
+            .ask("get_credential", redis::cmd("GET").arg(key))
+            .await?;
+        parse(&found?)
+    }
+
+    /// Writes unless there is an entry already; answers what this process may remember for its second.
+    pub(super) async fn put_credential(
+        &self,
+        digest: &CredentialDigest,
+        value: CachedCredential,
+        ttl: Duration,
+    ) -> CachedCredential {
+        let key = self.shared.credential_key(digest);
+        let millis = ttl
+            .min(ENTRY_TTL_LIMIT)
+            .max(Duration::from_millis(1))
+            .as_millis() as u64;
+        let mut both = redis::pipe();
+        both.cmd("SET")
+            .arg(&key)
+            .arg(entry(&value))
+            .arg("NX")
+            .arg("PX")
+            .arg(millis)
+            .ignore();
+        both.cmd("GET").arg(&key);
+        let answer: Option<(Option<Vec<u8>>,)> = self.shared.ask_all("put_credential", &both).await;
+        // Another process may have been faster, or have revoked it: then what Redis holds is what counts. The value
+        // itself holds when Redis is away, as without Redis, and during a refresh.
+        answer.and_then(|(found,)| parse(&found?)).unwrap_or(value)
+    }
+
+    pub(super) async fn revoke_credential(&self, digest: &CredentialDigest) -> bool {
+        let mut set = redis::cmd("SET");
+        let ttl = TOMBSTONE_TTL.as_millis() as u64;
+        set.arg(self.shared.credential_key(digest))
+            .arg(&[REVOKED][..])
+            .arg("PX")
+            .arg(ttl);
+        self.write_for_sure(set).await
+    }
+
+    pub(super) async fn refresh_credential(&self, digest: &CredentialDigest) -> bool {
+        let mut set = redis::cmd("EVAL");
+        let ttl = REFRESH_TTL.as_millis() as u64;
+        set.arg(MARK_REFRESH)
+            .arg(1)
+            .arg(self.shared.credential_key(digest))
+            .arg(ttl)
+            .arg(&[REFRESH][..])
+            .arg(&[REVOKED][..]);
+        self.write_for_sure(set).await
+    }
+
+    /// Runs a write now or, when that fails, in the background until it succeeds or no longer matters.
+    async fn write_for_sure(&self, command: redis::Cmd) -> bool {
+        if self
+            .shared
+            .ask::<redis::Value>("invalidate", &command)
+            .await
+            .is_some()
+        {
+            return true;
+        }
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let retried = tokio::time::timeout(INVALIDATE_LIMIT, async {
+                while shared
+                    .ask::<redis::Value>("invalidate", &command)
+                    .await
+                    .is_none()
+                {
+                    tokio::time::sleep(PROBE_PAUSE).await;
+                }
+            });
+            if retried.await.is_err() {
+                tracing::warn!(
+                    "Redis was not told of a changed credential; its entry has ended by itself"
+                );
+            }
+        });
+        false
+    }
+
+    /// `None` when Redis is away.
+    pub(super) async fn rate_limit(&self, key: &str, rate: Rate) -> Option<RateDecision> {
+        if !self.shared.health.is_up() {
+            return None;
+        }
+        let wanted = match self.reserves.take(key, rate) {
+            Ok(decision) => return Some(decision),
+            Err(wanted) => wanted,
+        };
+        let interval = rate.interval().as_micros().max(1) as u64;
+        let mut call = self.gcra.prepare_invoke();
+        call.key(format!("{}rate:{key}", self.shared.prefix))
+            .arg(interval)
+            .arg(rate.burst)
+            .arg(wanted);
+        let answer: Option<(u32, u32, u64)> = self
+            .shared
+            .guarded("rate_limit", async {
+                let mut connection = self.shared.connection.clone();
+                call.invoke_async(&mut connection).await
+            })
+            .await;
+        let (granted, remaining, wait) = answer?;
+        if granted == 0 {
+            return Some(RateDecision {
+                allowed: false,
+                remaining: 0,
+                retry_after: Duration::from_micros(wait),
+            });
+        }
+        self.reserves.add(key, granted - 1, remaining);
+        let remaining = remaining.saturating_add(granted - 1);
+        Some(RateDecision {
+            allowed: true,
+            remaining,
+            retry_after: Duration::ZERO,
+        })
+    }
+
+    pub(super) async fn check(&self) -> Result<(), String> {
+        let answer: Option<String> = self.shared.ask("check", &redis::cmd("PING")).await;
+        answer.map(drop).ok_or_else(|| {
+            let address = &self.shared.address;
+            format!("Redis at {address} does not answer; lookups go to the database and limits hold per process")
+        })
+    }
+}
+
+impl Shared {
+    fn credential_key(&self, digest: &CredentialDigest) -> String {
+        let mut key = String::with_capacity(self.prefix.len() + 5 + 64);
+        key.push_str(&self.prefix);
+        key.push_str("cred:");
+        for byte in digest {
+            for half in [byte >> 4, byte & 0x0f] {
+                key.push(char::from_digit(u32::from(half), 16).unwrap_or('0'));
+            }
+        }
+        key
+    }
+
+    /// One command; `None` when Redis is away.
+    async fn ask<T: redis::FromRedisValue>(
+        self: &Arc<Self>,
+        operation: &'static str,
+        command: &redis::Cmd,
+    ) -> Option<T> {
+        let mut connection = self.connection.clone();
+        self.guarded(operation, async {
+            command.query_async(&mut connection).await
+        })
+        .await
+    }
+
+    /// One pipeline, one round trip; `None` when Redis is away.
+    async fn ask_all<T: redis::FromRedisValue>(
+        self: &Arc<Self>,
+        operation: &'static str,
+        pipeline: &redis::Pipeline,
+    ) -> Option<T> {
+        let mut connection = self.connection.clone();
+        self.guarded(operation, async {
+            pipeline.query_async(&mut connection).await
+        })
+        .await
+    }
+
+    /// Runs a call unless Redis is known to be away. A failure is counted; the first one of an outage is reported and
+    /// starts the probe.
+    async fn guarded<T>(
+        self: &Arc<Self>,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, RedisError>>,
+    ) -> Option<T> {
+        if !self.health.is_up() {
+            return None;
+        }
+        let reason = match tokio::time::timeout(self.response_timeout, call).await {
+            Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {:?}", self.response_timeout),
+        };
+        self.metrics.cache_error(operation);
+        if self.health.went_down() {
+            let address = &self.address;
+            tracing::warn!(
+                address,
+                operation,
+                reason,
+                "Redis is away; lookups go to the database until it is back"
+            );
+            tokio::spawn(Arc::clone(self).probe());
+        }
+        None
+    }
+
+    async fn probe(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(PROBE_PAUSE).await;
+            let mut connection = self.connection.clone();
+            let ping = redis::cmd("PING");
+            // The connection manager limits the attempt to connect, the response timeout the answer.
+            if ping.query_async::<String>(&mut connection).await.is_ok() {
+                break;
+            }
+        }
+        self.health.came_up();
+        tracing::info!(address = &self.address, "Redis is back");
+    }
+}
+
+fn entry(value: &CachedCredential) -> Vec<u8> {
+    match value {
+        CachedCredential::Present(text) => {
+            let mut bytes = Vec::with_capacity(text.len() + 1);
+            bytes.push(PRESENT);
+            bytes.extend_from_slice(text.as_bytes());
+            bytes
+        }
+        CachedCredential::Absent => vec![ABSENT],
+    }
+}
+
+/// `None` for a refresh mark and for anything this version did not write: ask the database.
+fn parse(entry: &[u8]) -> Option<CachedCredential> {
+    match entry.split_first()? {
+        (&PRESENT, value) => Some(CachedCredential::Present(
+            std::str::from_utf8(value).ok()?.into(),
+        )),
+        (&ABSENT | &REVOKED, []) => Some(CachedCredential::Absent),
+        _ => None,
+    }
+}

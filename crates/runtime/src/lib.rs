@@ -1,0 +1,16 @@
+//! What a process needs around the domain: the queue of wake-ups, the cache, telemetry and an orderly stop.
+//!
+//! Each port is an enum with two real arms, chosen once in `main`: RabbitMQ or in-process, Redis or in-process.
+//! Only this crate names `lapin` and `redis`. Nothing here knows what a tenant's data looks like.
+
+pub mod cache;
+pub mod metrics;
+pub mod queue;
+pub mod shutdown;
+pub mod telemetry;
+
+pub use cache::{Cache, CachedCredential, Rate, RateDecision};
+pub use metrics::Metrics;
+pub use queue::{Handled, Lane, Queue, QueueConfig, Wakeup};
+pub use shutdown::Readiness;
+pub use telemetry::TraceContext;

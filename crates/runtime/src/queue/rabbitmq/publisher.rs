@@ -1,0 +1,173 @@
+//! The background publisher: many wake-ups in flight at once, each confirmed, timed out or lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::link::{Backoff, Link};
+use super::outbox::Flight;
+use super::{Shared, topology};
+use crate::metrics::LostReason;
+
+/// How often an idle publisher looks whether its connection still stands, and what has waited for too long.
+const TICK: Duration = Duration::from_millis(100);
+/// Longest wait for the broker's answer when the publisher stops.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+/// After this many publish timeouts without one confirm the connection is given up.
+const STALL_FACTOR: u32 = 3;
+/// Persistent, as quorum queues keep every message anyway.
+const DELIVERY_MODE: u8 = 2;
+
+/// Connects, publishes, connects again; until the queue is dropped or shut down.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let publishing = async {
+        let mut backoff = Backoff::new(&shared.config);
+        loop {
+            let reason = match connect(&shared).await {
+                Ok((connection, channel)) => {
+                    backoff.reset();
+                    session(&shared, Arc::new(connection), &channel).await
+                }
+                Err(reason) => reason,
+            };
+            lose_link(&shared, reason);
+            tokio::time::sleep(backoff.next()).await;
+        }
+    };
+    let expiring = async {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            shared.outbox.expire(shared.config.publish_timeout);
+        }
+    };
+    tokio::select! {
+        () = shared.stop.cancelled() => {}
+        () = publishing => {}
+        () = expiring => {}
+    }
+    let connection = match &*shared.link.borrow() {
+        Link::Up(connection) => Some(Arc::clone(connection)),
+        Link::Starting | Link::Down(_) => None,
+    };
+    if let Some(connection) = connection {
+        // Closed for politeness: a broker that hangs is not waited for.
+        let closed = connection.close(lapin::protocol::constants::REPLY_SUCCESS, "stopped".into());
+        let _ = tokio::time::timeout(CLOSE_LIMIT, closed).await;
+    }
+    shared.link.send_replace(Link::Down("stopped".to_owned()));
+}
+
+async fn connect(shared: &Shared) -> Result<(Connection, Channel), String> {
+    let prepare = async |connection: &Connection, channel: Channel| {
+        topology::declare(connection, &shared.names, &shared.config.limits).await?;
+        channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await?;
+        Ok(channel)
+    };
+    shared.broker.connect("publisher", prepare).await
+}
+
+/// Says once per outage that the broker is away, not once per attempt.
+fn lose_link(shared: &Shared, reason: String) {
+    let before = shared.link.send_replace(Link::Down(reason.clone()));
+    if !matches!(before, Link::Down(_)) {
+        tracing::warn!(
+            address = shared.broker.address(),
+            reason,
+            "RabbitMQ is away; wake-ups are dropped and found by the sweep until it is back"
+        );
+    }
+}
+
+/// Publishes until the connection breaks; returns why. What is in flight then counts as lost.
+async fn session(shared: &Shared, connection: Arc<Connection>, channel: &Channel) -> String {
+    tracing::info!(address = shared.broker.address(), "connected to RabbitMQ");
+    shared.link.send_replace(Link::Up(Arc::clone(&connection)));
+    let mut in_flight = FuturesUnordered::new();
+    // When the broker last answered, or had nothing to answer.
+    let mut progress = Instant::now();
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            Some(outcome) = in_flight.next() => match outcome {
+                Outcome::Answered => progress = Instant::now(),
+                Outcome::Broken(reason) => return reason,
+                Outcome::TimedOut => {
+                    if progress.elapsed() > shared.config.publish_timeout * STALL_FACTOR {
+                        return "the broker confirms nothing".to_owned();
+                    }
+                }
+            },
+            flight = shared.outbox.take(), if in_flight.len() < shared.config.publish_window => {
+                if in_flight.is_empty() {
+                    progress = Instant::now();
+                }
+                in_flight.push(publish(shared, channel, flight));
+            }
+            _ = tick.tick() => {
+                if !connection.status().connected() || !channel.status().connected() {
+                    return "the connection was lost".to_owned();
+                }
+            }
+        }
+    }
+}
+
+/// What a publish says about its connection.
+enum Outcome {
+    Answered,
+    TimedOut,
+    Broken(String),
+}
+
+async fn publish(shared: &Shared, channel: &Channel, flight: Flight<'_>) -> Outcome {
+    let attempt = async {
+        let properties = BasicProperties::default()
+            .with_delivery_mode(DELIVERY_MODE)
+            .with_content_type("application/json".into())
+            .with_type("rollcall.wakeup".into());
+        // Mandatory: without its queue the broker returns the message instead of dropping it silently.
+        let options = BasicPublishOptions {
+            mandatory: true,
+            immediate: false,
+        };
+        let queue = shared.names.lane(flight.wakeup.lane).clone();
+        channel
+            .basic_publish(
+                "".into(),
+                queue,
+                options,
+                &flight.wakeup.encode(),
+                properties,
+            )
+            .await?
+            .await
+    };
+    match tokio::time::timeout(shared.config.publish_timeout, attempt).await {
+        Ok(Ok(Confirmation::Ack(None))) => flight.confirmed(),
+        Ok(Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)))) => {
+            flight.lost(LostReason::Unroutable)
+        }
+        Ok(Ok(Confirmation::Nack(None) | Confirmation::NotRequested)) => {
+            flight.lost(LostReason::Refused)
+        }
+        Ok(Err(error)) => {
+            flight.lost(LostReason::Disconnected);
+            return Outcome::Broken(error.to_string());
+        }
+        Err(_) => {
+            flight.lost(LostReason::Timeout);
+            return Outcome::TimedOut;
+        }
+    }
+    Outcome::Answered
+}

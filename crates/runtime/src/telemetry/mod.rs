@@ -1,0 +1,212 @@
+//! Logs, traces and the context that ties them together across processes.
+//!
+//! Logs go to stderr, one line an event, as text or JSON, with the trace id of the span they happened in.
+//! Spans go to an OTLP collector over HTTP when an endpoint is configured; without one the ids still exist, so that
+//! a request, its wake-up and its reconcile can be matched in the logs alone.
+
+mod log_line;
+mod span_export;
+mod trace_context;
+
+use std::io;
+use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::{EnvFilter, Registry};
+
+pub use crate::metrics::Metrics;
+pub use trace_context::TraceContext;
+
+use log_line::LogLine;
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people: one readable line, colours on a terminal.
+    #[default]
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            other => Err(format!(
+                "log format {other:?} is neither \"text\" nor \"json\""
+            )),
+        }
+    }
+}
+
+/// What [`init`] needs to know. `Default` logs text at `info` and exports no spans.
+#[derive(Clone, Debug)]
+pub struct TelemetryConfig {
+    /// How a log line looks.
+    pub log_format: LogFormat,
+    /// Directives as in `RUST_LOG`, e.g. `info,rollcall_worker=debug`.
+    pub log_filter: String,
+    /// Base address of an OTLP/HTTP collector (`http://127.0.0.1:4318`); `/v1/traces` is appended unless present.
+    pub otlp_endpoint: Option<String>,
+    /// Share of new traces that are exported, 0.0 to 1.0. A sampled parent is always followed.
+    pub trace_ratio: f64,
+    /// `service.name` of the spans, e.g. `rollcall-worker`.
+    pub service_name: String,
+    /// `service.version` of the spans.
+    pub service_version: String,
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self {
+            log_format: LogFormat::Text,
+            log_filter: "info".to_owned(),
+            otlp_endpoint: None,
+            trace_ratio: 1.0,
+            service_name: "rollcall".to_owned(),
+            service_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// Why telemetry did not start: each is a mistake in the configuration or in `main`.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter directives do not parse.
+    #[error(
+        "log_filter {filter:?} is not a list of directives such as \"info,rollcall_worker=debug\": {source}"
+    )]
+    Filter {
+        /// The setting as given.
+        filter: String,
+        /// What the parser says.
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// The exporter cannot be built, mostly because of its address.
+    #[error("otlp_endpoint {endpoint:?} cannot be used: {reason}")]
+    Exporter {
+        /// The setting as given.
+        endpoint: String,
+        /// What the exporter says.
+        reason: String,
+    },
+    /// `init` was called twice in one process.
+    #[error("telemetry is initialised already")]
+    AlreadyInitialised,
+}
+
+/// Keeps the span exporter alive. Call [`Telemetry::shutdown`] last in `main`.
+#[must_use = "spans that are not flushed by shutdown() are lost"]
+#[derive(Debug)]
+pub struct Telemetry {
+    provider: SdkTracerProvider,
+}
+
+/// Longest wait for the collector at the end of a process.
+const FLUSH_LIMIT: Duration = Duration::from_secs(5);
+
+/// Installs logging and tracing for the whole process. Must be called on a tokio runtime, which carries the exports.
+///
+/// # Errors
+/// See [`TelemetryError`]; nothing is installed then.
+pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
+    let provider = span_export::provider(config)?;
+    let subscriber = subscriber(config, &provider, io::stderr)?;
+    tracing::subscriber::set_global_default(subscriber.registry)
+        .map_err(|_| TelemetryError::AlreadyInitialised)?;
+    tracing::dispatcher::get_default(|dispatch| {
+        // Set once, right after the only successful installation.
+        let _ = subscriber.dispatch.set(dispatch.downgrade());
+    });
+    Ok(Telemetry { provider })
+}
+
+impl Telemetry {
+    /// Sends the spans still waiting, for at most five seconds.
+    pub async fn shutdown(self) {
+        let provider = self.provider;
+        // The batch processor blocks its caller, and needs the runtime's threads to send.
+        let stopped =
+            tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(FLUSH_LIMIT)).await;
+        match stopped {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "spans were not flushed"),
+            Err(error) => tracing::warn!(%error, "spans were not flushed"),
+        }
+    }
+}
+
+/// A subscriber and the cell its log lines find their own dispatcher in.
+struct Subscriber<S> {
+    registry: S,
+    dispatch: Arc<OnceLock<tracing::dispatcher::WeakDispatch>>,
+}
+
+fn subscriber<W>(
+    config: &TelemetryConfig,
+    provider: &SdkTracerProvider,
+    writer: W,
+) -> Result<Subscriber<impl tracing::Subscriber + Send + Sync + use<W>>, TelemetryError>
+where
+    W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
+{
+    let dispatch = Arc::new(OnceLock::new());
+    let registry = Registry::default()
+        .with(filter(&config.log_filter)?)
+        .with(
+            tracing_opentelemetry::layer()
+                .with_tracer(provider.tracer("rollcall"))
+                .with_location(false)
+                .with_threads(false)
+                .with_tracked_inactivity(false),
+        )
+        .with(log_layer(config.log_format, Arc::clone(&dispatch), writer));
+    Ok(Subscriber { registry, dispatch })
+}
+
+fn log_layer<S, W>(
+    format: LogFormat,
+    dispatch: Arc<OnceLock<tracing::dispatcher::WeakDispatch>>,
+    writer: W,
+) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
+    W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
+{
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    match format {
+        LogFormat::Text => {
+            let colours = io::IsTerminal::is_terminal(&io::stderr());
+            layer
+                .with_ansi(colours)
+                .event_format(LogLine::text(dispatch))
+                .boxed()
+        }
+        LogFormat::Json => layer
+            .with_ansi(false)
+            .fmt_fields(tracing_subscriber::fmt::format::JsonFields::new())
+            .event_format(LogLine::json(dispatch))
+            .boxed(),
+    }
+}
+
+/// The configured directives, behind defaults that keep the AMQP client's own error lines out: this crate reports
+/// every outage once, with what happens next.
+fn filter(directives: &str) -> Result<EnvFilter, TelemetryError> {
+    let quiet = "lapin=off,async_rs=off,sqlx=warn,sea_orm=warn,opentelemetry=warn";
+    EnvFilter::try_new(format!("{quiet},{directives}")).map_err(|source| TelemetryError::Filter {
+        filter: directives.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests;
