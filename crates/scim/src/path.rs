@@ -2,10 +2,12 @@
 //! knows what it points to. Filters, sorting, projections and patches all name attributes through this.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use crate::dialect::Quirks;
+use crate::dialect::{Quirk, Quirks};
 use crate::error::ScimError;
-use crate::schema::{Kind, ResourceKind};
+use crate::limits::STRING_BYTES;
+use crate::schema::{Attribute, Kind, ResourceKind, is_urn};
 
 /// A resolved attribute path. Names are in canonical spelling, so comparing them with `==` is right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +30,229 @@ impl AttrPath {
     /// # Errors
     /// `invalidPath` when the text is not a path or the attribute is unknown.
     pub fn resolve(kind: ResourceKind, text: &str, quirks: &mut Quirks) -> Result<Self, ScimError> {
-        todo!("{kind:?} {text} {quirks:?}")
+        match resolve(kind, text, quirks) {
+            Ok(resolved) => Ok(resolved.path),
+            Err(PathError::Malformed(reason) | PathError::Unknown(reason)) => Err(ScimError::invalid_path(reason)),
+        }
     }
 
     /// `attribute` or `attribute.sub`, for matching core attributes against known columns: `("emails", Some("value"))`.
     #[must_use]
     pub fn core(&self) -> Option<(&str, Option<&str>)> {
         self.extension.is_none().then(|| (self.attribute.as_ref(), self.sub.as_deref()))
+    }
+}
+
+impl fmt::Display for AttrPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(urn) = &self.extension {
+            write!(f, "{urn}:")?;
+        }
+        f.write_str(&self.attribute)?;
+        if let Some(sub) = &self.sub {
+            write!(f, ".{sub}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a text is not a path of a kind of resource. Patches ignore unknown attributes and refuse malformed paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PathError {
+    Malformed(String),
+    Unknown(String),
+}
+
+/// A path with the definitions it was resolved by; there are none for attributes of unknown extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct Resolved {
+    pub(crate) path: AttrPath,
+    pub(crate) attribute: Option<&'static Attribute>,
+    pub(crate) sub: Option<&'static Attribute>,
+}
+
+impl Resolved {
+    fn new(
+        extension: Option<Cow<'static, str>>,
+        attribute: &'static Attribute,
+        sub: Option<&'static Attribute>,
+    ) -> Self {
+        let leaf = sub.unwrap_or(attribute);
+        let path = AttrPath {
+            extension,
+            attribute: attribute.name.into(),
+            sub: sub.map(|sub| sub.name.into()),
+            kind: leaf.kind,
+            case_exact: leaf.case_exact,
+            multi: attribute.multi,
+        };
+        Self { path, attribute: Some(attribute), sub }
+    }
+
+    fn custom(urn: &str, attribute: &str, sub: Option<&str>) -> Self {
+        let path = AttrPath {
+            extension: Some(urn.to_owned().into()),
+            attribute: attribute.to_owned().into(),
+            sub: sub.map(|sub| sub.to_owned().into()),
+            kind: Kind::Any,
+            case_exact: false,
+            multi: false,
+        };
+        Self { path, attribute: None, sub: None }
+    }
+
+    /// The same attribute with another sub-attribute.
+    pub(crate) fn with_sub(&self, name: &str, quirks: &mut Quirks) -> Result<Self, PathError> {
+        let extension = self.path.extension.clone();
+        let Some(attribute) = self.attribute else {
+            check_name(name)?;
+            return Ok(Self::custom(extension.as_deref().unwrap_or_default(), &self.path.attribute, Some(name)));
+        };
+        let sub = attribute.sub(name).ok_or_else(|| unknown(format_args!("{}.{name}", self.path.attribute)))?;
+        note_case(sub.name, name, quirks);
+        Ok(Self::new(extension, attribute, Some(sub)))
+    }
+
+    /// A whole complex attribute as what it is compared by: `emails` as `emails.value`.
+    pub(crate) fn comparable(self) -> Self {
+        match (self.attribute, self.path.sub.is_none()) {
+            (Some(attribute), true) if attribute.kind == Kind::Complex => match attribute.default_sub() {
+                Some(sub) => Self::new(self.path.extension, attribute, Some(sub)),
+                None => self,
+            },
+            _ => self,
+        }
+    }
+}
+
+/// Resolves `[urn:]name[.sub]`. A name that the core schema does not have is looked up in the extensions (`manager`).
+pub(crate) fn resolve(kind: ResourceKind, text: &str, quirks: &mut Quirks) -> Result<Resolved, PathError> {
+    let (place, names) = split_urn(kind, text)?;
+    let (name, sub) = match names.split_once('.') {
+        Some((name, sub)) => (name, Some(sub)),
+        None => (names, None),
+    };
+    check_name(name)?;
+    let resolved = match place {
+        Place::Core => in_core(kind, name, quirks)?,
+        Place::Known(schema) => {
+            let attribute = schema.attribute(name).ok_or_else(|| unknown(format_args!("{text}")))?;
+            note_case(attribute.name, name, quirks);
+            Resolved::new(Some(schema.urn.into()), attribute, None)
+        }
+        Place::Custom(urn) => Resolved::custom(urn, name, None),
+    };
+    match sub {
+        Some(sub) => {
+            check_name(sub)?;
+            resolved.with_sub(sub, quirks)
+        }
+        None => Ok(resolved),
+    }
+}
+
+fn in_core(kind: ResourceKind, name: &str, quirks: &mut Quirks) -> Result<Resolved, PathError> {
+    if let Some(attribute) = kind.attribute(name) {
+        note_case(attribute.name, name, quirks);
+        return Ok(Resolved::new(None, attribute, None));
+    }
+    let (schema, attribute) = kind.extension_attribute(name).ok_or_else(|| unknown(format_args!("{name}")))?;
+    quirks.note(Quirk::BareExtensionAttribute);
+    Ok(Resolved::new(Some(schema.urn.into()), attribute, None))
+}
+
+/// Where a name lives.
+enum Place<'a> {
+    Core,
+    Known(&'static crate::schema::Schema),
+    Custom(&'a str),
+}
+
+/// Splits `urn:…:name` after the URN. URNs contain dots and colons themselves, so the known ones are tried first; of others the
+/// last colon ends the URN.
+fn split_urn(kind: ResourceKind, text: &str) -> Result<(Place<'_>, &str), PathError> {
+    if text.len() > STRING_BYTES {
+        return Err(PathError::Malformed("the path is too long".into()));
+    }
+    if !is_urn(text) {
+        return Ok((Place::Core, text));
+    }
+    if let Some(names) = strip_urn(text, kind.core().urn) {
+        return Ok((Place::Core, names));
+    }
+    for schema in kind.extensions() {
+        if let Some(names) = strip_urn(text, schema.urn) {
+            return Ok((Place::Known(schema), names));
+        }
+    }
+    match text.rsplit_once(':') {
+        Some((urn, names)) if urn.len() > "urn:".len() => Ok((Place::Custom(urn), names)),
+        _ => Err(PathError::Malformed(format!("{} is not an attribute path", quoted(text)))),
+    }
+}
+
+fn strip_urn<'a>(text: &'a str, urn: &str) -> Option<&'a str> {
+    let (start, rest) = text.split_at_checked(urn.len())?;
+    if start.eq_ignore_ascii_case(urn) { rest.strip_prefix(':') } else { None }
+}
+
+/// An attribute name (RFC 7643 §2.1): a letter, then letters, digits, `-` and `_`; `$ref` counts.
+pub(crate) fn check_name(name: &str) -> Result<(), PathError> {
+    let rest = name.strip_prefix('$').unwrap_or(name);
+    let good = rest.starts_with(|c: char| c.is_ascii_alphabetic())
+        && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if good { Ok(()) } else { Err(PathError::Malformed(format!("{} is not an attribute name", quoted(name)))) }
+}
+
+fn unknown(name: fmt::Arguments<'_>) -> PathError {
+    PathError::Unknown(format!("there is no attribute {name}"))
+}
+
+fn note_case(canonical: &str, written: &str, quirks: &mut Quirks) {
+    if canonical != written {
+        quirks.note(Quirk::AttributeCase);
+    }
+}
+
+/// Client text for a message: quoted, escaped, and cut where it is long.
+pub(crate) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 80;
+    if text.chars().count() <= SHOWN {
+        return format!("{text:?}");
+    }
+    format!("{:?}…", text.chars().take(SHOWN).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user_path(text: &str) -> Result<String, ScimError> {
+        AttrPath::resolve(ResourceKind::User, text, &mut Quirks::new()).map(|path| path.to_string())
+    }
+
+    #[test]
+    fn paths_resolve_to_their_canonical_spelling() {
+        const E: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+        for (text, canonical) in [
+            ("USERNAME", "userName".to_owned()),
+            ("name.FamilyName", "name.familyName".into()),
+            ("urn:ietf:params:scim:schemas:core:2.0:user:emails.VALUE", "emails.value".into()),
+            ("manager", format!("{E}:manager")),
+            ("Manager.Value", format!("{E}:manager.value")),
+            (&format!("{E}:employeeNumber"), format!("{E}:employeeNumber")),
+            ("urn:acme:hr:1.0:User:badge.colour", "urn:acme:hr:1.0:User:badge.colour".into()),
+            ("meta.lastModified", "meta.lastModified".into()),
+            ("groups.$ref", "groups.$ref".into()),
+        ] {
+            assert_eq!(user_path(text), Ok(canonical), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        for text in ["", ".", "foo", "name.", "name.foo", "a b", "name..x", "urn:", "urn:x", "userName.x", "9a", "ä", "name.a.b"] {
+            assert!(user_path(text).is_err(), "{text}");
+        }
     }
 }

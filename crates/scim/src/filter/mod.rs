@@ -1,4 +1,12 @@
-//! Filters (RFC 7644 §3.4.2.2), with the extensions that Entra and Ping need.
+//! Filters (RFC 7644 §3.4.2.2), with the extensions that Entra and Ping need. The parser resolves names against the schema
+//! and values against the attribute's type, so that what is left for a translator to SQL is a small tree without surprises.
+
+mod evaluate;
+mod lexer;
+mod parse;
+mod print;
+#[cfg(test)]
+mod tests;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Number, Value};
@@ -8,14 +16,18 @@ use crate::error::ScimError;
 use crate::path::AttrPath;
 use crate::schema::ResourceKind;
 
-/// A parsed filter. `and` and `or` are flat lists of at least two.
+pub(crate) use parse::parse_element;
+
+/// A parsed filter. The lists of `And` and `Or` are flat and have at least two entries; build them with [`Filter::all`] and
+/// [`Filter::any`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Filter {
     And(Vec<Filter>),
     Or(Vec<Filter>),
     Not(Box<Filter>),
     /// `path op value`; on a multi-valued attribute true when any value compares so. `ne` is the exact opposite of `eq`: true
-    /// also for an unassigned attribute.
+    /// also for an unassigned attribute. Strings are compared folded ([`crate::fold()`]) unless the path is `case_exact`; their
+    /// order is that of their UTF-8 bytes.
     Compare { path: AttrPath, op: CompareOp, value: CompareValue },
     /// `path pr`: assigned, and not empty.
     Present(AttrPath),
@@ -38,14 +50,29 @@ pub enum CompareOp {
     Le,
 }
 
+impl CompareOp {
+    /// Whether it asks for an order.
+    #[must_use]
+    pub const fn is_order(self) -> bool {
+        matches!(self, Self::Gt | Self::Ge | Self::Lt | Self::Le)
+    }
+
+    /// Whether it asks for a part of a string.
+    #[must_use]
+    pub const fn is_substring(self) -> bool {
+        matches!(self, Self::Co | Self::Sw | Self::Ew)
+    }
+}
+
 /// What is compared against, already of the attribute's type. `eq null` is `not (x pr)`, so there is no null.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CompareValue {
     String(String),
+    /// Only with `eq` and `ne`.
     Boolean(bool),
-    /// An instant; the text form does not matter.
+    /// An instant; the text form does not matter. Not with `co`, `sw`, `ew`.
     DateTime(DateTime<Utc>),
-    /// Only for attributes of unknown extensions (`Kind::Any`).
+    /// Only for attributes of unknown extensions (`Kind::Any`). Not with `co`, `sw`, `ew`.
     Number(Number),
 }
 
@@ -55,20 +82,52 @@ impl Filter {
     /// # Errors
     /// `invalidFilter`, with the place and the reason.
     pub fn parse(kind: ResourceKind, text: &str, quirks: &mut Quirks) -> Result<Self, ScimError> {
-        todo!("{kind:?} {text} {quirks:?}")
+        parse::parse(kind, text, quirks)
     }
 
     /// Whether a full resource (as [`crate::render`] builds it) fulfils the filter: the reference that every SQL translation
-    /// must agree with.
+    /// must agree with. A user of whom `active` is not said counts as active.
     #[must_use]
     pub fn matches(&self, resource: &Value) -> bool {
-        todo!("{self:?} {resource}")
+        evaluate::matches(self, resource)
+    }
+
+    /// Whether one element of a multi-valued attribute fulfils the inside of a value path.
+    #[must_use]
+    pub fn matches_element(&self, element: &Value) -> bool {
+        evaluate::matches_element(self, element)
+    }
+
+    /// All of `filters`; of a single one, that one.
+    #[must_use]
+    pub fn all(filters: Vec<Self>) -> Self {
+        join(filters, Self::And, |filter| match filter {
+            Self::And(inner) => Ok(inner),
+            other => Err(other),
+        })
+    }
+
+    /// Any of `filters`; of a single one, that one.
+    #[must_use]
+    pub fn any(filters: Vec<Self>) -> Self {
+        join(filters, Self::Or, |filter| match filter {
+            Self::Or(inner) => Ok(inner),
+            other => Err(other),
+        })
     }
 }
 
-impl std::fmt::Display for Filter {
-    /// Canonical text; parsing it gives an equal filter.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        todo!("{}", f.alternate())
+fn join(
+    filters: Vec<Filter>,
+    list: fn(Vec<Filter>) -> Filter,
+    flatten: fn(Filter) -> Result<Vec<Filter>, Filter>,
+) -> Filter {
+    let mut flat = Vec::with_capacity(filters.len());
+    for filter in filters {
+        match flatten(filter) {
+            Ok(inner) => flat.extend(inner),
+            Err(filter) => flat.push(filter),
+        }
     }
+    if flat.len() == 1 { flat.remove(0) } else { list(flat) }
 }

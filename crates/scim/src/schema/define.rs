@@ -100,6 +100,10 @@ impl Attribute {
         Self { returned: Returned::Always, ..self }
     }
 
+    pub(super) const fn on_request(self) -> Self {
+        Self { returned: Returned::Request, ..self }
+    }
+
     pub(super) const fn unique(self) -> Self {
         Self { uniqueness: Uniqueness::Server, ..self }
     }

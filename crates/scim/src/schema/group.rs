@@ -13,7 +13,8 @@ const ATTRIBUTES: &[Attribute] = &[
         &[
             string("value", "Identifier of the member").exact().immutable(),
             reference("$ref", "URI of the member", &["User", "Group"]).immutable(),
-            string("display", "Name of the member for people to read").immutable(),
+            // Returned on request only: showing it would cost a look at every member. Sent values are ignored.
+            string("display", "Name of the member for people to read").read_only().on_request(),
             Attribute { canonical_values: &["User", "Group"], ..string("type", "Kind of the member").immutable() },
         ],
     )

@@ -15,6 +15,9 @@ pub const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 /// Enterprise User extension (RFC 7643 §4.3).
 pub const ENTERPRISE_USER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
+/// How Entra's documentation misspells [`ENTERPRISE_USER`]; tenants copy it.
+const ENTERPRISE_USER_MISTYPED: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0User";
+
 /// The type of a value (RFC 7643 §2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -199,6 +202,14 @@ impl ResourceKind {
     #[must_use]
     pub fn extension_attribute(self, name: &str) -> Option<(&'static Schema, &'static Attribute)> {
         self.extensions().iter().find_map(|schema| Some((*schema, schema.attribute(name)?)))
+    }
+
+    /// The extension of this URN, in any case; Entra's misspelling counts.
+    #[must_use]
+    pub fn extension(self, urn: &str) -> Option<&'static Schema> {
+        let mistyped = urn.eq_ignore_ascii_case(ENTERPRISE_USER_MISTYPED);
+        let urn = if mistyped { ENTERPRISE_USER } else { urn };
+        self.extensions().iter().copied().find(|schema| schema.urn.eq_ignore_ascii_case(urn))
     }
 
     /// Every core and common attribute.

@@ -1,0 +1,254 @@
+//! A user in canonical form.
+
+use serde_json::{Map, Value};
+
+use super::{check_required, settle_common, text};
+use crate::canonical::read_body;
+use crate::dialect::Quirks;
+use crate::email::is_email;
+use crate::error::ScimError;
+use crate::limits::USER_NAME_BYTES;
+use crate::schema::ResourceKind;
+
+/// A user's attributes in canonical form: schema spelling, no nulls, no empty lists, booleans as booleans, at most one
+/// primary a list, the password dropped, extensions under their URN. `schemas`, `id`, `meta` and `groups` are not among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserResource {
+    attributes: Map<String, Value>,
+}
+
+impl UserResource {
+    /// Reads a POST or PUT body.
+    ///
+    /// # Errors
+    /// `invalidSyntax` when it is no SCIM user at all, `invalidValue` naming the attribute otherwise.
+    pub fn from_json(body: Value, quirks: &mut Quirks) -> Result<Self, ScimError> {
+        Self::checked(read_body(ResourceKind::User, body, quirks)?.attributes)
+    }
+
+    /// Accepts canonical attributes that make a valid user.
+    pub(crate) fn checked(mut attributes: Map<String, Value>) -> Result<Self, ScimError> {
+        check_required(&attributes, "userName", USER_NAME_BYTES)?;
+        settle_common(&mut attributes)?;
+        let user = Self { attributes };
+        if user.preferred_email().is_some_and(|email| !is_email(email)) {
+            return Err(ScimError::invalid_value("emails: the primary value is not an email address"));
+        }
+        Ok(user)
+    }
+
+    /// Takes attributes back that [`into_attributes`](Self::into_attributes) gave out; they are trusted.
+    #[must_use]
+    pub fn from_stored(attributes: Map<String, Value>) -> Self {
+        Self { attributes }
+    }
+
+    /// The canonical attributes.
+    #[must_use]
+    pub fn attributes(&self) -> &Map<String, Value> {
+        &self.attributes
+    }
+
+    /// The canonical attributes, to be stored.
+    #[must_use]
+    pub fn into_attributes(self) -> Map<String, Value> {
+        self.attributes
+    }
+
+    /// `userName`; never empty.
+    #[must_use]
+    pub fn user_name(&self) -> &str {
+        text(&self.attributes, "userName").unwrap_or_default()
+    }
+
+    /// `externalId`; never empty.
+    #[must_use]
+    pub fn external_id(&self) -> Option<&str> {
+        text(&self.attributes, "externalId")
+    }
+
+    /// `displayName`.
+    #[must_use]
+    pub fn display_name(&self) -> Option<&str> {
+        text(&self.attributes, "displayName")
+    }
+
+    /// `active`; a user of whom nothing is said is active.
+    #[must_use]
+    pub fn active(&self) -> bool {
+        self.attributes.get("active") != Some(&Value::Bool(false))
+    }
+
+    /// The address to reach the user at: the primary email, else the first, else `userName` when it is one.
+    #[must_use]
+    pub fn email(&self) -> Option<&str> {
+        self.preferred_email().or_else(|| Some(self.user_name()).filter(|name| is_email(name)))
+    }
+
+    /// `name.givenName`.
+    #[must_use]
+    pub fn given_name(&self) -> Option<&str> {
+        self.attributes.get("name")?.get("givenName")?.as_str()
+    }
+
+    /// `name.familyName`.
+    #[must_use]
+    pub fn family_name(&self) -> Option<&str> {
+        self.attributes.get("name")?.get("familyName")?.as_str()
+    }
+
+    fn preferred_email(&self) -> Option<&str> {
+        let emails = self.attributes.get("emails")?.as_array()?;
+        let primary = emails.iter().find(|email| email.get("primary") == Some(&Value::Bool(true)));
+        primary.and_then(email_value).or_else(|| emails.iter().find_map(email_value))
+    }
+}
+
+fn email_value(email: &Value) -> Option<&str> {
+    email.get("value")?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Quirk;
+    use crate::error::ScimType;
+    use crate::schema::{ENTERPRISE_USER, USER};
+    use serde_json::json;
+
+    fn read(body: Value) -> (UserResource, Quirks) {
+        let mut quirks = Quirks::new();
+        let user = UserResource::from_json(body, &mut quirks).expect("a valid user");
+        (user, quirks)
+    }
+
+    fn refusal(body: Value) -> ScimError {
+        UserResource::from_json(body, &mut Quirks::new()).expect_err("must be refused")
+    }
+
+    #[test]
+    fn canonical_form_is_reached_from_any_spelling() {
+        let (user, _) = read(json!({
+            "schemas": [USER], "ID": "x", "meta": {"version": 1}, "groups": [{"value": "g"}],
+            "USERNAME": "ada@x.de", "Name": {"GIVENNAME": "Ada", "familyName": null}, "Emails": {"VALUE": "ada@x.de"},
+            "password": "secret", "nickName": null, "photos": [], "shoeSize": 43,
+        }));
+        assert_eq!(
+            Value::Object(user.into_attributes()),
+            json!({ "userName": "ada@x.de", "name": { "givenName": "Ada" }, "emails": [{ "value": "ada@x.de" }] })
+        );
+    }
+
+    #[test]
+    fn trap4_string_booleans_are_read_as_booleans() {
+        let (user, quirks) = read(json!({ "userName": "a", "active": "False", "emails": [{"value": "a@x.de", "primary": "True"}] }));
+        assert!(!user.active());
+        assert_eq!(user.attributes()["emails"][0]["primary"], json!(true));
+        assert_eq!(quirks.count(Quirk::StringBoolean), 2);
+        assert_eq!(refusal(json!({ "userName": "a", "active": "no" })).detail, "active must be true or false");
+    }
+
+    #[test]
+    fn trap6_the_manager_has_one_form() {
+        let forms = [
+            (json!({ "userName": "a", ENTERPRISE_USER: { "manager": "m" } }), Some(Quirk::ManagerString)),
+            (json!({ "userName": "a", ENTERPRISE_USER: { "manager": { "value": "m" } } }), None),
+            (json!({ "userName": "a", ENTERPRISE_USER: { "manager": [{ "value": "m" }] } }), Some(Quirk::ManagerArray)),
+            (json!({ "userName": "a", "manager": { "value": "m" } }), Some(Quirk::BareExtensionAttribute)),
+            (json!({ "userName": "a", format!("{ENTERPRISE_USER}:manager"): "m" }), Some(Quirk::UrnKey)),
+        ];
+        for (body, quirk) in forms {
+            let (user, quirks) = read(body.clone());
+            assert_eq!(user.attributes()[ENTERPRISE_USER], json!({ "manager": { "value": "m" } }), "{body}");
+            assert!(quirk.is_none_or(|quirk| quirks.count(quirk) == 1), "{body}");
+        }
+    }
+
+    #[test]
+    fn trap8_nulls_unknown_urns_and_unknown_attributes_do_no_harm() {
+        let (user, quirks) = read(json!({
+            "schemas": [USER, "urn:ietf:params:scim:schemas:extension:enterprise:2.0User"],
+            "userName": "a", "externalId": null, "emails": null, "addresses": null, "manager": null, "shoe": 1,
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0User": { "department": "D" },
+        }));
+        assert_eq!(
+            Value::Object(user.into_attributes()),
+            json!({ "userName": "a", ENTERPRISE_USER: { "department": "D" } })
+        );
+        assert_eq!(quirks.count(Quirk::NullValue), 4);
+        assert_eq!(quirks.count(Quirk::UnknownAttribute), 1);
+        assert_eq!(quirks.count(Quirk::UnknownSchemaUrn), 1);
+    }
+
+    #[test]
+    fn unknown_extensions_are_kept() {
+        let (user, _) = read(json!({
+            "userName": "a", "urn:acme:1.0:User": { "badge": { "no": 7, "old": null } }, "urn:acme:1.0:User:floor": 3,
+        }));
+        assert_eq!(user.attributes()["urn:acme:1.0:User"], json!({ "badge": { "no": 7 }, "floor": 3 }));
+    }
+
+    #[test]
+    fn of_two_primaries_one_is_kept() {
+        let (user, quirks) =
+            read(json!({ "userName": "a", "emails": [
+                {"value": "1@x.de"}, {"value": "2@x.de", "primary": true}, {"value": "3@x.de", "primary": true}] }));
+        assert_eq!(user.email(), Some("2@x.de"));
+        assert_eq!(user.attributes()["emails"][2]["primary"], json!(false));
+        assert_eq!(quirks.count(Quirk::TwoPrimaries), 1);
+    }
+
+    #[test]
+    fn roles_as_json_strings_are_kept_as_they_are() {
+        let role = r#"{"id":"1","value":"25","displayName":"Role1234"}"#;
+        let (user, quirks) = read(json!({ "userName": "a", "roles": [{ "value": role }, "plain"] }));
+        assert_eq!(user.attributes()["roles"], json!([{ "value": role }, { "value": "plain" }]));
+        assert_eq!(quirks.iter().collect::<Vec<_>>(), [(Quirk::BareElement, 1), (Quirk::RoleJsonString, 1)]);
+    }
+
+    #[test]
+    fn the_email_is_the_primary_else_the_first_else_the_user_name() {
+        let emails = json!([{"value": "1@x.de"}, {"value": "2@x.de", "primary": true}]);
+        assert_eq!(read(json!({ "userName": "u@x.de", "emails": emails })).0.email(), Some("2@x.de"));
+        assert_eq!(read(json!({ "userName": "u@x.de", "emails": ["1@x.de"] })).0.email(), Some("1@x.de"));
+        assert_eq!(read(json!({ "userName": "u@x.de" })).0.email(), Some("u@x.de"));
+        assert_eq!(read(json!({ "userName": "u" })).0.email(), None);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let long = |n: usize| "x".repeat(n);
+        for (body, detail) in [
+            (json!({}), "userName is required"),
+            (json!({ "userName": " " }), "userName is required"),
+            (json!({ "userName": null }), "userName is required"),
+            (json!({ "userName": 5 }), "userName must be a string"),
+            (json!({ "userName": long(321) }), "userName is longer than 320 bytes"),
+            (json!({ "userName": "a", "displayName": long(257) }), "displayName is longer than 256 bytes"),
+            (json!({ "userName": "a", "title": long(8193) }), "title is longer than 8192 bytes"),
+            (json!({ "userName": "a\0" }), "userName contains a NUL character"),
+            (json!({ "userName": "a", "name": "Ada" }), "name must be an object"),
+            (json!({ "userName": "a", "name": { "givenName": [] } }), "name: givenName must be a string"),
+            (json!({ "userName": "a", "emails": [7] }), "emails must be an object"),
+            (json!({ "userName": "a", "emails": [{ "value": "nobody" }] }), "emails: the primary value is not an email address"),
+            (json!({ "userName": "a", ENTERPRISE_USER: 1 }), &format!("{ENTERPRISE_USER} must be an object")),
+            (json!({ "userName": "a", "roles": vec!["r"; 501] }), "roles has 501 values; at most 500 are kept"),
+        ] {
+            let error = refusal(body);
+            assert_eq!((error.scim_type, error.detail.as_str()), (Some(ScimType::InvalidValue), detail));
+        }
+        assert_eq!(refusal(json!([])).scim_type, Some(ScimType::InvalidSyntax));
+        let scim_1 = refusal(json!({ "schemas": ["urn:scim:schemas:core:1.0"], "userName": "a" }));
+        assert!(scim_1.detail.contains("SCIM 1.1"), "{}", scim_1.detail);
+    }
+
+    #[test]
+    fn reading_its_own_output_changes_nothing() {
+        let (user, _) = read(json!({
+            "userName": "a", "roles": ["r"], "manager": "m", "active": "true", "urn:x:y:z": { "k": [1] }, "emails": [{"value": "a@x.de", "type": "work"}],
+        }));
+        let (again, quirks) = read(Value::Object(user.attributes().clone()));
+        assert_eq!(again, user);
+        assert!(quirks.is_empty(), "{quirks:?}");
+    }
+}
