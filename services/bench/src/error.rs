@@ -1,0 +1,55 @@
+//! Why a measurement could not be made. A request that fails *inside* a measurement is not one of these:
+//! it is counted and shown with the cell (see `load`).
+
+use std::io;
+
+/// The reason, with enough context to act on it.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// Something the measurement needs is missing or refused.
+    #[error("{0}")]
+    Setup(String),
+    /// Reading, writing or starting something failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done, with the path or address.
+        what: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// An answer or a file is not the JSON that was expected.
+    #[error("{what}: not the expected JSON: {source}")]
+    Json {
+        /// Which answer or file.
+        what: String,
+        /// Where it departs.
+        source: serde_json::Error,
+    },
+    /// A request outside the measured cells was refused.
+    #[error("{what}: answered {status}: {body}")]
+    Answer {
+        /// The request.
+        what: String,
+        /// HTTP status.
+        status: u16,
+        /// The beginning of the body.
+        body: String,
+    },
+}
+
+impl BenchError {
+    pub(crate) fn setup(text: impl Into<String>) -> Self {
+        Self::Setup(text.into())
+    }
+
+    /// For `map_err`: names what was being done.
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+
+    pub(crate) fn json(what: impl Into<String>) -> impl FnOnce(serde_json::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Json { what, source }
+    }
+}

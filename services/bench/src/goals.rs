@@ -1,0 +1,116 @@
+//! The floors and goals of the performance reference (§5), as ratios to something measured in the same run.
+//! Absolute figures there belong to one machine and day; where a floor was stated as such it is given here as the
+//! ratio that it was to that day's limit.
+
+/// What a scenario's rate is divided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Against {
+    /// The npm peer, same run.
+    Jackson,
+    /// The pgbench script of the scenario, same run.
+    Limit,
+}
+
+/// One line of the reference's table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Goal {
+    pub(crate) scenario: &'static str,
+    pub(crate) contender: &'static str,
+    pub(crate) against: Against,
+    pub(crate) floor: f64,
+    pub(crate) goal: f64,
+}
+
+const fn goal(
+    scenario: &'static str,
+    contender: &'static str,
+    against: Against,
+    floor: f64,
+    goal: f64,
+) -> Goal {
+    Goal {
+        scenario,
+        contender,
+        against,
+        floor,
+        goal,
+    }
+}
+
+/// That day's pgbench write transactions a second at c=16, by which absolute floors are made ratios.
+const REFERENCE_TRANSACTIONS: f64 = 3138.0;
+
+/// Rates at the judged concurrency (16).
+pub(crate) const RATES: [Goal; 13] = [
+    goal("s1", "postgres", Against::Jackson, 5.0, 8.0),
+    goal(
+        "s1",
+        "postgres",
+        Against::Limit,
+        700.0 / REFERENCE_TRANSACTIONS,
+        0.35,
+    ),
+    goal("s2", "postgres", Against::Jackson, 5.0, 8.0),
+    goal("s2", "postgres", Against::Limit, 4_100.0 / 19_900.0, 0.33),
+    goal("s3", "postgres", Against::Jackson, 5.0, 8.0),
+    goal("s3", "postgres", Against::Limit, 3_600.0 / 19_900.0, 0.29),
+    goal("s4", "postgres", Against::Jackson, 2.0, 3.0),
+    goal(
+        "s4",
+        "postgres",
+        Against::Limit,
+        760.0 / REFERENCE_TRANSACTIONS,
+        0.37,
+    ),
+    // No peer keeps up in s5 at c=16; the floor is twice scimgateway's 219/s of that day.
+    goal(
+        "s5",
+        "postgres",
+        Against::Limit,
+        440.0 / REFERENCE_TRANSACTIONS,
+        0.32,
+    ),
+    goal("s6", "postgres", Against::Jackson, 3.0, 6.0),
+    goal("s6", "postgres", Against::Limit, 0.25, 0.5),
+    // Embedded (SQLite WAL, synchronous=NORMAL): 1,500 pairs/s.
+    goal(
+        "s1",
+        "embedded",
+        Against::Limit,
+        1_500.0 / REFERENCE_TRANSACTIONS,
+        1_500.0 / REFERENCE_TRANSACTIONS,
+    ),
+    // Half the in-memory crate's 21,567/s of that day.
+    goal(
+        "s2",
+        "embedded",
+        Against::Limit,
+        10_800.0 / 19_900.0,
+        10_800.0 / 19_900.0,
+    ),
+];
+
+/// CPU seconds per unit of jackson (with its PostgreSQL) over the hub's (with all its services): the lines marked C.
+pub(crate) const CPU: [(&str, f64); 2] = [("s1", 6.0), ("s2", 6.0)];
+
+/// s7: jackson's seconds over the hub's.
+pub(crate) const SYNC: (f64, f64) = (5.0, 8.0);
+/// Peak resident memory of the hub in any cell, MiB: floor and goal.
+pub(crate) const PEAK_MIB: (f64, f64) = (150.0, 100.0);
+/// A push in the large tenant over one in the small.
+pub(crate) const VISIBILITY_RATIO: f64 = 1.5;
+/// s2 and s3 in the large tenant: p50 over that in the tenant of 10,000.
+pub(crate) const LARGE_READ_RATIO: f64 = 1.3;
+/// s5 in the group of 50,000 over that of 5,000.
+pub(crate) const LARGE_GROUP_RATIO: f64 = 1.5;
+
+/// How a ratio stands to floor and goal (both "at least").
+pub(crate) fn verdict(value: f64, floor: f64, goal: f64) -> &'static str {
+    if value >= goal {
+        "goal met"
+    } else if value >= floor {
+        "floor met"
+    } else {
+        "BELOW FLOOR"
+    }
+}

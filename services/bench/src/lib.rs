@@ -1,0 +1,29 @@
+//! `rollcall bench`: the load tool and the measurements of `make bench`.
+//!
+//! It plays what identity providers play (SCIM over HTTP, Okta's shapes) against any server, the hub or a peer, and
+//! measures the machine's own limits in the same run, so that results are ratios. It is a client: it knows the hub by
+//! its contract for scripts only, and reaches loopback only.
+
+mod command;
+mod contender;
+mod error;
+mod goals;
+mod http;
+mod hub;
+mod latency;
+mod limits;
+mod load;
+mod pgwire;
+mod process;
+mod reconcile;
+mod report;
+mod scenario;
+mod shapes;
+mod statements;
+mod suite;
+mod sync;
+mod tables;
+mod tenant;
+
+pub use command::{BenchArgs, run};
+pub use error::BenchError;

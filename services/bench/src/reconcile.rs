@@ -1,0 +1,231 @@
+//! From the IdP's write to the roster: how long after the SCIM answer the new member is visible in `/api/v1/members`,
+//! in a small and in a large tenant. Cost must follow the change, not the tenant (design §1.9).
+
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::BenchError,
+    http::{Connection, Endpoint, encode_query_value},
+    latency::{Latency, micros},
+    shapes,
+    tenant::{Tenant, send, send_json},
+};
+
+/// Between two looks at the roster; also the resolution of the figure.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// A member that is not there by then counts as missing.
+const MISSING_AFTER: Duration = Duration::from_secs(20);
+const API_PAGE: usize = 200;
+
+/// Latencies of one tenant.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Visibility {
+    /// Members in the tenant before.
+    pub(crate) members: u64,
+    /// SCIM answer to visible, ms.
+    pub(crate) visible: Latency,
+    /// Mean duration of a reconcile by the hub's own metric, ms; `None` without metrics.
+    pub(crate) reconcile_ms: Option<f64>,
+    /// Pushes whose member never showed.
+    pub(crate) missing: u64,
+}
+
+#[derive(Deserialize)]
+struct MemberPage {
+    items: Vec<Member>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Member {
+    email: Option<String>,
+}
+
+/// Looks at the end of a tenant's member list, where new members appear (ids ascend with time).
+struct RosterEnd {
+    connection: Connection,
+    /// After this cursor there is one known member, then the new ones; `None` is the list's start.
+    cursor: Option<String>,
+    members: u64,
+}
+
+impl RosterEnd {
+    async fn find(api: Endpoint) -> Result<Self, BenchError> {
+        let mut end = Self {
+            connection: Connection::new(api),
+            cursor: None,
+            members: 0,
+        };
+        loop {
+            let page = end.page(API_PAGE).await?;
+            end.members += page.items.len() as u64;
+            match page.next_cursor {
+                Some(cursor) => end.cursor = Some(cursor),
+                None => break,
+            }
+        }
+        end.advance().await?;
+        Ok(end)
+    }
+
+    async fn page(&mut self, limit: usize) -> Result<MemberPage, BenchError> {
+        let mut path = format!("/api/v1/members?limit={limit}");
+        if let Some(cursor) = &self.cursor {
+            path.push_str("&cursor=");
+            encode_query_value(cursor, &mut path);
+        }
+        send_json(&mut self.connection, "GET", &path, "").await
+    }
+
+    /// Moves the cursor so that only the last member lies behind it.
+    async fn advance(&mut self) -> Result<(), BenchError> {
+        let behind = self.page(API_PAGE).await?.items.len();
+        if behind > 1
+            && let Some(cursor) = self.page(behind - 1).await?.next_cursor
+        {
+            self.cursor = Some(cursor);
+        }
+        Ok(())
+    }
+
+    async fn wait_for(&mut self, email: &str) -> Result<bool, BenchError> {
+        let deadline = Instant::now() + MISSING_AFTER;
+        while Instant::now() < deadline {
+            if self
+                .page(API_PAGE)
+                .await?
+                .items
+                .iter()
+                .any(|member| member.email.as_deref() == Some(email))
+            {
+                return Ok(true);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(false)
+    }
+}
+
+/// One tenant under this measurement.
+pub(crate) struct Watched {
+    tenant: Tenant,
+    scim: Connection,
+    roster: RosterEnd,
+    next: u64,
+    samples: Vec<u32>,
+    result: Visibility,
+    reconciles: (f64, f64),
+}
+
+impl Watched {
+    /// `api_url` is the hub's base, `key` an API key of the tenant.
+    pub(crate) async fn open(
+        tenant: &Tenant,
+        api_url: &str,
+        key: &str,
+    ) -> Result<Self, BenchError> {
+        let roster = RosterEnd::find(Endpoint::parse(api_url, key)?).await?;
+        let result = Visibility {
+            members: roster.members,
+            ..Visibility::default()
+        };
+        let (scim, next) = (
+            Connection::new(tenant.address()?),
+            tenant.users.len() as u64 + 1_000_000,
+        );
+        Ok(Self {
+            tenant: tenant.clone(),
+            scim,
+            roster,
+            next,
+            samples: Vec::new(),
+            result,
+            reconciles: (0.0, 0.0),
+        })
+    }
+
+    /// One push, watched until it is visible.
+    pub(crate) async fn sample(&mut self, metrics: Option<&Endpoint>) -> Result<(), BenchError> {
+        let before = reconcile_totals(metrics).await;
+        let mut body = String::new();
+        shapes::create_user(&self.tenant.series, self.next, &mut body);
+        let email = shapes::user_name(&self.tenant.series, self.next);
+        self.next += 1;
+        send(&mut self.scim, "POST", "/Users", &body).await?;
+        let answered = Instant::now();
+        if self.roster.wait_for(&email).await? {
+            self.samples.push(micros(answered.elapsed()));
+            self.roster.advance().await?;
+        } else {
+            self.result.missing += 1;
+        }
+        if let (Some(before), Some(after)) = (before, reconcile_totals(metrics).await) {
+            self.reconciles.0 += after.0 - before.0;
+            self.reconciles.1 += after.1 - before.1;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(mut self) -> Visibility {
+        self.result.visible = Latency::of(self.samples);
+        self.result.reconcile_ms =
+            (self.reconciles.1 > 0.0).then(|| self.reconciles.0 / self.reconciles.1 * 1e3);
+        self.result
+    }
+}
+
+/// Sum (seconds) and count of the hub's reconcile histogram, all label values together.
+async fn reconcile_totals(metrics: Option<&Endpoint>) -> Option<(f64, f64)> {
+    let mut connection = Connection::new(metrics?.clone());
+    send(&mut connection, "GET", "/metrics", "").await.ok()?;
+    let text = String::from_utf8_lossy(connection.body()).into_owned();
+    totals_in(&text)
+}
+
+fn totals_in(text: &str) -> Option<(f64, f64)> {
+    let total = |suffix: &str| {
+        let values = text.lines().filter_map(|line| {
+            let name = line.split(['{', ' ']).next()?;
+            let wanted = name.contains("reconcile") && name.ends_with(suffix);
+            wanted.then(|| line.rsplit(' ').next()?.parse::<f64>().ok())?
+        });
+        values.reduce(|a, b| a + b)
+    };
+    Some((total("seconds_sum")?, total("seconds_count")?))
+}
+
+/// `p50 12 ms …` for people.
+pub(crate) fn describe(visibility: &Visibility) -> String {
+    let mut text = String::new();
+    let seen = visibility.visible;
+    let _ = write!(
+        text,
+        "{:>7} members: visible after p50 {:.1} ms, p95 {:.1} ms (n={})",
+        visibility.members, seen.p50, seen.p95, seen.count
+    );
+    if let Some(ms) = visibility.reconcile_ms {
+        let _ = write!(text, "; reconcile itself {ms:.2} ms");
+    }
+    if visibility.missing > 0 {
+        let _ = write!(text, "; {} NEVER SHOWED", visibility.missing);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reconcile_histogram_is_summed_over_labels() {
+        let text = "# HELP x\nrollcall_reconcile_seconds_sum{lane=\"push\"} 0.5\nrollcall_reconcile_seconds_sum{lane=\"bulk\"} 1\n\
+                    rollcall_reconcile_seconds_count{lane=\"push\"} 4\nrollcall_other_seconds_sum 9\n";
+        assert_eq!(totals_in(text), Some((1.5, 4.0)));
+        assert_eq!(totals_in("nothing 1"), None);
+    }
+}

@@ -1,0 +1,241 @@
+//! What a run found, kept as JSON for machines; `tables` prints it for people.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    latency::{Latency, Spread},
+    load::Cell,
+    process::Memory,
+    reconcile::Visibility,
+    statements::Conversation,
+    sync::SyncResult,
+    tenant::Listing,
+};
+
+/// One measured cell with what it cost.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    /// `s1` to `s6`, with `@100k` for the large tenant.
+    pub(crate) scenario: String,
+    /// Requests in flight.
+    pub(crate) concurrency: usize,
+    /// `postgres`, `embedded` or `jackson`.
+    pub(crate) contender: String,
+    /// CPU ms per unit while it ran, by process tree (own first).
+    pub(crate) cpu_ms_per_unit: BTreeMap<String, f64>,
+    /// CPU ms per unit that was spent after the last answer (reconcile).
+    pub(crate) cpu_ms_afterwards: f64,
+    /// Seconds until the processes were idle again; `None`: they were not within the limit.
+    pub(crate) drained: Option<f64>,
+    /// Peak resident MiB of the server's own process.
+    pub(crate) peak_mib: f64,
+    /// The rates and latencies.
+    pub(crate) cell: Cell,
+}
+
+/// One pgbench run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LimitRun {
+    /// The scenario that it is a limit of.
+    pub(crate) scenario: String,
+    /// The script.
+    pub(crate) limit: String,
+    /// Clients.
+    pub(crate) concurrency: usize,
+    /// Transactions a second.
+    pub(crate) rate: f64,
+}
+
+/// How a tenant was filled.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Filled {
+    /// Where.
+    pub(crate) contender: String,
+    /// Users.
+    pub(crate) people: u64,
+    /// POSTs a second at c=16.
+    pub(crate) rate: f64,
+    /// Seconds to build the large group.
+    pub(crate) group_seconds: Option<f64>,
+    /// Seconds until idle afterwards.
+    pub(crate) drained: Option<f64>,
+}
+
+/// Memory before anything was done.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Resting {
+    /// Whose.
+    pub(crate) contender: String,
+    /// How much.
+    pub(crate) memory: Memory,
+}
+
+/// One full sync.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SyncRun {
+    /// Where.
+    pub(crate) contender: String,
+    /// Peak resident MiB of the server's own process.
+    pub(crate) peak_mib: f64,
+    /// Seconds until idle afterwards: the roster is complete then.
+    pub(crate) drained: Option<f64>,
+    /// Times.
+    pub(crate) result: SyncResult,
+}
+
+/// Everything a run found.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// From the command line: date, commit.
+    pub(crate) label: String,
+    /// The concurrency at which floors and goals are judged.
+    pub(crate) judged_at: usize,
+    /// 4 KiB appended and flushed to disk.
+    pub(crate) flush: Latency,
+    /// Memory at the start.
+    pub(crate) at_rest: Vec<Resting>,
+    /// Tenants.
+    pub(crate) filled: Vec<Filled>,
+    /// All rate cells in the order measured.
+    pub(crate) cells: Vec<Measured>,
+    /// All pgbench runs in the order measured.
+    pub(crate) limits: Vec<LimitRun>,
+    /// s6's check, by contender.
+    pub(crate) listings: BTreeMap<String, Listing>,
+    /// s7.
+    pub(crate) syncs: Vec<SyncRun>,
+    /// Push to roster, small tenant first.
+    pub(crate) visibility: Vec<Visibility>,
+    /// What requests say to PostgreSQL.
+    pub(crate) statements: BTreeMap<String, Conversation>,
+}
+
+impl Measured {
+    /// One line of progress.
+    pub(crate) fn line(&self) -> String {
+        let cell = &self.cell;
+        let mut line = format!(
+            "{} c={} {}: {:.0}/s",
+            self.scenario, self.concurrency, self.contender, cell.rate
+        );
+        if let Some(example) = &cell.example_error {
+            line += &format!(
+                "; {} ERRORS {:?}, e.g. {example}",
+                cell.error_count(),
+                cell.errors
+            );
+        }
+        match self.drained {
+            None => line += "; not idle again within the limit",
+            Some(seconds) if seconds > 1.0 => line += &format!("; busy {seconds:.1} s longer"),
+            Some(_) => {}
+        }
+        line
+    }
+
+    /// CPU ms per unit of all processes while the cell ran.
+    pub(crate) fn cpu(&self) -> f64 {
+        self.cpu_ms_per_unit.values().sum()
+    }
+}
+
+impl SyncRun {
+    /// One line for people.
+    pub(crate) fn line(&self) -> String {
+        let result = &self.result;
+        let mark = if result.extrapolated {
+            " (extrapolated)"
+        } else {
+            ""
+        };
+        let drained = self.drained.map_or("not idle in time".into(), |seconds| {
+            format!("idle {seconds:.1} s later")
+        });
+        format!(
+            "s7 {:<9} {:>6.1} s{mark}: people {:.1} s, groups {:.1} s, PATCH of 100 p50 {:.0} ms p95 {:.0} ms; {drained}; peak {:.0} MiB; {} errors{}",
+            self.contender,
+            result.seconds,
+            result.people_seconds,
+            result.group_seconds,
+            result.add_members.p50,
+            result.add_members.p95,
+            self.peak_mib,
+            result.errors,
+            result
+                .example_error
+                .as_ref()
+                .map(|example| format!(", e.g. {example}"))
+                .unwrap_or_default(),
+        )
+    }
+}
+
+impl Report {
+    /// The rounds of one cell.
+    pub(crate) fn group(
+        &self,
+        scenario: &str,
+        concurrency: usize,
+        contender: &str,
+    ) -> Vec<&Measured> {
+        let same = |cell: &&Measured| {
+            cell.scenario == scenario
+                && cell.concurrency == concurrency
+                && cell.contender == contender
+        };
+        self.cells.iter().filter(same).collect()
+    }
+
+    /// Units a second over the rounds; s6 counts users, not pages, because peers' pages differ.
+    pub(crate) fn rate(
+        &self,
+        scenario: &str,
+        concurrency: usize,
+        contender: &str,
+    ) -> Option<Spread> {
+        let rate = |measured: &&Measured| match measured.cell.rows {
+            0 => measured.cell.rate,
+            rows => rows as f64 / measured.cell.seconds,
+        };
+        Spread::of(
+            self.group(scenario, concurrency, contender)
+                .iter()
+                .map(rate),
+        )
+    }
+
+    /// The pgbench runs beside a scenario, and their script.
+    pub(crate) fn limit(&self, scenario: &str, concurrency: usize) -> Option<(Spread, &str)> {
+        let runs: Vec<_> = self
+            .limits
+            .iter()
+            .filter(|run| run.scenario == scenario && run.concurrency == concurrency)
+            .collect();
+        // A page of the limit is 100 users.
+        let scale = if scenario == "s6" {
+            crate::scenario::PAGE as f64
+        } else {
+            1.0
+        };
+        Some((
+            Spread::of(runs.iter().map(|run| run.rate * scale))?,
+            runs.first()?.limit.as_str(),
+        ))
+    }
+
+    /// Median p50 at the judged concurrency; of a pair, both steps together.
+    pub(crate) fn p50(&self, scenario: &str, contender: &str) -> Option<f64> {
+        let cells = self.group(scenario, self.judged_at, contender);
+        let sums = cells.iter().map(|measured| {
+            measured
+                .cell
+                .latency
+                .values()
+                .map(|latency| latency.p50)
+                .sum::<f64>()
+        });
+        Spread::of(sums).map(|spread| spread.median)
+    }
+}

@@ -1,0 +1,217 @@
+//! How often a write waits for PostgreSQL: starts a private `rollcall ingest` whose database connection goes through
+//! the counting proxy, and plays single requests to it.
+
+use std::{
+    collections::BTreeMap,
+    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::BenchError,
+    http::{Connection, Endpoint},
+    hub::Hub,
+    pgwire::{Counter, Traffic},
+    shapes,
+    tenant::{Tenant, send, send_json},
+};
+
+/// Requests of each kind that are looked at, after as many for warming caches and prepared statements.
+const REPEATS: usize = 24;
+
+/// What one kind of request says to the database, at the median.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Conversation {
+    /// Waits for the server.
+    pub(crate) round_trips: u64,
+    /// Statement texts of one typical request.
+    pub(crate) statements: Vec<String>,
+}
+
+/// A child that does not outlive the measurement.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[derive(Deserialize)]
+struct Created {
+    id: String,
+}
+
+/// Conversations by request: `POST /Users`, `PATCH /Users`, …
+pub(crate) async fn count(
+    hub: &Hub,
+    database_url: &str,
+    tenant: &Tenant,
+) -> Result<BTreeMap<String, Conversation>, BenchError> {
+    let counter = Counter::start(address_of(database_url)?).await?;
+    let address = free_address()?;
+    let mut command = Command::new(&hub.binary);
+    command
+        .arg("ingest")
+        .env("DATABASE_URL", through(database_url, counter.address)?);
+    command
+        .env("ROLLCALL_LISTEN", address.to_string())
+        .env("ROLLCALL_SERVER_LISTEN", address.to_string());
+    command
+        .env("ROLLCALL_METRICS_LISTEN", "127.0.0.1:0")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let _server = Server(
+        command
+            .spawn()
+            .map_err(BenchError::io("starting rollcall ingest"))?,
+    );
+    wait_until_ready(address).await?;
+
+    let path = tenant
+        .endpoint
+        .find("/scim/")
+        .map_or("", |start| &tenant.endpoint[start..]);
+    let mut scim = Connection::new(Endpoint::parse(
+        &format!("http://{address}{path}"),
+        &tenant.token,
+    )?);
+    let mut conversations = BTreeMap::new();
+    let (mut body, mut users, mut traffic) = (String::new(), Vec::new(), Vec::new());
+    for number in 0..REPEATS as u64 * 2 {
+        shapes::create_user(&tenant.series, 2_000_000 + number, &mut body);
+        counter.take();
+        users.push(
+            send_json::<Created>(&mut scim, "POST", "/Users", &body)
+                .await?
+                .id,
+        );
+        traffic.push(counter.take());
+    }
+    conversations.insert("POST /Users".to_owned(), typical(traffic));
+    shapes::create_group(&format!("{} statements", tenant.series), &mut body);
+    let group = send_json::<Created>(&mut scim, "POST", "/Groups", &body)
+        .await?
+        .id;
+    for (what, method) in [
+        ("GET /Users/{id}", "GET"),
+        ("PATCH /Users/{id} active", "PATCH"),
+        ("PATCH /Groups/{id} add one", "GROUP"),
+    ] {
+        let mut traffic = Vec::new();
+        for user in &users {
+            counter.take();
+            match method {
+                "GET" => send(&mut scim, "GET", &format!("/Users/{user}"), "").await?,
+                "PATCH" => {
+                    shapes::set_active(false, &mut body);
+                    send(&mut scim, "PATCH", &format!("/Users/{user}"), &body).await?;
+                }
+                _ => {
+                    shapes::add_members(std::slice::from_ref(user), &mut body);
+                    send(&mut scim, "PATCH", &format!("/Groups/{group}"), &body).await?;
+                }
+            }
+            traffic.push(counter.take());
+        }
+        conversations.insert(what.to_owned(), typical(traffic));
+    }
+    Ok(conversations)
+}
+
+/// The second half's median by round trips: caches are warm, and a background sweep in between does not count.
+fn typical(traffic: Vec<Traffic>) -> Conversation {
+    let mut warm: Vec<Traffic> = traffic.into_iter().skip(REPEATS).collect();
+    warm.sort_by_key(|traffic| traffic.round_trips);
+    let middle = warm.len() / 2;
+    let Traffic {
+        round_trips,
+        statements,
+    } = warm.into_iter().nth(middle).unwrap_or_default();
+    Conversation {
+        round_trips,
+        statements,
+    }
+}
+
+async fn wait_until_ready(address: SocketAddr) -> Result<(), BenchError> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut connection = Connection::new(Endpoint::parse(&format!("http://{address}"), "")?);
+    while Instant::now() < deadline {
+        if matches!(connection.send("GET", "/readyz", b"").await, Ok(200)) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err(BenchError::setup(
+        "rollcall ingest behind the counting proxy was not ready within 30 s",
+    ))
+}
+
+fn free_address() -> Result<SocketAddr, BenchError> {
+    let listener =
+        TcpListener::bind("127.0.0.1:0").map_err(BenchError::io("finding a free port"))?;
+    listener
+        .local_addr()
+        .map_err(BenchError::io("finding a free port"))
+}
+
+/// `host:port` of a database URL, and the rest around it.
+fn split(url: &str) -> Result<(&str, &str, &str), BenchError> {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..]
+        .find(['/', '?'])
+        .map_or(url.len(), |at| start + at);
+    let host = url[start..end]
+        .rfind('@')
+        .map_or(start, |at| start + at + 1);
+    Ok((&url[..host], &url[host..end], &url[end..]))
+}
+
+fn address_of(url: &str) -> Result<SocketAddr, BenchError> {
+    let host = split(url)?.1;
+    let mut found = host
+        .to_socket_addrs()
+        .map_err(BenchError::io("resolving the database's address"))?;
+    found
+        .next()
+        .ok_or_else(|| BenchError::setup("the database's address does not resolve"))
+}
+
+fn through(url: &str, proxy: SocketAddr) -> Result<String, BenchError> {
+    let (before, _, after) = split(url)?;
+    Ok(format!("{before}{proxy}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proxy_takes_the_servers_place_in_the_url() {
+        let proxy: SocketAddr = "127.0.0.1:9".parse().unwrap();
+        assert_eq!(
+            through("postgres://u:p@127.0.0.1:5432/db?x=1", proxy).unwrap(),
+            "postgres://u:p@127.0.0.1:9/db?x=1"
+        );
+        assert_eq!(
+            address_of("postgres://u@127.0.0.1:5432").unwrap().port(),
+            5432
+        );
+    }
+
+    #[test]
+    fn the_typical_conversation_is_the_warm_median() {
+        let traffic = |round_trips| Traffic {
+            round_trips,
+            statements: vec![round_trips.to_string()],
+        };
+        let mut all: Vec<Traffic> = (0..REPEATS).map(|_| traffic(99)).collect();
+        all.extend((0..REPEATS).map(|n| traffic(if n == 0 { 40 } else { 3 })));
+        assert_eq!(typical(all).round_trips, 3);
+    }
+}

@@ -1,0 +1,459 @@
+//! The whole measurement of `make bench`: contenders and the machine's limits in turn, A B A B, so that a slow minute
+//! of the machine falls on all of them; then the figures that are not rates.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::{
+    contender::{Contender, Kind, Maker, Stage, own_binary},
+    error::BenchError,
+    http::Endpoint,
+    hub::Hub,
+    limits::{Limit, Limits, flush_latency},
+    load::{LoadPlan, drive},
+    process::{cpu_of, settle},
+    reconcile::{Watched, describe},
+    report::{Filled, LimitRun, Measured, Report, Resting, SyncRun},
+    statements,
+    sync::{SyncPlan, full_sync},
+    tenant::Tenant,
+};
+
+/// After a cell the asynchronous half (reconcile) may take so long to finish; it is shown when it took longer.
+const SETTLE_LIMIT: Duration = Duration::from_secs(90);
+/// More seats than anybody here takes: the waitlist is not what is measured.
+const SEATS: u64 = 1_000_000;
+/// The group of s5.
+const GROUP_SIZE: usize = 5_000;
+const LARGE_GROUP_SIZE: usize = 50_000;
+
+/// Options of `rollcall bench suite`; `bench/run` fills them in.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct SuiteArgs {
+    /// A running `rollcall all`.
+    #[arg(long)]
+    hub_url: Option<String>,
+    /// Its metrics, e.g. http://127.0.0.1:9090
+    #[arg(long)]
+    metrics_url: Option<String>,
+    /// A running `rollcall up`.
+    #[arg(long, requires = "embedded_data")]
+    embedded_url: Option<String>,
+    /// The data directory of that one.
+    #[arg(long)]
+    embedded_data: Option<PathBuf>,
+    /// A running bench/jackson/server.mjs.
+    #[arg(long)]
+    jackson_url: Option<String>,
+    /// The PostgreSQL that hub and peer use; the limits are measured there in a database of their own.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+    /// Only for its CPU time.
+    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    amqp_url: Option<String>,
+    /// Only for its CPU time.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    redis_url: Option<String>,
+    /// Folder with schema.sql and the pgbench scripts.
+    #[arg(long, default_value = "bench/pgbench")]
+    pgbench_scripts: PathBuf,
+    /// Which scenarios.
+    #[arg(long, value_delimiter = ',', default_value = "s1,s2,s3,s4,s5,s6,s7")]
+    scenarios: Vec<Kind>,
+    /// Requests in flight; the first one is the one that is judged.
+    #[arg(long, value_delimiter = ',', default_value = "16")]
+    concurrency: Vec<usize>,
+    /// How often each cell is measured.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Length of a cell, after one second of warm-up.
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// People in the tenant of s2 to s7.
+    #[arg(long, default_value_t = 10_000)]
+    people: u64,
+    /// People in the large tenant (s2, s3, s5 again, and the reconcile ratio); 0 leaves it out.
+    #[arg(long, default_value_t = 100_000)]
+    large_people: u64,
+    /// Pushes of the reconcile measurement, in each tenant.
+    #[arg(long, default_value_t = 40)]
+    pushes: usize,
+    /// Noted in the result.
+    #[arg(long, default_value = "")]
+    label: String,
+    /// The JSON file to write.
+    #[arg(long, default_value = "target/bench/result.json")]
+    out: PathBuf,
+}
+
+/// A suite under way.
+struct Suite {
+    args: SuiteArgs,
+    contenders: Vec<Contender>,
+    limits: Option<Limits>,
+    report: Report,
+}
+
+/// Runs everything, prints the tables and writes the JSON file.
+pub(crate) async fn run(args: SuiteArgs) -> Result<(), BenchError> {
+    let mut suite = Suite::open(args).await?;
+    let mut stages = Vec::new();
+    for index in 0..suite.contenders.len() {
+        stages.push(suite.fill(index, "people", suite.args.people).await?);
+    }
+    suite.rates(&mut stages, "").await?;
+    suite.listings(&stages).await?;
+    if suite.args.scenarios.contains(&Kind::S7) {
+        suite.syncs().await?;
+    }
+    if suite.args.large_people > 0 {
+        suite.large().await?;
+    }
+    suite.statements().await?;
+    suite.finish()
+}
+
+impl Suite {
+    async fn open(args: SuiteArgs) -> Result<Self, BenchError> {
+        let contenders = contenders(&args)?;
+        let mut report = Report {
+            label: args.label.clone(),
+            judged_at: args.concurrency[0],
+            ..Report::default()
+        };
+        for contender in &contenders {
+            settle(&contender.processes, SETTLE_LIMIT).await;
+            let memory = contender.processes[0].memory();
+            say(&format!(
+                "{} at rest: {:.0} MiB resident",
+                contender.name, memory.resident
+            ));
+            report.at_rest.push(Resting {
+                contender: contender.name.into(),
+                memory,
+            });
+        }
+        let limits = match &args.database_url {
+            Some(url) => Some(Limits::prepare(
+                url,
+                "bench_limits",
+                &args.pgbench_scripts,
+                args.people,
+            )?),
+            None => None,
+        };
+        let folder = args.out.parent().unwrap_or(std::path::Path::new("."));
+        std::fs::create_dir_all(folder)
+            .map_err(BenchError::io(format!("making {}", folder.display())))?;
+        report.flush = flush_latency(folder)?;
+        Ok(Self {
+            args,
+            contenders,
+            limits,
+            report,
+        })
+    }
+
+    /// A tenant of that size, with the group for s5.
+    async fn fill(&mut self, index: usize, name: &str, people: u64) -> Result<Stage, BenchError> {
+        let contender = &self.contenders[index];
+        let mut tenant = contender.tenant(name, SEATS).await?;
+        let rate = tenant.fill(people).await?;
+        say(&format!(
+            "{} {name}: {people} people at {rate:.0}/s",
+            contender.name
+        ));
+        let growing = contender.tenant(&format!("{name}-growing"), SEATS).await?;
+        let mut stage = Stage::new(tenant, growing);
+        let mut group_seconds = None;
+        if self.args.scenarios.contains(&Kind::S5) {
+            let wanted = if people > 2 * LARGE_GROUP_SIZE as u64 - 1 {
+                LARGE_GROUP_SIZE
+            } else {
+                GROUP_SIZE
+            };
+            let size = wanted.min(people as usize / 2);
+            let (group, seconds) = stage
+                .tenant
+                .build_group(&format!("{name} large group"), size)
+                .await?;
+            stage.group = Some((group, size));
+            group_seconds = Some(seconds);
+        }
+        let drained = settle(&contender.processes, SETTLE_LIMIT).await;
+        let contender = contender.name.to_owned();
+        self.report.filled.push(Filled {
+            contender,
+            people,
+            rate,
+            group_seconds,
+            drained,
+        });
+        Ok(stage)
+    }
+
+    /// All rate scenarios that are asked for; `suffix` marks another tenant size.
+    async fn rates(&mut self, stages: &mut [Stage], suffix: &str) -> Result<(), BenchError> {
+        let wanted = |kind: &Kind| {
+            *kind != Kind::S7
+                && (suffix.is_empty() || matches!(kind, Kind::S2 | Kind::S3 | Kind::S5))
+        };
+        let kinds: Vec<Kind> = self.args.scenarios.iter().copied().filter(wanted).collect();
+        for kind in kinds {
+            for concurrency in self.args.concurrency.clone() {
+                for round in 0..self.args.rounds {
+                    for (index, stage) in stages.iter_mut().enumerate() {
+                        self.cell(index, stage, kind, concurrency, suffix).await?;
+                    }
+                    if suffix.is_empty() {
+                        self.limit(kind, concurrency, round)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn cell(
+        &mut self,
+        index: usize,
+        stage: &mut Stage,
+        kind: Kind,
+        concurrency: usize,
+        suffix: &str,
+    ) -> Result<(), BenchError> {
+        let contender = &self.contenders[index];
+        let scenario = stage.scenario(kind).await?;
+        settle(&contender.processes, SETTLE_LIMIT).await;
+        // What runs out is not spent on a long warm-up.
+        let warm_up = Duration::from_millis(if scenario.runs_out() { 250 } else { 1000 });
+        let plan = LoadPlan {
+            concurrency,
+            warm_up,
+            window: Duration::from_secs(self.args.seconds),
+        };
+        let (all, endpoint) = (&contender.processes, stage.tenant_of(kind).address()?);
+        all[0].reset_peak();
+        // The window is a part of the run, so CPU is divided by all units of the run, warm-up included.
+        let before = cpu_of(all);
+        let cell = drive(&endpoint, scenario, plan).await;
+        let during = cpu_of(all);
+        let drained = settle(all, SETTLE_LIMIT).await;
+        let after = cpu_of(all);
+        let per_unit = |from: f64, to: f64| (to - from) * 1e3 / cell.attempts.max(1) as f64;
+        let measured = Measured {
+            scenario: format!("{}{suffix}", kind.name()),
+            concurrency,
+            contender: contender.name.to_owned(),
+            cpu_ms_per_unit: during
+                .iter()
+                .map(|(name, used)| (name.clone(), per_unit(before[name], *used)))
+                .collect(),
+            cpu_ms_afterwards: per_unit(during.values().sum(), after.values().sum()),
+            drained,
+            peak_mib: all[0].memory().peak,
+            cell,
+        };
+        say(&measured.line());
+        self.report.cells.push(measured);
+        Ok(())
+    }
+
+    fn limit(&mut self, kind: Kind, concurrency: usize, round: usize) -> Result<(), BenchError> {
+        let limit = match kind {
+            Kind::S1 | Kind::S4 | Kind::S5 => Limit::WriteTransaction,
+            Kind::S2 | Kind::S3 => Limit::SelectUser,
+            Kind::S6 | Kind::S7 => Limit::ListPage,
+        };
+        let Some(limits) = &self.limits else {
+            return Ok(());
+        };
+        let rate = limits.measure(limit, concurrency, Duration::from_secs(self.args.seconds))?;
+        say(&format!(
+            "{} c={concurrency} pgbench {}: {rate:.0}/s (round {})",
+            kind.name(),
+            limit.name(),
+            round + 1
+        ));
+        self.report.limits.push(LimitRun {
+            scenario: kind.name().into(),
+            limit: limit.name().into(),
+            concurrency,
+            rate,
+        });
+        Ok(())
+    }
+
+    async fn listings(&mut self, stages: &[Stage]) -> Result<(), BenchError> {
+        if self.args.scenarios.contains(&Kind::S6) {
+            for (contender, stage) in self.contenders.iter().zip(stages) {
+                let listing = stage.tenant.check_listing().await?;
+                self.report
+                    .listings
+                    .insert(contender.name.to_owned(), listing);
+            }
+        }
+        Ok(())
+    }
+
+    /// s7, each time into a fresh tenant; the slow peer once, capped.
+    async fn syncs(&mut self) -> Result<(), BenchError> {
+        let groups = self.args.people / 100;
+        let plan = SyncPlan {
+            people: self.args.people,
+            groups,
+            members_a_group: 100,
+            concurrency: self.args.concurrency[0],
+            cap: Duration::from_secs(40),
+        };
+        for round in 0..self.args.rounds {
+            for contender in self
+                .contenders
+                .iter()
+                .filter(|contender| contender.is_hub() || round == 0)
+            {
+                let tenant = contender.tenant(&format!("sync{round}"), SEATS).await?;
+                settle(&contender.processes, SETTLE_LIMIT).await;
+                contender.processes[0].reset_peak();
+                let result = full_sync(&tenant, plan).await?;
+                let drained = settle(&contender.processes, SETTLE_LIMIT).await;
+                let run = SyncRun {
+                    contender: contender.name.into(),
+                    peak_mib: contender.processes[0].memory().peak,
+                    drained,
+                    result,
+                };
+                say(&run.line());
+                self.report.syncs.push(run);
+            }
+        }
+        Ok(())
+    }
+
+    /// The tenant of 100,000: s2, s3 and s5 again on the hubs, and how long a push takes to be visible.
+    async fn large(&mut self) -> Result<(), BenchError> {
+        self.contenders.retain(Contender::is_hub);
+        let mut stages = Vec::new();
+        for index in 0..self.contenders.len() {
+            stages.push(self.fill(index, "large", self.args.large_people).await?);
+        }
+        let suffix = format!("@{}k", self.args.large_people / 1000);
+        self.rates(&mut stages, &suffix).await?;
+        self.visibility(&stages).await
+    }
+
+    async fn visibility(&mut self, stages: &[Stage]) -> Result<(), BenchError> {
+        let Some(index) = self
+            .contenders
+            .iter()
+            .position(|contender| contender.name == "postgres")
+        else {
+            return Ok(());
+        };
+        let contender = &self.contenders[index];
+        let Maker::Hub(hub) = &contender.maker else {
+            return Ok(());
+        };
+        let mut small = contender.tenant("small", SEATS).await?;
+        small.fill(100).await?;
+        settle(&contender.processes, SETTLE_LIMIT).await;
+        let large = &stages[index].tenant;
+        let key_of =
+            |tenant: &Tenant| hub.create_api_key(tenant.slug.as_deref().unwrap_or_default());
+        let metrics = self
+            .args
+            .metrics_url
+            .as_deref()
+            .map(|url| Endpoint::parse(url, ""))
+            .transpose()?;
+        let mut pair = [
+            Watched::open(&small, &hub.url, &key_of(&small)?).await?,
+            Watched::open(large, &hub.url, &key_of(large)?).await?,
+        ];
+        for _ in 0..self.args.pushes {
+            for watched in &mut pair {
+                watched.sample(metrics.as_ref()).await?;
+            }
+        }
+        for watched in pair {
+            let seen = watched.finish();
+            say(&describe(&seen));
+            self.report.visibility.push(seen);
+        }
+        Ok(())
+    }
+
+    async fn statements(&mut self) -> Result<(), BenchError> {
+        let Some(url) = self.args.database_url.clone() else {
+            return Ok(());
+        };
+        for contender in &self.contenders {
+            if let ("postgres", Maker::Hub(hub)) = (contender.name, &contender.maker) {
+                let tenant = contender.tenant("statements", SEATS).await?;
+                match statements::count(hub, &url, &tenant).await {
+                    Ok(conversations) => self.report.statements = conversations,
+                    Err(error) => say(&format!("statements were not counted: {error}")),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), BenchError> {
+        let json =
+            serde_json::to_vec_pretty(&self.report).map_err(BenchError::json("the result"))?;
+        std::fs::write(&self.args.out, json).map_err(BenchError::io(format!(
+            "writing {}",
+            self.args.out.display()
+        )))?;
+        print!("{}", self.report);
+        println!("\nall figures: {}", self.args.out.display());
+        Ok(())
+    }
+}
+
+fn contenders(args: &SuiteArgs) -> Result<Vec<Contender>, BenchError> {
+    let binary = own_binary()?;
+    let database = args
+        .database_url
+        .as_deref()
+        .map(|url| ("postgres-server", url));
+    let broker = args.amqp_url.as_deref().map(|url| ("rabbitmq", url));
+    let cache = args.redis_url.as_deref().map(|url| ("redis", url));
+    let mut all = Vec::new();
+    if let Some(url) = &args.hub_url {
+        let services: Vec<_> = [database, broker, cache].into_iter().flatten().collect();
+        let hub = Hub {
+            binary: binary.clone(),
+            url: url.clone(),
+            data: None,
+        };
+        all.push(Contender::new("postgres", Maker::Hub(hub), &services)?);
+    }
+    if let Some(url) = &args.jackson_url {
+        let services: Vec<_> = database.into_iter().collect();
+        all.push(Contender::new(
+            "jackson",
+            Maker::Jackson { url: url.clone() },
+            &services,
+        )?);
+    }
+    if let Some(url) = &args.embedded_url {
+        let hub = Hub {
+            binary,
+            url: url.clone(),
+            data: args.embedded_data.clone(),
+        };
+        all.push(Contender::new("embedded", Maker::Hub(hub), &[])?);
+    }
+    if all.is_empty() {
+        return Err(BenchError::setup(
+            "nothing to measure: give --hub-url, --embedded-url or --jackson-url",
+        ));
+    }
+    Ok(all)
+}
+
+/// Progress goes to stderr; stdout holds the result.
+pub(crate) fn say(line: &str) {
+    eprintln!("bench: {line}");
+}
