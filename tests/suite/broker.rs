@@ -1,0 +1,168 @@
+//! RabbitMQ and Redis go away and come back: SCIM keeps answering, and the sweep finds what no message woke (design §1.7).
+//!
+//! The outage is made between the hub and the real service, by a relay that is cut: other tests keep theirs.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use url::Url;
+
+use crate::deployment::Combination;
+use crate::hub::Hub;
+use crate::registry::{Case, cases};
+use crate::verbs::{email, eventually, person};
+
+pub(crate) fn cases() -> Vec<Case> {
+    let outages = cases![
+        writes_during_a_broker_outage_arrive_by_the_sweep,
+        a_hub_started_without_its_broker_serves_and_reconciles,
+        a_cache_outage_slows_nobody_out,
+        a_database_outage_is_a_scim_503_and_ends_by_itself,
+    ];
+    outages.into_iter().map(|case| case.only_on(Combination::Full)).collect()
+}
+
+/// A TCP relay on a port of its own that can be cut and mended.
+struct Relay {
+    here: SocketAddr,
+    there: SocketAddr,
+    running: Option<JoinHandle<()>>,
+}
+
+impl Relay {
+    /// A relay to the host and port of `url`, and the URL that leads through it.
+    async fn before(url: &str, usual_port: u16) -> (Self, String) {
+        let mut url = Url::parse(url).unwrap();
+        let host = url.host_str().unwrap_or("127.0.0.1").to_owned();
+        let port = url.port().unwrap_or(usual_port);
+        let there = tokio::net::lookup_host((host.as_str(), port)).await.unwrap().next().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap();
+        url.set_host(Some("127.0.0.1")).unwrap();
+        url.set_port(Some(here.port())).unwrap();
+        let mut relay = Self { here, there, running: None };
+        relay.serve(listener);
+        (relay, url.to_string())
+    }
+
+    fn serve(&mut self, listener: TcpListener) {
+        let there = self.there;
+        self.running = Some(tokio::spawn(async move {
+            // Dropped with the task: every open connection breaks when the relay is cut.
+            let mut connections = JoinSet::new();
+            while let Ok((mut near, _)) = listener.accept().await {
+                connections.spawn(async move {
+                    if let Ok(mut far) = TcpStream::connect(there).await {
+                        tokio::io::copy_bidirectional(&mut near, &mut far).await.ok();
+                    }
+                });
+            }
+        }));
+    }
+
+    /// Breaks every connection and refuses new ones.
+    async fn cut(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.abort();
+            running.await.ok();
+        }
+    }
+
+    async fn mend(&mut self) {
+        let listener = eventually("the relay's port is free again", async || {
+            TcpListener::bind(self.here).await.map_err(|error| error.to_string())
+        })
+        .await;
+        self.serve(listener);
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.abort();
+        }
+    }
+}
+
+async fn writes_during_a_broker_outage_arrive_by_the_sweep(hub: Hub) {
+    let (mut relay, url) = Relay::before(hub.deployment().setting("AMQP_URL").unwrap(), 5672).await;
+    let hub = hub.another().setting("AMQP_URL", &url).setting("ROLLCALL_WORKER_SWEEP_SECONDS", "2").start().await;
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    source.user("before").await;
+    tenant.eventually_status(&email("before"), "invited").await;
+    relay.cut().await;
+    let begun = Instant::now();
+    for name in ["ann", "bea", "cem"] {
+        source.post("/Users", &person(name)).await.expect(201);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(15), "three writes took {:?}", begun.elapsed());
+    for name in ["ann", "bea", "cem"] {
+        tenant.eventually_status(&email(name), "invited").await;
+    }
+    relay.mend().await;
+    // Back to wake-ups: a few people in a row show within the time that a sweep alone would not keep.
+    eventually("wake-ups arrive again", async || {
+        let name = format!("after{}", begun.elapsed().as_millis());
+        let sent = Instant::now();
+        source.user(&name).await;
+        tenant.eventually_status(&email(&name), "invited").await;
+        if sent.elapsed() < Duration::from_millis(700) { Ok(()) } else { Err(format!("{:?}", sent.elapsed())) }
+    })
+    .await;
+}
+
+async fn a_hub_started_without_its_broker_serves_and_reconciles(hub: Hub) {
+    let (mut relay, url) = Relay::before(hub.deployment().setting("AMQP_URL").unwrap(), 5672).await;
+    let hub = hub.another().setting("AMQP_URL", &url).setting("ROLLCALL_WORKER_SWEEP_SECONDS", "2").start().await;
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    hub.stop();
+    relay.cut().await;
+    hub.start_again().await;
+    source.user("ann").await;
+    tenant.eventually_status(&email("ann"), "invited").await;
+}
+
+async fn a_cache_outage_slows_nobody_out(hub: Hub) {
+    let (mut relay, url) = Relay::before(hub.deployment().setting("REDIS_URL").unwrap(), 6379).await;
+    let hub = hub.another().setting("REDIS_URL", &url).start().await;
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    source.user("before").await;
+    relay.cut().await;
+    source.user("during").await;
+    let fresh = tenant.scim_source();
+    fresh.get("/Users").await.expect(200);
+    let thief = crate::verbs::ScimSource { token: "nonsense".to_owned(), ..source.clone() };
+    thief.get("/Users").await.expect_scim_error(401, None);
+    relay.mend().await;
+    source.user("after").await;
+    for name in ["before", "during", "after"] {
+        tenant.eventually_status(&email(name), "invited").await;
+    }
+}
+
+async fn a_database_outage_is_a_scim_503_and_ends_by_itself(hub: Hub) {
+    // The relay leads to the server; the new hub's database is named when it is created.
+    let (mut relay, through) = Relay::before(hub.deployment().setting("DATABASE_URL").unwrap(), 5432).await;
+    let port = Url::parse(&through).unwrap().port().unwrap();
+    let hub = hub.another().database_port(port).start().await;
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    source.user("before").await;
+    relay.cut().await;
+    source.post("/Users", &person("during")).await.expect_scim_error(503, None);
+    let ready = hub.get(&format!("{}/readyz", hub.machines_url())).await;
+    assert_eq!(ready.status, 503, "not ready without a database: {}", ready.describe());
+    relay.mend().await;
+    eventually("the hub recovers by itself", async || match source.post("/Users", &person("after")).await {
+        answer if matches!(answer.status, 201 | 409) => Ok(()),
+        answer => Err(answer.describe()),
+    })
+    .await;
+    tenant.eventually_status(&email("after"), "invited").await;
+}

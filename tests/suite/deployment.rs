@@ -1,0 +1,148 @@
+//! Where one hub keeps its things (database, queues, keys, folder), and the commands that run against it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+
+use crate::process::Process;
+use crate::services::Services;
+use crate::workbench::Workbench;
+
+/// The backends a hub runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Combination {
+    Sqlite,
+    Full,
+}
+
+impl fmt::Display for Combination {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Sqlite => "sqlite",
+            Self::Full => "full",
+        })
+    }
+}
+
+/// Removed with everything in it when dropped.
+pub(crate) struct Deployment {
+    pub(crate) combination: Combination,
+    pub(crate) folder: PathBuf,
+    binary: PathBuf,
+    name: String,
+    services: Option<Services>,
+    settings: BTreeMap<String, String>,
+    removed: AtomicBool,
+}
+
+impl Deployment {
+    pub(crate) async fn create(workbench: &Workbench, combination: Combination) -> Result<Self> {
+        let name = workbench.unique_name();
+        let folder = workbench.folder().join(format!("{combination}-{name}"));
+        std::fs::create_dir_all(&folder)?;
+        let mut settings = BTreeMap::new();
+        let services = match combination {
+            Combination::Sqlite => None,
+            Combination::Full => Some(workbench.services.clone().context("no services were given")?),
+        };
+        if let Some(services) = &services {
+            let database = services.create_database(&name).await?;
+            settings.insert("DATABASE_URL".to_owned(), database.to_string());
+            settings.insert("AMQP_URL".to_owned(), services.amqp.clone());
+            settings.insert("REDIS_URL".to_owned(), services.redis.clone());
+            settings.insert("ROLLCALL_QUEUE_PREFIX".to_owned(), format!("{name}."));
+            settings.insert("ROLLCALL_CACHE_PREFIX".to_owned(), format!("{name}:"));
+        }
+        let binary = workbench.binary.clone();
+        Ok(Self { combination, folder, binary, name, services, settings, removed: AtomicBool::new(false) })
+    }
+
+    /// An environment variable that every process and command of this deployment gets.
+    pub(crate) fn set(&mut self, key: &str, value: &str) {
+        self.settings.insert(key.to_owned(), value.to_owned());
+    }
+
+    pub(crate) fn setting(&self, key: &str) -> Option<&str> {
+        self.settings.get(key).map(String::as_str)
+    }
+
+    /// The same database, reached on 127.0.0.1 and this port.
+    pub(crate) fn move_database(&mut self, port: u16) {
+        let mut url = url::Url::parse(self.setting("DATABASE_URL").unwrap_or_default()).unwrap();
+        url.set_host(Some("127.0.0.1")).unwrap();
+        url.set_port(Some(port)).unwrap();
+        self.set("DATABASE_URL", url.as_str());
+    }
+
+    /// A server process: dies with the thread that starts it.
+    pub(crate) fn server(&self, arguments: &[&str]) -> Command {
+        self.with_environment(self.with_arguments(Process::bound_command(&self.binary), arguments))
+    }
+
+    /// Runs `rollcall <arguments>` to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.with_environment(self.with_arguments(Command::new(&self.binary), arguments))
+            .output()
+            .unwrap_or_else(|problem| panic!("cannot run rollcall {}: {problem}", arguments.join(" ")))
+    }
+
+    /// Runs a command that should end by itself, and stops it when it does not: a hub that should have refused to start.
+    pub(crate) fn run_for_a_while(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new("timeout");
+        command.args(["--signal", "KILL", "20"]).arg(&self.binary);
+        let mut command = self.with_environment(self.with_arguments(command, arguments));
+        command.output().unwrap_or_else(|problem| panic!("cannot run rollcall {}: {problem}", arguments.join(" ")))
+    }
+
+    pub(crate) fn remove(&self) {
+        if self.removed.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        std::fs::remove_dir_all(self.folder.join("data")).ok();
+        let Some(services) = self.services.clone() else { return };
+        let name = self.name.clone();
+        // Also called while a test unwinds inside the shared runtime, where nothing may block on it.
+        let worker = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                services.drop_database(&name).await?;
+                services.drop_queues(&format!("{name}.")).await?;
+                services.drop_keys(&format!("{name}:")).await
+            })
+        });
+        if let Ok(Err(problem)) = worker.join() {
+            eprintln!("warning: {} was not removed entirely: {problem:#}", self.name);
+        }
+    }
+
+    /// Only what the deployment itself sets reaches the hub: a developer's environment must not change a result.
+    fn with_environment(&self, mut command: Command) -> Command {
+        command.current_dir(&self.folder);
+        for (key, _) in std::env::vars_os() {
+            let name = key.to_string_lossy();
+            if name.starts_with("ROLLCALL_") || name.starts_with("OTEL_") || name.ends_with("_URL") {
+                command.env_remove(&key);
+            }
+        }
+        command.envs(&self.settings);
+        command
+    }
+
+    fn with_arguments(&self, mut command: Command, arguments: &[&str]) -> Command {
+        command.args(arguments);
+        if self.combination == Combination::Sqlite {
+            command.arg("--data").arg(self.folder.join("data"));
+        }
+        command
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}

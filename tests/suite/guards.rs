@@ -1,0 +1,286 @@
+//! What must not happen by itself (design §4): removals over the limit, more members than seats, nobody left to administer.
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::hub::Hub;
+use crate::registry::{Case, cases};
+use crate::rest::Tenant;
+use crate::roster::Roster;
+use crate::verbs::{ScimSource, email, eventually, person, with};
+
+const OVER_LIMIT: &str = "member_removal_over_limit";
+
+pub(crate) fn cases() -> Vec<Case> {
+    cases![
+        da10_the_eleventh_of_a_hundred_is_suspended_and_keeps_the_seat,
+        da10_with_hold_the_eleventh_stays_active,
+        da10_every_shape_of_removal_counts,
+        da10_a_burst_trips_it_like_a_trickle,
+        da10_a_held_removal_does_not_happen_when_the_policy_removes,
+        da10_who_comes_back_in_time_was_never_gone,
+        da10_five_percent_of_a_larger_tenant,
+        da8_seats_are_never_exceeded_and_the_waitlist_is_in_order,
+        da8_parallel_posts_never_exceed_the_seats,
+        da8_a_waiting_person_who_leaves_stops_waiting,
+        da8_a_returning_member_waits_when_the_seat_is_gone,
+        da7_the_last_owner_stays,
+        da7_a_deleted_last_owner_stays,
+        da7_the_rest_of_the_run_goes_on,
+    ]
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("p{number:03}")).collect()
+}
+
+/// A federated tenant of `count` active, managed members; the SCIM ids in the order of the names.
+async fn team(hub: &Hub, count: usize, policy: &[(&str, &str)]) -> (Tenant, ScimSource, Vec<String>) {
+    let mut tenant = hub.tenant().seats(u32::try_from(count).unwrap()).policy("onboarding", "federated");
+    for (key, value) in policy {
+        tenant = tenant.policy(key, value);
+    }
+    let tenant = tenant.create();
+    let source = tenant.scim_source();
+    // One after the other: the order in which the directory announced them is the order of the names.
+    let mut ids = Vec::new();
+    for name in names(count) {
+        ids.push(source.user(&name).await);
+    }
+    tenant.eventually("everybody is in", |members| members.with_status("active").len() == count).await;
+    (tenant, source, ids)
+}
+
+async fn eventually_suspended(tenant: &Tenant, count: usize) {
+    let what = format!("{count} are suspended");
+    tenant.eventually(&what, |members| members.with_status("suspended").len() == count).await;
+}
+
+
+async fn da10_the_eleventh_of_a_hundred_is_suspended_and_keeps_the_seat(hub: Hub) {
+    let (tenant, source, ids) = team(&hub, 100, &[]).await;
+    for id in &ids[..10] {
+        source.deactivate(id).await.expect_success();
+    }
+    eventually_suspended(&tenant, 10).await;
+    assert!(tenant.runs().await.iter().all(|run| run.state != "held"), "ten of a hundred are within the limit");
+    source.deactivate(&ids[10]).await.expect_success();
+    eventually_suspended(&tenant, 11).await;
+    let held = tenant.eventually_held(OVER_LIMIT).await;
+    assert_eq!(held.source_id.as_deref(), Some(source.id.as_str()), "{held:?}");
+    assert!(held.digest.as_ref().is_some_and(|digest| !digest.is_empty()), "an admin approves by the digest: {held:?}");
+    // All 100 seats were taken: ten are free now. Eleven newcomers show that the eleventh was kept.
+    for name in (0..11).map(|number| format!("new{number:02}")) {
+        source.user(&name).await;
+    }
+    let waiting = tenant
+        .eventually("ten newcomers are in, one waits", |members| {
+            members.with_status("active").len() == 99 && members.with_status("pending").len() == 1
+        })
+        .await;
+    assert_eq!(waiting.with_status("pending"), [email("new10")], "in the order of their announcement");
+    assert_eq!(tenant.list::<serde_json::Value>("/api/v1/audit-events?kind=run.held").await.len(), 1);
+}
+
+async fn da10_with_hold_the_eleventh_stays_active(hub: Hub) {
+    let (tenant, source, ids) = team(&hub, 40, &[("over_limit", "hold")]).await;
+    for id in &ids[..11] {
+        source.deactivate(id).await.expect_success();
+    }
+    tenant.eventually_held(OVER_LIMIT).await;
+    eventually_suspended(&tenant, 10).await;
+    let eleventh = tenant.member(&email("p010")).await.unwrap();
+    assert_eq!(eleventh.status, "active", "{eleventh:?}");
+    assert_eq!(source.get(&format!("/Users/{}", ids[10])).await.expect(200).at("/active"), false, "SCIM shows what was said");
+}
+
+async fn da10_every_shape_of_removal_counts(hub: Hub) {
+    let (tenant, source, ids) = team(&hub, 30, &[]).await;
+    for (number, id) in ids[..11].iter().enumerate() {
+        let path = format!("/Users/{id}");
+        match number % 4 {
+            0 => source.deactivate(id).await,
+            1 => source.patch(&path, vec![json!({ "op": "replace", "value": { "active": false } })]).await,
+            2 => {
+                let body = with(person(&format!("p{number:03}")), json!({ "active": false }));
+                source.send(Method::PUT, &path, &body).await
+            }
+            _ => source.delete(&path).await,
+        }
+        .expect_success();
+    }
+    tenant.eventually_held(OVER_LIMIT).await;
+    eventually_suspended(&tenant, 11).await;
+}
+
+async fn da10_a_burst_trips_it_like_a_trickle(hub: Hub) {
+    let (tenant, source, ids) = team(&hub, 30, &[("over_limit", "hold")]).await;
+    let burst = ids[..16].iter().map(|id| source.deactivate(id));
+    for answer in join_all(burst).await {
+        answer.expect_success();
+    }
+    tenant.eventually_held(OVER_LIMIT).await;
+    eventually_suspended(&tenant, 10).await;
+    // Six are held, in however many runs; a person announced later proves that the queue behind them has been read.
+    source.deactivate(&ids[20]).await.expect_success();
+    source.post("/Groups", &json!({ "displayName": "Marker" })).await.expect(201);
+    tenant.eventually_group("Marker", &[]).await;
+    assert_eq!(tenant.members().await.with_status("suspended").len(), 10);
+}
+
+async fn da10_a_held_removal_does_not_happen_when_the_policy_removes(hub: Hub) {
+    let (tenant, source, ids) = team(&hub, 20, &[("on_deleted", "remove")]).await;
+    for id in &ids[..12] {
+        source.delete(&format!("/Users/{id}")).await.expect(204);
+    }
+    tenant.eventually_held(OVER_LIMIT).await;
+    tenant
+        .eventually("ten are removed and two only suspended", |members| {
+            members.with_status("suspended") == [email("p010"), email("p011")] && members.with_status("active").len() == 8
+        })
+        .await;
+    let removed: Vec<serde_json::Value> = tenant.list("/api/v1/audit-events?kind=member.removed").await;
+    assert_eq!(removed.len(), 10);
+}
+
+async fn da10_who_comes_back_in_time_was_never_gone(hub: Hub) {
+    let (tenant, source, ids) = team(&hub, 20, &[]).await;
+    for id in &ids[..11] {
+        source.deactivate(id).await.expect_success();
+    }
+    tenant.eventually_held(OVER_LIMIT).await;
+    eventually_suspended(&tenant, 11).await;
+    source.activate(&ids[10]).await.expect_success();
+    tenant.eventually_status(&email("p010"), "active").await;
+    // The seat was kept for p010, so ten newcomers fill what is free and nobody is over.
+    for name in (0..11).map(|number| format!("new{number:02}")) {
+        source.user(&name).await;
+    }
+    tenant
+        .eventually("twenty are in", |members| {
+            members.with_status("active").len() == 20 && members.with_status("pending") == [email("new10")]
+        })
+        .await;
+}
+
+async fn da10_five_percent_of_a_larger_tenant(hub: Hub) {
+    let (tenant, source, ids) = team(&hub, 240, &[]).await;
+    for id in &ids[..12] {
+        source.deactivate(id).await.expect_success();
+    }
+    eventually_suspended(&tenant, 12).await;
+    assert!(tenant.runs().await.iter().all(|run| run.state != "held"), "12 of 240 are five percent");
+    source.deactivate(&ids[12]).await.expect_success();
+    tenant.eventually_held(OVER_LIMIT).await;
+}
+
+async fn da8_seats_are_never_exceeded_and_the_waitlist_is_in_order(hub: Hub) {
+    // The owner takes one of the three.
+    let tenant = hub.tenant().seats(3).owner("boss@acme.example").create();
+    let source = tenant.scim_source();
+    let ids = source.users(&["ann", "bea", "cem", "dan", "eva"]).await;
+    let members = tenant.eventually("everybody is known", |members| members.len() == 6).await;
+    assert_eq!(members.with_status("invited"), [email("ann"), email("bea")]);
+    for name in ["cem", "dan", "eva"] {
+        let member = members.member(&email(name));
+        assert_eq!((member.status.as_str(), member.waiting_for.as_deref()), ("pending", Some("seat")), "{member:?}");
+        assert_eq!(tenant.kinds_about(&member.id).await, ["member.waitlisted"]);
+    }
+    source.deactivate(&ids[1]).await.expect_success();
+    let members = tenant.eventually("one is let in", |members| members.with_status("invited").len() == 2).await;
+    assert_eq!(members.with_status("invited"), [email("ann"), email("cem")], "the first who waited");
+    assert_eq!(members.with_status("pending"), [email("dan"), email("eva")]);
+    assert_eq!(members.member(&email("cem")).waiting_for, None);
+}
+
+async fn da8_parallel_posts_never_exceed_the_seats(hub: Hub) {
+    let tenant = hub.tenant().seats(10).create();
+    let source = tenant.scim_source();
+    let all = names(24);
+    for answer in join_all(all.iter().map(|name| async { source.post("/Users", &person(name)).await })).await {
+        answer.expect(201);
+    }
+    let most_seen = std::cell::Cell::new(0);
+    let members = tenant
+        .eventually("everybody is known", |members| {
+            most_seen.set(most_seen.get().max(members.iter().filter(|member| member.is_in()).count()));
+            members.len() == 24
+        })
+        .await;
+    assert!(most_seen.get() <= 10, "{} held a seat at once", most_seen.get());
+    assert_eq!(members.with_status("invited").len(), 10);
+    assert_eq!(members.with_status("pending").len(), 14);
+}
+
+async fn da8_a_waiting_person_who_leaves_stops_waiting(hub: Hub) {
+    let tenant = hub.tenant().seats(1).create();
+    let source = tenant.scim_source();
+    let ids = source.users(&["ann", "bea", "cem"]).await;
+    tenant.eventually("two wait", |members| members.with_status("pending").len() == 2).await;
+    source.deactivate(&ids[1]).await.expect_success();
+    source.deactivate(&ids[0]).await.expect_success();
+    let members = tenant
+        .eventually("cem is let in", |members| members.with_status("invited") == [email("cem")])
+        .await;
+    assert_eq!(members.member(&email("bea")).status, "suspended", "bea had left before the seat was free");
+    assert_eq!(members.member(&email("bea")).waiting_for, None);
+}
+
+async fn da8_a_returning_member_waits_when_the_seat_is_gone(hub: Hub) {
+    let tenant = hub.tenant().seats(1).create();
+    let source = tenant.scim_source();
+    let ids = source.users(&["ann", "bea"]).await;
+    tenant.eventually("bea waits", |members| members.with_status("pending") == [email("bea")]).await;
+    source.deactivate(&ids[0]).await.expect_success();
+    tenant.eventually_status(&email("bea"), "invited").await;
+    source.activate(&ids[0]).await.expect_success();
+    tenant.eventually_member(&email("ann"), |member| member.waiting_for.as_deref() == Some("seat")).await;
+    source.deactivate(&ids[1]).await.expect_success();
+    let ann = tenant.eventually_status(&email("ann"), "invited").await;
+    assert_eq!(ann.waiting_for, None);
+}
+
+/// A tenant whose owner and billing contact `ann` is managed by the source.
+async fn managed_owner(hub: &Hub) -> (Tenant, ScimSource, String) {
+    let tenant = hub.tenant().owner(&email("ann")).policy("adopt_existing", "true").create();
+    let source = tenant.scim_source();
+    let id = source.user("ann").await;
+    tenant.eventually_member(&email("ann"), |member| member.managed_by.is_some()).await;
+    (tenant, source, id)
+}
+
+async fn expect_owner_stays(tenant: &Tenant) {
+    eventually("a run is held for the last owner", async || {
+        let runs = tenant.runs().await;
+        let held = runs.iter().any(|run| run.is_held_for("last_active_admin") || run.is_held_for("last_billing_contact"));
+        if held { Ok(()) } else { Err(format!("{runs:#?}")) }
+    })
+    .await;
+    let owner = tenant.member(&email("ann")).await.unwrap();
+    assert_eq!((owner.status.as_str(), owner.role.as_str()), ("active", "owner"));
+}
+
+async fn da7_the_last_owner_stays(hub: Hub) {
+    let (tenant, source, id) = managed_owner(&hub).await;
+    source.deactivate(&id).await.expect_success();
+    expect_owner_stays(&tenant).await;
+}
+
+async fn da7_a_deleted_last_owner_stays(hub: Hub) {
+    let (tenant, source, id) = managed_owner(&hub).await;
+    source.delete(&format!("/Users/{id}")).await.expect(204);
+    expect_owner_stays(&tenant).await;
+}
+
+async fn da7_the_rest_of_the_run_goes_on(hub: Hub) {
+    let (tenant, source, id) = managed_owner(&hub).await;
+    let bea = source.user("bea").await;
+    tenant.eventually_status(&email("bea"), "invited").await;
+    let leave = [id.as_str(), bea.as_str()].map(|id| source.deactivate(id));
+    for answer in join_all(leave).await {
+        answer.expect_success();
+    }
+    tenant.eventually_status(&email("bea"), "suspended").await;
+    expect_owner_stays(&tenant).await;
+}

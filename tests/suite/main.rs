@@ -1,0 +1,155 @@
+//! One black-box suite over a running hub: the same tests, on every combination of backends.
+//!
+//! `sqlite` is `rollcall up` (one process, embedded database, in-process queue and cache) and always runs. `full` is
+//! `rollcall all` on Postgres, RabbitMQ and Redis; it runs when `DATABASE_URL`, `AMQP_URL` and `REDIS_URL` are set, and
+//! then a hub that does not start is a failure. Tests speak only HTTP and the command line, so they hold whatever the
+//! inside looks like. Names read `sqlite::scim_users::post_…`; a filter on the command line works as with `cargo test`.
+//!
+//! `ROLLCALL_BIN` names the hub to test (default: `target/debug/rollcall`, built first); `ROLLCALL_TEST_SEED` repeats a
+//! seeded run; `ROLLCALL_TEST_KEEP=1` keeps logs and data of a run that passed.
+
+// Tests fail by panicking: that is what a test is. The hub's own crates stay under the workspace lints.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod access;
+mod answer;
+mod api;
+mod audit;
+mod bad_input;
+mod broker;
+mod commands;
+mod conversation;
+mod deployment;
+mod discovery;
+mod faults;
+mod guards;
+mod hub;
+mod lifecycle;
+mod process;
+mod registry;
+mod rest;
+mod roster;
+mod routes;
+mod scim_filters;
+mod scim_groups;
+mod scim_patch;
+mod scim_users;
+mod services;
+mod simulated_idps;
+mod verbs;
+mod workbench;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+use crate::deployment::Combination;
+use crate::hub::Hub;
+use crate::registry::Case;
+use crate::services::Services;
+use crate::workbench::Workbench;
+
+/// Tests wait on the hub far more than they compute, so more of them run at once than there are cores.
+const PARALLEL_TESTS: usize = 6;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(PARALLEL_TESTS);
+    registry::keep_panics_quiet();
+    let services = match Services::from_environment() {
+        Ok(services) => services,
+        Err(problem) => return refuse(&problem),
+    };
+    let mut combinations = vec![Combination::Sqlite];
+    if services.is_some() {
+        combinations.push(Combination::Full);
+    } else if !arguments.list {
+        println!("note: DATABASE_URL, AMQP_URL and REDIS_URL are unset: only the `sqlite` combination runs");
+    }
+    if arguments.list {
+        let listed = combinations
+            .iter()
+            .flat_map(|combination| every_case().into_iter().map(|case| (*combination, case)));
+        let trials = listed
+            .filter(|(combination, case)| case.runs_on(*combination))
+            .map(|(combination, case)| Trial::test(case.full_name(combination), || Ok(())))
+            .collect();
+        libtest_mimic::run(&arguments, trials).exit();
+    }
+    let workbench = match Workbench::prepare(services) {
+        Ok(workbench) => workbench,
+        Err(problem) => return refuse(&problem),
+    };
+    run(&arguments, &combinations, &workbench)
+}
+
+/// Starts one hub for each combination that a test was asked for, runs the tests, and stops the hubs whatever happened.
+fn run(arguments: &Arguments, combinations: &[Combination], workbench: &Workbench) -> ExitCode {
+    let mut trials = Vec::new();
+    let mut hubs = Vec::new();
+    for combination in combinations {
+        let wanted: Vec<Case> = every_case()
+            .into_iter()
+            .filter(|case| case.runs_on(*combination))
+            .filter(|case| is_wanted(arguments, &case.full_name(*combination)))
+            .collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let hub = match workbench.runtime.block_on(Hub::start_shared(workbench, *combination)) {
+            Ok(hub) => hub,
+            Err(problem) => {
+                stop_all(&hubs);
+                return refuse(&problem.context(format!("the {combination} hub did not start")));
+            }
+        };
+        trials.extend(wanted.into_iter().map(|case| case.into_trial(*combination, &hub, workbench)));
+        hubs.push(hub);
+    }
+    let conclusion = libtest_mimic::run(arguments, trials);
+    stop_all(&hubs);
+    drop(hubs);
+    workbench.finish(conclusion.has_failed());
+    conclusion.exit_code()
+}
+
+fn every_case() -> Vec<Case> {
+    [
+        discovery::cases(),
+        scim_users::cases(),
+        scim_filters::cases(),
+        scim_patch::cases(),
+        scim_groups::cases(),
+        bad_input::cases(),
+        access::cases(),
+        routes::cases(),
+        lifecycle::cases(),
+        guards::cases(),
+        audit::cases(),
+        api::cases(),
+        commands::cases(),
+        broker::cases(),
+        faults::cases(),
+        simulated_idps::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The filter rules of libtest, so that a hub nobody asked for is not started.
+fn is_wanted(arguments: &Arguments, name: &str) -> bool {
+    let matches = |pattern: &str| if arguments.exact { name == pattern } else { name.contains(pattern) };
+    arguments.filter.as_deref().is_none_or(matches) && !arguments.skip.iter().any(|pattern| matches(pattern))
+}
+
+fn stop_all(hubs: &[Hub]) {
+    for hub in hubs {
+        hub.stop();
+    }
+}
+
+fn refuse(problem: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {problem:#}");
+    ExitCode::FAILURE
+}

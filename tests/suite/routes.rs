@@ -1,0 +1,184 @@
+//! Walks the router's own table: a route that forgets to ask who is calling cannot be added unnoticed.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::hub::Hub;
+use crate::registry::{Case, cases};
+use crate::verbs::{ScimSource, email, person};
+
+pub(crate) fn cases() -> Vec<Case> {
+    cases![
+        every_guarded_route_refuses_a_missing_token,
+        every_guarded_route_hides_what_belongs_to_another_tenant,
+        every_guarded_route_refuses_another_method_in_its_own_format,
+        the_table_is_whole_and_only_probes_are_open,
+    ]
+}
+
+/// One line of `rollcall routes --json`.
+#[derive(Debug, Deserialize)]
+struct Route {
+    method: String,
+    /// With placeholders, as `/scim/v2/{source_id}/Users/{id}`.
+    path: String,
+    auth: String,
+}
+
+fn table(hub: &Hub) -> Vec<Route> {
+    let routes: Vec<Route> = serde_json::from_value(hub.json_command(&["routes"])).unwrap();
+    assert!(routes.len() > 20, "a table of {} routes", routes.len());
+    routes
+}
+
+/// A tenant's ids, to fill placeholders with.
+struct Ids {
+    source: String,
+    user: String,
+    group: String,
+    member: String,
+    sharing_group: String,
+    run: String,
+}
+
+async fn ids_of_a_tenant(hub: &Hub) -> Ids {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let user = source.user("ann").await;
+    let group = source.group("Pilots", &[&user]).await;
+    let sharing_group = tenant.eventually_group("Pilots", &[&email("ann")]).await.id;
+    let member = tenant.member(&email("ann")).await.unwrap().id;
+    let run = tenant.runs().await.first().map(|run| run.id.clone());
+    let run = run.expect("a reconcile that changed something is a run");
+    Ids { source: source.id, user, group, member, sharing_group, run }
+}
+
+impl Route {
+    fn method(&self) -> Method {
+        self.method.parse().unwrap()
+    }
+
+    fn filled(&self, ids: &Ids) -> String {
+        let resource = [
+            ("/Users/", &ids.user),
+            ("/Groups/", &ids.group),
+            ("/members/", &ids.member),
+            ("/groups/", &ids.sharing_group),
+            ("/runs/", &ids.run),
+            ("/sources/", &ids.source),
+        ];
+        let mut path = self.path.replace("{source_id}", &ids.source);
+        while let Some(start) = path.find('{') {
+            let end = path[start..].find('}').map_or(path.len(), |length| start + length + 1);
+            let before = &path[..start];
+            let value = resource.iter().find(|(prefix, _)| before.ends_with(prefix)).map(|(_, id)| id.as_str());
+            path = format!("{before}{}{}", value.unwrap_or("User"), &path[end..]);
+        }
+        path
+    }
+
+    fn url(&self, hub: &Hub, ids: &Ids) -> String {
+        let base = if self.auth == "scim" { hub.machines_url() } else { hub.people_url() };
+        format!("{base}{}", self.filled(ids))
+    }
+
+    fn check(&self, answer: &Answer, status: u16) -> Result<(), String> {
+        match self.auth.as_str() {
+            "scim" => answer.check_scim_error(status, None),
+            "api" => answer.check_problem(status),
+            other => Err(format!("unknown auth {other:?} in the table")),
+        }
+    }
+}
+
+fn guarded(hub: &Hub) -> Vec<Route> {
+    table(hub).into_iter().filter(|route| route.auth != "none").collect()
+}
+
+#[track_caller]
+fn expect_none(failures: &[String]) {
+    assert!(failures.is_empty(), "{} routes fail:\n- {}", failures.len(), failures.join("\n- "));
+}
+
+async fn every_guarded_route_refuses_a_missing_token(hub: Hub) {
+    let ids = ids_of_a_tenant(&hub).await;
+    let mut failures = Vec::new();
+    for route in guarded(&hub) {
+        let request = hub.http().request(route.method(), route.url(&hub, &ids)).json(&json!({}));
+        let answer = Answer::of(request).await;
+        failures.extend(route.check(&answer, 401).err());
+    }
+    expect_none(&failures);
+}
+
+async fn every_guarded_route_hides_what_belongs_to_another_tenant(hub: Hub) {
+    let ids = ids_of_a_tenant(&hub).await;
+    let stranger = hub.tenant().create();
+    let stranger_source = stranger.scim_source();
+    let mut failures = Vec::new();
+    let mut walked = 0;
+    // A list of one's own things has no id in its path: there is nothing of another tenant to ask for.
+    for route in guarded(&hub).into_iter().filter(|route| route.path.contains('{')) {
+        let token = if route.auth == "scim" { &stranger_source.token } else { &stranger.key };
+        let request = hub.http().request(route.method(), route.url(&hub, &ids)).bearer_auth(token);
+        let body = if route.auth == "scim" { person("ann") } else { json!({}) };
+        let answer = Answer::of(request.json(&body)).await;
+        failures.extend(route.check(&answer, 404).err());
+        walked += 1;
+    }
+    expect_none(&failures);
+    assert!(walked > 15, "only {walked} routes with an id");
+}
+
+async fn every_guarded_route_refuses_another_method_in_its_own_format(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let ids = Ids {
+        source: source.id.clone(),
+        user: "x".to_owned(),
+        group: "x".to_owned(),
+        member: "x".to_owned(),
+        sharing_group: "x".to_owned(),
+        run: "x".to_owned(),
+    };
+    let routes = guarded(&hub);
+    let mut failures = Vec::new();
+    let paths: BTreeSet<&str> = routes.iter().map(|route| route.path.as_str()).collect();
+    for path in paths {
+        let route = routes.iter().find(|route| route.path == path).unwrap();
+        let token = if route.auth == "scim" { &source.token } else { &tenant.key };
+        // No route of the hub is served by TRACE.
+        let request = hub.http().request(Method::TRACE, route.url(&hub, &ids)).bearer_auth(token);
+        let answer = Answer::of(request).await;
+        failures.extend(route.check(&answer, 405).err());
+    }
+    expect_none(&failures);
+}
+
+async fn the_table_is_whole_and_only_probes_are_open(hub: Hub) {
+    let routes = table(&hub);
+    let has = |method: &str, path: &str| routes.iter().any(|route| route.method == method && route.path == path);
+    for resource in ["Users", "Groups"] {
+        let (list, one) = (format!("/scim/v2/{{source_id}}/{resource}"), format!("/scim/v2/{{source_id}}/{resource}/{{id}}"));
+        for (method, path) in [("GET", &list), ("POST", &list), ("GET", &one), ("PUT", &one), ("PATCH", &one), ("DELETE", &one)] {
+            assert!(has(method, path), "{method} {path} is missing in {routes:#?}");
+        }
+    }
+    for path in ["members", "groups", "runs", "audit-events"] {
+        assert!(has("GET", &format!("/api/v1/{path}")), "GET /api/v1/{path} is missing");
+    }
+    for route in &routes {
+        let wanted = if route.path.starts_with("/scim/") { "scim" } else if route.path.starts_with("/api/") { "api" } else { "none" };
+        assert_eq!(route.auth, wanted, "{route:?}");
+    }
+    // What the table calls served is served: nothing in it answers 404 or 405 to its owner.
+    let tenant = hub.tenant().create();
+    let source: ScimSource = tenant.scim_source();
+    for (base, path, token) in [(hub.machines_url(), format!("/scim/v2/{}/Schemas", source.id), &source.token), (hub.people_url(), "/api/v1/runs".to_owned(), &tenant.key)] {
+        Answer::of(hub.http().get(format!("{base}{path}")).bearer_auth(token)).await.expect(200);
+    }
+}

@@ -1,0 +1,91 @@
+//! What the whole run shares: the binary under test, the folder for data and logs, the services, the seed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use tokio::runtime::Runtime;
+
+use crate::services::Services;
+
+/// Any number would do; this one is repeated until someone sets `ROLLCALL_TEST_SEED`.
+const DEFAULT_SEED: u64 = 20_261_121;
+
+/// Cheap to clone: everything in it is shared.
+#[derive(Clone)]
+pub(crate) struct Workbench {
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) binary: PathBuf,
+    pub(crate) services: Option<Services>,
+    pub(crate) seed: u64,
+    folder: PathBuf,
+    counter: Arc<AtomicU32>,
+}
+
+impl Workbench {
+    /// Builds the hub when `ROLLCALL_BIN` does not name one, and makes this run's folder under `target/`.
+    pub(crate) fn prepare(services: Option<Services>) -> Result<Self> {
+        // reqwest is built without a default TLS provider; loopback needs none, but its client asks for one.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let target = target_folder()?;
+        let folder = target.join("rollcall-tests").join(std::process::id().to_string());
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let binary = match std::env::var_os("ROLLCALL_BIN") {
+            Some(path) => PathBuf::from(path),
+            None => build_hub(&target)?,
+        };
+        ensure!(binary.is_file(), "there is no hub at {} (ROLLCALL_BIN)", binary.display());
+        let seed = match std::env::var("ROLLCALL_TEST_SEED") {
+            Ok(text) => text.parse().context("ROLLCALL_TEST_SEED is not a number")?,
+            Err(_) => DEFAULT_SEED,
+        };
+        Ok(Self {
+            runtime: Arc::new(Runtime::new()?),
+            binary,
+            services,
+            seed,
+            folder,
+            counter: Arc::new(AtomicU32::new(0)),
+        })
+    }
+
+    /// A name no other deployment of this run, nor of a run beside it, has: lower case, digits and underscores.
+    pub(crate) fn unique_name(&self) -> String {
+        format!("rollcall_test_{}_{}", std::process::id(), self.counter.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Leaves nothing behind after a pass; after a failure the hubs' logs stay and the place is printed.
+    pub(crate) fn finish(&self, failed: bool) {
+        let keep = failed || std::env::var_os("ROLLCALL_TEST_KEEP").is_some();
+        if keep {
+            println!("logs of the hubs: {} (seed {})", self.folder.display(), self.seed);
+        } else if let Err(problem) = std::fs::remove_dir_all(&self.folder) {
+            eprintln!("warning: could not remove {}: {problem}", self.folder.display());
+        }
+    }
+}
+
+/// The test binary lies in `target/<profile>/deps/`.
+fn target_folder() -> Result<PathBuf> {
+    let executable = std::env::current_exe()?;
+    let target = executable.ancestors().nth(3).context("the test binary lies outside a target folder")?;
+    Ok(target.to_owned())
+}
+
+/// Cargo builds a test's own package only, and the hub is another one.
+fn build_hub(target: &Path) -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "rollcall"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .status()
+        .context("cannot run cargo to build the hub")?;
+    ensure!(status.success(), "the hub does not build");
+    Ok(target.join("debug").join("rollcall"))
+}
