@@ -1,0 +1,56 @@
+//! Plays identity providers' real provisioning conversations over HTTP against a running hub.
+//!
+//! An admin tries a tenant with it, `rollcall demo` shows the product with it, and the black-box tests compare the hub's
+//! roster with what the identity provider believes ([`Report::expected`]). It is a client only: it knows SCIM as each
+//! IdP writes it (issue 3 item 7, DW4, DW5) and nothing of the hub's insides.
+//!
+//! [`run`] plays the phases of [`Options::phases`] in order; a [`Session`] lets a caller look at the hub in between.
+
+mod book;
+mod chaos;
+mod check;
+mod client;
+mod conversation;
+mod entra;
+mod jumpcloud;
+mod lifecycle;
+mod names;
+mod okta;
+mod onelogin;
+mod options;
+mod people;
+mod ping;
+mod progress;
+mod readback;
+mod record;
+mod report;
+mod session;
+mod story;
+mod wire;
+
+pub use chaos::Chaos;
+pub use options::{Idp, Options, Phase, Retries};
+pub use people::Profile;
+pub use report::{
+    Code, Expected, ExpectedGroup, ExpectedUser, Finding, PhaseReport, Report, RetryCounts,
+    Severity,
+};
+pub use session::Session;
+
+use std::io::Write;
+
+/// Plays every phase of `options` and reports what happened.
+///
+/// `progress` gets one line per phase, or one updating line when [`Options::live_progress`] is set. Requests that fail
+/// are findings of the [`Report`], not errors.
+///
+/// # Errors
+/// When nothing can be played: a base URL that is none, no TLS provider installed, a recording file that cannot be written.
+pub async fn run<W: Write>(options: Options, progress: &mut W) -> anyhow::Result<Report> {
+    let phases = options.phases.clone();
+    let mut session = Session::new(options)?;
+    for phase in phases {
+        session.play(phase, progress).await?;
+    }
+    session.finish()
+}
