@@ -3,7 +3,7 @@
 // (parse, call `requests.handle`, write status and data) and nothing more, so that the figures are the library's.
 //
 //   DATABASE_URL=postgres://… JACKSON_PORT=18099 node server.mjs
-// prints one JSON line {"endpoint","token","pid"} for each directory asked for by POST /directories, and "ready" at start.
+// POST /directories {"tenant"} makes a directory and answers {"endpoint","token"}; GET /ready answers 200.
 import http from 'node:http';
 import { createRequire } from 'node:module';
 
@@ -77,7 +77,7 @@ const server = http.createServer((request, response) => {
   const url = new URL(request.url, origin);
   const work = url.pathname.startsWith(`${scimPath}/`) ? scim(request, response, url)
     : url.pathname === '/directories' && request.method === 'POST' ? createDirectory(request, response)
-      : Promise.resolve(answer(response, 404, { error: 'not found' }));
+      : Promise.resolve(url.pathname === '/ready' ? answer(response, 200, {}) : answer(response, 404, { error: 'not found' }));
   work.catch((error) => { if (!response.headersSent) answer(response, 500, { detail: String(error?.message ?? error) }); });
 });
 server.keepAliveTimeout = 120_000;

@@ -8,7 +8,8 @@ use crate::{
     contender::{Kind, Stage},
     error::BenchError,
     load::{LoadPlan, drive},
-    suite::{self, SuiteArgs, say},
+    options::SuiteArgs,
+    suite::{self, say},
     sync::{SyncPlan, full_sync},
     tenant::Tenant,
 };

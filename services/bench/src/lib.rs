@@ -13,6 +13,7 @@ mod hub;
 mod latency;
 mod limits;
 mod load;
+mod options;
 mod pgwire;
 mod process;
 mod reconcile;

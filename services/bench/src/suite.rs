@@ -1,15 +1,15 @@
 //! The whole measurement of `make bench`: contenders and the machine's limits in turn, A B A B, so that a slow minute
 //! of the machine falls on all of them; then the figures that are not rates.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use crate::{
-    contender::{Contender, Kind, Maker, Stage, own_binary},
+    contender::{Contender, Kind, Maker, Stage},
     error::BenchError,
     http::Endpoint,
-    hub::Hub,
     limits::{Limit, Limits, flush_latency},
     load::{LoadPlan, drive},
+    options::SuiteArgs,
     process::{cpu_of, settle},
     reconcile::{Watched, describe},
     report::{Filled, LimitRun, Measured, Report, Resting, SyncRun},
@@ -25,65 +25,6 @@ const SEATS: u64 = 1_000_000;
 /// The group of s5.
 const GROUP_SIZE: usize = 5_000;
 const LARGE_GROUP_SIZE: usize = 50_000;
-
-/// Options of `rollcall bench suite`; `bench/run` fills them in.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct SuiteArgs {
-    /// A running `rollcall all`.
-    #[arg(long)]
-    hub_url: Option<String>,
-    /// Its metrics, e.g. http://127.0.0.1:9090
-    #[arg(long)]
-    metrics_url: Option<String>,
-    /// A running `rollcall up`.
-    #[arg(long, requires = "embedded_data")]
-    embedded_url: Option<String>,
-    /// The data directory of that one.
-    #[arg(long)]
-    embedded_data: Option<PathBuf>,
-    /// A running bench/jackson/server.mjs.
-    #[arg(long)]
-    jackson_url: Option<String>,
-    /// The PostgreSQL that hub and peer use; the limits are measured there in a database of their own.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    database_url: Option<String>,
-    /// Only for its CPU time.
-    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
-    amqp_url: Option<String>,
-    /// Only for its CPU time.
-    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
-    redis_url: Option<String>,
-    /// Folder with schema.sql and the pgbench scripts.
-    #[arg(long, default_value = "bench/pgbench")]
-    pgbench_scripts: PathBuf,
-    /// Which scenarios.
-    #[arg(long, value_delimiter = ',', default_value = "s1,s2,s3,s4,s5,s6,s7")]
-    scenarios: Vec<Kind>,
-    /// Requests in flight; the first one is the one that is judged.
-    #[arg(long, value_delimiter = ',', default_value = "16")]
-    concurrency: Vec<usize>,
-    /// How often each cell is measured.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// Length of a cell, after one second of warm-up.
-    #[arg(long, default_value_t = 4)]
-    seconds: u64,
-    /// People in the tenant of s2 to s7.
-    #[arg(long, default_value_t = 10_000)]
-    people: u64,
-    /// People in the large tenant (s2, s3, s5 again, and the reconcile ratio); 0 leaves it out.
-    #[arg(long, default_value_t = 100_000)]
-    large_people: u64,
-    /// Pushes of the reconcile measurement, in each tenant.
-    #[arg(long, default_value_t = 40)]
-    pushes: usize,
-    /// Noted in the result.
-    #[arg(long, default_value = "")]
-    label: String,
-    /// The JSON file to write.
-    #[arg(long, default_value = "target/bench/result.json")]
-    out: PathBuf,
-}
 
 /// A suite under way.
 struct Suite {
@@ -114,7 +55,7 @@ pub(crate) async fn run(args: SuiteArgs) -> Result<(), BenchError> {
 
 impl Suite {
     async fn open(args: SuiteArgs) -> Result<Self, BenchError> {
-        let contenders = contenders(&args)?;
+        let contenders = args.contenders()?;
         let mut report = Report {
             label: args.label.clone(),
             judged_at: args.concurrency[0],
@@ -409,48 +350,6 @@ impl Suite {
         println!("\nall figures: {}", self.args.out.display());
         Ok(())
     }
-}
-
-fn contenders(args: &SuiteArgs) -> Result<Vec<Contender>, BenchError> {
-    let binary = own_binary()?;
-    let database = args
-        .database_url
-        .as_deref()
-        .map(|url| ("postgres-server", url));
-    let broker = args.amqp_url.as_deref().map(|url| ("rabbitmq", url));
-    let cache = args.redis_url.as_deref().map(|url| ("redis", url));
-    let mut all = Vec::new();
-    if let Some(url) = &args.hub_url {
-        let services: Vec<_> = [database, broker, cache].into_iter().flatten().collect();
-        let hub = Hub {
-            binary: binary.clone(),
-            url: url.clone(),
-            data: None,
-        };
-        all.push(Contender::new("postgres", Maker::Hub(hub), &services)?);
-    }
-    if let Some(url) = &args.jackson_url {
-        let services: Vec<_> = database.into_iter().collect();
-        all.push(Contender::new(
-            "jackson",
-            Maker::Jackson { url: url.clone() },
-            &services,
-        )?);
-    }
-    if let Some(url) = &args.embedded_url {
-        let hub = Hub {
-            binary,
-            url: url.clone(),
-            data: args.embedded_data.clone(),
-        };
-        all.push(Contender::new("embedded", Maker::Hub(hub), &[])?);
-    }
-    if all.is_empty() {
-        return Err(BenchError::setup(
-            "nothing to measure: give --hub-url, --embedded-url or --jackson-url",
-        ));
-    }
-    Ok(all)
 }
 
 /// Progress goes to stderr; stdout holds the result.
