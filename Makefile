@@ -1,0 +1,17 @@
+# The README's two commands are `make run` and `make test`. Every target is one to three lines; what is longer is a script of its own.
+.PHONY: run test bench ci
+TEST ?= cargo test --workspace --no-fail-fast
+
+run: # a hub with a demo tenant, played to by two identity providers; a debug build, which Ctrl-C ends
+	cargo run --bin rollcall -- demo
+
+test: # all tests, on private PostgreSQL, RabbitMQ and Redis, or on those in DATABASE_URL, AMQP_URL, REDIS_URL
+	@command -v python3 >/dev/null || tests/install-missing python3
+	$(TEST) --no-run
+	tests/services run -- $(TEST)
+
+bench: # measures the hub beside the machine's own limits
+	bench/run
+
+ci: # what must pass before anything lands
+	.ci/run
