@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 
 use crate::process::Process;
-use crate::services::Services;
 use crate::workbench::Workbench;
 
 /// The backends a hub runs on.
@@ -32,9 +31,8 @@ impl fmt::Display for Combination {
 pub(crate) struct Deployment {
     pub(crate) combination: Combination,
     pub(crate) folder: PathBuf,
-    binary: PathBuf,
     name: String,
-    services: Option<Services>,
+    workbench: Workbench,
     settings: BTreeMap<String, String>,
     removed: AtomicBool,
 }
@@ -45,11 +43,9 @@ impl Deployment {
         let folder = workbench.folder().join(format!("{combination}-{name}"));
         std::fs::create_dir_all(&folder)?;
         let mut settings = BTreeMap::new();
-        let services = match combination {
-            Combination::Sqlite => None,
-            Combination::Full => Some(workbench.services.clone().context("no services were given")?),
-        };
-        if let Some(services) = &services {
+        if combination == Combination::Full {
+            let services = workbench.services.as_ref().context("no services were given")?;
+            workbench.will_store(&name);
             let database = services.create_database(&name).await?;
             settings.insert("DATABASE_URL".to_owned(), database.to_string());
             settings.insert("AMQP_URL".to_owned(), services.amqp.clone());
@@ -57,8 +53,8 @@ impl Deployment {
             settings.insert("ROLLCALL_QUEUE_PREFIX".to_owned(), format!("{name}."));
             settings.insert("ROLLCALL_CACHE_PREFIX".to_owned(), format!("{name}:"));
         }
-        let binary = workbench.binary.clone();
-        Ok(Self { combination, folder, binary, name, services, settings, removed: AtomicBool::new(false) })
+        let workbench = workbench.clone();
+        Ok(Self { combination, folder, name, workbench, settings, removed: AtomicBool::new(false) })
     }
 
     /// An environment variable that every process and command of this deployment gets.
@@ -80,12 +76,12 @@ impl Deployment {
 
     /// A server process: dies with the thread that starts it.
     pub(crate) fn server(&self, arguments: &[&str]) -> Command {
-        self.with_environment(self.with_arguments(Process::bound_command(&self.binary), arguments))
+        self.with_environment(self.with_arguments(Process::bound_command(&self.workbench.binary), arguments))
     }
 
     /// Runs `rollcall <arguments>` to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        self.with_environment(self.with_arguments(Command::new(&self.binary), arguments))
+        self.with_environment(self.with_arguments(Command::new(&self.workbench.binary), arguments))
             .output()
             .unwrap_or_else(|problem| panic!("cannot run rollcall {}: {problem}", arguments.join(" ")))
     }
@@ -93,7 +89,7 @@ impl Deployment {
     /// Runs a command that should end by itself, and stops it when it does not: a hub that should have refused to start.
     pub(crate) fn run_for_a_while(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new("timeout");
-        command.args(["--signal", "KILL", "20"]).arg(&self.binary);
+        command.args(["--signal", "KILL", "20"]).arg(&self.workbench.binary);
         let mut command = self.with_environment(self.with_arguments(command, arguments));
         command.output().unwrap_or_else(|problem| panic!("cannot run rollcall {}: {problem}", arguments.join(" ")))
     }
@@ -103,16 +99,14 @@ impl Deployment {
             return;
         }
         std::fs::remove_dir_all(self.folder.join("data")).ok();
-        let Some(services) = self.services.clone() else { return };
-        let name = self.name.clone();
+        if self.combination == Combination::Sqlite {
+            return;
+        }
+        let (workbench, name) = (self.workbench.clone(), self.name.clone());
         // Also called while a test unwinds inside the shared runtime, where nothing may block on it.
         let worker = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(async {
-                services.drop_database(&name).await?;
-                services.drop_queues(&format!("{name}.")).await?;
-                services.drop_keys(&format!("{name}:")).await
-            })
+            runtime.block_on(workbench.remove_stored(&name))
         });
         if let Ok(Err(problem)) = worker.join() {
             eprintln!("warning: {} was not removed entirely: {problem:#}", self.name);

@@ -36,6 +36,7 @@ mod scim_patch;
 mod scim_users;
 mod services;
 mod simulated_idps;
+mod traces;
 mod verbs;
 mod workbench;
 
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         Ok(workbench) => workbench,
         Err(problem) => return refuse(&problem),
     };
+    workbench.clean_up_when_interrupted();
     run(&arguments, &combinations, &workbench)
 }
 
@@ -131,6 +133,7 @@ fn every_case() -> Vec<Case> {
         broker::cases(),
         faults::cases(),
         simulated_idps::cases(),
+        traces::cases(),
     ]
     .into_iter()
     .flatten()

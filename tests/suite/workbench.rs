@@ -1,12 +1,14 @@
 //! What the whole run shares: the binary under test, the folder for data and logs, the services, the seed.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::services::Services;
 
@@ -22,6 +24,8 @@ pub(crate) struct Workbench {
     pub(crate) seed: u64,
     folder: PathBuf,
     counter: Arc<AtomicU32>,
+    /// Deployments with something in the services: what an interrupted run must still remove.
+    stored: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Workbench {
@@ -48,7 +52,48 @@ impl Workbench {
             seed,
             folder,
             counter: Arc::new(AtomicU32::new(0)),
+            stored: Arc::default(),
         })
+    }
+
+    /// Ctrl-C and SIGTERM end the run, and what it stored goes with it. The hubs die with the suite.
+    pub(crate) fn clean_up_when_interrupted(&self) {
+        let workbench = self.clone();
+        self.runtime.spawn(async move {
+            let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            for name in workbench.stored() {
+                workbench.remove_stored(&name).await.ok();
+            }
+            std::fs::remove_dir_all(&workbench.folder).ok();
+            std::process::exit(130);
+        });
+    }
+
+    /// Says that a deployment is about to store something under this name.
+    pub(crate) fn will_store(&self, name: &str) {
+        self.lock_stored().insert(name.to_owned());
+    }
+
+    /// Removes a deployment's database, queues and keys.
+    pub(crate) async fn remove_stored(&self, name: &str) -> Result<()> {
+        let Some(services) = &self.services else { return Ok(()) };
+        services.drop_database(name).await?;
+        services.drop_queues(&format!("{name}.")).await?;
+        services.drop_keys(&format!("{name}:")).await?;
+        self.lock_stored().remove(name);
+        Ok(())
+    }
+
+    fn stored(&self) -> Vec<String> {
+        self.lock_stored().iter().cloned().collect()
+    }
+
+    fn lock_stored(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A name no other deployment of this run, nor of a run beside it, has: lower case, digits and underscores.
@@ -82,7 +127,7 @@ fn target_folder() -> Result<PathBuf> {
 fn build_hub(target: &Path) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "rollcall"])
+        .args(["build", "--quiet", "--workspace", "--bin", "rollcall"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status()
         .context("cannot run cargo to build the hub")?;
