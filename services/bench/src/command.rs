@@ -141,13 +141,14 @@ async fn load(args: LoadArgs) -> Result<(), BenchError> {
             .await?;
         stage.group = Some((group, size));
     }
-    let plan = LoadPlan {
-        concurrency: args.concurrency,
-        warm_up: Duration::from_secs(1),
-        window: Duration::from_secs(args.seconds),
-    };
     let endpoint = stage.tenant_of(args.scenario).address()?;
     let scenario = stage.scenario(args.scenario).await?;
+    let plan = LoadPlan {
+        concurrency: args.concurrency,
+        // What runs out is not spent on warming up.
+        warm_up: Duration::from_secs(if scenario.runs_out() { 0 } else { 1 }),
+        window: Duration::from_secs(args.seconds),
+    };
     print(&drive(&endpoint, scenario, plan).await)
 }
 

@@ -236,7 +236,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<Head>, HttpError> {
     let status = response
         .code
         .ok_or(HttpError::Malformed("it has no status"))?;
-    let (mut framing, mut closes) = (None, false);
+    let (mut framing, mut closes) = (None, response.version == Some(0));
     for header in response.headers.iter() {
         if header.name.eq_ignore_ascii_case("content-length") {
             let size = std::str::from_utf8(header.value)

@@ -289,3 +289,69 @@ fn merge(
         .collect();
     (requests, cell)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use super::*;
+
+    /// A server that gives these raw answers in turn, over one connection after the other, then stops listening.
+    fn answering(answers: &'static [&'static str], closes: bool) -> Endpoint {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let mut answers = answers.iter();
+            for stream in listener.incoming() {
+                let (mut stream, mut request) = (stream.unwrap(), [0; 4096]);
+                while stream.read(&mut request).is_ok_and(|count| count > 0) {
+                    let Some(answer) = answers.next() else { return };
+                    stream.write_all(answer.as_bytes()).unwrap();
+                    if closes {
+                        break;
+                    }
+                }
+            }
+        });
+        Endpoint::parse(&format!("http://{address}"), "t").unwrap()
+    }
+
+    async fn get_for_a_moment(endpoint: &Endpoint) -> Cell {
+        let plan = LoadPlan {
+            concurrency: 1,
+            warm_up: Duration::ZERO,
+            window: Duration::from_millis(300),
+        };
+        drive(
+            endpoint,
+            Scenario::GetById {
+                ids: Arc::from(["u".to_owned()]),
+            },
+            plan,
+        )
+        .await
+    }
+
+    const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+    const BUSY: &str = "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 4\r\n\r\nslow";
+
+    #[tokio::test]
+    async fn an_answer_that_is_not_2xx_is_an_error_and_no_unit() {
+        let cell = get_for_a_moment(&answering(&[OK, BUSY, OK], false)).await;
+        assert_eq!(cell.units, 2);
+        assert_eq!(cell.errors.get("Get 429"), Some(&1));
+        assert_eq!(cell.example_error.as_deref(), Some("slow"));
+        assert!(
+            cell.error_count() > 1,
+            "after the last answer the server is gone: {:?}",
+            cell.errors
+        );
+    }
+
+    #[tokio::test]
+    async fn a_connection_closed_between_requests_is_opened_again() {
+        let cell = get_for_a_moment(&answering(&[OK, OK, OK], true)).await;
+        assert_eq!(cell.units, 3);
+        assert!(cell.reconnects >= 2, "{}", cell.reconnects);
+    }
+}

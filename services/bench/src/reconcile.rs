@@ -171,6 +171,11 @@ impl Watched {
         Ok(())
     }
 
+    /// False once several pushes never showed: waiting for more of them would tell nothing new.
+    pub(crate) fn still_shows(&self) -> bool {
+        self.result.missing < 3
+    }
+
     pub(crate) fn finish(mut self) -> Visibility {
         self.result.visible = Latency::of(self.samples);
         self.result.reconcile_ms =
