@@ -299,7 +299,7 @@ fn read_complex(
     if attribute.default_sub().is_some() {
         read_default_value(attribute, &mut read, quirks);
     }
-    Ok((!read.is_empty() && !is_hollow(attribute, &read)).then_some(Value::Object(read)))
+    Ok((!is_hollow(attribute.multi, &read)).then_some(Value::Object(read)))
 }
 
 /// An empty `value` is none; a role may be a whole JSON document, which is kept as it is.
@@ -313,9 +313,10 @@ fn read_default_value(attribute: &Attribute, read: &mut Map<String, Value>, quir
     }
 }
 
-/// Whether an element says nothing but what kind of thing it would be: `{"type": "work"}`.
-pub(crate) fn is_hollow(attribute: &Attribute, element: &Map<String, Value>) -> bool {
-    attribute.multi && element.keys().all(|key| key == "type" || key == "primary")
+/// Whether an object says nothing; an element of a list does so too when it only tells what kind of thing it would be:
+/// `{"type": "work"}`.
+pub(crate) fn is_hollow(is_element: bool, members: &Map<String, Value>) -> bool {
+    members.is_empty() || is_element && members.keys().all(|key| key == "type" || key == "primary")
 }
 
 /// Reads a value of an attribute that is not defined here: as it is, without nulls and empties.

@@ -1,13 +1,20 @@
 //! Lists: what a client asks for (RFC 7644 §3.4.2 and §3.4.3, RFC 9865), and the page it gets.
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::dialect::Quirks;
 use crate::error::ScimError;
 use crate::filter::Filter;
-use crate::path::AttrPath;
+use crate::path::{AttrPath, PathError, resolve};
 use crate::projection::Projection;
-use crate::schema::ResourceKind;
+use crate::schema::{Kind, ResourceKind, get_ignore_case};
+
+/// Schema of a list answer.
+pub const LIST_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
+/// Schema of a `.search` body.
+pub const SEARCH_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
+/// Longest cursor taken, in bytes.
+const CURSOR_BYTES: usize = 2_048;
 
 /// Page sizes of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +30,7 @@ pub struct PageLimits {
 pub enum Paging {
     /// `startIndex`, counted from 1.
     Index(u64),
-    /// RFC 9865; `None` asks for the first page.
+    /// RFC 9865; `None` asks for the first page. A cursor is opaque here, but only has URL-safe characters.
     Cursor(Option<String>),
 }
 
@@ -46,7 +53,7 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    /// Reads decoded query pairs ([`crate::query::parse_query`]). Unknown parameters are ignored.
+    /// Reads decoded query pairs ([`crate::query::parse_query`]). Names are taken in any case; unknown ones are ignored.
     ///
     /// # Errors
     /// `invalidFilter`, `invalidValue`, `invalidPath`, `invalidCursor` or `invalidCount`.
@@ -56,7 +63,18 @@ impl ListQuery {
         limits: PageLimits,
         quirks: &mut Quirks,
     ) -> Result<Self, ScimError> {
-        todo!("{kind:?} {pairs:?} {limits:?} {quirks:?}")
+        let text = |name: &str| pairs.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
+        Asked {
+            filter: text("filter"),
+            start_index: text("startIndex"),
+            count: text("count"),
+            cursor: text("cursor"),
+            sort_by: text("sortBy"),
+            sort_order: text("sortOrder"),
+            attributes: text("attributes"),
+            excluded: text("excludedAttributes"),
+        }
+        .read(kind, limits, quirks)
     }
 
     /// Reads a SearchRequest body (RFC 7644 §3.4.3).
@@ -65,12 +83,119 @@ impl ListQuery {
     /// As [`from_pairs`](Self::from_pairs), and `invalidSyntax`.
     pub fn from_search(
         kind: ResourceKind,
-        body: Value,
+        body: &Value,
         limits: PageLimits,
         quirks: &mut Quirks,
     ) -> Result<Self, ScimError> {
-        todo!("{kind:?} {body} {limits:?} {quirks:?}")
+        let Value::Object(body) = body else {
+            return Err(ScimError::invalid_syntax("a search body must be a JSON object"));
+        };
+        Asked {
+            filter: body_text(body, "filter")?,
+            start_index: body_text(body, "startIndex")?,
+            count: body_text(body, "count")?,
+            cursor: body_text(body, "cursor")?,
+            sort_by: body_text(body, "sortBy")?,
+            sort_order: body_text(body, "sortOrder")?,
+            attributes: body_text(body, "attributes")?,
+            excluded: body_text(body, "excludedAttributes")?,
+        }
+        .read(kind, limits, quirks)
     }
+}
+
+/// A parameter of a search body as the text it would be in a query string.
+fn body_text(body: &Map<String, Value>, name: &str) -> Result<Option<String>, ScimError> {
+    let wrong = || ScimError::invalid_value(format!("{name} must be a string, a number or a list of strings"));
+    match get_ignore_case(body, name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(Value::Array(names)) => {
+            let names: Option<Vec<&str>> = names.iter().map(Value::as_str).collect();
+            names.map(|names| Some(names.join(","))).ok_or_else(wrong)
+        }
+        Some(_) => Err(wrong()),
+    }
+}
+
+/// The parameters as text, wherever they came from.
+struct Asked {
+    filter: Option<String>,
+    start_index: Option<String>,
+    count: Option<String>,
+    cursor: Option<String>,
+    sort_by: Option<String>,
+    sort_order: Option<String>,
+    attributes: Option<String>,
+    excluded: Option<String>,
+}
+
+impl Asked {
+    fn read(self, kind: ResourceKind, limits: PageLimits, quirks: &mut Quirks) -> Result<ListQuery, ScimError> {
+        let by_cursor = self.cursor.is_some();
+        let count = match &self.count {
+            Some(count) => {
+                let wrong = if by_cursor { ScimError::invalid_count } else { ScimError::invalid_value };
+                let count = integer(count).ok_or_else(|| wrong("count must be an integer".into()))?;
+                usize::try_from(count).map_or(0, |count| count.min(limits.max))
+            }
+            None => limits.default.min(limits.max),
+        };
+        let filter = match self.filter.as_deref().filter(|text| !text.trim().is_empty()) {
+            Some(text) => Some(Filter::parse(kind, text, quirks)?),
+            None => None,
+        };
+        let sort = match self.sort_by.as_deref().filter(|name| !name.trim().is_empty()) {
+            Some(by) => Some(sort(kind, by, self.sort_order.as_deref(), quirks)?),
+            None => None,
+        };
+        let projection = Projection::parse(kind, self.attributes.as_deref(), self.excluded.as_deref());
+        Ok(ListQuery { filter, paging: paging(self.cursor, self.start_index.as_deref())?, count, sort, projection })
+    }
+}
+
+fn paging(cursor: Option<String>, start_index: Option<&str>) -> Result<Paging, ScimError> {
+    let Some(cursor) = cursor else {
+        let index = match start_index {
+            Some(text) => integer(text).ok_or_else(|| ScimError::invalid_value("startIndex must be an integer"))?,
+            None => 1,
+        };
+        return Ok(Paging::Index(u64::try_from(index).unwrap_or(1).max(1)));
+    };
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if cursor.len() > CURSOR_BYTES || !cursor.bytes().all(unreserved) {
+        return Err(ScimError::invalid_cursor("this is not a cursor of this server; start again without one"));
+    }
+    Ok(Paging::Cursor(Some(cursor).filter(|cursor| !cursor.is_empty())))
+}
+
+/// An integer; what is beyond `i64` is cut to it.
+fn integer(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(text.parse().unwrap_or(if text.starts_with('-') { i64::MIN } else { i64::MAX }))
+}
+
+fn sort(kind: ResourceKind, by: &str, order: Option<&str>, quirks: &mut Quirks) -> Result<Sort, ScimError> {
+    let refused = |reason: String| ScimError::invalid_path(format!("sortBy: {reason}"));
+    let by = match resolve(kind, by.trim(), quirks) {
+        Ok(resolved) => resolved.comparable().path,
+        Err(PathError::Malformed(reason) | PathError::Unknown(reason)) => return Err(refused(reason)),
+    };
+    if by.kind == Kind::Complex {
+        return Err(refused(format!("{by} cannot be sorted by; name a sub-attribute")));
+    }
+    let descending = match order.map(str::trim) {
+        None | Some("") => false,
+        Some(order) if order.eq_ignore_ascii_case("ascending") => false,
+        Some(order) if order.eq_ignore_ascii_case("descending") => true,
+        Some(_) => return Err(ScimError::invalid_value("sortOrder must be ascending or descending")),
+    };
+    Ok(Sort { by, descending })
 }
 
 /// One page of an answer.
@@ -86,8 +211,104 @@ pub struct Page {
     pub previous_cursor: Option<String>,
 }
 
-/// The ListResponse (RFC 7644 §3.4.2). `Resources` is always there, also when empty.
+/// The ListResponse (RFC 7644 §3.4.2). `Resources` is always there, also when empty; the numbers are integers.
 #[must_use]
 pub fn list_response(page: Page) -> Value {
-    todo!("{page:?}")
+    let mut shown = json!({ "schemas": [LIST_SCHEMA], "itemsPerPage": page.resources.len() });
+    if let Some(total) = page.total {
+        shown["totalResults"] = total.into();
+    }
+    if let Some(start_index) = page.start_index {
+        shown["startIndex"] = start_index.into();
+    }
+    if let Some(cursor) = page.next_cursor {
+        shown["nextCursor"] = cursor.into();
+    }
+    if let Some(cursor) = page.previous_cursor {
+        shown["previousCursor"] = cursor.into();
+    }
+    shown["Resources"] = Value::Array(page.resources);
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ScimType;
+
+    const LIMITS: PageLimits = PageLimits { default: 100, max: 200 };
+
+    fn query(raw: &str) -> Result<ListQuery, ScimError> {
+        let mut quirks = Quirks::new();
+        let pairs = crate::query::parse_query(raw, &mut quirks)?;
+        ListQuery::from_pairs(ResourceKind::User, &pairs, LIMITS, &mut quirks)
+    }
+
+    fn page(raw: &str) -> (Paging, usize) {
+        let query = query(raw).expect("a query");
+        (query.paging, query.count)
+    }
+
+    #[test]
+    fn paging_is_clamped_as_the_rfc_says() {
+        for (raw, start, count) in [
+            ("", 1, 100),
+            ("startIndex=1&count=100", 1, 100),
+            ("startIndex=0&count=-5", 1, 0),
+            ("startIndex=-9&count=0", 1, 0),
+            ("STARTINDEX=7&Count=1000", 7, 200),
+            ("count=99999999999999999999&startIndex=99999999999999999999", i64::MAX as u64, 200),
+        ] {
+            assert_eq!(page(raw), (Paging::Index(start), count), "{raw}");
+        }
+    }
+
+    #[test]
+    fn cursors_page_by_themselves() {
+        assert_eq!(page("cursor="), (Paging::Cursor(None), 100));
+        assert_eq!(page("cursor&count=5"), (Paging::Cursor(None), 5));
+        assert_eq!(page("cursor=aZ0-._~&startIndex=4"), (Paging::Cursor(Some("aZ0-._~".into())), 100));
+    }
+
+    #[test]
+    fn each_refusal_has_its_keyword() {
+        for (raw, expected) in [
+            ("count=ten", ScimType::InvalidValue),
+            ("startIndex=1.5", ScimType::InvalidValue),
+            ("cursor=&count=ten", ScimType::InvalidCount),
+            ("cursor=a%20b", ScimType::InvalidCursor),
+            ("filter=shoe", ScimType::InvalidFilter),
+            ("sortBy=shoe", ScimType::InvalidPath),
+            ("sortBy=name", ScimType::InvalidPath),
+            ("sortBy=userName&sortOrder=up", ScimType::InvalidValue),
+        ] {
+            assert_eq!(query(raw).expect_err(raw).scim_type, Some(expected), "{raw}");
+        }
+    }
+
+    #[test]
+    fn get_and_search_ask_the_same() {
+        let body = json!({
+            "schemas": [SEARCH_SCHEMA], "filter": "userName sw \"a\"", "startIndex": 11, "count": 10, "sortBy": "emails",
+            "sortOrder": "Descending", "attributes": ["userName", "name.givenName"], "excludedAttributes": null,
+        });
+        let by_search = ListQuery::from_search(ResourceKind::User, &body, LIMITS, &mut Quirks::new()).expect("a search");
+        let by_get = query("filter=userName%20sw%20%22a%22&startIndex=11&count=10&sortBy=emails&sortOrder=descending&attributes=userName,name.givenName&aadOptscim062020");
+        assert_eq!(Ok(&by_search), by_get.as_ref());
+        assert_eq!(by_search.sort.map(|sort| (sort.by.to_string(), sort.descending)), Some(("emails.value".into(), true)));
+        for bad in [json!([]), json!({ "filter": {} }), json!({ "attributes": [1] }), json!({ "count": "x" })] {
+            assert!(ListQuery::from_search(ResourceKind::User, &bad, LIMITS, &mut Quirks::new()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn trap10_an_empty_result_is_a_list_response() {
+        let shown = list_response(Page { total: Some(0), start_index: Some(1), ..Page::default() });
+        assert_eq!(
+            shown,
+            json!({ "schemas": [LIST_SCHEMA], "totalResults": 0, "itemsPerPage": 0, "startIndex": 1, "Resources": [] })
+        );
+        let shown = list_response(Page { resources: vec![json!({})], next_cursor: Some("n".into()), ..Page::default() });
+        assert_eq!(shown, json!({ "schemas": [LIST_SCHEMA], "itemsPerPage": 1, "nextCursor": "n", "Resources": [{}] }));
+    }
 }

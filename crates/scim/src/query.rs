@@ -1,6 +1,6 @@
 //! Query strings as identity providers write them.
 
-use crate::dialect::Quirks;
+use crate::dialect::{Quirk, Quirks};
 use crate::error::ScimError;
 
 /// Splits and decodes the raw query string (without `?`). A `+` is a space, unless the same value spells spaces `%20`: Okta
@@ -9,5 +9,76 @@ use crate::error::ScimError;
 /// # Errors
 /// `invalidSyntax` for bad percent-encoding, bytes that are not UTF-8, or NUL.
 pub fn parse_query(raw: &str, quirks: &mut Quirks) -> Result<Vec<(String, String)>, ScimError> {
-    todo!("{raw} {quirks:?}")
+    raw.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decode(key, quirks)?, decode(value, quirks)?))
+        })
+        .collect()
+}
+
+fn decode(text: &str, quirks: &mut Quirks) -> Result<String, ScimError> {
+    let plus_is_space = !text.contains("%20");
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => {
+                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+                let read = match (digit(bytes.next()), digit(bytes.next())) {
+                    (Some(high), Some(low)) => u8::try_from(16 * high + low).ok(),
+                    _ => None,
+                };
+                match read {
+                    Some(byte) => byte,
+                    None => return Err(ScimError::invalid_syntax("the query string has a % without two hex digits")),
+                }
+            }
+            b'+' if plus_is_space => {
+                quirks.note(Quirk::PlusForSpace);
+                b' '
+            }
+            other => other,
+        });
+    }
+    if decoded.contains(&0) {
+        return Err(ScimError::invalid_syntax("the query string contains a NUL character"));
+    }
+    String::from_utf8(decoded).map_err(|_| ScimError::invalid_syntax("the query string is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(raw: &str) -> Result<Vec<(String, String)>, ScimError> {
+        parse_query(raw, &mut Quirks::new())
+    }
+
+    fn only_value(raw: &str) -> String {
+        parse(raw).expect("a query").remove(0).1
+    }
+
+    #[test]
+    fn plus_is_a_space_unless_spaces_are_spelt_out() {
+        assert_eq!(only_value("filter=DisplayName+eq+%22x%22"), r#"DisplayName eq "x""#);
+        assert_eq!(only_value("filter=userName%20eq%20%22a+b@x.de%22"), r#"userName eq "a+b@x.de""#);
+        assert_eq!(only_value("filter=userName+eq+%22a%2Bb@x.de%22"), r#"userName eq "a+b@x.de""#);
+        assert_eq!(only_value("filter=userName eq \"%C3%A5\""), "userName eq \"å\"");
+    }
+
+    #[test]
+    fn pairs_without_value_and_extra_ampersands_pass() {
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(parse("aadOptscim062020&&count=1=2&"), Ok(vec![pair("aadOptscim062020", ""), pair("count", "1=2")]));
+        assert_eq!(parse(""), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn bad_encoding_is_refused() {
+        for raw in ["a=%", "a=%2", "a=%zz", "a=%ff", "a=%00", "%+1=a"] {
+            assert_eq!(parse(raw).expect_err(raw).status, 400);
+        }
+    }
 }

@@ -1,25 +1,42 @@
 //! PATCH (RFC 7644 §3.5.2), as the identity providers send it.
+//!
+//! [`PatchRequest::parse`] does nearly all of the work without knowing the resource: paths are resolved, dotted keys and nested
+//! objects are taken apart, values are brought into canonical form, and what remains is a flat list of small [`Change`]s. Applying them is
+//! then mechanical, and the membership of a group comes out as row operations.
 
-use serde_json::Value;
+mod apply;
+mod members;
+mod parse;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value};
 
 use crate::dialect::Quirks;
 use crate::error::ScimError;
 use crate::filter::Filter;
 use crate::limits::Limits;
+use crate::path::AttrPath;
 use crate::resource::{GroupResource, MemberRef, UserResource};
-use crate::schema::ResourceKind;
+use crate::schema::{Attribute, ResourceKind};
+
+/// Schema of a PATCH body.
+pub const PATCH_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// A PATCH body, checked as a whole: every path resolved, every value in canonical form. What is left to fail
 /// depends on the resource.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PatchRequest {}
+#[derive(Debug, Clone)]
+pub struct PatchRequest {
+    changes: Vec<Change>,
+}
 
 /// One change to the membership of a group, to be applied as row operations in this order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum GroupChange {
-    /// Members that are there already stay; that is a success.
+    /// Members that are there already stay; that is a success. Never empty.
     AddMembers(Vec<MemberRef>),
-    /// Only these go (trap 1); one that is not there is a success.
+    /// Only these go (trap 1); one that is not there is a success. Never empty.
     RemoveMembers(Vec<String>),
     /// Those whose `members` element fulfils the filter go. Reduced to `RemoveMembers` when it only names ids.
     RemoveMembersWhere(Filter),
@@ -29,6 +46,37 @@ pub enum GroupChange {
     ClearMembers,
 }
 
+/// One step of a patch.
+#[derive(Debug, Clone)]
+enum Change {
+    /// Sets an attribute or a sub-attribute; on a list, the sub-attribute of every element.
+    Set(AttrPath, Value),
+    /// Unassigns it.
+    Unset(AttrPath),
+    /// Unassigns everything of an extension.
+    UnsetExtension(String),
+    /// Merges into an attribute that the schema does not define: lists grow, objects are merged, others replaced.
+    AddUntyped(AttrPath, Value),
+    /// Adds elements to a list.
+    Append(&'static Attribute, AttrPath, Vec<Value>),
+    /// Removes the elements that are the same as one of these.
+    RemoveElements(&'static Attribute, AttrPath, Vec<Value>),
+    /// Changes the elements of a list that fulfil a filter.
+    Elements { path: AttrPath, filter: Filter, edit: Edit },
+    /// Membership of a group.
+    Members(GroupChange),
+}
+
+/// What happens to the selected elements of a list.
+#[derive(Debug, Clone)]
+enum Edit {
+    /// They get these sub-attributes. When none was selected, one is made of the filter's terms and these (trap 3).
+    Merge(Map<String, Value>),
+    /// They lose this sub-attribute.
+    Unset(String),
+    Remove,
+}
+
 impl PatchRequest {
     /// Reads a PATCH body for a kind of resource.
     ///
@@ -36,13 +84,13 @@ impl PatchRequest {
     /// `invalidSyntax`, `invalidPath`, `invalidValue`, `invalidFilter`, `noTarget` or `mutability` as RFC 7644 §3.5.2 says;
     /// 413 over the limits.
     pub fn parse(kind: ResourceKind, body: Value, limits: &Limits, quirks: &mut Quirks) -> Result<Self, ScimError> {
-        todo!("{kind:?} {body} {limits:?} {quirks:?}")
+        Ok(Self { changes: parse::parse(kind, body, limits, quirks)? })
     }
 
     /// Whether anything but membership is touched. When not, a group's attributes need not be read.
     #[must_use]
     pub fn changes_attributes(&self) -> bool {
-        todo!()
+        self.changes.iter().any(|change| !matches!(change, Change::Members(_)))
     }
 }
 
@@ -53,7 +101,7 @@ impl PatchRequest {
 /// `invalidValue` when the outcome is no valid user (no `userName`), `noTarget` for a filter that selects nothing and
 /// from which nothing can be created.
 pub fn apply_to_user(user: &UserResource, patch: &PatchRequest, quirks: &mut Quirks) -> Result<UserResource, ScimError> {
-    todo!("{user:?} {patch:?} {quirks:?}")
+    UserResource::checked(apply::apply(user.attributes(), &patch.changes, quirks)?)
 }
 
 /// As [`apply_to_user`], for a group's attributes. Membership goes by [`group_changes`].
@@ -61,11 +109,14 @@ pub fn apply_to_user(user: &UserResource, patch: &PatchRequest, quirks: &mut Qui
 /// # Errors
 /// `invalidValue` when the outcome is no valid group (no `displayName`).
 pub fn apply_to_group(group: &GroupResource, patch: &PatchRequest, quirks: &mut Quirks) -> Result<GroupResource, ScimError> {
-    todo!("{group:?} {patch:?} {quirks:?}")
+    GroupResource::checked(apply::apply(group.attributes(), &patch.changes, quirks)?)
 }
 
-/// The changes of membership, in order; neighbours that add (or remove) are merged.
+/// The changes of membership, in order; neighbours that add (or remove) are merged, and each member is named once in them.
 #[must_use]
 pub fn group_changes(patch: &PatchRequest) -> Vec<GroupChange> {
-    todo!("{patch:?}")
+    members::merged(patch.changes.iter().filter_map(|change| match change {
+        Change::Members(change) => Some(change),
+        _ => None,
+    }))
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 pub use group::GroupResource;
 pub use member::{MemberKind, MemberRef};
-pub(crate) use member::read_members;
+pub(crate) use member::{keep_each_once, read_members, too_many_members};
 pub use user::UserResource;
 
 use crate::error::ScimError;

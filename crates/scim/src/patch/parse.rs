@@ -1,0 +1,393 @@
+//! From a PATCH body to a flat list of changes.
+
+use serde_json::{Map, Value};
+
+use super::target::{PathOrFilterError, Target, target};
+use super::{Change, Edit, members};
+use crate::canonical::{read_any, read_elements, read_value};
+use crate::dialect::{Quirk, Quirks};
+use crate::error::ScimError;
+use crate::filter::Filter;
+use crate::json::parse_json;
+use crate::limits::Limits;
+use crate::path::{AttrPath, PathError, Resolved, quoted, resolve};
+use crate::schema::{Attribute, Kind, Mutability, ResourceKind, Schema, get_ignore_case, is_urn};
+
+/// What an operation does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Op {
+    Add,
+    Replace,
+    Remove,
+}
+
+pub(super) fn parse(
+    kind: ResourceKind,
+    body: Value,
+    limits: &Limits,
+    quirks: &mut Quirks,
+) -> Result<Vec<Change>, ScimError> {
+    let mut body = match body {
+        Value::Object(body) => body,
+        _ => return Err(ScimError::invalid_syntax("a PATCH body must be a JSON object with Operations")),
+    };
+    let operations = match take_ignore_case(&mut body, "Operations") {
+        Some(Value::Array(operations)) if !operations.is_empty() => operations,
+        _ => return Err(ScimError::invalid_syntax("Operations must be a list of at least one operation")),
+    };
+    if operations.len() > limits.patch_operations {
+        return Err(ScimError::too_large(format!("at most {} operations are taken in one PATCH", limits.patch_operations)));
+    }
+    let mut reader = Reader { kind, quirks, changes: Vec::new(), members_left: limits.members_per_request, limits };
+    for operation in operations {
+        reader.operation(operation)?;
+    }
+    Ok(reader.changes)
+}
+
+/// Reads operations one after the other.
+pub(super) struct Reader<'a> {
+    kind: ResourceKind,
+    pub(super) quirks: &'a mut Quirks,
+    pub(super) changes: Vec<Change>,
+    /// How many more members may be named.
+    pub(super) members_left: usize,
+    pub(super) limits: &'a Limits,
+}
+
+impl Reader<'_> {
+    fn operation(&mut self, operation: Value) -> Result<(), ScimError> {
+        let Value::Object(mut operation) = operation else {
+            return Err(ScimError::invalid_syntax("each of Operations must be an object"));
+        };
+        let op = self.op(get_ignore_case(&operation, "op"))?;
+        let value = take_ignore_case(&mut operation, "value");
+        match take_ignore_case(&mut operation, "path") {
+            Some(Value::String(path)) if !path.is_empty() => self.at_path(op, &path, value),
+            None | Some(Value::Null | Value::String(_)) => self.without_path(op, value),
+            Some(_) => Err(ScimError::invalid_path("path must be a string")),
+        }
+    }
+
+    fn op(&mut self, op: Option<&Value>) -> Result<Op, ScimError> {
+        let Some(text) = op.and_then(Value::as_str) else {
+            return Err(ScimError::invalid_syntax("each operation needs an op: add, replace or remove"));
+        };
+        let read = match text.to_ascii_lowercase().as_str() {
+            "add" => Op::Add,
+            "replace" => Op::Replace,
+            "remove" => Op::Remove,
+            _ => return Err(ScimError::invalid_syntax(format!("op {} is not add, replace or remove", quoted(text)))),
+        };
+        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            self.quirks.note(Quirk::CapitalisedOp);
+        }
+        Ok(read)
+    }
+
+    /// The value is an object whose keys are attributes, or paths (trap 5).
+    fn without_path(&mut self, op: Op, value: Option<Value>) -> Result<(), ScimError> {
+        if op == Op::Remove {
+            return Err(ScimError::no_target("remove needs a path"));
+        }
+        let value = match value {
+            Some(Value::String(text)) => {
+                self.quirks.note(Quirk::JsonInString);
+                Some(parse_json(text.as_bytes())?)
+            }
+            other => other,
+        };
+        let Some(Value::Object(members)) = value else {
+            return Err(ScimError::invalid_value("an operation without a path needs an object as value"));
+        };
+        members.into_iter().try_for_each(|(key, value)| self.at_key(op, &key, value))
+    }
+
+    /// One key of a value without path. What a client only echoes is ignored here.
+    fn at_key(&mut self, op: Op, key: &str, value: Value) -> Result<(), ScimError> {
+        let custom_extension = is_urn(key) && value.is_object() && !key.contains('[');
+        match target(self.kind, key, self.quirks) {
+            Ok(Target::Attribute { resolved, .. }) if is_echo(&resolved) => Ok(()),
+            Ok(Target::Attribute { resolved, .. }) if custom_extension && resolved.attribute.is_none() => {
+                self.custom_extension(op, key, value)
+            }
+            Ok(found) => {
+                if let Target::Attribute { .. } = found {
+                    self.note_key(key);
+                }
+                self.at_target(op, found, Some(value))
+            }
+            Err(PathOrFilterError::Path(_)) => self.ignore_unknown(),
+            Err(PathOrFilterError::Filter(error)) => Err(error),
+        }
+    }
+
+    fn note_key(&mut self, key: &str) {
+        if is_urn(key) {
+            self.quirks.note(Quirk::UrnKey);
+        } else if key.contains(['.', '[']) {
+            self.quirks.note(Quirk::DottedKey);
+        }
+    }
+
+    fn at_path(&mut self, op: Op, path: &str, value: Option<Value>) -> Result<(), ScimError> {
+        if op != Op::Remove && value.is_none() {
+            return Err(ScimError::invalid_value(format!("the operation on {} has no value", quoted(path))));
+        }
+        let custom_extension = is_urn(path) && !path.contains('[') && (op == Op::Remove || matches!(value, Some(Value::Object(_))));
+        match target(self.kind, path, self.quirks) {
+            Ok(Target::Attribute { resolved, .. }) if is_read_only(&resolved) => {
+                Err(ScimError::mutability(format!("{} is read-only", resolved.path)))
+            }
+            Ok(Target::Attribute { resolved, .. }) if custom_extension && resolved.attribute.is_none() => match value {
+                Some(value) if op != Op::Remove => self.custom_extension(op, path, value),
+                // The path may mean a whole extension or its last part an attribute: only one of them exists.
+                _ => {
+                    self.changes.push(Change::UnsetExtension(path.to_owned()));
+                    self.changes.push(Change::Unset(resolved.path));
+                    Ok(())
+                }
+            },
+            Ok(found) => self.at_target(op, found, value),
+            Err(PathOrFilterError::Path(PathError::Unknown(_))) => self.ignore_unknown(),
+            Err(PathOrFilterError::Path(error)) => Err(path_error(error)),
+            Err(PathOrFilterError::Filter(error)) => Err(error),
+        }
+    }
+
+    /// An attribute that we do not have: one unknown mapping must not fail the rest of the request.
+    fn ignore_unknown(&mut self) -> Result<(), ScimError> {
+        self.quirks.note(Quirk::UnknownAttribute);
+        Ok(())
+    }
+
+    fn at_target(&mut self, op: Op, target: Target, value: Option<Value>) -> Result<(), ScimError> {
+        match target {
+            Target::Resource => self.without_path(op, value),
+            Target::Extension(schema) => self.at_extension(op, schema, value),
+            Target::Attribute { resolved, filter } if resolved.path.core().is_some_and(|(name, _)| name == "members") => {
+                members::read(self, op, &resolved, filter, value)
+            }
+            Target::Attribute { resolved, filter: Some(filter) } => self.at_elements(op, resolved, filter, value),
+            Target::Attribute { resolved, filter: None } => match (resolved.attribute, resolved.sub) {
+                (None, _) => self.at_untyped(op, resolved.path, value),
+                (Some(attribute), None) => self.at_attribute(op, attribute, resolved.path, value),
+                (Some(attribute), Some(sub)) => self.at_sub_attribute(op, attribute, sub, resolved.path, value),
+            },
+        }
+    }
+
+    /// A known extension as a whole: its object is merged.
+    fn at_extension(&mut self, op: Op, schema: &'static Schema, value: Option<Value>) -> Result<(), ScimError> {
+        match (op, value) {
+            (Op::Remove, _) | (Op::Replace, None | Some(Value::Null)) => {
+                self.changes.push(Change::UnsetExtension(schema.urn.to_owned()));
+                Ok(())
+            }
+            (Op::Add, None | Some(Value::Null)) => Ok(()),
+            (_, Some(Value::Object(members))) => members.into_iter().try_for_each(|(name, value)| {
+                match resolve(self.kind, &format!("{}:{name}", schema.urn), self.quirks) {
+                    Ok(resolved) => self.at_target(op, Target::Attribute { resolved, filter: None }, Some(value)),
+                    Err(_) => self.ignore_unknown(),
+                }
+            }),
+            (_, Some(_)) => Err(ScimError::invalid_value(format!("{} must be an object", schema.urn))),
+        }
+    }
+
+    /// An extension that is not defined here, as an object of attributes.
+    fn custom_extension(&mut self, op: Op, urn: &str, value: Value) -> Result<(), ScimError> {
+        let Value::Object(members) = value else { return Ok(()) };
+        members.into_iter().try_for_each(|(name, value)| {
+            let resolved = resolve(self.kind, &format!("{urn}:{name}"), self.quirks).map_err(path_error)?;
+            self.at_untyped(op, resolved.path, Some(value))
+        })
+    }
+
+    fn at_untyped(&mut self, op: Op, path: AttrPath, value: Option<Value>) -> Result<(), ScimError> {
+        let read = match value {
+            Some(value) if op != Op::Remove => read_any(value, &path.attribute, self.quirks)?,
+            _ => None,
+        };
+        self.changes.extend(match (op, read) {
+            (Op::Add, Some(value)) => Some(Change::AddUntyped(path, value)),
+            (Op::Add, None) => None,
+            (_, Some(value)) => Some(Change::Set(path, value)),
+            (_, None) => Some(Change::Unset(path)),
+        });
+        Ok(())
+    }
+
+    /// A whole attribute.
+    fn at_attribute(
+        &mut self,
+        op: Op,
+        attribute: &'static Attribute,
+        path: AttrPath,
+        value: Option<Value>,
+    ) -> Result<(), ScimError> {
+        if is_dropped(attribute) {
+            return value.map_or(Ok(()), |value| read_value(attribute, attribute.name, value, self.quirks).map(drop));
+        }
+        let given = value.filter(|value| !value.is_null() || op != Op::Remove);
+        let merges = attribute.kind == Kind::Complex && !attribute.multi && !is_reference_like(attribute);
+        self.changes.extend(match (op, given) {
+            (Op::Remove, Some(values)) if attribute.multi => {
+                self.quirks.note(Quirk::RemoveValueList);
+                let values = read_elements(attribute, values, self.quirks)?;
+                Some(Change::RemoveElements(attribute, path, values))
+            }
+            (Op::Remove, _) | (_, None) => Some(Change::Unset(path)),
+            (Op::Add, Some(values)) if attribute.multi => {
+                let values = read_elements(attribute, values, self.quirks)?;
+                (!values.is_empty()).then_some(Change::Append(attribute, path, values))
+            }
+            (_, Some(Value::Object(members))) if merges => return self.merge_complex(op, attribute, &path, members),
+            (_, Some(value)) => match read_value(attribute, attribute.name, value, self.quirks)? {
+                Some(value) => Some(Change::Set(path, value)),
+                None => (op == Op::Replace).then_some(Change::Unset(path)),
+            },
+        });
+        Ok(())
+    }
+
+    /// `name {…}`: each sub-attribute for itself.
+    fn merge_complex(
+        &mut self,
+        op: Op,
+        attribute: &'static Attribute,
+        path: &AttrPath,
+        members: Map<String, Value>,
+    ) -> Result<(), ScimError> {
+        for (name, value) in members {
+            let Some(sub) = attribute.sub(&name) else {
+                self.quirks.note(Quirk::UnknownAttribute);
+                continue;
+            };
+            let path = AttrPath { sub: Some(sub.name.into()), kind: sub.kind, ..path.clone() };
+            self.at_sub_attribute(op, attribute, sub, path, Some(value))?;
+        }
+        Ok(())
+    }
+
+    /// `name.givenName`, `manager.value`, `emails.value`.
+    fn at_sub_attribute(
+        &mut self,
+        op: Op,
+        attribute: &'static Attribute,
+        sub: &'static Attribute,
+        path: AttrPath,
+        value: Option<Value>,
+    ) -> Result<(), ScimError> {
+        if sub.mutability == Mutability::ReadOnly {
+            self.quirks.note(Quirk::ReadOnlyIgnored);
+            return Ok(());
+        }
+        let read = match value {
+            Some(value) if op != Op::Remove => read_value(sub, &path.to_string(), value, self.quirks)?,
+            _ => None,
+        };
+        // Another manager: what was said of the former does not hold for the new one.
+        let (path, read) = if is_reference_like(attribute) && sub.name == "value" {
+            let whole = read.map(|value| Value::Object(Map::from_iter([("value".to_owned(), value)])));
+            (AttrPath { sub: None, kind: attribute.kind, ..path }, whole)
+        } else {
+            (path, read)
+        };
+        self.changes.extend(match read {
+            Some(value) => Some(Change::Set(path, value)),
+            None => (op != Op::Add).then_some(Change::Unset(path)),
+        });
+        Ok(())
+    }
+
+    /// `emails[type eq "work"]` with or without a sub-attribute.
+    fn at_elements(
+        &mut self,
+        op: Op,
+        resolved: Resolved,
+        filter: Filter,
+        value: Option<Value>,
+    ) -> Result<(), ScimError> {
+        let Resolved { path, attribute, sub } = resolved;
+        let given = value.filter(|value| op != Op::Remove && !value.is_null());
+        let edit = match (given, &path.sub) {
+            (None, _) if op == Op::Add => return Ok(()),
+            (None, Some(sub)) => Edit::Unset(sub.to_string()),
+            (None, None) => Edit::Remove,
+            (Some(value), Some(name)) => {
+                let read = match sub {
+                    Some(sub) => read_value(sub, &path.to_string(), value, self.quirks)?,
+                    None => read_any(value, name, self.quirks)?,
+                };
+                let Some(value) = read else { return Ok(()) };
+                Edit::Merge(Map::from_iter([(name.to_string(), value)]))
+            }
+            (Some(value), None) => match self.one_element(attribute, &path, value)? {
+                Some(element) => Edit::Merge(element),
+                None => return Ok(()),
+            },
+        };
+        let path = AttrPath { sub: None, ..path };
+        self.changes.push(Change::Elements { path, filter, edit });
+        Ok(())
+    }
+
+    /// The value for a selected element: an object, a bare value, or a list of one.
+    fn one_element(
+        &mut self,
+        attribute: Option<&'static Attribute>,
+        path: &AttrPath,
+        value: Value,
+    ) -> Result<Option<Map<String, Value>>, ScimError> {
+        let value = match attribute {
+            Some(attribute) => {
+                let value = if value.is_array() { value } else { Value::Array(vec![value]) };
+                let mut elements = read_elements(attribute, value, self.quirks)?;
+                if elements.len() > 1 {
+                    return Err(ScimError::invalid_value(format!("{path}: a selected element takes one value")));
+                }
+                elements.pop()
+            }
+            None => read_any(value, &path.attribute, self.quirks)?,
+        };
+        match value {
+            Some(Value::Object(element)) => Ok(Some(element)),
+            Some(_) => Err(ScimError::invalid_value(format!("{path}: the value must be an object"))),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Keys that clients echo in a value without path, meaning nothing by it: Okta's rename sends `id`, Keycloak `schemas`.
+fn is_echo(resolved: &Resolved) -> bool {
+    is_read_only(resolved) || resolved.path.core().is_some_and(|(name, _)| name == "schemas")
+}
+
+fn is_read_only(resolved: &Resolved) -> bool {
+    resolved.attribute.is_some_and(|attribute| attribute.mutability == Mutability::ReadOnly)
+}
+
+/// Accepted and not kept: the password, and `schemas`, which follow from what is there.
+fn is_dropped(attribute: &Attribute) -> bool {
+    attribute.mutability == Mutability::WriteOnly || attribute.name == "schemas"
+}
+
+/// Whether an attribute points to another resource and is therefore replaced as a whole.
+fn is_reference_like(attribute: &Attribute) -> bool {
+    !attribute.multi && attribute.sub.iter().any(|sub| sub.name == "$ref")
+}
+
+fn path_error(error: PathError) -> ScimError {
+    match error {
+        PathError::Malformed(reason) | PathError::Unknown(reason) => ScimError::invalid_path(reason),
+    }
+}
+
+fn take_ignore_case(object: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    if let Some(value) = object.remove(name) {
+        return Some(value);
+    }
+    let key = object.keys().find(|key| key.eq_ignore_ascii_case(name))?.clone();
+    object.remove(&key)
+}
