@@ -48,17 +48,11 @@ impl Book {
     /// Fills the directory and hands back the generator for the changes to come.
     pub(crate) fn generate(options: &Options) -> (Self, Generator) {
         let mut generator = Generator::new(options.idp, options.seed, &options.domain);
-        let mut people: Vec<Person> = (0..options.users)
-            .map(|number| generator.person(number))
-            .collect();
+        let mut people: Vec<Person> = (0..options.users).map(|number| generator.person(number)).collect();
         give_managers(&mut people);
         if options.idp == Idp::JumpCloud {
             for (number, person) in people.iter_mut().enumerate() {
-                person.profile.phone = Some(format!(
-                    "tel:+1-555-{:03}-{:04}",
-                    number / 10_000 % 1000,
-                    number % 10_000
-                ));
+                person.profile.phone = Some(format!("tel:+1-555-{:03}-{:04}", number / 10_000 % 1000, number % 10_000));
             }
         }
         if options.idp == Idp::Ping && people.len() >= 20 {
@@ -66,9 +60,7 @@ impl Book {
             let middle = people.len() / 2;
             people[middle].profile.active = false;
         }
-        let wished = options
-            .groups
-            .unwrap_or_else(|| (options.users / 12).clamp(2, 60));
+        let wished = options.groups.unwrap_or_else(|| (options.users / 12).clamp(2, 60));
         let teams = teams(&mut generator, &people, wished, options.seed);
         (Self { people, teams }, generator)
     }
@@ -85,12 +77,7 @@ impl Book {
 
     /// Everyone of a group, by index, whom the hub knows.
     pub(crate) fn known_members(&self, team: usize) -> Vec<usize> {
-        self.teams[team]
-            .members
-            .iter()
-            .copied()
-            .filter(|who| self.people[*who].remote.is_some())
-            .collect()
+        self.teams[team].members.iter().copied().filter(|who| self.people[*who].remote.is_some()).collect()
     }
 
     /// The groups a person is in, as the IdP says.
@@ -130,11 +117,7 @@ impl Book {
         // OneLogin takes leavers out of their groups; the others leave them in.
         let stays = |who: &&usize| idp != Idp::OneLogin || self.people[**who].profile.active;
         let wanted = team.members.iter().filter(stays);
-        let alive = team
-            .accepted_members
-            .iter()
-            .map(|who| &self.people[*who])
-            .filter(|person| !person.deleted);
+        let alive = team.accepted_members.iter().map(|who| &self.people[*who]).filter(|person| !person.deleted);
         let (ids, names) = alive
             .filter_map(|person| {
                 let profile = person.accepted.as_ref()?;
@@ -147,8 +130,7 @@ impl Book {
             display_name: team.accepted_name.clone().unwrap_or_default(),
             member_ids: ids,
             member_user_names: names,
-            accepted: team.accepted_name.as_ref() == Some(&team.name)
-                && team.accepted_members.iter().eq(wanted),
+            accepted: team.accepted_name.as_ref() == Some(&team.name) && team.accepted_members.iter().eq(wanted),
         }
     }
 }
@@ -180,15 +162,11 @@ fn teams(generator: &mut Generator, people: &[Person], wished: usize, seed: u64)
                 ("All staff".to_owned(), (0..people.len()).collect())
             } else if number <= DEPARTMENTS.len() {
                 let department = DEPARTMENTS[number - 1];
-                let members = (0..people.len())
-                    .filter(|who| people[*who].profile.department == department)
-                    .collect();
+                let members = (0..people.len()).filter(|who| people[*who].profile.department == department).collect();
                 (format!("{department} team"), members)
             } else {
                 let guild = number - 1 - DEPARTMENTS.len();
-                let members = (0..people.len())
-                    .filter(|_| rng.random_bool(0.12))
-                    .collect();
+                let members = (0..people.len()).filter(|_| rng.random_bool(0.12)).collect();
                 (guild_name(guild), members)
             };
             new_team(generator.anchor(), name, members)
@@ -205,13 +183,5 @@ fn guild_name(number: usize) -> String {
 }
 
 pub(crate) fn new_team(anchor: String, name: String, members: BTreeSet<usize>) -> Team {
-    Team {
-        anchor,
-        name,
-        members,
-        remote: None,
-        accepted_name: None,
-        accepted_members: BTreeSet::new(),
-        deleted: false,
-    }
+    Team { anchor, name, members, remote: None, accepted_name: None, accepted_members: BTreeSet::new(), deleted: false }
 }

@@ -24,12 +24,7 @@ pub struct Chaos {
 
 impl Default for Chaos {
     fn default() -> Self {
-        Self {
-            duplicate: 0.1,
-            drop_answers: 0.1,
-            reorder: true,
-            parallel_group_patches: true,
-        }
+        Self { duplicate: 0.1, drop_answers: 0.1, reorder: true, parallel_group_patches: true }
     }
 }
 
@@ -41,12 +36,7 @@ impl FromStr for Chaos {
         if text == "all" {
             return Ok(Self::default());
         }
-        let mut chaos = Self {
-            duplicate: 0.0,
-            drop_answers: 0.0,
-            reorder: false,
-            parallel_group_patches: false,
-        };
+        let mut chaos = Self { duplicate: 0.0, drop_answers: 0.0, reorder: false, parallel_group_patches: false };
         for part in text.split(',').map(str::trim) {
             let (name, share) = match part.split_once('=') {
                 Some((name, share)) => (name, share_of(share)?),
@@ -67,9 +57,7 @@ impl FromStr for Chaos {
 }
 
 fn share_of(text: &str) -> anyhow::Result<f64> {
-    let share: f64 = text
-        .parse()
-        .with_context(|| format!("{text:?} is not a share between 0 and 1"))?;
+    let share: f64 = text.parse().with_context(|| format!("{text:?} is not a share between 0 and 1"))?;
     if !(0.0..=1.0).contains(&share) {
         bail!("{text} is not a share between 0 and 1");
     }
@@ -129,30 +117,16 @@ mod tests {
         let mut dropped = 0;
         for n in 0..2000 {
             let subject = format!("person-{n}");
-            assert_eq!(
-                one.drops("create", &subject, 1),
-                two.drops("create", &subject, 1)
-            );
+            assert_eq!(one.drops("create", &subject, 1), two.drops("create", &subject, 1));
             dropped += usize::from(one.drops("create", &subject, 1));
         }
-        assert!(
-            (120..280).contains(&dropped),
-            "a tenth of 2000 was meant, {dropped} fell"
-        );
+        assert!((120..280).contains(&dropped), "a tenth of 2000 was meant, {dropped} fell");
     }
 
     #[test]
     fn chaos_reads_a_list_and_refuses_what_it_does_not_know() {
         let chaos: Chaos = "drop=0.5, parallel".parse().expect("a list");
-        assert_eq!(
-            chaos,
-            Chaos {
-                duplicate: 0.0,
-                drop_answers: 0.5,
-                reorder: false,
-                parallel_group_patches: true
-            }
-        );
+        assert_eq!(chaos, Chaos { duplicate: 0.0, drop_answers: 0.5, reorder: false, parallel_group_patches: true });
         assert!("drop=2".parse::<Chaos>().is_err());
         assert!("lightning".parse::<Chaos>().is_err());
     }

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::client::{Answer, Call, Link, shortened};
+use crate::call::{Answer, Call};
+use crate::client::{Link, shortened};
 use crate::people::{Profile, work_email};
 use crate::report::Code;
 use crate::wire::{ENTERPRISE, ERROR, LIST};
@@ -17,10 +18,7 @@ pub(crate) fn envelope(link: &Link, call: &Call, answer: &Answer) {
         return;
     }
     let media = answer.content_type.as_deref().unwrap_or("none");
-    if !media
-        .to_ascii_lowercase()
-        .starts_with("application/scim+json")
-    {
+    if !media.to_ascii_lowercase().starts_with("application/scim+json") {
         found(Code::WrongContentType, media.to_owned());
     }
     let Some(body) = &answer.json else {
@@ -37,29 +35,16 @@ pub(crate) fn envelope(link: &Link, call: &Call, answer: &Answer) {
 /// OKTA-SPEC steps 4, 11 and 12: the schema, a detail, the status as a string.
 fn scim_error(link: &Link, call: &Call, answer: &Answer, body: &Value) {
     if !has_schema(body, ERROR) {
-        link.found(
-            Code::ErrorNotScim,
-            call,
-            answer.status,
-            shortened(&answer.text),
-        );
+        link.found(Code::ErrorNotScim, call, answer.status, shortened(&answer.text));
         return;
     }
     if body.get("status") != Some(&Value::from(answer.status.to_string())) {
         let status = body.get("status").unwrap_or(&Value::Null).to_string();
         link.found(Code::ErrorStatusNotString, call, answer.status, status);
     }
-    let detail = body
-        .get("detail")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let detail = body.get("detail").and_then(Value::as_str).unwrap_or_default();
     if detail.is_empty() {
-        link.found(
-            Code::ErrorWithoutDetail,
-            call,
-            answer.status,
-            shortened(&answer.text),
-        );
+        link.found(Code::ErrorWithoutDetail, call, answer.status, shortened(&answer.text));
     }
 }
 
@@ -115,20 +100,10 @@ pub(crate) fn list<'a>(link: &Link, call: &Call, answer: &'a Answer) -> Option<(
 }
 
 /// The id of the one resource in an answer, with its schema checked.
-pub(crate) fn resource<'a>(
-    link: &Link,
-    call: &Call,
-    answer: &'a Answer,
-    schema: &str,
-) -> Option<(&'a str, &'a Value)> {
+pub(crate) fn resource<'a>(link: &Link, call: &Call, answer: &'a Answer, schema: &str) -> Option<(&'a str, &'a Value)> {
     let Some(body) = &answer.json else {
         if answer.text.is_empty() {
-            link.found(
-                Code::MissingBody,
-                call,
-                answer.status,
-                "a resource was expected",
-            );
+            link.found(Code::MissingBody, call, answer.status, "a resource was expected");
         }
         return None;
     };
@@ -137,12 +112,7 @@ pub(crate) fn resource<'a>(
     }
     let id = text(body, "id");
     if id.is_empty() {
-        link.found(
-            Code::MissingId,
-            call,
-            answer.status,
-            shortened(&answer.text),
-        );
+        link.found(Code::MissingId, call, answer.status, shortened(&answer.text));
         return None;
     }
     Some((id, body))
@@ -150,11 +120,7 @@ pub(crate) fn resource<'a>(
 
 /// A created resource says where it is (RFC 7644 section 3.3).
 pub(crate) fn location(link: &Link, call: &Call, answer: &Answer) {
-    let meta = answer
-        .json
-        .as_ref()
-        .and_then(|body| body.pointer("/meta/location"))
-        .and_then(Value::as_str);
+    let meta = answer.json.as_ref().and_then(|body| body.pointer("/meta/location")).and_then(Value::as_str);
     if answer.location.is_none() || meta.is_none() {
         let detail = format!("Location {:?}, meta.location {meta:?}", answer.location);
         link.found(Code::MissingLocation, call, answer.status, detail);
@@ -184,18 +150,13 @@ pub(crate) fn user_echo(
     lost("emails", &sent.email, work_email(body).unwrap_or_default());
     lost("title", &sent.title, &got.title);
     lost("department", &sent.department, &got.department);
-    lost(
-        "employeeNumber",
-        &sent.employee_number,
-        &got.employee_number,
-    );
+    lost("employeeNumber", &sent.employee_number, &got.employee_number);
     if let Some(anchor) = sent_anchor {
         lost("externalId", anchor, text(body, "externalId"));
     }
     if let Some(phone) = &sent.phone {
         let phones = body.get("phoneNumbers").and_then(Value::as_array);
-        let kept =
-            phones.is_some_and(|phones| phones.iter().any(|entry| text(entry, "value") == phone));
+        let kept = phones.is_some_and(|phones| phones.iter().any(|entry| text(entry, "value") == phone));
         lost("phoneNumbers", phone, if kept { phone } else { "" });
     }
     if body.get(ENTERPRISE).is_some() && !has_schema(body, ENTERPRISE) {
@@ -209,12 +170,7 @@ pub(crate) fn active(link: &Link, call: &Call, status: u16, body: &Value, wanted
     match body.get("active") {
         Some(Value::Bool(got)) if *got == wanted => {}
         Some(Value::Bool(got)) => {
-            link.found(
-                Code::ActiveWrong,
-                call,
-                status,
-                format!("set {wanted}, answered {got}"),
-            );
+            link.found(Code::ActiveWrong, call, status, format!("set {wanted}, answered {got}"));
         }
         other => {
             let got = other.unwrap_or(&Value::Null).to_string();
@@ -224,15 +180,9 @@ pub(crate) fn active(link: &Link, call: &Call, status: u16, body: &Value, wanted
 }
 
 pub(crate) fn has_schema(body: &Value, schema: &str) -> bool {
-    body.get("schemas")
-        .and_then(Value::as_array)
-        .is_some_and(|schemas| {
-            schemas.iter().any(|listed| {
-                listed
-                    .as_str()
-                    .is_some_and(|urn| urn.eq_ignore_ascii_case(schema))
-            })
-        })
+    body.get("schemas").and_then(Value::as_array).is_some_and(|schemas| {
+        schemas.iter().any(|listed| listed.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(schema)))
+    })
 }
 
 /// A string attribute, empty when it is missing.

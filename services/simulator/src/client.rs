@@ -11,136 +11,12 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGE
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::call::{Answer, Call, Dress, Sent};
 use crate::chaos::Dice;
 use crate::check;
 use crate::options::{Options, Retries};
 use crate::record::{Exchange, Recorder, recorded_body};
 use crate::report::{Code, Finding, Ledger, Severity};
-use crate::wire::Json;
-
-/// How this IdP's requests look, whatever they say.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Dress {
-    pub(crate) user_agent: &'static str,
-    pub(crate) content_type: &'static str,
-    pub(crate) accept: &'static str,
-    pub(crate) headers: &'static [(&'static str, &'static str)],
-    /// A query parameter without value that the tenant URL carries.
-    pub(crate) flag: Option<&'static str>,
-}
-
-/// One request of a conversation.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    /// Names the step in findings and recordings.
-    pub(crate) step: &'static str,
-    pub(crate) method: Method,
-    /// Below the SCIM endpoint, without leading slash, query escaped.
-    pub(crate) path: String,
-    pub(crate) body: Option<String>,
-    /// Whom it is about; chaos is seeded with it.
-    pub(crate) subject: String,
-    /// False for group creation: sent twice it makes two groups, so a lost answer is looked up instead.
-    pub(crate) repeatable: bool,
-    /// Sent instead of the source's token, for the step that must be refused.
-    pub(crate) bad_token: bool,
-}
-
-impl Call {
-    pub(crate) fn get(step: &'static str, path: impl Into<String>, subject: &str) -> Self {
-        Self::new(step, Method::GET, path.into(), None, subject)
-    }
-
-    pub(crate) fn post(
-        step: &'static str,
-        path: impl Into<String>,
-        body: &Json,
-        subject: &str,
-    ) -> Self {
-        Self::new(step, Method::POST, path.into(), Some(body.text()), subject)
-    }
-
-    pub(crate) fn put(
-        step: &'static str,
-        path: impl Into<String>,
-        body: &Json,
-        subject: &str,
-    ) -> Self {
-        Self::new(step, Method::PUT, path.into(), Some(body.text()), subject)
-    }
-
-    pub(crate) fn patch(
-        step: &'static str,
-        path: impl Into<String>,
-        body: &Json,
-        subject: &str,
-    ) -> Self {
-        Self::new(step, Method::PATCH, path.into(), Some(body.text()), subject)
-    }
-
-    pub(crate) fn delete(step: &'static str, path: impl Into<String>, subject: &str) -> Self {
-        Self::new(step, Method::DELETE, path.into(), None, subject)
-    }
-
-    pub(crate) const fn not_repeatable(mut self) -> Self {
-        self.repeatable = false;
-        self
-    }
-
-    pub(crate) const fn with_bad_token(mut self) -> Self {
-        self.bad_token = true;
-        self
-    }
-
-    fn new(
-        step: &'static str,
-        method: Method,
-        path: String,
-        body: Option<String>,
-        subject: &str,
-    ) -> Self {
-        Self {
-            step,
-            method,
-            path,
-            body,
-            subject: subject.to_owned(),
-            repeatable: true,
-            bad_token: false,
-        }
-    }
-}
-
-/// What came back.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    /// None for an empty body or one that is not JSON.
-    pub(crate) json: Option<Value>,
-    pub(crate) text: String,
-    pub(crate) content_type: Option<String>,
-    pub(crate) location: Option<String>,
-    retry_after: Option<String>,
-    /// An earlier attempt of the same request may have been carried out.
-    pub(crate) repeated: bool,
-}
-
-/// The end of sending.
-#[derive(Debug)]
-pub(crate) enum Sent {
-    Answered(Answer),
-    /// No answer was received; the request may have been carried out all the same.
-    Lost,
-}
-
-impl Sent {
-    pub(crate) fn answer(self) -> Option<Answer> {
-        match self {
-            Self::Answered(answer) => Some(answer),
-            Self::Lost => None,
-        }
-    }
-}
 
 /// The connection between the IdP and one source of the hub.
 #[derive(Debug)]
@@ -173,16 +49,8 @@ impl Link {
         if is_loopback(&url) {
             builder = builder.no_proxy();
         }
-        let recorder = options
-            .record
-            .as_deref()
-            .map(Recorder::append_to)
-            .transpose()?;
-        let base = options
-            .base_url
-            .split(['?', '#'])
-            .next()
-            .unwrap_or_default();
+        let recorder = options.record.as_deref().map(Recorder::append_to).transpose()?;
+        let base = options.base_url.split(['?', '#']).next().unwrap_or_default();
         Ok(Self {
             http: builder.build().context("cannot make a HTTP client")?,
             base: base.trim_end_matches('/').to_owned(),
@@ -250,12 +118,7 @@ impl Link {
                 Ok(answer) if answer.status == 429 => {
                     throttled += 1;
                     if throttled > self.retries.throttled {
-                        self.found(
-                            Code::ThrottledForEver,
-                            call,
-                            429,
-                            format!("{throttled} times"),
-                        );
+                        self.found(Code::ThrottledForEver, call, 429, format!("{throttled} times"));
                         return Sent::Lost;
                     }
                     tokio::time::sleep(self.asked_wait(call, &answer)).await;
@@ -287,11 +150,7 @@ impl Link {
     /// Notes a 5xx or a broken connection; the end, when no attempt is left.
     fn give_up(&self, call: &Call, failed: anyhow::Result<Answer>, attempt: u32) -> Option<Sent> {
         let last = attempt >= self.retries.attempts;
-        let severity = if last {
-            Severity::Defect
-        } else {
-            Severity::Recovered
-        };
+        let severity = if last { Severity::Defect } else { Severity::Recovered };
         match failed {
             Ok(answer) => {
                 self.ledger().retries.server_errors += 1;
@@ -307,10 +166,7 @@ impl Link {
     }
 
     fn drops(&self, call: &Call, attempt: u32) -> bool {
-        let drops = self
-            .dice
-            .as_ref()
-            .is_some_and(|dice| dice.drops(call.step, &call.subject, attempt));
+        let drops = self.dice.as_ref().is_some_and(|dice| dice.drops(call.step, &call.subject, attempt));
         if drops {
             self.ledger().retries.answers_dropped += 1;
         }
@@ -320,10 +176,7 @@ impl Link {
     fn duplicates(&self, call: &Call, attempt: u32) -> bool {
         let duplicates = call.repeatable
             && call.method != Method::GET
-            && self
-                .dice
-                .as_ref()
-                .is_some_and(|dice| dice.duplicates(call.step, &call.subject, attempt));
+            && self.dice.as_ref().is_some_and(|dice| dice.duplicates(call.step, &call.subject, attempt));
         if duplicates {
             self.ledger().retries.duplicates += 1;
         }
@@ -333,47 +186,31 @@ impl Link {
     /// What `Retry-After` asks for, in whole seconds, within our patience.
     fn asked_wait(&self, call: &Call, answer: &Answer) -> Duration {
         self.ledger().retries.throttled += 1;
-        let asked = answer
-            .retry_after
-            .as_deref()
-            .and_then(|text| text.trim().parse::<u64>().ok());
+        let asked = answer.retry_after.as_deref().and_then(|text| text.trim().parse::<u64>().ok());
         if let Some(seconds) = asked {
             return Duration::from_secs(seconds).min(self.retries.longest_wait);
         }
-        let got = answer
-            .retry_after
-            .clone()
-            .unwrap_or_else(|| "none".to_owned());
+        let got = answer.retry_after.clone().unwrap_or_else(|| "none".to_owned());
         self.found(Code::ThrottledWithoutRetryAfter, call, 429, got);
         Duration::from_secs(1).min(self.retries.longest_wait)
     }
 
     fn own_wait(&self, attempt: u32) -> Duration {
-        let doubled = self
-            .retries
-            .first_wait
-            .saturating_mul(1 << (attempt - 1).min(16));
+        let doubled = self.retries.first_wait.saturating_mul(1 << (attempt - 1).min(16));
         doubled.min(self.retries.longest_wait)
     }
 
     /// One request and its answer, measured, recorded and checked for form.
-    async fn exchange(
-        &self,
-        call: &Call,
-        attempt: u32,
-        note: Option<&str>,
-    ) -> anyhow::Result<Answer> {
+    async fn exchange(&self, call: &Call, attempt: u32, note: Option<&str>) -> anyhow::Result<Answer> {
         let started = Instant::now();
         let outcome = self.transfer(call).await;
         let took = started.elapsed();
         let status = outcome.as_ref().map_or(0, |answer| answer.status);
-        self.ledger()
-            .exchange(u32::try_from(took.as_micros()).unwrap_or(u32::MAX), status);
+        self.ledger().exchange(u32::try_from(took.as_micros()).unwrap_or(u32::MAX), status);
         if let Some(recorder) = &self.recorder {
             let error = outcome.as_ref().err().map(|error| format!("{error:#}"));
             recorder.write(&Exchange {
-                at_ms: u64::try_from(started.duration_since(self.started).as_millis())
-                    .unwrap_or(u64::MAX),
+                at_ms: u64::try_from(started.duration_since(self.started).as_millis()).unwrap_or(u64::MAX),
                 phase: self.ledger().phase(),
                 step: call.step,
                 method: call.method.as_str(),
@@ -393,11 +230,7 @@ impl Link {
     }
 
     async fn transfer(&self, call: &Call) -> anyhow::Result<Answer> {
-        let token = if call.bad_token {
-            "not-the-token"
-        } else {
-            self.token.as_str()
-        };
+        let token = if call.bad_token { "not-the-token" } else { self.token.as_str() };
         let mut request = self
             .http
             .request(call.method.clone(), self.url(&call.path))
@@ -408,9 +241,7 @@ impl Link {
             request = request.header(*name, *value);
         }
         if let Some(body) = &call.body {
-            request = request
-                .header(CONTENT_TYPE, self.dress.content_type)
-                .body(body.clone());
+            request = request.header(CONTENT_TYPE, self.dress.content_type).body(body.clone());
         }
         let response = request.send().await.map_err(reqwest::Error::without_url)?;
         let header = |name| {

@@ -4,10 +4,11 @@
 use serde_json::json;
 
 use crate::book::MemberStep;
+use crate::call::{Call, Dress};
 use crate::check;
-use crate::client::{Call, Dress};
-use crate::conversation::{Conversation, Found, Talk};
+use crate::conversation::Conversation;
 use crate::people::Profile;
+use crate::talk::{Found, Talk};
 use crate::wire::{ENTERPRISE, GROUP, Json, USER, ordered, patch, percent, quoted};
 
 #[derive(Clone, Debug)]
@@ -46,11 +47,8 @@ impl JumpCloud {
     fn put_body(talk: Talk<'_>, who: usize) -> Json {
         let person = talk.person(who);
         let profile = &person.profile;
-        let phones: Vec<Json> = profile
-            .phone
-            .iter()
-            .map(|phone| ordered!({ "primary": true, "type": "work", "value": phone }))
-            .collect();
+        let phones: Vec<Json> =
+            profile.phone.iter().map(|phone| ordered!({ "primary": true, "type": "work", "value": phone })).collect();
         ordered!({
             "active": profile.active,
             "addresses": Vec::<Json>::new(),
@@ -72,35 +70,17 @@ impl JumpCloud {
 
     async fn put(talk: Talk<'_>, who: usize) -> bool {
         let body = Self::put_body(talk, who);
-        let call = Call::put(
-            "replace user",
-            talk.user_path(who),
-            &body,
-            &talk.person(who).anchor,
-        );
+        let call = Call::put("replace user", talk.user_path(who), &body, &talk.person(who).anchor);
         talk.write_user(&call, who, &[200]).await
     }
 
     fn lookup(resource: &str, filter: &str, subject: &str) -> Call {
-        let step = if resource == "Users" {
-            "look up user"
-        } else {
-            "look up group"
-        };
-        Call::get(
-            step,
-            format!("{resource}?filter={}", percent(filter)),
-            subject,
-        )
+        let step = if resource == "Users" { "look up user" } else { "look up group" };
+        Call::get(step, format!("{resource}?filter={}", percent(filter)), subject)
     }
 
     async fn patch_group(talk: Talk<'_>, team: usize, subject: &str, operation: Json) -> bool {
-        let call = Call::patch(
-            "change group",
-            talk.group_path(team),
-            &patch(vec![operation]),
-            subject,
-        );
+        let call = Call::patch("change group", talk.group_path(team), &patch(vec![operation]), subject);
         talk.write_group(&call, team, &[200, 204]).await
     }
 
@@ -135,16 +115,11 @@ impl JumpCloud {
         let name = "JumpCloud test group";
         let member = || vec![ordered!({ "value": user })];
         let body = ordered!({ "displayName": name, "members": member(), "schemas": [GROUP] });
-        let lookup = Self::lookup(
-            "Groups",
-            &format!("displayName eq {}", quoted(name)),
-            "test",
-        );
+        let lookup = Self::lookup("Groups", &format!("displayName eq {}", quoted(name)), "test");
         let id = match talk.find_one(&lookup).await {
             Found::One(left) => check::text(&left, "id").to_owned(),
             _ => {
-                let call =
-                    Call::post("create test group", "Groups", &body, "test").not_repeatable();
+                let call = Call::post("create test group", "Groups", &body, "test").not_repeatable();
                 match talk.link.send(&call).await.answer() {
                     Some(answer) if check::status(talk.link, &call, &answer, &[201]) => {
                         match check::resource(talk.link, &call, &answer, GROUP) {
@@ -208,11 +183,7 @@ impl Conversation for JumpCloud {
         let mut good = talk.expect(&put(true), &[200]).await.is_some();
         good &= self.test_group(talk, &id).await;
         let call = put(false);
-        match talk
-            .expect(&call, &[200])
-            .await
-            .and_then(|answer| answer.json)
-        {
+        match talk.expect(&call, &[200]).await.and_then(|answer| answer.json) {
             Some(body) => check::active(talk.link, &call, 200, &body, false),
             None => good = false,
         }
@@ -226,12 +197,7 @@ impl Conversation for JumpCloud {
     }
 
     fn create_user(&self, talk: Talk<'_>, who: usize) -> Call {
-        Call::post(
-            "create user",
-            "Users",
-            &Self::create_body(talk, who),
-            &talk.person(who).anchor,
-        )
+        Call::post("create user", "Users", &Self::create_body(talk, who), &talk.person(who).anchor)
     }
 
     async fn update_user(&self, talk: Talk<'_>, who: usize, _before: &Profile) -> bool {
@@ -240,18 +206,12 @@ impl Conversation for JumpCloud {
 
     /// By PUT for one half, by a PATCH with one operation for the other: both were seen.
     async fn push_active(&self, talk: Talk<'_>, who: usize) -> bool {
-        if who % 2 == 0 {
+        if who.is_multiple_of(2) {
             return Self::put(talk, who).await;
         }
         let person = talk.person(who);
-        let operation =
-            ordered!({ "op": "replace", "path": "active", "value": person.profile.active });
-        let call = Call::patch(
-            "set active",
-            talk.user_path(who),
-            &patch(vec![operation]),
-            &person.anchor,
-        );
+        let operation = ordered!({ "op": "replace", "path": "active", "value": person.profile.active });
+        let call = Call::patch("set active", talk.user_path(who), &patch(vec![operation]), &person.anchor);
         talk.write_user(&call, who, &[200, 204]).await
     }
 
@@ -259,8 +219,7 @@ impl Conversation for JumpCloud {
     async fn find_group(&self, talk: Talk<'_>, team: usize) -> Found {
         let group = talk.team(team);
         let filter = format!("displayName eq {}", quoted(&group.name));
-        talk.find_one(&Self::lookup("Groups", &filter, &group.anchor))
-            .await
+        talk.find_one(&Self::lookup("Groups", &filter, &group.anchor)).await
     }
 
     fn create_group(&self, talk: Talk<'_>, team: usize) -> Call {
@@ -281,8 +240,7 @@ impl Conversation for JumpCloud {
             let list: Vec<Json> = ids.map(|id| ordered!({ "value": id })).collect();
             if let (Some(first), false) = (people.first(), list.is_empty()) {
                 let operation = ordered!({ "op": op, "path": "members", "value": list });
-                good &= Self::patch_group(talk, step.team, &talk.person(*first).anchor, operation)
-                    .await;
+                good &= Self::patch_group(talk, step.team, &talk.person(*first).anchor, operation).await;
             }
         }
         good

@@ -7,11 +7,14 @@
 //! [`run`] plays the phases of [`Options::phases`] in order; a [`Session`] lets a caller look at the hub in between.
 
 mod book;
+mod call;
 mod chaos;
 mod check;
 mod client;
 mod conversation;
 mod entra;
+mod entra_recheck;
+mod group_phases;
 mod jumpcloud;
 mod lifecycle;
 mod names;
@@ -26,15 +29,13 @@ mod record;
 mod report;
 mod session;
 mod story;
+mod talk;
 mod wire;
 
 pub use chaos::Chaos;
 pub use options::{Idp, Options, Phase, Retries};
 pub use people::Profile;
-pub use report::{
-    Code, Expected, ExpectedGroup, ExpectedUser, Finding, PhaseReport, Report, RetryCounts,
-    Severity,
-};
+pub use report::{Code, Expected, ExpectedGroup, ExpectedUser, Finding, PhaseReport, Report, RetryCounts, Severity};
 pub use session::Session;
 
 use std::io::Write;

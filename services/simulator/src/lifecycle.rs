@@ -3,7 +3,6 @@
 //! Independent subjects run side by side, as many as [`crate::Options::concurrency`] says. What the hub took is written
 //! back afterwards, so that the [`Book`](crate::book::Book) always says what the IdP believes.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::io::Write;
 
@@ -12,13 +11,13 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-use crate::book::{MemberStep, new_team};
 use crate::check;
-use crate::conversation::{Conversation, Found, Talk};
+use crate::conversation::Conversation;
 use crate::options::Phase;
 use crate::people::Profile;
 use crate::progress::Progress;
 use crate::session::Session;
+use crate::talk::{Found, Talk};
 
 /// A session with its dialect and its audience.
 pub(crate) struct Stage<'s, C: Conversation, W: Write> {
@@ -30,14 +29,7 @@ pub(crate) struct Stage<'s, C: Conversation, W: Write> {
 impl<C: Conversation, W: Write> Stage<'_, C, W> {
     pub(crate) async fn play(&mut self, phase: Phase) {
         let first = matches!(phase, Phase::TestConnection | Phase::People);
-        if !first
-            && self
-                .session
-                .book
-                .people
-                .iter()
-                .all(|person| person.remote.is_none())
-        {
+        if !first && self.session.book.people.iter().all(|person| person.remote.is_none()) {
             self.link_existing().await;
         }
         match phase {
@@ -48,14 +40,8 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
             Phase::Rename => self.change_profiles(phase).await,
             Phase::EmailChange => self.change_profiles(phase).await,
             Phase::GroupChanges => self.group_changes().await,
-            Phase::Deactivate => {
-                self.set_active(phase, self.session.story.leavers.clone(), false)
-                    .await
-            }
-            Phase::Reactivate => {
-                self.set_active(phase, self.session.story.returners.clone(), true)
-                    .await
-            }
+            Phase::Deactivate => self.set_active(phase, self.session.story.leavers.clone(), false).await,
+            Phase::Reactivate => self.set_active(phase, self.session.story.returners.clone(), true).await,
             Phase::Resync => self.resync().await,
             Phase::ReadBack => self.read_back().await,
             Phase::Delete => self.delete().await,
@@ -63,7 +49,7 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
     }
 
     /// Runs `job` over all `work`, side by side, and returns the outcomes in no particular order.
-    async fn side_by_side<'j, J, T, F>(
+    pub(crate) async fn side_by_side<'j, J, T, F>(
         &'j mut self,
         name: &'static str,
         work: Vec<J>,
@@ -73,22 +59,12 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
         F: Future<Output = (T, bool)>,
     {
         let session = &*self.session;
-        let talk = Talk {
-            link: &session.link,
-            book: &session.book,
-            idp: session.options.idp,
-            adopting: None,
-        };
+        let talk = Talk { link: &session.link, book: &session.book, idp: session.options.idp, adopting: None };
         let work = shuffled_when_reordering(work, session, name);
         session.link.ledger().open(name);
         let subjects = work.len();
         let label = format!("{} {name}", session.options.idp);
-        let mut progress = Progress::begin(
-            &mut *self.out,
-            session.options.live_progress,
-            label,
-            subjects,
-        );
+        let mut progress = Progress::begin(&mut *self.out, session.options.live_progress, label, subjects);
         let before = session.link.ledger().requests();
         let idp = self.idp;
         let mut running = stream::iter(work)
@@ -100,35 +76,26 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
             progress.step(good, session.link.ledger().requests() - before);
         }
         let requests = session.link.ledger().requests() - before;
-        session
-            .link
-            .ledger()
-            .close(subjects, progress.failed(), progress.seconds());
+        session.link.ledger().close(subjects, progress.failed(), progress.seconds());
         progress.end(requests);
         outcomes
     }
 
     async fn test_connection(&mut self) {
-        self.side_by_side(
-            Phase::TestConnection.name(),
-            vec![()],
-            |idp, talk, ()| async move { ((), idp.test_connection(talk).await) },
-        )
+        self.side_by_side(Phase::TestConnection.name(), vec![()], |idp, talk, ()| async move {
+            ((), idp.test_connection(talk).await)
+        })
         .await;
     }
 
     async fn people(&mut self) {
         let everybody: Vec<usize> = (0..self.session.book.people.len()).collect();
         let taken = self
-            .side_by_side(
-                Phase::People.name(),
-                everybody,
-                |idp, talk, who| async move {
-                    let id = idp.provision(talk, who).await;
-                    let good = id.is_some();
-                    ((who, id), good)
-                },
-            )
+            .side_by_side(Phase::People.name(), everybody, |idp, talk, who| async move {
+                let id = idp.provision(talk, who).await;
+                let good = id.is_some();
+                ((who, id), good)
+            })
             .await;
         for (who, id) in taken {
             let person = &mut self.session.book.people[who];
@@ -160,101 +127,6 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
         }
     }
 
-    async fn groups(&mut self) {
-        let teams: Vec<usize> = (0..self.session.book.teams.len())
-            .filter(|team| {
-                !C::SKIPS_EMPTY_GROUPS || !self.session.book.teams[*team].members.is_empty()
-            })
-            .collect();
-        self.create_groups(Phase::Groups.name(), teams).await;
-    }
-
-    async fn create_groups(&mut self, name: &'static str, teams: Vec<usize>) {
-        let taken = self
-            .side_by_side(name, teams, |idp, talk, team| async move {
-                let id = idp.provision_group(talk, team).await;
-                let good = id.is_some();
-                ((team, id), good)
-            })
-            .await;
-        for (team, id) in taken {
-            let team = &mut self.session.book.teams[team];
-            if let Some(id) = id {
-                team.remote = Some(id);
-                team.accepted_name = Some(team.name.clone());
-            }
-        }
-    }
-
-    async fn memberships(&mut self) {
-        let book = &self.session.book;
-        let steps = (0..book.teams.len())
-            .filter(|team| book.teams[*team].remote.is_some())
-            .map(|team| MemberStep {
-                team,
-                add: book.known_members(team),
-                remove: Vec::new(),
-                first: true,
-            })
-            .collect();
-        self.change_members(Phase::Memberships.name(), steps).await;
-    }
-
-    /// Cuts the changes into requests, runs them, and remembers what the hub took.
-    async fn change_members(&mut self, name: &'static str, steps: Vec<MemberStep>) {
-        let lanes = self.lanes(steps);
-        let taken = self
-            .side_by_side(name, lanes, |idp, talk, lane| async move {
-                let mut taken = Vec::new();
-                let mut good = true;
-                for step in lane {
-                    let accepted = idp.change_members(talk, &step).await;
-                    good &= accepted;
-                    if accepted {
-                        taken.push(step);
-                    }
-                }
-                (taken, good)
-            })
-            .await;
-        for step in taken.into_iter().flatten() {
-            let known: Vec<usize> = step
-                .add
-                .iter()
-                .copied()
-                .filter(|who| self.session.book.people[*who].remote.is_some())
-                .collect();
-            let team = &mut self.session.book.teams[step.team];
-            team.accepted_members.extend(known);
-            for who in &step.remove {
-                team.accepted_members.remove(who);
-            }
-        }
-    }
-
-    /// Steps of one lane follow each other; lanes run side by side.
-    fn lanes(&self, steps: Vec<MemberStep>) -> Vec<Vec<MemberStep>> {
-        let chaos = self.session.link.dice.as_ref().map(|dice| dice.chaos);
-        let parallel =
-            !self.idp.puts_groups() && chaos.is_some_and(|chaos| chaos.parallel_group_patches);
-        let size = if parallel {
-            Some(1)
-        } else {
-            self.idp.members_per_request()
-        };
-        let Some(size) = size else {
-            return steps.into_iter().map(|step| vec![step]).collect();
-        };
-        let cut = steps.into_iter().map(|step| cut(step, size));
-        if parallel {
-            return cut.flatten().map(|step| vec![step]).collect();
-        }
-        if C::PERSON_BY_PERSON {
-            return by_person(cut.flatten());
-        }
-        cut.collect()
-    }
-
     async fn change_profiles(&mut self, phase: Phase) {
         let session = &mut *self.session;
         let people = match phase {
@@ -274,14 +146,10 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
             changes.push((who, before));
         }
         let taken = self
-            .side_by_side(
-                phase.name(),
-                changes,
-                |idp, talk, (who, before)| async move {
-                    let good = idp.update_user(talk, who, &before).await;
-                    ((who, good), good)
-                },
-            )
+            .side_by_side(phase.name(), changes, |idp, talk, (who, before)| async move {
+                let good = idp.update_user(talk, who, &before).await;
+                ((who, good), good)
+            })
             .await;
         self.accept_profiles(taken);
     }
@@ -295,88 +163,11 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
         }
     }
 
-    async fn group_changes(&mut self) {
-        let session = &mut *self.session;
-        let mut steps = Vec::new();
-        for change in &session.story.group_changes {
-            let team = &mut session.book.teams[change.team];
-            if team.remote.is_none() {
-                continue;
-            }
-            team.members.extend(&change.add);
-            for who in &change.remove {
-                team.members.remove(who);
-            }
-            steps.push(MemberStep {
-                team: change.team,
-                add: change.add.clone(),
-                remove: change.remove.clone(),
-                first: false,
-            });
-        }
-        self.change_members(Phase::GroupChanges.name(), steps).await;
-        self.rename_group().await;
-        self.pilot_group().await;
-    }
-
-    async fn rename_group(&mut self) {
-        let book = &mut self.session.book;
-        let renamed = self.session.story.group_renamed;
-        let Some(team) = renamed.filter(|team| book.teams[*team].remote.is_some()) else {
-            return;
-        };
-        book.teams[team].name.push_str(" (umbenannt)");
-        let taken = self
-            .side_by_side("group-rename", vec![team], |idp, talk, team| async move {
-                let good = idp.rename_group(talk, team).await;
-                (good, good)
-            })
-            .await;
-        if taken == [true] {
-            let team = &mut self.session.book.teams[team];
-            team.accepted_name = Some(team.name.clone());
-        }
-    }
-
-    /// A group that is pushed, filled and deleted again.
-    async fn pilot_group(&mut self) {
-        let anchor = self.session.generator.anchor();
-        let name = format!("Pilot group {}", self.session.options.seed);
-        let members: BTreeSet<usize> = self.session.story.pilot.clone();
-        self.session
-            .book
-            .teams
-            .push(new_team(anchor, name, members));
-        let team = self.session.book.teams.len() - 1;
-        self.create_groups("pilot-group", vec![team]).await;
-        if self.session.book.teams[team].remote.is_none() {
-            return;
-        }
-        let step = MemberStep {
-            team,
-            add: self.session.book.known_members(team),
-            remove: Vec::new(),
-            first: true,
-        };
-        self.change_members("pilot-members", vec![step]).await;
-        let deleted = self
-            .side_by_side("pilot-delete", vec![team], |idp, talk, team| async move {
-                let good = idp.delete_group(talk, team).await;
-                (good, good)
-            })
-            .await;
-        self.session.book.teams[team].deleted = deleted == [true];
-    }
-
     async fn set_active(&mut self, phase: Phase, people: Vec<usize>, active: bool) {
         let book = &self.session.book;
-        let people: Vec<usize> = people
-            .into_iter()
-            .filter(|who| book.people[*who].remote.is_some())
-            .collect();
+        let people: Vec<usize> = people.into_iter().filter(|who| book.people[*who].remote.is_some()).collect();
         if C::LEAVES_GROUPS && !active {
-            self.leave_or_join_groups("leave-groups", &people, false)
-                .await;
+            self.leave_or_join_groups("leave-groups", &people, false).await;
         }
         for who in &people {
             self.session.book.people[*who].profile.active = active;
@@ -389,33 +180,8 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
             .await;
         self.accept_profiles(taken);
         if C::LEAVES_GROUPS && active {
-            self.leave_or_join_groups("join-groups", &people, true)
-                .await;
+            self.leave_or_join_groups("join-groups", &people, true).await;
         }
-    }
-
-    /// OneLogin takes leavers out of the groups first. `members` keeps what the person is entitled to on return.
-    async fn leave_or_join_groups(&mut self, name: &'static str, people: &[usize], join: bool) {
-        let book = &self.session.book;
-        let mut steps = Vec::new();
-        for who in people {
-            for team in book.teams_of(*who) {
-                if book.teams[team].remote.is_some() {
-                    let (add, remove) = if join {
-                        (vec![*who], Vec::new())
-                    } else {
-                        (Vec::new(), vec![*who])
-                    };
-                    steps.push(MemberStep {
-                        team,
-                        add,
-                        remove,
-                        first: false,
-                    });
-                }
-            }
-        }
-        self.change_members(name, steps).await;
     }
 
     async fn resync(&mut self) {
@@ -424,25 +190,23 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
             ((), idp.recheck_user(talk, who).await)
         })
         .await;
-        self.side_by_side("resync-tail", vec![()], |idp, talk, ()| async move {
-            ((), idp.resync_tail(talk).await)
-        })
-        .await;
+        self.side_by_side("resync-tail", vec![()], |idp, talk, ()| async move { ((), idp.resync_tail(talk).await) })
+            .await;
     }
 
     async fn read_back(&mut self) {
         let people = self.known_people();
-        self.side_by_side("read-back", people, |_, talk, who| async move {
-            ((), talk.read_back_user(who).await)
-        })
-        .await;
+        self.side_by_side("read-back", people, |_, talk, who| async move { ((), talk.read_back_user(who).await) })
+            .await;
         let book = &self.session.book;
         let teams: Vec<usize> = (0..book.teams.len())
             .filter(|team| book.teams[*team].remote.is_some() && !book.teams[*team].deleted)
             .collect();
-        self.side_by_side("read-back-groups", teams, |_, talk, team| async move {
-            ((), talk.read_back_group(team).await)
-        })
+        self.side_by_side(
+            "read-back-groups",
+            teams,
+            |_, talk, team| async move { ((), talk.read_back_group(team).await) },
+        )
         .await;
     }
 
@@ -454,11 +218,7 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
             .leavers
             .iter()
             .copied()
-            .filter(|who| {
-                C::DELETES_USERS
-                    && !book.people[*who].profile.active
-                    && book.people[*who].remote.is_some()
-            })
+            .filter(|who| C::DELETES_USERS && !book.people[*who].profile.active && book.people[*who].remote.is_some())
             .collect();
         let deleted = self
             .side_by_side(Phase::Delete.name(), people, |idp, talk, who| async move {
@@ -505,9 +265,7 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
 
     fn known_people(&self) -> Vec<usize> {
         let people = &self.session.book.people;
-        (0..people.len())
-            .filter(|who| people[*who].remote.is_some() && !people[*who].deleted)
-            .collect()
+        (0..people.len()).filter(|who| people[*who].remote.is_some() && !people[*who].deleted).collect()
     }
 }
 
@@ -525,28 +283,4 @@ fn shuffled_when_reordering<J>(mut work: Vec<J>, session: &Session, name: &str) 
         work.shuffle(&mut StdRng::seed_from_u64(session.options.seed ^ salt));
     }
     work
-}
-
-/// One change as several requests of `size` people each.
-fn cut(step: MemberStep, size: usize) -> Vec<MemberStep> {
-    let part = |add: &[usize], remove: &[usize]| MemberStep {
-        team: step.team,
-        add: add.to_vec(),
-        remove: remove.to_vec(),
-        first: false,
-    };
-    let removals = step.remove.chunks(size).map(|chunk| part(&[], chunk));
-    let additions = step.add.chunks(size).map(|chunk| part(chunk, &[]));
-    removals.chain(additions).collect()
-}
-
-/// One lane per person: their groups one after the other, people side by side.
-fn by_person(steps: impl Iterator<Item = MemberStep>) -> Vec<Vec<MemberStep>> {
-    let mut lanes: std::collections::BTreeMap<usize, Vec<MemberStep>> =
-        std::collections::BTreeMap::new();
-    for step in steps {
-        let who = step.add.iter().chain(&step.remove).next().copied();
-        lanes.entry(who.unwrap_or_default()).or_default().push(step);
-    }
-    lanes.into_values().collect()
 }

@@ -6,11 +6,12 @@
 use serde_json::{Value, json};
 
 use crate::book::MemberStep;
+use crate::call::{Call, Dress};
 use crate::check;
-use crate::client::{Call, Dress};
-use crate::conversation::{Conversation, Found, Talk};
+use crate::conversation::Conversation;
 use crate::people::Profile;
 use crate::report::Code;
+use crate::talk::{Found, Talk};
 use crate::wire::{ENTERPRISE, GROUP, Json, USER, ordered, patch, percent, quoted};
 
 #[derive(Clone, Copy, Debug)]
@@ -21,10 +22,7 @@ pub(crate) struct Okta {
 
 impl Okta {
     fn filter(step: &'static str, resource: &str, filter: &str, subject: &str) -> Call {
-        let path = format!(
-            "{resource}?filter={}&startIndex=1&count=100",
-            percent(filter)
-        );
+        let path = format!("{resource}?filter={}&startIndex=1&count=100", percent(filter));
         Call::get(step, path, subject)
     }
 
@@ -34,12 +32,7 @@ impl Okta {
             return false;
         };
         fill(&mut body, &talk.person(who).profile);
-        let call = Call::put(
-            "replace user",
-            talk.user_path(who),
-            &Json::from(body),
-            &talk.person(who).anchor,
-        );
+        let call = Call::put("replace user", talk.user_path(who), &Json::from(body), &talk.person(who).anchor);
         talk.write_user(&call, who, &[200]).await
     }
 
@@ -55,13 +48,7 @@ impl Okta {
         talk.write_group(&call, team, &[200]).await
     }
 
-    async fn patch_group(
-        &self,
-        talk: Talk<'_>,
-        team: usize,
-        step: &'static str,
-        operations: Vec<Json>,
-    ) -> bool {
+    async fn patch_group(&self, talk: Talk<'_>, team: usize, step: &'static str, operations: Vec<Json>) -> bool {
         let subject = &talk.team(team).anchor;
         let call = Call::patch(step, talk.group_path(team), &patch(operations), subject);
         talk.write_group(&call, team, &[200, 204]).await
@@ -88,22 +75,14 @@ impl Conversation for Okta {
         let call = Call::get("list users", "Users?count=1&startIndex=1", "test");
         match talk.matches(&call).await {
             Some(users) => {
-                for user in users
-                    .iter()
-                    .filter(|user| user.get("active").and_then(Value::as_bool).is_none())
-                {
+                for user in users.iter().filter(|user| user.get("active").and_then(Value::as_bool).is_none()) {
                     let got = user.get("active").unwrap_or(&Value::Null).to_string();
                     talk.link.found(Code::ActiveNotBoolean, &call, 200, got);
                 }
             }
             None => good = false,
         }
-        let call = Self::filter(
-            "look up nobody",
-            "Users",
-            "userName eq \"nobody.ever@invalid.example\"",
-            "test",
-        );
+        let call = Self::filter("look up nobody", "Users", "userName eq \"nobody.ever@invalid.example\"", "test");
         good &= talk.finds_nobody(&call).await;
         let call = Call::get("read unknown user", "Users/00919288221112222", "test");
         good &= talk.expect(&call, &[404]).await.is_some();
@@ -117,12 +96,7 @@ impl Conversation for Okta {
     fn user_lookups(&self, talk: Talk<'_>, who: usize) -> Vec<Call> {
         let person = talk.person(who);
         let filter = format!("userName eq {}", quoted(&person.profile.user_name));
-        vec![Self::filter(
-            "look up user",
-            "Users",
-            &filter,
-            &person.anchor,
-        )]
+        vec![Self::filter("look up user", "Users", &filter, &person.anchor)]
     }
 
     fn create_user(&self, talk: Talk<'_>, who: usize) -> Call {
@@ -145,8 +119,19 @@ impl Conversation for Okta {
         Call::post("create user", "Users", &body, &person.anchor)
     }
 
+    /// A PUT; the integration-network app syncs a new password as well, by PATCH, for every second one.
     async fn update_user(&self, talk: Talk<'_>, who: usize, _before: &Profile) -> bool {
-        self.put_profile(talk, who).await
+        if !self.put_profile(talk, who).await {
+            return false;
+        }
+        if self.custom || who % 2 == 1 {
+            return true;
+        }
+        let anchor = &talk.person(who).anchor;
+        let value = ordered!({ "password": password(anchor) });
+        let operation = ordered!({ "op": "replace", "value": value });
+        let call = Call::patch("sync password", talk.user_path(who), &patch(vec![operation]), anchor);
+        talk.write_user(&call, who, &[200, 204]).await
     }
 
     async fn push_active(&self, talk: Talk<'_>, who: usize) -> bool {
@@ -158,8 +143,7 @@ impl Conversation for Okta {
                     Found::One(_) => {}
                     _ => {
                         let call = &self.user_lookups(talk, who)[0];
-                        talk.link
-                            .found(Code::InactiveUserHidden, call, 200, "found by filter");
+                        talk.link.found(Code::InactiveUserHidden, call, 200, "found by filter");
                         return false;
                     }
                 }
@@ -167,26 +151,14 @@ impl Conversation for Okta {
             return self.put_profile(talk, who).await;
         }
         let operation = ordered!({ "op": "replace", "value": ordered!({ "active": false }) });
-        let call = Call::patch(
-            "deactivate user",
-            talk.user_path(who),
-            &patch(vec![operation]),
-            &person.anchor,
-        );
-        talk.write_user(&call, who, &[200, 204]).await
-            && talk.read_user("read inactive user", who).await.is_some()
+        let call = Call::patch("deactivate user", talk.user_path(who), &patch(vec![operation]), &person.anchor);
+        talk.write_user(&call, who, &[200, 204]).await && talk.read_user("read inactive user", who).await.is_some()
     }
 
     async fn find_group(&self, talk: Talk<'_>, team: usize) -> Found {
         let group = talk.team(team);
         let filter = format!("displayName eq {}", quoted(&group.name));
-        talk.find_one(&Self::filter(
-            "look up group",
-            "Groups",
-            &filter,
-            &group.anchor,
-        ))
-        .await
+        talk.find_one(&Self::filter("look up group", "Groups", &filter, &group.anchor)).await
     }
 
     fn create_group(&self, talk: Talk<'_>, team: usize) -> Call {
@@ -211,24 +183,17 @@ impl Conversation for Okta {
         let mut operations = Vec::new();
         if step.first {
             // "Push now": the whole set, an empty one included (trap 2).
-            operations.push(
-                ordered!({ "op": "replace", "path": "members", "value": members(talk, &step.add) }),
-            );
+            operations.push(ordered!({ "op": "replace", "path": "members", "value": members(talk, &step.add) }));
         } else {
             for who in step.remove.iter().filter_map(|who| talk.user_id(*who)) {
                 let path = format!("members[value eq {}]", quoted(who));
                 operations.push(ordered!({ "op": "remove", "path": path }));
             }
             if !step.add.is_empty() {
-                operations.push(
-                    ordered!({ "op": "add", "path": "members", "value": members(talk, &step.add) }),
-                );
+                operations.push(ordered!({ "op": "add", "path": "members", "value": members(talk, &step.add) }));
             }
         }
-        renamed
-            && self
-                .patch_group(talk, step.team, "change members", operations)
-                .await
+        renamed && self.patch_group(talk, step.team, "change members", operations).await
     }
 
     async fn rename_group(&self, talk: Talk<'_>, team: usize) -> bool {
@@ -240,8 +205,7 @@ impl Conversation for Okta {
             "displayName": &talk.team(team).name,
         });
         let operation = ordered!({ "op": "replace", "value": value });
-        self.patch_group(talk, team, "name group", vec![operation])
-            .await
+        self.patch_group(talk, team, "name group", vec![operation]).await
     }
 
     /// An import: both lists, page by page, in a stable order; and the look-up that ignores case.
@@ -249,27 +213,13 @@ impl Conversation for Okta {
         let users = talk.page_through("Users").await;
         let groups = talk.page_through("Groups").await;
         let mut folded = true;
-        if let Some(person) = talk
-            .book
-            .people
-            .iter()
-            .find(|person| person.remote.is_some() && !person.deleted)
-        {
-            let filter = format!(
-                "userName eq {}",
-                quoted(&person.profile.user_name.to_uppercase())
-            );
+        if let Some(person) = talk.book.people.iter().find(|person| person.remote.is_some() && !person.deleted) {
+            let filter = format!("userName eq {}", quoted(&person.profile.user_name.to_uppercase()));
             let call = Self::filter("look up in capitals", "Users", &filter, &person.anchor);
             match talk.find_one(&call).await {
-                Found::One(found)
-                    if Some(check::text(&found, "id")) == person.remote.as_deref() => {}
+                Found::One(found) if Some(check::text(&found, "id")) == person.remote.as_deref() => {}
                 _ => {
-                    talk.link.found(
-                        Code::LookupMissedResource,
-                        &call,
-                        200,
-                        "userName in capitals",
-                    );
+                    talk.link.found(Code::LookupMissedResource, &call, 200, "userName in capitals");
                     folded = false;
                 }
             }
@@ -280,12 +230,8 @@ impl Conversation for Okta {
 
 /// Okta writes a member with the address beside the id.
 fn members(talk: Talk<'_>, people: &[usize]) -> Vec<Json> {
-    let known = people
-        .iter()
-        .filter_map(|who| Some((talk.user_id(*who)?, talk.person(*who))));
-    known
-        .map(|(id, person)| ordered!({ "value": id, "display": &person.profile.user_name }))
-        .collect()
+    let known = people.iter().filter_map(|who| Some((talk.user_id(*who)?, talk.person(*who))));
+    known.map(|(id, person)| ordered!({ "value": id, "display": &person.profile.user_name })).collect()
 }
 
 fn enterprise(profile: &Profile) -> Json {
@@ -294,12 +240,7 @@ fn enterprise(profile: &Profile) -> Json {
 
 /// The initial password that Okta makes up; the hub must take it and never show it.
 fn password(anchor: &str) -> String {
-    anchor
-        .chars()
-        .rev()
-        .take(8)
-        .collect::<String>()
-        .to_lowercase()
+    anchor.chars().rev().take(8).collect::<String>().to_lowercase()
 }
 
 /// Writes the IdP's profile into the body that the hub answered.
@@ -311,19 +252,10 @@ fn fill(body: &mut Value, profile: &Profile) {
     fields.insert("displayName".into(), json!(profile.display_name));
     fields.insert("title".into(), json!(profile.title));
     fields.insert("active".into(), json!(profile.active));
-    fields.insert(
-        "name".into(),
-        json!({ "givenName": profile.given_name, "familyName": profile.family_name }),
-    );
-    fields.insert(
-        "emails".into(),
-        json!([{ "primary": true, "value": profile.email, "type": "work" }]),
-    );
+    fields.insert("name".into(), json!({ "givenName": profile.given_name, "familyName": profile.family_name }));
+    fields.insert("emails".into(), json!([{ "primary": true, "value": profile.email, "type": "work" }]));
     if let Some(phone) = &profile.phone {
-        fields.insert(
-            "phoneNumbers".into(),
-            json!([{ "value": phone, "type": "mobile" }]),
-        );
+        fields.insert("phoneNumbers".into(), json!([{ "value": phone, "type": "mobile" }]));
     }
     fields.insert(
         ENTERPRISE.into(),

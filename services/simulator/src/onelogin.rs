@@ -1,10 +1,11 @@
 //! OneLogin, "SCIM V2" app: PUT for people, one person per group request, groups found by reading the whole list.
 
 use crate::book::MemberStep;
+use crate::call::{Call, Dress};
 use crate::check;
-use crate::client::{Call, Dress};
-use crate::conversation::{Conversation, Found, Talk};
+use crate::conversation::Conversation;
 use crate::people::Profile;
+use crate::talk::{Found, Talk};
 use crate::wire::{ENTERPRISE, GROUP, Json, PATCH_OP, USER, ordered, percent, quoted};
 
 #[derive(Clone, Copy, Debug)]
@@ -38,10 +39,7 @@ impl OneLogin {
             }),
         });
         if let Some(phone) = &profile.phone {
-            body.push(
-                "phoneNumbers",
-                vec![ordered!({ "value": phone, "type": "mobile" })],
-            );
+            body.push("phoneNumbers", vec![ordered!({ "value": phone, "type": "mobile" })]);
         }
         if with_id {
             body.push("id", talk.user_id(who).unwrap_or_default());
@@ -51,12 +49,7 @@ impl OneLogin {
 
     async fn put(talk: Talk<'_>, who: usize) -> bool {
         let body = Self::body(talk, who, true);
-        let call = Call::put(
-            "replace user",
-            talk.user_path(who),
-            &body,
-            &talk.person(who).anchor,
-        );
+        let call = Call::put("replace user", talk.user_path(who), &body, &talk.person(who).anchor);
         talk.write_user(&call, who, &[200]).await
     }
 
@@ -79,9 +72,7 @@ impl OneLogin {
             let Some((total, groups)) = check::list(talk.link, &call, &answer) else {
                 return Found::Unknown;
             };
-            let found = groups
-                .iter()
-                .find(|group| check::text(group, "displayName") == name);
+            let found = groups.iter().find(|group| check::text(group, "displayName") == name);
             if let Some(group) = found {
                 return Found::One(Box::new(group.clone()));
             }
@@ -115,24 +106,12 @@ impl Conversation for OneLogin {
 
     fn user_lookups(&self, talk: Talk<'_>, who: usize) -> Vec<Call> {
         let person = talk.person(who);
-        let filter = percent(&format!(
-            "userName eq {}",
-            quoted(&person.profile.user_name)
-        ));
-        vec![Call::get(
-            "look up user",
-            format!("Users?filter={filter}"),
-            &person.anchor,
-        )]
+        let filter = percent(&format!("userName eq {}", quoted(&person.profile.user_name)));
+        vec![Call::get("look up user", format!("Users?filter={filter}"), &person.anchor)]
     }
 
     fn create_user(&self, talk: Talk<'_>, who: usize) -> Call {
-        Call::post(
-            "create user",
-            "Users",
-            &Self::body(talk, who, false),
-            &talk.person(who).anchor,
-        )
+        Call::post("create user", "Users", &Self::body(talk, who, false), &talk.person(who).anchor)
     }
 
     async fn update_user(&self, talk: Talk<'_>, who: usize, _before: &Profile) -> bool {
@@ -164,8 +143,7 @@ impl Conversation for OneLogin {
             let Some(id) = talk.user_id(who) else {
                 continue;
             };
-            let operation =
-                ordered!({ "value": vec![ordered!({ "value": id })], "op": op, "path": "members" });
+            let operation = ordered!({ "value": vec![ordered!({ "value": id })], "op": op, "path": "members" });
             good &= Self::patch_group(talk, step.team, &talk.person(who).anchor, operation).await;
         }
         good
@@ -192,10 +170,7 @@ mod tests {
     #[test]
     fn the_patch_has_onelogins_key_order() {
         let operation = ordered!({ "value": vec![ordered!({ "value": "u" })], "op": "remove", "path": "members" });
-        assert_eq!(
-            operation.text(),
-            r#"{"value":[{"value":"u"}],"op":"remove","path":"members"}"#
-        );
+        assert_eq!(operation.text(), r#"{"value":[{"value":"u"}],"op":"remove","path":"members"}"#);
         let parsed: Value = serde_json::from_str(&operation.text()).expect("JSON");
         assert_eq!(parsed["op"], "remove");
     }

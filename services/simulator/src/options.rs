@@ -30,15 +30,8 @@ pub enum Idp {
 
 impl Idp {
     /// Every conversation that can be played.
-    pub const ALL: [Self; 7] = [
-        Self::Okta,
-        Self::OktaCustom,
-        Self::Entra,
-        Self::EntraFlag,
-        Self::OneLogin,
-        Self::JumpCloud,
-        Self::Ping,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Okta, Self::OktaCustom, Self::Entra, Self::EntraFlag, Self::OneLogin, Self::JumpCloud, Self::Ping];
 
     /// The name on the command line.
     #[must_use]
@@ -71,10 +64,7 @@ impl FromStr for Idp {
             }
         }
         let known: Vec<&str> = Self::ALL.iter().map(|idp| idp.name()).collect();
-        bail!(
-            "unknown identity provider {text:?}; one of {}",
-            known.join(", ")
-        )
+        bail!("unknown identity provider {text:?}; one of {}", known.join(", "))
     }
 }
 
@@ -151,11 +141,7 @@ impl Phase {
     /// On an unknown name; the message lists the known ones.
     pub fn parse_list(text: &str) -> anyhow::Result<Vec<Self>> {
         let mut phases = Vec::new();
-        for name in text
-            .split(',')
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
-        {
+        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             match name {
                 "all" => phases.extend(Self::LIFECYCLE),
                 "first-sync" => phases.extend(Self::FIRST_SYNC),

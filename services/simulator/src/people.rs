@@ -33,13 +33,7 @@ pub struct Profile {
 impl Profile {
     /// What the hub holds, read from its answer; a missing attribute is an empty text.
     pub(crate) fn from_resource(resource: &Value) -> Self {
-        let text = |pointer: &str| {
-            resource
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let text = |pointer: &str| resource.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let enterprise = |name: &str| {
             resource
                 .get(ENTERPRISE)
@@ -70,11 +64,7 @@ pub(crate) fn work_email(resource: &Value) -> Option<&str> {
     let chosen = emails
         .iter()
         .find(|email| email.get("type").and_then(Value::as_str) == Some("work"))
-        .or_else(|| {
-            emails
-                .iter()
-                .find(|email| email.get("primary") == Some(&Value::Bool(true)))
-        })
+        .or_else(|| emails.iter().find(|email| email.get("primary") == Some(&Value::Bool(true))))
         .or_else(|| emails.first())?;
     chosen.get("value")?.as_str()
 }
@@ -118,12 +108,7 @@ pub(crate) struct Generator {
 
 impl Generator {
     pub(crate) fn new(idp: Idp, seed: u64, domain: &str) -> Self {
-        Self {
-            rng: StdRng::seed_from_u64(seed),
-            idp,
-            domain: domain.to_owned(),
-            taken: HashMap::new(),
-        }
+        Self { rng: StdRng::seed_from_u64(seed), idp, domain: domain.to_owned(), taken: HashMap::new() }
     }
 
     pub(crate) fn person(&mut self, number: usize) -> Person {
@@ -158,10 +143,7 @@ impl Generator {
 
     /// A marriage, a correction: another family name of the same culture.
     pub(crate) fn renamed(&mut self, before: &Profile) -> Profile {
-        let culture = CULTURES
-            .iter()
-            .find(|culture| culture.locale == before.locale)
-            .unwrap_or(&CULTURES[0]);
+        let culture = CULTURES.iter().find(|culture| culture.locale == before.locale).unwrap_or(&CULTURES[0]);
         let mut family = before.family_name.clone();
         while family == before.family_name {
             family = pick(&mut self.rng, culture.family).0.to_owned();
@@ -180,16 +162,9 @@ impl Generator {
         let old_local = before.email.split('@').next().unwrap_or("someone");
         let local = self.local_part(&format!("{}.neu", old_local.to_lowercase()));
         let email = self.address(&local);
-        let user_name = if before.user_name.eq_ignore_ascii_case(&before.email) {
-            email.clone()
-        } else {
-            before.user_name.clone()
-        };
-        Profile {
-            user_name,
-            email,
-            ..before.clone()
-        }
+        let user_name =
+            if before.user_name.eq_ignore_ascii_case(&before.email) { email.clone() } else { before.user_name.clone() };
+        Profile { user_name, email, ..before.clone() }
     }
 
     /// The immutable id as this IdP makes them.
@@ -197,9 +172,8 @@ impl Generator {
         const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         match self.idp {
             Idp::Okta | Idp::OktaCustom => {
-                let tail: String = (0..17)
-                    .map(|_| char::from(BASE62[self.rng.random_range(0..BASE62.len())]))
-                    .collect();
+                let tail: String =
+                    (0..17).map(|_| char::from(BASE62[self.rng.random_range(0..BASE62.len())])).collect();
                 format!("00u{tail}")
             }
             Idp::Entra | Idp::EntraFlag => guid(&mut self.rng),
@@ -212,41 +186,25 @@ impl Generator {
 
     fn culture(&mut self) -> &'static Culture {
         // Half of the people have the names of the first culture, as in most tenants.
-        if self.rng.random_bool(0.5) {
-            &CULTURES[0]
-        } else {
-            CULTURES.choose(&mut self.rng).unwrap_or(&CULTURES[0])
-        }
+        if self.rng.random_bool(0.5) { &CULTURES[0] } else { CULTURES.choose(&mut self.rng).unwrap_or(&CULTURES[0]) }
     }
 
     fn local_part(&mut self, wish: &str) -> String {
         let times = self.taken.entry(wish.to_owned()).or_insert(0);
         *times += 1;
-        if *times == 1 {
-            wish.to_owned()
-        } else {
-            format!("{wish}{times}")
-        }
+        if *times == 1 { wish.to_owned() } else { format!("{wish}{times}") }
     }
 
     fn address(&mut self, local: &str) -> String {
         // Some directories keep capitals in addresses; the hub must fold, never lose them.
-        let local = if self.rng.random_bool(0.05) {
-            capitalised(local)
-        } else {
-            local.to_owned()
-        };
+        let local = if self.rng.random_bool(0.05) { capitalised(local) } else { local.to_owned() };
         format!("{local}@{}", self.domain)
     }
 
     /// Entra's user principal name is sometimes not the mail address.
     fn user_name(&self, number: usize, email: &str) -> String {
         let entra = matches!(self.idp, Idp::Entra | Idp::EntraFlag);
-        if entra && number % 10 == 9 {
-            format!("u{:06}@{}", 1000 + number, self.domain)
-        } else {
-            email.to_owned()
-        }
+        if entra && number % 10 == 9 { format!("u{:06}@{}", 1000 + number, self.domain) } else { email.to_owned() }
     }
 }
 
@@ -263,9 +221,7 @@ fn capitalised(local: &str) -> String {
         .split('.')
         .map(|word| {
             let mut chars = word.chars();
-            chars.next().map_or_else(String::new, |first| {
-                first.to_uppercase().chain(chars).collect()
-            })
+            chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
         })
         .collect::<Vec<_>>()
         .join(".")
@@ -274,14 +230,7 @@ fn capitalised(local: &str) -> String {
 /// A random GUID in lower case, from the seed.
 pub(crate) fn guid(rng: &mut StdRng) -> String {
     let hex = format!("{:032x}", rng.random::<u128>());
-    format!(
-        "{}-{}-4{}-a{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[13..16],
-        &hex[17..20],
-        &hex[20..]
-    )
+    format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
 }
 
 fn pick<T: Copy>(rng: &mut StdRng, from: &[T]) -> T {
@@ -303,11 +252,7 @@ mod tests {
         for number in 0..3000 {
             let person = one.person(number);
             assert_eq!(person.profile, two.person(number).profile);
-            assert!(
-                seen.insert(person.profile.email.to_lowercase()),
-                "{} twice",
-                person.profile.email
-            );
+            assert!(seen.insert(person.profile.email.to_lowercase()), "{} twice", person.profile.email);
             scripts.insert(person.profile.locale);
         }
         assert_eq!(scripts.len(), CULTURES.len());
@@ -318,10 +263,7 @@ mod tests {
         let mut generator = Generator::new(Idp::Okta, 4, "example.test");
         let person = generator.person(0);
         let moved = generator.readdressed(&person.profile);
-        assert_ne!(
-            moved.email.to_lowercase(),
-            person.profile.email.to_lowercase()
-        );
+        assert_ne!(moved.email.to_lowercase(), person.profile.email.to_lowercase());
         assert_eq!(moved.user_name, moved.email);
         assert_eq!(moved.employee_number, person.profile.employee_number);
     }

@@ -7,11 +7,12 @@
 use std::collections::BTreeSet;
 
 use crate::book::MemberStep;
+use crate::call::{Call, Dress};
 use crate::check;
-use crate::client::{Call, Dress};
-use crate::conversation::{Conversation, Found, Talk};
+use crate::conversation::Conversation;
 use crate::people::Profile;
 use crate::readback::member_ids;
+use crate::talk::{Found, Talk};
 use crate::wire::{ENTERPRISE, GROUP, Json, USER, ordered, percent, quoted};
 
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +22,7 @@ impl Ping {
     fn body(talk: Talk<'_>, who: usize) -> Json {
         let person = talk.person(who);
         let profile = &person.profile;
-        let mut emails =
-            vec![ordered!({ "type": "work", "value": &profile.email, "primary": true })];
+        let mut emails = vec![ordered!({ "type": "work", "value": &profile.email, "primary": true })];
         if who % 8 == 1 {
             // Two primaries: the hub keeps one, the first.
             let home = format!("home.{}", profile.email);
@@ -42,21 +42,13 @@ impl Ping {
             }),
         });
         if let Some(phone) = &profile.phone {
-            body.push(
-                "phoneNumbers",
-                vec![ordered!({ "type": "mobile", "value": phone })],
-            );
+            body.push("phoneNumbers", vec![ordered!({ "type": "mobile", "value": phone })]);
         }
         body
     }
 
     async fn put(talk: Talk<'_>, who: usize) -> bool {
-        let call = Call::put(
-            "replace user",
-            talk.user_path(who),
-            &Self::body(talk, who),
-            &talk.person(who).anchor,
-        );
+        let call = Call::put("replace user", talk.user_path(who), &Self::body(talk, who), &talk.person(who).anchor);
         talk.write_user(&call, who, &[200]).await
     }
 
@@ -64,11 +56,8 @@ impl Ping {
     async fn put_group(talk: Talk<'_>, team: usize, leaving: &[usize]) -> bool {
         let group = talk.team(team);
         let known = talk.book.known_members(team);
-        let mut members: BTreeSet<String> = known
-            .iter()
-            .filter_map(|who| talk.user_id(*who))
-            .map(str::to_owned)
-            .collect();
+        let mut members: BTreeSet<String> =
+            known.iter().filter_map(|who| talk.user_id(*who)).map(str::to_owned).collect();
         if team % 2 == 1 {
             let call = Call::get("read group", talk.group_path(team), &group.anchor);
             let Some(answer) = talk.expect(&call, &[200]).await else {
@@ -84,10 +73,7 @@ impl Ping {
                 }
             }
         }
-        let members: Vec<Json> = members
-            .into_iter()
-            .map(|id| ordered!({ "value": id }))
-            .collect();
+        let members: Vec<Json> = members.into_iter().map(|id| ordered!({ "value": id })).collect();
         let body = ordered!({ "schemas": [GROUP], "displayName": &group.name, "members": members });
         let call = Call::put("replace group", talk.group_path(team), &body, &group.anchor);
         talk.write_group(&call, team, &[200, 204]).await
@@ -129,12 +115,7 @@ impl Conversation for Ping {
     }
 
     fn create_user(&self, talk: Talk<'_>, who: usize) -> Call {
-        Call::post(
-            "create user",
-            "Users",
-            &Self::body(talk, who),
-            &talk.person(who).anchor,
-        )
+        Call::post("create user", "Users", &Self::body(talk, who), &talk.person(who).anchor)
     }
 
     async fn update_user(&self, talk: Talk<'_>, who: usize, _before: &Profile) -> bool {
@@ -148,11 +129,7 @@ impl Conversation for Ping {
     async fn find_group(&self, talk: Talk<'_>, team: usize) -> Found {
         let group = talk.team(team);
         let filter = percent(&format!("displayName eq {}", quoted(&group.name)));
-        let call = Call::get(
-            "look up group",
-            format!("Groups?filter={filter}"),
-            &group.anchor,
-        );
+        let call = Call::get("look up group", format!("Groups?filter={filter}"), &group.anchor);
         talk.find_one(&call).await
     }
 

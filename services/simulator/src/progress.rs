@@ -22,16 +22,7 @@ pub(crate) struct Progress<'a, W: Write> {
 impl<'a, W: Write> Progress<'a, W> {
     pub(crate) fn begin(out: &'a mut W, live: bool, label: String, total: usize) -> Self {
         let now = Instant::now();
-        let mut progress = Self {
-            out,
-            live,
-            label,
-            total,
-            done: 0,
-            failed: 0,
-            started: now,
-            shown: now,
-        };
+        let mut progress = Self { out, live, label, total, done: 0, failed: 0, started: now, shown: now };
         if live {
             progress.redraw(0);
         }
@@ -69,26 +60,10 @@ impl<'a, W: Write> Progress<'a, W> {
     /// A closed pipe or terminal must not stop the run: what cannot be shown is not shown.
     fn redraw(&mut self, requests: u64) {
         let seconds = self.seconds();
-        #[allow(clippy::cast_precision_loss)]
-        let rate = if seconds > 0.0 {
-            requests as f64 / seconds
-        } else {
-            0.0
-        };
-        let failed = if self.failed > 0 {
-            format!(", {} failed", self.failed)
-        } else {
-            String::new()
-        };
-        let line = format!(
-            "{} {}/{}{failed}, {requests} requests, {rate:.0}/s",
-            self.label, self.done, self.total
-        );
-        let _ = if self.live {
-            write!(self.out, "\r\x1b[2K{line}")
-        } else {
-            writeln!(self.out, "{line}")
-        };
+        let rate = if seconds > 0.0 { requests as f64 / seconds } else { 0.0 };
+        let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
+        let line = format!("{} {}/{}{failed}, {requests} requests, {rate:.0}/s", self.label, self.done, self.total);
+        let _ = if self.live { write!(self.out, "\r\x1b[2K{line}") } else { writeln!(self.out, "{line}") };
         let _ = self.out.flush();
     }
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
+use crate::call::Call;
 use crate::check;
-use crate::client::Call;
-use crate::conversation::Talk;
 use crate::report::Code;
+use crate::talk::Talk;
 use crate::wire::GROUP;
 
 const PAGE: usize = 100;
@@ -52,9 +52,7 @@ impl Talk<'_> {
         }
         let known: Vec<&str> = if resource == "Users" {
             let people = self.book.people.iter().filter(|person| !person.deleted);
-            people
-                .filter_map(|person| person.remote.as_deref())
-                .collect()
+            people.filter_map(|person| person.remote.as_deref()).collect()
         } else {
             let teams = self.book.teams.iter().filter(|team| !team.deleted);
             teams.filter_map(|team| team.remote.as_deref()).collect()
@@ -63,8 +61,7 @@ impl Talk<'_> {
         if missing > 0 {
             let call = Call::get("list page", resource, resource);
             let detail = format!("{missing} of {} missing", known.len());
-            self.link
-                .found(Code::ListMissesResource, &call, 200, detail);
+            self.link.found(Code::ListMissesResource, &call, 200, detail);
         }
         missing == 0
     }
@@ -74,9 +71,7 @@ impl Talk<'_> {
         let person = self.person(who);
         let call = Call::get("read user back", self.user_path(who), &person.anchor);
         match self.expect(&call, &[200]).await {
-            Some(answer) => answer
-                .json
-                .is_some_and(|resource| self.same_user(&call, who, &resource)),
+            Some(answer) => answer.json.is_some_and(|resource| self.same_user(&call, who, &resource)),
             None => false,
         }
     }
@@ -91,12 +86,7 @@ impl Talk<'_> {
         let Some((_, body)) = check::resource(self.link, &call, &answer, GROUP) else {
             return false;
         };
-        self.same_name(
-            &call,
-            200,
-            body,
-            group.accepted_name.as_deref().unwrap_or_default(),
-        );
+        self.same_name(&call, 200, body, group.accepted_name.as_deref().unwrap_or_default());
         let got = member_ids(body);
         let expected: BTreeSet<&str> = group
             .accepted_members
@@ -107,13 +97,9 @@ impl Talk<'_> {
         let missing = expected.difference(&got).count();
         let extra = got.difference(&expected).count();
         if missing + extra > 0 {
-            let detail = format!(
-                "{} expected, {} there: {missing} missing, {extra} too many",
-                expected.len(),
-                got.len()
-            );
-            self.link
-                .found(Code::GroupMembersDiffer, &call, 200, detail);
+            let detail =
+                format!("{} expected, {} there: {missing} missing, {extra} too many", expected.len(), got.len());
+            self.link.found(Code::GroupMembersDiffer, &call, 200, detail);
         }
         missing + extra == 0
     }
@@ -124,11 +110,6 @@ pub(crate) fn member_ids(group: &Value) -> BTreeSet<&str> {
     group
         .get("members")
         .and_then(Value::as_array)
-        .map(|members| {
-            members
-                .iter()
-                .map(|member| check::text(member, "value"))
-                .collect()
-        })
+        .map(|members| members.iter().map(|member| check::text(member, "value")).collect())
         .unwrap_or_default()
 }

@@ -43,9 +43,7 @@ impl Recorder {
             .append(true)
             .open(path)
             .with_context(|| format!("cannot write the recording {}", path.display()))?;
-        Ok(Self {
-            file: Mutex::new(BufWriter::new(file)),
-        })
+        Ok(Self { file: Mutex::new(BufWriter::new(file)) })
     }
 
     /// A full disk must not stop the conversation; [`Recorder::finish`] tells.

@@ -39,9 +39,7 @@ impl Report {
 
     /// Findings that are the hub's fault; those that a retry healed are left out.
     pub fn defects(&self) -> impl Iterator<Item = &Finding> {
-        self.findings
-            .iter()
-            .filter(|finding| finding.severity == Severity::Defect)
+        self.findings.iter().filter(|finding| finding.severity == Severity::Defect)
     }
 
     /// The finding of this kind, if there is one.
@@ -191,9 +189,7 @@ impl Code {
             Self::ErrorStatusNotString => "status in a SCIM error is not the code as a string",
             Self::ErrorWithoutDetail => "a SCIM error without detail",
             Self::ListWithoutSchema => "a list without the ListResponse schema",
-            Self::ListCountNotInteger => {
-                "totalResults, startIndex or itemsPerPage is not an integer"
-            }
+            Self::ListCountNotInteger => "totalResults, startIndex or itemsPerPage is not an integer",
             Self::ListResourcesNotArray => "Resources is not an array",
             Self::ListPageTooLong => "a page with more entries than asked for",
             Self::ListRepeatsResource => "one resource on two pages",
@@ -211,16 +207,10 @@ impl Code {
             Self::ActiveWrong => "active is not what was set",
             Self::PasswordReturned => "the password was returned",
             Self::InactiveUserHidden => "an inactive user can no longer be read",
-            Self::GroupPatchAnsweredWithBody => {
-                "PATCH of a group answered with the members; Entra wants 204"
-            }
-            Self::MembersReturnedThoughExcluded => {
-                "members returned in spite of excludedAttributes"
-            }
+            Self::GroupPatchAnsweredWithBody => "PATCH of a group answered with the members; Entra wants 204",
+            Self::MembersReturnedThoughExcluded => "members returned in spite of excludedAttributes",
             Self::GroupMembersDiffer => "the members of a group are not those the IdP set",
-            Self::UnchangedWriteMovedVersion => {
-                "a write that changes nothing moved lastModified or the version"
-            }
+            Self::UnchangedWriteMovedVersion => "a write that changes nothing moved lastModified or the version",
             Self::DeletedStillVisible => "a deleted resource can still be read",
             Self::ManagerLost => "the manager came back different from what was set",
         }
@@ -284,9 +274,7 @@ impl Expected {
 
     /// People who are known to the hub but must not have access.
     pub fn inactive_users(&self) -> impl Iterator<Item = &ExpectedUser> {
-        self.users
-            .iter()
-            .filter(|user| !user.deleted && user.id.is_some() && !user.profile.active)
+        self.users.iter().filter(|user| !user.deleted && user.id.is_some() && !user.profile.active)
     }
 }
 
@@ -365,10 +353,7 @@ impl Ledger {
 
     pub(crate) fn found(&mut self, finding: Finding) {
         let key = (finding.code, finding.severity, finding.phase, finding.step);
-        self.findings
-            .entry(key)
-            .and_modify(|known| known.count += 1)
-            .or_insert(finding);
+        self.findings.entry(key).and_modify(|known| known.count += 1).or_insert(finding);
     }
 
     pub(crate) fn close(&mut self, subjects: usize, failed: usize, seconds: f64) {
@@ -388,11 +373,7 @@ impl Ledger {
     }
 
     pub(crate) fn report(&self, idp: &'static str, seed: u64, expected: Expected) -> Report {
-        let mut all: Vec<u32> = self
-            .durations
-            .iter()
-            .flat_map(|(_, durations)| durations.iter().copied())
-            .collect();
+        let mut all: Vec<u32> = self.durations.iter().flat_map(|(_, durations)| durations.iter().copied()).collect();
         all.sort_unstable();
         Report {
             idp,
@@ -414,11 +395,6 @@ fn percentile(sorted: &[u32], share: f64) -> f64 {
     if sorted.is_empty() {
         return 0.0;
     }
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss
-    )]
     let rank = ((sorted.len() as f64 * share).ceil() as usize).clamp(1, sorted.len());
     f64::from(sorted[rank - 1]) / 1000.0
 }

@@ -39,13 +39,7 @@ impl Session {
         let link = Link::open(&options, dress(&options))?;
         let (book, generator) = Book::generate(&options);
         let story = Story::write(&options, &book);
-        Ok(Self {
-            options,
-            link,
-            book,
-            story,
-            generator,
-        })
+        Ok(Self { options, link, book, story, generator })
     }
 
     /// Plays one phase to its end. When the first sync was not played in this session, people and groups are looked up first.
@@ -57,19 +51,10 @@ impl Session {
         match self.options.idp {
             Idp::Okta => self.play_as(&Okta { custom: false }, phase, progress).await,
             Idp::OktaCustom => self.play_as(&Okta { custom: true }, phase, progress).await,
-            Idp::Entra => {
-                self.play_as(&Entra { flag: false, seed }, phase, progress)
-                    .await
-            }
-            Idp::EntraFlag => {
-                self.play_as(&Entra { flag: true, seed }, phase, progress)
-                    .await
-            }
+            Idp::Entra => self.play_as(&Entra { flag: false, seed }, phase, progress).await,
+            Idp::EntraFlag => self.play_as(&Entra { flag: true, seed }, phase, progress).await,
             Idp::OneLogin => self.play_as(&OneLogin, phase, progress).await,
-            Idp::JumpCloud => {
-                self.play_as(&jumpcloud(&self.options), phase, progress)
-                    .await
-            }
+            Idp::JumpCloud => self.play_as(&jumpcloud(&self.options), phase, progress).await,
             Idp::Ping => self.play_as(&Ping, phase, progress).await,
         }
         Ok(())
@@ -79,9 +64,7 @@ impl Session {
     #[must_use]
     pub fn report(&self) -> Report {
         let idp = self.options.idp;
-        self.link
-            .ledger()
-            .report(idp.name(), self.options.seed, self.book.expected(idp))
+        self.link.ledger().report(idp.name(), self.options.seed, self.book.expected(idp))
     }
 
     /// Closes the recording and reports.
@@ -93,35 +76,16 @@ impl Session {
         Ok(self.report())
     }
 
-    async fn play_as<C: Conversation, W: Write>(
-        &mut self,
-        idp: &C,
-        phase: Phase,
-        progress: &mut W,
-    ) {
-        Stage {
-            session: self,
-            idp,
-            out: progress,
-        }
-        .play(phase)
-        .await;
+    async fn play_as<C: Conversation, W: Write>(&mut self, idp: &C, phase: Phase, progress: &mut W) {
+        Stage { session: self, idp, out: progress }.play(phase).await;
     }
 }
 
-fn dress(options: &Options) -> crate::client::Dress {
+fn dress(options: &Options) -> crate::call::Dress {
     match options.idp {
         Idp::Okta | Idp::OktaCustom => Okta { custom: false }.dress(),
-        Idp::Entra => Entra {
-            flag: false,
-            seed: 0,
-        }
-        .dress(),
-        Idp::EntraFlag => Entra {
-            flag: true,
-            seed: 0,
-        }
-        .dress(),
+        Idp::Entra => Entra { flag: false, seed: 0 }.dress(),
+        Idp::EntraFlag => Entra { flag: true, seed: 0 }.dress(),
         Idp::OneLogin => OneLogin.dress(),
         Idp::JumpCloud => jumpcloud(options).dress(),
         Idp::Ping => Ping.dress(),
@@ -129,7 +93,5 @@ fn dress(options: &Options) -> crate::client::Dress {
 }
 
 fn jumpcloud(options: &Options) -> JumpCloud {
-    JumpCloud {
-        test_email: format!("jumpcloud.test.{}@{}", options.seed, options.domain),
-    }
+    JumpCloud { test_email: format!("jumpcloud.test.{}@{}", options.seed, options.domain) }
 }

@@ -35,9 +35,7 @@ pub(crate) struct GroupChange {
 impl Story {
     pub(crate) fn write(options: &Options, book: &Book) -> Self {
         let mut rng = StdRng::seed_from_u64(options.seed ^ 0x0005_7012);
-        let mut order: Vec<usize> = (0..book.people.len())
-            .filter(|who| book.people[*who].profile.active)
-            .collect();
+        let mut order: Vec<usize> = (0..book.people.len()).filter(|who| book.people[*who].profile.active).collect();
         order.shuffle(&mut rng);
         let mut draw = Draw { order, next: 0 };
         let people = book.people.len();
@@ -69,9 +67,7 @@ impl Draw {
     /// The next `count` different people; begins again when the list is used up.
     fn take(&mut self, count: usize) -> Vec<usize> {
         let count = count.min(self.order.len());
-        let drawn = (0..count)
-            .map(|step| self.order[(self.next + step) % self.order.len()])
-            .collect();
+        let drawn = (0..count).map(|step| self.order[(self.next + step) % self.order.len()]).collect();
         self.next += count;
         drawn
     }
@@ -81,15 +77,9 @@ impl Draw {
 fn group_changes(book: &Book, leavers: &[usize], rng: &mut StdRng) -> Vec<GroupChange> {
     let mut changes = Vec::new();
     for (team, group) in book.teams.iter().enumerate().skip(1).take(10) {
-        let mut outside: Vec<usize> = (0..book.people.len())
-            .filter(|who| !group.members.contains(who) && !leavers.contains(who))
-            .collect();
-        let mut inside: Vec<usize> = group
-            .members
-            .iter()
-            .copied()
-            .filter(|who| !leavers.contains(who))
-            .collect();
+        let mut outside: Vec<usize> =
+            (0..book.people.len()).filter(|who| !group.members.contains(who) && !leavers.contains(who)).collect();
+        let mut inside: Vec<usize> = group.members.iter().copied().filter(|who| !leavers.contains(who)).collect();
         outside.shuffle(rng);
         inside.shuffle(rng);
         outside.truncate(2);
@@ -97,11 +87,7 @@ fn group_changes(book: &Book, leavers: &[usize], rng: &mut StdRng) -> Vec<GroupC
         if outside.is_empty() && inside.is_empty() {
             continue;
         }
-        changes.push(GroupChange {
-            team,
-            add: outside,
-            remove: inside,
-        });
+        changes.push(GroupChange { team, add: outside, remove: inside });
     }
     changes
 }

@@ -137,22 +137,15 @@ mod tests {
 
     #[test]
     fn keys_keep_their_order() {
-        let body =
-            ordered!({ "userName": "a@b", "name": ordered!({ "givenName": "A" }), "active": true });
-        assert_eq!(
-            body.text(),
-            r#"{"userName":"a@b","name":{"givenName":"A"},"active":true}"#
-        );
+        let body = ordered!({ "userName": "a@b", "name": ordered!({ "givenName": "A" }), "active": true });
+        assert_eq!(body.text(), r#"{"userName":"a@b","name":{"givenName":"A"},"active":true}"#);
     }
 
     #[test]
     fn filters_survive_quotes_spaces_and_plus() {
         let filter = format!("userName eq {}", quoted("o'neil+\"x\"@b"));
         assert_eq!(filter, r#"userName eq "o'neil+\"x\"@b""#);
-        assert_eq!(
-            percent("userName eq \"a+b@c\""),
-            "userName%20eq%20%22a%2Bb%40c%22"
-        );
+        assert_eq!(percent("userName eq \"a+b@c\""), "userName%20eq%20%22a%2Bb%40c%22");
         assert_eq!(plus("userName eq \"a+b@c\""), "userName+eq+%22a%2Bb%40c%22");
     }
 }
