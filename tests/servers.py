@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import pwd
 import secrets
 import shutil
 import signal
@@ -123,6 +124,10 @@ class Service:
     @property
     def env(self):
         return {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+
+    def has_user(self):
+        """Whether there is the user that root runs it as; not so while its package is only half installed."""
+        return os.geteuid() != 0 or any(entry.pw_name == self.user for entry in pwd.getpwall())
 
     def bring_up(self, durable):
         """From nothing to a ready server with its login; takes other ports when the first were taken meanwhile."""
