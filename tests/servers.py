@@ -1,5 +1,6 @@
-"""What the private servers of `tests/services` are: how each is prepared, started, found ready and ended, and how processes are kept track of."""
+"""The private servers of `tests/services`: how each is prepared, started, found ready and ended, and how processes are kept track of."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -60,15 +61,14 @@ def end(directory, name, how, seconds):
     if pid is None:
         return
     if alive(directory, name):
-        os.killpg(pid, how)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, how)
     deadline = time.monotonic() + seconds
     while alive(directory, name) and time.monotonic() < deadline:
         time.sleep(0.05)
     if start_time(pid) in (since, None):  # else the number is another's by now, and the group is gone
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     while alive(directory, name):
         time.sleep(0.05)
 
