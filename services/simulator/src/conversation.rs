@@ -131,6 +131,11 @@ pub(crate) trait Conversation: Sync {
     /// In a re-sync: finds the person again and nothing to change.
     fn recheck_user(&self, talk: Talk<'_>, who: usize) -> impl Future<Output = bool> + Send {
         async move {
+            let person = talk.person(who);
+            if person.accepted.as_ref() != Some(&person.profile) {
+                // The hub refused the last word on this person: found already, and no look-up by it can succeed.
+                return false;
+            }
             let lookups = self.user_lookups(talk, who);
             let Some(call) = lookups.first().cloned() else {
                 return true;

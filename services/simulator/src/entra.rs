@@ -190,6 +190,10 @@ impl Conversation for Entra {
     async fn update_user(&self, talk: Talk<'_>, who: usize, before: &Profile) -> bool {
         let after = &talk.person(who).profile;
         let mut operations = self.operations(before, after);
+        if talk.adopting.is_some() {
+            // Matched by name or address: from now on the immutable id links the two.
+            operations.push(self.set(Op::Replace, "externalId", &talk.person(who).anchor));
+        }
         if before.active != after.active {
             operations.push(self.active_operation(after.active));
         }

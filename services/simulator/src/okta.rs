@@ -9,7 +9,7 @@ use crate::book::MemberStep;
 use crate::call::{Call, Dress};
 use crate::check;
 use crate::conversation::Conversation;
-use crate::people::Profile;
+use crate::people::{Person, Profile};
 use crate::report::Code;
 use crate::talk::{Found, Talk};
 use crate::wire::{ENTERPRISE, GROUP, Json, USER, ordered, patch, percent, quoted};
@@ -31,7 +31,7 @@ impl Okta {
         let Some(mut body) = talk.read_user("read user", who).await else {
             return false;
         };
-        fill(&mut body, &talk.person(who).profile);
+        fill(&mut body, talk.person(who));
         let call = Call::put("replace user", talk.user_path(who), &Json::from(body), &talk.person(who).anchor);
         talk.write_user(&call, who, &[200]).await
     }
@@ -244,10 +244,12 @@ fn password(anchor: &str) -> String {
 }
 
 /// Writes the IdP's profile into the body that the hub answered.
-fn fill(body: &mut Value, profile: &Profile) {
+fn fill(body: &mut Value, person: &Person) {
+    let profile = &person.profile;
     let Some(fields) = body.as_object_mut() else {
         return;
     };
+    fields.insert("externalId".into(), json!(person.anchor));
     fields.insert("userName".into(), json!(profile.user_name));
     fields.insert("displayName".into(), json!(profile.display_name));
     fields.insert("title".into(), json!(profile.title));
