@@ -22,6 +22,7 @@ text_enum! {
         MemberCreated = "member.created",
         MemberPending = "member.pending",
         MemberWaitlisted = "member.waitlisted",
+        MemberStoppedWaiting = "member.stopped_waiting",
         MemberInvited = "member.invited",
         MemberActivated = "member.activated",
         MemberAdopted = "member.adopted",

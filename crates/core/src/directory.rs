@@ -30,6 +30,8 @@ text_enum! {
         AdoptionOff = "adoption_off",
         /// Another group has this name (DX8).
         GroupNameTaken = "group_name_taken",
+        /// Applying it failed in a way that Rollcall does not know; the error is in the worker's log.
+        Failed = "failed",
     }
 }
 

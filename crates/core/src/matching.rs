@@ -8,7 +8,8 @@ use crate::email::fold;
 use crate::ids::MemberId;
 use crate::plan::World;
 use crate::roster::{MemberState, MemberStatus};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::hash::Hash;
 
 /// The member a record means.
 #[derive(Clone, Copy, Debug)]
@@ -36,13 +37,6 @@ impl<'w> Match<'w> {
     }
 }
 
-/// An address that a subject wants and does not have yet.
-struct Claim<'w> {
-    subject: usize,
-    email: String,
-    mover: Option<&'w MemberState>,
-}
-
 /// One subject's answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Matched<'w> {
@@ -57,6 +51,7 @@ pub(crate) fn match_users(world: &World) -> Vec<Matched<'_>> {
     let leaving = may_leave(world);
     let matches = world.users.iter().map(|subject| match_one(world, subject, &gone, &leaving));
     let mut matched: Vec<Matched<'_>> = matches.map(|who| Matched { who, address_free: true }).collect();
+    refuse_shared_members(&mut matched, &world.users);
     for subject in refused_claims(world, &matched) {
         matched[subject].address_free = false;
         if matches!(matched[subject].who, Match::New) {
@@ -64,6 +59,26 @@ pub(crate) fn match_users(world: &World) -> Vec<Matched<'_>> {
         }
     }
     matched
+}
+
+/// Two records never get one member: the earlier announced one gets it, and the gone record it comes from lets it go.
+fn refuse_shared_members(matched: &mut [Matched<'_>], users: &[UserSubject]) {
+    let mut given: HashSet<MemberId> = HashSet::new();
+    for matched in matched.iter_mut() {
+        if let Match::Returning(member) | Match::Adopted(member) = matched.who
+            && !given.insert(member.id)
+        {
+            matched.who = Match::Disputed(Dispute::EmailTaken);
+        }
+    }
+    for (matched, user) in matched.iter_mut().zip(users) {
+        if let Match::Linked(member) = matched.who
+            && user.record.is_none()
+            && given.contains(&member.id)
+        {
+            matched.who = Match::Nobody;
+        }
+    }
 }
 
 fn records_gone(world: &World) -> HashSet<MemberId> {
@@ -118,34 +133,47 @@ fn same_person(record: &PersonRecord, member: &MemberState) -> bool {
     }
 }
 
-/// Subjects whose address is held by somebody who does not let go of it, or was claimed earlier in this plan.
-/// All claims start as granted; refusing one may strand another, so it repeats until nothing changes: a swap and a
-/// longer cycle stay granted as a whole.
+/// Subjects whose wanted address cannot be theirs now.
 fn refused_claims(world: &World, matches: &[Matched<'_>]) -> Vec<usize> {
-    let mut claims: Vec<Claim<'_>> = Vec::new();
+    let mut claims = Vec::new();
     for (subject, (user, matched)) in world.users.iter().zip(matches).enumerate() {
-        let wants = user.record.as_ref().and_then(wanted_email);
         let claiming = match matched.who {
             Match::New => true,
             Match::Linked(member) | Match::Returning(member) => takes_updates(member),
             Match::Nobody | Match::Adopted(_) | Match::Disputed(_) => false,
         };
+        let Some(key) = user.record.as_ref().and_then(wanted_email).filter(|_| claiming) else { continue };
         let mover = matched.who.mover();
-        if let (Some(email), true) = (wants, claiming)
-            && (mover.is_none_or(|m| fold(&m.profile.email) != email || m.status == MemberStatus::Removed))
-        {
-            claims.push(Claim { subject, email, mover });
+        if mover.is_none_or(|m| fold(&m.profile.email) != key || m.status == MemberStatus::Removed) {
+            claims.push(Claim { subject, key, mover: mover.map(|m| m.id) });
         }
     }
+    refused(claims, |email| world.holders.get(email).map(|holder| holder.id))
+}
+
+/// A unique text (an address, a name) that a subject wants and does not have yet.
+pub(crate) struct Claim<Owner> {
+    /// The subject's place in its list; the earlier announced one wins a contested text.
+    pub(crate) subject: usize,
+    pub(crate) key: String,
+    /// Who gives up another text by this claim.
+    pub(crate) mover: Option<Owner>,
+}
+
+/// The subjects whose text is held by somebody who does not let go of it, or was claimed by an earlier subject.
+/// All claims start as granted; refusing one may strand another, so it repeats until nothing changes: a swap and a
+/// longer cycle stay granted as a whole.
+pub(crate) fn refused<Owner: Copy + Eq + Hash>(
+    mut claims: Vec<Claim<Owner>>,
+    holder: impl Fn(&str) -> Option<Owner>,
+) -> Vec<usize> {
     let mut refused = Vec::new();
     loop {
-        let leaving: HashSet<MemberId> = claims.iter().filter_map(|c| c.mover).map(|m| m.id).collect();
-        let mut taken: HashMap<&str, usize> = HashMap::new();
+        let leaving: HashSet<Owner> = claims.iter().filter_map(|claim| claim.mover).collect();
+        let mut taken: HashSet<&str> = HashSet::new();
         let blocked = claims.iter().position(|claim| {
-            let free = world.holders.get(&claim.email).is_none_or(|holder| {
-                claim.mover.is_some_and(|m| m.id == holder.id) || leaving.contains(&holder.id)
-            });
-            !free || taken.insert(&claim.email, claim.subject).is_some()
+            let free = holder(&claim.key).is_none_or(|owner| claim.mover == Some(owner) || leaving.contains(&owner));
+            !free || !taken.insert(&claim.key)
         });
         match blocked {
             Some(index) => refused.push(claims.remove(index).subject),

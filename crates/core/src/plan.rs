@@ -4,11 +4,11 @@ use crate::directory::{Dispute, GroupState, GroupSubject, MembershipSubject, Ori
 use crate::email::fold;
 use crate::guard::Standing;
 use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId};
-use crate::matching::{Match, Matched, match_users, takes_updates};
+use crate::matching::{Claim, Match, Matched, match_users, refused, takes_updates};
 use crate::policy::{OnDeleted, Onboarding, Policy};
 use crate::roster::{MemberState, MemberStatus, Profile, WaitingFor, text_enum};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// Everything a plan may depend on: the touched subjects and a few counts, never the whole tenant.
 #[derive(Clone, Debug, Default)]
@@ -261,57 +261,53 @@ fn admit_waiting(world: &World, plan: &mut Plan) {
 }
 
 fn plan_groups(world: &World, plan: &mut Plan) {
-    let mut taken: BTreeMap<String, DirectoryGroupId> = BTreeMap::new();
-    let renamed_away: HashSet<SharingGroupId> = world.groups.iter().filter_map(leaves_its_name).collect();
-    for subject in &world.groups {
-        let mut push = |action: Action, why: Why| {
+    let refused = refused_names(world);
+    for (place, subject) in world.groups.iter().enumerate() {
+        if refused.contains(&place) {
+            let about = subject.name.as_deref().map(fold).unwrap_or_default();
+            let subject = Subject::DirectoryGroup(subject.id);
+            plan.disputed.push(Disputed { subject, dispute: Dispute::GroupNameTaken, about });
+        } else if let Some((action, why)) = group_action(world, subject) {
             let origin = Some(subject.origin);
             plan.items.push(Item { subject: Subject::DirectoryGroup(subject.id), action, why, origin });
-        };
-        let Some(name) = &subject.name else {
-            if let Some(group) = &subject.sharing_group {
-                push(Action::RemoveGroup { group: group.id }, Why::DeletedAtSource);
-            }
-            continue;
-        };
-        let folded = fold(name);
-        if subject.sharing_group.as_ref().is_some_and(|group| group.name == *name) {
-            taken.insert(folded, subject.id);
-            continue;
         }
-        let holder = world.group_names.get(&folded).filter(|holder| !renamed_away.contains(&holder.id));
-        let holder = holder.filter(|holder| subject.sharing_group.as_ref().is_none_or(|own| own.id != holder.id));
-        let adoptable = holder.filter(|holder| holder.directory_group.is_none() && holder.managed_by.is_some());
-        let contested = taken.contains_key(&folded) || (holder.is_some() && adoptable.is_none());
-        match (&subject.sharing_group, adoptable) {
-            _ if contested => {
-                let subject = Subject::DirectoryGroup(subject.id);
-                plan.disputed.push(Disputed { subject, dispute: Dispute::GroupNameTaken, about: folded });
-                continue;
-            }
-            (Some(_), Some(_)) => {
-                let subject = Subject::DirectoryGroup(subject.id);
-                plan.disputed.push(Disputed { subject, dispute: Dispute::GroupNameTaken, about: folded });
-                continue;
-            }
-            (Some(own), None) => {
-                let (before, after) = (own.name.clone(), name.clone());
-                push(Action::RenameGroup { group: own.id, before, after }, Why::RenamedAtSource);
-            }
-            (None, Some(former)) => {
-                push(Action::AdoptGroup { group: former.id, name: name.clone() }, Why::NewInDirectory);
-            }
-            (None, None) => push(Action::CreateGroup { name: name.clone() }, Why::NewInDirectory),
-        }
-        taken.insert(folded, subject.id);
     }
 }
 
-/// A group that gives its name up in this plan frees it for another one, if that one comes later in order.
-fn leaves_its_name(subject: &GroupSubject) -> Option<SharingGroupId> {
-    let group = subject.sharing_group.as_ref()?;
-    let keeps = subject.name.as_ref().is_some_and(|name| fold(name) == fold(&group.name));
-    (!keeps).then_some(group.id)
+/// Groups whose name cannot be theirs now: another group has it and keeps it (DX8).
+fn refused_names(world: &World) -> HashSet<usize> {
+    let mut claims = Vec::new();
+    for (place, subject) in world.groups.iter().enumerate() {
+        let Some(key) = subject.name.as_deref().map(fold) else { continue };
+        let own = subject.sharing_group.as_ref();
+        let has_it = own.is_some_and(|group| fold(&group.name) == key);
+        let mover = own.or_else(|| adoptable(world, &key)).map(|group| group.id);
+        if !has_it {
+            claims.push(Claim { subject: place, key, mover });
+        }
+    }
+    refused(claims, |name| world.group_names.get(name).map(|group| group.id)).into_iter().collect()
+}
+
+/// A sharing group that a source made and whose directory group is gone: the same name is the same group (DS5).
+fn adoptable<'w>(world: &'w World, folded_name: &str) -> Option<&'w GroupState> {
+    world.group_names.get(folded_name).filter(|group| group.directory_group.is_none() && group.managed_by.is_some())
+}
+
+fn group_action(world: &World, subject: &GroupSubject) -> Option<(Action, Why)> {
+    match (&subject.name, &subject.sharing_group) {
+        (None, None) => None,
+        (None, Some(group)) => Some((Action::RemoveGroup { group: group.id }, Why::DeletedAtSource)),
+        (Some(name), Some(group)) if group.name == *name => None,
+        (Some(name), Some(group)) => {
+            let (before, after) = (group.name.clone(), name.clone());
+            Some((Action::RenameGroup { group: group.id, before, after }, Why::RenamedAtSource))
+        }
+        (Some(name), None) => Some(match adoptable(world, &fold(name)) {
+            Some(group) => (Action::AdoptGroup { group: group.id, name: name.clone() }, Why::NewInDirectory),
+            None => (Action::CreateGroup { name: name.clone() }, Why::NewInDirectory),
+        }),
+    }
 }
 
 fn plan_memberships(world: &World, plan: &mut Plan) {

@@ -42,11 +42,12 @@ impl Store {
         Ok(row.map(|row| row.id.into()))
     }
 
-    /// Tenants with changes to consume that nobody works on and whose back-off is over, at most `limit`.
+    /// Tenants with changes to consume whose back-off is over, at most `limit`. One that somebody works on is among them:
+    /// the worker may have died, and who asks for its lease learns when it ends.
     pub async fn due_tenants(&self, limit: u32) -> Result<Vec<TenantId>, StoreError> {
         let tx = self.across(false).await?;
         let sql = "SELECT l.tenant_id AS id FROM tenant_leases l \
-                   WHERE (l.expires_at IS NULL OR l.expires_at <= $1) AND (l.retry_at IS NULL OR l.retry_at <= $1) \
+                   WHERE (l.retry_at IS NULL OR l.retry_at <= $1) \
                    AND EXISTS (SELECT 1 FROM directory_changes c WHERE c.tenant_id = l.tenant_id) \
                    ORDER BY l.tenant_id LIMIT $2";
         let rows: Vec<TenantRow> = tx.all(sql, [self.clock.now().into(), i64::from(limit).into()]).await?;
@@ -56,8 +57,10 @@ impl Store {
     /// For the metrics: reads one row per tenant with changes, so it is called seconds apart.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         let tx = self.across(false).await?;
-        let sql = "SELECT (SELECT min(c.created_at) FROM directory_changes c) AS oldest, \
-                   (SELECT count(*) FROM runs r WHERE r.state = 'held') AS held";
+        // The next change of each tenant is one index probe; the oldest of all changes would be a scan.
+        let sql = "SELECT min((SELECT c.created_at FROM directory_changes c WHERE c.tenant_id = l.tenant_id \
+                   ORDER BY c.lane, c.id LIMIT 1)) AS oldest, \
+                   (SELECT count(*) FROM runs r WHERE r.state = 'held') AS held FROM tenant_leases l";
         let row: Option<BacklogRow> = tx.one(sql, []).await?;
         let Some(row) = row else { return Ok(Backlog::default()) };
         let age = row.oldest.map(|oldest| self.clock.now() - oldest);

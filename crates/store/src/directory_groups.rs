@@ -6,14 +6,14 @@ use crate::changes::{Lane, Touched};
 use crate::connect::Store;
 use crate::directory_users::{Written, into_map};
 use crate::error::StoreError;
+use crate::filter::folded::folds;
 use crate::list::{Identified, ListPage, ListRequest};
 use crate::scope::{SourceScope, TenantTx};
 use crate::sql::{ID, Write, id_rows};
 use chrono::{DateTime, Utc};
 use rollcall_core::audit::AuditKind;
-use rollcall_core::email::fold;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
-use rollcall_scim::{GroupResource, MemberKind, MemberRef};
+use rollcall_scim::{GroupResource, MemberKind, MemberRef, fold};
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, Value};
 use serde_json::{Value as Json, json};
@@ -79,12 +79,13 @@ struct UserIdRow {
 
 const COLUMNS: &str = "g.id, g.attributes, g.version, g.created_at, g.modified_at";
 
-fn derived(resource: &GroupResource) -> [(&'static str, Value); 4] {
+fn derived(resource: &GroupResource) -> [(&'static str, Value); 5] {
     [
         ("display_name", resource.display_name().into()),
         ("display_name_folded", fold(resource.display_name()).into()),
         ("external_id", resource.external_id().map(str::to_owned).into()),
         ("attributes", Json::Object(resource.attributes().clone()).into()),
+        ("folded", folds(resource.attributes()).into()),
     ]
 }
 

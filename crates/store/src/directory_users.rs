@@ -5,14 +5,14 @@ use crate::audit::NewEvent;
 use crate::changes::Touched;
 use crate::connect::Store;
 use crate::error::StoreError;
+use crate::filter::folded::{Emails, folds};
 use crate::list::{Identified, ListPage, ListRequest};
 use crate::scope::{SourceScope, TenantTx};
 use crate::sql::Write;
 use chrono::{DateTime, Utc};
 use rollcall_core::audit::AuditKind;
-use rollcall_core::email::fold;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
-use rollcall_scim::UserResource;
+use rollcall_scim::{UserResource, fold};
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
@@ -100,19 +100,23 @@ pub(crate) fn user_columns(postgres: bool, with_groups: bool) -> String {
 }
 
 /// The columns derived from the resource, for look-ups and for the planner.
-fn derived(resource: &UserResource) -> [(&'static str, sea_orm::sea_query::Value); 10] {
+fn derived(resource: &UserResource) -> [(&'static str, sea_orm::sea_query::Value); 13] {
+    let emails = Emails::of(resource);
     let text = |value: Option<&str>| value.map(str::to_owned).into();
     [
         ("user_name", resource.user_name().into()),
         ("user_name_folded", fold(resource.user_name()).into()),
         ("external_id", text(resource.external_id())),
         ("email", text(resource.email())),
-        ("email_folded", resource.email().map(fold).into()),
+        ("email_folded", emails.first.into()),
+        ("second_email_folded", emails.second.into()),
+        ("more_emails", emails.more.into()),
         ("display_name", text(resource.display_name())),
         ("given_name", text(resource.given_name())),
         ("family_name", text(resource.family_name())),
         ("active", resource.active().into()),
         ("attributes", Json::Object(resource.attributes().clone()).into()),
+        ("folded", folds(resource.attributes()).into()),
     ]
 }
 

@@ -1,2 +1,42 @@
-//! The only code that speaks SQL.
-mod across; mod audit; mod changes; mod connect; mod credentials; mod error; mod page; mod scope; mod sql; mod tenants;
+//! The only code that speaks SQL: tenants, credentials, the directory, the roster, and the log of what happened.
+//!
+//! Callers hold a scope ([`TenantScope`], [`SourceScope`], [`ApiScope`]) that proves they may; every method here is one
+//! short transaction that begins with it. What two tenants share is in `across.rs`. A mutation writes its own audit
+//! event, in the same transaction.
+
+mod across;
+mod apply;
+mod audit;
+mod changes;
+mod connect;
+mod credentials;
+mod directory_groups;
+mod directory_users;
+mod error;
+mod filter;
+mod lease;
+mod list;
+mod members;
+mod page;
+mod runs;
+mod scope;
+mod sql;
+mod tenants;
+mod world;
+
+pub use across::Backlog;
+pub use apply::Applied;
+pub use audit::{AuditEvent, AuditFilter};
+pub use connect::{Store, StoreConfig};
+pub use credentials::{Credential, NewSecret, SecretDigest, digest};
+pub use directory_groups::{DirectoryGroup, MemberChange};
+pub use directory_users::{DirectoryUser, Written};
+pub use error::StoreError;
+pub use lease::{Lease, LeaseAnswer};
+pub use list::{ListPage, ListRequest};
+pub use members::{Member, MemberFilter, SharingGroup};
+pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, PageRequest};
+pub use runs::Run;
+pub use scope::{ApiScope, SourceScope, TenantScope};
+pub use tenants::NewTenant;
+pub use world::Chunk;

@@ -1,7 +1,7 @@
 //! SCIM lists: filter, order and page in the database, over one source's live records.
 
 use crate::error::StoreError;
-use crate::filter::{Dialect, condition, sort_key};
+use crate::filter::{Dialect, Target};
 use crate::scope::TenantTx;
 use rollcall_core::ids::SourceId;
 use rollcall_scim::list::{Paging, Sort};
@@ -21,6 +21,8 @@ pub struct ListRequest<'a> {
     pub count: usize,
     /// Read a user's groups or a group's members too.
     pub with_related: bool,
+    /// The source's SCIM endpoint without a slash at the end: what `meta.location` and `$ref` begin with, for filters on them.
+    pub base: &'a str,
 }
 
 /// One page and the total of the filter.
@@ -60,18 +62,12 @@ impl ListRequest<'_> {
     ) -> Result<ListPage<T>, StoreError> {
         let alias = from.split(' ').next_back().unwrap_or(from);
         let dialect = if tx.tx.is_postgres() { Dialect::Postgres } else { Dialect::Sqlite };
+        let target = Target { kind: self.kind, dialect, alias, base: self.base };
         let mut values: Vec<Value> = vec![tx.tenant.0.into(), source.0.into()];
         let mut filter = format!("{alias}.tenant_id = $1 AND {alias}.source_id = $2 AND {alias}.deleted_at IS NULL");
         if let Some(asked) = self.filter {
-            filter.push_str(&format!(" AND {}", condition(asked, self.kind, dialect, alias, &mut values)));
+            filter.push_str(&format!(" AND {}", target.condition(asked, &mut values)));
         }
-        let order = match self.sort {
-            Some(sort) => {
-                let direction = if sort.descending { "DESC" } else { "ASC" };
-                format!("{} {direction}, {alias}.id", sort_key(&sort.by, self.kind, dialect, alias))
-            }
-            None => format!("{alias}.id"),
-        };
         match self.paging {
             Paging::Index(start) => {
                 let total = total(tx, from, &filter, &values).await?;
@@ -79,6 +75,13 @@ impl ListRequest<'_> {
                 if self.count == 0 || offset >= total {
                     return Ok(ListPage { items: Vec::new(), total: Some(total), next: None });
                 }
+                let order = match self.sort {
+                    Some(sort) => {
+                        let direction = if sort.descending { "DESC" } else { "ASC" };
+                        format!("{} {direction}, {alias}.id", target.sort_key(&sort.by, &mut values))
+                    }
+                    None => format!("{alias}.id"),
+                };
                 let sql = format!(
                     "SELECT {columns} FROM {from} WHERE {filter} ORDER BY {order} LIMIT {} OFFSET {offset}",
                     self.count

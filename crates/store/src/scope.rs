@@ -74,12 +74,13 @@ impl SourceScope {
 #[derive(Clone, Copy, Debug)]
 pub struct ApiScope {
     pub(crate) scope: TenantScope,
+    credential: CredentialId,
     role: Role,
 }
 
 impl ApiScope {
     pub(crate) fn new(tenant: TenantId, credential: CredentialId, role: Role) -> Self {
-        Self { scope: TenantScope::new(tenant, Actor::ApiKey(credential)), role }
+        Self { scope: TenantScope::new(tenant, Actor::ApiKey(credential)), credential, role }
     }
 
     #[must_use]
@@ -89,6 +90,10 @@ impl ApiScope {
 
     pub fn tenant(&self) -> TenantId {
         self.scope.tenant
+    }
+
+    pub fn credential(&self) -> CredentialId {
+        self.credential
     }
 
     pub fn role(&self) -> Role {

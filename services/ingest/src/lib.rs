@@ -1,1 +1,48 @@
+//! HTTP for machines: identity providers push SCIM here. A write records what the source says, marks it as changed and
+//! wakes a worker; nothing of the roster is looked at before the answer (design §1).
 
+mod auth;
+mod body;
+mod error;
+pub mod routes;
+mod scim;
+
+use rollcall_runtime::{Cache, Lane, Metrics, Queue, Rate};
+use rollcall_scim::Limits;
+use rollcall_scim::list::PageLimits;
+use rollcall_store::{SourceScope, Store};
+use std::time::Duration;
+
+/// What an operator may set.
+#[derive(Clone, Debug)]
+pub struct IngestConfig {
+    /// Largest request body after decompression, in bytes.
+    pub body_bytes_max: usize,
+    /// Requests of one source.
+    pub rate: Rate,
+    /// Failed authentications of one address; they never count against a source.
+    pub failed_auth_rate: Rate,
+    pub limits: Limits,
+    pub pages: PageLimits,
+    /// The address under which clients reach this hub, without a slash at the end; taken from the request when unset.
+    pub public_url: Option<String>,
+    /// How long other processes may trust a credential that they cannot be told of.
+    pub credential_ttl: Duration,
+}
+
+/// The ingest service; one value per process, shared by its threads.
+#[derive(Clone)]
+pub struct Ingest {
+    pub store: Store,
+    pub queue: Queue,
+    pub cache: Cache,
+    pub metrics: Metrics,
+    pub config: IngestConfig,
+}
+
+impl Ingest {
+    /// Tells a worker that this tenant's directory changed. Never fails: what is lost here is found by the sweep.
+    fn wake(&self, scope: &SourceScope) {
+        self.queue.wake(scope.tenant().0, Lane::Push);
+    }
+}

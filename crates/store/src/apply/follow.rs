@@ -1,0 +1,85 @@
+//! What an application makes worth looking at next: memberships of people and groups that just got their place, and
+//! records in dispute about an address or a name that just became free.
+
+use super::roster::{NewLink, RosterChange};
+use crate::changes::Lane;
+use crate::error::StoreError;
+use crate::scope::TenantTx;
+use crate::sql::{Columns, TEXT, TextRow, Type, json_rows};
+use crate::world::Chunk;
+use serde::Serialize;
+use uuid::Uuid;
+
+#[derive(Serialize)]
+struct LinkRow {
+    id: Uuid,
+    request_id: Option<Uuid>,
+}
+
+const LINKS: Columns = &[("id", Type::Uuid), ("request_id", Type::Uuid)];
+
+/// Memberships as the source has them, and as the roster still has them for a person or group that came back.
+const OF_USERS: &str = "SELECT dm.group_id, dm.user_id, r.request_id FROM {rows} \
+    JOIN directory_memberships dm ON dm.tenant_id = $2 AND dm.user_id = r.id \
+    UNION SELECT g.directory_group_id, r.id, r.request_id FROM {rows} \
+    JOIN members m ON m.tenant_id = $2 AND m.directory_user_id = r.id \
+    JOIN sharing_group_members gm ON gm.tenant_id = m.tenant_id AND gm.member_id = m.id \
+    JOIN sharing_groups g ON g.tenant_id = gm.tenant_id AND g.id = gm.group_id AND g.directory_group_id IS NOT NULL";
+
+const OF_GROUPS: &str = "SELECT dm.group_id, dm.user_id, r.request_id FROM {rows} \
+    JOIN directory_memberships dm ON dm.tenant_id = $2 AND dm.group_id = r.id \
+    UNION SELECT r.id, m.directory_user_id, r.request_id FROM {rows} \
+    JOIN sharing_groups g ON g.tenant_id = $2 AND g.directory_group_id = r.id \
+    JOIN sharing_group_members gm ON gm.tenant_id = g.tenant_id AND gm.group_id = g.id \
+    JOIN members m ON m.tenant_id = gm.tenant_id AND m.id = gm.member_id AND m.directory_user_id IS NOT NULL";
+
+impl TenantTx {
+    pub(super) async fn follow_up(&self, change: &RosterChange<'_>, chunk: &Chunk) -> Result<(), StoreError> {
+        self.touch_memberships(OF_USERS, &change.linked_users).await?;
+        self.touch_memberships(OF_GROUPS, &change.linked_groups).await?;
+        self.touch_disputed(&change.freed).await?;
+        if chunk.waiting_limit > 0 && change.let_in >= chunk.waiting_limit {
+            self.look_at_waitlist_again().await?;
+        }
+        Ok(())
+    }
+
+    async fn touch_memberships(&self, memberships: &str, links: &[NewLink]) -> Result<(), StoreError> {
+        if links.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<LinkRow> = links.iter().map(|link| LinkRow { id: link.id, request_id: link.request }).collect();
+        let memberships = memberships.replace("{rows}", &self.tx.rows(LINKS));
+        let sql = format!(
+            "INSERT INTO directory_changes (tenant_id, id, lane, user_id, group_id, request_id, created_at) \
+             SELECT $2, {}, {}, x.user_id, x.group_id, x.request_id, $3 FROM ({memberships}) AS x",
+            self.random_id(),
+            Lane::Bulk as i64
+        );
+        self.tx.exec(&sql, [json_rows(&rows)?, self.tenant.0.into(), self.clock.now().into()]).await?;
+        Ok(())
+    }
+
+    async fn touch_disputed(&self, freed: &[String]) -> Result<(), StoreError> {
+        if freed.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<TextRow<'_>> = freed.iter().map(|text| TextRow { text }).collect();
+        let sql = format!(
+            "INSERT INTO directory_changes (tenant_id, id, lane, user_id, group_id, created_at) SELECT $2, {}, {}, \
+             CASE WHEN d.subject_kind = 'directory_user' THEN d.subject_id END, \
+             CASE WHEN d.subject_kind = 'directory_group' THEN d.subject_id END, $3 \
+             FROM {} JOIN disputes d ON d.tenant_id = $2 AND d.about = r.text",
+            self.random_id(),
+            Lane::Push as i64,
+            self.tx.rows(TEXT)
+        );
+        self.tx.exec(&sql, [json_rows(&rows)?, self.tenant.0.into(), self.clock.now().into()]).await?;
+        Ok(())
+    }
+
+    /// An id made by the database, for rows that only it enumerates.
+    fn random_id(&self) -> &'static str {
+        if self.tx.is_postgres() { "gen_random_uuid()" } else { "randomblob(16)" }
+    }
+}

@@ -1,0 +1,104 @@
+//! Where an attribute of a resource is kept: a column, the JSON of the client's attributes, the memberships, or nowhere
+//! because the server computes it.
+
+use rollcall_scim::schema::Kind;
+use rollcall_scim::{AttrPath, ResourceKind};
+
+use super::element::List;
+use super::scalar::Scalar;
+use super::{ALWAYS, Translation};
+
+/// Where the values of a path are found.
+pub(super) enum Place {
+    Scalar(Scalar),
+    /// A single complex attribute as a whole; the condition says whether it is assigned.
+    Object(String),
+    List(List),
+    /// An attribute of an extension that the server does not define.
+    Custom,
+}
+
+impl Translation<'_, '_> {
+    pub(super) fn place(&mut self, path: &AttrPath) -> Place {
+        if path.kind == Kind::Any {
+            return Place::Custom;
+        }
+        let user = self.target.kind == ResourceKind::User;
+        let alias = self.target.alias;
+        let column = |name: &str| format!("{alias}.{name}");
+        let scalar = match path.core() {
+            Some(("id", None)) => Scalar::Id(column("id")),
+            Some(("externalId", None)) => Scalar::Exact(column("external_id")),
+            Some(("userName", None)) if user => Scalar::Folded(column("user_name_folded")),
+            Some(("displayName", None)) if !user => Scalar::Folded(column("display_name_folded")),
+            Some(("active", None)) if user => Scalar::Flag(column("active")),
+            Some(("meta", None)) => return Place::Object(ALWAYS.to_owned()),
+            Some(("meta", Some(sub))) => self.meta(sub),
+            Some(("schemas", None)) => return Place::List(List::Schemas),
+            Some(("members" | "groups", _)) => return Place::List(List::Memberships),
+            _ if path.multi => return Place::List(List::Json),
+            _ => return self.single_in_json(path),
+        };
+        Place::Scalar(scalar)
+    }
+
+    fn meta(&mut self, sub: &str) -> Scalar {
+        let alias = self.target.alias;
+        match sub {
+            "created" => Scalar::Time(format!("{alias}.created_at")),
+            "lastModified" => Scalar::Time(format!("{alias}.modified_at")),
+            "resourceType" => Scalar::Exact(format!("CAST('{}' AS text)", self.target.kind.name())),
+            "version" => Scalar::Exact(format!("('W/\"' || CAST({alias}.version AS text) || '\"')")),
+            "location" => Scalar::Exact(self.location(self.target.kind, &format!("{alias}.id"))),
+            _ => Scalar::Nothing,
+        }
+    }
+
+    /// The URL of a resource.
+    pub(super) fn location(&mut self, kind: ResourceKind, id: &str) -> String {
+        let collection = self.bind(format!("{}{}/", self.target.base, kind.endpoint()));
+        format!("({collection} || {})", self.id_text(id))
+    }
+
+    fn single_in_json(&self, path: &AttrPath) -> Place {
+        let names: Vec<&str> =
+            path.extension.as_deref().into_iter().chain([path.attribute.as_ref()]).chain(path.sub.as_deref()).collect();
+        let holder = format!("{}.attributes", self.target.alias);
+        match path.kind {
+            Kind::Complex => Place::Object(format!("{} IS NOT NULL", self.json_text(&holder, &names))),
+            Kind::Boolean => Place::Scalar(Scalar::Flag(self.json_flag(&holder, &names))),
+            _ => Place::Scalar(self.own_text(self.json_text(&holder, &names))),
+        }
+    }
+
+    /// A text in the attributes of the resource itself.
+    pub(super) fn own_text(&self, text: String) -> Scalar {
+        Scalar::Text { text, owner: self.target.alias.to_owned() }
+    }
+
+    /// The text under `names`, which are of the schema. NULL when there is none.
+    pub(super) fn json_text(&self, holder: &str, names: &[&str]) -> String {
+        if self.is_postgres() {
+            return format!("({} #>> '{}')", holder, postgres_path(names));
+        }
+        format!("json_extract({holder}, '{}')", sqlite_path(names))
+    }
+
+    /// The truth value under `names`, which are of the schema. NULL when there is none.
+    pub(super) fn json_flag(&self, holder: &str, names: &[&str]) -> String {
+        if self.is_postgres() {
+            return format!("(({} #> '{}') = 'true')", holder, postgres_path(names));
+        }
+        format!("json_extract({holder}, '{}')", sqlite_path(names))
+    }
+}
+
+/// Names of the schema hold no quotes; the tests see to it.
+fn postgres_path(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    format!("{{{}}}", quoted.join(","))
+}
+
+pub(super) fn sqlite_path(names: &[&str]) -> String {
+    names.iter().fold("$".to_owned(), |path, name| format!("{path}.\"{name}\""))
+}

@@ -1,0 +1,156 @@
+//! One value in SQL, and what may be asked of it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rollcall_scim::filter::{CompareOp, CompareValue};
+use rollcall_scim::fold;
+use uuid::Uuid;
+
+use super::{ALWAYS, NEVER, Test, Translation};
+
+/// An SQL expression and what it holds. Each may be NULL: unassigned.
+pub(super) enum Scalar {
+    /// Text as the client wrote it, from the attributes of the row aliased `owner`.
+    Text { text: String, owner: String },
+    /// Text that is folded already.
+    Folded(String),
+    /// Text that is compared as it is.
+    Exact(String),
+    /// A UUID, which clients see as text.
+    Id(String),
+    Flag(String),
+    /// An instant, whole microseconds.
+    Time(String),
+    Nothing,
+}
+
+impl Translation<'_, '_> {
+    pub(super) fn scalar_test(&mut self, scalar: &Scalar, case_exact: bool, test: Test<'_>) -> String {
+        match (test, scalar) {
+            (Test::Present, Scalar::Text { text, .. } | Scalar::Folded(text) | Scalar::Exact(text)) => {
+                format!("({text} <> '')")
+            }
+            (Test::Present, Scalar::Flag(sql) | Scalar::Time(sql)) => format!("({sql} IS NOT NULL)"),
+            (Test::Present, Scalar::Id(_)) => ALWAYS.to_owned(),
+            (Test::Compare(op, CompareValue::String(wanted)), scalar) => {
+                self.compare_string(scalar, case_exact, op, wanted)
+            }
+            (Test::Compare(_, CompareValue::Boolean(wanted)), Scalar::Flag(sql)) => {
+                format!("({sql} = {})", self.bind(*wanted))
+            }
+            (Test::Compare(op, CompareValue::DateTime(wanted)), Scalar::Time(sql)) => self.compare_time(sql, op, *wanted),
+            _ => NEVER.to_owned(),
+        }
+    }
+
+    fn compare_string(&mut self, scalar: &Scalar, case_exact: bool, op: CompareOp, wanted: &str) -> String {
+        match scalar {
+            // A UUID in any other spelling is a different string, and finds nothing.
+            Scalar::Id(sql) if op == CompareOp::Eq => format!("({sql} = {})", self.bind(canonical_id(wanted))),
+            Scalar::Id(sql) => {
+                let wanted = self.bind(wanted);
+                let text = self.id_text(sql);
+                self.compare_text(&text, op, &wanted)
+            }
+            Scalar::Text { text, .. } if case_exact => {
+                let wanted = self.bind(wanted);
+                self.compare_text(text, op, &wanted)
+            }
+            Scalar::Exact(text) => {
+                let wanted = self.bind(wanted);
+                self.compare_text(text, op, &wanted)
+            }
+            Scalar::Text { text, owner } => {
+                let wanted = self.bind(fold(wanted));
+                let text = self.fold_text(text, owner);
+                self.compare_text(&text, op, &wanted)
+            }
+            Scalar::Folded(text) => {
+                let wanted = self.bind(fold(wanted));
+                self.compare_text(text, op, &wanted)
+            }
+            Scalar::Flag(_) | Scalar::Time(_) | Scalar::Nothing => NEVER.to_owned(),
+        }
+    }
+
+    /// Compares texts byte by byte; no pattern is involved, so nothing in them needs escaping.
+    fn compare_text(&self, text: &str, op: CompareOp, wanted: &str) -> String {
+        let postgres = self.is_postgres();
+        match op {
+            CompareOp::Eq | CompareOp::Ne => format!("({text} {} {wanted})", operator(op)),
+            CompareOp::Co if postgres => format!("(strpos({text}, {wanted}) > 0)"),
+            CompareOp::Co => format!("(instr({text}, {wanted}) > 0)"),
+            CompareOp::Sw if postgres => format!("starts_with({text}, {wanted})"),
+            CompareOp::Sw => format!("(substr({text}, 1, length({wanted})) = {wanted})"),
+            CompareOp::Ew if postgres => format!("(right({text}, length({wanted})) = {wanted})"),
+            CompareOp::Ew => format!("(substr({text}, length({text}) - length({wanted}) + 1) = {wanted})"),
+            CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le if postgres => {
+                format!("({text} COLLATE \"C\" {} {wanted})", operator(op))
+            }
+            CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le => {
+                format!("({text} {} {wanted})", operator(op))
+            }
+        }
+    }
+
+    /// Stored instants are whole microseconds. One between two of them equals none, and compares as its neighbour does.
+    fn compare_time(&mut self, sql: &str, op: CompareOp, wanted: DateTime<Utc>) -> String {
+        let (below, above) = neighbours(wanted);
+        let wanted = match op {
+            CompareOp::Ge | CompareOp::Lt => Some(above),
+            CompareOp::Gt | CompareOp::Le => Some(below),
+            _ => Some(below).filter(|_| below == above),
+        };
+        format!("({sql} {} {})", operator(op), self.bind(wanted))
+    }
+
+    /// A text from the attributes of `owner`, folded. `lower` folds what is ASCII; [`super::folded`] keeps the rest.
+    pub(super) fn fold_text(&self, text: &str, owner: &str) -> String {
+        if self.is_postgres() {
+            return format!("coalesce({owner}.folded ->> {text}, lower({text} COLLATE \"C\"))");
+        }
+        format!(
+            "CASE WHEN {owner}.folded IS NULL THEN lower({text}) ELSE \
+             coalesce((SELECT f.value FROM json_each({owner}.folded) f WHERE f.key = {text}), lower({text})) END"
+        )
+    }
+
+    /// A UUID as clients see it.
+    pub(super) fn id_text(&self, sql: &str) -> String {
+        if self.is_postgres() {
+            return format!("CAST({sql} AS text)");
+        }
+        let part = |from: u8, length: u8| format!("substr(hex({sql}), {from}, {length})");
+        let parts = [part(1, 8), part(9, 4), part(13, 4), part(17, 4), part(21, 12)];
+        format!("lower({})", parts.join(" || '-' || "))
+    }
+}
+
+pub(super) fn operator(op: CompareOp) -> &'static str {
+    match op {
+        CompareOp::Ne => "<>",
+        CompareOp::Gt => ">",
+        CompareOp::Ge => ">=",
+        CompareOp::Lt => "<",
+        CompareOp::Le => "<=",
+        CompareOp::Eq | CompareOp::Co | CompareOp::Sw | CompareOp::Ew => "=",
+    }
+}
+
+/// The UUID, when it is written as this server writes it.
+fn canonical_id(text: &str) -> Option<Uuid> {
+    text.parse().ok().filter(|id: &Uuid| id.to_string() == text)
+}
+
+/// The whole microseconds at or below and at or above an instant. Years that not all databases can hold are cut to
+/// such that compare alike with every instant that is stored.
+fn neighbours(instant: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    /// 0001-01-01T00:00:00Z and 9999-12-31T23:59:58Z, in seconds since 1970.
+    const YEARS: (i64, i64) = (-62_135_596_800, 253_402_300_798);
+    let seconds = instant.timestamp().clamp(YEARS.0, YEARS.1);
+    let nanos = instant.timestamp_subsec_nanos();
+    // A leap second is a nanosecond count past the last second.
+    let whole = nanos.min(999_999_999) / 1000 * 1000;
+    let below = DateTime::from_timestamp(seconds, whole).unwrap_or_default();
+    let above = if whole == nanos { below } else { below + TimeDelta::microseconds(1) };
+    (below, above)
+}

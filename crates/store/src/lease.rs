@@ -1,0 +1,129 @@
+//! The tenant's lease: one worker at a time reconciles a tenant. Its fence number goes into every write made under it,
+//! so a holder that was slow or cut off cannot write over its successor.
+
+use crate::connect::Store;
+use crate::error::StoreError;
+use crate::scope::{TenantScope, TenantTx};
+use chrono::{DateTime, TimeDelta, Utc};
+use rollcall_core::audit::Actor;
+use rollcall_core::backoff::retry_delay;
+use rollcall_core::ids::TenantId;
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+/// Leave to reconcile one tenant until it expires.
+#[derive(Clone, Copy, Debug)]
+pub struct Lease {
+    pub(crate) scope: TenantScope,
+    holder: Uuid,
+    fence: i64,
+    ttl: TimeDelta,
+}
+
+/// The answer to asking for a lease.
+#[derive(Clone, Copy, Debug)]
+pub enum LeaseAnswer {
+    Granted(Lease),
+    /// Somebody else works on the tenant, or its back-off runs; ask again then.
+    Busy { until: DateTime<Utc> },
+    /// There is no such tenant.
+    NoTenant,
+}
+
+#[derive(FromQueryResult)]
+struct LeaseRow {
+    fence: i64,
+}
+
+#[derive(FromQueryResult)]
+struct BusyRow {
+    expires_at: Option<DateTime<Utc>>,
+    retry_at: Option<DateTime<Utc>>,
+}
+
+#[derive(FromQueryResult)]
+struct AttemptsRow {
+    failed_attempts: i64,
+}
+
+impl Lease {
+    pub fn tenant(&self) -> TenantId {
+        self.scope.tenant()
+    }
+}
+
+impl Store {
+    /// Takes the lease of a tenant for `ttl`; `holder` names the worker.
+    pub async fn lease(&self, tenant: TenantId, holder: Uuid, ttl: TimeDelta) -> Result<LeaseAnswer, StoreError> {
+        let scope = TenantScope::new(tenant, Actor::System);
+        let tx = self.write(&scope).await?;
+        let now = tx.clock.now();
+        let sql = "UPDATE tenant_leases SET holder = $2, fence = fence + 1, expires_at = $3 WHERE tenant_id = $1 \
+                   AND (holder IS NULL OR expires_at <= $4) AND (retry_at IS NULL OR retry_at <= $4) RETURNING fence";
+        let values = [tenant.0.into(), holder.into(), (now + ttl).into(), now.into()];
+        if let Some(LeaseRow { fence }) = tx.tx.one(sql, values).await? {
+            tx.commit().await?;
+            return Ok(LeaseAnswer::Granted(Lease { scope, holder, fence, ttl }));
+        }
+        let sql = "SELECT expires_at, retry_at FROM tenant_leases WHERE tenant_id = $1";
+        let row: Option<BusyRow> = tx.tx.one(sql, [tenant.0.into()]).await?;
+        let Some(row) = row else { return Ok(LeaseAnswer::NoTenant) };
+        let until = row.retry_at.into_iter().chain(row.expires_at).max().unwrap_or(now);
+        Ok(LeaseAnswer::Busy { until })
+    }
+
+    /// Gives the lease back after success. The caller then looks for changes once more: one that was committed while the
+    /// lease was held may have had its wake-up turned away.
+    pub async fn release(&self, lease: &Lease) -> Result<bool, StoreError> {
+        let tx = self.write(&lease.scope).await?;
+        let sql = "UPDATE tenant_leases SET holder = NULL, expires_at = NULL, failed_attempts = 0, retry_at = NULL, \
+                   last_error = NULL WHERE tenant_id = $1 AND fence = $2 AND holder = $3";
+        tx.tx.exec(sql, [tx.tenant.0.into(), lease.fence.into(), lease.holder.into()]).await?;
+        tx.commit().await?;
+        self.has_changes(&lease.scope).await
+    }
+
+    async fn has_changes(&self, scope: &TenantScope) -> Result<bool, StoreError> {
+        let tx = self.read(scope).await?;
+        let sql = "SELECT 0 AS fence FROM directory_changes WHERE tenant_id = $1 LIMIT 1";
+        let row: Option<LeaseRow> = tx.tx.one(sql, [tx.tenant.0.into()]).await?;
+        Ok(row.is_some())
+    }
+
+    /// Gives the lease back after a failure and sets when the tenant is tried again.
+    pub async fn release_failed(&self, lease: &Lease, error: &str) -> Result<DateTime<Utc>, StoreError> {
+        let tx = self.write(&lease.scope).await?;
+        let sql = "UPDATE tenant_leases SET failed_attempts = failed_attempts + 1 \
+                   WHERE tenant_id = $1 AND fence = $2 AND holder = $3 RETURNING failed_attempts";
+        let values = [tx.tenant.0.into(), lease.fence.into(), lease.holder.into()];
+        let row: Option<AttemptsRow> = tx.tx.one(sql, values).await?;
+        let row = row.ok_or(StoreError::LeaseLost)?;
+        let retry_at = tx.clock.now() + retry_delay(u32::try_from(row.failed_attempts).unwrap_or(u32::MAX));
+        let sql = "UPDATE tenant_leases SET holder = NULL, expires_at = NULL, retry_at = $2, last_error = $3 \
+                   WHERE tenant_id = $1";
+        tx.tx.exec(sql, [tx.tenant.0.into(), retry_at.into(), error.into()]).await?;
+        tx.commit().await?;
+        Ok(retry_at)
+    }
+}
+
+impl TenantTx {
+    /// Writes the counts that only the holder writes, and with that proves and extends the lease.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`]: the transaction must not go on.
+    pub(crate) async fn write_counts(&self, lease: &Lease, seats_used: i64, managed: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE tenant_leases SET seats_used = $4, managed_members = $5, expires_at = $6 \
+                   WHERE tenant_id = $1 AND fence = $2 AND holder = $3";
+        let expires_at = self.clock.now() + lease.ttl;
+        let values = [
+            self.tenant.0.into(),
+            lease.fence.into(),
+            lease.holder.into(),
+            seats_used.into(),
+            managed.into(),
+            expires_at.into(),
+        ];
+        if self.tx.exec(sql, values).await? == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
+    }
+}

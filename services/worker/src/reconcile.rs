@@ -1,0 +1,129 @@
+//! One tenant's turn: take the lease, plan and apply chunk by chunk, give the lease back, and look once more.
+
+use crate::Worker;
+use chrono::TimeDelta;
+use rollcall_core::guard::review;
+use rollcall_core::ids::TenantId;
+use rollcall_core::plan::plan;
+use rollcall_runtime::{Handled, Lane, Wakeup};
+use rollcall_store::{Applied, Chunk, Lease, LeaseAnswer, StoreError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+/// Chunks of one turn; then other tenants get theirs.
+const CHUNKS_PER_TURN: usize = 8;
+/// Wait before the next try when the database itself is away.
+const OUTAGE_WAIT: Duration = Duration::from_secs(1);
+
+/// How a turn ended.
+enum Turn {
+    /// Nothing is left to do.
+    Done,
+    /// There is more; others first.
+    Yield,
+}
+
+impl Worker {
+    /// Answers one wake-up. It is always done with: what failed is marked in the database and tried again from there.
+    pub(crate) async fn reconcile(&self, wakeup: Wakeup, cancel: &CancellationToken) -> Handled {
+        let span = tracing::info_span!(parent: None, "reconcile", tenant_id = %wakeup.tenant_id, lane = wakeup.lane.name());
+        wakeup.trace.link(&span);
+        let started = Instant::now();
+        let outcome = self.take_turns(wakeup.tenant_id.into(), wakeup.lane, cancel).instrument(span).await;
+        self.metrics.reconcile(wakeup.lane, outcome, started.elapsed());
+        Handled::Done
+    }
+
+    async fn take_turns(&self, tenant: TenantId, lane: Lane, cancel: &CancellationToken) -> &'static str {
+        loop {
+            let lease = match self.take_lease(tenant, lane).await {
+                Ok(lease) => lease,
+                Err(outcome) => return outcome,
+            };
+            match self.work(&lease, cancel).await {
+                Ok(turn) => match self.store.release(&lease).await {
+                    // A change came between the last look and the release; its wake-up may have been turned away.
+                    Ok(true) if matches!(turn, Turn::Done) && !cancel.is_cancelled() => {}
+                    Ok(more) => {
+                        if more {
+                            self.queue.wake(tenant.0, Lane::Bulk);
+                        }
+                        return "ok";
+                    }
+                    Err(error) => return self.give_up(&lease, lane, error).await,
+                },
+                Err(error) => return self.give_up(&lease, lane, error).await,
+            }
+        }
+    }
+
+    async fn take_lease(&self, tenant: TenantId, lane: Lane) -> Result<Lease, &'static str> {
+        let ttl = TimeDelta::from_std(self.config.lease_ttl).unwrap_or(TimeDelta::seconds(10));
+        match self.store.lease(tenant, self.holder, ttl).await {
+            Ok(LeaseAnswer::Granted(lease)) => Ok(lease),
+            Ok(LeaseAnswer::Busy { until }) => {
+                let wait = (until - self.store.clock.now()).to_std().unwrap_or_default();
+                self.recheck.after(tenant.0, lane, wait);
+                Err("busy")
+            }
+            Ok(LeaseAnswer::NoTenant) => Err("no_tenant"),
+            Err(error) => {
+                tracing::warn!(%error, "the lease could not be taken");
+                self.recheck.after(tenant.0, lane, OUTAGE_WAIT);
+                Err("unavailable")
+            }
+        }
+    }
+
+    async fn work(&self, lease: &Lease, cancel: &CancellationToken) -> Result<Turn, StoreError> {
+        let mut limit = self.config.chunk_changes_max;
+        for _ in 0..CHUNKS_PER_TURN {
+            if cancel.is_cancelled() {
+                return Ok(Turn::Yield);
+            }
+            let Some(chunk) = self.store.next_chunk(lease, limit).await? else { return Ok(Turn::Done) };
+            let alone = chunk.changes == 1;
+            match self.plan_and_apply(lease, chunk).await {
+                Ok(applied) if applied.held > 0 => self.metrics.run_held(),
+                Ok(_) => {}
+                Err(error @ (StoreError::Unavailable(_) | StoreError::LeaseLost)) => return Err(error),
+                Err(error) if alone => self.set_aside(lease, &error).await?,
+                Err(error) => {
+                    tracing::warn!(%error, "a chunk failed; its changes are tried one by one");
+                    limit = 1;
+                }
+            }
+        }
+        Ok(Turn::Yield)
+    }
+
+    async fn plan_and_apply(&self, lease: &Lease, chunk: Chunk) -> Result<Applied, StoreError> {
+        let mut plan = plan(&chunk.world);
+        let disputed = std::mem::take(&mut plan.disputed);
+        let verdict = review(plan, &chunk.world);
+        self.store.apply(lease, chunk, &disputed, verdict).await
+    }
+
+    async fn set_aside(&self, lease: &Lease, error: &StoreError) -> Result<(), StoreError> {
+        tracing::error!(%error, "a change cannot be applied and was set aside");
+        match self.store.next_chunk(lease, 1).await? {
+            Some(chunk) => self.store.set_aside(lease, &chunk, &error.to_string()).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn give_up(&self, lease: &Lease, lane: Lane, error: StoreError) -> &'static str {
+        if matches!(error, StoreError::LeaseLost) {
+            tracing::warn!("another worker took the tenant over");
+            return "lease_lost";
+        }
+        tracing::error!(%error, "a tenant could not be reconciled");
+        let wait = match self.store.release_failed(lease, &error.to_string()).await {
+            Ok(retry_at) => (retry_at - self.store.clock.now()).to_std().unwrap_or_default(),
+            Err(_) => OUTAGE_WAIT,
+        };
+        self.recheck.after(lease.tenant().0, lane, wait);
+        "failed"
+    }
+}
