@@ -76,7 +76,10 @@ impl BulkRequest {
             return Err(ScimError::invalid_syntax("Operations must be a list"));
         };
         if operations.len() > limits.max_operations {
-            return Err(ScimError::too_large(format!("at most {} operations are taken in one bulk", limits.max_operations)));
+            return Err(ScimError::too_large(format!(
+                "at most {} operations are taken in one bulk",
+                limits.max_operations
+            )));
         }
         let operations = operations.into_iter().map(BulkOperation::read).collect::<Result<_, _>>()?;
         Ok(Self { fail_on_errors, operations })
@@ -334,7 +337,8 @@ mod tests {
     fn limits_and_shape_are_checked() {
         let five: Vec<_> = (0..5).map(|n| post(&n.to_string(), &[])).collect();
         assert_eq!(BulkRequest::parse(json!({ "Operations": five }), LIMITS).expect_err("too many").status, 413);
-        for bad in [json!([]), json!({}), json!({ "Operations": [1] }), json!({ "Operations": [], "failOnErrors": 0 })] {
+        for bad in [json!([]), json!({}), json!({ "Operations": [1] }), json!({ "Operations": [], "failOnErrors": 0 })]
+        {
             assert_eq!(BulkRequest::parse(bad.clone(), LIMITS).expect_err("bad").status, 400, "{bad}");
         }
     }
@@ -356,8 +360,14 @@ mod tests {
             version: Some(1),
             result,
         };
-        let shown = bulk_response(&[outcome(Ok(201)), BulkOutcome { location: None, version: None, ..outcome(Err(ScimError::uniqueness("taken"))) }]);
-        assert_eq!(shown["Operations"][0], json!({ "method": "POST", "bulkId": "a", "location": "https://h/Users/1", "version": "W/\"1\"", "status": "201" }));
+        let shown = bulk_response(&[
+            outcome(Ok(201)),
+            BulkOutcome { location: None, version: None, ..outcome(Err(ScimError::uniqueness("taken"))) },
+        ]);
+        assert_eq!(
+            shown["Operations"][0],
+            json!({ "method": "POST", "bulkId": "a", "location": "https://h/Users/1", "version": "W/\"1\"", "status": "201" })
+        );
         assert_eq!(shown["Operations"][1]["status"], "409");
         assert_eq!(shown["Operations"][1]["response"]["scimType"], "uniqueness");
     }

@@ -82,11 +82,7 @@ fn read_foreign(
     merge_extension(attributes, urn, read.into_iter().collect())
 }
 
-fn merge_extension(
-    attributes: &mut Map<String, Value>,
-    urn: &str,
-    read: Map<String, Value>,
-) -> Result<(), ScimError> {
+fn merge_extension(attributes: &mut Map<String, Value>, urn: &str, read: Map<String, Value>) -> Result<(), ScimError> {
     if read.is_empty() {
         return Ok(());
     }

@@ -219,7 +219,8 @@ mod tests {
         }
         let shown = schemas(&everything(), "https://h/s");
         assert!(!has_null(&shown));
-        let urns: Vec<_> = shown["Resources"].as_array().into_iter().flatten().map(|schema| schema["id"].clone()).collect();
+        let urns: Vec<_> =
+            shown["Resources"].as_array().into_iter().flatten().map(|schema| schema["id"].clone()).collect();
         assert_eq!(urns, [USER, GROUP, ENTERPRISE_USER]);
         let user = schema(&everything(), "https://h/s", USER).expect("the user schema");
         let user_name = &user["attributes"][0];

@@ -62,7 +62,7 @@ macro_rules! constructors {
         impl ScimError {
             $($(#[$doc])*
             #[must_use]
-            pub fn $name(detail: impl Into<String>) -> Self {
+            pub fn $name<T: Into<String>>(detail: T) -> Self {
                 Self { status: $status, scim_type: $scim_type, detail: detail.into() }
             })*
         }

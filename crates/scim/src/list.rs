@@ -63,7 +63,9 @@ impl ListQuery {
         limits: PageLimits,
         quirks: &mut Quirks,
     ) -> Result<Self, ScimError> {
-        let text = |name: &str| pairs.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
+        let text = |name: &str| {
+            pairs.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+        };
         Asked {
             filter: text("filter"),
             start_index: text("startIndex"),
@@ -136,8 +138,8 @@ impl Asked {
         let by_cursor = self.cursor.is_some();
         let count = match &self.count {
             Some(count) => {
-                let wrong = if by_cursor { ScimError::invalid_count } else { ScimError::invalid_value };
-                let count = integer(count).ok_or_else(|| wrong("count must be an integer".into()))?;
+                let wrong = if by_cursor { ScimError::invalid_count::<&str> } else { ScimError::invalid_value };
+                let count = integer(count).ok_or_else(|| wrong("count must be an integer"))?;
                 usize::try_from(count).map_or(0, |count| count.min(limits.max))
             }
             None => limits.default.min(limits.max),
@@ -292,10 +294,16 @@ mod tests {
             "schemas": [SEARCH_SCHEMA], "filter": "userName sw \"a\"", "startIndex": 11, "count": 10, "sortBy": "emails",
             "sortOrder": "Descending", "attributes": ["userName", "name.givenName"], "excludedAttributes": null,
         });
-        let by_search = ListQuery::from_search(ResourceKind::User, &body, LIMITS, &mut Quirks::new()).expect("a search");
-        let by_get = query("filter=userName%20sw%20%22a%22&startIndex=11&count=10&sortBy=emails&sortOrder=descending&attributes=userName,name.givenName&aadOptscim062020");
+        let by_search =
+            ListQuery::from_search(ResourceKind::User, &body, LIMITS, &mut Quirks::new()).expect("a search");
+        let by_get = query(
+            "filter=userName%20sw%20%22a%22&startIndex=11&count=10&sortBy=emails&sortOrder=descending&attributes=userName,name.givenName&aadOptscim062020",
+        );
         assert_eq!(Ok(&by_search), by_get.as_ref());
-        assert_eq!(by_search.sort.map(|sort| (sort.by.to_string(), sort.descending)), Some(("emails.value".into(), true)));
+        assert_eq!(
+            by_search.sort.map(|sort| (sort.by.to_string(), sort.descending)),
+            Some(("emails.value".into(), true))
+        );
         for bad in [json!([]), json!({ "filter": {} }), json!({ "attributes": [1] }), json!({ "count": "x" })] {
             assert!(ListQuery::from_search(ResourceKind::User, &bad, LIMITS, &mut Quirks::new()).is_err(), "{bad}");
         }
@@ -308,7 +316,8 @@ mod tests {
             shown,
             json!({ "schemas": [LIST_SCHEMA], "totalResults": 0, "itemsPerPage": 0, "startIndex": 1, "Resources": [] })
         );
-        let shown = list_response(Page { resources: vec![json!({})], next_cursor: Some("n".into()), ..Page::default() });
+        let shown =
+            list_response(Page { resources: vec![json!({})], next_cursor: Some("n".into()), ..Page::default() });
         assert_eq!(shown, json!({ "schemas": [LIST_SCHEMA], "itemsPerPage": 1, "nextCursor": "n", "Resources": [{}] }));
     }
 }

@@ -251,7 +251,21 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", ".", "foo", "name.", "name.foo", "a b", "name..x", "urn:", "urn:x", "userName.x", "9a", "ä", "name.a.b"] {
+        for text in [
+            "",
+            ".",
+            "foo",
+            "name.",
+            "name.foo",
+            "a b",
+            "name..x",
+            "urn:",
+            "urn:x",
+            "userName.x",
+            "9a",
+            "ä",
+            "name.a.b",
+        ] {
             assert!(user_path(text).is_err(), "{text}");
         }
     }

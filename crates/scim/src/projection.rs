@@ -72,7 +72,8 @@ impl Projection {
     /// Whether `members.display`, returned on request only, was asked for.
     #[must_use]
     pub fn wants_member_names(&self) -> bool {
-        self.mode == Mode::Only && matches!(self.keep(None, "members"), Keep::OnlySubs(subs) if subs.contains(&"display"))
+        self.mode == Mode::Only
+            && matches!(self.keep(None, "members"), Keep::OnlySubs(subs) if subs.contains(&"display"))
     }
 
     pub(crate) fn wants(&self, attribute: &str) -> bool {
@@ -114,7 +115,9 @@ impl Projection {
         let mut subs = Vec::new();
         for selector in &self.selected {
             let path = match selector {
-                Selector::Schema(urn) if same_extension(urn.as_deref()) => return if only { Keep::Whole } else { Keep::Nothing },
+                Selector::Schema(urn) if same_extension(urn.as_deref()) => {
+                    return if only { Keep::Whole } else { Keep::Nothing };
+                }
                 Selector::Path(path)
                     if same_extension(path.extension.as_deref()) && path.attribute.eq_ignore_ascii_case(attribute) =>
                 {

@@ -197,7 +197,8 @@ mod tests {
         let mut expected = Value::Object(attributes());
         expected["schemas"] = json!([USER, "urn:acme:1.0:User", ENTERPRISE_USER]);
         expected["id"] = "u1".into();
-        expected["groups"] = json!([{ "value": "g1", "$ref": "https://h/scim/v2/s/Groups/g1", "display": "G", "type": "direct" }]);
+        expected["groups"] =
+            json!([{ "value": "g1", "$ref": "https://h/scim/v2/s/Groups/g1", "display": "G", "type": "direct" }]);
         expected["meta"] = json!({
             "resourceType": "User", "created": "2023-11-14T22:13:20.005Z", "lastModified": "2023-11-14T22:14:20.005Z",
             "location": "https://h/scim/v2/s/Users/u1", "version": "W/\"3\"",
@@ -234,7 +235,11 @@ mod tests {
     #[test]
     fn extensions_are_selected_by_urn_or_by_attribute() {
         for (names, key, expected) in [
-            (ENTERPRISE_USER.to_owned(), ENTERPRISE_USER, json!({ "department": "D", "manager": { "value": "m", "$ref": "r" } })),
+            (
+                ENTERPRISE_USER.to_owned(),
+                ENTERPRISE_USER,
+                json!({ "department": "D", "manager": { "value": "m", "$ref": "r" } }),
+            ),
             (format!("{ENTERPRISE_USER}:department"), ENTERPRISE_USER, json!({ "department": "D" })),
             ("manager.value".to_owned(), ENTERPRISE_USER, json!({ "manager": { "value": "m" } })),
             ("urn:acme:1.0:User".to_owned(), "urn:acme:1.0:User", json!({ "floor": 7 })),
@@ -247,7 +252,10 @@ mod tests {
 
     #[test]
     fn excluded_attributes_go_but_for_id_and_schemas() {
-        let left = shown(None, Some(&format!("id,schemas,groups,emails.type,name,{ENTERPRISE_USER}:manager,meta,urn:acme:1.0:User")));
+        let left = shown(
+            None,
+            Some(&format!("id,schemas,groups,emails.type,name,{ENTERPRISE_USER}:manager,meta,urn:acme:1.0:User")),
+        );
         assert_eq!(
             left,
             json!({
@@ -265,13 +273,18 @@ mod tests {
         let group = GroupParts {
             id: "g1",
             attributes: &attributes,
-            members: &[member("u1", MemberKind::User), member("g2", MemberKind::Group), member("x", MemberKind::Unknown)],
+            members: &[
+                member("u1", MemberKind::User),
+                member("g2", MemberKind::Group),
+                member("x", MemberKind::Unknown),
+            ],
             created: DateTime::UNIX_EPOCH,
             last_modified: DateTime::UNIX_EPOCH,
             version: 1,
             location: "https://h/s/Groups/g1",
         };
-        let show = |included, excluded| render_group(&group, &Projection::parse(ResourceKind::Group, included, excluded));
+        let show =
+            |included, excluded| render_group(&group, &Projection::parse(ResourceKind::Group, included, excluded));
         assert_eq!(
             show(None, None)["members"],
             json!([
@@ -280,7 +293,10 @@ mod tests {
                 { "value": "x" },
             ])
         );
-        assert_eq!(show(Some("members.display"), None)["members"], json!([{ "display": "N" }, { "display": "N" }, { "display": "N" }]));
+        assert_eq!(
+            show(Some("members.display"), None)["members"],
+            json!([{ "display": "N" }, { "display": "N" }, { "display": "N" }])
+        );
         assert!(show(None, Some("MEMBERS")).get("members").is_none());
     }
 

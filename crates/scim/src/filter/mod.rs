@@ -28,12 +28,19 @@ pub enum Filter {
     /// `path op value`; on a multi-valued attribute true when any value compares so. `ne` is the exact opposite of `eq`: true
     /// also for an unassigned attribute. Strings are compared folded ([`crate::fold()`]) unless the path is `case_exact`; their
     /// order is that of their UTF-8 bytes.
-    Compare { path: AttrPath, op: CompareOp, value: CompareValue },
+    Compare {
+        path: AttrPath,
+        op: CompareOp,
+        value: CompareValue,
+    },
     /// `path pr`: assigned, and not empty.
     Present(AttrPath),
     /// `path[filter]`: one element of the list fulfils all of the filter. Paths inside are complete (`emails.type`);
     /// a translator working on the element uses their `sub`.
-    ValuePath { path: AttrPath, filter: Box<Filter> },
+    ValuePath {
+        path: AttrPath,
+        filter: Box<Filter>,
+    },
 }
 
 /// A comparison operator.

@@ -109,13 +109,44 @@ fn nonsense_is_an_invalid_filter() {
     let wide = vec!["title pr"; 101].join(" or ");
     let long = format!(r#"title eq "{}""#, "x".repeat(4096));
     for text in [
-        "", " ", "userName", "userName eq", r#"userName is "a""#, r#"userName eq "a"#, r#"userName eq "a" and"#,
-        r#"(userName eq "a""#, r#"userName eq "a")"#, r#"userName eq "a" "b""#, r#"shoeSize eq "43""#, r#"name eq "Ada""#,
-        r#"name.shoe eq "x""#, "active gt true", "active co true", r#"active eq "maybe""#, r#"meta.created co "2026""#,
-        r#"meta.created gt "yesterday""#, r#"userName[type eq "x"]"#, r#"emails[type eq "work""#, r#"emails[emails[type pr]]"#,
-        r#"emails[shoe eq "x"]"#, "not userName pr", "userName sw bare", "userName gt null", r#"x509Certificates gt "a""#,
-        r#"userName eq "\u0000""#, r#"userName eq "\x""#, "emails[]", "()", "and", "title pr or", r#""a" eq title"#,
-        "urn:acme:1.0:User:floor co 7", "ünï eq \"x\"", &deep, &wide, &long,
+        "",
+        " ",
+        "userName",
+        "userName eq",
+        r#"userName is "a""#,
+        r#"userName eq "a"#,
+        r#"userName eq "a" and"#,
+        r#"(userName eq "a""#,
+        r#"userName eq "a")"#,
+        r#"userName eq "a" "b""#,
+        r#"shoeSize eq "43""#,
+        r#"name eq "Ada""#,
+        r#"name.shoe eq "x""#,
+        "active gt true",
+        "active co true",
+        r#"active eq "maybe""#,
+        r#"meta.created co "2026""#,
+        r#"meta.created gt "yesterday""#,
+        r#"userName[type eq "x"]"#,
+        r#"emails[type eq "work""#,
+        r#"emails[emails[type pr]]"#,
+        r#"emails[shoe eq "x"]"#,
+        "not userName pr",
+        "userName sw bare",
+        "userName gt null",
+        r#"x509Certificates gt "a""#,
+        r#"userName eq "\u0000""#,
+        r#"userName eq "\x""#,
+        "emails[]",
+        "()",
+        "and",
+        "title pr or",
+        r#""a" eq title"#,
+        "urn:acme:1.0:User:floor co 7",
+        "ünï eq \"x\"",
+        &deep,
+        &wide,
+        &long,
     ] {
         let error = parse(text).expect_err(text);
         assert_eq!((error.status, error.scim_type), (400, Some(ScimType::InvalidFilter)), "{text}");
@@ -131,7 +162,8 @@ fn the_deepest_allowed_filter_parses() {
 fn value_for(kind: crate::schema::Kind) -> BoxedStrategy<(CompareOp, CompareValue)> {
     use crate::schema::Kind;
     let equal = prop_oneof![Just(CompareOp::Eq), Just(CompareOp::Ne)];
-    let order = prop_oneof![equal.clone(), Just(CompareOp::Gt), Just(CompareOp::Ge), Just(CompareOp::Lt), Just(CompareOp::Le)];
+    let order =
+        prop_oneof![equal.clone(), Just(CompareOp::Gt), Just(CompareOp::Ge), Just(CompareOp::Lt), Just(CompareOp::Le)];
     let part = prop_oneof![Just(CompareOp::Co), Just(CompareOp::Sw), Just(CompareOp::Ew)];
     match kind {
         Kind::Boolean => (equal, any::<bool>().prop_map(CompareValue::Boolean)).boxed(),
@@ -141,7 +173,9 @@ fn value_for(kind: crate::schema::Kind) -> BoxedStrategy<(CompareOp, CompareValu
             })
             .boxed(),
         Kind::Any => (order, any::<i64>().prop_map(|number| CompareValue::Number(number.into()))).boxed(),
-        _ => (prop_oneof![order, part], "[^\\x00]{0,12}").prop_map(|(op, text)| (op, CompareValue::String(text))).boxed(),
+        _ => {
+            (prop_oneof![order, part], "[^\\x00]{0,12}").prop_map(|(op, text)| (op, CompareValue::String(text))).boxed()
+        }
     }
 }
 
@@ -150,7 +184,8 @@ fn comparison(names: &'static [&'static str]) -> BoxedStrategy<Filter> {
         .prop_flat_map(|name| {
             let path = AttrPath::resolve(ResourceKind::User, name, &mut Quirks::new()).expect("a path");
             let present = Just(Filter::Present(path.clone()));
-            let compare = value_for(path.kind).prop_map(move |(op, value)| Filter::Compare { path: path.clone(), op, value });
+            let compare =
+                value_for(path.kind).prop_map(move |(op, value)| Filter::Compare { path: path.clone(), op, value });
             prop_oneof![1 => present, 4 => compare]
         })
         .boxed()
@@ -169,8 +204,16 @@ fn nested(leaf: BoxedStrategy<Filter>) -> BoxedStrategy<Filter> {
 
 fn any_filter() -> BoxedStrategy<Filter> {
     let plain = comparison(&[
-        "userName", "externalId", "name.givenName", "active", "meta.created", "emails.value", "emails.primary", "manager.value",
-        "urn:acme:hr:1.0:User:floor", "urn:acme:hr:1.0:User:badge.colour",
+        "userName",
+        "externalId",
+        "name.givenName",
+        "active",
+        "meta.created",
+        "emails.value",
+        "emails.primary",
+        "manager.value",
+        "urn:acme:hr:1.0:User:floor",
+        "urn:acme:hr:1.0:User:badge.colour",
     ]);
     let inside = nested(comparison(&["emails.value", "emails.type", "emails.primary"])).prop_map(|filter| {
         let path = AttrPath::resolve(ResourceKind::User, "emails", &mut Quirks::new()).expect("a path");

@@ -205,8 +205,7 @@ fn edit_elements(
             drop_hollow(path, list);
         }
         Edit::Merge(members) => {
-            let selected: Vec<usize> =
-                (0..list.len()).filter(|place| filter.matches_element(&list[*place])).collect();
+            let selected: Vec<usize> = (0..list.len()).filter(|place| filter.matches_element(&list[*place])).collect();
             for place in &selected {
                 merge(&mut list[*place], members);
                 keep_one_primary(list, Some(*place), quirks);

@@ -100,7 +100,9 @@ pub(super) fn merged<'a>(changes: impl Iterator<Item = &'a GroupChange>) -> Vec<
     for change in changes {
         match (merged.last_mut(), change) {
             (Some(GroupChange::AddMembers(before)), GroupChange::AddMembers(more)) => before.extend_from_slice(more),
-            (Some(GroupChange::RemoveMembers(before)), GroupChange::RemoveMembers(more)) => before.extend_from_slice(more),
+            (Some(GroupChange::RemoveMembers(before)), GroupChange::RemoveMembers(more)) => {
+                before.extend_from_slice(more)
+            }
             _ => merged.push(change.clone()),
         }
     }

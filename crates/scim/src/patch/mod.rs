@@ -100,7 +100,11 @@ impl PatchRequest {
 /// # Errors
 /// `invalidValue` when the outcome is no valid user (no `userName`), `noTarget` for a filter that selects nothing and
 /// from which nothing can be created.
-pub fn apply_to_user(user: &UserResource, patch: &PatchRequest, quirks: &mut Quirks) -> Result<UserResource, ScimError> {
+pub fn apply_to_user(
+    user: &UserResource,
+    patch: &PatchRequest,
+    quirks: &mut Quirks,
+) -> Result<UserResource, ScimError> {
     UserResource::checked(apply::apply(user.attributes(), &patch.changes, quirks)?)
 }
 
@@ -108,7 +112,11 @@ pub fn apply_to_user(user: &UserResource, patch: &PatchRequest, quirks: &mut Qui
 ///
 /// # Errors
 /// `invalidValue` when the outcome is no valid group (no `displayName`).
-pub fn apply_to_group(group: &GroupResource, patch: &PatchRequest, quirks: &mut Quirks) -> Result<GroupResource, ScimError> {
+pub fn apply_to_group(
+    group: &GroupResource,
+    patch: &PatchRequest,
+    quirks: &mut Quirks,
+) -> Result<GroupResource, ScimError> {
     GroupResource::checked(apply::apply(group.attributes(), &patch.changes, quirks)?)
 }
 

@@ -36,7 +36,10 @@ pub(super) fn parse(
         _ => return Err(ScimError::invalid_syntax("Operations must be a list of at least one operation")),
     };
     if operations.len() > limits.patch_operations {
-        return Err(ScimError::too_large(format!("at most {} operations are taken in one PATCH", limits.patch_operations)));
+        return Err(ScimError::too_large(format!(
+            "at most {} operations are taken in one PATCH",
+            limits.patch_operations
+        )));
     }
     let mut reader = Reader { kind, quirks, changes: Vec::new(), members_left: limits.members_per_request, limits };
     for operation in operations {
@@ -134,7 +137,8 @@ impl Reader<'_> {
         if op != Op::Remove && value.is_none() {
             return Err(ScimError::invalid_value(format!("the operation on {} has no value", quoted(path))));
         }
-        let custom_extension = is_urn(path) && !path.contains('[') && (op == Op::Remove || matches!(value, Some(Value::Object(_))));
+        let custom_extension =
+            is_urn(path) && !path.contains('[') && (op == Op::Remove || matches!(value, Some(Value::Object(_))));
         match target(self.kind, path, self.quirks) {
             Ok(Target::Attribute { resolved, .. }) if is_read_only(&resolved) => {
                 Err(ScimError::mutability(format!("{} is read-only", resolved.path)))
@@ -165,7 +169,9 @@ impl Reader<'_> {
         match target {
             Target::Resource => self.without_path(op, value),
             Target::Extension(schema) => self.at_extension(op, schema, value),
-            Target::Attribute { resolved, filter } if resolved.path.core().is_some_and(|(name, _)| name == "members") => {
+            Target::Attribute { resolved, filter }
+                if resolved.path.core().is_some_and(|(name, _)| name == "members") =>
+            {
                 members::read(self, op, &resolved, filter, value)
             }
             Target::Attribute { resolved, filter: Some(filter) } => self.at_elements(op, resolved, filter, value),
@@ -284,7 +290,7 @@ impl Reader<'_> {
             return Ok(());
         }
         let read = match value {
-            Some(value) if op != Op::Remove => read_value(sub, &path.to_string(), value, self.quirks)?,
+            Some(value) if op != Op::Remove => self.read_sub_attribute(sub, &path, value)?,
             _ => None,
         };
         // Another manager: what was said of the former does not hold for the new one.
@@ -311,26 +317,39 @@ impl Reader<'_> {
     ) -> Result<(), ScimError> {
         let Resolved { path, attribute, sub } = resolved;
         let given = value.filter(|value| op != Op::Remove && !value.is_null());
-        let edit = match (given, &path.sub) {
+        let read = match (given, &path.sub) {
+            (None, _) => None,
+            (Some(value), None) => self.one_element(attribute, &path, value)?,
+            (Some(value), Some(name)) => match sub {
+                Some(sub) => self.read_sub_attribute(sub, &path, value)?,
+                None => read_any(value, name, self.quirks)?,
+            }
+            .map(|value| Map::from_iter([(name.to_string(), value)])),
+        };
+        let edit = match (read, &path.sub) {
+            (Some(members), _) => Edit::Merge(members),
             (None, _) if op == Op::Add => return Ok(()),
             (None, Some(sub)) => Edit::Unset(sub.to_string()),
             (None, None) => Edit::Remove,
-            (Some(value), Some(name)) => {
-                let read = match sub {
-                    Some(sub) => read_value(sub, &path.to_string(), value, self.quirks)?,
-                    None => read_any(value, name, self.quirks)?,
-                };
-                let Some(value) = read else { return Ok(()) };
-                Edit::Merge(Map::from_iter([(name.to_string(), value)]))
-            }
-            (Some(value), None) => match self.one_element(attribute, &path, value)? {
-                Some(element) => Edit::Merge(element),
-                None => return Ok(()),
-            },
         };
         let path = AttrPath { sub: None, ..path };
         self.changes.push(Change::Elements { path, filter, edit });
         Ok(())
+    }
+
+    /// The value of a sub-attribute; an empty `value` is none.
+    fn read_sub_attribute(
+        &mut self,
+        sub: &'static Attribute,
+        path: &AttrPath,
+        value: Value,
+    ) -> Result<Option<Value>, ScimError> {
+        let read = read_value(sub, &path.to_string(), value, self.quirks)?;
+        if sub.name == "value" && read.as_ref().is_some_and(|value| value == "") {
+            self.quirks.note(Quirk::EmptyValue);
+            return Ok(None);
+        }
+        Ok(read)
     }
 
     /// The value for a selected element: an object, a bare value, or a list of one.

@@ -35,9 +35,8 @@ pub(super) fn target(kind: ResourceKind, text: &str, quirks: &mut Quirks) -> Res
     if !selectable {
         return Err(malformed(format!("{} has no elements to select", quoted(name))).into());
     }
-    let (inside, behind) = rest
-        .rsplit_once(']')
-        .ok_or_else(|| malformed(format!("{} has no closing bracket", quoted(text))))?;
+    let (inside, behind) =
+        rest.rsplit_once(']').ok_or_else(|| malformed(format!("{} has no closing bracket", quoted(text))))?;
     let filter = parse_element(kind, &list, inside, quirks)?;
     let resolved = match behind.strip_prefix('.') {
         Some(sub) => list.with_sub(sub, quirks)?,

@@ -79,7 +79,11 @@ fn read_member(member: Value, quirks: &mut Quirks) -> Result<MemberRef, ScimErro
         Value::Object(member) => {
             let value = match get_ignore_case(&member, "value") {
                 Some(Value::String(value)) => checked_id(value.clone())?,
-                _ => return Err(ScimError::invalid_value("members: each member needs a value, the id of a user or group")),
+                _ => {
+                    return Err(ScimError::invalid_value(
+                        "members: each member needs a value, the id of a user or group",
+                    ));
+                }
             };
             let display = text(&member, "display", quirks)?;
             Ok(MemberRef { value, kind: member_kind(&member, quirks)?, display })
@@ -104,7 +108,8 @@ fn member_kind(member: &Map<String, Value>, quirks: &mut Quirks) -> Result<Membe
         _ => MemberKind::Unknown,
     };
     let reference = text(member, "$ref", quirks)?.unwrap_or_default();
-    let refers_to = |collection: &str| reference.rsplit('/').nth(1).is_some_and(|part| part.eq_ignore_ascii_case(collection));
+    let refers_to =
+        |collection: &str| reference.rsplit('/').nth(1).is_some_and(|part| part.eq_ignore_ascii_case(collection));
     Ok(match by_type {
         MemberKind::Unknown if refers_to("Users") => MemberKind::User,
         MemberKind::Unknown if refers_to("Groups") => MemberKind::Group,
@@ -137,7 +142,9 @@ mod tests {
 
     #[test]
     fn members_come_in_many_forms() {
-        let members = read(json!([{ "$ref": null, "value": "a" }, "b", { "VALUE": "c", "type": "group", "display": "C" }])).expect("members");
+        let members =
+            read(json!([{ "$ref": null, "value": "a" }, "b", { "VALUE": "c", "type": "group", "display": "C" }]))
+                .expect("members");
         let group = MemberRef { value: "c".into(), kind: MemberKind::Group, display: Some("C".into()) };
         assert_eq!(members, [MemberRef::of_id("a"), MemberRef::of_id("b"), group]);
         assert_eq!(read(json!({ "value": "a" })), Ok(vec![MemberRef::of_id("a")]));

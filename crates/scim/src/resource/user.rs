@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn trap4_string_booleans_are_read_as_booleans() {
-        let (user, quirks) = read(json!({ "userName": "a", "active": "False", "emails": [{"value": "a@x.de", "primary": "True"}] }));
+        let (user, quirks) =
+            read(json!({ "userName": "a", "active": "False", "emails": [{"value": "a@x.de", "primary": "True"}] }));
         assert!(!user.active());
         assert_eq!(user.attributes()["emails"][0]["primary"], json!(true));
         assert_eq!(quirks.count(Quirk::StringBoolean), 2);
@@ -190,8 +191,7 @@ mod tests {
 
     #[test]
     fn of_two_primaries_one_is_kept() {
-        let (user, quirks) =
-            read(json!({ "userName": "a", "emails": [
+        let (user, quirks) = read(json!({ "userName": "a", "emails": [
                 {"value": "1@x.de"}, {"value": "2@x.de", "primary": true}, {"value": "3@x.de", "primary": true}] }));
         assert_eq!(user.email(), Some("2@x.de"));
         assert_eq!(user.attributes()["emails"][2]["primary"], json!(false));
@@ -230,7 +230,10 @@ mod tests {
             (json!({ "userName": "a", "name": "Ada" }), "name must be an object"),
             (json!({ "userName": "a", "name": { "givenName": [] } }), "name: givenName must be a string"),
             (json!({ "userName": "a", "emails": [7] }), "emails must be an object"),
-            (json!({ "userName": "a", "emails": [{ "value": "nobody" }] }), "emails: the primary value is not an email address"),
+            (
+                json!({ "userName": "a", "emails": [{ "value": "nobody" }] }),
+                "emails: the primary value is not an email address",
+            ),
             (json!({ "userName": "a", ENTERPRISE_USER: 1 }), &format!("{ENTERPRISE_USER} must be an object")),
             (json!({ "userName": "a", "roles": vec!["r"; 501] }), "roles has 501 values; at most 500 are kept"),
         ] {

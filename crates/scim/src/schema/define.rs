@@ -63,11 +63,7 @@ pub(super) const fn reference(
     Attribute { reference_types, ..attribute(name, description, Kind::Reference).exact() }
 }
 
-pub(super) const fn complex(
-    name: &'static str,
-    description: &'static str,
-    sub: &'static [Attribute],
-) -> Attribute {
+pub(super) const fn complex(name: &'static str, description: &'static str, sub: &'static [Attribute]) -> Attribute {
     Attribute { sub, ..attribute(name, description, Kind::Complex) }
 }
 
@@ -75,8 +71,7 @@ pub(super) const fn complex(
 pub(super) const DISPLAY: Attribute = string("display", "Name for people to read");
 
 /// The sub-attribute `primary` of a multi-valued attribute (RFC 7643 §2.4).
-pub(super) const PRIMARY: Attribute =
-    boolean("primary", "Whether this is the preferred value; at most one value is");
+pub(super) const PRIMARY: Attribute = boolean("primary", "Whether this is the preferred value; at most one value is");
 
 /// The sub-attribute `type` of a multi-valued attribute (RFC 7643 §2.4).
 pub(super) const fn type_of(canonical_values: &'static [&'static str]) -> Attribute {

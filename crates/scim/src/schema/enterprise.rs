@@ -3,12 +3,8 @@
 use super::define::{complex, reference, string};
 use super::{Attribute, ENTERPRISE_USER, Schema};
 
-pub(super) static SCHEMA: Schema = Schema {
-    urn: ENTERPRISE_USER,
-    name: "EnterpriseUser",
-    description: "Enterprise User",
-    attributes: ATTRIBUTES,
-};
+pub(super) static SCHEMA: Schema =
+    Schema { urn: ENTERPRISE_USER, name: "EnterpriseUser", description: "Enterprise User", attributes: ATTRIBUTES };
 
 const ATTRIBUTES: &[Attribute] = &[
     string("employeeNumber", "Number or code of the employee"),

@@ -1,13 +1,12 @@
 //! The core User (RFC 7643 §4.1).
 
-use super::define::{
-    DISPLAY, PRIMARY, binary, boolean, complex, reference, string, type_of,
-};
+use super::define::{DISPLAY, PRIMARY, binary, boolean, complex, reference, string, type_of};
 use super::{Attribute, Schema, USER};
 
 const WORK_HOME_OTHER: &[&str] = &["work", "home", "other"];
 
-pub(super) static SCHEMA: Schema = Schema { urn: USER, name: "User", description: "User Account", attributes: ATTRIBUTES };
+pub(super) static SCHEMA: Schema =
+    Schema { urn: USER, name: "User", description: "User Account", attributes: ATTRIBUTES };
 
 const ATTRIBUTES: &[Attribute] = &[
     string("userName", "Unique name the user signs in with, usually an email address").required().unique(),
@@ -64,12 +63,7 @@ const ATTRIBUTES: &[Attribute] = &[
     complex(
         "photos",
         "Pictures of the user",
-        &[
-            reference("value", "URL of a picture", &["external"]),
-            DISPLAY,
-            type_of(&["photo", "thumbnail"]),
-            PRIMARY,
-        ],
+        &[reference("value", "URL of a picture", &["external"]), DISPLAY, type_of(&["photo", "thumbnail"]), PRIMARY],
     )
     .multi(),
     complex(
@@ -94,7 +88,10 @@ const ATTRIBUTES: &[Attribute] = &[
             string("value", "Identifier of the group").exact().read_only(),
             reference("$ref", "URI of the group", &["User", "Group"]).read_only(),
             string("display", "Name of the group").read_only(),
-            Attribute { canonical_values: &["direct", "indirect"], ..string("type", "How the user is a member").read_only() },
+            Attribute {
+                canonical_values: &["direct", "indirect"],
+                ..string("type", "How the user is a member").read_only()
+            },
         ],
     )
     .multi()
