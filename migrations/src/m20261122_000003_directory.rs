@@ -1,7 +1,7 @@
 //! The directory (desired state) and the log of what was touched in it.
 
 use crate::column::{
-    flag, index, int, json, table, tenant_table, text, text_null, time, time_null, to_row, to_tenant, uuid, uuid_null,
+    flag, index, int, json, json_null, table, tenant_table, text, text_null, time, time_null, to_row, to_tenant, uuid, uuid_null,
 };
 use sea_orm_migration::prelude::*;
 
@@ -37,11 +37,14 @@ async fn users(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(text_null("external_id"))
         .col(text_null("email"))
         .col(text_null("email_folded"))
+        .col(text_null("second_email_folded"))
+        .col(flag("more_emails"))
         .col(text_null("display_name"))
         .col(text_null("given_name"))
         .col(text_null("family_name"))
         .col(flag("active"))
         .col(json("attributes"))
+        .col(json_null("folded"))
         .col(int("version"))
         .col(time("created_at"))
         .col(time("modified_at"))
@@ -53,6 +56,12 @@ async fn users(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         index("directory_users", "directory_users_user_name", &["source_id", "user_name_folded"]).unique().and_where(live()),
         index("directory_users", "directory_users_external_id", &["source_id", "external_id"]).and_where(live()),
         index("directory_users", "directory_users_email", &["source_id", "email_folded"]).and_where(live()),
+        index("directory_users", "directory_users_second_email", &["source_id", "second_email_folded"])
+            .and_where(live())
+            .and_where(Expr::col("second_email_folded").is_not_null()),
+        index("directory_users", "directory_users_more_emails", &["source_id", "more_emails"])
+            .and_where(live())
+            .and_where(Expr::col("more_emails").eq(true)),
         index("directory_users", "directory_users_page", &["source_id", "id"]).and_where(live()),
     ] {
         manager.create_index(index.to_owned()).await?;
@@ -67,6 +76,7 @@ async fn groups(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(text("display_name_folded"))
         .col(text_null("external_id"))
         .col(json("attributes"))
+        .col(json_null("folded"))
         .col(int("version"))
         .col(time("created_at"))
         .col(time("modified_at"))

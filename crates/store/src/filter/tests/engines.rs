@@ -1,0 +1,52 @@
+//! A fresh SQLite file always; with `DATABASE_URL` (Postgres) a fresh database there too, dropped in the end.
+
+use rollcall_core::clock::Clock;
+use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use std::time::Duration;
+use uuid::Uuid;
+
+use crate::{Store, StoreConfig};
+
+/// Runs a check on each engine there is.
+pub(super) async fn on_each_engine(check: impl AsyncFn(Store, &'static str)) {
+    let file = std::env::temp_dir().join(format!("rollcall-filter-{}.db", unique()));
+    let store = connect(format!("sqlite://{}", file.display())).await;
+    check(store.clone(), "SQLite").await;
+    store.close().await;
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", file.display()));
+    }
+    let Ok(server) = std::env::var("DATABASE_URL") else { return };
+    let name = format!("rollcall_filter_{}", unique());
+    run(&server, format!("CREATE DATABASE {name}")).await;
+    let store = connect(with_database(&server, &name)).await;
+    check(store.clone(), "Postgres").await;
+    store.close().await;
+    run(&server, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+}
+
+fn unique() -> String {
+    Clock::System.new_id::<Uuid>().simple().to_string()
+}
+
+/// A store whose clock stands where its tests put it.
+async fn connect(url: String) -> Store {
+    let clock = Clock::manual(chrono::DateTime::from_timestamp(1_790_000_000, 123_456_000).expect("in range"));
+    let config = StoreConfig { url, max_connections: 4, acquire_timeout: Duration::from_secs(30) };
+    let store = Store::connect(&config, clock).await.expect("a database");
+    store.migrate().await.expect("the schema");
+    store
+}
+
+async fn run(server: &str, sql: String) {
+    let mut connection = PgConnection::connect(server).await.expect("DATABASE_URL");
+    connection.execute(AssertSqlSafe(sql)).await.expect("a statement of the test");
+    connection.close().await.expect("an end");
+}
+
+fn with_database(server: &str, name: &str) -> String {
+    let (address, options) = server.split_once('?').unwrap_or((server, ""));
+    let start = address.find("://").map_or(0, |place| place + 3);
+    let end = address[start..].find('/').map_or(address.len(), |place| start + place);
+    format!("{}/{name}?{options}", &address[..end])
+}
