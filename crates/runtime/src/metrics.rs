@@ -6,20 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder, core::Collector,
+    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder, core::Collector,
 };
 
 use crate::queue::Lane;
 
 /// Upper bounds in seconds for an HTTP request.
-const HTTP_BUCKETS: &[f64] = &[
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-];
+const HTTP_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Upper bounds in seconds for one reconcile of one tenant.
-const RECONCILE_BUCKETS: &[f64] = &[
-    0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
-];
+const RECONCILE_BUCKETS: &[f64] =
+    &[0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 /// Why a wake-up did not reach the broker. The sweep finds its tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,10 +118,7 @@ impl Metrics {
             queue_depth: register(
                 &registry,
                 IntGaugeVec::new(
-                    opts(
-                        "queue_depth",
-                        "Wake-ups ready in the queue, not counting those being handled.",
-                    ),
+                    opts("queue_depth", "Wake-ups ready in the queue, not counting those being handled."),
                     &["queue"],
                 )?,
             )?,
@@ -166,81 +160,44 @@ impl Metrics {
                 "Cache calls that failed and fell through.",
                 &["operation"],
             )?,
-            rate_limited: counters(
-                &registry,
-                "rate_limited_total",
-                "Requests refused by a rate limit.",
-                &["service"],
-            )?,
+            rate_limited: counters(&registry, "rate_limited_total", "Requests refused by a rate limit.", &["service"])?,
             registry,
         };
         #[cfg(target_os = "linux")]
-        series.registry.register(Box::new(
-            prometheus::process_collector::ProcessCollector::for_self(),
-        ))?;
-        Ok(Self {
-            series: Arc::new(series),
-        })
+        series.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        Ok(Self { series: Arc::new(series) })
     }
 
     /// One HTTP request answered. `route` is the pattern (`/scim/v2/{source}/Users/{id}`), never the path.
-    pub fn http_request(
-        &self,
-        service: &str,
-        route: &str,
-        method: &str,
-        status: u16,
-        took: Duration,
-    ) {
+    pub fn http_request(&self, service: &str, route: &str, method: &str, status: u16, took: Duration) {
         let mut digits = [0_u8; 5];
-        self.series
-            .http_requests
-            .with_label_values(&[service, route, method, decimal(status, &mut digits)])
-            .inc();
-        self.series
-            .http_duration
-            .with_label_values(&[service, route])
-            .observe(took.as_secs_f64());
+        self.series.http_requests.with_label_values(&[service, route, method, decimal(status, &mut digits)]).inc();
+        self.series.http_duration.with_label_values(&[service, route]).observe(took.as_secs_f64());
     }
 
     /// The queue took a wake-up over (RabbitMQ: confirmed it).
     pub fn wakeup_published(&self, lane: Lane) {
-        self.series
-            .wakeups_published
-            .with_label_values(&[lane.name()])
-            .inc();
+        self.series.wakeups_published.with_label_values(&[lane.name()]).inc();
     }
 
     /// A wake-up merged into one that was still waiting.
     pub fn wakeup_coalesced(&self, lane: Lane) {
-        self.series
-            .wakeups_coalesced
-            .with_label_values(&[lane.name()])
-            .inc();
+        self.series.wakeups_coalesced.with_label_values(&[lane.name()]).inc();
     }
 
     /// A wake-up did not reach the queue.
     pub fn wakeup_lost(&self, lane: Lane, reason: LostReason) {
-        self.series
-            .wakeups_lost
-            .with_label_values(&[lane.name(), reason.label()])
-            .inc();
+        self.series.wakeups_lost.with_label_values(&[lane.name(), reason.label()]).inc();
     }
 
-    /// A wake-up was handled; `outcome` is `done`, `retry`, `dead`, `malformed` or `handed_back`.
+    /// A wake-up was handled; `outcome` is `done`, `retry`, `malformed` or `handed_back`.
     pub(crate) fn wakeup_received(&self, lane: Lane, outcome: &'static str) {
-        self.series
-            .wakeups_received
-            .with_label_values(&[lane.name(), outcome])
-            .inc();
+        self.series.wakeups_received.with_label_values(&[lane.name(), outcome]).inc();
     }
 
     /// Wake-ups ready in a lane's queue.
     pub fn set_queue_depth(&self, lane: Lane, ready: u64) {
-        self.series
-            .queue_depth
-            .with_label_values(&[lane.name()])
-            .set(gauge(ready));
+        self.series.queue_depth.with_label_values(&[lane.name()]).set(gauge(ready));
     }
 
     /// Messages in the dead letter queue.
@@ -255,14 +212,8 @@ impl Metrics {
 
     /// One reconcile ended; `outcome` is a fixed word of the worker (`applied`, `held`, `empty`, `failed`, …).
     pub fn reconcile(&self, lane: Lane, outcome: &'static str, took: Duration) {
-        self.series
-            .reconcile_outcomes
-            .with_label_values(&[outcome])
-            .inc();
-        self.series
-            .reconcile_duration
-            .with_label_values(&[lane.name()])
-            .observe(took.as_secs_f64());
+        self.series.reconcile_outcomes.with_label_values(&[outcome]).inc();
+        self.series.reconcile_duration.with_label_values(&[lane.name()]).observe(took.as_secs_f64());
     }
 
     /// A guard held a run.
@@ -277,10 +228,7 @@ impl Metrics {
 
     /// A cache call failed; `operation` is a fixed word.
     pub fn cache_error(&self, operation: &'static str) {
-        self.series
-            .cache_errors
-            .with_label_values(&[operation])
-            .inc();
+        self.series.cache_errors.with_label_values(&[operation]).inc();
     }
 
     /// A request was refused by a rate limit.
@@ -302,20 +250,12 @@ fn opts(name: &str, help: &str) -> Opts {
     Opts::new(name, help).namespace("rollcall")
 }
 
-fn register<C: Collector + Clone + 'static>(
-    registry: &Registry,
-    collector: C,
-) -> Result<C, prometheus::Error> {
+fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, prometheus::Error> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
 }
 
-fn counters(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> Result<IntCounterVec, prometheus::Error> {
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
     register(registry, IntCounterVec::new(opts(name, help), labels)?)
 }
 
@@ -326,10 +266,7 @@ fn seconds(
     labels: &[&str],
     buckets: &[f64],
 ) -> Result<HistogramVec, prometheus::Error> {
-    let opts = HistogramOpts {
-        common_opts: opts(name, help),
-        buckets: buckets.to_vec(),
-    };
+    let opts = HistogramOpts { common_opts: opts(name, help), buckets: buckets.to_vec() };
     register(registry, HistogramVec::new(opts, labels)?)
 }
 
@@ -357,13 +294,7 @@ mod tests {
     #[test]
     fn every_series_is_rendered_with_its_labels() {
         let metrics = Metrics::new().unwrap();
-        metrics.http_request(
-            "ingest",
-            "/scim/v2/{source}/Users",
-            "POST",
-            201,
-            Duration::from_millis(3),
-        );
+        metrics.http_request("ingest", "/scim/v2/{source}/Users", "POST", 201, Duration::from_millis(3));
         metrics.wakeup_published(Lane::Push);
         metrics.wakeup_lost(Lane::Bulk, LostReason::Timeout);
         metrics.set_queue_depth(Lane::Push, 7);

@@ -25,10 +25,7 @@ pub fn on_signal() -> io::Result<CancellationToken> {
 
 async fn cancel_on_signal(mut terminate: Signal, mut interrupt: Signal, token: CancellationToken) {
     let name = next_signal(&mut terminate, &mut interrupt).await;
-    tracing::info!(
-        signal = name,
-        "stopping; a second signal ends the process at once"
-    );
+    tracing::info!(signal = name, "stopping; a second signal ends the process at once");
     token.cancel();
     let name = next_signal(&mut terminate, &mut interrupt).await;
     tracing::warn!(signal = name, "second signal: ending without draining");
@@ -68,9 +65,7 @@ impl Readiness {
     /// All parts are up. No effect once the process is stopping.
     pub fn set_ready(&self) {
         // A failed exchange means "stopping already" or "ready already": both are kept.
-        let _ = self
-            .phase
-            .compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);
+        let _ = self.phase.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// The process drains from here on.

@@ -25,15 +25,8 @@ pub struct Rate {
 impl Rate {
     /// Within the bounds in which the arithmetic is exact.
     pub(super) fn bounded(self) -> Self {
-        let per_second = if self.per_second.is_nan() {
-            0.001
-        } else {
-            self.per_second.clamp(0.001, 1_000_000.0)
-        };
-        Self {
-            per_second,
-            burst: self.burst.clamp(1, 1_000_000),
-        }
+        let per_second = if self.per_second.is_nan() { 0.001 } else { self.per_second.clamp(0.001, 1_000_000.0) };
+        Self { per_second, burst: self.burst.clamp(1, 1_000_000) }
     }
 
     /// Time between two requests at the sustained rate.
@@ -60,9 +53,7 @@ pub(super) struct LocalLimits {
 
 impl Default for LocalLimits {
     fn default() -> Self {
-        Self {
-            cells: Mutex::new(LruCache::new(CAPACITY)),
-        }
+        Self { cells: Mutex::new(LruCache::new(CAPACITY)) }
     }
 }
 
@@ -78,11 +69,7 @@ impl LocalLimits {
                     Some(cell) => cell,
                     // Unreachable with a capacity above zero; refusing would be worse than one request too many.
                     None => {
-                        return RateDecision {
-                            allowed: true,
-                            remaining: 0,
-                            retry_after: Duration::ZERO,
-                        };
+                        return RateDecision { allowed: true, remaining: 0, retry_after: Duration::ZERO };
                     }
                 }
             }
@@ -104,56 +91,28 @@ fn decide(ahead: Duration, rate: Rate) -> (RateDecision, Duration) {
     let advanced = ahead + interval;
     if advanced > tolerance {
         let retry_after = advanced - tolerance;
-        return (
-            RateDecision {
-                allowed: false,
-                remaining: 0,
-                retry_after,
-            },
-            ahead,
-        );
+        return (RateDecision { allowed: false, remaining: 0, retry_after }, ahead);
     }
     let remaining = (tolerance - advanced).as_nanos() / interval.as_nanos().max(1);
     let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
-    (
-        RateDecision {
-            allowed: true,
-            remaining,
-            retry_after: Duration::ZERO,
-        },
-        advanced,
-    )
+    (RateDecision { allowed: true, remaining, retry_after: Duration::ZERO }, advanced)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate {
-        per_second: 10.0,
-        burst: 3,
-    };
+    const RATE: Rate = Rate { per_second: 10.0, burst: 3 };
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_then_the_sustained_rate_then_refill() {
         let limits = LocalLimits::default();
-        let mut take = || {
+        let take = || {
             let decision = limits.take("source", RATE);
-            (
-                decision.allowed,
-                decision.remaining,
-                decision.retry_after.as_millis(),
-            )
+            (decision.allowed, decision.remaining, decision.retry_after.as_millis())
         };
-        assert_eq!(
-            [take(), take(), take()],
-            [(true, 2, 0), (true, 1, 0), (true, 0, 0)]
-        );
-        assert_eq!(
-            [take(), take()],
-            [(false, 0, 100), (false, 0, 100)],
-            "a refusal costs nothing"
-        );
+        assert_eq!([take(), take(), take()], [(true, 2, 0), (true, 1, 0), (true, 0, 0)]);
+        assert_eq!([take(), take()], [(false, 0, 100), (false, 0, 100)], "a refusal costs nothing");
         tokio::time::advance(Duration::from_millis(100)).await;
         assert_eq!([take(), take()], [(true, 0, 0), (false, 0, 100)]);
         tokio::time::advance(Duration::from_secs(60)).await;
@@ -170,15 +129,8 @@ mod tests {
     #[test]
     fn nonsense_is_bounded() {
         for per_second in [f64::NAN, -1.0, 0.0, f64::INFINITY] {
-            let rate = Rate {
-                per_second,
-                burst: 0,
-            }
-            .bounded();
-            assert!(
-                rate.per_second >= 0.001 && rate.per_second <= 1e6 && rate.burst == 1,
-                "{rate:?}"
-            );
+            let rate = Rate { per_second, burst: 0 }.bounded();
+            assert!(rate.per_second >= 0.001 && rate.per_second <= 1e6 && rate.burst == 1, "{rate:?}");
         }
     }
 }

@@ -16,13 +16,8 @@ const TOMBSTONE: Duration = Duration::from_secs(120);
 const CAPACITY: usize = 20_000;
 
 enum Known {
-    Answer {
-        value: CachedCredential,
-        until: Instant,
-    },
-    Revoked {
-        until: Instant,
-    },
+    Answer { value: CachedCredential, until: Instant },
+    Revoked { until: Instant },
 }
 
 pub(super) struct LocalLayer {
@@ -31,9 +26,7 @@ pub(super) struct LocalLayer {
 
 impl Default for LocalLayer {
     fn default() -> Self {
-        Self {
-            entries: Mutex::new(LruCache::new(CAPACITY)),
-        }
+        Self { entries: Mutex::new(LruCache::new(CAPACITY)) }
     }
 }
 
@@ -62,22 +55,11 @@ impl LocalLayer {
         {
             return;
         }
-        entries.insert(
-            *digest,
-            Known::Answer {
-                value,
-                until: asked + TRUST,
-            },
-        );
+        entries.insert(*digest, Known::Answer { value, until: asked + TRUST });
     }
 
     pub(super) fn revoke(&self, digest: &CredentialDigest) {
-        self.lock().insert(
-            *digest,
-            Known::Revoked {
-                until: Instant::now() + TOMBSTONE,
-            },
-        );
+        self.lock().insert(*digest, Known::Revoked { until: Instant::now() + TOMBSTONE });
     }
 
     pub(super) fn forget(&self, digest: &CredentialDigest) {
@@ -115,10 +97,7 @@ mod tests {
         layer.revoke(&[1; 32]);
         layer.put(&[1; 32], present("a"), asked);
         layer.forget(&[1; 32]);
-        assert_eq!(
-            layer.get(&[1; 32], LocalLayer::now()),
-            Some(CachedCredential::Absent)
-        );
+        assert_eq!(layer.get(&[1; 32], LocalLayer::now()), Some(CachedCredential::Absent));
     }
 
     #[tokio::test]

@@ -77,19 +77,12 @@ impl Cache {
     /// [`CacheError`] when the URL cannot work.
     pub fn redis(config: &CacheConfig, metrics: Metrics) -> Result<Self, CacheError> {
         let redis = Some(Arc::new(RedisArm::start(config, metrics)?));
-        Ok(Self {
-            redis,
-            ..Self::in_process()
-        })
+        Ok(Self { redis, ..Self::in_process() })
     }
 
     /// Only the process's own layer: the arm for a hub of one process.
     pub fn in_process() -> Self {
-        Self {
-            local: Arc::default(),
-            limits: Arc::default(),
-            redis: None,
-        }
+        Self { local: Arc::default(), limits: Arc::default(), redis: None }
     }
 
     /// Looks a credential up by the digest of its secret. `None` means: ask the database, then
@@ -108,8 +101,7 @@ impl Cache {
     /// Remembers what the database said, in Redis for `ttl` (60 s is the longest useful: that is how long a process
     /// that cannot be told of a revocation may trust it). Never replaces a tombstone.
     pub async fn put_credential(&self, digest: &CredentialDigest, value: String, ttl: Duration) {
-        self.put(digest, CachedCredential::Present(value.into()), ttl)
-            .await;
+        self.put(digest, CachedCredential::Present(value.into()), ttl).await;
     }
 
     /// Remembers for five seconds that the database knows no such credential.

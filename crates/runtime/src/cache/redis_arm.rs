@@ -57,6 +57,9 @@ if redis.call('GET', KEYS[1]) ~= ARGV[3] then redis.call('SET', KEYS[1], ARGV[2]
 return 1
 ";
 
+/// What a Redis must be able to do to count as there: a read-only, full or script-less one is of no use. KEYS: a key.
+const PROBE: &str = "return redis.call('SET', KEYS[1], '1', 'PX', 1000)";
+
 /// How to reach Redis.
 #[derive(Clone)]
 pub struct CacheConfig {
@@ -101,23 +104,16 @@ struct Shared {
 impl RedisArm {
     pub(super) fn start(config: &CacheConfig, metrics: Metrics) -> Result<Self, CacheError> {
         // The parser's message may repeat the URL, and with it a password.
-        let info = config
-            .url
-            .as_str()
-            .into_connection_info()
-            .map_err(|_| CacheError::Url)?;
+        let info = config.url.as_str().into_connection_info().map_err(|_| CacheError::Url)?;
         let address = info.addr().to_string();
-        let client_error = |error: RedisError| CacheError::Client {
-            address: address.clone(),
-            reason: error.to_string(),
-        };
+        let client_error =
+            |error: RedisError| CacheError::Client { address: address.clone(), reason: error.to_string() };
         let client = Client::open(info).map_err(client_error)?;
         let settings = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(config.connection_timeout))
             .set_response_timeout(Some(config.response_timeout))
             .set_number_of_retries(3);
-        let connection =
-            ConnectionManager::new_lazy_with_config(client, settings).map_err(client_error)?;
+        let connection = ConnectionManager::new_lazy_with_config(client, settings).map_err(client_error)?;
         let shared = Arc::new(Shared {
             connection,
             address,
@@ -128,23 +124,13 @@ impl RedisArm {
         });
         // Connects now, and reports a Redis that is away before the first request meets it.
         let first = Arc::clone(&shared);
-        tokio::spawn(async move { first.ask::<String>("connect", &redis::cmd("PING")).await });
-        Ok(Self {
-            shared,
-            gcra: Script::new(GCRA),
-            reserves: Reserves::default(),
-        })
+        tokio::spawn(async move { first.ask::<redis::Value>("connect", &first.probe_command()).await });
+        Ok(Self { shared, gcra: Script::new(GCRA), reserves: Reserves::default() })
     }
 
-    pub(super) async fn get_credential(
-        &self,
-        digest: &CredentialDigest,
-    ) -> Option<CachedCredential> {
+    pub(super) async fn get_credential(&self, digest: &CredentialDigest) -> Option<CachedCredential> {
         let key = self.shared.credential_key(digest);
-        let found: Option<Vec<u8>> = self
-            .shared
-            .ask("get_credential", redis::cmd("GET").arg(key))
-            .await?;
+        let found: Option<Vec<u8>> = self.shared.ask("get_credential", redis::cmd("GET").arg(key)).await?;
         parse(&found?)
     }
 
@@ -156,18 +142,9 @@ impl RedisArm {
         ttl: Duration,
     ) -> CachedCredential {
         let key = self.shared.credential_key(digest);
-        let millis = ttl
-            .min(ENTRY_TTL_LIMIT)
-            .max(Duration::from_millis(1))
-            .as_millis() as u64;
+        let millis = ttl.min(ENTRY_TTL_LIMIT).max(Duration::from_millis(1)).as_millis() as u64;
         let mut both = redis::pipe();
-        both.cmd("SET")
-            .arg(&key)
-            .arg(entry(&value))
-            .arg("NX")
-            .arg("PX")
-            .arg(millis)
-            .ignore();
+        both.cmd("SET").arg(&key).arg(entry(&value)).arg("NX").arg("PX").arg(millis).ignore();
         both.cmd("GET").arg(&key);
         let answer: Option<(Option<Vec<u8>>,)> = self.shared.ask_all("put_credential", &both).await;
         // Another process may have been faster, or have revoked it: then what Redis holds is what counts. The value
@@ -178,10 +155,7 @@ impl RedisArm {
     pub(super) async fn revoke_credential(&self, digest: &CredentialDigest) -> bool {
         let mut set = redis::cmd("SET");
         let ttl = TOMBSTONE_TTL.as_millis() as u64;
-        set.arg(self.shared.credential_key(digest))
-            .arg(&[REVOKED][..])
-            .arg("PX")
-            .arg(ttl);
+        set.arg(self.shared.credential_key(digest)).arg(&[REVOKED][..]).arg("PX").arg(ttl);
         self.write_for_sure(set).await
     }
 
@@ -199,29 +173,18 @@ impl RedisArm {
 
     /// Runs a write now or, when that fails, in the background until it succeeds or no longer matters.
     async fn write_for_sure(&self, command: redis::Cmd) -> bool {
-        if self
-            .shared
-            .ask::<redis::Value>("invalidate", &command)
-            .await
-            .is_some()
-        {
+        if self.shared.ask::<redis::Value>("invalidate", &command).await.is_some() {
             return true;
         }
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             let retried = tokio::time::timeout(INVALIDATE_LIMIT, async {
-                while shared
-                    .ask::<redis::Value>("invalidate", &command)
-                    .await
-                    .is_none()
-                {
+                while shared.ask::<redis::Value>("invalidate", &command).await.is_none() {
                     tokio::time::sleep(PROBE_PAUSE).await;
                 }
             });
             if retried.await.is_err() {
-                tracing::warn!(
-                    "Redis was not told of a changed credential; its entry has ended by itself"
-                );
+                tracing::warn!("Redis was not told of a changed credential; its entry has ended by itself");
             }
         });
         false
@@ -238,10 +201,7 @@ impl RedisArm {
         };
         let interval = rate.interval().as_micros().max(1) as u64;
         let mut call = self.gcra.prepare_invoke();
-        call.key(format!("{}rate:{key}", self.shared.prefix))
-            .arg(interval)
-            .arg(rate.burst)
-            .arg(wanted);
+        call.key(format!("{}rate:{key}", self.shared.prefix)).arg(interval).arg(rate.burst).arg(wanted);
         let answer: Option<(u32, u32, u64)> = self
             .shared
             .guarded("rate_limit", async {
@@ -251,23 +211,15 @@ impl RedisArm {
             .await;
         let (granted, remaining, wait) = answer?;
         if granted == 0 {
-            return Some(RateDecision {
-                allowed: false,
-                remaining: 0,
-                retry_after: Duration::from_micros(wait),
-            });
+            return Some(RateDecision { allowed: false, remaining: 0, retry_after: Duration::from_micros(wait) });
         }
         self.reserves.add(key, granted - 1, remaining);
         let remaining = remaining.saturating_add(granted - 1);
-        Some(RateDecision {
-            allowed: true,
-            remaining,
-            retry_after: Duration::ZERO,
-        })
+        Some(RateDecision { allowed: true, remaining, retry_after: Duration::ZERO })
     }
 
     pub(super) async fn check(&self) -> Result<(), String> {
-        let answer: Option<String> = self.shared.ask("check", &redis::cmd("PING")).await;
+        let answer: Option<redis::Value> = self.shared.ask("check", &self.shared.probe_command()).await;
         answer.map(drop).ok_or_else(|| {
             let address = &self.shared.address;
             format!("Redis at {address} does not answer; lookups go to the database and limits hold per process")
@@ -295,10 +247,7 @@ impl Shared {
         command: &redis::Cmd,
     ) -> Option<T> {
         let mut connection = self.connection.clone();
-        self.guarded(operation, async {
-            command.query_async(&mut connection).await
-        })
-        .await
+        self.guarded(operation, async { command.query_async(&mut connection).await }).await
     }
 
     /// One pipeline, one round trip; `None` when Redis is away.
@@ -308,10 +257,7 @@ impl Shared {
         pipeline: &redis::Pipeline,
     ) -> Option<T> {
         let mut connection = self.connection.clone();
-        self.guarded(operation, async {
-            pipeline.query_async(&mut connection).await
-        })
-        .await
+        self.guarded(operation, async { pipeline.query_async(&mut connection).await }).await
     }
 
     /// Runs a call unless Redis is known to be away. A failure is counted; the first one of an outage is reported and
@@ -332,24 +278,24 @@ impl Shared {
         self.metrics.cache_error(operation);
         if self.health.went_down() {
             let address = &self.address;
-            tracing::warn!(
-                address,
-                operation,
-                reason,
-                "Redis is away; lookups go to the database until it is back"
-            );
+            tracing::warn!(address, operation, reason, "Redis is away; lookups go to the database until it is back");
             tokio::spawn(Arc::clone(self).probe());
         }
         None
+    }
+
+    fn probe_command(&self) -> redis::Cmd {
+        let mut command = redis::cmd("EVAL");
+        command.arg(PROBE).arg(1).arg(format!("{}probe", self.prefix));
+        command
     }
 
     async fn probe(self: Arc<Self>) {
         loop {
             tokio::time::sleep(PROBE_PAUSE).await;
             let mut connection = self.connection.clone();
-            let ping = redis::cmd("PING");
             // The connection manager limits the attempt to connect, the response timeout the answer.
-            if ping.query_async::<String>(&mut connection).await.is_ok() {
+            if self.probe_command().query_async::<redis::Value>(&mut connection).await.is_ok() {
                 break;
             }
         }
@@ -373,9 +319,7 @@ fn entry(value: &CachedCredential) -> Vec<u8> {
 /// `None` for a refresh mark and for anything this version did not write: ask the database.
 fn parse(entry: &[u8]) -> Option<CachedCredential> {
     match entry.split_first()? {
-        (&PRESENT, value) => Some(CachedCredential::Present(
-            std::str::from_utf8(value).ok()?.into(),
-        )),
+        (&PRESENT, value) => Some(CachedCredential::Present(std::str::from_utf8(value).ok()?.into())),
         (&ABSENT | &REVOKED, []) => Some(CachedCredential::Absent),
         _ => None,
     }

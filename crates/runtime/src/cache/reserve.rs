@@ -38,9 +38,7 @@ pub(super) struct Reserves {
 
 impl Default for Reserves {
     fn default() -> Self {
-        Self {
-            keys: Mutex::new(LruCache::new(CAPACITY)),
-        }
+        Self { keys: Mutex::new(LruCache::new(CAPACITY)) }
     }
 }
 
@@ -54,15 +52,8 @@ impl Reserves {
         let now = Instant::now();
         let mut keys = self.lock();
         let Some(reserve) = keys.get_mut(key) else {
-            let first = Reserve {
-                places: 0,
-                remaining: 0,
-                taken: now,
-                fetching_until: now,
-                demand: 1,
-                before: 0,
-                window: now,
-            };
+            let first =
+                Reserve { places: 0, remaining: 0, taken: now, fetching_until: now, demand: 1, before: 0, window: now };
             keys.insert(key.to_owned(), first);
             return Err(1);
         };
@@ -70,11 +61,7 @@ impl Reserves {
         if reserve.places > 0 && now.saturating_duration_since(reserve.taken) < WINDOW {
             reserve.places -= 1;
             let remaining = reserve.remaining.saturating_add(reserve.places);
-            return Ok(RateDecision {
-                allowed: true,
-                remaining,
-                retry_after: Duration::ZERO,
-            });
+            return Ok(RateDecision { allowed: true, remaining, retry_after: Duration::ZERO });
         }
         let wanted = (reserve.before.max(reserve.demand) / 2).min(rate.burst / SHARE);
         if wanted <= 1 || now < reserve.fetching_until {
@@ -93,11 +80,7 @@ impl Reserves {
             let now = Instant::now();
             reserve.fetching_until = now;
             let stale = now.saturating_duration_since(reserve.taken) >= WINDOW;
-            reserve.places = if stale {
-                places
-            } else {
-                reserve.places.saturating_add(places)
-            };
+            reserve.places = if stale { places } else { reserve.places.saturating_add(places) };
             reserve.taken = now;
             reserve.remaining = remaining;
         }
@@ -120,10 +103,7 @@ impl Reserve {
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate {
-        per_second: 100.0,
-        burst: 1000,
-    };
+    const RATE: Rate = Rate { per_second: 100.0, burst: 1000 };
 
     impl Reserves {
         /// As if the request that fetched places had been refused them.
@@ -152,32 +132,17 @@ mod tests {
                 reserves.take("busy", RATE).unwrap_err()
             })
             .collect();
-        assert_eq!(
-            wanted.last(),
-            Some(&15),
-            "half of the demand so far: {wanted:?}"
-        );
+        assert_eq!(wanted.last(), Some(&15), "half of the demand so far: {wanted:?}");
         for _ in 0..300 {
             reserves.fetched("busy");
             let _ = reserves.take("busy", RATE);
         }
         reserves.fetched("busy");
-        assert_eq!(
-            reserves.take("busy", RATE),
-            Err(50),
-            "a twentieth of the burst"
-        );
-        assert_eq!(
-            reserves.take("busy", RATE),
-            Err(1),
-            "one request fetches for all"
-        );
+        assert_eq!(reserves.take("busy", RATE), Err(50), "a twentieth of the burst");
+        assert_eq!(reserves.take("busy", RATE), Err(1), "one request fetches for all");
         reserves.add("busy", 2, 7);
         assert_eq!(reserves.take("busy", RATE).unwrap().remaining, 8);
         tokio::time::advance(WINDOW).await;
-        assert!(
-            reserves.take("busy", RATE).is_err(),
-            "unused places are let go"
-        );
+        assert!(reserves.take("busy", RATE).is_err(), "unused places are let go");
     }
 }

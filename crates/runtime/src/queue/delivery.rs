@@ -30,7 +30,7 @@ impl Settlement {
 
 /// A wake-up that its queue waits to hear about.
 pub(super) enum Delivery {
-    RabbitMq(lapin::message::Delivery),
+    RabbitMq(Box<lapin::message::Delivery>),
     InProcess(in_process::Loan),
 }
 
@@ -61,21 +61,11 @@ impl Delivery {
             Self::RabbitMq(delivery) => match settlement {
                 Settlement::Done => delivery.ack(BasicAckOptions::default()).await.map(drop),
                 // A failure is a reject, never a nack: from RabbitMQ 4.3 on only a reject counts towards the limit.
-                Settlement::Failed => delivery
-                    .reject(BasicRejectOptions { requeue: true })
-                    .await
-                    .map(drop),
-                Settlement::Malformed => delivery
-                    .reject(BasicRejectOptions { requeue: false })
-                    .await
-                    .map(drop),
-                Settlement::HandedBack => delivery
-                    .nack(BasicNackOptions {
-                        multiple: false,
-                        requeue: true,
-                    })
-                    .await
-                    .map(drop),
+                Settlement::Failed => delivery.reject(BasicRejectOptions { requeue: true }).await.map(drop),
+                Settlement::Malformed => delivery.reject(BasicRejectOptions { requeue: false }).await.map(drop),
+                Settlement::HandedBack => {
+                    delivery.nack(BasicNackOptions { multiple: false, requeue: true }).await.map(drop)
+                }
             },
         }
     }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
@@ -15,6 +16,9 @@ use super::{Handled, Lane, QueueLimits, Wakeup};
 use crate::metrics::Metrics;
 
 type BoxedHandler = dyn Fn(Wakeup) -> Pin<Box<dyn Future<Output = Handled> + Send>> + Send + Sync;
+
+/// Longest wait for a broker to take a settlement: a hanging one must not hold up a stop.
+const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Runs handlers, at most `concurrency` at a time over all connections this consumer ever has.
 pub(super) struct Dispatcher {
@@ -57,13 +61,7 @@ impl Dispatcher {
             handler: Box::new(move |wakeup| Box::pin(handler(wakeup))),
         };
         let outstanding = limits.outstanding(concurrency);
-        Self {
-            lane,
-            outstanding,
-            cancel,
-            shared: Arc::new(shared),
-            tasks: TaskTracker::new(),
-        }
+        Self { lane, outstanding, cancel, shared: Arc::new(shared), tasks: TaskTracker::new() }
     }
 
     /// Starts a task for one delivery; `token` (a place among the outstanding ones) is dropped when it is settled.
@@ -76,13 +74,10 @@ impl Dispatcher {
     }
 
     /// Dead-letters a message that is no wake-up.
-    pub(super) async fn refuse(&self, delivery: Delivery, reason: &str) {
-        tracing::warn!(
-            lane = self.lane.name(),
-            reason,
-            "a malformed wake-up was dead-lettered"
-        );
-        self.shared.settle(delivery, Settlement::Malformed).await;
+    pub(super) fn refuse(&self, delivery: Delivery, reason: &str) {
+        tracing::warn!(lane = self.lane.name(), reason, "a malformed wake-up was dead-lettered");
+        let shared = Arc::clone(&self.shared);
+        self.tasks.spawn(async move { shared.settle(delivery, Settlement::Malformed).await });
     }
 
     /// Waits for every delivery to be settled. Call it once no more are dispatched.
@@ -114,9 +109,7 @@ impl Shared {
         }
         let tenant = wakeup.tenant_id;
         // Called inside the guarded future: the closure itself may panic before it returns a future.
-        let handled = AssertUnwindSafe(async { (self.handler)(wakeup).await })
-            .catch_unwind()
-            .await;
+        let handled = AssertUnwindSafe(async { (self.handler)(wakeup).await }).catch_unwind().await;
         drop(turn);
         Some(match handled {
             Ok(Handled::Done) => Settlement::Done,
@@ -140,8 +133,13 @@ impl Shared {
 
     async fn settle(&self, delivery: Delivery, settlement: Settlement) {
         self.metrics.wakeup_received(self.lane, settlement.label());
-        if let Err(error) = delivery.settle(settlement).await {
-            tracing::debug!(%error, lane = self.lane.name(), "a settlement was lost; the broker delivers again");
+        let lane = self.lane.name();
+        match tokio::time::timeout(SETTLE_LIMIT, delivery.settle(settlement)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(%error, lane, "a settlement was lost; the broker delivers again");
+            }
+            Err(_) => tracing::debug!(lane, "the broker takes no settlement; it delivers again"),
         }
     }
 }

@@ -111,16 +111,9 @@ enum Added {
 
 impl InProcess {
     pub(super) fn new(limits: QueueLimits, metrics: Metrics) -> Self {
-        let state = State {
-            push: LaneState::default(),
-            bulk: LaneState::default(),
-            dead: AtomicU64::new(0),
-            limits,
-            metrics,
-        };
-        Self {
-            state: Arc::new(state),
-        }
+        let state =
+            State { push: LaneState::default(), bulk: LaneState::default(), dead: AtomicU64::new(0), limits, metrics };
+        Self { state: Arc::new(state) }
     }
 
     pub(super) fn limits(&self) -> &QueueLimits {
@@ -133,11 +126,7 @@ impl InProcess {
 
     pub(super) fn wake(&self, tenant: Uuid, lane: Lane, trace: TraceContext) {
         let state = &self.state;
-        match state.lane(lane).add(
-            tenant,
-            Entry { trace, attempts: 0 },
-            state.limits.max_length,
-        ) {
+        match state.lane(lane).add(tenant, Entry { trace, attempts: 0 }, state.limits.max_length) {
             Added::New => state.metrics.wakeup_published(lane),
             Added::Merged => state.metrics.wakeup_coalesced(lane),
             Added::Refused => state.metrics.wakeup_lost(lane, LostReason::Refused),
@@ -158,17 +147,8 @@ impl InProcess {
                 () = dispatcher.cancel.cancelled() => break,
                 next = next => next,
             };
-            let wakeup = Wakeup {
-                tenant_id,
-                lane,
-                trace: entry.trace.clone(),
-            };
-            let loan = Loan {
-                tenant: tenant_id,
-                lane,
-                entry,
-                state: Arc::clone(&self.state),
-            };
+            let wakeup = Wakeup { tenant_id, lane, trace: entry.trace.clone() };
+            let loan = Loan { tenant: tenant_id, lane, entry, state: Arc::clone(&self.state) };
             dispatcher.dispatch(wakeup, Delivery::InProcess(loan), place);
         }
         dispatcher.drain().await;
@@ -207,23 +187,16 @@ impl Loan {
         match settlement {
             Settlement::Done => {}
             Settlement::HandedBack => self.requeue(0),
-            Settlement::Failed if self.entry.attempts < self.state.limits.delivery_limit => {
-                self.requeue(1)
-            }
+            Settlement::Failed if self.entry.attempts < self.state.limits.delivery_limit => self.requeue(1),
             Settlement::Failed | Settlement::Malformed => self.bury(),
         }
     }
 
     fn requeue(mut self, failures: u32) {
         self.entry.attempts += failures;
-        let added =
-            self.state
-                .lane(self.lane)
-                .add(self.tenant, self.entry, self.state.limits.max_length);
+        let added = self.state.lane(self.lane).add(self.tenant, self.entry, self.state.limits.max_length);
         if matches!(added, Added::Refused) {
-            self.state
-                .metrics
-                .wakeup_lost(self.lane, LostReason::Refused);
+            self.state.metrics.wakeup_lost(self.lane, LostReason::Refused);
         }
     }
 
@@ -234,8 +207,6 @@ impl Loan {
         let _ = self
             .state
             .dead
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |dead| {
-                (dead < limit).then_some(dead + 1)
-            });
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |dead| (dead < limit).then_some(dead + 1));
     }
 }

@@ -70,17 +70,13 @@ impl Default for QueueLimits {
 impl QueueLimits {
     /// Unsettled wake-ups a consumer of this concurrency may hold.
     fn outstanding(&self, concurrency: usize) -> u16 {
-        self.prefetch
-            .max(u16::try_from(concurrency).unwrap_or(u16::MAX))
-            .max(1)
+        self.prefetch.max(u16::try_from(concurrency).unwrap_or(u16::MAX)).max(1)
     }
 
     /// The pause before delivery number `attempts + 1`.
     fn retry_delay(&self, attempts: u32) -> Duration {
         let factor = 2_u32.saturating_pow(attempts.min(16));
-        self.retry_delay_min
-            .saturating_mul(factor)
-            .min(self.retry_delay_max)
+        self.retry_delay_min.saturating_mul(factor).min(self.retry_delay_max)
     }
 }
 
@@ -176,9 +172,7 @@ impl Queue {
     /// # Errors
     /// [`QueueError::Setting`] when the configuration cannot work.
     pub fn rabbitmq(config: QueueConfig, metrics: Metrics) -> Result<Self, QueueError> {
-        Ok(Self {
-            arm: Arm::RabbitMq(RabbitMq::start(config, metrics)?),
-        })
+        Ok(Self { arm: Arm::RabbitMq(RabbitMq::start(config, metrics)?) })
     }
 
     /// A queue within this process, with default limits.
@@ -188,9 +182,7 @@ impl Queue {
 
     /// A queue within this process.
     pub fn in_process_with(limits: QueueLimits, metrics: Metrics) -> Self {
-        Self {
-            arm: Arm::InProcess(InProcess::new(limits, metrics)),
-        }
+        Self { arm: Arm::InProcess(InProcess::new(limits, metrics)) }
     }
 
     /// Asks a worker to look at `tenant`, carrying the trace context of the caller's span. Returns in microseconds
@@ -207,37 +199,18 @@ impl Queue {
     /// Hands the wake-ups of `lane` to `handler`, at most `concurrency` at a time, until `cancel` is cancelled and the
     /// handlers that run have ended (a handler that wants to end sooner watches the token itself). Survives any
     /// number of broker outages. A panicking handler counts as [`Handled::Retry`].
-    pub async fn consume<H, F>(
-        &self,
-        lane: Lane,
-        concurrency: usize,
-        cancel: CancellationToken,
-        handler: H,
-    ) where
+    pub async fn consume<H, F>(&self, lane: Lane, concurrency: usize, cancel: CancellationToken, handler: H)
+    where
         H: Fn(Wakeup) -> F + Send + Sync + 'static,
         F: Future<Output = Handled> + Send + 'static,
     {
         match &self.arm {
             Arm::RabbitMq(arm) => {
-                let dispatcher = Dispatcher::new(
-                    lane,
-                    concurrency,
-                    arm.limits(),
-                    cancel,
-                    arm.metrics(),
-                    handler,
-                );
+                let dispatcher = Dispatcher::new(lane, concurrency, arm.limits(), cancel, arm.metrics(), handler);
                 arm.consume(dispatcher).await;
             }
             Arm::InProcess(arm) => {
-                let dispatcher = Dispatcher::new(
-                    lane,
-                    concurrency,
-                    arm.limits(),
-                    cancel,
-                    arm.metrics(),
-                    handler,
-                );
+                let dispatcher = Dispatcher::new(lane, concurrency, arm.limits(), cancel, arm.metrics(), handler);
                 arm.consume(dispatcher).await;
             }
         }

@@ -58,12 +58,7 @@ struct OnTheWire {
 impl Wakeup {
     /// JSON, some 150 bytes: `{"v":1,"tenant":"…","lane":"push","traceparent":"…"}`.
     pub fn encode(&self) -> Vec<u8> {
-        let wire = OnTheWire {
-            v: WIRE_VERSION,
-            tenant: self.tenant_id,
-            lane: self.lane,
-            trace: self.trace.clone(),
-        };
+        let wire = OnTheWire { v: WIRE_VERSION, tenant: self.tenant_id, lane: self.lane, trace: self.trace.clone() };
         // Strings and an id always serialise; an empty message would be dead-lettered, not lost.
         serde_json::to_vec(&wire).unwrap_or_default()
     }
@@ -76,16 +71,9 @@ impl Wakeup {
         }
         let wire: OnTheWire = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if wire.v != WIRE_VERSION {
-            return Err(format!(
-                "version {}, this process reads {WIRE_VERSION}",
-                wire.v
-            ));
+            return Err(format!("version {}, this process reads {WIRE_VERSION}", wire.v));
         }
-        Ok(Self {
-            tenant_id: wire.tenant,
-            lane: wire.lane,
-            trace: wire.trace,
-        })
+        Ok(Self { tenant_id: wire.tenant, lane: wire.lane, trace: wire.trace })
     }
 }
 
@@ -103,8 +91,7 @@ mod tests {
             lane: Lane::Push,
             trace: TraceContext::from_headers(Some(PARENT), None),
         };
-        let text =
-            format!(r#"{{"v":1,"tenant":"{TENANT}","lane":"push","traceparent":"{PARENT}"}}"#);
+        let text = format!(r#"{{"v":1,"tenant":"{TENANT}","lane":"push","traceparent":"{PARENT}"}}"#);
         assert_eq!(String::from_utf8(wakeup.encode()).unwrap(), text);
         assert_eq!(Wakeup::decode(text.as_bytes()).unwrap(), wakeup);
     }
@@ -114,23 +101,13 @@ mod tests {
         let later = format!(r#"{{"v":1,"tenant":"{TENANT}","lane":"bulk","hint":7}}"#);
         assert_eq!(Wakeup::decode(later.as_bytes()).unwrap().lane, Lane::Bulk);
         let other = format!(r#"{{"v":2,"tenant":"{TENANT}","lane":"bulk"}}"#);
-        assert!(
-            Wakeup::decode(other.as_bytes())
-                .unwrap_err()
-                .contains("version 2")
-        );
+        assert!(Wakeup::decode(other.as_bytes()).unwrap_err().contains("version 2"));
     }
 
     #[test]
     fn garbage_is_refused_with_a_reason() {
         let long = vec![b' '; WIRE_LIMIT + 1];
-        for bad in [
-            &b""[..],
-            b"{}",
-            b"\xff\xfe",
-            br#"{"v":1,"tenant":"x","lane":"push"}"#,
-            &long,
-        ] {
+        for bad in [&b""[..], b"{}", b"\xff\xfe", br#"{"v":1,"tenant":"x","lane":"push"}"#, &long] {
             assert!(!Wakeup::decode(bad).unwrap_err().is_empty());
         }
     }

@@ -24,11 +24,7 @@ impl LogLine<Full> {
             line.push_str(" trace_id=");
             line.push_str(trace);
         };
-        Self {
-            inner: Format::default(),
-            ids,
-            dispatch,
-        }
+        Self { inner: Format::default(), ids, dispatch }
     }
 }
 
@@ -42,16 +38,8 @@ impl LogLine<Json> {
                 }
             }
         };
-        let inner = Format::default()
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false);
-        Self {
-            inner,
-            ids,
-            dispatch,
-        }
+        let inner = Format::default().json().flatten_event(true).with_current_span(true).with_span_list(false);
+        Self { inner, ids, dispatch }
     }
 }
 
@@ -66,8 +54,7 @@ impl<F> LogLine<F> {
         let dispatch = self.dispatch.get()?.upgrade()?;
         let otel = tracing_opentelemetry::get_otel_context(&span.id(), &dispatch)?;
         let ids = otel.span().span_context().clone();
-        ids.is_valid()
-            .then(|| (ids.trace_id().to_string(), ids.span_id().to_string()))
+        ids.is_valid().then(|| (ids.trace_id().to_string(), ids.span_id().to_string()))
     }
 }
 
@@ -77,18 +64,12 @@ where
     N: for<'writer> FormatFields<'writer> + 'static,
     Format<F>: FormatEvent<S, N>,
 {
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let Some((trace, span)) = self.ids_of(context) else {
             return self.inner.format_event(context, writer, event);
         };
         let mut line = String::with_capacity(256);
-        self.inner
-            .format_event(context, Writer::new(&mut line), event)?;
+        self.inner.format_event(context, Writer::new(&mut line), event)?;
         line.truncate(line.trim_end_matches('\n').len());
         (self.ids)(&mut line, &trace, &span);
         writeln!(writer, "{line}")

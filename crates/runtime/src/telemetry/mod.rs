@@ -40,9 +40,7 @@ impl FromStr for LogFormat {
         match text {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
-            other => Err(format!(
-                "log format {other:?} is neither \"text\" nor \"json\""
-            )),
+            other => Err(format!("log format {other:?} is neither \"text\" nor \"json\"")),
         }
     }
 }
@@ -81,9 +79,7 @@ impl Default for TelemetryConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter directives do not parse.
-    #[error(
-        "log_filter {filter:?} is not a list of directives such as \"info,rollcall_worker=debug\": {source}"
-    )]
+    #[error("log_filter {filter:?} is not a list of directives such as \"info,rollcall_worker=debug\": {source}")]
     Filter {
         /// The setting as given.
         filter: String,
@@ -120,8 +116,7 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(5);
 pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
     let provider = span_export::provider(config)?;
     let subscriber = subscriber(config, &provider, io::stderr)?;
-    tracing::subscriber::set_global_default(subscriber.registry)
-        .map_err(|_| TelemetryError::AlreadyInitialised)?;
+    tracing::subscriber::set_global_default(subscriber.registry).map_err(|_| TelemetryError::AlreadyInitialised)?;
     tracing::dispatcher::get_default(|dispatch| {
         // Set once, right after the only successful installation.
         let _ = subscriber.dispatch.set(dispatch.downgrade());
@@ -134,8 +129,7 @@ impl Telemetry {
     pub async fn shutdown(self) {
         let provider = self.provider;
         // The batch processor blocks its caller, and needs the runtime's threads to send.
-        let stopped =
-            tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(FLUSH_LIMIT)).await;
+        let stopped = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(FLUSH_LIMIT)).await;
         match stopped {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "spans were not flushed"),
@@ -185,10 +179,7 @@ where
     match format {
         LogFormat::Text => {
             let colours = io::IsTerminal::is_terminal(&io::stderr());
-            layer
-                .with_ansi(colours)
-                .event_format(LogLine::text(dispatch))
-                .boxed()
+            layer.with_ansi(colours).event_format(LogLine::text(dispatch)).boxed()
         }
         LogFormat::Json => layer
             .with_ansi(false)
@@ -201,11 +192,10 @@ where
 /// The configured directives, behind defaults that keep the AMQP client's own error lines out: this crate reports
 /// every outage once, with what happens next.
 fn filter(directives: &str) -> Result<EnvFilter, TelemetryError> {
-    let quiet = "lapin=off,async_rs=off,sqlx=warn,sea_orm=warn,opentelemetry=warn";
-    EnvFilter::try_new(format!("{quiet},{directives}")).map_err(|source| TelemetryError::Filter {
-        filter: directives.to_owned(),
-        source,
-    })
+    // The HTTP client's spans would be exported by itself, and each export would make new ones.
+    let quiet = "lapin=off,async_rs=off,sqlx=warn,sea_orm=warn,opentelemetry=warn,hyper=warn,h2=warn,reqwest=warn";
+    EnvFilter::try_new(format!("{quiet},{directives}"))
+        .map_err(|source| TelemetryError::Filter { filter: directives.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! The SDK's batch processor runs on a plain thread, where an async HTTP client finds no reactor and panics. So the
 //! client here hands each request to the tokio runtime and waits for its answer.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,25 +23,14 @@ const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A provider that exports to the configured collector, or one that only makes ids.
 pub(super) fn provider(config: &TelemetryConfig) -> Result<SdkTracerProvider, TelemetryError> {
-    let Some(endpoint) = config
-        .otlp_endpoint
-        .as_deref()
-        .filter(|endpoint| !endpoint.is_empty())
-    else {
-        return Ok(SdkTracerProvider::builder()
-            .with_sampler(Sampler::AlwaysOff)
-            .build());
+    let Some(endpoint) = config.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()) else {
+        return Ok(SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build());
     };
-    let exporter = exporter(endpoint).map_err(|reason| TelemetryError::Exporter {
-        endpoint: endpoint.to_owned(),
-        reason,
-    })?;
+    let exporter =
+        exporter(endpoint).map_err(|reason| TelemetryError::Exporter { endpoint: endpoint.to_owned(), reason })?;
     let resource = Resource::builder()
         .with_service_name(config.service_name.clone())
-        .with_attribute(KeyValue::new(
-            "service.version",
-            config.service_version.clone(),
-        ))
+        .with_attribute(KeyValue::new("service.version", config.service_version.clone()))
         .build();
     let sampler = Sampler::TraceIdRatioBased(config.trace_ratio);
     Ok(SdkTracerProvider::builder()
@@ -59,7 +49,7 @@ fn exporter(endpoint: &str) -> Result<SpanExporter, String> {
     let runtime = tokio::runtime::Handle::try_current().map_err(|error| error.to_string())?;
     SpanExporter::builder()
         .with_http()
-        .with_http_client(OnRuntime { client, runtime })
+        .with_http_client(OnRuntime { client, runtime, failing: AtomicBool::new(false) })
         .with_endpoint(traces_address(endpoint))
         .with_timeout(EXPORT_TIMEOUT)
         .build()
@@ -68,18 +58,30 @@ fn exporter(endpoint: &str) -> Result<SpanExporter, String> {
 
 fn traces_address(endpoint: &str) -> String {
     let base = endpoint.trim_end_matches('/');
-    if base.ends_with(TRACES_PATH) {
-        base.to_owned()
-    } else {
-        format!("{base}{TRACES_PATH}")
-    }
+    if base.ends_with(TRACES_PATH) { base.to_owned() } else { format!("{base}{TRACES_PATH}") }
 }
 
 /// Sends on the runtime whatever thread asks.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct OnRuntime {
     client: reqwest::Client,
     runtime: tokio::runtime::Handle,
+    /// The last export failed: the SDK itself says nothing.
+    failing: AtomicBool,
+}
+
+impl OnRuntime {
+    /// Reports a collector that goes away or comes back, once each.
+    fn report(&self, problem: Option<String>) {
+        let was_failing = self.failing.swap(problem.is_some(), Ordering::Relaxed);
+        match problem {
+            Some(reason) if !was_failing => {
+                tracing::warn!(reason, "spans cannot be exported and are dropped")
+            }
+            None if was_failing => tracing::info!("spans are exported again"),
+            _ => {}
+        }
+    }
 }
 
 #[async_trait]
@@ -94,7 +96,13 @@ impl HttpClient for OnRuntime {
             }
             Ok::<_, HttpError>(response.body(answer.bytes().await?)?)
         });
-        sent.await?
+        let sent = sent.await?;
+        self.report(match &sent {
+            Ok(response) if response.status().is_success() => None,
+            Ok(response) => Some(format!("the collector answers {}", response.status())),
+            Err(error) => Some(error.to_string()),
+        });
+        sent
     }
 }
 

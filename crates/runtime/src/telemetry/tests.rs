@@ -1,1 +1,97 @@
+//! Log lines as they come out, with a writer in place of stderr.
 
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::*;
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'w> MakeWriter<'w> for Captured {
+    type Writer = Self;
+
+    fn make_writer(&'w self) -> Self {
+        self.clone()
+    }
+}
+
+/// What `body` logs under `config`.
+fn logged(log_format: LogFormat, body: impl FnOnce()) -> String {
+    let captured = Captured::default();
+    let config = TelemetryConfig { log_format, ..TelemetryConfig::default() };
+    let provider: SdkTracerProvider = span_export::provider(&config).unwrap();
+    let subscriber = subscriber(&config, &provider, captured.clone()).unwrap();
+    let dispatch = tracing::Dispatch::new(subscriber.registry);
+    subscriber.dispatch.set(dispatch.downgrade()).unwrap();
+    tracing::dispatcher::with_default(&dispatch, body);
+    let bytes = captured.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_json_line_is_one_object_with_its_trace_id_even_without_a_collector() {
+    let mut context = TraceContext::default();
+    let text = logged(LogFormat::Json, || {
+        tracing::info_span!("reconcile", tenant = "t-1").in_scope(|| {
+            context = TraceContext::current();
+            tracing::warn!(held = 2, "a \"quoted\" message");
+            tracing::debug!("below the level");
+        });
+    });
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["message"], "a \"quoted\" message");
+    assert_eq!(line["held"], 2);
+    assert_eq!(line["span"]["tenant"], "t-1");
+    assert_eq!(line["trace_id"], context.trace_id().unwrap());
+    assert!(context.traceparent().unwrap().contains(line["span_id"].as_str().unwrap()));
+}
+
+#[test]
+fn a_text_line_names_its_trace_and_one_outside_of_a_span_has_none() {
+    let text = logged(LogFormat::Text, || {
+        tracing::info!("outside");
+        tracing::info_span!("request").in_scope(|| tracing::info!(status = 201, "inside"));
+    });
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].ends_with("outside"), "{text}");
+    assert!(lines[1].contains("status=201") && lines[1].contains(" trace_id="), "{text}");
+}
+
+#[test]
+fn a_remote_parent_is_adopted() {
+    let remote =
+        TraceContext::from_headers(Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), Some("vendor=1"));
+    logged(LogFormat::Text, || {
+        let span = tracing::info_span!("request");
+        remote.adopt(&span);
+        let own = TraceContext::of(&span);
+        assert_eq!(own.trace_id(), remote.trace_id());
+        assert_ne!(own.traceparent(), remote.traceparent(), "a span of its own");
+        assert_eq!(own.tracestate(), Some("vendor=1"));
+    });
+}
+
+#[test]
+fn the_amqp_client_is_silenced_and_a_bad_filter_is_named() {
+    let text = logged(LogFormat::Text, || tracing::error!(target: "lapin::io_loop", "noise"));
+    assert_eq!(text, "");
+    let error = filter("rollcall=shout=x").unwrap_err().to_string();
+    assert!(error.contains("rollcall=shout=x"), "{error}");
+}

@@ -33,12 +33,8 @@ impl TraceContext {
 
     /// From the two headers of a request. Malformed values make an empty context when they are used.
     pub fn from_headers(traceparent: Option<&str>, tracestate: Option<&str>) -> Self {
-        let tracestate =
-            tracestate.filter(|state| !state.is_empty() && state.len() <= TRACESTATE_LIMIT);
-        Self {
-            traceparent: traceparent.map(str::to_owned),
-            tracestate: tracestate.map(str::to_owned),
-        }
+        let tracestate = tracestate.filter(|state| !state.is_empty() && state.len() <= TRACESTATE_LIMIT);
+        Self { traceparent: traceparent.map(str::to_owned), tracestate: tracestate.map(str::to_owned) }
     }
 
     /// Links `span` to this context: "caused by", for work that is a trace of its own, such as a reconcile that many
@@ -59,8 +55,7 @@ impl TraceContext {
 
     /// The 32 hexadecimal digits of the trace id.
     pub fn trace_id(&self) -> Option<String> {
-        self.span_context()
-            .map(|context| context.trace_id().to_string())
+        self.span_context().map(|context| context.trace_id().to_string())
     }
 
     /// The `traceparent` header, as received or captured.
@@ -78,11 +73,7 @@ impl TraceContext {
             return Self::default();
         }
         let flags = context.trace_flags().to_u8() & 0x01;
-        let traceparent = format!(
-            "00-{}-{}-{flags:02x}",
-            context.trace_id(),
-            context.span_id()
-        );
+        let traceparent = format!("00-{}-{}-{flags:02x}", context.trace_id(), context.span_id());
         Self::from_headers(Some(&traceparent), Some(&context.trace_state().header()))
     }
 
@@ -117,10 +108,7 @@ mod tests {
     #[test]
     fn a_well_formed_header_is_understood() {
         let context = TraceContext::from_headers(Some(PARENT), Some("vendor=1"));
-        assert_eq!(
-            context.trace_id().as_deref(),
-            Some("0af7651916cd43dd8448eb211c80319c")
-        );
+        assert_eq!(context.trace_id().as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
         let again = TraceContext::from_span_context(&context.span_context().unwrap());
         assert_eq!(again, context, "what is captured is what was received");
     }
@@ -134,20 +122,13 @@ mod tests {
             "zz-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             "00-00000000000000000000000000000000-b7ad6b7169203331-01",
         ] {
-            assert_eq!(
-                TraceContext::from_headers(Some(bad), None).trace_id(),
-                None,
-                "{bad}"
-            );
+            assert_eq!(TraceContext::from_headers(Some(bad), None).trace_id(), None, "{bad}");
         }
     }
 
     #[test]
     fn an_oversized_tracestate_is_dropped() {
         let long = format!("k={}", "v".repeat(600));
-        assert_eq!(
-            TraceContext::from_headers(Some(PARENT), Some(&long)).tracestate(),
-            None
-        );
+        assert_eq!(TraceContext::from_headers(Some(PARENT), Some(&long)).tracestate(), None);
     }
 }

@@ -1,5 +1,6 @@
 //! One consumer of one lane: attach, dispatch, and attach again after every outage.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer};
 
-use super::link::Backoff;
+use super::link::{Attached, Backoff};
 use super::{Shared, topology};
 use crate::queue::Wakeup;
 use crate::queue::delivery::Delivery;
@@ -30,10 +31,10 @@ pub(super) async fn run(shared: &Shared, dispatcher: &Dispatcher) {
             attached = attach(shared, dispatcher) => attached,
         };
         let reason = match attached {
-            Ok((connection, consumer)) => {
+            Ok(attached) => {
                 backoff.reset();
                 reported = false;
-                match session(shared, dispatcher, connection, consumer).await {
+                match session(shared, dispatcher, attached).await {
                     Ended::Cancelled => return,
                     Ended::Broken(reason) => reason,
                 }
@@ -43,12 +44,7 @@ pub(super) async fn run(shared: &Shared, dispatcher: &Dispatcher) {
         if !reported {
             reported = true;
             let (address, lane) = (shared.broker.address(), dispatcher.lane.name());
-            tracing::warn!(
-                address,
-                lane,
-                reason,
-                "the consumer is detached and connects again in the background"
-            );
+            tracing::warn!(address, lane, reason, "the consumer is detached and connects again in the background");
         }
         tokio::select! {
             () = dispatcher.cancel.cancelled() => break,
@@ -58,31 +54,16 @@ pub(super) async fn run(shared: &Shared, dispatcher: &Dispatcher) {
     dispatcher.drain().await;
 }
 
-async fn attach(
-    shared: &Shared,
-    dispatcher: &Dispatcher,
-) -> Result<(Connection, (Channel, Consumer)), String> {
+async fn attach(shared: &Shared, dispatcher: &Dispatcher) -> Result<Attached<(Channel, Consumer)>, String> {
     let lane = dispatcher.lane;
     let prepare = async |connection: &Connection, channel: Channel| {
         topology::declare(connection, &shared.names, &shared.config.limits).await?;
-        channel
-            .basic_qos(dispatcher.outstanding, BasicQosOptions::default())
-            .await?;
+        channel.basic_qos(dispatcher.outstanding, BasicQosOptions::default()).await?;
         let (queue, tag) = (shared.names.lane(lane).clone(), "".into());
-        let consumer = channel
-            .basic_consume(
-                queue,
-                tag,
-                BasicConsumeOptions::default(),
-                FieldTable::default(),
-            )
-            .await?;
+        let consumer = channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default()).await?;
         Ok((channel, consumer))
     };
-    shared
-        .broker
-        .connect(&format!("consumer {}", lane.name()), prepare)
-        .await
+    shared.broker.connect(&format!("consumer {}", lane.name()), prepare).await
 }
 
 enum Ended {
@@ -90,18 +71,11 @@ enum Ended {
     Broken(String),
 }
 
-async fn session(
-    shared: &Shared,
-    dispatcher: &Dispatcher,
-    connection: Connection,
-    (channel, mut consumer): (Channel, Consumer),
-) -> Ended {
-    let attached = Counted::up(&shared.consumers_attached);
-    tracing::info!(
-        address = shared.broker.address(),
-        lane = dispatcher.lane.name(),
-        "consumer attached"
-    );
+async fn session(shared: &Shared, dispatcher: &Dispatcher, mut attached: Attached<(Channel, Consumer)>) -> Ended {
+    let connection = Arc::clone(&attached.connection);
+    let (channel, consumer) = &mut attached.prepared;
+    let counted = Counted::up(&shared.consumers_attached);
+    tracing::info!(address = shared.broker.address(), lane = dispatcher.lane.name(), "consumer attached");
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -109,7 +83,7 @@ async fn session(
             biased;
             () = dispatcher.cancel.cancelled() => break,
             next = consumer.next() => match next {
-                Some(Ok(delivery)) => accept(dispatcher, delivery).await,
+                Some(Ok(delivery)) => accept(dispatcher, delivery),
                 Some(Err(error)) => return Ended::Broken(error.to_string()),
                 None => return Ended::Broken("the broker cancelled the consumer".to_owned()),
             },
@@ -120,41 +94,29 @@ async fn session(
             }
         }
     }
-    drop(attached);
-    detach(dispatcher, &connection, &channel, &mut consumer).await;
+    drop(counted);
+    detach(dispatcher, &connection, channel, consumer).await;
     Ended::Cancelled
 }
 
-async fn accept(dispatcher: &Dispatcher, delivery: lapin::message::Delivery) {
+fn accept(dispatcher: &Dispatcher, delivery: lapin::message::Delivery) {
     match Wakeup::decode(&delivery.data) {
         Ok(wakeup) => {
             // Its queue is what counts: an operator may have moved a dead letter to another lane.
-            let wakeup = Wakeup {
-                lane: dispatcher.lane,
-                ..wakeup
-            };
-            dispatcher.dispatch(wakeup, Delivery::RabbitMq(delivery), ());
+            let wakeup = Wakeup { lane: dispatcher.lane, ..wakeup };
+            dispatcher.dispatch(wakeup, Delivery::RabbitMq(Box::new(delivery)), ());
         }
-        Err(reason) => {
-            dispatcher
-                .refuse(Delivery::RabbitMq(delivery), &reason)
-                .await
-        }
+        Err(reason) => dispatcher.refuse(Delivery::RabbitMq(Box::new(delivery)), &reason),
     }
 }
 
 /// Stops deliveries, gives back what was prefetched and not started, waits for what runs, then closes.
-async fn detach(
-    dispatcher: &Dispatcher,
-    connection: &Connection,
-    channel: &Channel,
-    consumer: &mut Consumer,
-) {
+async fn detach(dispatcher: &Dispatcher, connection: &Connection, channel: &Channel, consumer: &mut Consumer) {
     let stop = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
     let _ = tokio::time::timeout(CLOSE_LIMIT, stop).await;
     while let Some(Some(Ok(delivery))) = consumer.next().now_or_never() {
         // The token is cancelled: the dispatcher hands it back without calling the handler.
-        accept(dispatcher, delivery).await;
+        accept(dispatcher, delivery);
     }
     dispatcher.drain().await;
     let close = connection.close(lapin::protocol::constants::REPLY_SUCCESS, "stopped".into());

@@ -2,13 +2,20 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
+use std::io;
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lapin::uri::AMQPUri;
+use lapin::tcp::{AsyncTcpStream, TLSConfig};
+use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties};
 
 use super::super::{QueueConfig, QueueError};
+
+/// The virtual host of a fresh broker: not worth a word.
+const DEFAULT_VHOST: &str = "/";
 
 /// State of a connection, as readiness and callers see it.
 pub(super) enum Link {
@@ -39,28 +46,19 @@ pub(super) struct Broker {
 
 impl Broker {
     pub(super) fn new(config: &QueueConfig) -> Result<Self, QueueError> {
-        let setting = |problem: String| QueueError::Setting {
-            setting: "url",
-            problem,
-        };
+        let setting = |problem: String| QueueError::Setting { setting: "url", problem };
         let mut uri: AMQPUri = config
             .url
             .parse()
             // The parser's message may repeat the URL, and with it a password.
-            .map_err(|_| {
-                setting("is not of the form amqp://user:password@host:port/vhost".to_owned())
-            })?;
+            .map_err(|_| setting("is not of the form amqp://user:password@host:port/vhost".to_owned()))?;
         let heartbeat = u16::try_from(config.heartbeat.as_secs().max(1)).unwrap_or(u16::MAX);
         uri.query.heartbeat.get_or_insert(heartbeat);
-        let address = format!(
-            "{}:{}/{}",
-            uri.authority.host, uri.authority.port, uri.vhost
-        );
-        Ok(Self {
-            uri,
-            address,
-            connect_timeout: config.connect_timeout,
-        })
+        let mut address = format!("{}:{}", uri.authority.host, uri.authority.port);
+        if uri.vhost != DEFAULT_VHOST {
+            address.push_str(&format!(" (virtual host {})", uri.vhost));
+        }
+        Ok(Self { uri, address, connect_timeout: config.connect_timeout })
     }
 
     /// Host, port and virtual host.
@@ -69,10 +67,7 @@ impl Broker {
     }
 
     pub(super) fn unavailable(&self, reason: &str) -> QueueError {
-        QueueError::Unavailable {
-            address: self.address.clone(),
-            reason: reason.to_owned(),
-        }
+        QueueError::Unavailable { address: self.address.clone(), reason: reason.to_owned() }
     }
 
     /// Connects and prepares a channel, all within the connect timeout. `role` names the connection for operators.
@@ -80,18 +75,99 @@ impl Broker {
         &self,
         role: &str,
         prepare: impl AsyncFnOnce(&Connection, Channel) -> Result<T, lapin::Error>,
-    ) -> Result<(Connection, T), String> {
+    ) -> Result<Attached<T>, String> {
+        let wire = Wire::default();
         let attempt = async {
-            let properties = ConnectionProperties::default()
-                .with_connection_name(format!("rollcall {role}").into());
-            let connection = Connection::connect_uri(self.uri.clone(), properties).await?;
+            let connection = self.open(role, wire.clone()).await?;
             let channel = connection.create_channel().await?;
             let prepared = prepare(&connection, channel).await?;
             Ok((connection, prepared))
         };
+        let severed = Severed(wire.clone());
         match tokio::time::timeout(self.connect_timeout, attempt).await {
-            Ok(connected) => connected.map_err(|error: lapin::Error| error.to_string()),
+            Ok(Ok((connection, prepared))) => {
+                Ok(Attached { connection: Arc::new(connection), prepared, _severed: severed })
+            }
+            Ok(Err::<_, lapin::Error>(error)) => Err(error.to_string()),
             Err(_) => Err(format!("no answer within {:?}", self.connect_timeout)),
+        }
+    }
+
+    async fn open(&self, role: &str, wire: Wire) -> Result<Connection, lapin::Error> {
+        let limit = self.connect_timeout;
+        let properties = ConnectionProperties::default().with_connection_name(format!("rollcall {role}").into());
+        let runtime = lapin::runtime::default_runtime()?;
+        // Written in place: the type of its runtime is inferred from here.
+        Connection::connector(
+            self.uri.clone(),
+            runtime,
+            async move |uri: AMQPUri, runtime| {
+                let host = uri.authority.host.as_str();
+                let opening = async {
+                    let address = runtime.to_socket_addrs((host.to_owned(), uri.authority.port));
+                    let stream = AsyncTcpStream::connect(&runtime, address).await?;
+                    if let AsyncTcpStream::Plain(socket) = &stream {
+                        wire.remember(socket.get_ref().as_fd())?;
+                    }
+                    match uri.scheme {
+                        AMQPScheme::AMQP => Ok(stream),
+                        AMQPScheme::AMQPS => stream.into_tls(host, TLSConfig::default()).await,
+                    }
+                };
+                match tokio::time::timeout(limit, opening).await {
+                    Ok(opened) => Ok(opened?),
+                    Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+                }
+            },
+            properties,
+        )
+        .await
+    }
+}
+
+/// A connection with what was prepared on it. Dropping it cuts the socket: lapin alone would wait for the goodbye of a
+/// hanging broker, with a thread and a socket for each connection given up.
+pub(super) struct Attached<T> {
+    pub(super) connection: Arc<Connection>,
+    pub(super) prepared: T,
+    _severed: Severed,
+}
+
+/// A second handle on the socket of a connection.
+#[derive(Clone, Default)]
+struct Wire(Arc<Mutex<WireState>>);
+
+#[derive(Default)]
+enum WireState {
+    #[default]
+    Closed,
+    Open(TcpStream),
+    /// Given up, perhaps before it was open.
+    Cut,
+}
+
+impl Wire {
+    /// An error when the attempt was given up meanwhile.
+    fn remember(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        let socket = TcpStream::from(socket.try_clone_to_owned()?);
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, WireState::Cut) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        *state = WireState::Open(socket);
+        Ok(())
+    }
+}
+
+/// Cuts the wire when dropped.
+struct Severed(Wire);
+
+impl Drop for Severed {
+    fn drop(&mut self) {
+        let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let WireState::Open(socket) = std::mem::replace(&mut *state, WireState::Cut) {
+            // Fails when the connection has ended already.
+            let _ = socket.shutdown(Shutdown::Both);
         }
     }
 }
@@ -107,11 +183,7 @@ pub(super) struct Backoff {
 impl Backoff {
     pub(super) fn new(config: &QueueConfig) -> Self {
         let min = config.reconnect_delay_min.max(Duration::from_millis(1));
-        Self {
-            min,
-            max: config.reconnect_delay_max.max(min),
-            next: min,
-        }
+        Self { min, max: config.reconnect_delay_max.max(min), next: min }
     }
 
     pub(super) fn reset(&mut self) {
@@ -141,10 +213,7 @@ mod tests {
         let mut backoff = Backoff::new(&QueueConfig::new("amqp://localhost"));
         for full in [100, 200, 400, 800, 1600, 2000, 2000] {
             let pause = backoff.next();
-            assert!(
-                pause <= Duration::from_millis(full) && pause >= Duration::from_millis(full / 2),
-                "{pause:?}"
-            );
+            assert!(pause <= Duration::from_millis(full) && pause >= Duration::from_millis(full / 2), "{pause:?}");
         }
         backoff.reset();
         assert!(backoff.next() <= Duration::from_millis(100));
@@ -152,18 +221,10 @@ mod tests {
 
     #[test]
     fn a_bad_url_is_reported_without_its_password() {
-        let error = Broker::new(&QueueConfig::new("http://user:hunter2@host"))
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(
-            error.contains("url") && !error.contains("hunter2"),
-            "{error}"
-        );
-        let broker = Broker::new(&QueueConfig::new("amqp://user:hunter2@host:5673/%2f"))
-            .ok()
-            .unwrap();
-        assert_eq!(broker.address(), "host:5673//");
+        let error = Broker::new(&QueueConfig::new("http://user:hunter2@host")).err().unwrap().to_string();
+        assert!(error.contains("url") && !error.contains("hunter2"), "{error}");
+        let broker = Broker::new(&QueueConfig::new("amqp://user:hunter2@host:5673/%2f")).ok().unwrap();
+        assert_eq!(broker.address(), "host:5673");
         assert!(!broker.unavailable("gone").to_string().contains("hunter2"));
     }
 }

@@ -57,10 +57,7 @@ impl RabbitMq {
         let broker = Broker::new(&config)?;
         let names = Names::new(&config.prefix)?;
         if config.publish_window == 0 {
-            return Err(QueueError::Setting {
-                setting: "publish_window",
-                problem: "must be at least 1".to_owned(),
-            });
+            return Err(QueueError::Setting { setting: "publish_window", problem: "must be at least 1".to_owned() });
         }
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
@@ -75,10 +72,7 @@ impl RabbitMq {
             metrics,
         });
         tokio::spawn(publisher::run(Arc::clone(&shared)));
-        Ok(Self {
-            shared,
-            _stop: Arc::new(stop.drop_guard()),
-        })
+        Ok(Self { shared, _stop: Arc::new(stop.drop_guard()) })
     }
 
     pub(super) fn limits(&self) -> &QueueLimits {
@@ -98,25 +92,18 @@ impl RabbitMq {
     }
 
     pub(super) async fn flush(&self, timeout: Duration) -> bool {
-        tokio::time::timeout(timeout, self.shared.outbox.settled())
-            .await
-            .is_ok()
+        tokio::time::timeout(timeout, self.shared.outbox.settled()).await.is_ok()
     }
 
     pub(super) fn check(&self) -> Result<(), String> {
         if let Some(reason) = self.shared.link.borrow().problem() {
-            return Err(format!(
-                "{}; connecting in the background",
-                self.shared.broker.unavailable(reason)
-            ));
+            return Err(format!("{}; connecting in the background", self.shared.broker.unavailable(reason)));
         }
         let wanted = self.shared.consumers_wanted.load(Ordering::Relaxed);
         let attached = self.shared.consumers_attached.load(Ordering::Relaxed);
         if attached < wanted {
             let address = self.shared.broker.address();
-            return Err(format!(
-                "RabbitMQ at {address}: {attached} of {wanted} consumers are attached"
-            ));
+            return Err(format!("RabbitMQ at {address}: {attached} of {wanted} consumers are attached"));
         }
         Ok(())
     }
@@ -145,72 +132,53 @@ impl RabbitMq {
     }
 
     pub(super) async fn delete_queues(&self) -> Result<(), QueueError> {
-        self.ask(async |channel| topology::delete(channel, &self.shared.names).await)
-            .await
+        self.ask(async |channel| topology::delete(channel, &self.shared.names).await).await
     }
 
     /// Runs `question` on a channel of its own (an error closes a channel), waiting for a connection if need be.
-    async fn ask<T>(
-        &self,
-        question: impl AsyncFnOnce(&Channel) -> Result<T, lapin::Error>,
-    ) -> Result<T, QueueError> {
+    async fn ask<T>(&self, question: impl AsyncFnOnce(&Channel) -> Result<T, lapin::Error>) -> Result<T, QueueError> {
         let answer = async {
             let mut link = self.shared.link.subscribe();
             let connection = match &*link.wait_for(|link| matches!(link, Link::Up(_))).await? {
                 Link::Up(connection) => Arc::clone(connection),
                 link => {
-                    return Ok(Err(self
-                        .shared
-                        .broker
-                        .unavailable(link.problem().unwrap_or_default())));
+                    return Ok(Err(self.shared.broker.unavailable(link.problem().unwrap_or_default())));
                 }
             };
             let answered = async {
                 let channel = connection.create_channel().await?;
                 let answer = question(&channel).await?;
-                channel
-                    .close(lapin::protocol::constants::REPLY_SUCCESS, "done".into())
-                    .await?;
+                channel.close(lapin::protocol::constants::REPLY_SUCCESS, "done".into()).await?;
                 Ok(answer)
             };
-            Ok(answered
-                .await
-                .map_err(|error: lapin::Error| self.shared.broker.unavailable(&error.to_string())))
+            Ok(answered.await.map_err(|error: lapin::Error| self.shared.broker.unavailable(&error.to_string())))
         };
         match tokio::time::timeout(ANSWER_LIMIT, answer).await {
             Ok(Ok(answer)) => answer,
             // The sender lives in `shared`, which `self` keeps alive.
-            Ok(Err(watch::error::RecvError { .. })) => {
-                Err(self.shared.broker.unavailable("stopped"))
-            }
+            Ok(Err(watch::error::RecvError { .. })) => Err(self.shared.broker.unavailable("stopped")),
             Err(_) => Err(self.shared.broker.unavailable(&self.last_problem())),
         }
     }
 
     fn last_problem(&self) -> String {
         let slow = || format!("no answer within {} s", ANSWER_LIMIT.as_secs());
-        self.shared
-            .link
-            .borrow()
-            .problem()
-            .map_or_else(slow, str::to_owned)
+        self.shared.link.borrow().problem().map_or_else(slow, str::to_owned)
     }
 }
 
 /// Failed deliveries of a message so far, as the quorum queue counts them.
 pub(super) fn delivery_count(delivery: &lapin::message::Delivery) -> u32 {
     let headers = delivery.properties.headers().as_ref();
-    let count = headers
-        .and_then(|headers| headers.inner().get("x-delivery-count"))
-        .map(|value| match value {
-            AMQPValue::LongLongInt(count) => *count,
-            AMQPValue::LongInt(count) => i64::from(*count),
-            AMQPValue::LongUInt(count) => i64::from(*count),
-            AMQPValue::ShortInt(count) => i64::from(*count),
-            AMQPValue::ShortUInt(count) => i64::from(*count),
-            AMQPValue::ShortShortInt(count) => i64::from(*count),
-            AMQPValue::ShortShortUInt(count) => i64::from(*count),
-            _ => 0,
-        });
+    let count = headers.and_then(|headers| headers.inner().get("x-delivery-count")).map(|value| match value {
+        AMQPValue::LongLongInt(count) => *count,
+        AMQPValue::LongInt(count) => i64::from(*count),
+        AMQPValue::LongUInt(count) => i64::from(*count),
+        AMQPValue::ShortInt(count) => i64::from(*count),
+        AMQPValue::ShortUInt(count) => i64::from(*count),
+        AMQPValue::ShortShortInt(count) => i64::from(*count),
+        AMQPValue::ShortShortUInt(count) => i64::from(*count),
+        _ => 0,
+    });
     u32::try_from(count.unwrap_or(0)).unwrap_or(0)
 }

@@ -41,12 +41,7 @@ struct Entry {
 
 impl Outbox {
     pub(super) fn new(metrics: Metrics) -> Self {
-        Self {
-            waiting: Mutex::default(),
-            arrived: Notify::new(),
-            unsettled: watch::Sender::new(0),
-            metrics,
-        }
+        Self { waiting: Mutex::default(), arrived: Notify::new(), unsettled: watch::Sender::new(0), metrics }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -66,13 +61,7 @@ impl Outbox {
             self.metrics.wakeup_lost(lane, LostReason::Overflow);
             return;
         }
-        waiting.entries.insert(
-            key,
-            Entry {
-                since: Instant::now(),
-                trace,
-            },
-        );
+        waiting.entries.insert(key, Entry { since: Instant::now(), trace });
         waiting.order.push_back(key);
         self.unsettled.send_modify(|count| *count += 1);
         drop(waiting);
@@ -85,16 +74,8 @@ impl Outbox {
         loop {
             let arrived = self.arrived.notified();
             if let Some((key, entry)) = self.lock().pop() {
-                let wakeup = Wakeup {
-                    tenant_id: key.0,
-                    lane: key.1,
-                    trace: entry.trace,
-                };
-                return Flight {
-                    wakeup,
-                    outbox: self,
-                    fate: Err(LostReason::Disconnected),
-                };
+                let wakeup = Wakeup { tenant_id: key.0, lane: key.1, trace: entry.trace };
+                return Flight { wakeup, outbox: self, fate: Err(LostReason::Disconnected) };
             }
             arrived.await;
         }
@@ -105,10 +86,7 @@ impl Outbox {
         let mut expired = 0;
         let mut waiting = self.lock();
         while let Some(key) = waiting.order.front().copied() {
-            let fresh = waiting
-                .entries
-                .get(&key)
-                .is_some_and(|entry| entry.since.elapsed() <= longest);
+            let fresh = waiting.entries.get(&key).is_some_and(|entry| entry.since.elapsed() <= longest);
             if fresh {
                 break;
             }
@@ -123,17 +101,12 @@ impl Outbox {
     /// Resolves when nothing waits and nothing is in flight.
     pub(super) async fn settled(&self) {
         // An error would mean that the sender is gone, and it lives in `self`.
-        let _ = self
-            .unsettled
-            .subscribe()
-            .wait_for(|count| *count == 0)
-            .await;
+        let _ = self.unsettled.subscribe().wait_for(|count| *count == 0).await;
     }
 
     fn settle(&self, count: usize) {
         if count > 0 {
-            self.unsettled
-                .send_modify(|unsettled| *unsettled = unsettled.saturating_sub(count));
+            self.unsettled.send_modify(|unsettled| *unsettled = unsettled.saturating_sub(count));
         }
     }
 }
@@ -197,15 +170,8 @@ mod tests {
         assert_eq!(first.wakeup.lane, Lane::Push);
         outbox.add(tenant(1), Lane::Push, TraceContext::default());
         let (second, third) = (outbox.take().await, outbox.take().await);
-        assert_eq!(
-            (second.wakeup.lane, third.wakeup.lane),
-            (Lane::Bulk, Lane::Push)
-        );
-        assert!(
-            metrics
-                .render()
-                .contains(r#"rollcall_wakeups_coalesced_total{lane="push"} 1"#)
-        );
+        assert_eq!((second.wakeup.lane, third.wakeup.lane), (Lane::Bulk, Lane::Push));
+        assert!(metrics.render().contains(r#"rollcall_wakeups_coalesced_total{lane="push"} 1"#));
         assert_eq!(*outbox.unsettled.borrow(), 3);
         first.confirmed();
         second.lost(LostReason::Refused);
@@ -228,11 +194,7 @@ mod tests {
         tokio::time::advance(Duration::from_secs(2)).await;
         outbox.add(tenant(2), Lane::Push, TraceContext::default());
         outbox.expire(Duration::from_secs(1));
-        assert!(
-            metrics
-                .render()
-                .contains(r#"rollcall_wakeups_lost_total{lane="push",reason="timeout"} 1"#)
-        );
+        assert!(metrics.render().contains(r#"rollcall_wakeups_lost_total{lane="push",reason="timeout"} 1"#));
         let flight = outbox.take().await;
         assert_eq!(flight.wakeup.tenant_id, tenant(2));
         flight.confirmed();
@@ -246,10 +208,6 @@ mod tests {
             outbox.add(tenant(number), Lane::Push, TraceContext::default());
         }
         assert_eq!(outbox.lock().order.len(), CAPACITY);
-        assert!(
-            metrics
-                .render()
-                .contains(r#"rollcall_wakeups_lost_total{lane="push",reason="overflow"} 10"#)
-        );
+        assert!(metrics.render().contains(r#"rollcall_wakeups_lost_total{lane="push",reason="overflow"} 10"#));
     }
 }

@@ -9,7 +9,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::link::{Backoff, Link};
+use super::link::{Attached, Backoff, Link};
 use super::outbox::Flight;
 use super::{Shared, topology};
 use crate::metrics::LostReason;
@@ -25,51 +25,56 @@ const DELIVERY_MODE: u8 = 2;
 
 /// Connects, publishes, connects again; until the queue is dropped or shut down.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let publishing = async {
-        let mut backoff = Backoff::new(&shared.config);
-        loop {
-            let reason = match connect(&shared).await {
-                Ok((connection, channel)) => {
-                    backoff.reset();
-                    session(&shared, Arc::new(connection), &channel).await
-                }
-                Err(reason) => reason,
-            };
-            lose_link(&shared, reason);
-            tokio::time::sleep(backoff.next()).await;
-        }
-    };
-    let expiring = async {
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            shared.outbox.expire(shared.config.publish_timeout);
-        }
-    };
-    tokio::select! {
-        () = shared.stop.cancelled() => {}
-        () = publishing => {}
-        () = expiring => {}
-    }
-    let connection = match &*shared.link.borrow() {
-        Link::Up(connection) => Some(Arc::clone(connection)),
-        Link::Starting | Link::Down(_) => None,
-    };
-    if let Some(connection) = connection {
-        // Closed for politeness: a broker that hangs is not waited for.
-        let closed = connection.close(lapin::protocol::constants::REPLY_SUCCESS, "stopped".into());
-        let _ = tokio::time::timeout(CLOSE_LIMIT, closed).await;
-    }
+    tokio::join!(publish_over_outages(&shared), expire_what_waits(&shared));
     shared.link.send_replace(Link::Down("stopped".to_owned()));
 }
 
-async fn connect(shared: &Shared) -> Result<(Connection, Channel), String> {
+async fn publish_over_outages(shared: &Shared) {
+    let mut backoff = Backoff::new(&shared.config);
+    loop {
+        let attached = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            attached = connect(shared) => attached,
+        };
+        let reason = match attached {
+            Ok(attached) => {
+                backoff.reset();
+                tokio::select! {
+                    () = shared.stop.cancelled() => return close(&attached.connection).await,
+                    reason = session(shared, &attached.connection, &attached.prepared) => reason,
+                }
+            }
+            Err(reason) => reason,
+        };
+        lose_link(shared, reason);
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = tokio::time::sleep(backoff.next()) => {}
+        }
+    }
+}
+
+async fn expire_what_waits(shared: &Shared) {
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            _ = tick.tick() => shared.outbox.expire(shared.config.publish_timeout),
+        }
+    }
+}
+
+/// For politeness: a broker that hangs is not waited for.
+async fn close(connection: &Connection) {
+    let closed = connection.close(lapin::protocol::constants::REPLY_SUCCESS, "stopped".into());
+    let _ = tokio::time::timeout(CLOSE_LIMIT, closed).await;
+}
+
+async fn connect(shared: &Shared) -> Result<Attached<Channel>, String> {
     let prepare = async |connection: &Connection, channel: Channel| {
         topology::declare(connection, &shared.names, &shared.config.limits).await?;
-        channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
         Ok(channel)
     };
     shared.broker.connect("publisher", prepare).await
@@ -88,9 +93,9 @@ fn lose_link(shared: &Shared, reason: String) {
 }
 
 /// Publishes until the connection breaks; returns why. What is in flight then counts as lost.
-async fn session(shared: &Shared, connection: Arc<Connection>, channel: &Channel) -> String {
+async fn session(shared: &Shared, connection: &Arc<Connection>, channel: &Channel) -> String {
     tracing::info!(address = shared.broker.address(), "connected to RabbitMQ");
-    shared.link.send_replace(Link::Up(Arc::clone(&connection)));
+    shared.link.send_replace(Link::Up(Arc::clone(connection)));
     let mut in_flight = FuturesUnordered::new();
     // When the broker last answered, or had nothing to answer.
     let mut progress = Instant::now();
@@ -136,30 +141,18 @@ async fn publish(shared: &Shared, channel: &Channel, flight: Flight<'_>) -> Outc
             .with_content_type("application/json".into())
             .with_type("rollcall.wakeup".into());
         // Mandatory: without its queue the broker returns the message instead of dropping it silently.
-        let options = BasicPublishOptions {
-            mandatory: true,
-            immediate: false,
-        };
+        let options = BasicPublishOptions { mandatory: true, immediate: false };
         let queue = shared.names.lane(flight.wakeup.lane).clone();
-        channel
-            .basic_publish(
-                "".into(),
-                queue,
-                options,
-                &flight.wakeup.encode(),
-                properties,
-            )
-            .await?
-            .await
+        channel.basic_publish("".into(), queue, options, &flight.wakeup.encode(), properties).await?.await
     };
     match tokio::time::timeout(shared.config.publish_timeout, attempt).await {
         Ok(Ok(Confirmation::Ack(None))) => flight.confirmed(),
         Ok(Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)))) => {
-            flight.lost(LostReason::Unroutable)
+            flight.lost(LostReason::Unroutable);
+            // A new connection declares the queues again.
+            return Outcome::Broken("a queue has been deleted".to_owned());
         }
-        Ok(Ok(Confirmation::Nack(None) | Confirmation::NotRequested)) => {
-            flight.lost(LostReason::Refused)
-        }
+        Ok(Ok(Confirmation::Nack(None) | Confirmation::NotRequested)) => flight.lost(LostReason::Refused),
         Ok(Err(error)) => {
             flight.lost(LostReason::Disconnected);
             return Outcome::Broken(error.to_string());

@@ -25,17 +25,10 @@ impl Names {
     pub(super) fn new(prefix: &str) -> Result<Self, QueueError> {
         if prefix.len() > PREFIX_LIMIT {
             let problem = format!("is longer than {PREFIX_LIMIT} bytes");
-            return Err(QueueError::Setting {
-                setting: "prefix",
-                problem,
-            });
+            return Err(QueueError::Setting { setting: "prefix", problem });
         }
         let name = |suffix: &str| ShortString::from(format!("{prefix}{suffix}"));
-        Ok(Self {
-            push: name("push"),
-            bulk: name("bulk"),
-            dead: name("dead"),
-        })
+        Ok(Self { push: name("push"), bulk: name("bulk"), dead: name("dead") })
     }
 
     pub(super) fn lane(&self, lane: Lane) -> &ShortString {
@@ -55,11 +48,7 @@ impl Names {
 }
 
 /// Declares the three queues; existing ones with other arguments are used as they are, with a warning.
-pub(super) async fn declare(
-    connection: &Connection,
-    names: &Names,
-    limits: &QueueLimits,
-) -> Result<(), lapin::Error> {
+pub(super) async fn declare(connection: &Connection, names: &Names, limits: &QueueLimits) -> Result<(), lapin::Error> {
     declare_one(connection, &names.dead, dead_arguments(limits)).await?;
     for lane in Lane::ALL {
         declare_one(connection, names.lane(lane), lane_arguments(names, limits)).await?;
@@ -67,17 +56,10 @@ pub(super) async fn declare(
     Ok(())
 }
 
-async fn declare_one(
-    connection: &Connection,
-    name: &ShortString,
-    arguments: FieldTable,
-) -> Result<(), lapin::Error> {
+async fn declare_one(connection: &Connection, name: &ShortString, arguments: FieldTable) -> Result<(), lapin::Error> {
     // On a channel of its own: a refusal closes the channel.
     let channel = connection.create_channel().await?;
-    match channel
-        .queue_declare(name.clone(), QueueDeclareOptions::durable(), arguments)
-        .await
-    {
+    match channel.queue_declare(name.clone(), QueueDeclareOptions::durable(), arguments).await {
         Ok(_) => {}
         Err(error) if is_precondition_failed(&error) => {
             tracing::warn!(
@@ -89,9 +71,7 @@ async fn declare_one(
         }
         Err(error) => return Err(error),
     }
-    channel
-        .close(lapin::protocol::constants::REPLY_SUCCESS, "declared".into())
-        .await
+    channel.close(lapin::protocol::constants::REPLY_SUCCESS, "declared".into()).await
 }
 
 fn is_precondition_failed(error: &lapin::Error) -> bool {
@@ -108,53 +88,34 @@ fn lane_arguments(names: &Names, limits: &QueueLimits) -> FieldTable {
     ] {
         arguments.insert(key.into(), AMQPValue::LongString(text.into()));
     }
-    arguments.insert(
-        "x-delivery-limit".into(),
-        AMQPValue::LongLongInt(i64::from(limits.delivery_limit)),
-    );
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(i64::from(limits.delivery_limit)));
     arguments
 }
 
 fn dead_arguments(limits: &QueueLimits) -> FieldTable {
     let mut arguments = quorum(limits.dead_max_length);
-    arguments.insert(
-        "x-overflow".into(),
-        AMQPValue::LongString("drop-head".into()),
-    );
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
     arguments
 }
 
 fn quorum(max_length: u32) -> FieldTable {
     let mut arguments = FieldTable::default();
-    arguments.insert(
-        "x-queue-type".into(),
-        AMQPValue::LongString("quorum".into()),
-    );
-    arguments.insert(
-        "x-max-length".into(),
-        AMQPValue::LongLongInt(i64::from(max_length.max(1))),
-    );
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(i64::from(max_length.max(1))));
     arguments
 }
 
 /// Messages ready in a queue.
 pub(super) async fn ready(channel: &Channel, name: &ShortString) -> Result<u64, lapin::Error> {
-    let passive = QueueDeclareOptions {
-        passive: true,
-        ..QueueDeclareOptions::durable()
-    };
-    let queue = channel
-        .queue_declare(name.clone(), passive, FieldTable::default())
-        .await?;
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
+    let queue = channel.queue_declare(name.clone(), passive, FieldTable::default()).await?;
     Ok(u64::from(queue.message_count()))
 }
 
 /// Deletes the three queues with everything in them.
 pub(super) async fn delete(channel: &Channel, names: &Names) -> Result<(), lapin::Error> {
     for name in names.all() {
-        channel
-            .queue_delete(name.clone(), QueueDeleteOptions::default())
-            .await?;
+        channel.queue_delete(name.clone(), QueueDeleteOptions::default()).await?;
     }
     Ok(())
 }

@@ -1,0 +1,165 @@
+//! What ingest may rely on, whichever cache it is given.
+
+use std::time::{Duration, Instant};
+
+use rollcall_runtime::Metrics;
+use rollcall_runtime::cache::{Cache, CacheConfig, CachedCredential, Rate};
+
+use crate::servers::{redis_url, unique_prefix};
+use crate::waiting::until_async;
+
+/// Makes processes that share one cache: one `Cache` each.
+pub(crate) enum Arm {
+    InProcess,
+    Redis(CacheConfig),
+}
+
+impl Arm {
+    pub(crate) fn redis(url: String) -> Self {
+        Self::Redis(CacheConfig { prefix: unique_prefix(), ..CacheConfig::new(url) })
+    }
+
+    pub(crate) fn process(&self) -> Cache {
+        match self {
+            Self::InProcess => Cache::in_process(),
+            Self::Redis(config) => Cache::redis(config, Metrics::new().unwrap()).unwrap(),
+        }
+    }
+}
+
+const TOKEN: [u8; 32] = [7; 32];
+const MINUTE: Duration = Duration::from_secs(60);
+
+pub(crate) fn present(text: &str) -> Option<CachedCredential> {
+    Some(CachedCredential::Present(text.into()))
+}
+
+macro_rules! on_both_arms {
+    ($($case:ident),+ $(,)?) => {
+        mod in_process {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(super::Arm::InProcess).await;
+            })+
+        }
+        mod redis {
+            $(#[tokio::test]
+            async fn $case() {
+                if let Some(url) = super::redis_url() {
+                    super::$case(super::Arm::redis(url)).await;
+                }
+            })+
+        }
+    };
+}
+
+on_both_arms!(
+    what_was_put_is_found,
+    an_unknown_credential_is_remembered_as_absent,
+    a_revoked_credential_stays_revoked_whatever_a_racing_reader_puts,
+    a_refresh_asks_the_database_again_but_lifts_no_revocation,
+    a_rate_allows_its_burst_and_says_when_to_come_back,
+    a_busy_key_gets_its_burst_and_no_more,
+);
+
+async fn what_was_put_is_found(arm: Arm) {
+    let cache = arm.process();
+    assert_eq!(cache.get_credential(&TOKEN).await, None);
+    cache.put_credential(&TOKEN, r#"{"tenant":1}"#.to_owned(), MINUTE).await;
+    assert_eq!(cache.get_credential(&TOKEN).await, present(r#"{"tenant":1}"#));
+    assert_eq!(cache.get_credential(&[8; 32]).await, None);
+    cache.check().await.unwrap();
+}
+
+async fn an_unknown_credential_is_remembered_as_absent(arm: Arm) {
+    let cache = arm.process();
+    cache.put_absent(&TOKEN).await;
+    assert_eq!(cache.get_credential(&TOKEN).await, Some(CachedCredential::Absent));
+}
+
+async fn a_revoked_credential_stays_revoked_whatever_a_racing_reader_puts(arm: Arm) {
+    let cache = arm.process();
+    cache.put_credential(&TOKEN, "valid".to_owned(), MINUTE).await;
+    assert!(cache.revoke_credential(&TOKEN).await);
+    assert_eq!(cache.get_credential(&TOKEN).await, Some(CachedCredential::Absent));
+    cache.put_credential(&TOKEN, "valid".to_owned(), MINUTE).await;
+    assert_eq!(cache.get_credential(&TOKEN).await, Some(CachedCredential::Absent));
+}
+
+async fn a_refresh_asks_the_database_again_but_lifts_no_revocation(arm: Arm) {
+    let cache = arm.process();
+    cache.put_credential(&TOKEN, "live".to_owned(), MINUTE).await;
+    assert!(cache.refresh_credential(&TOKEN).await);
+    assert_eq!(cache.get_credential(&TOKEN).await, None);
+    cache.put_credential(&TOKEN, "off".to_owned(), MINUTE).await;
+    assert_eq!(cache.get_credential(&TOKEN).await, present("off"));
+    cache.revoke_credential(&TOKEN).await;
+    cache.refresh_credential(&TOKEN).await;
+    assert_eq!(cache.get_credential(&TOKEN).await, Some(CachedCredential::Absent));
+}
+
+async fn a_rate_allows_its_burst_and_says_when_to_come_back(arm: Arm) {
+    let cache = arm.process();
+    let slow = Rate { per_second: 0.01, burst: 5 };
+    for left in (0..5).rev() {
+        let decision = cache.rate_limit("source", slow).await;
+        assert_eq!((decision.allowed, decision.remaining), (true, left));
+    }
+    let refused = cache.rate_limit("source", slow).await;
+    assert!(!refused.allowed && refused.remaining == 0);
+    let seconds = refused.retry_after.as_secs_f64();
+    assert!((60.0..=100.0).contains(&seconds), "one place every 100 s, so some 100 s: {seconds}");
+    assert!(cache.rate_limit("other source", slow).await.allowed);
+
+    let quick = Rate { per_second: 50.0, burst: 1 };
+    assert!(cache.rate_limit("quick", quick).await.allowed);
+    until_async("a place is free again", async || cache.rate_limit("quick", quick).await.allowed).await;
+}
+
+/// Two processes at once, many requests each.
+async fn a_busy_key_gets_its_burst_and_no_more(arm: Arm) {
+    let rate = Rate { per_second: 10.0, burst: 400 };
+    let shared = matches!(arm, Arm::Redis(_));
+    let begun = Instant::now();
+    let process = async |cache: Cache| {
+        let mut allowed = 0;
+        let mut refused = 0;
+        while refused < 20 {
+            let answers = (0..16).map(|_| cache.rate_limit("busy", rate));
+            for decision in futures_util::future::join_all(answers).await {
+                if decision.allowed { allowed += 1 } else { refused += 1 }
+            }
+        }
+        allowed
+    };
+    let (one, other) = tokio::join!(process(arm.process()), process(arm.process()));
+    let refilled = (begun.elapsed().as_secs_f64() * rate.per_second) as u32 + 1;
+    let whole = if shared { one + other } else { one.max(other) };
+    assert!(whole <= rate.burst + refilled, "{one} + {other} of {} + {refilled}", rate.burst);
+    assert!(whole >= rate.burst * 9 / 10, "{one} + {other} of {}: at most 5 % held unused by each", rate.burst);
+}
+
+#[tokio::test]
+async fn a_revocation_is_felt_by_every_process_within_a_second() {
+    let Some(url) = redis_url() else { return };
+    let arm = Arm::redis(url);
+    let (here, there) = (arm.process(), arm.process());
+    here.put_credential(&TOKEN, "valid".to_owned(), MINUTE).await;
+    assert_eq!(there.get_credential(&TOKEN).await, present("valid"), "shared");
+    let begun = Instant::now();
+    assert!(here.revoke_credential(&TOKEN).await);
+    // A reader there that looked into the database before the revocation and comes late.
+    there.put_credential(&TOKEN, "valid".to_owned(), MINUTE).await;
+    until_async("refused there too", async || there.get_credential(&TOKEN).await == Some(CachedCredential::Absent))
+        .await;
+    let felt = begun.elapsed();
+    assert!(felt < Duration::from_millis(1500), "felt after {felt:?}");
+    there.put_credential(&TOKEN, "valid".to_owned(), MINUTE).await;
+    assert_eq!(arm.process().get_credential(&TOKEN).await, Some(CachedCredential::Absent), "and by a new process");
+}
+
+#[tokio::test]
+async fn a_bad_url_is_refused_without_its_password() {
+    let error = Cache::redis(&CacheConfig::new("amqp://user:hunter2@host"), Metrics::new().unwrap()).err().unwrap();
+    assert!(error.to_string().contains("REDIS_URL") && !error.to_string().contains("hunter2"), "{error}");
+}
