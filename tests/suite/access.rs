@@ -34,7 +34,16 @@ async fn a_bad_token_is_a_scim_401(hub: Hub) {
     let url = format!("{}/Users/{id}", source.base);
     let cut = &source.token[..source.token.len() - 1];
     let altered = format!("{cut}{}", if source.token.ends_with('a') { 'b' } else { 'a' });
-    for authorization in ["", "Bearer", "Bearer ", "Bearer nonsense", "Basic YTpi", &format!("Bearer {cut}"), &format!("Bearer {altered}"), &source.token] {
+    for authorization in [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer nonsense",
+        "Basic YTpi",
+        &format!("Bearer {cut}"),
+        &format!("Bearer {altered}"),
+        &source.token,
+    ] {
         for method in [Method::GET, Method::DELETE] {
             let mut request = hub.http().request(method, &url);
             if !authorization.is_empty() {
@@ -115,7 +124,10 @@ async fn another_tenants_token_finds_nothing(hub: Hub) {
         for path in [format!("/Users/{user}"), format!("/Groups/{group}")] {
             source.get(&path).await.expect_scim_error(404, None);
             source.put(&path, &person("bea")).await.expect_scim_error(404, None);
-            source.patch(&path, vec![operation("replace", "displayName", json!("x"))]).await.expect_scim_error(404, None);
+            source
+                .patch(&path, vec![operation("replace", "displayName", json!("x"))])
+                .await
+                .expect_scim_error(404, None);
             source.delete(&path).await.expect_scim_error(404, None);
         }
     }
@@ -134,7 +146,9 @@ async fn another_tenants_key_finds_nothing(hub: Hub) {
     let group = mine.groups().await.remove(0);
     other.get(&format!("/api/v1/groups/{}/members", group.id)).await.expect_problem(404);
     other.post(&format!("/api/v1/members/{}/accept", member.id), &json!({})).await.expect_problem(404);
-    assert!(other.list::<serde_json::Value>(&format!("/api/v1/audit-events?subject_id={}", member.id)).await.is_empty());
+    assert!(
+        other.list::<serde_json::Value>(&format!("/api/v1/audit-events?subject_id={}", member.id)).await.is_empty()
+    );
     assert_eq!(mine.everything(&source).await, before);
 }
 
@@ -158,7 +172,12 @@ async fn a_source_that_is_off_refuses_writes(hub: Hub) {
 }
 
 async fn too_many_requests_get_429_and_retry_after(hub: Hub) {
-    let slow = hub.another().setting("ROLLCALL_INGEST_RATE_PER_SECOND", "1").setting("ROLLCALL_INGEST_RATE_BURST", "5").start().await;
+    let slow = hub
+        .another()
+        .setting("ROLLCALL_INGEST_RATE_PER_SECOND", "1")
+        .setting("ROLLCALL_INGEST_RATE_BURST", "5")
+        .start()
+        .await;
     let tenant = slow.tenant().create();
     let (source, beside) = (tenant.scim_source(), tenant.scim_source());
     let mut refused = None;
@@ -171,7 +190,8 @@ async fn too_many_requests_get_429_and_retry_after(hub: Hub) {
         answer.expect(201);
     }
     let refused = refused.expect("40 requests at once pass 5 at once and 1 a second");
-    let seconds: u64 = refused.header("retry-after").parse().unwrap_or_else(|_| panic!("no Retry-After: {:?}", refused.headers));
+    let seconds: u64 =
+        refused.header("retry-after").parse().unwrap_or_else(|_| panic!("no Retry-After: {:?}", refused.headers));
     assert!((1..=60).contains(&seconds), "Retry-After: {seconds}");
     beside.get("/Users").await.expect(200);
     eventually("the source is served again", async || match source.get("/Users").await {
@@ -182,7 +202,12 @@ async fn too_many_requests_get_429_and_retry_after(hub: Hub) {
 }
 
 async fn too_many_bad_tokens_do_not_slow_good_ones(hub: Hub) {
-    let strict = hub.another().setting("ROLLCALL_INGEST_FAILED_AUTH_PER_SECOND", "1").setting("ROLLCALL_INGEST_FAILED_AUTH_BURST", "5").start().await;
+    let strict = hub
+        .another()
+        .setting("ROLLCALL_INGEST_FAILED_AUTH_PER_SECOND", "1")
+        .setting("ROLLCALL_INGEST_FAILED_AUTH_BURST", "5")
+        .start()
+        .await;
     let tenant = strict.tenant().create();
     let source = tenant.scim_source();
     let thief = ScimSource { token: "nonsense".to_owned(), ..source.clone() };

@@ -36,7 +36,10 @@ async fn members_show_the_documented_fields(hub: Hub) {
     assert!(answer.content_type().starts_with("application/json"), "{}", answer.describe());
     assert!(answer.json.get("next_cursor").is_some(), "{}", answer.describe());
     for item in answer.at("/items").as_array().unwrap() {
-        expect_fields(item, &["id", "email", "status", "managed_by", "external_id", "display_name", "role", "waiting_for"]);
+        expect_fields(
+            item,
+            &["id", "email", "status", "managed_by", "external_id", "display_name", "role", "waiting_for"],
+        );
     }
 }
 

@@ -77,7 +77,8 @@ fn check_member(id: &str, status: &str, events: &[AuditEvent]) -> Result<(), Str
             "member.restored" => former,
             _ => now,
         };
-        if now == next && matches!(*kind, "member.suspended" | "member.removed" | "member.activated" | "member.invited") {
+        if now == next && matches!(*kind, "member.suspended" | "member.removed" | "member.activated" | "member.invited")
+        {
             return Err(format!("{kind} changes nothing: {about:?}"));
         }
         if matches!(next, "suspended" | "removed") && !matches!(now, "suspended" | "removed") {
@@ -108,8 +109,12 @@ async fn a_random_history_is_explained_by_its_events(hub: Hub) {
                 source.deactivate(&id).await.expect_success();
             }
             1 => drop(source.activate(&id).await.expect_success()),
-            2 | 3 => drop(source.patch(&path, vec![operation("add", "members", members_value(&[&id]))]).await.expect(204)),
-            4 => drop(source.patch(&path, vec![operation("remove", "members", members_value(&[&id]))]).await.expect(204)),
+            2 | 3 => {
+                drop(source.patch(&path, vec![operation("add", "members", members_value(&[&id]))]).await.expect(204))
+            }
+            4 => {
+                drop(source.patch(&path, vec![operation("remove", "members", members_value(&[&id]))]).await.expect(204))
+            }
             5 => {
                 let rename = vec![operation("replace", "displayName", json!(format!("Name {step}")))];
                 source.patch(&format!("/Users/{id}"), rename).await.expect_success();
@@ -144,7 +149,10 @@ async fn every_directory_write_has_one_event(hub: Hub) {
         // The second of each pair changes nothing and leaves no trace.
         source.patch(&format!("/Users/{user}"), rename()).await.expect_success();
         source.patch(&format!("/Groups/{group}"), rename()).await.expect(204);
-        source.patch(&format!("/Groups/{group}"), vec![operation("remove", "members", members_value(&[&user]))]).await.expect(204);
+        source
+            .patch(&format!("/Groups/{group}"), vec![operation("remove", "members", members_value(&[&user]))])
+            .await
+            .expect(204);
     }
     source.delete(&format!("/Groups/{group}")).await.expect(204);
     source.delete(&format!("/Users/{user}")).await.expect(204);

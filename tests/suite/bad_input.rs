@@ -44,11 +44,26 @@ impl Quiet {
         let group = source.group("Pilots", &[&user]).await;
         tenant.eventually_group("Pilots", &[&email("ann")]).await;
         let before = tenant.everything(&source).await;
-        Self { tenant, source, user: format!("/Users/{user}"), group: format!("/Groups/{group}"), before, failures: Vec::new() }
+        Self {
+            tenant,
+            source,
+            user: format!("/Users/{user}"),
+            group: format!("/Groups/{group}"),
+            before,
+            failures: Vec::new(),
+        }
     }
 
     /// Sends `body` and checks for the SCIM error; `scim_type` only where the RFC leaves no choice.
-    async fn refused(&mut self, what: &str, method: Method, path: &str, body: impl Into<reqwest::Body>, status: u16, scim_type: Option<&str>) {
+    async fn refused(
+        &mut self,
+        what: &str,
+        method: Method,
+        path: &str,
+        body: impl Into<reqwest::Body>,
+        status: u16,
+        scim_type: Option<&str>,
+    ) {
         let answer = self.source.send_text(method, path, body).await;
         self.note(what, answer.check_scim_error(status, scim_type));
     }
@@ -117,7 +132,9 @@ async fn users_with_values_of_the_wrong_type(hub: Hub) {
     ];
     for (what, body) in bodies {
         let user = quiet.user.clone();
-        quiet.refused(&format!("POST {what}"), Method::POST, "/Users", body.to_string(), 400, Some("invalidValue")).await;
+        quiet
+            .refused(&format!("POST {what}"), Method::POST, "/Users", body.to_string(), 400, Some("invalidValue"))
+            .await;
         quiet.refused(&format!("PUT {what}"), Method::PUT, &user, body.to_string(), 400, Some("invalidValue")).await;
     }
     quiet.expect_all_refused_and_nothing_changed().await;
@@ -148,7 +165,9 @@ async fn users_with_values_out_of_bounds(hub: Hub) {
     ];
     for (what, body) in bodies {
         let user = quiet.user.clone();
-        quiet.refused(&format!("POST {what}"), Method::POST, "/Users", body.to_string(), 400, Some("invalidValue")).await;
+        quiet
+            .refused(&format!("POST {what}"), Method::POST, "/Users", body.to_string(), 400, Some("invalidValue"))
+            .await;
         quiet.refused(&format!("PUT {what}"), Method::PUT, &user, body.to_string(), 400, Some("invalidValue")).await;
     }
     quiet.expect_all_refused_and_nothing_changed().await;
@@ -165,23 +184,51 @@ async fn user_patches_that_cannot_be_understood(hub: Hub) {
         ("no op", patch(vec![json!({ "path": "title", "value": "x" })]), None),
         ("unknown op", patch(vec![operation("move", "title", json!("x"))]), None),
         ("op is a number", patch(vec![json!({ "op": 1, "path": "title", "value": "x" })]), None),
-        ("an open bracket", patch(vec![operation("replace", "emails[type eq \"work\"", json!("x"))]), Some("invalidPath")),
-        ("an empty sub-attribute", patch(vec![operation("replace", "name..givenName", json!("x"))]), Some("invalidPath")),
-        ("a filter that is none", patch(vec![operation("replace", "emails[work].value", json!("x"))]), Some("invalidPath")),
+        (
+            "an open bracket",
+            patch(vec![operation("replace", "emails[type eq \"work\"", json!("x"))]),
+            Some("invalidPath"),
+        ),
+        (
+            "an empty sub-attribute",
+            patch(vec![operation("replace", "name..givenName", json!("x"))]),
+            Some("invalidPath"),
+        ),
+        (
+            "a filter that is none",
+            patch(vec![operation("replace", "emails[work].value", json!("x"))]),
+            Some("invalidPath"),
+        ),
         ("path is a number", patch(vec![json!({ "op": "replace", "path": 5, "value": "x" })]), None),
         ("remove without a path", patch(vec![json!({ "op": "remove" })]), Some("noTarget")),
         ("remove what is required", patch(vec![json!({ "op": "remove", "path": "userName" })]), None),
         ("the read-only id", patch(vec![operation("replace", "id", json!("x"))]), Some("mutability")),
-        ("the read-only meta", patch(vec![operation("replace", "meta.created", json!("2020-01-01T00:00:00Z"))]), Some("mutability")),
-        ("the read-only groups", patch(vec![operation("add", "groups", json!([{ "value": "x" }]))]), Some("mutability")),
+        (
+            "the read-only meta",
+            patch(vec![operation("replace", "meta.created", json!("2020-01-01T00:00:00Z"))]),
+            Some("mutability"),
+        ),
+        (
+            "the read-only groups",
+            patch(vec![operation("add", "groups", json!([{ "value": "x" }]))]),
+            Some("mutability"),
+        ),
         ("no path and a text", patch(vec![json!({ "op": "replace", "value": "x" })]), None),
         ("no path and no value", patch(vec![json!({ "op": "add" })]), None),
         ("active is a word", patch(vec![operation("replace", "active", json!("perhaps"))]), Some("invalidValue")),
         ("userName is empty", patch(vec![operation("replace", "userName", json!(""))]), Some("invalidValue")),
         ("displayName is a list", patch(vec![operation("replace", "displayName", json!(["x"]))]), Some("invalidValue")),
-        ("NUL in displayName", patch(vec![operation("replace", "displayName", json!("a\u{0}b"))]), Some("invalidValue")),
+        (
+            "NUL in displayName",
+            patch(vec![operation("replace", "displayName", json!("a\u{0}b"))]),
+            Some("invalidValue"),
+        ),
         ("over-long displayName", patch(vec![operation("replace", "displayName", json!(long))]), Some("invalidValue")),
-        ("invalid email", patch(vec![operation("Replace", "emails[type eq \"work\"].value", json!("nonsense"))]), Some("invalidValue")),
+        (
+            "invalid email",
+            patch(vec![operation("Replace", "emails[type eq \"work\"].value", json!("nonsense"))]),
+            Some("invalidValue"),
+        ),
     ];
     for (what, body, scim_type) in bodies {
         let user = quiet.user.clone();
@@ -210,7 +257,9 @@ async fn groups_with_values_of_the_wrong_type_or_out_of_bounds(hub: Hub) {
     ];
     for (what, body) in bodies {
         let group = quiet.group.clone();
-        quiet.refused(&format!("POST {what}"), Method::POST, "/Groups", body.to_string(), 400, Some("invalidValue")).await;
+        quiet
+            .refused(&format!("POST {what}"), Method::POST, "/Groups", body.to_string(), 400, Some("invalidValue"))
+            .await;
         quiet.refused(&format!("PUT {what}"), Method::PUT, &group, body.to_string(), 400, Some("invalidValue")).await;
     }
     quiet.expect_all_refused_and_nothing_changed().await;
@@ -222,17 +271,32 @@ async fn group_patches_that_cannot_be_understood(hub: Hub) {
     let bodies = [
         ("unknown op", patch(vec![operation("empty", "members", json!([]))]), None),
         ("no Operations", json!({ "schemas": [] }), None),
-        ("an open bracket", patch(vec![json!({ "op": "remove", "path": "members[value eq \"x\"" })]), Some("invalidPath")),
+        (
+            "an open bracket",
+            patch(vec![json!({ "op": "remove", "path": "members[value eq \"x\"" })]),
+            Some("invalidPath"),
+        ),
         ("remove without a path", patch(vec![json!({ "op": "remove" })]), Some("noTarget")),
         ("remove the displayName", patch(vec![json!({ "op": "remove", "path": "displayName" })]), None),
         ("members is a number", patch(vec![operation("add", "members", json!(7))]), Some("invalidValue")),
-        ("a member nobody knows", patch(vec![operation("add", "members", members_value(&[&stranger]))]), Some("invalidValue")),
-        ("a group in which one member is unknown", patch(vec![operation("replace", "members", members_value(&[&stranger]))]), Some("invalidValue")),
+        (
+            "a member nobody knows",
+            patch(vec![operation("add", "members", members_value(&[&stranger]))]),
+            Some("invalidValue"),
+        ),
+        (
+            "a group in which one member is unknown",
+            patch(vec![operation("replace", "members", members_value(&[&stranger]))]),
+            Some("invalidValue"),
+        ),
         ("displayName is empty", patch(vec![operation("replace", "displayName", json!(""))]), Some("invalidValue")),
         ("the read-only id", patch(vec![operation("replace", "id", json!("x"))]), Some("mutability")),
         (
             "a good operation before a bad one",
-            patch(vec![operation("replace", "displayName", json!("Half")), operation("add", "members", members_value(&[&stranger]))]),
+            patch(vec![
+                operation("replace", "displayName", json!("Half")),
+                operation("add", "members", members_value(&[&stranger])),
+            ]),
             Some("invalidValue"),
         ),
     ];
@@ -248,16 +312,32 @@ async fn filters_and_paging_that_cannot_be_understood(hub: Hub) {
     let deep = format!("{}userName eq \"a\"{}", "(".repeat(1_000), ")".repeat(1_000));
     let long = format!("userName eq \"{}\"", "x".repeat(6_000));
     let filters = [
-        "userName eq", "userName", "eq \"a\"", "userName is \"a\"", "userName eq \"a", "(userName eq \"a\"", "userName eq \"a\")",
-        "userName eq \"a\" and", "and", "userName eq \"a\" userName eq \"b\"", "emails[type eq \"work\".value eq \"a\"", "userName eq \"a\u{0}\"",
-        "user name eq \"a\"", " ", "userName == \"a\"", &deep, &long,
+        "userName eq",
+        "userName",
+        "eq \"a\"",
+        "userName is \"a\"",
+        "userName eq \"a",
+        "(userName eq \"a\"",
+        "userName eq \"a\")",
+        "userName eq \"a\" and",
+        "and",
+        "userName eq \"a\" userName eq \"b\"",
+        "emails[type eq \"work\".value eq \"a\"",
+        "userName eq \"a\u{0}\"",
+        "user name eq \"a\"",
+        " ",
+        "userName == \"a\"",
+        &deep,
+        &long,
     ];
     for path in ["/Users", "/Groups"] {
         for filter in filters {
             let filter = if path == "/Groups" { filter.replace("userName", "displayName") } else { filter.to_owned() };
             let encoded: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
             let what = format!("filter {}", filter.chars().take(60).collect::<String>());
-            quiet.refused(&what, Method::GET, &format!("{path}?filter={encoded}"), "", 400, Some("invalidFilter")).await;
+            quiet
+                .refused(&what, Method::GET, &format!("{path}?filter={encoded}"), "", 400, Some("invalidFilter"))
+                .await;
         }
         for query in ["startIndex=one", "count=many", "startIndex=1.5", "count=99999999999999999999"] {
             quiet.refused(query, Method::GET, &format!("{path}?{query}"), "", 400, Some("invalidValue")).await;

@@ -20,7 +20,11 @@ pub(crate) fn cases() -> Vec<Case> {
         two_tenants_of_one_name_get_two_slugs,
         logs_and_stores_hold_no_token_and_logs_no_email,
     ];
-    cases.extend(cases![doctor_names_a_dead_dependency_and_the_remedy, all_needs_its_services].into_iter().map(|case| case.only_on(Combination::Full)));
+    cases.extend(
+        cases![doctor_names_a_dead_dependency_and_the_remedy, all_needs_its_services]
+            .into_iter()
+            .map(|case| case.only_on(Combination::Full)),
+    );
     cases
 }
 
@@ -66,7 +70,10 @@ async fn doctor_names_a_dead_dependency_and_the_remedy(hub: Hub) {
         let deployment = hub.another().setting(key, url).only_stored().await;
         let ran = run(&deployment, &["doctor"]).expect_failure();
         let said = format!("{}{}", ran.stdout, ran.stderr);
-        assert!(said.to_lowercase().contains(name) && said.contains(key), "doctor does not name {name} and {key}: {said}");
+        assert!(
+            said.to_lowercase().contains(name) && said.contains(key),
+            "doctor does not name {name} and {key}: {said}"
+        );
         assert!(!said.contains("secret"), "a password in the output: {said}");
     }
 }
@@ -159,7 +166,10 @@ async fn logs_and_stores_hold_no_token_and_logs_no_email(hub: Hub) {
     let id = source.user("ann").await;
     source.get(&format!("/Users?filter=userName+eq+%22{}%22", email("ann"))).await.expect(200);
     source.post("/Users", &person("ann")).await.expect(409);
-    source.send_text(reqwest::Method::POST, "/Users", format!("{{\"userName\": \"{}\"", email("bea"))).await.expect(400);
+    source
+        .send_text(reqwest::Method::POST, "/Users", format!("{{\"userName\": \"{}\"", email("bea")))
+        .await
+        .expect(400);
     let altered = crate::verbs::ScimSource { token: format!("{}x", source.token), ..source.clone() };
     altered.get("/Users").await.expect(401);
     source.deactivate(&id).await.expect_success();

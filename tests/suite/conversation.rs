@@ -58,10 +58,16 @@ impl FirstSync {
     pub(crate) async fn play(&self, source: &ScimSource) {
         self.ids.borrow_mut().clear();
         self.delivered.set(0);
-        stream::iter(&self.users).for_each_concurrent(CONCURRENCY, async |name| self.create_user(source, name).await).await;
-        stream::iter(self.groups.keys()).for_each_concurrent(CONCURRENCY, async |name| self.create_group(source, name).await).await;
+        stream::iter(&self.users)
+            .for_each_concurrent(CONCURRENCY, async |name| self.create_user(source, name).await)
+            .await;
+        stream::iter(self.groups.keys())
+            .for_each_concurrent(CONCURRENCY, async |name| self.create_group(source, name).await)
+            .await;
         let joins = self.groups.iter().flat_map(|(group, users)| users.iter().map(move |user| (group, user)));
-        stream::iter(joins).for_each_concurrent(CONCURRENCY, async |(group, user)| self.join(source, group, user).await).await;
+        stream::iter(joins)
+            .for_each_concurrent(CONCURRENCY, async |(group, user)| self.join(source, group, user).await)
+            .await;
     }
 
     async fn create_user(&self, source: &ScimSource, name: &str) {
@@ -136,7 +142,8 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     async fn of(tenant: &Tenant, directory: &BTreeMap<String, String>) -> Self {
-        let mut names: BTreeMap<String, String> = directory.iter().map(|(name, id)| (id.clone(), name.clone())).collect();
+        let mut names: BTreeMap<String, String> =
+            directory.iter().map(|(name, id)| (id.clone(), name.clone())).collect();
         let mut members = Vec::new();
         for member in tenant.members().await {
             names.insert(member.id.clone(), member.email.clone());

@@ -24,7 +24,9 @@ pub(crate) fn cases() -> Vec<Case> {
         a_restart_keeps_everything,
     ];
     cases.extend(
-        cases![three_workers_beside_each_other_end_in_one_state].into_iter().map(|case| case.only_on(Combination::Full)),
+        cases![three_workers_beside_each_other_end_in_one_state]
+            .into_iter()
+            .map(|case| case.only_on(Combination::Full)),
     );
     cases
 }
@@ -63,7 +65,8 @@ async fn a_worker_killed_at_random_points_changes_nothing_but_time(hub: Hub) {
     let disturbed = sync.settled(&stormy).await;
     disturbed.expect_same(&undisturbed);
     for (event, count) in &disturbed.events {
-        let once_each = ["member.invited", "sharing_group.created", "directory_user.created", "directory_group.created"];
+        let once_each =
+            ["member.invited", "sharing_group.created", "directory_user.created", "directory_group.created"];
         assert!(*count == 1 || !once_each.iter().any(|kind| event.starts_with(kind)), "{event} happened {count} times");
     }
     expect_explained(&stormy).await;

@@ -57,7 +57,6 @@ async fn eventually_suspended(tenant: &Tenant, count: usize) {
     tenant.eventually(&what, |members| members.with_status("suspended").len() == count).await;
 }
 
-
 async fn da10_the_eleventh_of_a_hundred_is_suspended_and_keeps_the_seat(hub: Hub) {
     let (tenant, source, ids) = team(&hub, 100, &[]).await;
     for id in &ids[..10] {
@@ -92,7 +91,11 @@ async fn da10_with_hold_the_eleventh_stays_active(hub: Hub) {
     eventually_suspended(&tenant, 10).await;
     let eleventh = tenant.member(&email("p010")).await.unwrap();
     assert_eq!(eleventh.status, "active", "{eleventh:?}");
-    assert_eq!(source.get(&format!("/Users/{}", ids[10])).await.expect(200).at("/active"), false, "SCIM shows what was said");
+    assert_eq!(
+        source.get(&format!("/Users/{}", ids[10])).await.expect(200).at("/active"),
+        false,
+        "SCIM shows what was said"
+    );
 }
 
 async fn da10_every_shape_of_removal_counts(hub: Hub) {
@@ -137,7 +140,8 @@ async fn da10_a_held_removal_does_not_happen_when_the_policy_removes(hub: Hub) {
     tenant.eventually_held(OVER_LIMIT).await;
     tenant
         .eventually("ten are removed and two only suspended", |members| {
-            members.with_status("suspended") == [email("p010"), email("p011")] && members.with_status("active").len() == 8
+            members.with_status("suspended") == [email("p010"), email("p011")]
+                && members.with_status("active").len() == 8
         })
         .await;
     let removed: Vec<serde_json::Value> = tenant.list("/api/v1/audit-events?kind=member.removed").await;
@@ -220,9 +224,7 @@ async fn da8_a_waiting_person_who_leaves_stops_waiting(hub: Hub) {
     tenant.eventually("two wait", |members| members.with_status("pending").len() == 2).await;
     source.deactivate(&ids[1]).await.expect_success();
     source.deactivate(&ids[0]).await.expect_success();
-    let members = tenant
-        .eventually("cem is let in", |members| members.with_status("invited") == [email("cem")])
-        .await;
+    let members = tenant.eventually("cem is let in", |members| members.with_status("invited") == [email("cem")]).await;
     assert_eq!(members.member(&email("bea")).status, "suspended", "bea had left before the seat was free");
     assert_eq!(members.member(&email("bea")).waiting_for, None);
 }
@@ -253,7 +255,8 @@ async fn managed_owner(hub: &Hub) -> (Tenant, ScimSource, String) {
 async fn expect_owner_stays(tenant: &Tenant) {
     eventually("a run is held for the last owner", async || {
         let runs = tenant.runs().await;
-        let held = runs.iter().any(|run| run.is_held_for("last_active_admin") || run.is_held_for("last_billing_contact"));
+        let held =
+            runs.iter().any(|run| run.is_held_for("last_active_admin") || run.is_held_for("last_billing_contact"));
         if held { Ok(()) } else { Err(format!("{runs:#?}")) }
     })
     .await;

@@ -149,7 +149,8 @@ impl Hub {
     /// The hub that all tests of a combination share.
     pub(crate) async fn start_shared(workbench: &Workbench, combination: Combination) -> Result<Self> {
         // Every bad-token test of the suite comes from one address: without this they would answer each other's 429.
-        let roomy = [("ROLLCALL_INGEST_FAILED_AUTH_PER_SECOND", "1000"), ("ROLLCALL_INGEST_FAILED_AUTH_BURST", "10000")];
+        let roomy =
+            [("ROLLCALL_INGEST_FAILED_AUTH_PER_SECOND", "1000"), ("ROLLCALL_INGEST_FAILED_AUTH_BURST", "10000")];
         let settings = roomy.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let workbench = workbench.clone();
         HubBuilder { workbench, combination, settings, apart: false, workers: 1, database_port: None }.try_start().await
@@ -287,7 +288,8 @@ impl Hub {
                 return Ok(Err(ended));
             }
             for url in [self.machines_url(), self.people_url()] {
-                let answer = self.http().get(format!("{url}/readyz")).send().await.map_err(|error| error.to_string())?;
+                let answer =
+                    self.http().get(format!("{url}/readyz")).send().await.map_err(|error| error.to_string())?;
                 if !answer.status().is_success() {
                     return Err(format!("{url}/readyz answers {}", answer.status()));
                 }

@@ -191,11 +191,18 @@ async fn dx2_an_existing_member_is_adopted_with_role_and_id(hub: Hub) {
     assert_eq!((before.status.as_str(), before.role.as_str()), ("active", "owner"));
     assert_eq!(before.managed_by, None);
     let source = tenant.scim_source();
-    let body = with(person("ann"), json!({ "userName": email("ANN"), "emails": [{ "value": email("Ann"), "primary": true }] }));
+    let body = with(
+        person("ann"),
+        json!({ "userName": email("ANN"), "emails": [{ "value": email("Ann"), "primary": true }] }),
+    );
     source.post("/Users", &body).await.expect(201);
-    let after = tenant.eventually("ann is managed", |members| members.iter().any(|member| member.managed_by.is_some())).await;
+    let after =
+        tenant.eventually("ann is managed", |members| members.iter().any(|member| member.managed_by.is_some())).await;
     assert_eq!(after.len(), 1, "no second ann: {after:?}");
-    assert_eq!((after[0].id.as_str(), after[0].role.as_str(), after[0].status.as_str()), (before.id.as_str(), "owner", "active"));
+    assert_eq!(
+        (after[0].id.as_str(), after[0].role.as_str(), after[0].status.as_str()),
+        (before.id.as_str(), "owner", "active")
+    );
     assert_eq!(after[0].external_id.as_deref(), Some("ext-ann"));
     let kinds = tenant.kinds_about(&before.id).await;
     assert_eq!(count(&kinds, "member.adopted"), 1, "{kinds:?}");
@@ -399,4 +406,3 @@ async fn a_write_shows_in_the_roster_within_a_second_at_the_median(hub: Hub) {
 fn count(kinds: &[String], kind: &str) -> usize {
     kinds.iter().filter(|found| *found == kind).count()
 }
-

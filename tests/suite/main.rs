@@ -68,9 +68,8 @@ fn main() -> ExitCode {
         println!("note: DATABASE_URL, AMQP_URL and REDIS_URL are unset: only the `sqlite` combination runs");
     }
     if arguments.list {
-        let listed = combinations
-            .iter()
-            .flat_map(|combination| every_case().into_iter().map(|case| (*combination, case)));
+        let listed =
+            combinations.iter().flat_map(|combination| every_case().into_iter().map(|case| (*combination, case)));
         let trials = listed
             .filter(|(combination, case)| case.runs_on(*combination))
             .map(|(combination, case)| Trial::test(case.full_name(combination), || Ok(())))

@@ -163,8 +163,11 @@ async fn the_table_is_whole_and_only_probes_are_open(hub: Hub) {
     let routes = table(&hub);
     let has = |method: &str, path: &str| routes.iter().any(|route| route.method == method && route.path == path);
     for resource in ["Users", "Groups"] {
-        let (list, one) = (format!("/scim/v2/{{source_id}}/{resource}"), format!("/scim/v2/{{source_id}}/{resource}/{{id}}"));
-        for (method, path) in [("GET", &list), ("POST", &list), ("GET", &one), ("PUT", &one), ("PATCH", &one), ("DELETE", &one)] {
+        let (list, one) =
+            (format!("/scim/v2/{{source_id}}/{resource}"), format!("/scim/v2/{{source_id}}/{resource}/{{id}}"));
+        for (method, path) in
+            [("GET", &list), ("POST", &list), ("GET", &one), ("PUT", &one), ("PATCH", &one), ("DELETE", &one)]
+        {
             assert!(has(method, path), "{method} {path} is missing in {routes:#?}");
         }
     }
@@ -172,13 +175,22 @@ async fn the_table_is_whole_and_only_probes_are_open(hub: Hub) {
         assert!(has("GET", &format!("/api/v1/{path}")), "GET /api/v1/{path} is missing");
     }
     for route in &routes {
-        let wanted = if route.path.starts_with("/scim/") { "scim" } else if route.path.starts_with("/api/") { "api" } else { "none" };
+        let wanted = if route.path.starts_with("/scim/") {
+            "scim"
+        } else if route.path.starts_with("/api/") {
+            "api"
+        } else {
+            "none"
+        };
         assert_eq!(route.auth, wanted, "{route:?}");
     }
     // What the table calls served is served: nothing in it answers 404 or 405 to its owner.
     let tenant = hub.tenant().create();
     let source: ScimSource = tenant.scim_source();
-    for (base, path, token) in [(hub.machines_url(), format!("/scim/v2/{}/Schemas", source.id), &source.token), (hub.people_url(), "/api/v1/runs".to_owned(), &tenant.key)] {
+    for (base, path, token) in [
+        (hub.machines_url(), format!("/scim/v2/{}/Schemas", source.id), &source.token),
+        (hub.people_url(), "/api/v1/runs".to_owned(), &tenant.key),
+    ] {
         Answer::of(hub.http().get(format!("{base}{path}")).bearer_auth(token)).await.expect(200);
     }
 }

@@ -45,7 +45,12 @@ async fn external_ids_are_found_exactly(hub: Hub) {
 
 async fn emails_are_found_in_every_spelling(hub: Hub) {
     let (source, ann, _) = ann_and_bea(&hub).await;
-    let filters = ["emails eq \"A\"", "emails.value eq \"A\"", "emails[type eq \"work\"].value eq \"A\"", "emails[type eq \"work\" and value eq \"A\"]"];
+    let filters = [
+        "emails eq \"A\"",
+        "emails.value eq \"A\"",
+        "emails[type eq \"work\"].value eq \"A\"",
+        "emails[type eq \"work\" and value eq \"A\"]",
+    ];
     for filter in filters {
         let filter = filter.replace("\"A\"", &format!("\"{}\"", email("ann")));
         source.expect_found("/Users", &filter, &[&ann]).await;
@@ -73,7 +78,11 @@ async fn and_narrows(hub: Hub) {
 
 async fn operators_and_names_ignore_case(hub: Hub) {
     let (source, ann, _) = ann_and_bea(&hub).await;
-    for filter in ["USERNAME EQ \"A\" AND active Eq true", "username eq \"A\"", "urn:ietf:params:scim:schemas:core:2.0:User:userName eq \"A\""] {
+    for filter in [
+        "USERNAME EQ \"A\" AND active Eq true",
+        "username eq \"A\"",
+        "urn:ietf:params:scim:schemas:core:2.0:User:userName eq \"A\"",
+    ] {
         let filter = filter.replace("\"A\"", &format!("\"{}\"", email("ann")));
         source.expect_found("/Users", &filter, &[&ann]).await;
     }
@@ -81,7 +90,15 @@ async fn operators_and_names_ignore_case(hub: Hub) {
 
 async fn special_characters_are_data(hub: Hub) {
     let source = hub.tenant().create().scim_source();
-    let names = ["O'Brien+tag", "quote\"inside", "back\\slash", "per%cent_under", "ärger-İı-日本", "a & b; DROP TABLE", "' OR '1'='1"];
+    let names = [
+        "O'Brien+tag",
+        "quote\"inside",
+        "back\\slash",
+        "per%cent_under",
+        "ärger-İı-日本",
+        "a & b; DROP TABLE",
+        "' OR '1'='1",
+    ];
     for (number, name) in names.iter().enumerate() {
         let changes = json!({ "displayName": name, "externalId": format!("x{name}") });
         let id = source.post("/Users", &with(person(&format!("p{number}")), changes)).await.expect(201).id();
@@ -102,7 +119,11 @@ async fn a_bare_word_after_eq_is_a_value(hub: Hub) {
 
 async fn no_match_is_an_empty_list(hub: Hub) {
     let (source, ..) = ann_and_bea(&hub).await;
-    for (path, filter) in [("/Users", "userName eq \"nobody\""), ("/Users", "id eq \"not-an-id\""), ("/Groups", "displayName eq \"none\"")] {
+    for (path, filter) in [
+        ("/Users", "userName eq \"nobody\""),
+        ("/Users", "id eq \"not-an-id\""),
+        ("/Groups", "displayName eq \"none\""),
+    ] {
         source.expect_found(path, filter, &[]).await;
     }
 }
@@ -112,7 +133,9 @@ async fn groups_are_found_by_name_and_external_id(hub: Hub) {
     let body = json!({ "schemas": [GROUP], "displayName": "Pilots", "externalId": "g-1" });
     let id = source.post("/Groups", &body).await.expect(201).id();
     source.group("Crew", &[]).await;
-    for filter in ["displayName eq \"Pilots\"", "displayName eq \"pilots\"", "externalId eq \"g-1\"", &format!("id eq \"{id}\"")] {
+    for filter in
+        ["displayName eq \"Pilots\"", "displayName eq \"pilots\"", "externalId eq \"g-1\"", &format!("id eq \"{id}\"")]
+    {
         source.expect_found("/Groups", filter, &[&id]).await;
     }
 }

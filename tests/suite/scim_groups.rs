@@ -51,7 +51,8 @@ impl Scene {
     /// The numbers of the users who are in the group.
     async fn inside(&self) -> Vec<usize> {
         let ids = self.source.member_ids(&self.group).await;
-        let number = |id: &String| self.users.iter().position(|user| user == id).unwrap_or_else(|| panic!("a stranger {id}"));
+        let number =
+            |id: &String| self.users.iter().position(|user| user == id).unwrap_or_else(|| panic!("a stranger {id}"));
         let mut numbers: Vec<usize> = ids.iter().map(number).collect();
         numbers.sort_unstable();
         numbers
@@ -64,7 +65,10 @@ async fn post_with_none_an_empty_list_and_some_members(hub: Hub) {
     let bodies = [
         (json!({ "schemas": [GROUP], "displayName": "None" }), 0),
         (json!({ "schemas": [GROUP], "displayName": "Empty", "members": [] }), 0),
-        (json!({ "schemas": [GROUP], "displayName": "One", "externalId": "g1", "members": [{ "value": user, "display": "ann" }] }), 1),
+        (
+            json!({ "schemas": [GROUP], "displayName": "One", "externalId": "g1", "members": [{ "value": user, "display": "ann" }] }),
+            1,
+        ),
     ];
     for (body, length) in bodies {
         let made = source.post("/Groups", &body).await.expect(201);

@@ -54,7 +54,12 @@ async fn trap3_a_filtered_path_without_a_match_creates_the_element(hub: Hub) {
         let mobile = operation(op, "phoneNumbers[type eq \"mobile\"].value", json!("55555555555"));
         let home = operation(op, "emails[type eq \"home\"].value", json!("ann@home.example"));
         let read = after(&source, &path, vec![mobile, home]).await;
-        assert_eq!(list(&read, "/phoneNumbers"), [json!({ "type": "mobile", "value": "55555555555" })], "{}", read.describe());
+        assert_eq!(
+            list(&read, "/phoneNumbers"),
+            [json!({ "type": "mobile", "value": "55555555555" })],
+            "{}",
+            read.describe()
+        );
         let emails = list(&read, "/emails");
         let made = emails.iter().find(|email| email["type"] == "home").unwrap_or_else(|| panic!("{}", read.describe()));
         assert_eq!(made["value"], "ann@home.example");
@@ -114,11 +119,16 @@ async fn trap6_manager_comes_in_five_forms(hub: Hub) {
 
 async fn trap7_operations_and_names_ignore_case(hub: Hub) {
     let (source, path) = ann(&hub).await;
-    let read = after(&source, &path, vec![
-        operation("REPLACE", "DisplayName", json!("Loud")),
-        operation("Add", "name.FamilyName", json!("Case")),
-        operation("replace", "Emails[Type EQ \"work\"].Value", json!("ann2@acme.example")),
-    ]).await;
+    let read = after(
+        &source,
+        &path,
+        vec![
+            operation("REPLACE", "DisplayName", json!("Loud")),
+            operation("Add", "name.FamilyName", json!("Case")),
+            operation("replace", "Emails[Type EQ \"work\"].Value", json!("ann2@acme.example")),
+        ],
+    )
+    .await;
     assert_eq!(read.at("/displayName"), "Loud", "{}", read.describe());
     assert_eq!(read.at("/name/familyName"), "Case", "{}", read.describe());
     assert_eq!(read.at("/emails/0/value"), "ann2@acme.example", "{}", read.describe());
@@ -130,7 +140,8 @@ async fn trap8_nulls_unassign_and_unknown_keys_are_ignored(hub: Hub) {
     let operations = vec![json!({ "name": "addMember", "op": "Replace", "path": "title", "value": null })];
     let read = after(&source, &path, operations).await;
     assert!(read.at("/title").is_null(), "{}", read.describe());
-    let body = json!({ "op": "replace", "value": { "addresses": null, "nickName": null, "shoeSize": 42, "locale": "de" } });
+    let body =
+        json!({ "op": "replace", "value": { "addresses": null, "nickName": null, "shoeSize": 42, "locale": "de" } });
     let read = after(&source, &path, vec![body]).await;
     assert_eq!(read.at("/locale"), "de", "{}", read.describe());
     assert!(read.at("/addresses").is_null(), "{}", read.describe());
@@ -146,18 +157,24 @@ async fn okta_deactivates_without_a_path(hub: Hub) {
 async fn okta_may_send_the_read_only_id(hub: Hub) {
     let (source, path) = ann(&hub).await;
     let before = source.get(&path).await.expect(200).id();
-    let read = after(&source, &path, vec![json!({ "op": "replace", "value": { "id": "other", "displayName": "New" } })]).await;
+    let read =
+        after(&source, &path, vec![json!({ "op": "replace", "value": { "id": "other", "displayName": "New" } })]).await;
     assert_eq!(read.id(), before);
     assert_eq!(read.at("/displayName"), "New");
 }
 
 async fn entra_replaces_attributes_one_by_one(hub: Hub) {
     let (source, path) = ann(&hub).await;
-    let read = after(&source, &path, vec![
-        operation("Replace", "emails[type eq \"work\"].value", json!("updated@acme.example")),
-        operation("Replace", "name.familyName", json!("updatedFamilyName")),
-        operation("Add", &format!("{ENTERPRISE}:department"), json!("Tours")),
-    ]).await;
+    let read = after(
+        &source,
+        &path,
+        vec![
+            operation("Replace", "emails[type eq \"work\"].value", json!("updated@acme.example")),
+            operation("Replace", "name.familyName", json!("updatedFamilyName")),
+            operation("Add", &format!("{ENTERPRISE}:department"), json!("Tours")),
+        ],
+    )
+    .await;
     assert_eq!(list(&read, "/emails").len(), 1, "{}", read.describe());
     assert_eq!(read.at("/emails/0/value"), "updated@acme.example");
     assert_eq!(read.at("/emails/0/primary"), &Value::Bool(true), "{}", read.describe());
@@ -203,11 +220,16 @@ async fn remove_unassigns(hub: Hub) {
     ]);
     let body = with(person("ann"), json!({ "emails": both, "title": "Pilot" }));
     let path = format!("/Users/{}", source.post("/Users", &body).await.expect(201).id());
-    let read = after(&source, &path, vec![
-        json!({ "op": "Remove", "path": "title" }),
-        json!({ "op": "remove", "path": "emails[type eq \"home\"]" }),
-        json!({ "op": "remove", "path": "name.givenName" }),
-    ]).await;
+    let read = after(
+        &source,
+        &path,
+        vec![
+            json!({ "op": "Remove", "path": "title" }),
+            json!({ "op": "remove", "path": "emails[type eq \"home\"]" }),
+            json!({ "op": "remove", "path": "name.givenName" }),
+        ],
+    )
+    .await;
     assert!(read.at("/title").is_null() && read.at("/name/givenName").is_null(), "{}", read.describe());
     assert_eq!(list(&read, "/emails").len(), 1, "{}", read.describe());
     assert_eq!(read.at("/emails/0/type"), "work");
@@ -257,7 +279,9 @@ async fn twenty_parallel_patches_of_one_user_lose_nothing(hub: Hub) {
     let adds = addresses.iter().map(|address| {
         let source = source.clone();
         let path = path.clone();
-        async move { source.patch(&path, vec![operation("add", "emails", json!([{ "value": address, "type": "other" }]))]).await }
+        async move {
+            source.patch(&path, vec![operation("add", "emails", json!([{ "value": address, "type": "other" }]))]).await
+        }
     });
     for answer in futures_util::future::join_all(adds).await {
         answer.expect_success();

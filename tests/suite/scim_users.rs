@@ -126,7 +126,12 @@ async fn post_takes_the_body_of_entra(hub: Hub) {
     let made = source.post("/Users", &body).await.expect(201);
     assert_eq!(made.at("/active"), &Value::Bool(true), "a JSON boolean, always: {}", made.describe());
     assert_eq!(made.json[ENTERPRISE]["employeeNumber"], "701984", "{}", made.describe());
-    assert_eq!(made.json[ENTERPRISE]["manager"]["value"], "26118915-6090-4610-87e4-49d8ca9f808d", "{}", made.describe());
+    assert_eq!(
+        made.json[ENTERPRISE]["manager"]["value"],
+        "26118915-6090-4610-87e4-49d8ca9f808d",
+        "{}",
+        made.describe()
+    );
 }
 
 async fn post_takes_the_body_of_onelogin_with_nulls(hub: Hub) {
@@ -235,8 +240,13 @@ async fn list_bounds_are_those_of_the_rfc(hub: Hub) {
     let source = hub.tenant().create().scim_source();
     many(&source, 3).await;
     // (query, startIndex answered, resources answered)
-    let bounds =
-        [("startIndex=0&count=2", 1, 2), ("startIndex=-7", 1, 3), ("count=0", 1, 0), ("count=-3", 1, 0), ("startIndex=9", 9, 0)];
+    let bounds = [
+        ("startIndex=0&count=2", 1, 2),
+        ("startIndex=-7", 1, 3),
+        ("count=0", 1, 0),
+        ("count=-3", 1, 0),
+        ("startIndex=9", 9, 0),
+    ];
     for (query, start, length) in bounds {
         let page = source.get(&format!("/Users?{query}")).await.expect(200);
         assert_eq!(page.at("/schemas"), &json!([LIST]), "{}", page.describe());

@@ -20,9 +20,11 @@ pub(crate) fn cases() -> Vec<Case> {
         cases.push(Case::new(module_path!(), &format!("dw4_dw5_{name}_lifecycle"), move |hub| {
             Box::pin(lifecycle(hub, idp, None))
         }));
-        cases.push(Case::new(module_path!(), &format!("{name}_lifecycle_with_lost_and_doubled_requests"), move |hub| {
-            Box::pin(lifecycle(hub, idp, Some(Chaos::default())))
-        }));
+        cases.push(Case::new(
+            module_path!(),
+            &format!("{name}_lifecycle_with_lost_and_doubled_requests"),
+            move |hub| Box::pin(lifecycle(hub, idp, Some(Chaos::default()))),
+        ));
     }
     cases
 }
@@ -47,11 +49,15 @@ async fn expect_roster(tenant: &Tenant, expected: &Expected) {
     for user in expected.users.iter().filter(|user| user.id.is_some() && !user.deleted) {
         people.insert(user.profile.email.to_lowercase(), status(user.profile.active).to_owned());
     }
-    let emails: BTreeMap<&str, String> =
-        expected.users.iter().map(|user| (user.profile.user_name.as_str(), user.profile.email.to_lowercase())).collect();
+    let emails: BTreeMap<&str, String> = expected
+        .users
+        .iter()
+        .map(|user| (user.profile.user_name.as_str(), user.profile.email.to_lowercase()))
+        .collect();
     let mut groups = BTreeMap::new();
     for group in &expected.groups {
-        let mut members: Vec<String> = group.member_user_names.iter().map(|name| emails[name.as_str()].clone()).collect();
+        let mut members: Vec<String> =
+            group.member_user_names.iter().map(|name| emails[name.as_str()].clone()).collect();
         members.sort();
         groups.insert(group.display_name.clone(), members);
     }

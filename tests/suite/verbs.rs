@@ -22,11 +22,7 @@ pub(crate) const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 pub(crate) const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 
 /// Polls until `probe` answers Ok; past the deadline fails with what it saw last.
-pub(crate) async fn within<T>(
-    patience: Duration,
-    what: &str,
-    mut probe: impl AsyncFnMut() -> Result<T, String>,
-) -> T {
+pub(crate) async fn within<T>(patience: Duration, what: &str, mut probe: impl AsyncFnMut() -> Result<T, String>) -> T {
     let deadline = Instant::now() + patience;
     loop {
         match probe().await {

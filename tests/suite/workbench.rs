@@ -34,7 +34,9 @@ impl Workbench {
         // reqwest is built without a default TLS provider; loopback needs none, but its client asks for one.
         rustls::crypto::ring::default_provider().install_default().ok();
         let target = target_folder()?;
-        let folder = target.join("rollcall-tests").join(std::process::id().to_string());
+        let runs = target.join("rollcall-tests");
+        forget_ended_runs(&runs);
+        let folder = runs.join(std::process::id().to_string());
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let binary = match std::env::var_os("ROLLCALL_BIN") {
             Some(path) => PathBuf::from(path),
@@ -112,6 +114,16 @@ impl Workbench {
             println!("logs of the hubs: {} (seed {})", self.folder.display(), self.seed);
         } else if let Err(problem) = std::fs::remove_dir_all(&self.folder) {
             eprintln!("warning: could not remove {}: {problem}", self.folder.display());
+        }
+    }
+}
+
+/// Logs of failed runs stay until the next run.
+fn forget_ended_runs(runs: &Path) {
+    for run in std::fs::read_dir(runs).into_iter().flatten().flatten() {
+        let process = Path::new("/proc").join(run.file_name());
+        if !process.exists() {
+            std::fs::remove_dir_all(run.path()).ok();
         }
     }
 }
