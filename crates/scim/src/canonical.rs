@@ -8,7 +8,7 @@ use crate::error::ScimError;
 use crate::json::{check_string, check_value};
 use crate::limits::VALUES_PER_ATTRIBUTE;
 use crate::path::quoted;
-use crate::schema::{Attribute, Kind, Mutability, ResourceKind, Schema, is_urn};
+use crate::schema::{Attribute, Kind, Mutability, ResourceKind, Schema, is_urn, spelling};
 
 /// A resource body taken apart.
 pub(crate) struct Body {
@@ -53,6 +53,11 @@ fn read_foreign(
     attributes: &mut Map<String, Value>,
     quirks: &mut Quirks,
 ) -> Result<(), ScimError> {
+    if key.eq_ignore_ascii_case(kind.core().urn) {
+        quirks.note(Quirk::UrnKey);
+        attributes.extend(read_body(kind, value, quirks)?.attributes);
+        return Ok(());
+    }
     if let Some(schema) = kind.extension(&key) {
         let read = read_extension(schema, value, quirks)?;
         return merge_extension(attributes, schema.urn, read);
@@ -86,9 +91,10 @@ fn merge_extension(attributes: &mut Map<String, Value>, urn: &str, read: Map<Str
     if read.is_empty() {
         return Ok(());
     }
-    match attributes.entry(urn).or_insert_with(|| Value::Object(Map::new())) {
+    let urn = spelling(attributes, urn);
+    match attributes.entry(&urn).or_insert_with(|| Value::Object(Map::new())) {
         Value::Object(extension) => extension.extend(read),
-        _ => return Err(ScimError::invalid_value(format!("{} must be an object", quoted(urn)))),
+        _ => return Err(ScimError::invalid_value(format!("{} must be an object", quoted(&urn)))),
     }
     Ok(())
 }

@@ -36,6 +36,18 @@ impl AttrPath {
         }
     }
 
+    /// An attribute of an extension that is not defined here.
+    pub(crate) fn custom(urn: &str, attribute: &str) -> Self {
+        Self {
+            extension: Some(urn.to_owned().into()),
+            attribute: attribute.to_owned().into(),
+            sub: None,
+            kind: Kind::Any,
+            case_exact: false,
+            multi: false,
+        }
+    }
+
     /// `attribute` or `attribute.sub`, for matching core attributes against known columns: `("emails", Some("value"))`.
     #[must_use]
     pub fn core(&self) -> Option<(&str, Option<&str>)> {
@@ -90,15 +102,8 @@ impl Resolved {
     }
 
     fn custom(urn: &str, attribute: &str, sub: Option<&str>) -> Self {
-        let path = AttrPath {
-            extension: Some(urn.to_owned().into()),
-            attribute: attribute.to_owned().into(),
-            sub: sub.map(|sub| sub.to_owned().into()),
-            kind: Kind::Any,
-            case_exact: false,
-            multi: false,
-        };
-        Self { path, attribute: None, sub: None }
+        let sub = sub.map(|sub| sub.to_owned().into());
+        Self { path: AttrPath { sub, ..AttrPath::custom(urn, attribute) }, attribute: None, sub: None }
     }
 
     /// The same attribute with another sub-attribute.

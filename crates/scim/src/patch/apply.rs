@@ -10,7 +10,7 @@ use crate::error::ScimError;
 use crate::filter::{CompareOp, CompareValue, Filter};
 use crate::fold::eq_folded;
 use crate::path::AttrPath;
-use crate::schema::Attribute;
+use crate::schema::{Attribute, spelling};
 
 /// The attributes after all `changes`; membership is not among them.
 pub(super) fn apply(
@@ -73,15 +73,6 @@ fn in_holder<T>(
     outcome
 }
 
-/// How `holder` spells a name, else as given. Names of the schema are canonical already; those of unknown extensions keep
-/// the spelling they came with.
-fn spelling(holder: &Map<String, Value>, name: &str) -> String {
-    if holder.contains_key(name) {
-        return name.to_owned();
-    }
-    holder.keys().find(|key| key.eq_ignore_ascii_case(name)).map_or_else(|| name.to_owned(), Clone::clone)
-}
-
 fn set(holder: &mut Map<String, Value>, path: &AttrPath, value: &Value) {
     let name = spelling(holder, &path.attribute);
     let Some(sub) = &path.sub else {
@@ -100,7 +91,9 @@ fn set(holder: &mut Map<String, Value>, path: &AttrPath, value: &Value) {
             keep_one_primary(elements, None, &mut Quirks::new());
         }
         _ if path.multi => {
-            holder.insert(name, Value::Array(vec![Value::Object(fresh())]));
+            if !is_hollow(true, &fresh()) {
+                holder.insert(name, Value::Array(vec![Value::Object(fresh())]));
+            }
         }
         _ => {
             holder.insert(name, Value::Object(fresh()));
@@ -214,6 +207,7 @@ fn edit_elements(
                 quirks.note(Quirk::CreateOnMiss);
                 let newcomer = list.len();
                 list.push(created(filter, members)?);
+                drop_hollow(path, list);
                 keep_one_primary(list, Some(newcomer), quirks);
                 check_count(&path.attribute, list.len())?;
             }

@@ -204,10 +204,7 @@ impl Reader<'_> {
     /// An extension that is not defined here, as an object of attributes.
     fn custom_extension(&mut self, op: Op, urn: &str, value: Value) -> Result<(), ScimError> {
         let Value::Object(members) = value else { return Ok(()) };
-        members.into_iter().try_for_each(|(name, value)| {
-            let resolved = resolve(self.kind, &format!("{urn}:{name}"), self.quirks).map_err(path_error)?;
-            self.at_untyped(op, resolved.path, Some(value))
-        })
+        members.into_iter().try_for_each(|(name, value)| self.at_untyped(op, AttrPath::custom(urn, &name), Some(value)))
     }
 
     fn at_untyped(&mut self, op: Op, path: AttrPath, value: Option<Value>) -> Result<(), ScimError> {

@@ -230,6 +230,15 @@ pub fn get_ignore_case<'a>(object: &'a Map<String, Value>, name: &str) -> Option
     object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
+/// How `object` spells a name, else the name as given. Names of the schemas are canonical already; those of unknown
+/// extensions keep the spelling they first came with.
+pub(crate) fn spelling(object: &Map<String, Value>, name: &str) -> String {
+    if object.contains_key(name) {
+        return name.to_owned();
+    }
+    object.keys().find(|key| key.eq_ignore_ascii_case(name)).map_or_else(|| name.to_owned(), Clone::clone)
+}
+
 fn find(attributes: &'static [Attribute], name: &str) -> Option<&'static Attribute> {
     attributes.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name))
 }
