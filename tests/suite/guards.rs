@@ -24,6 +24,7 @@ pub(crate) fn cases() -> Vec<Case> {
         da8_seats_are_never_exceeded_and_the_waitlist_is_in_order,
         da8_parallel_posts_never_exceed_the_seats,
         da8_a_waiting_person_who_leaves_stops_waiting,
+        da8_who_left_while_waiting_waits_for_a_seat_again,
         da8_a_returning_member_waits_when_the_seat_is_gone,
         da7_the_last_owner_stays,
         da7_a_deleted_last_owner_stays,
@@ -227,6 +228,20 @@ async fn da8_a_waiting_person_who_leaves_stops_waiting(hub: Hub) {
     let members = tenant.eventually("cem is let in", |members| members.with_status("invited") == [email("cem")]).await;
     assert_eq!(members.member(&email("bea")).status, "suspended", "bea had left before the seat was free");
     assert_eq!(members.member(&email("bea")).waiting_for, None);
+}
+
+async fn da8_who_left_while_waiting_waits_for_a_seat_again(hub: Hub) {
+    let tenant = hub.tenant().seats(1).create();
+    let source = tenant.scim_source();
+    let ids = source.users(&["ann", "bea"]).await;
+    tenant.eventually("bea waits", |members| members.with_status("pending") == [email("bea")]).await;
+    source.deactivate(&ids[1]).await.expect_success();
+    tenant.eventually_member(&email("bea"), |member| member.waiting_for.is_none()).await;
+    source.activate(&ids[1]).await.expect_success();
+    tenant.eventually_member(&email("bea"), |member| member.waiting_for.as_deref() == Some("seat")).await;
+    source.deactivate(&ids[0]).await.expect_success();
+    let bea = tenant.eventually_status(&email("bea"), "invited").await;
+    assert_eq!(bea.waiting_for, None);
 }
 
 async fn da8_a_returning_member_waits_when_the_seat_is_gone(hub: Hub) {
