@@ -100,7 +100,8 @@ async fn groups(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .foreign_key(&mut to_row("user_id", "directory_users"))
         .to_owned();
     manager.create_table(memberships).await?;
-    manager.create_index(index("directory_memberships", "directory_memberships_user", &["user_id"])).await
+    // With the group, so that SQLite, which has no statistics, does not prefer the primary key for holding all columns.
+    manager.create_index(index("directory_memberships", "directory_memberships_user", &["user_id", "group_id"])).await
 }
 
 async fn changes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {

@@ -131,6 +131,10 @@ impl Tx {
         let Some(Write::Insert(last)) = writes.pop() else {
             return Err(StoreError::Database("a batch ends with an insert".into()));
         };
+        if writes.is_empty() {
+            self.execute(&last).await?;
+            return Ok(());
+        }
         let mut with = Query::with();
         for (number, write) in writes.into_iter().enumerate() {
             let query: SubQueryStatement = match write {

@@ -40,13 +40,16 @@ impl Translation<'_, '_> {
         self.any_value(&value, test)
     }
 
-    /// The text to sort by: of the attribute itself or of its sub-attribute.
+    /// The text to sort by: of the attribute itself or of its sub-attribute. Lists and objects have none.
     pub(super) fn custom_sort_text(&mut self, path: &AttrPath) -> String {
         let mut value = self.custom_attribute(path);
         if let Some(sub) = &path.sub {
             value = self.member(&value, sub);
         }
-        if self.is_postgres() { format!("({value} #>> '{{}}')") } else { format!("({value} ->> '$')") }
+        if self.is_postgres() {
+            return format!("(CASE WHEN jsonb_typeof({value}) NOT IN ('array', 'object') THEN {value} #>> '{{}}' END)");
+        }
+        format!("(CASE json_type({value}) WHEN 'text' THEN {value} ->> '$' WHEN 'array' THEN NULL WHEN 'object' THEN NULL ELSE {value} END)")
     }
 
     fn any_value(&mut self, value: &str, test: Test<'_>) -> String {

@@ -18,7 +18,7 @@ pub(super) enum Scalar {
     /// A UUID, which clients see as text.
     Id(String),
     Flag(String),
-    /// An instant, whole microseconds.
+    /// An instant.
     Time(String),
     Nothing,
 }
@@ -92,15 +92,22 @@ impl Translation<'_, '_> {
         }
     }
 
-    /// Stored instants are whole microseconds. One between two of them equals none, and compares as its neighbour does.
+    /// Clients see whole milliseconds, cut off from what is stored, and ask about what they see. An instant between two
+    /// milliseconds equals none.
     fn compare_time(&mut self, sql: &str, op: CompareOp, wanted: DateTime<Utc>) -> String {
-        let (below, above) = neighbours(wanted);
-        let wanted = match op {
-            CompareOp::Ge | CompareOp::Lt => Some(above),
-            CompareOp::Gt | CompareOp::Le => Some(below),
-            _ => Some(below).filter(|_| below == above),
+        let Milliseconds { below, above, after } = Milliseconds::around(wanted);
+        let (operator, bound) = match op {
+            CompareOp::Ge => (">=", above),
+            CompareOp::Lt => ("<", above),
+            CompareOp::Gt => (">=", after),
+            CompareOp::Le => ("<", after),
+            _ => {
+                let whole = below == above;
+                let (from, to) = (self.bind(Some(below).filter(|_| whole)), self.bind(after));
+                return format!("({sql} >= {from} AND {sql} < {to})");
+            }
         };
-        format!("({sql} {} {})", operator(op), self.bind(wanted))
+        format!("({sql} {operator} {})", self.bind(bound))
     }
 
     /// A text from the attributes of `owner`, folded. `lower` folds what is ASCII; [`super::folded`] keeps the rest.
@@ -141,16 +148,27 @@ fn canonical_id(text: &str) -> Option<Uuid> {
     text.parse().ok().filter(|id: &Uuid| id.to_string() == text)
 }
 
-/// The whole microseconds at or below and at or above an instant. Years that not all databases can hold are cut to
-/// such that compare alike with every instant that is stored.
-fn neighbours(instant: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
-    /// 0001-01-01T00:00:00Z and 9999-12-31T23:59:58Z, in seconds since 1970.
-    const YEARS: (i64, i64) = (-62_135_596_800, 253_402_300_798);
-    let seconds = instant.timestamp().clamp(YEARS.0, YEARS.1);
-    let nanos = instant.timestamp_subsec_nanos();
-    // A leap second is a nanosecond count past the last second.
-    let whole = nanos.min(999_999_999) / 1000 * 1000;
-    let below = DateTime::from_timestamp(seconds, whole).unwrap_or_default();
-    let above = if whole == nanos { below } else { below + TimeDelta::microseconds(1) };
-    (below, above)
+/// The whole milliseconds next to an instant.
+struct Milliseconds {
+    /// At or before it.
+    below: DateTime<Utc>,
+    /// At or after it.
+    above: DateTime<Utc>,
+    /// The first after `below`.
+    after: DateTime<Utc>,
+}
+
+impl Milliseconds {
+    /// Years that not all databases can hold are cut to such that compare alike with every instant that is stored.
+    fn around(instant: DateTime<Utc>) -> Self {
+        /// 0001-01-01T00:00:00Z and 9999-12-31T23:59:58Z, in seconds since 1970.
+        const YEARS: (i64, i64) = (-62_135_596_800, 253_402_300_798);
+        let seconds = instant.timestamp().clamp(YEARS.0, YEARS.1);
+        let nanos = instant.timestamp_subsec_nanos();
+        // A leap second is a count of nanoseconds past the last second.
+        let whole = nanos.min(999_999_999) / 1_000_000 * 1_000_000;
+        let below = DateTime::from_timestamp(seconds, whole).unwrap_or_default();
+        let after = below + TimeDelta::milliseconds(1);
+        Self { below, above: if whole == nanos { below } else { after }, after }
+    }
 }

@@ -18,9 +18,9 @@ impl Translation<'_, '_> {
             }
             Place::Object(_) => "CAST(NULL AS text)".to_owned(),
         };
-        // Postgres has NULL last in ascending order by itself. In SQLite NULL is the least value of all, and a blob greater than
-        // any text or number.
-        if self.is_postgres() { key } else { format!("coalesce({key}, x'')") }
+        // Postgres has NULL last in ascending order by itself. In SQLite NULL is the least value of all; this blob is greater
+        // than any number, text, or UUID in use.
+        if self.is_postgres() { key } else { format!("coalesce({key}, x'ffffffffffffffffffffffffffffffff')") }
     }
 
     /// The value that orders like what clients see.

@@ -8,7 +8,7 @@ mod world;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rollcall_scim::list::{Paging, Sort};
-use rollcall_scim::schema::Kind;
+use rollcall_scim::schema::{Kind, get_ignore_case};
 use rollcall_scim::{AttrPath, Filter, Quirks, ResourceKind, fold};
 use serde_json::Value as Json;
 
@@ -120,13 +120,16 @@ async fn filters_that_identity_providers_send_find_the_right_records() {
 }
 
 /// What a resource is ordered by: the primary or first value.
-fn sort_value(path: &AttrPath, resource: &Json) -> Option<Json> {
-    let holder = path.extension.as_ref().map_or(Some(resource), |urn| resource.get(urn.as_ref()))?;
-    let value = match holder.get(path.attribute.as_ref()) {
+fn sort_value<'r>(path: &AttrPath, resource: &'r Json) -> Option<Json> {
+    let member = |holder: &'r Json, name: &str| get_ignore_case(holder.as_object()?, name);
+    let holder = path.extension.as_ref().map_or(Some(resource), |urn| member(resource, urn))?;
+    let value = match member(holder, &path.attribute) {
+        Some(Json::Array(_) | Json::Object(_)) if path.kind == Kind::Any => return None,
         Some(Json::Array(items)) => items.iter().find(|item| item["primary"] == true).or(items.first())?,
+        None if path.attribute == "active" => &Json::Bool(true),
         other => other?,
     };
-    let value = path.sub.as_ref().map_or(Some(value), |sub| value.get(sub.as_ref()))?;
+    let value = path.sub.as_ref().map_or(Some(value), |sub| member(value, sub))?;
     Some(match value {
         Json::String(text) if !path.case_exact => fold(text).into(),
         other => other.clone(),

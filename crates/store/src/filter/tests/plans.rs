@@ -65,7 +65,7 @@ async fn plan(world: &World, kind: ResourceKind, text: &str) -> String {
     let condition = Target { kind, dialect: Dialect::Sqlite, alias, base: BASE }.condition(&filter, &mut values);
     let sql = format!(
         "EXPLAIN QUERY PLAN SELECT {alias}.id FROM {table} {alias} WHERE {alias}.tenant_id = $1 AND {alias}.source_id = $2 \
-         AND {alias}.deleted_at IS NULL AND {condition} ORDER BY {alias}.id LIMIT 100 OFFSET 0"
+         AND {alias}.deleted_at IS NULL AND {condition} ORDER BY +{alias}.id LIMIT 100 OFFSET 0"
     );
     let steps: Vec<Step> = tx.tx.all(&sql, values).await.expect(&sql);
     steps.into_iter().map(|step| step.detail + "\n").collect()
