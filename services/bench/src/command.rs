@@ -88,9 +88,7 @@ pub fn run(args: BenchArgs) -> Result<(), BenchError> {
             }
         })
     };
-    std::thread::spawn(work)
-        .join()
-        .map_err(|_| BenchError::setup("the bench thread ended by a bug"))?
+    std::thread::spawn(work).join().map_err(|_| BenchError::setup("the bench thread ended by a bug"))?
 }
 
 async fn fill(args: FillArgs) -> Result<(), BenchError> {
@@ -98,27 +96,19 @@ async fn fill(args: FillArgs) -> Result<(), BenchError> {
     let rate = tenant.fill(args.people).await?;
     say(&format!("{} people at {rate:.0}/s", args.people));
     if let Some(folder) = args.out.parent() {
-        fs::create_dir_all(folder)
-            .map_err(BenchError::io(format!("making {}", folder.display())))?;
+        fs::create_dir_all(folder).map_err(BenchError::io(format!("making {}", folder.display())))?;
     }
     let json = serde_json::to_vec(&tenant).map_err(BenchError::json("the tenant file"))?;
     fs::write(&args.out, json).map_err(BenchError::io(format!("writing {}", args.out.display())))
 }
 
 async fn load(args: LoadArgs) -> Result<(), BenchError> {
-    let bytes = fs::read(&args.tenant).map_err(BenchError::io(format!(
-        "reading {} (made by `bench fill`)",
-        args.tenant.display()
-    )))?;
-    let tenant: Tenant = serde_json::from_slice(&bytes)
-        .map_err(BenchError::json(args.tenant.display().to_string()))?;
+    let bytes = fs::read(&args.tenant)
+        .map_err(BenchError::io(format!("reading {} (made by `bench fill`)", args.tenant.display())))?;
+    let tenant: Tenant = serde_json::from_slice(&bytes).map_err(BenchError::json(args.tenant.display().to_string()))?;
     // What load creates must not meet what an earlier run created.
     let series = format!("{}.{}", tenant.series, std::process::id());
-    let growing = Tenant {
-        users: Vec::new(),
-        series: series.clone(),
-        ..tenant.clone()
-    };
+    let growing = Tenant { users: Vec::new(), series: series.clone(), ..tenant.clone() };
     if args.scenario == Kind::S7 {
         let people = args.size as u64;
         let plan = SyncPlan {
@@ -132,13 +122,8 @@ async fn load(args: LoadArgs) -> Result<(), BenchError> {
     }
     let mut stage = Stage::new(tenant, growing);
     if args.scenario == Kind::S5 {
-        let size = args
-            .size
-            .min(stage.tenant.users.len().saturating_sub(args.concurrency));
-        let (group, _) = stage
-            .tenant
-            .build_group(&format!("{series} group"), size)
-            .await?;
+        let size = args.size.min(stage.tenant.users.len().saturating_sub(args.concurrency));
+        let (group, _) = stage.tenant.build_group(&format!("{series} group"), size).await?;
         stage.group = Some((group, size));
     }
     let endpoint = stage.tenant_of(args.scenario).address()?;
@@ -153,9 +138,6 @@ async fn load(args: LoadArgs) -> Result<(), BenchError> {
 }
 
 fn print(result: &impl serde::Serialize) -> Result<(), BenchError> {
-    println!(
-        "{}",
-        serde_json::to_string_pretty(result).map_err(BenchError::json("the result"))?
-    );
+    println!("{}", serde_json::to_string_pretty(result).map_err(BenchError::json("the result"))?);
     Ok(())
 }

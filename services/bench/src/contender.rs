@@ -39,11 +39,7 @@ struct Directory {
 
 impl Contender {
     /// `services` are (name, URL) of what the server uses; those without a local process are left out.
-    pub(crate) fn new(
-        name: &'static str,
-        maker: Maker,
-        services: &[(&str, &str)],
-    ) -> Result<Self, BenchError> {
+    pub(crate) fn new(name: &'static str, maker: Maker, services: &[(&str, &str)]) -> Result<Self, BenchError> {
         let url = match &maker {
             Maker::Hub(hub) => &hub.url,
             Maker::Jackson { url } => url,
@@ -52,16 +48,9 @@ impl Contender {
             .ok_or_else(|| BenchError::setup(format!("nothing listens at {url} ({name})")))?;
         let mut processes = vec![own];
         for (service, url) in services {
-            processes.extend(Process::listening_on(
-                service,
-                crate::process::port_of(url)?,
-            ));
+            processes.extend(Process::listening_on(service, crate::process::port_of(url)?));
         }
-        Ok(Self {
-            name,
-            maker,
-            processes,
-        })
+        Ok(Self { name, maker, processes })
     }
 
     pub(crate) fn is_hub(&self) -> bool {
@@ -75,13 +64,8 @@ impl Contender {
             Maker::Hub(hub) => hub.create_tenant(name, seats),
             Maker::Jackson { url } => {
                 let mut connection = Connection::new(Endpoint::parse(url, "")?);
-                let made: Directory = send_json(
-                    &mut connection,
-                    "POST",
-                    "/directories",
-                    &format!(r#"{{"tenant":"{name}"}}"#),
-                )
-                .await?;
+                let made: Directory =
+                    send_json(&mut connection, "POST", "/directories", &format!(r#"{{"tenant":"{name}"}}"#)).await?;
                 Ok(Tenant::new(made.endpoint, made.token, name))
             }
         }
@@ -140,22 +124,12 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(tenant: Tenant, growing: Tenant) -> Self {
-        Self {
-            tenant,
-            growing,
-            next_person: Arc::default(),
-            group: None,
-            deactivated: 0,
-        }
+        Self { tenant, growing, next_person: Arc::default(), group: None, deactivated: 0 }
     }
 
     /// The tenant that the scenario runs in.
     pub(crate) fn tenant_of(&self, kind: Kind) -> &Tenant {
-        if kind == Kind::S1 {
-            &self.growing
-        } else {
-            &self.tenant
-        }
+        if kind == Kind::S1 { &self.growing } else { &self.tenant }
     }
 
     /// Makes the scenario ready for one cell (s4 may have to bring users back first; unmeasured).
@@ -166,13 +140,10 @@ impl Stage {
                 series: self.growing.series.clone().into(),
                 next: Arc::clone(&self.next_person),
             },
-            Kind::S2 => Scenario::GetById {
-                ids: users.clone().into(),
-            },
-            Kind::S3 => Scenario::FilterUserName {
-                series: self.tenant.series.clone().into(),
-                people: users.len() as u64,
-            },
+            Kind::S2 => Scenario::GetById { ids: users.clone().into() },
+            Kind::S3 => {
+                Scenario::FilterUserName { series: self.tenant.series.clone().into(), people: users.len() as u64 }
+            }
             Kind::S4 => self.some_to_deactivate().await?,
             Kind::S5 => self.one_member()?,
             Kind::S6 | Kind::S7 => Scenario::ListPages {
@@ -186,27 +157,16 @@ impl Stage {
     async fn some_to_deactivate(&mut self) -> Result<Scenario, BenchError> {
         let share = self.tenant.users.len().div_ceil(2);
         if self.deactivated + share > self.tenant.users.len() {
-            self.tenant
-                .reactivate(&self.tenant.users[..self.deactivated])
-                .await?;
+            self.tenant.reactivate(&self.tenant.users[..self.deactivated]).await?;
             self.deactivated = 0;
         }
         let ids = self.tenant.users[self.deactivated..self.deactivated + share].to_vec();
         self.deactivated += share;
-        Ok(Scenario::Deactivate {
-            ids,
-            next: AtomicU64::new(0),
-        })
+        Ok(Scenario::Deactivate { ids, next: AtomicU64::new(0) })
     }
 
     fn one_member(&self) -> Result<Scenario, BenchError> {
-        let (group, size) = self
-            .group
-            .as_ref()
-            .ok_or_else(|| BenchError::setup("s5 without a group"))?;
-        Ok(Scenario::OneMember {
-            group: group.clone(),
-            outsiders: self.tenant.users[*size..].to_vec(),
-        })
+        let (group, size) = self.group.as_ref().ok_or_else(|| BenchError::setup("s5 without a group"))?;
+        Ok(Scenario::OneMember { group: group.clone(), outsiders: self.tenant.users[*size..].to_vec() })
     }
 }

@@ -21,20 +21,8 @@ pub(crate) struct Goal {
     pub(crate) goal: f64,
 }
 
-const fn goal(
-    scenario: &'static str,
-    contender: &'static str,
-    against: Against,
-    floor: f64,
-    goal: f64,
-) -> Goal {
-    Goal {
-        scenario,
-        contender,
-        against,
-        floor,
-        goal,
-    }
+const fn goal(scenario: &'static str, contender: &'static str, against: Against, floor: f64, goal: f64) -> Goal {
+    Goal { scenario, contender, against, floor, goal }
 }
 
 /// That day's pgbench write transactions a second at c=16, by which absolute floors are made ratios.
@@ -43,51 +31,21 @@ const REFERENCE_TRANSACTIONS: f64 = 3138.0;
 /// Rates at the judged concurrency (16).
 pub(crate) const RATES: [Goal; 13] = [
     goal("s1", "postgres", Against::Jackson, 5.0, 8.0),
-    goal(
-        "s1",
-        "postgres",
-        Against::Limit,
-        700.0 / REFERENCE_TRANSACTIONS,
-        0.35,
-    ),
+    goal("s1", "postgres", Against::Limit, 700.0 / REFERENCE_TRANSACTIONS, 0.35),
     goal("s2", "postgres", Against::Jackson, 5.0, 8.0),
     goal("s2", "postgres", Against::Limit, 4_100.0 / 19_900.0, 0.33),
     goal("s3", "postgres", Against::Jackson, 5.0, 8.0),
     goal("s3", "postgres", Against::Limit, 3_600.0 / 19_900.0, 0.29),
     goal("s4", "postgres", Against::Jackson, 2.0, 3.0),
-    goal(
-        "s4",
-        "postgres",
-        Against::Limit,
-        760.0 / REFERENCE_TRANSACTIONS,
-        0.37,
-    ),
+    goal("s4", "postgres", Against::Limit, 760.0 / REFERENCE_TRANSACTIONS, 0.37),
     // No peer keeps up in s5 at c=16; the floor is twice scimgateway's 219/s of that day.
-    goal(
-        "s5",
-        "postgres",
-        Against::Limit,
-        440.0 / REFERENCE_TRANSACTIONS,
-        0.32,
-    ),
+    goal("s5", "postgres", Against::Limit, 440.0 / REFERENCE_TRANSACTIONS, 0.32),
     goal("s6", "postgres", Against::Jackson, 3.0, 6.0),
     goal("s6", "postgres", Against::Limit, 0.25, 0.5),
     // Embedded (SQLite WAL, synchronous=NORMAL): 1,500 pairs/s.
-    goal(
-        "s1",
-        "embedded",
-        Against::Limit,
-        1_500.0 / REFERENCE_TRANSACTIONS,
-        1_500.0 / REFERENCE_TRANSACTIONS,
-    ),
+    goal("s1", "embedded", Against::Limit, 1_500.0 / REFERENCE_TRANSACTIONS, 1_500.0 / REFERENCE_TRANSACTIONS),
     // Half the in-memory crate's 21,567/s of that day.
-    goal(
-        "s2",
-        "embedded",
-        Against::Limit,
-        10_800.0 / 19_900.0,
-        10_800.0 / 19_900.0,
-    ),
+    goal("s2", "embedded", Against::Limit, 10_800.0 / 19_900.0, 10_800.0 / 19_900.0),
 ];
 
 /// CPU seconds per unit of jackson (with its PostgreSQL) over the hub's (with all its services): the lines marked C.

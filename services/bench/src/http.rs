@@ -35,34 +35,22 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Parses `http://host:port[/path]`; refuses other schemes and hosts that are not loopback.
     pub(crate) fn parse(base: &str, token: &str) -> Result<Self, BenchError> {
-        let rest = base.strip_prefix("http://").ok_or_else(|| {
-            BenchError::setup(format!(
-                "{base}: the load tool speaks plain http:// to loopback only"
-            ))
-        })?;
-        let (authority, path) = rest
-            .split_once('/')
-            .map_or((rest, ""), |(host, path)| (host, path));
+        let rest = base
+            .strip_prefix("http://")
+            .ok_or_else(|| BenchError::setup(format!("{base}: the load tool speaks plain http:// to loopback only")))?;
+        let (authority, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
         let address = authority
             .to_socket_addrs()
             .map_err(BenchError::io(format!("resolving {authority}")))?
             .find(|address| address.ip().is_loopback())
             .ok_or_else(|| BenchError::setup(format!("{authority} is not a loopback address")))?;
         let trimmed = path.trim_end_matches('/');
-        let base_path = if trimmed.is_empty() {
-            String::new()
-        } else {
-            format!("/{trimmed}")
-        };
+        let base_path = if trimmed.is_empty() { String::new() } else { format!("/{trimmed}") };
         let mut fixed_headers = format!("host: {authority}\r\naccept: application/scim+json\r\n");
         if !token.is_empty() {
             let _ = write!(fixed_headers, "authorization: Bearer {token}\r\n");
         }
-        Ok(Self {
-            address,
-            base_path: base_path.into(),
-            fixed_headers: fixed_headers.into(),
-        })
+        Ok(Self { address, base_path: base_path.into(), fixed_headers: fixed_headers.into() })
     }
 }
 
@@ -117,22 +105,13 @@ impl Connection {
 
     /// Sends one request (`path` is relative to the endpoint's base) and reads the whole answer; returns the status.
     /// The body stays readable by [`Self::body`] until the next call.
-    pub(crate) async fn send(
-        &mut self,
-        method: &str,
-        path: &str,
-        body: &[u8],
-    ) -> Result<u16, HttpError> {
+    pub(crate) async fn send(&mut self, method: &str, path: &str, body: &[u8]) -> Result<u16, HttpError> {
         self.write_request(method, path, body)?;
         let was_open = self.stream.is_some();
-        let mut outcome = timeout(REQUEST_LIMIT, self.exchange())
-            .await
-            .unwrap_or(Err(HttpError::TimedOut));
+        let mut outcome = timeout(REQUEST_LIMIT, self.exchange()).await.unwrap_or(Err(HttpError::TimedOut));
         if was_open && matches!(outcome, Err(HttpError::Closed)) {
             self.reconnects += 1;
-            outcome = timeout(REQUEST_LIMIT, self.exchange())
-                .await
-                .unwrap_or(Err(HttpError::TimedOut));
+            outcome = timeout(REQUEST_LIMIT, self.exchange()).await.unwrap_or(Err(HttpError::TimedOut));
         }
         if outcome.is_err() {
             self.stream = None;
@@ -148,18 +127,10 @@ impl Connection {
     fn write_request(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<()> {
         let out = &mut self.outgoing;
         out.clear();
-        write!(
-            out,
-            "{method} {}{path} HTTP/1.1\r\n",
-            self.endpoint.base_path
-        )?;
+        write!(out, "{method} {}{path} HTTP/1.1\r\n", self.endpoint.base_path)?;
         out.extend_from_slice(self.endpoint.fixed_headers.as_bytes());
         if !body.is_empty() {
-            write!(
-                out,
-                "content-type: application/scim+json\r\ncontent-length: {}\r\n",
-                body.len()
-            )?;
+            write!(out, "content-type: application/scim+json\r\ncontent-length: {}\r\n", body.len())?;
         }
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(body);
@@ -176,10 +147,7 @@ impl Connection {
             }
         };
         self.incoming.clear();
-        stream
-            .write_all(&self.outgoing)
-            .await
-            .map_err(closed_or_io)?;
+        stream.write_all(&self.outgoing).await.map_err(closed_or_io)?;
         let head = loop {
             read_more(&mut stream, &mut self.incoming).await?;
             if let Some(head) = parse_head(&self.incoming)? {
@@ -192,8 +160,7 @@ impl Connection {
                 while self.incoming.len() < head.length + size {
                     read_more(&mut stream, &mut self.incoming).await?;
                 }
-                self.body
-                    .extend_from_slice(&self.incoming[head.length..head.length + size]);
+                self.body.extend_from_slice(&self.incoming[head.length..head.length + size]);
             }
             Framing::Chunked => {
                 while !decode_chunks(&self.incoming[head.length..], &mut self.body)? {
@@ -233,18 +200,12 @@ fn parse_head(bytes: &[u8]) -> Result<Option<Head>, HttpError> {
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(_) => return Err(HttpError::Malformed("its head does not parse")),
     };
-    let status = response
-        .code
-        .ok_or(HttpError::Malformed("it has no status"))?;
+    let status = response.code.ok_or(HttpError::Malformed("it has no status"))?;
     let (mut framing, mut closes) = (None, response.version == Some(0));
     for header in response.headers.iter() {
         if header.name.eq_ignore_ascii_case("content-length") {
-            let size = std::str::from_utf8(header.value)
-                .ok()
-                .and_then(|text| text.trim().parse().ok());
-            framing = Some(Framing::Sized(
-                size.ok_or(HttpError::Malformed("bad content-length"))?,
-            ));
+            let size = std::str::from_utf8(header.value).ok().and_then(|text| text.trim().parse().ok());
+            framing = Some(Framing::Sized(size.ok_or(HttpError::Malformed("bad content-length"))?));
         } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
             framing = Some(Framing::Chunked);
         } else if header.name.eq_ignore_ascii_case("connection") {
@@ -256,12 +217,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<Head>, HttpError> {
         (_, Some(framing)) => framing,
         (_, None) => return Err(HttpError::Malformed("neither content-length nor chunks")),
     };
-    Ok(Some(Head {
-        status,
-        length,
-        framing,
-        closes,
-    }))
+    Ok(Some(Head { status, length, framing, closes }))
 }
 
 /// Decodes a chunked body from its start; true when the last chunk is there. `into` is rebuilt on each call.
@@ -319,16 +275,10 @@ mod tests {
 
     #[test]
     fn a_head_tells_its_framing() {
-        assert!(
-            parse_head(b"HTTP/1.1 200 OK\r\ncontent-le")
-                .unwrap()
-                .is_none()
-        );
-        let head = parse_head(
-            b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
-        )
-        .unwrap()
-        .unwrap();
+        assert!(parse_head(b"HTTP/1.1 200 OK\r\ncontent-le").unwrap().is_none());
+        let head = parse_head(b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+            .unwrap()
+            .unwrap();
         assert_eq!((head.status, head.closes), (201, true));
         assert!(matches!(head.framing, Framing::Sized(5)));
         assert!(parse_head(b"HTTP/1.1 200 OK\r\n\r\n").is_err());

@@ -27,17 +27,9 @@ impl Latency {
         let at = |share: f64| {
             // Nearest rank: the smallest sample that at least `share` of all do not exceed.
             let rank = (share * micros.len() as f64).ceil() as usize;
-            micros
-                .get(rank.saturating_sub(1))
-                .map_or(0.0, |&value| f64::from(value) / 1e3)
+            micros.get(rank.saturating_sub(1)).map_or(0.0, |&value| f64::from(value) / 1e3)
         };
-        Self {
-            count: micros.len(),
-            p50: at(0.50),
-            p95: at(0.95),
-            p99: at(0.99),
-            max: at(1.0),
-        }
+        Self { count: micros.len(), p50: at(0.50), p95: at(0.95), p99: at(0.99), max: at(1.0) }
     }
 }
 
@@ -64,11 +56,8 @@ impl Spread {
         sorted.sort_by(f64::total_cmp);
         let (min, max) = (*sorted.first()?, *sorted.last()?);
         let middle = sorted.len() / 2;
-        let median = if sorted.len() % 2 == 1 {
-            sorted[middle]
-        } else {
-            f64::midpoint(sorted[middle - 1], sorted[middle])
-        };
+        let median =
+            if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) };
         Some(Self { median, min, max })
     }
 }
@@ -80,10 +69,7 @@ mod tests {
     #[test]
     fn percentiles_are_nearest_rank() {
         let latency = Latency::of((1..=100).rev().map(|ms| ms * 1000).collect());
-        assert_eq!(
-            (latency.p50, latency.p95, latency.p99, latency.max),
-            (50.0, 95.0, 99.0, 100.0)
-        );
+        assert_eq!((latency.p50, latency.p95, latency.p99, latency.max), (50.0, 95.0, 99.0, 100.0));
         assert_eq!(Latency::of(vec![]).p99, 0.0);
         assert_eq!(Latency::of(vec![7000]).p50, 7.0);
     }

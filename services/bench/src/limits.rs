@@ -45,69 +45,26 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// Creates (anew) the database `name` beside the one in `server_url`, and fills it.
-    pub(crate) fn prepare(
-        server_url: &str,
-        name: &str,
-        scripts: &Path,
-        people: u64,
-    ) -> Result<Self, BenchError> {
+    pub(crate) fn prepare(server_url: &str, name: &str, scripts: &Path, people: u64) -> Result<Self, BenchError> {
         let url = with_database(server_url, name)?;
-        let statements = [
-            format!("DROP DATABASE IF EXISTS {name}"),
-            format!("CREATE DATABASE {name}"),
-        ];
+        let statements = [format!("DROP DATABASE IF EXISTS {name}"), format!("CREATE DATABASE {name}")];
         for statement in &statements {
-            output(
-                "psql",
-                &[
-                    "-XqAt",
-                    "-v",
-                    "ON_ERROR_STOP=1",
-                    server_url,
-                    "-c",
-                    statement,
-                ],
-            )?;
+            output("psql", &["-XqAt", "-v", "ON_ERROR_STOP=1", server_url, "-c", statement])?;
         }
         let schema = scripts.join("schema.sql").display().to_string();
-        output(
-            "psql",
-            &[
-                "-XqAt",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-v",
-                &format!("people={people}"),
-                &url,
-                "-f",
-                &schema,
-            ],
-        )?;
-        Ok(Self {
-            url,
-            scripts: scripts.to_owned(),
-            people,
-        })
+        output("psql", &["-XqAt", "-v", "ON_ERROR_STOP=1", "-v", &format!("people={people}"), &url, "-f", &schema])?;
+        Ok(Self { url, scripts: scripts.to_owned(), people })
     }
 
     /// Transactions per second of one run.
-    pub(crate) fn measure(
-        &self,
-        limit: Limit,
-        concurrency: usize,
-        window: Duration,
-    ) -> Result<f64, BenchError> {
-        let script = self
-            .scripts
-            .join(format!("{}.sql", limit.name()))
-            .display()
-            .to_string();
+    pub(crate) fn measure(&self, limit: Limit, concurrency: usize, window: Duration) -> Result<f64, BenchError> {
+        let script = self.scripts.join(format!("{}.sql", limit.name())).display().to_string();
         let (clients, seconds) = (concurrency.to_string(), window.as_secs().max(1).to_string());
         let threads = concurrency.min(2).to_string();
         let people = format!("people={}", self.people);
         let fixed = [
-            "-n", "-M", "prepared", "-c", &clients, "-j", &threads, "-T", &seconds, "-D", &people,
-            "-f", &script, &self.url,
+            "-n", "-M", "prepared", "-c", &clients, "-j", &threads, "-T", &seconds, "-D", &people, "-f", &script,
+            &self.url,
         ];
         let text = output("pgbench", &fixed)?;
         rate_in(&text).ok_or_else(|| BenchError::setup(format!("pgbench printed no rate: {text}")))
@@ -122,28 +79,18 @@ fn rate_in(text: &str) -> Option<f64> {
 
 /// Runs a program to its end; its standard output, or an error with its standard error.
 pub(crate) fn output(program: &str, args: &[&str]) -> Result<String, BenchError> {
-    let output = Command::new(program)
-        .args(args)
-        .output()
-        .map_err(BenchError::io(format!("starting {program}")))?;
+    let output = Command::new(program).args(args).output().map_err(BenchError::io(format!("starting {program}")))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let errors: String = String::from_utf8_lossy(&output.stderr)
-        .chars()
-        .take(600)
-        .collect();
+    let errors: String = String::from_utf8_lossy(&output.stderr).chars().take(600).collect();
     Err(BenchError::setup(format!("{program} failed: {errors}")))
 }
 
 /// The same server, another database.
 pub(crate) fn with_database(url: &str, name: &str) -> Result<String, BenchError> {
-    let (scheme, rest) = url
-        .split_once("://")
-        .ok_or_else(|| BenchError::setup("the database URL has no scheme"))?;
-    let (before_query, query) = rest
-        .split_once('?')
-        .map_or((rest, None), |(before, query)| (before, Some(query)));
+    let (scheme, rest) = url.split_once("://").ok_or_else(|| BenchError::setup("the database URL has no scheme"))?;
+    let (before_query, query) = rest.split_once('?').map_or((rest, None), |(before, query)| (before, Some(query)));
     let authority = before_query.split('/').next().unwrap_or(before_query);
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     Ok(format!("{scheme}://{authority}/{name}{query}"))
@@ -158,9 +105,7 @@ pub(crate) fn flush_latency(directory: &Path) -> Result<Latency, BenchError> {
     let mut samples = Vec::with_capacity(FLUSHES);
     for _ in 0..FLUSHES {
         let start = Instant::now();
-        file.write_all(&[7; 4096])
-            .and_then(|()| file.sync_data())
-            .map_err(BenchError::io(named()))?;
+        file.write_all(&[7; 4096]).and_then(|()| file.sync_data()).map_err(BenchError::io(named()))?;
         samples.push(micros(start.elapsed()));
     }
     fs::remove_file(&path).map_err(BenchError::io(named()))?;
@@ -173,22 +118,13 @@ mod tests {
 
     #[test]
     fn the_database_of_a_url_is_replaced() {
-        assert_eq!(
-            with_database("postgres://u:p@127.0.0.1:5/a?x=1", "b").unwrap(),
-            "postgres://u:p@127.0.0.1:5/b?x=1"
-        );
-        assert_eq!(
-            with_database("postgres://127.0.0.1:5", "b").unwrap(),
-            "postgres://127.0.0.1:5/b"
-        );
+        assert_eq!(with_database("postgres://u:p@127.0.0.1:5/a?x=1", "b").unwrap(), "postgres://u:p@127.0.0.1:5/b?x=1");
+        assert_eq!(with_database("postgres://127.0.0.1:5", "b").unwrap(), "postgres://127.0.0.1:5/b");
     }
 
     #[test]
     fn pgbench_rates_are_read() {
-        assert_eq!(
-            rate_in("latency average = 5 ms\ntps = 3138.25 (without initial connection time)\n"),
-            Some(3138.25)
-        );
+        assert_eq!(rate_in("latency average = 5 ms\ntps = 3138.25 (without initial connection time)\n"), Some(3138.25));
         assert_eq!(rate_in("nothing"), None);
     }
 }

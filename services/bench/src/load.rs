@@ -134,23 +134,14 @@ impl Worker {
     }
 
     /// Sends `self.path` and `self.text` (when `with_body`); any answer but 2xx is a counted failure.
-    pub(crate) async fn call(
-        &mut self,
-        step: Step,
-        method: &str,
-        with_body: bool,
-    ) -> Result<(), Failed> {
+    pub(crate) async fn call(&mut self, step: Step, method: &str, with_body: bool) -> Result<(), Failed> {
         let body = if with_body { self.text.as_bytes() } else { b"" };
         let start = Instant::now();
         let outcome = self.connection.send(method, &self.path, body).await;
         let end = Instant::now();
         self.tally.requests += 1;
         if end >= self.window.opens && end < self.window.closes {
-            self.tally
-                .latency
-                .entry(step)
-                .or_default()
-                .push(micros(end - start));
+            self.tally.latency.entry(step).or_default().push(micros(end - start));
         }
         match outcome {
             Ok(200..=299) => Ok(()),
@@ -161,8 +152,7 @@ impl Worker {
                 Err(Failed)
             }
             Err(error) => {
-                self.tally
-                    .fail(format!("{step:?} {}", kind_of(&error)), error.to_string());
+                self.tally.fail(format!("{step:?} {}", kind_of(&error)), error.to_string());
                 Err(Failed)
             }
         }
@@ -170,10 +160,7 @@ impl Worker {
 
     /// Counts an answer that is 2xx but wrong.
     pub(crate) fn wrong(&mut self, step: Step, why: &str) -> Failed {
-        let example = String::from_utf8_lossy(self.body())
-            .chars()
-            .take(200)
-            .collect();
+        let example = String::from_utf8_lossy(self.body()).chars().take(200).collect();
         self.tally.fail(format!("{step:?} {why}"), example);
         Failed
     }
@@ -229,17 +216,11 @@ fn kind_of(error: &HttpError) -> &'static str {
 /// Runs one cell to its end; takes warm-up + window, or less when the scenario runs out of units.
 pub(crate) async fn drive(endpoint: &Endpoint, scenario: Scenario, plan: LoadPlan) -> Cell {
     let opens = Instant::now() + plan.warm_up;
-    let window = Window {
-        opens,
-        closes: opens + plan.window,
-    };
+    let window = Window { opens, closes: opens + plan.window };
     let scenario = Arc::new(scenario);
     let cpu_before = process::own_cpu_seconds();
     let workers = (0..plan.concurrency).map(|number| {
-        let (scenario, mut worker) = (
-            Arc::clone(&scenario),
-            Worker::new(number, endpoint.clone(), window),
-        );
+        let (scenario, mut worker) = (Arc::clone(&scenario), Worker::new(number, endpoint.clone(), window));
         tokio::spawn(async move {
             worker.run(&scenario).await;
             (worker.tally, worker.connection.reconnects)
@@ -248,17 +229,12 @@ pub(crate) async fn drive(endpoint: &Endpoint, scenario: Scenario, plan: LoadPla
     let finished = join_all(workers).await;
     let mut cell = merge(finished.into_iter().flatten(), window, scenario.runs_out());
     let requests = cell.0;
-    cell.1.tool_cpu_ms_per_request =
-        (process::own_cpu_seconds() - cpu_before) * 1e3 / (requests.max(1) as f64);
+    cell.1.tool_cpu_ms_per_request = (process::own_cpu_seconds() - cpu_before) * 1e3 / (requests.max(1) as f64);
     cell.1
 }
 
 /// Sums the workers up. When the units were limited, the window ends with the last of them.
-fn merge(
-    tallies: impl Iterator<Item = (Tally, u64)>,
-    window: Window,
-    limited: bool,
-) -> (u64, Cell) {
+fn merge(tallies: impl Iterator<Item = (Tally, u64)>, window: Window, limited: bool) -> (u64, Cell) {
     let mut cell = Cell::default();
     let (mut requests, mut last, mut latency) = (0, None, BTreeMap::<Step, Vec<u32>>::new());
     for (tally, reconnects) in tallies {
@@ -276,17 +252,10 @@ fn merge(
         }
         cell.example_error = cell.example_error.or(tally.example_error);
     }
-    let end = if limited {
-        last.unwrap_or(window.closes)
-    } else {
-        window.closes
-    };
+    let end = if limited { last.unwrap_or(window.closes) } else { window.closes };
     cell.seconds = (end - window.opens).as_secs_f64();
     cell.rate = cell.units as f64 / cell.seconds.max(1e-9);
-    cell.latency = latency
-        .into_iter()
-        .map(|(step, samples)| (step, Latency::of(samples)))
-        .collect();
+    cell.latency = latency.into_iter().map(|(step, samples)| (step, Latency::of(samples))).collect();
     (requests, cell)
 }
 
@@ -317,19 +286,8 @@ mod tests {
     }
 
     async fn get_for_a_moment(endpoint: &Endpoint) -> Cell {
-        let plan = LoadPlan {
-            concurrency: 1,
-            warm_up: Duration::ZERO,
-            window: Duration::from_millis(300),
-        };
-        drive(
-            endpoint,
-            Scenario::GetById {
-                ids: Arc::from(["u".to_owned()]),
-            },
-            plan,
-        )
-        .await
+        let plan = LoadPlan { concurrency: 1, warm_up: Duration::ZERO, window: Duration::from_millis(300) };
+        drive(endpoint, Scenario::GetById { ids: Arc::from(["u".to_owned()]) }, plan).await
     }
 
     const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
@@ -341,11 +299,7 @@ mod tests {
         assert_eq!(cell.units, 2);
         assert_eq!(cell.errors.get("Get 429"), Some(&1));
         assert_eq!(cell.example_error.as_deref(), Some("slow"));
-        assert!(
-            cell.error_count() > 1,
-            "after the last answer the server is gone: {:?}",
-            cell.errors
-        );
+        assert!(cell.error_count() > 1, "after the last answer the server is gone: {:?}", cell.errors);
     }
 
     #[tokio::test]

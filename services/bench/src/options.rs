@@ -71,42 +71,25 @@ impl SuiteArgs {
     /// The servers that are named, found by their ports.
     pub(crate) fn contenders(&self) -> Result<Vec<Contender>, BenchError> {
         let binary = own_binary()?;
-        let database = self
-            .database_url
-            .as_deref()
-            .map(|url| ("postgres-server", url));
+        let database = self.database_url.as_deref().map(|url| ("postgres-server", url));
         let broker = self.amqp_url.as_deref().map(|url| ("rabbitmq", url));
         let cache = self.redis_url.as_deref().map(|url| ("redis", url));
         let mut all = Vec::new();
         if let Some(url) = &self.hub_url {
             let services: Vec<_> = [database, broker, cache].into_iter().flatten().collect();
-            let hub = Hub {
-                binary: binary.clone(),
-                url: url.clone(),
-                data: None,
-            };
+            let hub = Hub { binary: binary.clone(), url: url.clone(), data: None };
             all.push(Contender::new("postgres", Maker::Hub(hub), &services)?);
         }
         if let Some(url) = &self.jackson_url {
             let services: Vec<_> = database.into_iter().collect();
-            all.push(Contender::new(
-                "jackson",
-                Maker::Jackson { url: url.clone() },
-                &services,
-            )?);
+            all.push(Contender::new("jackson", Maker::Jackson { url: url.clone() }, &services)?);
         }
         if let Some(url) = &self.embedded_url {
-            let hub = Hub {
-                binary,
-                url: url.clone(),
-                data: self.embedded_data.clone(),
-            };
+            let hub = Hub { binary, url: url.clone(), data: self.embedded_data.clone() };
             all.push(Contender::new("embedded", Maker::Hub(hub), &[])?);
         }
         if all.is_empty() {
-            return Err(BenchError::setup(
-                "nothing to measure: give --hub-url, --embedded-url or --jackson-url",
-            ));
+            return Err(BenchError::setup("nothing to measure: give --hub-url, --embedded-url or --jackson-url"));
         }
         Ok(all)
     }

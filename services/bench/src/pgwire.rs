@@ -38,12 +38,9 @@ pub(crate) struct Counter {
 impl Counter {
     /// Starts it on a free port of loopback, on the current runtime.
     pub(crate) async fn start(upstream: SocketAddr) -> Result<Self, BenchError> {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .map_err(BenchError::io("listening for the counting proxy"))?;
-        let address = listener
-            .local_addr()
-            .map_err(BenchError::io("listening for the counting proxy"))?;
+        let listener =
+            TcpListener::bind("127.0.0.1:0").await.map_err(BenchError::io("listening for the counting proxy"))?;
+        let address = listener.local_addr().map_err(BenchError::io("listening for the counting proxy"))?;
         let traffic = Arc::new(Mutex::new(Traffic::default()));
         let shared = Arc::clone(&traffic);
         tokio::spawn(async move {
@@ -61,11 +58,7 @@ impl Counter {
     }
 }
 
-async fn forward(
-    mut client: TcpStream,
-    upstream: SocketAddr,
-    traffic: Arc<Mutex<Traffic>>,
-) -> io::Result<()> {
+async fn forward(mut client: TcpStream, upstream: SocketAddr, traffic: Arc<Mutex<Traffic>>) -> io::Result<()> {
     let mut server = TcpStream::connect(upstream).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
@@ -76,13 +69,9 @@ async fn forward(
     let (to_server, to_client) = (Arc::clone(&traffic), traffic);
     let mut client_side = ClientSide::default();
     tokio::try_join!(
-        pump(client_read, server_write, move |kind, payload| client_side
-            .read(kind, payload, &to_server)),
+        pump(client_read, server_write, move |kind, payload| client_side.read(kind, payload, &to_server)),
         pump(server_read, client_write, move |kind, _| if kind == b'Z' {
-            to_client
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .round_trips += 1;
+            to_client.lock().unwrap_or_else(PoisonError::into_inner).round_trips += 1;
         }),
     )
     .map(drop)
@@ -105,11 +94,7 @@ async fn startup_message(client: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 /// Forwards bytes at once and hands complete messages (type, payload) to `see`.
-async fn pump(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    mut see: impl FnMut(u8, &[u8]),
-) -> io::Result<()> {
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut see: impl FnMut(u8, &[u8])) -> io::Result<()> {
     let (mut chunk, mut pending) = (vec![0; 32 * 1024], Vec::new());
     loop {
         let count = from.read(&mut chunk).await?;
@@ -159,28 +144,17 @@ impl ClientSide {
                 self.bound.insert(portal, statement);
                 return;
             }
-            b'E' => self
-                .bound
-                .get(part())
-                .and_then(|name| self.prepared.get(name))
-                .cloned(),
+            b'E' => self.bound.get(part()).and_then(|name| self.prepared.get(name)).cloned(),
             b'Q' => Some(one_line(part())),
             _ => return,
         };
         let text = executed.unwrap_or_else(|| "(unknown statement)".to_owned());
-        traffic
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .statements
-            .push(text);
+        traffic.lock().unwrap_or_else(PoisonError::into_inner).statements.push(text);
     }
 }
 
 fn one_line(text: &[u8]) -> String {
-    String::from_utf8_lossy(text)
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
+    String::from_utf8_lossy(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -215,9 +189,6 @@ mod tests {
             side.read(b'S', b"", &traffic);
         }
         side.read(b'Q', b"COMMIT\0", &traffic);
-        assert_eq!(
-            traffic.into_inner().unwrap().statements,
-            ["SELECT 1", "SELECT 1", "COMMIT"]
-        );
+        assert_eq!(traffic.into_inner().unwrap().statements, ["SELECT 1", "SELECT 1", "COMMIT"]);
     }
 }

@@ -39,23 +39,13 @@ fn stat(pid: u32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The command name may hold spaces and brackets: fields count from the last ')'.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    let number = |index: usize| {
-        fields
-            .get(index)
-            .and_then(|field| field.parse::<u64>().ok())
-    };
-    Some(Stat {
-        parent: number(1)? as u32,
-        ticks: number(11)? + number(12)?,
-        reaped_ticks: number(13)? + number(14)?,
-    })
+    let number = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
+    Some(Stat { parent: number(1)? as u32, ticks: number(11)? + number(12)?, reaped_ticks: number(13)? + number(14)? })
 }
 
 fn all_pids() -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect()
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 fn tree(root: u32) -> Vec<u32> {
@@ -84,50 +74,30 @@ impl Process {
     pub(crate) fn listening_on(name: &str, port: u16) -> Option<Self> {
         let inodes = listening_inodes(port);
         let owns = |pid: &u32| {
-            let links = fs::read_dir(format!("/proc/{pid}/fd"))
-                .into_iter()
-                .flatten()
-                .flatten();
+            let links = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
             links
                 .filter_map(|link| fs::read_link(link.path()).ok())
                 .any(|to| inodes.iter().any(|inode| to == Path::new(inode)))
         };
         let owners: Vec<u32> = all_pids().into_iter().filter(owns).collect();
-        let outermost = owners
-            .iter()
-            .find(|&&pid| stat(pid).is_none_or(|stat| !owners.contains(&stat.parent)))?;
-        Some(Self {
-            name: name.to_owned(),
-            pid: *outermost,
-        })
+        let outermost = owners.iter().find(|&&pid| stat(pid).is_none_or(|stat| !owners.contains(&stat.parent)))?;
+        Some(Self { name: name.to_owned(), pid: *outermost })
     }
 
     /// CPU seconds of the process tree since its start, children that have ended included.
     pub(crate) fn cpu_seconds(&self) -> f64 {
-        let ticks: u64 = tree(self.pid)
-            .into_iter()
-            .filter_map(stat)
-            .map(|stat| stat.ticks + stat.reaped_ticks)
-            .sum();
+        let ticks: u64 = tree(self.pid).into_iter().filter_map(stat).map(|stat| stat.ticks + stat.reaped_ticks).sum();
         ticks as f64 / TICKS_PER_SECOND
     }
 
     pub(crate) fn memory(&self) -> Memory {
         let kib = |path: String, key: &str| {
             let text = fs::read_to_string(path).unwrap_or_default();
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix(key))
-                .unwrap_or("");
-            line.split_whitespace()
-                .next()
-                .and_then(|number| number.parse::<f64>().ok())
-                .unwrap_or(0.0)
+            let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or("");
+            line.split_whitespace().next().and_then(|number| number.parse::<f64>().ok()).unwrap_or(0.0)
         };
         let status = format!("/proc/{}/status", self.pid);
-        let shares = tree(self.pid)
-            .into_iter()
-            .map(|pid| kib(format!("/proc/{pid}/smaps_rollup"), "Pss:"));
+        let shares = tree(self.pid).into_iter().map(|pid| kib(format!("/proc/{pid}/smaps_rollup"), "Pss:"));
         Memory {
             resident: kib(status.clone(), "VmRSS:") / 1024.0,
             peak: kib(status, "VmHWM:") / 1024.0,
@@ -137,10 +107,7 @@ impl Process {
 
     /// Lets the kernel start a new peak (`clear_refs` 5). Best effort: where it is refused the peak is the process's all-time one.
     pub(crate) fn reset_peak(&self) {
-        if let Ok(mut file) = fs::OpenOptions::new()
-            .write(true)
-            .open(format!("/proc/{}/clear_refs", self.pid))
-        {
+        if let Ok(mut file) = fs::OpenOptions::new().write(true).open(format!("/proc/{}/clear_refs", self.pid)) {
             let _ = file.write_all(b"5");
         }
     }
@@ -149,8 +116,7 @@ impl Process {
 /// `socket:[inode]` of every listening TCP socket on the port.
 fn listening_inodes(port: u16) -> Vec<String> {
     let port = format!("{port:04X}");
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"]
-        .map(|path| fs::read_to_string(path).unwrap_or_default());
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
     let lines = tables.iter().flat_map(|table| table.lines());
     lines
         .filter_map(|line| {
@@ -176,11 +142,7 @@ pub(crate) async fn settle(processes: &[Process], limit: Duration) -> Option<f64
         }
         tokio::time::sleep(STEP).await;
         let now = total();
-        quiet = if now - before <= IDLE * STEP.as_secs_f64() {
-            quiet + 1
-        } else {
-            0
-        };
+        quiet = if now - before <= IDLE * STEP.as_secs_f64() { quiet + 1 } else { 0 };
         before = now;
     }
     Some((start.elapsed() - 2 * STEP).as_secs_f64().max(0.0))
@@ -188,20 +150,12 @@ pub(crate) async fn settle(processes: &[Process], limit: Duration) -> Option<f64
 
 /// CPU seconds of several processes, for differences.
 pub(crate) fn cpu_of(processes: &[Process]) -> BTreeMap<String, f64> {
-    processes
-        .iter()
-        .map(|process| (process.name.clone(), process.cpu_seconds()))
-        .collect()
+    processes.iter().map(|process| (process.name.clone(), process.cpu_seconds())).collect()
 }
 
 /// A port of a URL such as `postgres://u@127.0.0.1:5433/db`.
 pub(crate) fn port_of(url: &str) -> Result<u16, BenchError> {
-    let authority = url
-        .split_once("://")
-        .map_or(url, |(_, rest)| rest)
-        .split(['/', '?'])
-        .next()
-        .unwrap_or("");
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', '?']).next().unwrap_or("");
     let host = authority.rsplit('@').next().unwrap_or("");
     host.rsplit_once(':')
         .and_then(|(_, port)| port.parse().ok())
@@ -226,10 +180,7 @@ mod tests {
 
     #[test]
     fn ports_of_urls() {
-        assert_eq!(
-            port_of("postgres://u:p@127.0.0.1:5433/db?x=1").unwrap(),
-            5433
-        );
+        assert_eq!(port_of("postgres://u:p@127.0.0.1:5433/db?x=1").unwrap(), 5433);
         assert_eq!(port_of("http://127.0.0.1:80").unwrap(), 80);
         assert!(port_of("http://localhost/x").is_err());
     }

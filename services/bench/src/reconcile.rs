@@ -37,72 +37,37 @@ pub(crate) struct Visibility {
 
 #[derive(Deserialize)]
 struct MemberPage {
-    items: Vec<Member>,
+    items: Vec<serde_json::Value>,
     next_cursor: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Member {
-    email: Option<String>,
-}
-
-/// Looks at the end of a tenant's member list, where new members appear (ids ascend with time).
-struct RosterEnd {
+/// The read side of one tenant.
+struct Roster {
     connection: Connection,
-    /// After this cursor there is one known member, then the new ones; `None` is the list's start.
-    cursor: Option<String>,
-    members: u64,
 }
 
-impl RosterEnd {
-    async fn find(api: Endpoint) -> Result<Self, BenchError> {
-        let mut end = Self {
-            connection: Connection::new(api),
-            cursor: None,
-            members: 0,
-        };
+impl Roster {
+    async fn page(&mut self, query: &str) -> Result<MemberPage, BenchError> {
+        send_json(&mut self.connection, "GET", &format!("/api/v1/members?{query}"), "").await
+    }
+
+    /// How many members there are, read page by page.
+    async fn count(&mut self) -> Result<u64, BenchError> {
+        let (mut count, mut query) = (0, format!("limit={API_PAGE}"));
         loop {
-            let page = end.page(API_PAGE).await?;
-            end.members += page.items.len() as u64;
-            match page.next_cursor {
-                Some(cursor) => end.cursor = Some(cursor),
-                None => break,
-            }
+            let page = self.page(&query).await?;
+            count += page.items.len() as u64;
+            let Some(cursor) = page.next_cursor else { return Ok(count) };
+            query = format!("limit={API_PAGE}&cursor=");
+            encode_query_value(&cursor, &mut query);
         }
-        end.advance().await?;
-        Ok(end)
-    }
-
-    async fn page(&mut self, limit: usize) -> Result<MemberPage, BenchError> {
-        let mut path = format!("/api/v1/members?limit={limit}");
-        if let Some(cursor) = &self.cursor {
-            path.push_str("&cursor=");
-            encode_query_value(cursor, &mut path);
-        }
-        send_json(&mut self.connection, "GET", &path, "").await
-    }
-
-    /// Moves the cursor so that only the last member lies behind it.
-    async fn advance(&mut self) -> Result<(), BenchError> {
-        let behind = self.page(API_PAGE).await?.items.len();
-        if behind > 1
-            && let Some(cursor) = self.page(behind - 1).await?.next_cursor
-        {
-            self.cursor = Some(cursor);
-        }
-        Ok(())
     }
 
     async fn wait_for(&mut self, email: &str) -> Result<bool, BenchError> {
-        let deadline = Instant::now() + MISSING_AFTER;
+        let (deadline, mut query) = (Instant::now() + MISSING_AFTER, "limit=1&email=".to_owned());
+        encode_query_value(email, &mut query);
         while Instant::now() < deadline {
-            if self
-                .page(API_PAGE)
-                .await?
-                .items
-                .iter()
-                .any(|member| member.email.as_deref() == Some(email))
-            {
+            if !self.page(&query).await?.items.is_empty() {
                 return Ok(true);
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -115,7 +80,7 @@ impl RosterEnd {
 pub(crate) struct Watched {
     tenant: Tenant,
     scim: Connection,
-    roster: RosterEnd,
+    roster: Roster,
     next: u64,
     samples: Vec<u32>,
     result: Visibility,
@@ -124,29 +89,11 @@ pub(crate) struct Watched {
 
 impl Watched {
     /// `api_url` is the hub's base, `key` an API key of the tenant.
-    pub(crate) async fn open(
-        tenant: &Tenant,
-        api_url: &str,
-        key: &str,
-    ) -> Result<Self, BenchError> {
-        let roster = RosterEnd::find(Endpoint::parse(api_url, key)?).await?;
-        let result = Visibility {
-            members: roster.members,
-            ..Visibility::default()
-        };
-        let (scim, next) = (
-            Connection::new(tenant.address()?),
-            tenant.users.len() as u64 + 1_000_000,
-        );
-        Ok(Self {
-            tenant: tenant.clone(),
-            scim,
-            roster,
-            next,
-            samples: Vec::new(),
-            result,
-            reconciles: (0.0, 0.0),
-        })
+    pub(crate) async fn open(tenant: &Tenant, api_url: &str, key: &str) -> Result<Self, BenchError> {
+        let mut roster = Roster { connection: Connection::new(Endpoint::parse(api_url, key)?) };
+        let result = Visibility { members: roster.count().await?, ..Visibility::default() };
+        let (scim, next) = (Connection::new(tenant.address()?), tenant.users.len() as u64 + 1_000_000);
+        Ok(Self { tenant: tenant.clone(), scim, roster, next, samples: Vec::new(), result, reconciles: (0.0, 0.0) })
     }
 
     /// One push, watched until it is visible.
@@ -160,7 +107,6 @@ impl Watched {
         let answered = Instant::now();
         if self.roster.wait_for(&email).await? {
             self.samples.push(micros(answered.elapsed()));
-            self.roster.advance().await?;
         } else {
             self.result.missing += 1;
         }
@@ -178,8 +124,7 @@ impl Watched {
 
     pub(crate) fn finish(mut self) -> Visibility {
         self.result.visible = Latency::of(self.samples);
-        self.result.reconcile_ms =
-            (self.reconciles.1 > 0.0).then(|| self.reconciles.0 / self.reconciles.1 * 1e3);
+        self.result.reconcile_ms = (self.reconciles.1 > 0.0).then(|| self.reconciles.0 / self.reconciles.1 * 1e3);
         self.result
     }
 }

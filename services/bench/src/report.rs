@@ -116,16 +116,9 @@ impl Measured {
     /// One line of progress.
     pub(crate) fn line(&self) -> String {
         let cell = &self.cell;
-        let mut line = format!(
-            "{} c={} {}: {:.0}/s",
-            self.scenario, self.concurrency, self.contender, cell.rate
-        );
+        let mut line = format!("{} c={} {}: {:.0}/s", self.scenario, self.concurrency, self.contender, cell.rate);
         if let Some(example) = &cell.example_error {
-            line += &format!(
-                "; {} ERRORS {:?}, e.g. {example}",
-                cell.error_count(),
-                cell.errors
-            );
+            line += &format!("; {} ERRORS {:?}, e.g. {example}", cell.error_count(), cell.errors);
         }
         match self.drained {
             None => line += "; not idle again within the limit",
@@ -145,14 +138,8 @@ impl SyncRun {
     /// One line for people.
     pub(crate) fn line(&self) -> String {
         let result = &self.result;
-        let mark = if result.extrapolated {
-            " (extrapolated)"
-        } else {
-            ""
-        };
-        let drained = self.drained.map_or("not idle in time".into(), |seconds| {
-            format!("idle {seconds:.1} s later")
-        });
+        let mark = if result.extrapolated { " (extrapolated)" } else { "" };
+        let drained = self.drained.map_or("not idle in time".into(), |seconds| format!("idle {seconds:.1} s later"));
         format!(
             "s7 {:<9} {:>6.1} s{mark}: people {:.1} s, groups {:.1} s, PATCH of 100 p50 {:.0} ms p95 {:.0} ms; {drained}; peak {:.0} MiB; {} errors{}",
             self.contender,
@@ -163,79 +150,42 @@ impl SyncRun {
             result.add_members.p95,
             self.peak_mib,
             result.errors,
-            result
-                .example_error
-                .as_ref()
-                .map(|example| format!(", e.g. {example}"))
-                .unwrap_or_default(),
+            result.example_error.as_ref().map(|example| format!(", e.g. {example}")).unwrap_or_default(),
         )
     }
 }
 
 impl Report {
     /// The rounds of one cell.
-    pub(crate) fn group(
-        &self,
-        scenario: &str,
-        concurrency: usize,
-        contender: &str,
-    ) -> Vec<&Measured> {
+    pub(crate) fn group(&self, scenario: &str, concurrency: usize, contender: &str) -> Vec<&Measured> {
         let same = |cell: &&Measured| {
-            cell.scenario == scenario
-                && cell.concurrency == concurrency
-                && cell.contender == contender
+            cell.scenario == scenario && cell.concurrency == concurrency && cell.contender == contender
         };
         self.cells.iter().filter(same).collect()
     }
 
     /// Units a second over the rounds; s6 counts users, not pages, because peers' pages differ.
-    pub(crate) fn rate(
-        &self,
-        scenario: &str,
-        concurrency: usize,
-        contender: &str,
-    ) -> Option<Spread> {
+    pub(crate) fn rate(&self, scenario: &str, concurrency: usize, contender: &str) -> Option<Spread> {
         let rate = |measured: &&Measured| match measured.cell.rows {
             0 => measured.cell.rate,
             rows => rows as f64 / measured.cell.seconds,
         };
-        Spread::of(
-            self.group(scenario, concurrency, contender)
-                .iter()
-                .map(rate),
-        )
+        Spread::of(self.group(scenario, concurrency, contender).iter().map(rate))
     }
 
     /// The pgbench runs beside a scenario, and their script.
     pub(crate) fn limit(&self, scenario: &str, concurrency: usize) -> Option<(Spread, &str)> {
-        let runs: Vec<_> = self
-            .limits
-            .iter()
-            .filter(|run| run.scenario == scenario && run.concurrency == concurrency)
-            .collect();
+        let runs: Vec<_> =
+            self.limits.iter().filter(|run| run.scenario == scenario && run.concurrency == concurrency).collect();
         // A page of the limit is 100 users.
-        let scale = if scenario == "s6" {
-            crate::scenario::PAGE as f64
-        } else {
-            1.0
-        };
-        Some((
-            Spread::of(runs.iter().map(|run| run.rate * scale))?,
-            runs.first()?.limit.as_str(),
-        ))
+        let scale = if scenario == "s6" { crate::scenario::PAGE as f64 } else { 1.0 };
+        Some((Spread::of(runs.iter().map(|run| run.rate * scale))?, runs.first()?.limit.as_str()))
     }
 
     /// Median p50 at the judged concurrency; of a pair, both steps together.
     pub(crate) fn p50(&self, scenario: &str, contender: &str) -> Option<f64> {
         let cells = self.group(scenario, self.judged_at, contender);
-        let sums = cells.iter().map(|measured| {
-            measured
-                .cell
-                .latency
-                .values()
-                .map(|latency| latency.p50)
-                .sum::<f64>()
-        });
+        let sums = cells.iter().map(|measured| measured.cell.latency.values().map(|latency| latency.p50).sum::<f64>());
         Spread::of(sums).map(|spread| spread.median)
     }
 }

@@ -23,10 +23,7 @@ pub(crate) const PAGE: u64 = 100;
 /// One scenario, ready to run: shared by the workers of a cell.
 pub(crate) enum Scenario {
     /// s1: filter by userName (finds nobody), then POST. Numbers are taken from `next`.
-    FilterThenCreate {
-        series: Arc<str>,
-        next: Arc<AtomicU64>,
-    },
+    FilterThenCreate { series: Arc<str>, next: Arc<AtomicU64> },
     /// s2: GET by id of a random user.
     GetById { ids: Arc<[String]> },
     /// s3: filter by the userName of a random existing user, who must be found.
@@ -34,10 +31,7 @@ pub(crate) enum Scenario {
     /// s4: PATCH active=false, each user once; runs out.
     Deactivate { ids: Vec<String>, next: AtomicU64 },
     /// s5: PATCH that adds one member to a group or removes it again; worker n uses outsider n.
-    OneMember {
-        group: String,
-        outsiders: Vec<String>,
-    },
+    OneMember { group: String, outsiders: Vec<String> },
     /// s6: pages of 100 in turn, over and over.
     ListPages { pages: u64, next: AtomicU64 },
 }
@@ -105,13 +99,7 @@ impl Scenario {
             }
             Self::OneMember { group, outsiders } => {
                 let add = worker.begun.is_multiple_of(2);
-                change_member(
-                    worker,
-                    group,
-                    &outsiders[worker.number % outsiders.len()],
-                    add,
-                )
-                .await?;
+                change_member(worker, group, &outsiders[worker.number % outsiders.len()], add).await?;
                 DONE
             }
             Self::ListPages { pages, next } => {
@@ -128,23 +116,14 @@ impl Scenario {
             && worker.begun % 2 == 1
         {
             // A failure here is in the cell's error count already.
-            let _ = change_member(
-                worker,
-                group,
-                &outsiders[worker.number % outsiders.len()],
-                false,
-            )
-            .await;
+            let _ = change_member(worker, group, &outsiders[worker.number % outsiders.len()], false).await;
         }
     }
 }
 
 /// A number below `below`, spread evenly and repeatably over units and workers (splitmix64).
 fn scatter(worker: &Worker, below: u64) -> u64 {
-    let seed = worker
-        .begun
-        .wrapping_mul(0x1_0000)
-        .wrapping_add(worker.number as u64);
+    let seed = worker.begun.wrapping_mul(0x1_0000).wrapping_add(worker.number as u64);
     let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -152,11 +131,7 @@ fn scatter(worker: &Worker, below: u64) -> u64 {
 }
 
 /// What an IdP does for a new person: look, find nobody, create.
-pub(crate) async fn filter_then_create(
-    worker: &mut Worker,
-    series: &str,
-    number: u64,
-) -> Result<(), Failed> {
+pub(crate) async fn filter_then_create(worker: &mut Worker, series: &str, number: u64) -> Result<(), Failed> {
     let name = shapes::user_name(series, number);
     if find_user(worker, &name).await?.is_some() {
         return Err(worker.wrong(Step::Filter, "found somebody who should not exist"));
@@ -165,11 +140,7 @@ pub(crate) async fn filter_then_create(
 }
 
 /// POST /Users.
-pub(crate) async fn create_user(
-    worker: &mut Worker,
-    series: &str,
-    number: u64,
-) -> Result<(), Failed> {
+pub(crate) async fn create_user(worker: &mut Worker, series: &str, number: u64) -> Result<(), Failed> {
     worker.path.clear();
     worker.path.push_str("/Users");
     shapes::create_user(series, number, &mut worker.text);
@@ -197,12 +168,7 @@ async fn find_user(worker: &mut Worker, name: &str) -> Result<Option<String>, Fa
     }
 }
 
-async fn change_member(
-    worker: &mut Worker,
-    group: &str,
-    user: &str,
-    add: bool,
-) -> Result<(), Failed> {
+async fn change_member(worker: &mut Worker, group: &str, user: &str, add: bool) -> Result<(), Failed> {
     worker.path.clear();
     let _ = write!(worker.path, "/Groups/{group}");
     if add {
@@ -216,11 +182,7 @@ async fn change_member(
 /// GET of one page (0-based); how many users it holds.
 async fn list_page(worker: &mut Worker, page: u64) -> Result<u64, Failed> {
     worker.path.clear();
-    let _ = write!(
-        worker.path,
-        "/Users?startIndex={}&count={PAGE}",
-        page * PAGE + 1
-    );
+    let _ = write!(worker.path, "/Users?startIndex={}&count={PAGE}", page * PAGE + 1);
     worker.call(Step::List, "GET", false).await?;
     match serde_json::from_slice::<Page<'_>>(worker.body()) {
         Ok(page) if page.rows.is_empty() => Err(worker.wrong(Step::List, "is an empty page")),

@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 
 const GIVEN: [&str; 16] = [
-    "Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances", "Alan", "Radia", "Niklaus", "Karen",
-    "Tony", "Jean", "Leslie", "Shafi", "Robin", "Hedy",
+    "Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances", "Alan", "Radia", "Niklaus", "Karen", "Tony", "Jean",
+    "Leslie", "Shafi", "Robin", "Hedy",
 ];
 const FAMILY: [&str; 16] = [
     "Byron",
@@ -34,9 +34,7 @@ pub(crate) fn user_name(series: &str, number: u64) -> String {
 /// Rebuilds `into` as the POST /Users body of that person.
 pub(crate) fn create_user(series: &str, number: u64, into: &mut String) {
     into.clear();
-    let pick = |names: &[&'static str; 16], divisor: u64| {
-        names[usize::try_from(number / divisor % 16).unwrap_or(0)]
-    };
+    let pick = |names: &[&'static str; 16], divisor: u64| names[usize::try_from(number / divisor % 16).unwrap_or(0)];
     let (given, family) = (pick(&GIVEN, 1), pick(&FAMILY, 16));
     let name = user_name(series, number);
     let _ = write!(
@@ -90,11 +88,7 @@ mod tests {
     #[test]
     fn every_body_is_json() {
         let mut body = String::new();
-        let check = |body: &str| {
-            serde_json::from_str::<serde_json::Value>(body)
-                .map(drop)
-                .unwrap()
-        };
+        let check = |body: &str| serde_json::from_str::<serde_json::Value>(body).map(drop).unwrap();
         create_user("s", 123_456, &mut body);
         check(&body);
         set_active(false, &mut body);

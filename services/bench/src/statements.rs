@@ -55,53 +55,29 @@ pub(crate) async fn count(
     let counter = Counter::start(address_of(database_url)?).await?;
     let address = free_address()?;
     let mut command = Command::new(&hub.binary);
-    command
-        .arg("ingest")
-        .env("DATABASE_URL", through(database_url, counter.address)?);
-    command
-        .env("ROLLCALL_LISTEN", address.to_string())
-        .env("ROLLCALL_SERVER_LISTEN", address.to_string());
-    command
-        .env("ROLLCALL_METRICS_LISTEN", "127.0.0.1:0")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let _server = Server(
-        command
-            .spawn()
-            .map_err(BenchError::io("starting rollcall ingest"))?,
-    );
+    command.args(["ingest", "--listen", &address.to_string()]);
+    command.env("DATABASE_URL", through(database_url, counter.address)?);
+    // No metrics: its default port may be taken, and nobody reads them.
+    command.env("ROLLCALL_METRICS_LISTEN", "").stdout(Stdio::null()).stderr(Stdio::null());
+    let _server = Server(command.spawn().map_err(BenchError::io("starting rollcall ingest"))?);
     wait_until_ready(address).await?;
 
-    let path = tenant
-        .endpoint
-        .find("/scim/")
-        .map_or("", |start| &tenant.endpoint[start..]);
-    let mut scim = Connection::new(Endpoint::parse(
-        &format!("http://{address}{path}"),
-        &tenant.token,
-    )?);
+    let path = tenant.endpoint.find("/scim/").map_or("", |start| &tenant.endpoint[start..]);
+    let mut scim = Connection::new(Endpoint::parse(&format!("http://{address}{path}"), &tenant.token)?);
     let mut conversations = BTreeMap::new();
     let (mut body, mut users, mut traffic) = (String::new(), Vec::new(), Vec::new());
     for number in 0..REPEATS as u64 * 2 {
         shapes::create_user(&tenant.series, 2_000_000 + number, &mut body);
         counter.take();
-        users.push(
-            send_json::<Created>(&mut scim, "POST", "/Users", &body)
-                .await?
-                .id,
-        );
+        users.push(send_json::<Created>(&mut scim, "POST", "/Users", &body).await?.id);
         traffic.push(counter.take());
     }
     conversations.insert("POST /Users".to_owned(), typical(traffic));
     shapes::create_group(&format!("{} statements", tenant.series), &mut body);
-    let group = send_json::<Created>(&mut scim, "POST", "/Groups", &body)
-        .await?
-        .id;
-    for (what, method) in [
-        ("GET /Users/{id}", "GET"),
-        ("PATCH /Users/{id} active", "PATCH"),
-        ("PATCH /Groups/{id} add one", "GROUP"),
-    ] {
+    let group = send_json::<Created>(&mut scim, "POST", "/Groups", &body).await?.id;
+    for (what, method) in
+        [("GET /Users/{id}", "GET"), ("PATCH /Users/{id} active", "PATCH"), ("PATCH /Groups/{id} add one", "GROUP")]
+    {
         let mut traffic = Vec::new();
         for user in &users {
             counter.take();
@@ -128,14 +104,8 @@ fn typical(traffic: Vec<Traffic>) -> Conversation {
     let mut warm: Vec<Traffic> = traffic.into_iter().skip(REPEATS).collect();
     warm.sort_by_key(|traffic| traffic.round_trips);
     let middle = warm.len() / 2;
-    let Traffic {
-        round_trips,
-        statements,
-    } = warm.into_iter().nth(middle).unwrap_or_default();
-    Conversation {
-        round_trips,
-        statements,
-    }
+    let Traffic { round_trips, statements } = warm.into_iter().nth(middle).unwrap_or_default();
+    Conversation { round_trips, statements }
 }
 
 async fn wait_until_ready(address: SocketAddr) -> Result<(), BenchError> {
@@ -147,39 +117,26 @@ async fn wait_until_ready(address: SocketAddr) -> Result<(), BenchError> {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    Err(BenchError::setup(
-        "rollcall ingest behind the counting proxy was not ready within 30 s",
-    ))
+    Err(BenchError::setup("rollcall ingest behind the counting proxy was not ready within 30 s"))
 }
 
 fn free_address() -> Result<SocketAddr, BenchError> {
-    let listener =
-        TcpListener::bind("127.0.0.1:0").map_err(BenchError::io("finding a free port"))?;
-    listener
-        .local_addr()
-        .map_err(BenchError::io("finding a free port"))
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(BenchError::io("finding a free port"))?;
+    listener.local_addr().map_err(BenchError::io("finding a free port"))
 }
 
 /// `host:port` of a database URL, and the rest around it.
 fn split(url: &str) -> Result<(&str, &str, &str), BenchError> {
     let start = url.find("://").map_or(0, |at| at + 3);
-    let end = url[start..]
-        .find(['/', '?'])
-        .map_or(url.len(), |at| start + at);
-    let host = url[start..end]
-        .rfind('@')
-        .map_or(start, |at| start + at + 1);
+    let end = url[start..].find(['/', '?']).map_or(url.len(), |at| start + at);
+    let host = url[start..end].rfind('@').map_or(start, |at| start + at + 1);
     Ok((&url[..host], &url[host..end], &url[end..]))
 }
 
 fn address_of(url: &str) -> Result<SocketAddr, BenchError> {
     let host = split(url)?.1;
-    let mut found = host
-        .to_socket_addrs()
-        .map_err(BenchError::io("resolving the database's address"))?;
-    found
-        .next()
-        .ok_or_else(|| BenchError::setup("the database's address does not resolve"))
+    let mut found = host.to_socket_addrs().map_err(BenchError::io("resolving the database's address"))?;
+    found.next().ok_or_else(|| BenchError::setup("the database's address does not resolve"))
 }
 
 fn through(url: &str, proxy: SocketAddr) -> Result<String, BenchError> {
@@ -198,18 +155,12 @@ mod tests {
             through("postgres://u:p@127.0.0.1:5432/db?x=1", proxy).unwrap(),
             "postgres://u:p@127.0.0.1:9/db?x=1"
         );
-        assert_eq!(
-            address_of("postgres://u@127.0.0.1:5432").unwrap().port(),
-            5432
-        );
+        assert_eq!(address_of("postgres://u@127.0.0.1:5432").unwrap().port(), 5432);
     }
 
     #[test]
     fn the_typical_conversation_is_the_warm_median() {
-        let traffic = |round_trips| Traffic {
-            round_trips,
-            statements: vec![round_trips.to_string()],
-        };
+        let traffic = |round_trips| Traffic { round_trips, statements: vec![round_trips.to_string()] };
         let mut all: Vec<Traffic> = (0..REPEATS).map(|_| traffic(99)).collect();
         all.extend((0..REPEATS).map(|n| traffic(if n == 0 { 40 } else { 3 })));
         assert_eq!(typical(all).round_trips, 3);

@@ -56,42 +56,21 @@ pub(crate) async fn run(args: SuiteArgs) -> Result<(), BenchError> {
 impl Suite {
     async fn open(args: SuiteArgs) -> Result<Self, BenchError> {
         let contenders = args.contenders()?;
-        let mut report = Report {
-            label: args.label.clone(),
-            judged_at: args.concurrency[0],
-            ..Report::default()
-        };
+        let mut report = Report { label: args.label.clone(), judged_at: args.concurrency[0], ..Report::default() };
         for contender in &contenders {
             settle(&contender.processes, SETTLE_LIMIT).await;
             let memory = contender.processes[0].memory();
-            say(&format!(
-                "{} at rest: {:.0} MiB resident",
-                contender.name, memory.resident
-            ));
-            report.at_rest.push(Resting {
-                contender: contender.name.into(),
-                memory,
-            });
+            say(&format!("{} at rest: {:.0} MiB resident", contender.name, memory.resident));
+            report.at_rest.push(Resting { contender: contender.name.into(), memory });
         }
         let limits = match &args.database_url {
-            Some(url) => Some(Limits::prepare(
-                url,
-                "bench_limits",
-                &args.pgbench_scripts,
-                args.people,
-            )?),
+            Some(url) => Some(Limits::prepare(url, "bench_limits", &args.pgbench_scripts, args.people)?),
             None => None,
         };
         let folder = args.out.parent().unwrap_or(std::path::Path::new("."));
-        std::fs::create_dir_all(folder)
-            .map_err(BenchError::io(format!("making {}", folder.display())))?;
+        std::fs::create_dir_all(folder).map_err(BenchError::io(format!("making {}", folder.display())))?;
         report.flush = flush_latency(folder)?;
-        Ok(Self {
-            args,
-            contenders,
-            limits,
-            report,
-        })
+        Ok(Self { args, contenders, limits, report })
     }
 
     /// A tenant of that size, with the group for s5.
@@ -99,24 +78,14 @@ impl Suite {
         let contender = &self.contenders[index];
         let mut tenant = contender.tenant(name, SEATS).await?;
         let rate = tenant.fill(people).await?;
-        say(&format!(
-            "{} {name}: {people} people at {rate:.0}/s",
-            contender.name
-        ));
+        say(&format!("{} {name}: {people} people at {rate:.0}/s", contender.name));
         let growing = contender.tenant(&format!("{name}-growing"), SEATS).await?;
         let mut stage = Stage::new(tenant, growing);
         let mut group_seconds = None;
         if self.args.scenarios.contains(&Kind::S5) {
-            let wanted = if people > 2 * LARGE_GROUP_SIZE as u64 - 1 {
-                LARGE_GROUP_SIZE
-            } else {
-                GROUP_SIZE
-            };
+            let wanted = if people > 2 * LARGE_GROUP_SIZE as u64 - 1 { LARGE_GROUP_SIZE } else { GROUP_SIZE };
             let size = wanted.min(people as usize / 2);
-            let (group, seconds) = stage
-                .tenant
-                .build_group(&format!("{name} large group"), size)
-                .await?;
+            let (group, seconds) = stage.tenant.build_group(&format!("{name} large group"), size).await?;
             stage.group = Some((group, size));
             group_seconds = Some(seconds);
         }
@@ -124,22 +93,14 @@ impl Suite {
         let limit = SETTLE_LIMIT + Duration::from_millis(2 * people);
         let drained = settle(&contender.processes, limit).await;
         let contender = contender.name.to_owned();
-        self.report.filled.push(Filled {
-            contender,
-            people,
-            rate,
-            group_seconds,
-            drained,
-        });
+        self.report.filled.push(Filled { contender, people, rate, group_seconds, drained });
         Ok(stage)
     }
 
     /// All rate scenarios that are asked for; `suffix` marks another tenant size.
     async fn rates(&mut self, stages: &mut [Stage], suffix: &str) -> Result<(), BenchError> {
-        let wanted = |kind: &Kind| {
-            *kind != Kind::S7
-                && (suffix.is_empty() || matches!(kind, Kind::S2 | Kind::S3 | Kind::S5))
-        };
+        let wanted =
+            |kind: &Kind| *kind != Kind::S7 && (suffix.is_empty() || matches!(kind, Kind::S2 | Kind::S3 | Kind::S5));
         let kinds: Vec<Kind> = self.args.scenarios.iter().copied().filter(wanted).collect();
         for kind in kinds {
             for concurrency in self.args.concurrency.clone() {
@@ -169,11 +130,7 @@ impl Suite {
         settle(&contender.processes, SETTLE_LIMIT).await;
         // What runs out is not spent on a long warm-up.
         let warm_up = Duration::from_millis(if scenario.runs_out() { 250 } else { 1000 });
-        let plan = LoadPlan {
-            concurrency,
-            warm_up,
-            window: Duration::from_secs(self.args.seconds),
-        };
+        let plan = LoadPlan { concurrency, warm_up, window: Duration::from_secs(self.args.seconds) };
         let (all, endpoint) = (&contender.processes, stage.tenant_of(kind).address()?);
         all[0].reset_peak();
         // The window is a part of the run, so CPU is divided by all units of the run, warm-up included.
@@ -187,10 +144,7 @@ impl Suite {
             scenario: format!("{}{suffix}", kind.name()),
             concurrency,
             contender: contender.name.to_owned(),
-            cpu_ms_per_unit: during
-                .iter()
-                .map(|(name, used)| (name.clone(), per_unit(before[name], *used)))
-                .collect(),
+            cpu_ms_per_unit: during.iter().map(|(name, used)| (name.clone(), per_unit(before[name], *used))).collect(),
             cpu_ms_afterwards: per_unit(during.values().sum(), after.values().sum()),
             drained,
             peak_mib: all[0].memory().peak,
@@ -211,12 +165,7 @@ impl Suite {
             return Ok(());
         };
         let rate = limits.measure(limit, concurrency, Duration::from_secs(self.args.seconds))?;
-        say(&format!(
-            "{} c={concurrency} pgbench {}: {rate:.0}/s (round {})",
-            kind.name(),
-            limit.name(),
-            round + 1
-        ));
+        say(&format!("{} c={concurrency} pgbench {}: {rate:.0}/s (round {})", kind.name(), limit.name(), round + 1));
         self.report.limits.push(LimitRun {
             scenario: kind.name().into(),
             limit: limit.name().into(),
@@ -230,9 +179,7 @@ impl Suite {
         if self.args.scenarios.contains(&Kind::S6) {
             for (contender, stage) in self.contenders.iter().zip(stages) {
                 let listing = stage.tenant.check_listing().await?;
-                self.report
-                    .listings
-                    .insert(contender.name.to_owned(), listing);
+                self.report.listings.insert(contender.name.to_owned(), listing);
             }
         }
         Ok(())
@@ -249,11 +196,7 @@ impl Suite {
             cap: Duration::from_secs(40),
         };
         for round in 0..self.args.rounds {
-            for contender in self
-                .contenders
-                .iter()
-                .filter(|contender| contender.is_hub() || round == 0)
-            {
+            for contender in self.contenders.iter().filter(|contender| contender.is_hub() || round == 0) {
                 let tenant = contender.tenant(&format!("sync{round}"), SEATS).await?;
                 settle(&contender.processes, SETTLE_LIMIT).await;
                 contender.processes[0].reset_peak();
@@ -285,11 +228,7 @@ impl Suite {
     }
 
     async fn visibility(&mut self, stages: &[Stage]) -> Result<(), BenchError> {
-        let Some(index) = self
-            .contenders
-            .iter()
-            .position(|contender| contender.name == "postgres")
-        else {
+        let Some(index) = self.contenders.iter().position(|contender| contender.name == "postgres") else {
             return Ok(());
         };
         let contender = &self.contenders[index];
@@ -300,14 +239,8 @@ impl Suite {
         small.fill(100).await?;
         settle(&contender.processes, SETTLE_LIMIT).await;
         let large = &stages[index].tenant;
-        let key_of =
-            |tenant: &Tenant| hub.create_api_key(tenant.slug.as_deref().unwrap_or_default());
-        let metrics = self
-            .args
-            .metrics_url
-            .as_deref()
-            .map(|url| Endpoint::parse(url, ""))
-            .transpose()?;
+        let key_of = |tenant: &Tenant| hub.create_api_key(tenant.slug.as_deref().unwrap_or_default());
+        let metrics = self.args.metrics_url.as_deref().map(|url| Endpoint::parse(url, "")).transpose()?;
         let mut pair = [
             Watched::open(&small, &hub.url, &key_of(&small)?).await?,
             Watched::open(large, &hub.url, &key_of(large)?).await?,
@@ -344,12 +277,8 @@ impl Suite {
     }
 
     fn finish(self) -> Result<(), BenchError> {
-        let json =
-            serde_json::to_vec_pretty(&self.report).map_err(BenchError::json("the result"))?;
-        std::fs::write(&self.args.out, json).map_err(BenchError::io(format!(
-            "writing {}",
-            self.args.out.display()
-        )))?;
+        let json = serde_json::to_vec_pretty(&self.report).map_err(BenchError::json("the result"))?;
+        std::fs::write(&self.args.out, json).map_err(BenchError::io(format!("writing {}", self.args.out.display())))?;
         print!("{}", self.report);
         println!("\nall figures: {}", self.args.out.display());
         Ok(())

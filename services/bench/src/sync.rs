@@ -71,12 +71,7 @@ struct Phase {
 
 impl Phase {
     fn new(goal: u64, cap: Duration) -> Arc<Self> {
-        Arc::new(Self {
-            next: AtomicU64::new(0),
-            done: AtomicU64::new(0),
-            goal,
-            deadline: Instant::now() + cap,
-        })
+        Arc::new(Self { next: AtomicU64::new(0), done: AtomicU64::new(0), goal, deadline: Instant::now() + cap })
     }
 
     fn take(&self) -> Option<u64> {
@@ -86,15 +81,8 @@ impl Phase {
 
     /// Seconds for the whole goal, and whether that had to be extrapolated.
     fn total(&self, start: Instant) -> (f64, bool) {
-        let (seconds, done) = (
-            start.elapsed().as_secs_f64(),
-            self.done.load(Ordering::Relaxed),
-        );
-        if done >= self.goal {
-            (seconds, false)
-        } else {
-            (seconds * self.goal as f64 / done.max(1) as f64, true)
-        }
+        let (seconds, done) = (start.elapsed().as_secs_f64(), self.done.load(Ordering::Relaxed));
+        if done >= self.goal { (seconds, false) } else { (seconds * self.goal as f64 / done.max(1) as f64, true) }
     }
 }
 
@@ -131,14 +119,8 @@ pub(crate) async fn full_sync(tenant: &Tenant, plan: SyncPlan) -> Result<SyncRes
     let users: Vec<String> = users.into_iter().map(|(_, id)| id).collect();
 
     let (start, phase) = (Instant::now(), Phase::new(plan.groups, plan.cap));
-    let workers = (0..plan.concurrency).map(|_| {
-        sync_groups(
-            tenant,
-            Arc::clone(&phase),
-            &users,
-            plan.members_a_group as usize,
-        )
-    });
+    let workers =
+        (0..plan.concurrency).map(|_| sync_groups(tenant, Arc::clone(&phase), &users, plan.members_a_group as usize));
     let groups = merge(join_all(workers).await, &mut result)?;
     let groups_capped;
     (result.group_seconds, groups_capped) = phase.total(start);
@@ -148,10 +130,7 @@ pub(crate) async fn full_sync(tenant: &Tenant, plan: SyncPlan) -> Result<SyncRes
     Ok(result)
 }
 
-fn merge(
-    workers: Vec<Result<Done, BenchError>>,
-    result: &mut SyncResult,
-) -> Result<Done, BenchError> {
+fn merge(workers: Vec<Result<Done, BenchError>>, result: &mut SyncResult) -> Result<Done, BenchError> {
     let mut all = Done::default();
     for worker in workers {
         let done = worker?;
@@ -164,11 +143,7 @@ fn merge(
 }
 
 async fn sync_people(tenant: &Tenant, phase: Arc<Phase>) -> Result<Done, BenchError> {
-    let (mut connection, mut done, mut body) = (
-        Connection::new(tenant.address()?),
-        Done::default(),
-        String::new(),
-    );
+    let (mut connection, mut done, mut body) = (Connection::new(tenant.address()?), Done::default(), String::new());
     while let Some(number) = phase.take() {
         let mut path = "/Users?filter=userName%20eq%20%22".to_owned();
         crate::http::encode_query_value(&shapes::user_name(&tenant.series, number), &mut path);
@@ -187,34 +162,18 @@ async fn sync_people(tenant: &Tenant, phase: Arc<Phase>) -> Result<Done, BenchEr
     Ok(done)
 }
 
-async fn sync_groups(
-    tenant: &Tenant,
-    phase: Arc<Phase>,
-    users: &[String],
-    size: usize,
-) -> Result<Done, BenchError> {
-    let (mut connection, mut done, mut body) = (
-        Connection::new(tenant.address()?),
-        Done::default(),
-        String::new(),
-    );
+async fn sync_groups(tenant: &Tenant, phase: Arc<Phase>, users: &[String], size: usize) -> Result<Done, BenchError> {
+    let (mut connection, mut done, mut body) = (Connection::new(tenant.address()?), Done::default(), String::new());
     while let Some(number) = phase.take() {
         shapes::create_group(&format!("{} group {number:03}", tenant.series), &mut body);
-        let created: Result<Created, _> =
-            send_json(&mut connection, "POST", "/Groups", &body).await;
+        let created: Result<Created, _> = send_json(&mut connection, "POST", "/Groups", &body).await;
         let Some(group) = done.record(created) else {
             continue;
         };
         let first = (number as usize * size) % users.len().max(1);
         shapes::add_members(&users[first..users.len().min(first + size)], &mut body);
         let start = Instant::now();
-        let added = send(
-            &mut connection,
-            "PATCH",
-            &format!("/Groups/{}", group.id),
-            &body,
-        )
-        .await;
+        let added = send(&mut connection, "PATCH", &format!("/Groups/{}", group.id), &body).await;
         if done.record(added).is_some() {
             done.patches.push(micros(start.elapsed()));
             phase.done.fetch_add(1, Ordering::Relaxed);

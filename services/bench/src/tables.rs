@@ -32,11 +32,8 @@ impl Report {
             "MiB",
             "errors"
         )?;
-        let keys: BTreeSet<(&str, usize)> = self
-            .cells
-            .iter()
-            .map(|cell| (cell.scenario.as_str(), cell.concurrency))
-            .collect();
+        let keys: BTreeSet<(&str, usize)> =
+            self.cells.iter().map(|cell| (cell.scenario.as_str(), cell.concurrency)).collect();
         for (scenario, concurrency) in keys {
             for contender in ["postgres", "embedded", "jackson"] {
                 self.rate_row(f, scenario, concurrency, contender)?;
@@ -53,13 +50,7 @@ impl Report {
         Ok(())
     }
 
-    fn rate_row(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        scenario: &str,
-        concurrency: usize,
-        contender: &str,
-    ) -> fmt::Result {
+    fn rate_row(&self, f: &mut fmt::Formatter<'_>, scenario: &str, concurrency: usize, contender: &str) -> fmt::Result {
         let group = self.group(scenario, concurrency, contender);
         let Some(spread) = self.rate(scenario, concurrency, contender) else {
             return Ok(());
@@ -69,20 +60,12 @@ impl Report {
         };
         let latency = |pick: fn(&Latency) -> f64| {
             let steps = group[0].cell.latency.keys();
-            let of_step = steps.map(|step| {
-                format!(
-                    "{:.1}",
-                    median(&|one| one.cell.latency.get(step).map_or(0.0, pick))
-                )
-            });
+            let of_step =
+                steps.map(|step| format!("{:.1}", median(&|one| one.cell.latency.get(step).map_or(0.0, pick))));
             of_step.collect::<Vec<_>>().join("+")
         };
         let own = median(&|one| one.cpu_ms_per_unit.get(contender).copied().unwrap_or(0.0));
-        let cpu = format!(
-            "{own:.2} / {:.2} / {:.2}",
-            median(&Measured::cpu),
-            median(&|one| one.cpu_ms_afterwards)
-        );
+        let cpu = format!("{own:.2} / {:.2} / {:.2}", median(&Measured::cpu), median(&|one| one.cpu_ms_afterwards));
         let errors: u64 = group.iter().map(|one| one.cell.error_count()).sum();
         let range = format!("{:.0}-{:.0}", spread.min, spread.max);
         writeln!(
@@ -98,21 +81,14 @@ impl Report {
     }
 
     fn verdicts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "\nFloors and goals at c={}, ratios of medians",
-            self.judged_at
-        )?;
+        writeln!(f, "\nFloors and goals at c={}, ratios of medians", self.judged_at)?;
         for goal in goals::RATES {
             let ours = self.rate(goal.scenario, self.judged_at, goal.contender);
             let (theirs, name) = match goal.against {
-                Against::Jackson => (
-                    self.rate(goal.scenario, self.judged_at, "jackson"),
-                    "jackson",
-                ),
-                Against::Limit => self
-                    .limit(goal.scenario, self.judged_at)
-                    .map_or((None, ""), |(spread, name)| (Some(spread), name)),
+                Against::Jackson => (self.rate(goal.scenario, self.judged_at, "jackson"), "jackson"),
+                Against::Limit => {
+                    self.limit(goal.scenario, self.judged_at).map_or((None, ""), |(spread, name)| (Some(spread), name))
+                }
             };
             if let (Some(ours), Some(theirs)) = (ours, theirs) {
                 let ratio = ours.median / theirs.median.max(1e-9);
@@ -128,8 +104,7 @@ impl Report {
         for (scenario, floor) in goals::CPU {
             let cpu = |contender| {
                 let group = self.group(scenario, self.judged_at, contender);
-                Spread::of(group.iter().map(|one| one.cpu() + one.cpu_ms_afterwards))
-                    .map(|spread| spread.median)
+                Spread::of(group.iter().map(|one| one.cpu() + one.cpu_ms_afterwards)).map(|spread| spread.median)
             };
             if let (Some(ours), Some(theirs)) = (cpu("postgres"), cpu("jackson")) {
                 verdict_line(
@@ -141,14 +116,8 @@ impl Report {
                 )?;
             }
         }
-        let sync = |who: &str| {
-            Spread::of(
-                self.syncs
-                    .iter()
-                    .filter(|run| run.contender == who)
-                    .map(|run| run.result.seconds),
-            )
-        };
+        let sync =
+            |who: &str| Spread::of(self.syncs.iter().filter(|run| run.contender == who).map(|run| run.result.seconds));
         if let (Some(ours), Some(theirs)) = (sync("postgres"), sync("jackson")) {
             verdict_line(
                 f,
@@ -164,19 +133,16 @@ impl Report {
     /// The same work in a larger tenant, and memory: "at most" lines.
     fn size_verdicts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for contender in ["postgres", "embedded"] {
-            for (scenario, limit) in [
-                ("s2", goals::LARGE_READ_RATIO),
-                ("s3", goals::LARGE_READ_RATIO),
-                ("s5", goals::LARGE_GROUP_RATIO),
-            ] {
+            for (scenario, limit) in
+                [("s2", goals::LARGE_READ_RATIO), ("s3", goals::LARGE_READ_RATIO), ("s5", goals::LARGE_GROUP_RATIO)]
+            {
                 let large = self
                     .cells
                     .iter()
                     .map(|cell| cell.scenario.as_str())
                     .find(|name| name.starts_with(&format!("{scenario}@")));
                 if let Some(name) = large
-                    && let (Some(large), Some(base)) =
-                        (self.p50(name, contender), self.p50(scenario, contender))
+                    && let (Some(large), Some(base)) = (self.p50(name, contender), self.p50(scenario, contender))
                 {
                     at_most_line(
                         f,
@@ -188,32 +154,15 @@ impl Report {
             }
         }
         if let [small, .., large] = self.visibility.as_slice() {
-            let what = format!(
-                "push visible, {} / {} members",
-                large.members, small.members
-            );
-            at_most_line(
-                f,
-                &what,
-                large.visible.p50 / small.visible.p50.max(1e-9),
-                goals::VISIBILITY_RATIO,
-            )?;
+            let what = format!("push visible, {} / {} members", large.members, small.members);
+            at_most_line(f, &what, large.visible.p50 / small.visible.p50.max(1e-9), goals::VISIBILITY_RATIO)?;
             if let (Some(large), Some(small)) = (large.reconcile_ms, small.reconcile_ms) {
-                at_most_line(
-                    f,
-                    "  reconcile itself",
-                    large / small.max(1e-9),
-                    goals::VISIBILITY_RATIO,
-                )?;
+                at_most_line(f, "  reconcile itself", large / small.max(1e-9), goals::VISIBILITY_RATIO)?;
             }
         }
         for contender in ["postgres", "embedded"] {
-            let peak = self
-                .cells
-                .iter()
-                .filter(|cell| cell.contender == contender)
-                .map(|cell| cell.peak_mib)
-                .reduce(f64::max);
+            let peak =
+                self.cells.iter().filter(|cell| cell.contender == contender).map(|cell| cell.peak_mib).reduce(f64::max);
             if let Some(peak) = peak {
                 at_most_line(
                     f,
@@ -230,21 +179,14 @@ impl Report {
         writeln!(f, "\nMemory at rest, MiB")?;
         for resting in &self.at_rest {
             let Resting { contender, memory } = resting;
-            writeln!(
-                f,
-                "  {contender:<10} resident {:.0} (peak since start {:.0})",
-                memory.resident, memory.peak
-            )?;
+            writeln!(f, "  {contender:<10} resident {:.0} (peak since start {:.0})", memory.resident, memory.peak)?;
         }
         writeln!(f, "\nFilled by POST at c=16")?;
         for filled in &self.filled {
-            let group = filled
-                .group_seconds
-                .map(|seconds| format!(", large group in {seconds:.1} s"))
-                .unwrap_or_default();
-            let drained = filled.drained.map_or("not idle in time".into(), |seconds| {
-                format!("idle {seconds:.1} s later")
-            });
+            let group =
+                filled.group_seconds.map(|seconds| format!(", large group in {seconds:.1} s")).unwrap_or_default();
+            let drained =
+                filled.drained.map_or("not idle in time".into(), |seconds| format!("idle {seconds:.1} s later"));
             writeln!(
                 f,
                 "  {:<10} {:>7} people at {:.0}/s{group}; {drained}",
@@ -267,15 +209,8 @@ impl Report {
             writeln!(f, "push to roster, {}", describe(visibility))?;
         }
         for (request, conversation) in &self.statements {
-            let Conversation {
-                round_trips,
-                statements,
-            } = conversation;
-            writeln!(
-                f,
-                "\n{request}: {round_trips} round trips to PostgreSQL, {} statements",
-                statements.len()
-            )?;
+            let Conversation { round_trips, statements } = conversation;
+            writeln!(f, "\n{request}: {round_trips} round trips to PostgreSQL, {} statements", statements.len())?;
             for statement in statements {
                 let shown: String = statement.chars().take(160).collect();
                 writeln!(f, "    {shown}")?;
@@ -285,26 +220,13 @@ impl Report {
     }
 }
 
-fn verdict_line(
-    f: &mut fmt::Formatter<'_>,
-    what: &str,
-    ratio: f64,
-    floor: f64,
-    goal: f64,
-) -> fmt::Result {
-    writeln!(
-        f,
-        "  {what:<44}{ratio:>8.2}   floor {floor:>5.2}  goal {goal:>5.2}   {}",
-        verdict(ratio, floor, goal)
-    )
+fn verdict_line(f: &mut fmt::Formatter<'_>, what: &str, ratio: f64, floor: f64, goal: f64) -> fmt::Result {
+    writeln!(f, "  {what:<44}{ratio:>8.2}   floor {floor:>5.2}  goal {goal:>5.2}   {}", verdict(ratio, floor, goal))
 }
 
 fn at_most_line(f: &mut fmt::Formatter<'_>, what: &str, value: f64, limit: f64) -> fmt::Result {
     let word = if value <= limit { "met" } else { "ABOVE" };
-    writeln!(
-        f,
-        "  {what:<44}{value:>8.2}   at most {limit:>5.2}             {word}"
-    )
+    writeln!(f, "  {what:<44}{value:>8.2}   at most {limit:>5.2}             {word}")
 }
 
 impl fmt::Display for Report {
@@ -336,37 +258,19 @@ mod tests {
             cpu_ms_afterwards: 0.5,
             drained: Some(0.0),
             peak_mib: 80.0,
-            cell: Cell {
-                rate,
-                seconds: 1.0,
-                ..Cell::default()
-            },
+            cell: Cell { rate, seconds: 1.0, ..Cell::default() },
         }
     }
 
     #[test]
     fn ratios_are_of_medians_and_judged() {
-        let mut report = Report {
-            judged_at: 16,
-            ..Report::default()
-        };
-        report.cells = [
-            ("postgres", 900.0),
-            ("postgres", 800.0),
-            ("postgres", 100.0),
-            ("jackson", 100.0),
-        ]
-        .map(|(contender, rate)| measured(contender, rate))
-        .into();
+        let mut report = Report { judged_at: 16, ..Report::default() };
+        report.cells = [("postgres", 900.0), ("postgres", 800.0), ("postgres", 100.0), ("jackson", 100.0)]
+            .map(|(contender, rate)| measured(contender, rate))
+            .into();
         let text = report.to_string();
-        let line = text
-            .lines()
-            .find(|line| line.contains("s1 postgres / jackson"))
-            .unwrap();
-        assert!(
-            line.contains(" 8.00 ") && line.ends_with("goal met"),
-            "{line}"
-        );
+        let line = text.lines().find(|line| line.contains("s1 postgres / jackson")).unwrap();
+        assert!(line.contains(" 8.00 ") && line.ends_with("goal met"), "{line}");
         assert!(text.contains("s1 CPU per unit") && text.contains("BELOW FLOOR"));
     }
 

@@ -56,13 +56,7 @@ struct Created {
 
 impl Tenant {
     pub(crate) fn new(endpoint: String, token: String, series: &str) -> Self {
-        Self {
-            endpoint,
-            token,
-            slug: None,
-            series: series.to_owned(),
-            users: Vec::new(),
-        }
+        Self { endpoint, token, slug: None, series: series.to_owned(), users: Vec::new() }
     }
 
     pub(crate) fn address(&self) -> Result<Endpoint, BenchError> {
@@ -73,27 +67,16 @@ impl Tenant {
     pub(crate) async fn fill(&mut self, people: u64) -> Result<f64, BenchError> {
         let (start, first) = (Instant::now(), self.users.len() as u64);
         let next = Arc::new(AtomicU64::new(first));
-        let workers = (0..FILL_CONCURRENCY).map(|_| {
-            fill_some(
-                self.address(),
-                self.series.clone(),
-                Arc::clone(&next),
-                people,
-            )
-        });
-        let mut created: Vec<(u64, String)> =
-            try_join_all(workers).await?.into_iter().flatten().collect();
+        let workers =
+            (0..FILL_CONCURRENCY).map(|_| fill_some(self.address(), self.series.clone(), Arc::clone(&next), people));
+        let mut created: Vec<(u64, String)> = try_join_all(workers).await?.into_iter().flatten().collect();
         created.sort_unstable();
         self.users.extend(created.into_iter().map(|(_, id)| id));
         Ok((people.saturating_sub(first)) as f64 / start.elapsed().as_secs_f64())
     }
 
     /// Creates a group of the first `size` users; its id and the seconds it took.
-    pub(crate) async fn build_group(
-        &self,
-        name: &str,
-        size: usize,
-    ) -> Result<(String, f64), BenchError> {
+    pub(crate) async fn build_group(&self, name: &str, size: usize) -> Result<(String, f64), BenchError> {
         let start = Instant::now();
         let mut connection = Connection::new(self.address()?);
         let mut body = String::new();
@@ -125,24 +108,19 @@ impl Tenant {
     pub(crate) async fn check_listing(&self) -> Result<Listing, BenchError> {
         let mut connection = Connection::new(self.address()?);
         let expected = self.users.len() as u64;
-        let (mut seen, mut total_right, mut path) =
-            (Vec::with_capacity(self.users.len()), true, String::new());
+        let (mut seen, mut total_right, mut path) = (Vec::with_capacity(self.users.len()), true, String::new());
         for page in 0..expected.div_ceil(PAGE) {
             path.clear();
             let _ = write!(path, "/Users?startIndex={}&count={PAGE}", page * PAGE + 1);
             send(&mut connection, "GET", &path, "").await?;
-            let page: Page<'_> =
-                serde_json::from_slice(connection.body()).map_err(BenchError::json(&path))?;
+            let page: Page<'_> = serde_json::from_slice(connection.body()).map_err(BenchError::json(&path))?;
             total_right &= page.total == expected;
             seen.extend(page.rows.into_iter().map(|row| row.id.into_owned()));
         }
         let mut users = self.users.clone();
         users.sort_unstable();
         seen.sort_unstable();
-        Ok(Listing {
-            each_user_once: users == seen,
-            total_right,
-        })
+        Ok(Listing { each_user_once: users == seen, total_right })
     }
 }
 
@@ -153,8 +131,7 @@ async fn fill_some(
     next: Arc<AtomicU64>,
     people: u64,
 ) -> Result<Vec<(u64, String)>, BenchError> {
-    let (mut connection, mut body, mut created) =
-        (Connection::new(address?), String::new(), Vec::new());
+    let (mut connection, mut body, mut created) = (Connection::new(address?), String::new(), Vec::new());
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= people {
@@ -167,25 +144,13 @@ async fn fill_some(
 }
 
 /// A request whose refusal ends the run: without it the measurement would not mean what it says.
-pub(crate) async fn send(
-    connection: &mut Connection,
-    method: &str,
-    path: &str,
-    body: &str,
-) -> Result<(), BenchError> {
+pub(crate) async fn send(connection: &mut Connection, method: &str, path: &str, body: &str) -> Result<(), BenchError> {
     let what = || format!("{method} {path}");
     match connection.send(method, path, body.as_bytes()).await {
         Ok(200..=299) => Ok(()),
         Ok(status) => {
-            let body = String::from_utf8_lossy(connection.body())
-                .chars()
-                .take(300)
-                .collect();
-            Err(BenchError::Answer {
-                what: what(),
-                status,
-                body,
-            })
+            let body = String::from_utf8_lossy(connection.body()).chars().take(300).collect();
+            Err(BenchError::Answer { what: what(), status, body })
         }
         Err(error) => Err(BenchError::setup(format!("{}: {error}", what()))),
     }
