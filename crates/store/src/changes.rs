@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 /// Pushed changes go before bulk ones (design §6.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lane {
+pub(crate) enum Lane {
     Push = 0,
     Bulk = 1,
 }

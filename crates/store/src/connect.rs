@@ -5,7 +5,7 @@ use rollcall_core::clock::Clock;
 use rollcall_migrations::Migrator;
 use sea_orm::sqlx;
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
-use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigrationStatus, MigratorTrait};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use std::path::Path;
@@ -71,11 +71,17 @@ impl Store {
     pub async fn check(&self) -> Result<(), String> {
         let status = Migrator::get_migration_with_status_read_only(&self.schema_connection()).await;
         let status = status.map_err(|e| StoreError::from(e).to_string())?;
-        let pending = status.iter().filter(|m| m.status() == sea_orm_migration::MigrationStatus::Pending).count();
+        let pending = status.iter().filter(|m| m.status() == MigrationStatus::Pending).count();
         if pending > 0 {
             return Err(format!("the schema lacks {pending} migrations; run `rollcall migrate`"));
         }
         Ok(())
+    }
+
+    /// Is this a database that no migration ever touched?
+    pub async fn has_no_schema(&self) -> Result<bool, StoreError> {
+        let status = Migrator::get_migration_with_status_read_only(&self.schema_connection()).await?;
+        Ok(status.iter().all(|m| m.status() == MigrationStatus::Pending))
     }
 
     /// Waits for running statements and closes every connection.

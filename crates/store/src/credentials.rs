@@ -80,6 +80,7 @@ impl Store {
         kind: SourceKind,
         mode: SourceMode,
         name: &str,
+        expires_at: Option<DateTime<Utc>>,
     ) -> Result<(SourceId, NewSecret), StoreError> {
         let tx = self.write(scope).await?;
         let id: SourceId = tx.clock.new_id();
@@ -98,12 +99,11 @@ impl Store {
         let detail = Some(json!({ "kind": kind, "mode": mode, "name": name }));
         let event = NewEvent { kind: AuditKind::SourceCreated, subject_kind: "source", subject_id: id.0, detail };
         tx.batch_of(vec![insert.into(), tx.event(event).into()]).await?;
-        let credential = match kind {
-            SourceKind::Scim => NewCredential { kind: "scim_token", prefix: "rcs_", source: Some(id), ..Default::default() },
-            SourceKind::Agent => {
-                NewCredential { kind: "agent_install", prefix: "rci_", source: Some(id), ..Default::default() }
-            }
+        let (kind, prefix) = match kind {
+            SourceKind::Scim => ("scim_token", "rcs_"),
+            SourceKind::Agent => ("agent_install", "rci_"),
         };
+        let credential = NewCredential { kind, prefix, source: Some(id), expires_at, ..Default::default() };
         let secret = tx.create_credential(credential).await?;
         tx.commit().await?;
         Ok((id, secret))

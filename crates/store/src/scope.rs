@@ -102,7 +102,7 @@ impl ApiScope {
 }
 
 /// One transaction of one tenant. It is rolled back when dropped.
-pub struct TenantTx {
+pub(crate) struct TenantTx {
     pub(crate) tx: Tx,
     pub(crate) tenant: TenantId,
     pub(crate) actor: Actor,

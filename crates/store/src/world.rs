@@ -50,7 +50,6 @@ struct ChangeRow {
     id: Uuid,
     user_id: Option<Uuid>,
     group_id: Option<Uuid>,
-    source_id: Option<Uuid>,
     request_id: Option<Uuid>,
 }
 
@@ -138,7 +137,7 @@ impl Store {
     /// The next changes of the tenant, at most `limit`, pushed ones first; `None` when there are none.
     pub async fn next_chunk(&self, lease: &Lease, limit: usize) -> Result<Option<Chunk>, StoreError> {
         let tx = self.read(&lease.scope).await?;
-        let sql = "SELECT id, user_id, group_id, source_id, request_id FROM directory_changes \
+        let sql = "SELECT id, user_id, group_id, request_id FROM directory_changes \
                    WHERE tenant_id = $1 ORDER BY lane, id LIMIT $2";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let changes: Vec<ChangeRow> = tx.tx.all(sql, [tx.tenant.0.into(), limit.into()]).await?;

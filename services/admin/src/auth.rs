@@ -12,13 +12,13 @@ use rollcall_runtime::CachedCredential;
 use rollcall_store::{ApiScope, Credential, StoreError, digest};
 
 /// A verified API key, within its rate. It may read.
-pub struct ApiAuth {
-    pub scope: ApiScope,
-    pub admin: web::Data<Admin>,
+pub(crate) struct ApiAuth {
+    pub(crate) scope: ApiScope,
+    pub(crate) admin: web::Data<Admin>,
 }
 
 /// A verified API key of an owner or admin. It may write.
-pub struct AdminAuth(pub ApiAuth);
+pub(crate) struct AdminAuth(pub(crate) ApiAuth);
 
 impl FromRequest for ApiAuth {
     type Error = AdminError;

@@ -7,7 +7,7 @@ use serde_json::json;
 use std::time::Duration;
 
 #[derive(Debug, thiserror::Error)]
-pub enum AdminError {
+pub(crate) enum AdminError {
     #[error("{0}")]
     Unauthorized(&'static str),
     #[error("{0}")]

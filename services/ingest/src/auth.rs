@@ -12,9 +12,9 @@ use rollcall_scim::ScimError;
 use rollcall_store::{Credential, SourceScope, digest};
 
 /// A verified SCIM token whose source is the one in the path, within its rate.
-pub struct SourceAuth {
-    pub scope: SourceScope,
-    pub ingest: web::Data<Ingest>,
+pub(crate) struct SourceAuth {
+    pub(crate) scope: SourceScope,
+    pub(crate) ingest: web::Data<Ingest>,
 }
 
 impl FromRequest for SourceAuth {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::future::{Ready, ready};
 
 /// A body that was not read yet: nothing is read for a caller who may not write.
-pub struct Body {
+pub(crate) struct Body {
     stream: Decompress<Payload>,
     content_type: Option<String>,
 }
@@ -30,7 +30,7 @@ impl FromRequest for Body {
 impl Body {
     /// # Errors
     /// 415 for another media type, 413 over the limit, 400 for what is no JSON.
-    pub async fn json(mut self, config: &IngestConfig) -> Result<Value, IngestError> {
+    pub(crate) async fn json(mut self, config: &IngestConfig) -> Result<Value, IngestError> {
         if !self.content_type.as_deref().is_none_or(is_json) {
             let detail = "send application/scim+json or application/json";
             return Err(ScimError::unsupported_media_type(detail).into());

@@ -7,7 +7,7 @@ use rollcall_store::StoreError;
 use std::time::Duration;
 
 #[derive(Debug, thiserror::Error)]
-pub enum IngestError {
+pub(crate) enum IngestError {
     #[error(transparent)]
     Scim(#[from] ScimError),
     #[error(transparent)]

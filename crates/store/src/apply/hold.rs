@@ -4,7 +4,7 @@ use super::rows::{ITEM_COLUMNS, ItemRow, source_of};
 use super::{digest, event};
 use crate::error::StoreError;
 use crate::scope::TenantTx;
-use crate::sql::{id_rows, json_rows};
+use crate::sql::id_rows;
 use crate::world::{Chunk, OpenHold};
 use rollcall_core::audit::{Actor, AuditKind};
 use rollcall_core::guard::{HoldReason, Verdict};

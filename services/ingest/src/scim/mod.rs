@@ -66,7 +66,7 @@ fn list_query(request: &HttpRequest, auth: &SourceAuth, kind: ResourceKind) -> R
     Ok(ListQuery::from_pairs(kind, &pairs, auth.ingest.config.pages, &mut quirks)?)
 }
 
-fn list_request<'q>(query: &'q ListQuery, kind: ResourceKind, with_related: bool) -> ListRequest<'q> {
+fn list_request<'q>(query: &'q ListQuery, kind: ResourceKind, with_related: bool, base: &'q str) -> ListRequest<'q> {
     ListRequest {
         kind,
         filter: query.filter.as_ref(),
@@ -74,6 +74,7 @@ fn list_request<'q>(query: &'q ListQuery, kind: ResourceKind, with_related: bool
         paging: &query.paging,
         count: query.count,
         with_related,
+        base,
     }
 }
 

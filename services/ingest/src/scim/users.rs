@@ -68,14 +68,14 @@ pub(crate) async fn list(request: HttpRequest, auth: SourceAuth) -> Result<HttpR
 /// `POST /Users/.search` (RFC 7644 §3.4.3).
 pub(crate) async fn search(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
     let body = body.json(&auth.ingest.config).await?;
-    let query = ListQuery::from_search(KIND, body, auth.ingest.config.pages, &mut Quirks::new())?;
+    let query = ListQuery::from_search(KIND, &body, auth.ingest.config.pages, &mut Quirks::new())?;
     page(&request, &auth, &query).await
 }
 
 async fn page(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Result<HttpResponse, IngestError> {
-    let wanted = list_request(query, KIND, query.projection.wants_groups());
-    let page = auth.ingest.store.list_users(&auth.scope, &wanted).await?;
     let base = base_url(request, auth);
+    let wanted = list_request(query, KIND, query.projection.wants_groups(), &base);
+    let page = auth.ingest.store.list_users(&auth.scope, &wanted).await?;
     Ok(list_answer(query, page, |user| render(user, &base, &query.projection)))
 }
 

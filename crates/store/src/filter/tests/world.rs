@@ -107,7 +107,7 @@ async fn new_source(store: &Store) -> SourceScope {
     let tenant = NewTenant { name: "Filters".into(), seats: 10, policy: Policy::default(), owner_email: None };
     let (_, slug) = store.create_tenant(&tenant).await.expect("a tenant");
     let scope = store.operator_scope(&slug).await.expect("a scope");
-    let made = store.create_source(&scope, SourceKind::Scim, SourceMode::Live, "idp").await;
+    let made = store.create_source(&scope, SourceKind::Scim, SourceMode::Live, "idp", None).await;
     let (_, secret) = made.expect("a source");
     let credential = store.credential(&digest(&secret.secret)).await.expect("a look-up").expect("a credential");
     credential.source_scope(store.clock.now()).expect("a token")

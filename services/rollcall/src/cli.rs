@@ -1,0 +1,217 @@
+//! The command line: the contract for scripts (design §7). It stays stable.
+
+use clap::{Args, Parser, Subcommand};
+use rollcall_bench::BenchArgs;
+use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::roster::Role;
+use rollcall_simulator::Idp;
+use std::path::PathBuf;
+
+/// Keeps the members and groups of organisations in line with their directories.
+#[derive(Parser)]
+#[command(name = "rollcall", version, disable_help_subcommand = true)]
+pub struct Cli {
+    /// A settings file; `rollcall help config` prints the settings and their defaults.
+    #[arg(long, global = true, env = "ROLLCALL_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The folder of an embedded hub (SQLite). Commands use it instead of DATABASE_URL.
+    #[arg(long, global = true)]
+    pub data: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Everything in one process: SQLite, queue and cache inside it.
+    Up(Listen),
+    /// The three roles in one process on Postgres, RabbitMQ and Redis.
+    All(Listen),
+    /// SCIM for identity providers.
+    Ingest(Listen),
+    /// Reconciles tenants. Serves only /healthz and /readyz.
+    Worker(Listen),
+    /// The REST API.
+    Admin(Listen),
+    /// Brings the database schema up to date.
+    Migrate,
+    /// Checks every dependency and names the remedy of what is wrong.
+    Doctor,
+    /// Makes tenants.
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Makes what feeds a tenant, and its tokens.
+    #[command(subcommand)]
+    Source(SourceCommand),
+    /// Makes keys for the REST API.
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
+    /// Plays an identity provider's provisioning conversation against a hub.
+    SimulateIdp(SimulateArgs),
+    /// A hub with demo tenants: plays Okta and Entra, tells what happened, and stays up.
+    Demo(Listen),
+    /// Lists every route of the hub and what it wants.
+    Routes(Json),
+    /// Measures a hub or another SCIM server.
+    Bench(BenchArgs),
+    /// Prints help; `help config` prints every setting.
+    Help { topic: Option<String> },
+}
+
+#[derive(Args)]
+pub struct Listen {
+    /// Address to listen on; port 0 takes a free one [default: http.listen, 127.0.0.1:8080]
+    #[arg(long)]
+    pub listen: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Json {
+    /// Print one JSON value and nothing else.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Subcommand)]
+pub enum TenantCommand {
+    Create(TenantCreate),
+    /// Changes the number of seats; whoever waits is let in.
+    SetSeats(TenantSetSeats),
+}
+
+#[derive(Args)]
+pub struct TenantCreate {
+    /// The organisation's name.
+    #[arg(long)]
+    pub name: String,
+    /// Seats bought.
+    #[arg(long)]
+    pub seats: u32,
+    /// Email of an active owner and billing contact whom no source manages.
+    #[arg(long)]
+    pub owner: Option<String>,
+    /// A policy setting as key=value, e.g. onboarding=federated; may be repeated.
+    #[arg(long)]
+    pub policy: Vec<String>,
+    #[command(flatten)]
+    pub output: Json,
+}
+
+#[derive(Args)]
+pub struct TenantSetSeats {
+    #[arg(long)]
+    pub tenant: String,
+    #[arg(long)]
+    pub seats: u32,
+    #[command(flatten)]
+    pub output: Json,
+}
+
+#[derive(Subcommand)]
+pub enum SourceCommand {
+    Create(SourceCreate),
+    /// One more token, so that the old one can be replaced without a gap.
+    CreateToken(TokenCreate),
+    /// Ends a token; processes notice within a second.
+    RevokeToken(TokenRevoke),
+}
+
+#[derive(Args)]
+pub struct SourceCreate {
+    /// The tenant's slug.
+    #[arg(long)]
+    pub tenant: String,
+    /// scim or agent.
+    #[arg(long)]
+    pub kind: SourceKind,
+    /// live changes members, simulate only plans, off refuses.
+    #[arg(long, default_value_t = SourceMode::Live)]
+    pub mode: SourceMode,
+    /// What people call it.
+    #[arg(long, default_value = "")]
+    pub name: String,
+    /// When the token ends, e.g. 90d, 12h, 30m, 45s; never when left out.
+    #[arg(long, value_parser = crate::commands::setup::parse_span)]
+    pub token_expires_in: Option<chrono::TimeDelta>,
+    #[command(flatten)]
+    pub output: Json,
+}
+
+#[derive(Args)]
+pub struct TokenCreate {
+    #[arg(long)]
+    pub tenant: String,
+    /// The source's id.
+    #[arg(long)]
+    pub source: String,
+    #[arg(long, default_value = "")]
+    pub name: String,
+    /// When the token ends, e.g. 90d, 12h, 30m, 45s; never when left out.
+    #[arg(long, value_parser = crate::commands::setup::parse_span)]
+    pub expires_in: Option<chrono::TimeDelta>,
+    #[command(flatten)]
+    pub output: Json,
+}
+
+#[derive(Args)]
+pub struct TokenRevoke {
+    #[arg(long)]
+    pub tenant: String,
+    #[arg(long)]
+    pub token_id: String,
+    #[command(flatten)]
+    pub output: Json,
+}
+
+#[derive(Subcommand)]
+pub enum ApiKeyCommand {
+    Create(ApiKeyCreate),
+}
+
+#[derive(Args)]
+pub struct ApiKeyCreate {
+    #[arg(long)]
+    pub tenant: String,
+    /// owner or admin may change things, member may read.
+    #[arg(long)]
+    pub role: Role,
+    #[arg(long, default_value = "")]
+    pub name: String,
+    #[command(flatten)]
+    pub output: Json,
+}
+
+#[derive(Args)]
+pub struct SimulateArgs {
+    /// okta, okta-custom, entra, entra-flag, onelogin, jumpcloud or ping.
+    pub idp: Idp,
+    /// The SCIM address of one source, as `source create` prints it.
+    #[arg(long)]
+    pub endpoint: String,
+    /// Its token.
+    #[arg(long, env = "ROLLCALL_TEST_TOKEN", hide_env_values = true)]
+    pub token: String,
+    /// How many people the identity provider has.
+    #[arg(long, default_value_t = 50)]
+    pub users: usize,
+    /// How many groups; about one for twelve people when left out.
+    #[arg(long)]
+    pub groups: Option<usize>,
+    /// Same seed, same people, same story.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Requests under way at once.
+    #[arg(long, default_value_t = 4)]
+    pub concurrency: usize,
+    /// Parts of the conversation, separated by commas; `first-sync`, `all`.
+    #[arg(long, default_value = "all")]
+    pub phases: String,
+    /// Append each exchange to this file, one line of JSON each; tokens are left out.
+    #[arg(long)]
+    pub record: Option<PathBuf>,
+    /// Duplicate, reorder and repeat requests, and drop answers, as a bad network does.
+    #[arg(long)]
+    pub chaos: bool,
+    #[command(flatten)]
+    pub output: Json,
+}

@@ -1,0 +1,122 @@
+//! `rollcall demo` (`make run`): a hub with two organisations, fed by Okta and Entra, and a readable account of what
+//! came of it. It stays up so that you can look around.
+
+use super::{serve, simulate};
+use crate::http::Services;
+use crate::ports::Backend;
+use crate::settings::Settings;
+use anyhow::{Context, Result, ensure};
+use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::policy::Policy;
+use rollcall_core::roster::{MemberStatus, Role};
+use rollcall_runtime::shutdown;
+use rollcall_simulator::{Idp, Options, Phase};
+use rollcall_store::{ApiScope, AuditFilter, MAX_LIMIT, MemberFilter, NewTenant, PageRequest, Store};
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// People of each demo organisation.
+const PEOPLE: usize = 40;
+/// Fewer seats than people, so that the waitlist shows.
+const SEATS: u32 = 36;
+/// More than the removal limit of ten, so that a held run shows.
+const LEAVERS: usize = 12;
+/// Longest wait for the worker to have caught up.
+const SETTLED_WITHIN: Duration = Duration::from_secs(60);
+
+pub async fn run(data: Option<&Path>, mut settings: Settings) -> Result<()> {
+    let telemetry = serve::start_telemetry("rollcall", &settings)?;
+    let stop = shutdown::on_signal()?;
+    // Nobody else is served here, and the conversation should not wait for its own rate limit.
+    settings.ingest.rate_per_second = 10_000.0;
+    let backend = Backend::Embedded(data.unwrap_or(Path::new("./data")).to_owned());
+    let running = serve::start(backend, Services { ingest: true, admin: true }, true, &settings).await?;
+    let url = format!("http://{}", running.address);
+    let store = running.hub.store.clone();
+    println!("Rollcall is up at {url}.\n");
+    let invited = play(&store, &url, Idp::Okta, "Acme (Okta)", "onboarding=invite").await?;
+    let _federated = play(&store, &url, Idp::Entra, "Globex (Entra ID)", "onboarding=federated").await?;
+    println!("Rollcall stays up at {url} until you press Ctrl-C. Try the REST API of Acme:\n");
+    println!("  curl -s -H 'Authorization: Bearer {invited}' '{url}/api/v1/members?limit=3'");
+    println!("  curl -s -H 'Authorization: Bearer {invited}' '{url}/api/v1/runs?state=held'");
+    println!("  curl -s -H 'Authorization: Bearer {invited}' '{url}/api/v1/audit-events?limit=5'\n");
+    stop.cancelled().await;
+    running.stop().await;
+    telemetry.shutdown().await;
+    Ok(())
+}
+
+/// Makes an organisation, plays its identity provider and tells what became of its people; returns an API key.
+async fn play(store: &Store, url: &str, idp: Idp, name: &str, policy: &str) -> Result<String> {
+    let policy = Policy::with_settings([policy]).map_err(anyhow::Error::msg)?;
+    let owner = Some(format!("owner@{}.example.test", idp.name()));
+    let new = NewTenant { name: name.to_owned(), seats: SEATS, policy, owner_email: owner };
+    let (_, slug) = store.create_tenant(&new).await?;
+    let scope = store.operator_scope(&slug).await?;
+    let (source, token) = store.create_source(&scope, SourceKind::Scim, SourceMode::Live, idp.name(), None).await?;
+    let key = store.create_api_key(&scope, Role::Owner, "demo").await?.secret;
+
+    println!("== {name}: {PEOPLE} people, {SEATS} seats; {LEAVERS} leave at once ==");
+    let mut options = Options::new(idp, format!("{url}/scim/v2/{source}"), token.secret);
+    options.users = PEOPLE;
+    options.leavers = Some(LEAVERS);
+    options.phases = Phase::LIFECYCLE.to_vec();
+    options.live_progress = std::io::stderr().is_terminal();
+    let report = rollcall_simulator::run(options, &mut std::io::stderr()).await?;
+    settle(store).await?;
+    simulate::tell(&report);
+    let credential = store.credential(&rollcall_store::digest(&key)).await?.context("the key was just made")?;
+    let scope = credential.api_scope(store.clock.now()).context("the key is an API key")?;
+    account(store, &scope).await?;
+    println!();
+    Ok(key)
+}
+
+/// Waits until the worker has consumed every change.
+async fn settle(store: &Store) -> Result<()> {
+    let started = Instant::now();
+    while store.backlog().await?.lag_seconds > 0.0 {
+        ensure!(started.elapsed() < SETTLED_WITHIN, "the worker did not catch up within {SETTLED_WITHIN:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+/// Members by state, groups, held runs with their reasons, and the last lines of the audit log.
+async fn account(store: &Store, scope: &ApiScope) -> Result<()> {
+    let all = PageRequest { limit: MAX_LIMIT, after: None };
+    for status in MemberStatus::ALL {
+        let filter = MemberFilter { status: Some(*status), ..MemberFilter::default() };
+        let members = store.members(scope, &filter, &all).await?.items;
+        if members.is_empty() {
+            continue;
+        }
+        let waiting = members.iter().filter(|member| member.waiting_for.as_deref() == Some("seat")).count();
+        let names: Vec<&str> = members.iter().take(3).map(|member| member.email.as_str()).collect();
+        let waiting = if waiting > 0 { format!(" ({waiting} wait for a seat)") } else { String::new() };
+        println!("  {:<9} {:>3}{waiting}  e.g. {}", status.as_str(), members.len(), names.join(", "));
+    }
+    for group in store.groups(scope, &all).await?.items {
+        println!("  group     {:>3} members  {}", group.members_count, group.name);
+    }
+    for run in store.runs(scope, Some("held"), &all).await?.items {
+        println!("  held run  {} because of {}: {}", run.id, run.held_reasons, run.counts);
+    }
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    let mut page = all;
+    loop {
+        let events = store.audit_events(scope, &AuditFilter::default(), &page).await?;
+        for event in events.items {
+            *kinds.entry(event.kind).or_default() += 1;
+        }
+        match events.next {
+            Some(next) => page.after = Some(next),
+            None => break,
+        }
+    }
+    let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    println!("  audit     {}", kinds.join(", "));
+    Ok(())
+}

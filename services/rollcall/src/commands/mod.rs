@@ -1,0 +1,78 @@
+//! What each command does.
+
+pub mod demo;
+pub mod doctor;
+pub mod routes;
+pub mod serve;
+pub mod setup;
+pub mod simulate;
+
+use crate::cli::{Cli, Command};
+use crate::http::Services;
+use crate::ports::Backend;
+use crate::settings::{DEFAULTS, Settings};
+use anyhow::{Result, bail};
+use clap::CommandFactory;
+use std::path::Path;
+
+pub async fn run(command: Command, data: Option<&Path>, mut settings: Settings) -> Result<()> {
+    let mut listen = |given: Option<String>| -> Result<()> {
+        if let Some(address) = given {
+            settings.http.listen = address;
+            settings.validate()?;
+        }
+        Ok(())
+    };
+    match command {
+        Command::Up(args) => {
+            listen(args.listen)?;
+            serve::up(data, settings).await
+        }
+        Command::All(args) => {
+            listen(args.listen)?;
+            serve::role("rollcall", Services { ingest: true, admin: true }, true, settings).await
+        }
+        Command::Ingest(args) => {
+            listen(args.listen)?;
+            serve::role("rollcall-ingest", Services { ingest: true, admin: false }, false, settings).await
+        }
+        Command::Worker(args) => {
+            listen(args.listen)?;
+            serve::role("rollcall-worker", Services { ingest: false, admin: false }, true, settings).await
+        }
+        Command::Admin(args) => {
+            listen(args.listen)?;
+            serve::role("rollcall-admin", Services { ingest: false, admin: true }, false, settings).await
+        }
+        Command::Demo(args) => {
+            listen(args.listen)?;
+            demo::run(data, settings).await
+        }
+        Command::Migrate => setup::migrate(&Backend::of_command(data, &settings), &settings).await,
+        Command::Doctor => doctor::run(&Backend::of_command(data, &settings), &settings).await,
+        Command::Tenant(command) => setup::tenant(command, &Backend::of_command(data, &settings), &settings).await,
+        Command::Source(command) => setup::source(command, &Backend::of_command(data, &settings), &settings).await,
+        Command::ApiKey(command) => setup::api_key(command, &Backend::of_command(data, &settings), &settings).await,
+        Command::SimulateIdp(args) => simulate::run(args).await,
+        Command::Bench(_) | Command::Routes(_) | Command::Help { .. } => Ok(()),
+    }
+}
+
+/// `rollcall help [topic]`.
+pub fn help(topic: Option<&str>) -> Result<()> {
+    match topic {
+        None => Cli::command().print_help()?,
+        Some("config") => {
+            print!("{DEFAULTS}");
+            println!("\n# As environment variables:");
+            for (variable, key) in Settings::variables()? {
+                println!("#   {variable:<45} {key}");
+            }
+        }
+        Some(name) => match Cli::command().find_subcommand_mut(name) {
+            Some(command) => command.print_help()?,
+            None => bail!("there is no command {name:?}; `rollcall help` lists them"),
+        },
+    }
+    Ok(())
+}

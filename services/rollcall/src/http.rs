@@ -1,0 +1,220 @@
+//! The HTTP server: which services listen, and what every request gets (an id, a span, a measurement).
+
+use crate::ports::Backend;
+use crate::settings::Settings;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::{Next, NormalizePath, TrailingSlash, from_fn};
+use actix_web::{App, Error, HttpMessage, HttpResponse, HttpServer, web};
+use anyhow::{Context, Result};
+use rollcall_admin::{Admin, AdminConfig};
+use rollcall_core::ids::RequestId;
+use rollcall_ingest::{Ingest, IngestConfig};
+use rollcall_runtime::{Cache, Metrics, Queue, Rate, Readiness, TraceContext};
+use rollcall_scim::Limits;
+use rollcall_scim::list::PageLimits;
+use rollcall_store::Store;
+use serde_json::json;
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+use tracing::Span;
+use tracing_actix_web::{RootSpanBuilder, TracingLogger};
+
+/// How long a process that cannot be told of a revocation may trust a credential.
+const CREDENTIAL_TTL: Duration = Duration::from_secs(60);
+
+/// What a process works with.
+#[derive(Clone)]
+pub struct Hub {
+    pub backend: Backend,
+    pub store: Store,
+    pub queue: Queue,
+    pub cache: Cache,
+    pub metrics: Metrics,
+    pub readiness: Readiness,
+}
+
+/// Which services this process serves.
+#[derive(Clone, Copy, Debug)]
+pub struct Services {
+    pub ingest: bool,
+    pub admin: bool,
+}
+
+impl Hub {
+    fn ingest(&self, settings: &Settings) -> Ingest {
+        let given = &settings.ingest;
+        let config = IngestConfig {
+            body_bytes_max: given.body_bytes_max,
+            rate: Rate { per_second: given.rate_per_second, burst: given.rate_burst },
+            failed_auth_rate: failed_auth_rate(settings),
+            limits: Limits {
+                patch_operations: given.patch_operations_max,
+                members_per_request: given.members_per_request_max,
+            },
+            pages: PageLimits { default: given.page_default, max: given.page_max },
+            public_url: Some(settings.http.public_url.clone()).filter(|url| !url.is_empty()),
+            credential_ttl: CREDENTIAL_TTL,
+        };
+        let Self { store, queue, cache, metrics, .. } = self.clone();
+        Ingest { store, queue, cache, metrics, config }
+    }
+
+    fn admin(&self, settings: &Settings) -> Admin {
+        let config = AdminConfig {
+            rate: Rate { per_second: settings.admin.rate_per_second, burst: settings.admin.rate_burst },
+            failed_auth_rate: failed_auth_rate(settings),
+            credential_ttl: CREDENTIAL_TTL,
+        };
+        let Self { store, queue, cache, metrics, .. } = self.clone();
+        Admin { store, queue, cache, metrics, config }
+    }
+
+    /// Binds the address and starts to serve; the address is the one really bound.
+    pub fn serve(&self, services: Services, settings: &Settings) -> Result<(Server, SocketAddr)> {
+        let hub = self.clone();
+        let ingest = services.ingest.then(|| hub.ingest(settings));
+        let admin = services.admin.then(|| hub.admin(settings));
+        let shared = web::Data::new(hub);
+        let app = move || {
+            let mut app = App::new()
+                .wrap(NormalizePath::new(TrailingSlash::Trim))
+                .wrap(from_fn(observe))
+                .wrap(TracingLogger::<RequestSpan>::new())
+                .app_data(shared.clone())
+                .route("/healthz", web::get().to(healthz))
+                .route("/readyz", web::get().to(readyz))
+                .default_service(web::to(unknown_path));
+            if let Some(ingest) = ingest.clone() {
+                app = app.configure(rollcall_ingest::routes::configure(ingest));
+            }
+            if let Some(admin) = admin.clone() {
+                app = app.configure(rollcall_admin::routes::configure(admin));
+            }
+            app
+        };
+        let listener = bind(&settings.http.listen, "http.listen")?;
+        let address = listener.local_addr()?;
+        let mut server = HttpServer::new(app)
+            .disable_signals()
+            .client_request_timeout(Duration::from_secs(settings.http.request_timeout_seconds))
+            .keep_alive(Duration::from_secs(75))
+            .shutdown_timeout(settings.http.shutdown_seconds);
+        if settings.http.workers > 0 {
+            server = server.workers(settings.http.workers);
+        }
+        Ok((server.listen(listener)?.run(), address))
+    }
+
+    /// Prometheus on a port of its own, so that it can be closed to the outside.
+    pub fn serve_metrics(&self, settings: &Settings) -> Result<Option<Server>> {
+        if settings.metrics.listen.is_empty() {
+            return Ok(None);
+        }
+        let metrics = web::Data::new(self.metrics.clone());
+        let app = move || App::new().app_data(metrics.clone()).route("/metrics", web::get().to(render_metrics));
+        let listener = match bind(&settings.metrics.listen, "metrics.listen") {
+            Ok(listener) => listener,
+            Err(error) if settings.metrics.listen == Settings::DEFAULT_METRICS => {
+                // A second hub on one machine is common while trying things out; the default port is a convenience.
+                tracing::warn!(error = format!("{error:#}"), "no metrics: the default port is taken");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Some(HttpServer::new(app).disable_signals().workers(1).listen(listener)?.run()))
+    }
+}
+
+fn failed_auth_rate(settings: &Settings) -> Rate {
+    Rate { per_second: settings.ingest.failed_auth_per_second, burst: settings.ingest.failed_auth_burst }
+}
+
+fn bind(address: &str, key: &str) -> Result<TcpListener> {
+    let listener = TcpListener::bind(address)
+        .with_context(|| format!("{address} cannot be bound; choose another {key} or stop who has it"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Gives the request an id, answers it in `X-Request-Id`, and measures the request under its route's pattern.
+async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let started = Instant::now();
+    let hub = request.app_data::<web::Data<Hub>>().cloned();
+    let method = request.method().clone();
+    let id: Option<RequestId> = hub.as_ref().map(|hub| hub.store.clock.new_id());
+    if let Some(id) = id {
+        request.extensions_mut().insert(id);
+        Span::current().record("request_id", tracing::field::display(id));
+    }
+    let mut response = next.call(request).await?;
+    if let Some(hub) = hub {
+        let route = response.request().match_pattern().unwrap_or_else(|| "unknown".to_owned());
+        let service = if route.starts_with("/scim") { "ingest" } else { "admin" };
+        hub.metrics.http_request(service, &route, method.as_str(), response.status().as_u16(), started.elapsed());
+    }
+    if let Some(value) = id.and_then(|id| HeaderValue::from_str(&id.to_string()).ok()) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+    }
+    Ok(response)
+}
+
+/// The span of a request. It names the route, never the query: a filter holds an email address.
+pub struct RequestSpan;
+
+impl RootSpanBuilder for RequestSpan {
+    fn on_request_start(request: &ServiceRequest) -> Span {
+        let route = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
+        let span = tracing::info_span!(
+            "request",
+            method = %request.method(),
+            route,
+            request_id = tracing::field::Empty,
+            status = tracing::field::Empty,
+        );
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        TraceContext::from_headers(header("traceparent"), header("tracestate")).adopt(&span);
+        span
+    }
+
+    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
+        let status = match outcome {
+            Ok(response) => response.status(),
+            Err(error) => error.as_response_error().status_code(),
+        };
+        span.record("status", status.as_u16());
+    }
+}
+
+/// The process runs.
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "ok" }))
+}
+
+/// The process can do its work: its database answers with the right schema. Without RabbitMQ or Redis it works on (the
+/// sweep and the database stand in), so those are reported and do not fail it.
+async fn readyz(hub: web::Data<Hub>) -> HttpResponse {
+    let (database, queue, cache) = tokio::join!(hub.store.check(), hub.queue.check(), hub.cache.check());
+    let ready = hub.readiness.is_ready() && database.is_ok();
+    let said = |check: Result<(), String>| check.map_or_else(|error| error, |()| "ok".to_owned());
+    let body = json!({
+        "status": if ready { "ready" } else { "not ready" },
+        "database": said(database),
+        "queue": said(queue),
+        "cache": said(cache),
+    });
+    if ready { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
+}
+
+async fn render_metrics(metrics: web::Data<Metrics>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(metrics.render())
+}
+
+async fn unknown_path() -> HttpResponse {
+    let body = json!({ "type": "about:blank", "title": "Not Found", "status": 404, "code": "not_found", "detail": "there is nothing here" });
+    HttpResponse::NotFound().content_type("application/problem+json").body(body.to_string())
+}

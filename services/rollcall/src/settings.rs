@@ -1,0 +1,312 @@
+//! Settings: one commented default file, compiled in, overridden by a file and by the environment. A wrong one stops
+//! the start with the key's name and the remedy.
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Deserialize;
+use std::path::Path;
+use toml::{Table, Value};
+
+/// The default file; it is the documentation too.
+pub const DEFAULTS: &str = include_str!("settings.toml");
+
+/// Variables under our prefix that are no settings.
+const NOT_SETTINGS: [&str; 4] = ["ROLLCALL_CONFIG", "ROLLCALL_BIN", "ROLLCALL_TEST_", "ROLLCALL_BENCH_"];
+
+/// Variables that other programs use too.
+const USUAL_NAMES: [(&str, &str, &str); 3] =
+    [("DATABASE_URL", "database", "url"), ("AMQP_URL", "queue", "url"), ("REDIS_URL", "cache", "url")];
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub http: Http,
+    pub metrics: Metrics,
+    pub database: Database,
+    pub queue: Port,
+    pub cache: Port,
+    pub ingest: Ingest,
+    pub admin: Admin,
+    pub worker: Worker,
+    pub telemetry: Telemetry,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    pub listen: String,
+    pub public_url: String,
+    pub workers: usize,
+    pub request_timeout_seconds: u64,
+    pub shutdown_seconds: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    pub listen: String,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    pub url: String,
+    pub connections_max: u32,
+    pub acquire_timeout_seconds: u64,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL holds a password.
+        f.debug_struct("Database").field("connections_max", &self.connections_max).finish_non_exhaustive()
+    }
+}
+
+/// An address and a prefix.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Port {
+    pub url: String,
+    pub prefix: String,
+}
+
+impl std::fmt::Debug for Port {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Port").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ingest {
+    pub rate_per_second: f64,
+    pub rate_burst: u32,
+    pub failed_auth_per_second: f64,
+    pub failed_auth_burst: u32,
+    pub body_bytes_max: usize,
+    pub patch_operations_max: usize,
+    pub members_per_request_max: usize,
+    pub page_default: usize,
+    pub page_max: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    pub rate_per_second: f64,
+    pub rate_burst: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worker {
+    pub push_concurrency: usize,
+    pub bulk_concurrency: usize,
+    pub chunk_changes_max: usize,
+    pub lease_seconds: u64,
+    pub sweep_seconds: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    pub log_format: String,
+    pub log_filter: String,
+    pub otlp_endpoint: String,
+    pub trace_ratio: f64,
+}
+
+impl Settings {
+    /// The default of `metrics.listen`.
+    pub const DEFAULT_METRICS: &'static str = "127.0.0.1:9464";
+
+    /// Every setting as `(variable, key)`.
+    pub fn variables() -> Result<Vec<(String, String)>> {
+        let table: Table = DEFAULTS.parse()?;
+        let mut variables = Vec::new();
+        for (section, entries) in &table {
+            for key in entries.as_table().into_iter().flat_map(Table::keys) {
+                variables.push((variable_of(section, key), format!("{section}.{key}")));
+            }
+        }
+        let usual = USUAL_NAMES.iter().map(|(usual, section, key)| ((*usual).to_owned(), format!("{section}.{key}")));
+        variables.extend(usual);
+        Ok(variables)
+    }
+
+    /// Reads defaults, file and environment, in this order.
+    ///
+    /// # Errors
+    /// Names the first wrong key, what is wrong with it, and what it takes.
+    pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        let mut table: Table = DEFAULTS.parse().context("the compiled-in settings")?;
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("the settings file {} cannot be read", path.display()))?;
+            let given: Table = text.parse().with_context(|| format!("the settings file {}", path.display()))?;
+            merge_file(&mut table, given)?;
+        }
+        for (name, text) in environment {
+            merge_variable(&mut table, &name, &text)?;
+        }
+        let settings: Self = table.try_into().map_err(|e| anyhow!("settings: {e}"))?;
+        settings.validate()?;
+        Ok(settings)
+    }
+
+    /// # Errors
+    /// Names the first key whose value cannot work, and what it takes.
+    pub fn validate(&self) -> Result<()> {
+        let positive = [
+            ("ingest.rate_per_second", self.ingest.rate_per_second),
+            ("ingest.rate_burst", f64::from(self.ingest.rate_burst)),
+            ("ingest.failed_auth_per_second", self.ingest.failed_auth_per_second),
+            ("ingest.failed_auth_burst", f64::from(self.ingest.failed_auth_burst)),
+            ("ingest.body_bytes_max", self.ingest.body_bytes_max as f64),
+            ("ingest.patch_operations_max", self.ingest.patch_operations_max as f64),
+            ("ingest.members_per_request_max", self.ingest.members_per_request_max as f64),
+            ("ingest.page_default", self.ingest.page_default as f64),
+            ("ingest.page_max", self.ingest.page_max as f64),
+            ("admin.rate_per_second", self.admin.rate_per_second),
+            ("admin.rate_burst", f64::from(self.admin.rate_burst)),
+            ("worker.push_concurrency", self.worker.push_concurrency as f64),
+            ("worker.bulk_concurrency", self.worker.bulk_concurrency as f64),
+            ("worker.chunk_changes_max", self.worker.chunk_changes_max as f64),
+            ("worker.lease_seconds", self.worker.lease_seconds as f64),
+            ("worker.sweep_seconds", self.worker.sweep_seconds as f64),
+            ("database.connections_max", f64::from(self.database.connections_max)),
+            ("database.acquire_timeout_seconds", self.database.acquire_timeout_seconds as f64),
+            ("http.request_timeout_seconds", self.http.request_timeout_seconds as f64),
+        ];
+        for (key, value) in positive {
+            if !(value.is_finite() && value > 0.0) {
+                bail!("{key} is {value}; it takes a number greater than 0");
+            }
+        }
+        for (key, address) in [("http.listen", &self.http.listen), ("metrics.listen", &self.metrics.listen)] {
+            let optional = key == "metrics.listen" && address.is_empty();
+            if !optional && address.parse::<std::net::SocketAddr>().is_err() {
+                bail!("{key} is {address:?}; it takes an address and a port such as 127.0.0.1:8080 or [::]:8080");
+            }
+        }
+        if !(0.0..=1.0).contains(&self.telemetry.trace_ratio) {
+            bail!("telemetry.trace_ratio is {}; it takes a number from 0.0 to 1.0", self.telemetry.trace_ratio);
+        }
+        if self.ingest.page_default > self.ingest.page_max {
+            bail!("ingest.page_default is larger than ingest.page_max; lower the one or raise the other");
+        }
+        let url = &self.http.public_url;
+        if !url.is_empty() && (url.ends_with('/') || url::Url::parse(url).is_err()) {
+            bail!("http.public_url is {url:?}; it takes an address such as https://rollcall.example.com, without a slash at the end");
+        }
+        Ok(())
+    }
+}
+
+fn merge_file(table: &mut Table, given: Table) -> Result<()> {
+    for (section, entries) in given {
+        let Some(Value::Table(known)) = table.get_mut(&section) else {
+            bail!("the settings file has a section [{section}] that does not exist; `rollcall help config` lists them");
+        };
+        let Value::Table(entries) = entries else { bail!("{section} in the settings file must be a section") };
+        for (key, value) in entries {
+            let name = format!("{section}.{key}");
+            let Some(slot) = known.get_mut(&key) else {
+                bail!("the settings file has a key {name} that does not exist; `rollcall help config` lists them");
+            };
+            *slot = of_same_type(&name, slot, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn merge_variable(table: &mut Table, name: &str, text: &str) -> Result<()> {
+    if let Some((_, section, key)) = USUAL_NAMES.iter().find(|(usual, ..)| *usual == name) {
+        if let Some(slot) = table.get_mut(*section).and_then(|section| section.get_mut(*key)) {
+            *slot = Value::String(text.to_owned());
+        }
+        return Ok(());
+    }
+    if !name.starts_with("ROLLCALL_") || NOT_SETTINGS.iter().any(|other| name.starts_with(other)) {
+        return Ok(());
+    }
+    for (section, entries) in table.iter_mut() {
+        let Value::Table(entries) = entries else { continue };
+        for (key, slot) in entries.iter_mut() {
+            if name == variable_of(section, key) {
+                let value = match slot {
+                    Value::String(_) => Value::String(text.to_owned()),
+                    _ => text.parse::<i64>().map(Value::Integer).or_else(|_| text.parse().map(Value::Float)).unwrap_or_else(
+                        |_| Value::String(text.to_owned()),
+                    ),
+                };
+                *slot = of_same_type(&format!("{section}.{key} ({name})"), slot, value)?;
+                return Ok(());
+            }
+        }
+    }
+    bail!("the environment variable {name} is no setting; `rollcall help config` lists them")
+}
+
+fn variable_of(section: &str, key: &str) -> String {
+    format!("ROLLCALL_{}_{}", section.to_uppercase(), key.to_uppercase())
+}
+
+/// The value in the type of the default it replaces.
+fn of_same_type(name: &str, default: &Value, given: Value) -> Result<Value> {
+    Ok(match (default, given) {
+        (Value::Float(_), Value::Integer(number)) => Value::Float(number as f64),
+        (Value::Integer(_), Value::Integer(number)) if number >= 0 => Value::Integer(number),
+        (Value::Float(_), value @ Value::Float(_)) | (Value::String(_), value @ Value::String(_)) => value,
+        (Value::Float(_) | Value::Integer(_), given) => {
+            bail!("{name} is {given}; it takes a number, not negative, e.g. {default}")
+        }
+        (_, given) => bail!("{name} is {given}; it takes a text in quotes, e.g. {default}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Result<Settings> {
+        Settings::load(None, variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn the_defaults_are_valid_and_the_environment_wins() {
+        let settings = load(&[]).unwrap();
+        assert_eq!((settings.ingest.rate_per_second, settings.ingest.rate_burst), (100.0, 1000));
+        let settings = load(&[
+            ("ROLLCALL_INGEST_RATE_PER_SECOND", "25"),
+            ("ROLLCALL_QUEUE_PREFIX", "t1."),
+            ("DATABASE_URL", "postgres://x"),
+            ("ROLLCALL_TEST_SEED", "7"),
+            ("HOME", "/root"),
+        ])
+        .unwrap();
+        assert_eq!((settings.ingest.rate_per_second, settings.queue.prefix.as_str()), (25.0, "t1."));
+        assert_eq!(settings.database.url, "postgres://x");
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_with_its_remedy() {
+        for (name, value, key, remedy) in [
+            ("ROLLCALL_INGEST_RATE_PER_SECOND", "many", "ingest.rate_per_second", "number"),
+            ("ROLLCALL_INGEST_RATE_PER_SECOND", "-5", "ingest.rate_per_second", "number"),
+            ("ROLLCALL_INGEST_RATE_BURST", "0", "ingest.rate_burst", "greater than 0"),
+            ("ROLLCALL_HTTP_LISTEN", "nowhere", "http.listen", "127.0.0.1:8080"),
+            ("ROLLCALL_HTTP_PUBLIC_URL", "https://x/", "http.public_url", "slash"),
+            ("ROLLCALL_TELEMETRY_TRACE_RATIO", "2", "telemetry.trace_ratio", "0.0 to 1.0"),
+            ("ROLLCALL_INGEST_RAET", "5", "ROLLCALL_INGEST_RAET", "help config"),
+        ] {
+            let error = format!("{:#}", load(&[(name, value)]).unwrap_err());
+            assert!(error.contains(key) && error.contains(remedy), "{name}={value}: {error}");
+        }
+    }
+
+    #[test]
+    fn debug_output_holds_no_password() {
+        let settings = load(&[("DATABASE_URL", "postgres://u:hunter2@h/d"), ("AMQP_URL", "amqp://u:hunter2@h")]).unwrap();
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+}
