@@ -151,17 +151,17 @@ fn plan_user(world: &World, subject: &UserSubject, matched: Matched<'_>, plan: &
         (Match::Nobody, _) | (_, None) if subject.member.is_none() => {}
         (Match::Linked(member), None) => plan_deleted(&world.policy, member, &mut items),
         (Match::Linked(member), Some(record)) => {
-            plan_present(member, record, matched.address_free, &mut items);
+            plan_present(&world.policy, member, record, matched.address_free, &mut items);
         }
         (Match::Returning(member), Some(record)) => {
             let external_id = record.external_id.clone();
             items.push(Action::Relink { member: member.id, external_id }, Why::MatchedByExternalId);
-            plan_present(member, record, matched.address_free, &mut items);
+            plan_present(&world.policy, member, record, matched.address_free, &mut items);
         }
         (Match::Adopted(member), Some(record)) => {
             let external_id = record.external_id.clone();
             items.push(Action::Adopt { member: member.id, external_id }, Why::MatchedByEmail);
-            plan_present(member, record, true, &mut items);
+            plan_present(&world.policy, member, record, true, &mut items);
         }
         (Match::New, Some(record)) if record.active => {
             items.push(provision(&world.policy, record), Why::NewInDirectory);
@@ -172,12 +172,26 @@ fn plan_user(world: &World, subject: &UserSubject, matched: Matched<'_>, plan: &
 }
 
 fn provision(policy: &Policy, record: &PersonRecord) -> Action {
-    let (status, waiting_for) = match (policy.approval, policy.onboarding) {
-        (true, _) => (MemberStatus::Pending, Some(WaitingFor::Approval)),
-        (false, Onboarding::Invite) => (MemberStatus::Invited, None),
-        (false, Onboarding::Federated) => (MemberStatus::Active, None),
-    };
+    let status = entry_status(policy);
+    let waiting_for = (status == MemberStatus::Pending).then_some(WaitingFor::Approval);
     Action::Provision { profile: profile(record, &record.email.clone().unwrap_or_default()), status, waiting_for }
+}
+
+/// Where a new member starts, a seat given.
+fn entry_status(policy: &Policy) -> MemberStatus {
+    match (policy.approval, policy.onboarding) {
+        (true, _) => MemberStatus::Pending,
+        (false, Onboarding::Invite) => MemberStatus::Invited,
+        (false, Onboarding::Federated) => MemberStatus::Active,
+    }
+}
+
+/// What a restore brings back. Who never got further than waiting starts over.
+fn restored_status(policy: &Policy, member: &MemberState) -> MemberStatus {
+    match member.suspended_from {
+        None | Some(MemberStatus::Pending) => entry_status(policy),
+        Some(former) => former,
+    }
 }
 
 fn profile(record: &PersonRecord, email: &str) -> Profile {
@@ -191,12 +205,11 @@ fn profile(record: &PersonRecord, email: &str) -> Profile {
 }
 
 /// A linked member whose record is still there.
-fn plan_present(member: &MemberState, record: &PersonRecord, address_free: bool, items: &mut UserItems<'_>) {
+fn plan_present(policy: &Policy, member: &MemberState, record: &PersonRecord, address_free: bool, items: &mut UserItems<'_>) {
     if !record.active {
         plan_leaving(member, Why::DisabledAtSource, items);
     } else if matches!(member.status, MemberStatus::Suspended | MemberStatus::Removed) {
-        let to = member.suspended_from.unwrap_or(MemberStatus::Active);
-        let from = member.status;
+        let (from, to) = (member.status, restored_status(policy, member));
         items.push(Action::Restore { member: member.id, from, to }, Why::ActiveAtSource);
     }
     if !takes_updates(member) || (member.status == MemberStatus::Removed && !record.active) {
@@ -245,11 +258,7 @@ fn admit_waiting(world: &World, plan: &mut Plan) {
         if touched_and_leaving || restored_already {
             continue;
         }
-        let to = match (member.suspended_from, world.policy.onboarding) {
-            (Some(former), _) => former,
-            (None, Onboarding::Invite) => MemberStatus::Invited,
-            (None, Onboarding::Federated) => MemberStatus::Active,
-        };
+        let to = restored_status(&world.policy, member);
         let action = Action::Restore { member: member.id, from: member.status, to };
         plan.items.push(Item {
             subject: Subject::DirectoryUser(*user),

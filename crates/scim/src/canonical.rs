@@ -20,13 +20,18 @@ pub(crate) struct Body {
 
 /// Reads a POST or PUT body. Read-only attributes and the password are dropped, unknown attributes ignored.
 pub(crate) fn read_body(kind: ResourceKind, body: Value, quirks: &mut Quirks) -> Result<Body, ScimError> {
+    let mut read = Body { attributes: Map::new(), members: None };
+    read_into(kind, body, &mut read, quirks)?;
+    Ok(read)
+}
+
+fn read_into(kind: ResourceKind, body: Value, read: &mut Body, quirks: &mut Quirks) -> Result<(), ScimError> {
     let Value::Object(body) = body else {
         return Err(ScimError::invalid_syntax(format!("the body must be a JSON object: a SCIM {}", kind.name())));
     };
-    let mut read = Body { attributes: Map::new(), members: None };
     for (key, value) in body {
         let Some(attribute) = kind.attribute(&key) else {
-            read_foreign(kind, key, value, &mut read.attributes, quirks)?;
+            read_foreign(kind, key, value, read, quirks)?;
             continue;
         };
         let key = canonical_key(attribute, key, quirks);
@@ -42,7 +47,7 @@ pub(crate) fn read_body(kind: ResourceKind, body: Value, quirks: &mut Quirks) ->
             }
         }
     }
-    Ok(read)
+    Ok(())
 }
 
 /// Reads a key that is no core attribute: an extension, an attribute of one, or something to ignore.
@@ -50,14 +55,14 @@ fn read_foreign(
     kind: ResourceKind,
     key: String,
     value: Value,
-    attributes: &mut Map<String, Value>,
+    body: &mut Body,
     quirks: &mut Quirks,
 ) -> Result<(), ScimError> {
     if key.eq_ignore_ascii_case(kind.core().urn) {
         quirks.note(Quirk::UrnKey);
-        attributes.extend(read_body(kind, value, quirks)?.attributes);
-        return Ok(());
+        return read_into(kind, value, body, quirks);
     }
+    let attributes = &mut body.attributes;
     if let Some(schema) = kind.extension(&key) {
         let read = read_extension(schema, value, quirks)?;
         return merge_extension(attributes, schema.urn, read);
@@ -93,7 +98,11 @@ fn merge_extension(attributes: &mut Map<String, Value>, urn: &str, read: Map<Str
     }
     let urn = spelling(attributes, urn);
     match attributes.entry(&urn).or_insert_with(|| Value::Object(Map::new())) {
-        Value::Object(extension) => extension.extend(read),
+        Value::Object(extension) => {
+            for (name, value) in read {
+                extension.insert(spelling(extension, &name), value);
+            }
+        }
         _ => return Err(ScimError::invalid_value(format!("{} must be an object", quoted(&urn)))),
     }
     Ok(())

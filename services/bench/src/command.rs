@@ -28,6 +28,7 @@ enum Command {
     /// Drive one scenario against a filled source and print what it measured as JSON.
     Load(LoadArgs),
     /// Everything: contenders and limits in turn, tables and a JSON file.
+    #[command(args_override_self = true)]
     Suite(Box<SuiteArgs>),
 }
 

@@ -10,19 +10,19 @@ use std::path::PathBuf;
 /// Keeps the members and groups of organisations in line with their directories.
 #[derive(Parser)]
 #[command(name = "rollcall", version, disable_help_subcommand = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// A settings file; `rollcall help config` prints the settings and their defaults.
     #[arg(long, global = true, env = "ROLLCALL_CONFIG")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// The folder of an embedded hub (SQLite). Commands use it instead of DATABASE_URL.
     #[arg(long, global = true)]
-    pub data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Everything in one process: SQLite, queue and cache inside it.
     Up(Listen),
     /// The three roles in one process on Postgres, RabbitMQ and Redis.
@@ -59,56 +59,56 @@ pub enum Command {
 }
 
 #[derive(Args)]
-pub struct Listen {
+pub(crate) struct Listen {
     /// Address to listen on; port 0 takes a free one [default: http.listen, 127.0.0.1:8080]
     #[arg(long)]
-    pub listen: Option<String>,
+    pub(crate) listen: Option<String>,
 }
 
 #[derive(Args)]
-pub struct Json {
+pub(crate) struct Json {
     /// Print one JSON value and nothing else.
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Subcommand)]
-pub enum TenantCommand {
+pub(crate) enum TenantCommand {
     Create(TenantCreate),
     /// Changes the number of seats; whoever waits is let in.
     SetSeats(TenantSetSeats),
 }
 
 #[derive(Args)]
-pub struct TenantCreate {
+pub(crate) struct TenantCreate {
     /// The organisation's name.
     #[arg(long)]
-    pub name: String,
+    pub(crate) name: String,
     /// Seats bought.
     #[arg(long)]
-    pub seats: u32,
+    pub(crate) seats: u32,
     /// Email of an active owner and billing contact whom no source manages.
     #[arg(long)]
-    pub owner: Option<String>,
+    pub(crate) owner: Option<String>,
     /// A policy setting as key=value, e.g. onboarding=federated; may be repeated.
     #[arg(long)]
-    pub policy: Vec<String>,
+    pub(crate) policy: Vec<String>,
     #[command(flatten)]
-    pub output: Json,
+    pub(crate) output: Json,
 }
 
 #[derive(Args)]
-pub struct TenantSetSeats {
+pub(crate) struct TenantSetSeats {
     #[arg(long)]
-    pub tenant: String,
+    pub(crate) tenant: String,
     #[arg(long)]
-    pub seats: u32,
+    pub(crate) seats: u32,
     #[command(flatten)]
-    pub output: Json,
+    pub(crate) output: Json,
 }
 
 #[derive(Subcommand)]
-pub enum SourceCommand {
+pub(crate) enum SourceCommand {
     Create(SourceCreate),
     /// One more token, so that the old one can be replaced without a gap.
     CreateToken(TokenCreate),
@@ -117,101 +117,101 @@ pub enum SourceCommand {
 }
 
 #[derive(Args)]
-pub struct SourceCreate {
+pub(crate) struct SourceCreate {
     /// The tenant's slug.
     #[arg(long)]
-    pub tenant: String,
+    pub(crate) tenant: String,
     /// scim or agent.
     #[arg(long)]
-    pub kind: SourceKind,
+    pub(crate) kind: SourceKind,
     /// live changes members, simulate only plans, off refuses.
     #[arg(long, default_value_t = SourceMode::Live)]
-    pub mode: SourceMode,
+    pub(crate) mode: SourceMode,
     /// What people call it.
     #[arg(long, default_value = "")]
-    pub name: String,
+    pub(crate) name: String,
     /// When the token ends, e.g. 90d, 12h, 30m, 45s; never when left out.
     #[arg(long, value_parser = crate::commands::setup::parse_span)]
-    pub token_expires_in: Option<chrono::TimeDelta>,
+    pub(crate) token_expires_in: Option<chrono::TimeDelta>,
     #[command(flatten)]
-    pub output: Json,
+    pub(crate) output: Json,
 }
 
 #[derive(Args)]
-pub struct TokenCreate {
+pub(crate) struct TokenCreate {
     #[arg(long)]
-    pub tenant: String,
+    pub(crate) tenant: String,
     /// The source's id.
     #[arg(long)]
-    pub source: String,
+    pub(crate) source: String,
     #[arg(long, default_value = "")]
-    pub name: String,
+    pub(crate) name: String,
     /// When the token ends, e.g. 90d, 12h, 30m, 45s; never when left out.
     #[arg(long, value_parser = crate::commands::setup::parse_span)]
-    pub expires_in: Option<chrono::TimeDelta>,
+    pub(crate) expires_in: Option<chrono::TimeDelta>,
     #[command(flatten)]
-    pub output: Json,
+    pub(crate) output: Json,
 }
 
 #[derive(Args)]
-pub struct TokenRevoke {
+pub(crate) struct TokenRevoke {
     #[arg(long)]
-    pub tenant: String,
+    pub(crate) tenant: String,
     #[arg(long)]
-    pub token_id: String,
+    pub(crate) token_id: String,
     #[command(flatten)]
-    pub output: Json,
+    pub(crate) output: Json,
 }
 
 #[derive(Subcommand)]
-pub enum ApiKeyCommand {
+pub(crate) enum ApiKeyCommand {
     Create(ApiKeyCreate),
 }
 
 #[derive(Args)]
-pub struct ApiKeyCreate {
+pub(crate) struct ApiKeyCreate {
     #[arg(long)]
-    pub tenant: String,
+    pub(crate) tenant: String,
     /// owner or admin may change things, member may read.
     #[arg(long)]
-    pub role: Role,
+    pub(crate) role: Role,
     #[arg(long, default_value = "")]
-    pub name: String,
+    pub(crate) name: String,
     #[command(flatten)]
-    pub output: Json,
+    pub(crate) output: Json,
 }
 
 #[derive(Args)]
-pub struct SimulateArgs {
+pub(crate) struct SimulateArgs {
     /// okta, okta-custom, entra, entra-flag, onelogin, jumpcloud or ping.
-    pub idp: Idp,
+    pub(crate) idp: Idp,
     /// The SCIM address of one source, as `source create` prints it.
     #[arg(long)]
-    pub endpoint: String,
+    pub(crate) endpoint: String,
     /// Its token.
     #[arg(long, env = "ROLLCALL_TEST_TOKEN", hide_env_values = true)]
-    pub token: String,
+    pub(crate) token: String,
     /// How many people the identity provider has.
     #[arg(long, default_value_t = 50)]
-    pub users: usize,
+    pub(crate) users: usize,
     /// How many groups; about one for twelve people when left out.
     #[arg(long)]
-    pub groups: Option<usize>,
+    pub(crate) groups: Option<usize>,
     /// Same seed, same people, same story.
     #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Requests under way at once.
     #[arg(long, default_value_t = 4)]
-    pub concurrency: usize,
+    pub(crate) concurrency: usize,
     /// Parts of the conversation, separated by commas; `first-sync`, `all`.
     #[arg(long, default_value = "all")]
-    pub phases: String,
+    pub(crate) phases: String,
     /// Append each exchange to this file, one line of JSON each; tokens are left out.
     #[arg(long)]
-    pub record: Option<PathBuf>,
+    pub(crate) record: Option<PathBuf>,
     /// Duplicate, reorder and repeat requests, and drop answers, as a bad network does.
     #[arg(long)]
-    pub chaos: bool,
+    pub(crate) chaos: bool,
     #[command(flatten)]
-    pub output: Json,
+    pub(crate) output: Json,
 }

@@ -1,6 +1,5 @@
 //! The HTTP server: which services listen, and what every request gets (an id, a span, a measurement).
 
-use crate::ports::Backend;
 use crate::settings::Settings;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
@@ -26,20 +25,19 @@ const CREDENTIAL_TTL: Duration = Duration::from_secs(60);
 
 /// What a process works with.
 #[derive(Clone)]
-pub struct Hub {
-    pub backend: Backend,
-    pub store: Store,
-    pub queue: Queue,
-    pub cache: Cache,
-    pub metrics: Metrics,
-    pub readiness: Readiness,
+pub(crate) struct Hub {
+    pub(crate) store: Store,
+    pub(crate) queue: Queue,
+    pub(crate) cache: Cache,
+    pub(crate) metrics: Metrics,
+    pub(crate) readiness: Readiness,
 }
 
 /// Which services this process serves.
 #[derive(Clone, Copy, Debug)]
-pub struct Services {
-    pub ingest: bool,
-    pub admin: bool,
+pub(crate) struct Services {
+    pub(crate) ingest: bool,
+    pub(crate) admin: bool,
 }
 
 impl Hub {
@@ -72,7 +70,7 @@ impl Hub {
     }
 
     /// Binds the address and starts to serve; the address is the one really bound.
-    pub fn serve(&self, services: Services, settings: &Settings) -> Result<(Server, SocketAddr)> {
+    pub(crate) fn serve(&self, services: Services, settings: &Settings) -> Result<(Server, SocketAddr)> {
         let hub = self.clone();
         let ingest = services.ingest.then(|| hub.ingest(settings));
         let admin = services.admin.then(|| hub.admin(settings));
@@ -108,7 +106,7 @@ impl Hub {
     }
 
     /// Prometheus on a port of its own, so that it can be closed to the outside.
-    pub fn serve_metrics(&self, settings: &Settings) -> Result<Option<Server>> {
+    pub(crate) fn serve_metrics(&self, settings: &Settings) -> Result<Option<Server>> {
         if settings.metrics.listen.is_empty() {
             return Ok(None);
         }
@@ -164,7 +162,7 @@ async fn observe(
 }
 
 /// The span of a request. It names the route, never the query: a filter holds an email address.
-pub struct RequestSpan;
+pub(crate) struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {

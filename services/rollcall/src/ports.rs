@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Which arms.
 #[derive(Clone, Debug)]
-pub enum Backend {
+pub(crate) enum Backend {
     /// SQLite under this folder, queue and cache in the process.
     Embedded(PathBuf),
     /// Postgres, RabbitMQ and Redis from the settings.
@@ -20,7 +20,7 @@ pub enum Backend {
 
 impl Backend {
     /// For commands: the folder when given, else the services when `DATABASE_URL` is set, else `./data`.
-    pub fn of_command(data: Option<&Path>, settings: &Settings) -> Self {
+    pub(crate) fn of_command(data: Option<&Path>, settings: &Settings) -> Self {
         match data {
             Some(folder) => Self::Embedded(folder.to_owned()),
             None if !settings.database.url.is_empty() => Self::Services,
@@ -37,7 +37,7 @@ fn required<'s>(value: &'s str, key: &str, variable: &str, example: &str) -> Res
     Ok(value)
 }
 
-pub async fn open_store(backend: &Backend, settings: &Settings) -> Result<Store> {
+pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result<Store> {
     let url = match backend {
         Backend::Embedded(folder) => format!("sqlite://{}", folder.join("rollcall.db").display()),
         Backend::Services => {
@@ -58,7 +58,7 @@ pub async fn open_store(backend: &Backend, settings: &Settings) -> Result<Store>
 }
 
 /// For commands that a script may run before any hub did: a database without a schema gets it, an old one is refused.
-pub async fn open_store_for_command(backend: &Backend, settings: &Settings) -> Result<Store> {
+pub(crate) async fn open_store_for_command(backend: &Backend, settings: &Settings) -> Result<Store> {
     let store = open_store(backend, settings).await?;
     if matches!(backend, Backend::Embedded(_)) || store.has_no_schema().await? {
         store.migrate().await.context("the schema cannot be made")?;
@@ -67,7 +67,7 @@ pub async fn open_store_for_command(backend: &Backend, settings: &Settings) -> R
     Ok(store)
 }
 
-pub fn open_queue(backend: &Backend, settings: &Settings, metrics: &Metrics) -> Result<Queue> {
+pub(crate) fn open_queue(backend: &Backend, settings: &Settings, metrics: &Metrics) -> Result<Queue> {
     match backend {
         Backend::Embedded(_) => Ok(Queue::in_process(metrics.clone())),
         Backend::Services => {
@@ -78,7 +78,7 @@ pub fn open_queue(backend: &Backend, settings: &Settings, metrics: &Metrics) -> 
     }
 }
 
-pub fn open_cache(backend: &Backend, settings: &Settings, metrics: &Metrics) -> Result<Cache> {
+pub(crate) fn open_cache(backend: &Backend, settings: &Settings, metrics: &Metrics) -> Result<Cache> {
     match backend {
         Backend::Embedded(_) => Ok(Cache::in_process()),
         Backend::Services => {

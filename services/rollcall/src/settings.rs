@@ -7,7 +7,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// The default file; it is the documentation too.
-pub const DEFAULTS: &str = include_str!("settings.toml");
+pub(crate) const DEFAULTS: &str = include_str!("settings.toml");
 
 /// Variables under our prefix that are no settings.
 const NOT_SETTINGS: [&str; 4] = ["ROLLCALL_CONFIG", "ROLLCALL_BIN", "ROLLCALL_TEST_", "ROLLCALL_BENCH_"];
@@ -18,40 +18,40 @@ const USUAL_NAMES: [(&str, &str, &str); 3] =
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
-    pub http: Http,
-    pub metrics: Metrics,
-    pub database: Database,
-    pub queue: Port,
-    pub cache: Port,
-    pub ingest: Ingest,
-    pub admin: Admin,
-    pub worker: Worker,
-    pub telemetry: Telemetry,
+pub(crate) struct Settings {
+    pub(crate) http: Http,
+    pub(crate) metrics: Metrics,
+    pub(crate) database: Database,
+    pub(crate) queue: Port,
+    pub(crate) cache: Port,
+    pub(crate) ingest: Ingest,
+    pub(crate) admin: Admin,
+    pub(crate) worker: Worker,
+    pub(crate) telemetry: Telemetry,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Http {
-    pub listen: String,
-    pub public_url: String,
-    pub workers: usize,
-    pub request_timeout_seconds: u64,
-    pub shutdown_seconds: u64,
+pub(crate) struct Http {
+    pub(crate) listen: String,
+    pub(crate) public_url: String,
+    pub(crate) workers: usize,
+    pub(crate) request_timeout_seconds: u64,
+    pub(crate) shutdown_seconds: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Metrics {
-    pub listen: String,
+pub(crate) struct Metrics {
+    pub(crate) listen: String,
 }
 
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Database {
-    pub url: String,
-    pub connections_max: u32,
-    pub acquire_timeout_seconds: u64,
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) connections_max: u32,
+    pub(crate) acquire_timeout_seconds: u64,
 }
 
 impl std::fmt::Debug for Database {
@@ -64,9 +64,9 @@ impl std::fmt::Debug for Database {
 /// An address and a prefix.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Port {
-    pub url: String,
-    pub prefix: String,
+pub(crate) struct Port {
+    pub(crate) url: String,
+    pub(crate) prefix: String,
 }
 
 impl std::fmt::Debug for Port {
@@ -77,50 +77,50 @@ impl std::fmt::Debug for Port {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ingest {
-    pub rate_per_second: f64,
-    pub rate_burst: u32,
-    pub failed_auth_per_second: f64,
-    pub failed_auth_burst: u32,
-    pub body_bytes_max: usize,
-    pub patch_operations_max: usize,
-    pub members_per_request_max: usize,
-    pub page_default: usize,
-    pub page_max: usize,
+pub(crate) struct Ingest {
+    pub(crate) rate_per_second: f64,
+    pub(crate) rate_burst: u32,
+    pub(crate) failed_auth_per_second: f64,
+    pub(crate) failed_auth_burst: u32,
+    pub(crate) body_bytes_max: usize,
+    pub(crate) patch_operations_max: usize,
+    pub(crate) members_per_request_max: usize,
+    pub(crate) page_default: usize,
+    pub(crate) page_max: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Admin {
-    pub rate_per_second: f64,
-    pub rate_burst: u32,
+pub(crate) struct Admin {
+    pub(crate) rate_per_second: f64,
+    pub(crate) rate_burst: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Worker {
-    pub push_concurrency: usize,
-    pub bulk_concurrency: usize,
-    pub chunk_changes_max: usize,
-    pub lease_seconds: u64,
-    pub sweep_seconds: u64,
+pub(crate) struct Worker {
+    pub(crate) push_concurrency: usize,
+    pub(crate) bulk_concurrency: usize,
+    pub(crate) chunk_changes_max: usize,
+    pub(crate) lease_seconds: u64,
+    pub(crate) sweep_seconds: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Telemetry {
-    pub log_format: String,
-    pub log_filter: String,
-    pub otlp_endpoint: String,
-    pub trace_ratio: f64,
+pub(crate) struct Telemetry {
+    pub(crate) log_format: String,
+    pub(crate) log_filter: String,
+    pub(crate) otlp_endpoint: String,
+    pub(crate) trace_ratio: f64,
 }
 
 impl Settings {
     /// The default of `metrics.listen`.
-    pub const DEFAULT_METRICS: &'static str = "127.0.0.1:9464";
+    pub(crate) const DEFAULT_METRICS: &'static str = "127.0.0.1:9464";
 
     /// Every setting as `(variable, key)`.
-    pub fn variables() -> Result<Vec<(String, String)>> {
+    pub(crate) fn variables() -> Result<Vec<(String, String)>> {
         let table: Table = DEFAULTS.parse()?;
         let mut variables = Vec::new();
         for (section, entries) in &table {
@@ -137,7 +137,7 @@ impl Settings {
     ///
     /// # Errors
     /// Names the first wrong key, what is wrong with it, and what it takes.
-    pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+    pub(crate) fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let mut table: Table = DEFAULTS.parse().context("the compiled-in settings")?;
         if let Some(path) = file {
             let text = std::fs::read_to_string(path)
@@ -155,7 +155,7 @@ impl Settings {
 
     /// # Errors
     /// Names the first key whose value cannot work, and what it takes.
-    pub fn validate(&self) -> Result<()> {
+    pub(crate) fn validate(&self) -> Result<()> {
         let positive = [
             ("ingest.rate_per_second", self.ingest.rate_per_second),
             ("ingest.rate_burst", f64::from(self.ingest.rate_burst)),

@@ -46,6 +46,9 @@ impl<'a, 'q> Parser<'a, 'q> {
         if text.len() > FILTER_BYTES {
             return Err(ScimError::invalid_filter(format!("the filter is longer than {FILTER_BYTES} bytes")));
         }
+        if text.contains('\0') {
+            return Err(ScimError::invalid_filter("the filter contains a NUL character"));
+        }
         Ok(Self { kind, element, tokens: Lexer::new(text), depth: 0, terms: 0, quirks })
     }
 

@@ -8,7 +8,7 @@ use crate::canonical::{read_any, read_elements, read_value};
 use crate::dialect::{Quirk, Quirks};
 use crate::error::ScimError;
 use crate::filter::Filter;
-use crate::json::parse_json;
+use crate::json::{check_string, parse_json};
 use crate::limits::Limits;
 use crate::path::{AttrPath, PathError, Resolved, quoted, resolve};
 use crate::schema::{Attribute, Kind, Mutability, ResourceKind, Schema, get_ignore_case, is_urn};

@@ -26,7 +26,7 @@ const LEAVERS: usize = 12;
 /// Longest wait for the worker to have caught up.
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
-pub async fn run(data: Option<&Path>, mut settings: Settings) -> Result<()> {
+pub(crate) async fn run(data: Option<&Path>, mut settings: Settings) -> Result<()> {
     let telemetry = serve::start_telemetry("rollcall", &settings)?;
     let stop = shutdown::on_signal()?;
     // Nobody else is served here, and the conversation should not wait for its own rate limit.

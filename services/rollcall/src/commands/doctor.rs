@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// A broker or cache connects in the background; this is how long it may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-pub async fn run(backend: &Backend, settings: &Settings) -> Result<()> {
+pub(crate) async fn run(backend: &Backend, settings: &Settings) -> Result<()> {
     let database = match backend {
         Backend::Embedded(folder) => format!("SQLite under {}", folder.display()),
         Backend::Services => "Postgres (DATABASE_URL)".to_owned(),

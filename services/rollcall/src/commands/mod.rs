@@ -1,11 +1,11 @@
 //! What each command does.
 
-pub mod demo;
-pub mod doctor;
-pub mod routes;
-pub mod serve;
-pub mod setup;
-pub mod simulate;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod routes;
+pub(crate) mod serve;
+pub(crate) mod setup;
+pub(crate) mod simulate;
 
 use crate::cli::{Cli, Command};
 use crate::http::Services;
@@ -15,7 +15,7 @@ use anyhow::{Result, bail};
 use clap::CommandFactory;
 use std::path::Path;
 
-pub async fn run(command: Command, data: Option<&Path>, mut settings: Settings) -> Result<()> {
+pub(crate) async fn run(command: Command, data: Option<&Path>, mut settings: Settings) -> Result<()> {
     let mut listen = |given: Option<String>| -> Result<()> {
         if let Some(address) = given {
             settings.http.listen = address;
@@ -59,7 +59,7 @@ pub async fn run(command: Command, data: Option<&Path>, mut settings: Settings) 
 }
 
 /// `rollcall help [topic]`.
-pub fn help(topic: Option<&str>) -> Result<()> {
+pub(crate) fn help(topic: Option<&str>) -> Result<()> {
     match topic {
         None => Cli::command().print_help()?,
         Some("config") => {

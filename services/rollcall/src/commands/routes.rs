@@ -4,7 +4,7 @@ use crate::cli::Json;
 use anyhow::Result;
 use serde_json::json;
 
-pub fn run(output: &Json) -> Result<()> {
+pub(crate) fn run(output: &Json) -> Result<()> {
     let scim = rollcall_ingest::routes::endpoints().into_iter().map(|e| (e.method.to_string(), e.path, "scim"));
     let api = rollcall_admin::routes::endpoints().into_iter().map(|e| (e.method.to_string(), e.path, "api"));
     let open = ["/healthz", "/readyz"].map(|path| ("GET".to_owned(), path, "none"));

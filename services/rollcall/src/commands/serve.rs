@@ -17,16 +17,16 @@ use tokio_util::sync::CancellationToken;
 const QUEUE_FLUSH: Duration = Duration::from_secs(5);
 
 /// A hub that serves; [`Running::stop`] ends it in order.
-pub struct Running {
-    pub hub: Hub,
-    pub address: SocketAddr,
+pub(crate) struct Running {
+    pub(crate) hub: Hub,
+    pub(crate) address: SocketAddr,
     cancel: CancellationToken,
     servers: Vec<actix_web::dev::ServerHandle>,
     tasks: tokio::task::JoinSet<()>,
 }
 
 /// `rollcall up`.
-pub async fn up(data: Option<&Path>, settings: Settings) -> Result<()> {
+pub(crate) async fn up(data: Option<&Path>, settings: Settings) -> Result<()> {
     let backend = Backend::Embedded(data.unwrap_or(Path::new("./data")).to_owned());
     let telemetry = start_telemetry("rollcall", &settings)?;
     let stop = shutdown::on_signal()?;
@@ -40,7 +40,7 @@ pub async fn up(data: Option<&Path>, settings: Settings) -> Result<()> {
 }
 
 /// `rollcall all`, `ingest`, `worker` and `admin`.
-pub async fn role(name: &str, services: Services, work: bool, settings: Settings) -> Result<()> {
+pub(crate) async fn role(name: &str, services: Services, work: bool, settings: Settings) -> Result<()> {
     let telemetry = start_telemetry(name, &settings)?;
     let stop = shutdown::on_signal()?;
     let running = start(Backend::Services, services, work, &settings).await?;
@@ -52,7 +52,7 @@ pub async fn role(name: &str, services: Services, work: bool, settings: Settings
 }
 
 /// Starts what was asked for and returns when it is ready.
-pub async fn start(backend: Backend, services: Services, work: bool, settings: &Settings) -> Result<Running> {
+pub(crate) async fn start(backend: Backend, services: Services, work: bool, settings: &Settings) -> Result<Running> {
     let metrics = Metrics::new()?;
     // Settings that are missing are named before anything is opened.
     let queue = ports::open_queue(&backend, settings, &metrics)?;
@@ -63,7 +63,7 @@ pub async fn start(backend: Backend, services: Services, work: bool, settings: &
         store.migrate().await.context("the schema cannot be brought up to date")?;
     }
     store.check().await.map_err(anyhow::Error::msg)?;
-    let hub = Hub { backend, store, queue, cache, metrics, readiness: Readiness::new() };
+    let hub = Hub { store, queue, cache, metrics, readiness: Readiness::new() };
     let (server, address) = hub.serve(services, settings)?;
     let mut servers = vec![server.handle()];
     let mut tasks = tokio::task::JoinSet::new();
@@ -101,7 +101,7 @@ fn worker_config(settings: &Settings) -> WorkerConfig {
 }
 
 impl Running {
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         tracing::info!("stopping");
         self.hub.readiness.set_stopping();
         self.cancel.cancel();
@@ -114,7 +114,7 @@ impl Running {
     }
 }
 
-pub fn start_telemetry(name: &str, settings: &Settings) -> Result<telemetry::Telemetry> {
+pub(crate) fn start_telemetry(name: &str, settings: &Settings) -> Result<telemetry::Telemetry> {
     let given = &settings.telemetry;
     let config = TelemetryConfig {
         log_format: given.log_format.parse().map_err(|e: String| anyhow::anyhow!("telemetry.log_format: {e}"))?,

@@ -16,14 +16,14 @@ use std::time::Duration;
 /// Longest wait until the broker took the wake-up of a command; the sweep finds it otherwise.
 const WAKE_FLUSH: Duration = Duration::from_secs(2);
 
-pub async fn migrate(backend: &Backend, settings: &Settings) -> Result<()> {
+pub(crate) async fn migrate(backend: &Backend, settings: &Settings) -> Result<()> {
     let store = ports::open_store(backend, settings).await?;
     store.migrate().await?;
     println!("The schema is up to date.");
     Ok(())
 }
 
-pub async fn tenant(command: TenantCommand, backend: &Backend, settings: &Settings) -> Result<()> {
+pub(crate) async fn tenant(command: TenantCommand, backend: &Backend, settings: &Settings) -> Result<()> {
     let store = open_store_for_command(backend, settings).await?;
     match command {
         TenantCommand::Create(args) => {
@@ -50,7 +50,7 @@ pub async fn tenant(command: TenantCommand, backend: &Backend, settings: &Settin
     Ok(())
 }
 
-pub async fn source(command: SourceCommand, backend: &Backend, settings: &Settings) -> Result<()> {
+pub(crate) async fn source(command: SourceCommand, backend: &Backend, settings: &Settings) -> Result<()> {
     let store = open_store_for_command(backend, settings).await?;
     let expiry = |after: Option<TimeDelta>| after.map(|after| store.clock.now() + after);
     match command {
@@ -95,7 +95,7 @@ pub async fn source(command: SourceCommand, backend: &Backend, settings: &Settin
     Ok(())
 }
 
-pub async fn api_key(command: ApiKeyCommand, backend: &Backend, settings: &Settings) -> Result<()> {
+pub(crate) async fn api_key(command: ApiKeyCommand, backend: &Backend, settings: &Settings) -> Result<()> {
     let store = open_store_for_command(backend, settings).await?;
     let ApiKeyCommand::Create(args) = command;
     let scope = scope_of(&store, &args.tenant).await?;
@@ -132,7 +132,7 @@ fn print(output: &Json, body: Value, lines: &str) {
 }
 
 /// A span of time such as 90d, 12h, 30m or 45s.
-pub fn parse_span(text: &str) -> Result<TimeDelta, String> {
+pub(crate) fn parse_span(text: &str) -> Result<TimeDelta, String> {
     let wrong = || format!("{text:?} is not a span such as 90d, 12h, 30m or 45s");
     let unit_at = text.len().checked_sub(1).filter(|at| text.is_char_boundary(*at)).ok_or_else(wrong)?;
     let (number, unit) = text.split_at(unit_at);

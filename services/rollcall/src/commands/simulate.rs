@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use rollcall_simulator::{Chaos, Options, Phase, Report};
 use std::io::IsTerminal;
 
-pub async fn run(args: SimulateArgs) -> Result<()> {
+pub(crate) async fn run(args: SimulateArgs) -> Result<()> {
     let mut options = Options::new(args.idp, args.endpoint, args.token);
     options.users = args.users;
     options.groups = args.groups;
@@ -23,7 +23,7 @@ pub async fn run(args: SimulateArgs) -> Result<()> {
 }
 
 /// The report in a few lines.
-pub fn tell(report: &Report) {
+pub(crate) fn tell(report: &Report) {
     println!(
         "{}: {} requests, p50 {:.1} ms, p95 {:.1} ms; {} people active, {} inactive, {} groups",
         report.idp,
