@@ -16,17 +16,21 @@ use crate::{
     hub::Hub,
     pgwire::{Counter, Traffic},
     shapes,
-    tenant::{Tenant, send, send_json},
+    tenant::{Tenant, send},
 };
 
 /// Requests of each kind that are looked at, after as many for warming caches and prepared statements.
 const REPEATS: usize = 24;
+/// So long is watched what follows an answer.
+const BEHIND_THE_ANSWER: Duration = Duration::from_millis(15);
 
 /// What one kind of request says to the database, at the median.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Conversation {
-    /// Waits for the server.
+    /// Waits for the database until the answer is there.
     pub(crate) round_trips: u64,
+    /// More of them behind the answer: the end of a read's transaction, the pool's check of a returned connection.
+    pub(crate) afterwards: u64,
     /// Statement texts of one typical request.
     pub(crate) statements: Vec<String>,
 }
@@ -64,48 +68,62 @@ pub(crate) async fn count(
 
     let path = tenant.endpoint.find("/scim/").map_or("", |start| &tenant.endpoint[start..]);
     let mut scim = Connection::new(Endpoint::parse(&format!("http://{address}{path}"), &tenant.token)?);
-    let mut conversations = BTreeMap::new();
-    let (mut body, mut users, mut traffic) = (String::new(), Vec::new(), Vec::new());
+    let mut play = Play { scim: &mut scim, counter: &counter, conversations: BTreeMap::new() };
+    let mut users = Vec::new();
     for number in 0..REPEATS as u64 * 2 {
+        let mut body = String::new();
         shapes::create_user(&tenant.series, 2_000_000 + number, &mut body);
-        counter.take();
-        users.push(send_json::<Created>(&mut scim, "POST", "/Users", &body).await?.id);
-        traffic.push(counter.take());
+        let answer = play.one("POST /Users", "POST", "/Users", &body).await?;
+        users.push(created_id(&answer)?);
     }
-    conversations.insert("POST /Users".to_owned(), typical(traffic));
+    let mut body = String::new();
     shapes::create_group(&format!("{} statements", tenant.series), &mut body);
-    let group = send_json::<Created>(&mut scim, "POST", "/Groups", &body).await?.id;
-    for (what, method) in
-        [("GET /Users/{id}", "GET"), ("PATCH /Users/{id} active", "PATCH"), ("PATCH /Groups/{id} add one", "GROUP")]
-    {
-        let mut traffic = Vec::new();
-        for user in &users {
-            counter.take();
-            match method {
-                "GET" => send(&mut scim, "GET", &format!("/Users/{user}"), "").await?,
-                "PATCH" => {
-                    shapes::set_active(false, &mut body);
-                    send(&mut scim, "PATCH", &format!("/Users/{user}"), &body).await?;
-                }
-                _ => {
-                    shapes::add_members(std::slice::from_ref(user), &mut body);
-                    send(&mut scim, "PATCH", &format!("/Groups/{group}"), &body).await?;
-                }
-            }
-            traffic.push(counter.take());
-        }
-        conversations.insert(what.to_owned(), typical(traffic));
+    let group = created_id(&play.one("POST /Groups", "POST", "/Groups", &body).await?)?;
+    for user in &users {
+        let path = format!("/Users/{user}");
+        play.one("GET /Users/{id}", "GET", &path, "").await?;
+        shapes::set_active(false, &mut body);
+        play.one("PATCH /Users/{id} active", "PATCH", &path, &body).await?;
+        shapes::add_members(std::slice::from_ref(user), &mut body);
+        play.one("PATCH /Groups/{id} add one", "PATCH", &format!("/Groups/{group}"), &body).await?;
     }
-    Ok(conversations)
+    Ok(play.conversations.into_iter().map(|(request, traffic)| (request, typical(traffic))).collect())
+}
+
+/// Traffic of one request: until its answer, and behind it.
+type Parts = (Traffic, Traffic);
+
+/// The requests under way.
+struct Play<'a> {
+    scim: &'a mut Connection,
+    counter: &'a Counter,
+    conversations: BTreeMap<String, Vec<Parts>>,
+}
+
+impl Play<'_> {
+    async fn one(&mut self, what: &str, method: &str, path: &str, body: &str) -> Result<Vec<u8>, BenchError> {
+        self.counter.take();
+        send(self.scim, method, path, body).await?;
+        let until_answer = self.counter.take();
+        tokio::time::sleep(BEHIND_THE_ANSWER).await;
+        self.conversations.entry(what.to_owned()).or_default().push((until_answer, self.counter.take()));
+        Ok(self.scim.body().to_vec())
+    }
+}
+
+fn created_id(answer: &[u8]) -> Result<String, BenchError> {
+    serde_json::from_slice::<Created>(answer).map(|created| created.id).map_err(BenchError::json("a created resource"))
 }
 
 /// The second half's median by round trips: caches are warm, and a background sweep in between does not count.
-fn typical(traffic: Vec<Traffic>) -> Conversation {
-    let mut warm: Vec<Traffic> = traffic.into_iter().skip(REPEATS).collect();
-    warm.sort_by_key(|traffic| traffic.round_trips);
+fn typical(traffic: Vec<Parts>) -> Conversation {
+    let warm = traffic.len() / 2;
+    let mut warm: Vec<Parts> = traffic.into_iter().skip(warm).collect();
+    warm.sort_by_key(|(until_answer, _)| until_answer.round_trips);
     let middle = warm.len() / 2;
-    let Traffic { round_trips, statements } = warm.into_iter().nth(middle).unwrap_or_default();
-    Conversation { round_trips, statements }
+    let (until_answer, behind) = warm.into_iter().nth(middle).unwrap_or_default();
+    let statements = until_answer.statements.into_iter().chain(behind.statements).collect();
+    Conversation { round_trips: until_answer.round_trips, afterwards: behind.round_trips, statements }
 }
 
 async fn wait_until_ready(address: SocketAddr) -> Result<(), BenchError> {
@@ -160,9 +178,11 @@ mod tests {
 
     #[test]
     fn the_typical_conversation_is_the_warm_median() {
-        let traffic = |round_trips| Traffic { round_trips, statements: vec![round_trips.to_string()] };
-        let mut all: Vec<Traffic> = (0..REPEATS).map(|_| traffic(99)).collect();
-        all.extend((0..REPEATS).map(|n| traffic(if n == 0 { 40 } else { 3 })));
-        assert_eq!(typical(all).round_trips, 3);
+        let part = |round_trips| Traffic { round_trips, statements: vec![round_trips.to_string()] };
+        let mut all: Vec<Parts> = (0..REPEATS).map(|_| (part(99), part(9))).collect();
+        all.extend((0..REPEATS).map(|n| (part(if n == 0 { 40 } else { 3 }), part(1))));
+        let typical = typical(all);
+        assert_eq!((typical.round_trips, typical.afterwards), (3, 1));
+        assert_eq!(typical.statements, ["3", "1"]);
     }
 }

@@ -209,8 +209,12 @@ impl Report {
             writeln!(f, "push to roster, {}", describe(visibility))?;
         }
         for (request, conversation) in &self.statements {
-            let Conversation { round_trips, statements } = conversation;
-            writeln!(f, "\n{request}: {round_trips} round trips to PostgreSQL, {} statements", statements.len())?;
+            let Conversation { round_trips, afterwards, statements } = conversation;
+            writeln!(
+                f,
+                "\n{request}: {round_trips} round trips to PostgreSQL until the answer, {afterwards} behind it; {} statements",
+                statements.len()
+            )?;
             for statement in statements {
                 let shown: String = statement.chars().take(160).collect();
                 writeln!(f, "    {shown}")?;
