@@ -1,7 +1,8 @@
 //! The directory (desired state) and the log of what was touched in it.
 
 use crate::column::{
-    flag, index, int, json, json_null, table, tenant_table, text, text_null, time, time_null, to_row, to_tenant, uuid, uuid_null,
+    flag, index, int, json, json_null, table, tenant_table, text, text_null, time, time_null, to_row, to_tenant, uuid,
+    uuid_null,
 };
 use sea_orm_migration::prelude::*;
 
@@ -53,7 +54,9 @@ async fn users(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .to_owned();
     manager.create_table(users).await?;
     for index in [
-        index("directory_users", "directory_users_user_name", &["source_id", "user_name_folded"]).unique().and_where(live()),
+        index("directory_users", "directory_users_user_name", &["source_id", "user_name_folded"])
+            .unique()
+            .and_where(live()),
         index("directory_users", "directory_users_external_id", &["source_id", "external_id"]).and_where(live()),
         index("directory_users", "directory_users_email", &["source_id", "email_folded"]).and_where(live()),
         index("directory_users", "directory_users_second_email", &["source_id", "second_email_folded"])

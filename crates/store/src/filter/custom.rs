@@ -49,7 +49,9 @@ impl Translation<'_, '_> {
         if self.is_postgres() {
             return format!("(CASE WHEN jsonb_typeof({value}) NOT IN ('array', 'object') THEN {value} #>> '{{}}' END)");
         }
-        format!("(CASE json_type({value}) WHEN 'text' THEN {value} ->> '$' WHEN 'array' THEN NULL WHEN 'object' THEN NULL ELSE {value} END)")
+        format!(
+            "(CASE json_type({value}) WHEN 'text' THEN {value} ->> '$' WHEN 'array' THEN NULL WHEN 'object' THEN NULL ELSE {value} END)"
+        )
     }
 
     fn any_value(&mut self, value: &str, test: Test<'_>) -> String {
@@ -85,7 +87,11 @@ impl Translation<'_, '_> {
         let plain = sub == "value";
         if self.is_postgres() {
             let member = self.member("e.v", sub);
-            return if plain { format!("CASE WHEN jsonb_typeof(e.v) = 'object' THEN {member} ELSE e.v END") } else { member };
+            return if plain {
+                format!("CASE WHEN jsonb_typeof(e.v) = 'object' THEN {member} ELSE e.v END")
+            } else {
+                member
+            };
         }
         let member = self.member("CASE WHEN e.type = 'object' THEN e.value END", sub);
         if !plain {

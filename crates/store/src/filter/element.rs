@@ -23,7 +23,8 @@ pub(super) enum List {
 impl Translation<'_, '_> {
     /// Asks whether any element's value passes the test.
     pub(super) fn list_test(&mut self, list: List, path: &AttrPath, test: Test<'_>) -> String {
-        if let (Test::Compare(CompareOp::Eq, CompareValue::String(wanted)), Some("value")) = (test, path.sub.as_deref()) {
+        if let (Test::Compare(CompareOp::Eq, CompareValue::String(wanted)), Some("value")) = (test, path.sub.as_deref())
+        {
             let tested = self.element_test(list, path, test);
             return self.with_index(list, path, wanted, &tested);
         }
@@ -56,7 +57,9 @@ impl Translation<'_, '_> {
 
     pub(super) fn element_scalar(&mut self, list: List, path: &AttrPath, sub: Option<&str>) -> Scalar {
         match (list, sub) {
-            (List::Json, Some(sub)) if path.kind == Kind::Boolean => Scalar::Flag(self.json_flag(self.element(), &[sub])),
+            (List::Json, Some(sub)) if path.kind == Kind::Boolean => {
+                Scalar::Flag(self.json_flag(self.element(), &[sub]))
+            }
             (List::Json, Some(sub)) => self.own_text(self.json_text(self.element(), &[sub])),
             (List::Memberships, Some(sub)) => self.membership(sub),
             (List::Schemas, None) => Scalar::Exact("e.v".to_owned()),
@@ -93,7 +96,9 @@ impl Translation<'_, '_> {
     pub(super) fn elements(&self, list: List, path: &AttrPath) -> String {
         let alias = self.target.alias;
         match list {
-            List::Json if self.is_postgres() => format!("jsonb_path_query({alias}.attributes, '$.\"{}\"[*]') AS e(v)", path.attribute),
+            List::Json if self.is_postgres() => {
+                format!("jsonb_path_query({alias}.attributes, '$.\"{}\"[*]') AS e(v)", path.attribute)
+            }
             List::Json => format!("json_each({alias}.attributes, '{}') AS e", sqlite_path(&[&path.attribute])),
             List::Memberships => {
                 let (own, _) = self.membership_columns();
@@ -127,7 +132,9 @@ impl Translation<'_, '_> {
         let alias = self.target.alias;
         let core = self.target.kind.core().urn;
         let extensions = if self.is_postgres() {
-            format!("SELECT k.v FROM jsonb_object_keys({alias}.attributes) AS k(v) WHERE lower(left(k.v, 4) COLLATE \"C\") = 'urn:'")
+            format!(
+                "SELECT k.v FROM jsonb_object_keys({alias}.attributes) AS k(v) WHERE lower(left(k.v, 4) COLLATE \"C\") = 'urn:'"
+            )
         } else {
             format!("SELECT k.key FROM json_each({alias}.attributes) AS k WHERE lower(substr(k.key, 1, 4)) = 'urn:'")
         };

@@ -1,9 +1,10 @@
 //! What is stored beside a resource so that SQL can compare strings as the evaluator does.
 //!
-//! Strings are compared folded ([`rollcall_scim::fold()`]: full case folding, canonical normalisation), and no SQL function of both
-//! engines does that. But for nearly every string the fold is what ASCII lower-casing gives, which both have. Only the others
-//! (`Åsa`, `STRASSE` is not one, `straße` is) are kept, with their fold, in one small object beside the attributes; it is NULL for most
-//! records and so costs the write path nothing, where a second, folded copy of all attributes would double each row.
+//! Strings are compared folded ([`rollcall_scim::fold()`]: full case folding, canonical normalisation), and no SQL function
+//! that both engines have does that. But the fold of nearly every string is what lower-casing its ASCII letters gives,
+//! which both can: also of `Müller` and `日本`, not of `Åsa` or `straße`. Only the others are kept, each with its fold, in one
+//! small object beside the attributes. It is NULL for most records, so it costs the write path next to nothing, where a
+//! second, folded copy of all attributes would double each row.
 
 use std::collections::HashSet;
 

@@ -10,7 +10,10 @@ use super::{ALWAYS, NEVER, Test, Translation};
 /// An SQL expression and what it holds. Each may be NULL: unassigned.
 pub(super) enum Scalar {
     /// Text as the client wrote it, from the attributes of the row aliased `owner`.
-    Text { text: String, owner: String },
+    Text {
+        text: String,
+        owner: String,
+    },
     /// Text that is folded already.
     Folded(String),
     /// Text that is compared as it is.
@@ -37,7 +40,9 @@ impl Translation<'_, '_> {
             (Test::Compare(_, CompareValue::Boolean(wanted)), Scalar::Flag(sql)) => {
                 format!("({sql} = {})", self.bind(*wanted))
             }
-            (Test::Compare(op, CompareValue::DateTime(wanted)), Scalar::Time(sql)) => self.compare_time(sql, op, *wanted),
+            (Test::Compare(op, CompareValue::DateTime(wanted)), Scalar::Time(sql)) => {
+                self.compare_time(sql, op, *wanted)
+            }
             _ => NEVER.to_owned(),
         }
     }

@@ -2,10 +2,10 @@
 
 use rollcall_scim::AttrPath;
 
+use super::Translation;
 use super::element::List;
 use super::place::Place;
 use super::scalar::Scalar;
-use super::Translation;
 
 impl Translation<'_, '_> {
     pub(super) fn order_by(&mut self, path: &AttrPath) -> String {

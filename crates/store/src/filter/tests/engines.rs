@@ -2,27 +2,36 @@
 
 use rollcall_core::clock::Clock;
 use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 use uuid::Uuid;
 
 use crate::{Store, StoreConfig};
 
-/// Runs a check on each engine there is.
-pub(super) async fn on_each_engine(check: impl AsyncFn(Store, &'static str)) {
+/// Runs a check on each engine there is, and cleans up also when it fails.
+pub(super) fn on_each_engine(check: impl AsyncFn(Store, &'static str)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let run_check = |url: String, engine| {
+        catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async {
+                let store = connect(url).await;
+                check(store.clone(), engine).await;
+                store.close().await;
+            });
+        }))
+    };
     let file = std::env::temp_dir().join(format!("rollcall-filter-{}.db", unique()));
-    let store = connect(format!("sqlite://{}", file.display())).await;
-    check(store.clone(), "SQLite").await;
-    store.close().await;
+    let on_sqlite = run_check(format!("sqlite://{}", file.display()), "SQLite");
     for end in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{end}", file.display()));
     }
+    on_sqlite.unwrap_or_else(|failure| resume_unwind(failure));
     let Ok(server) = std::env::var("DATABASE_URL") else { return };
     let name = format!("rollcall_filter_{}", unique());
-    run(&server, format!("CREATE DATABASE {name}")).await;
-    let store = connect(with_database(&server, &name)).await;
-    check(store.clone(), "Postgres").await;
-    store.close().await;
-    run(&server, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    runtime.block_on(run(&server, format!("CREATE DATABASE {name}")));
+    let on_postgres = run_check(with_database(&server, &name), "Postgres");
+    runtime.block_on(run(&server, format!("DROP DATABASE {name} WITH (FORCE)")));
+    on_postgres.unwrap_or_else(|failure| resume_unwind(failure));
 }
 
 fn unique() -> String {

@@ -16,8 +16,8 @@ struct Step {
     detail: String,
 }
 
-#[tokio::test]
-async fn lookups_of_identity_providers_use_an_index() {
+#[test]
+fn lookups_of_identity_providers_use_an_index() {
     on_each_engine(async |store, engine| {
         if engine != "SQLite" {
             return;
@@ -47,8 +47,7 @@ async fn lookups_of_identity_providers_use_an_index() {
             }
             assert!(!plan.contains("SCAN u") && !plan.contains("SCAN g"), "{text}\n{plan}");
         }
-    })
-    .await;
+    });
 }
 
 const EMAILS: &[&str] = &["directory_users_email", "directory_users_second_email", "directory_users_more_emails"];

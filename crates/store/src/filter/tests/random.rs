@@ -9,9 +9,50 @@ use serde_json::{Map, Value as Json, json};
 
 /// Pairs and triples of these are equal but for case, or only nearly.
 const ODD: [&str; 44] = [
-    "", " ", "a", "A", "ab", "AB", "b", "ß", "ss", "SS", "ẞ", "straße", "STRASSE", "Å", "å", "a\u{30a}", "A\u{30a}", "\u{212b}", "é",
-    "E\u{301}", "ς", "Σ", "σ", "İ", "i\u{307}", "ı", "I", "ﬁ", "fi", "Ａ", "日本", "👩‍🚀", "%", "_", "\\", "a%b", "a_b", "\"q\"", "o'neil", "$.a",
-    "null", "true", "7", "\u{345}Α\u{301}",
+    "",
+    " ",
+    "a",
+    "A",
+    "ab",
+    "AB",
+    "b",
+    "ß",
+    "ss",
+    "SS",
+    "ẞ",
+    "straße",
+    "STRASSE",
+    "Å",
+    "å",
+    "a\u{30a}",
+    "A\u{30a}",
+    "\u{212b}",
+    "é",
+    "E\u{301}",
+    "ς",
+    "Σ",
+    "σ",
+    "İ",
+    "i\u{307}",
+    "ı",
+    "I",
+    "ﬁ",
+    "fi",
+    "Ａ",
+    "日本",
+    "👩‍🚀",
+    "%",
+    "_",
+    "\\",
+    "a%b",
+    "a_b",
+    "\"q\"",
+    "o'neil",
+    "$.a",
+    "null",
+    "true",
+    "7",
+    "\u{345}Α\u{301}",
 ];
 /// Local parts that make good addresses.
 const LOCAL: [&str; 9] = ["ada", "ADA", "straße", "STRASSE", "åsa", "A\u{30a}SA", "o'neil", "a%b", "a_b"];
@@ -204,7 +245,8 @@ fn complex_name(rng: &mut StdRng, kind: ResourceKind) -> String {
     if rng.random_range(0..5) == 0 {
         return format!("{}:{}", pick(rng, &CUSTOM), pick(rng, &CUSTOM_NAMES));
     }
-    let complex: Vec<_> = attributes(kind).into_iter().filter(|(_, attribute)| attribute.kind == Kind::Complex).collect();
+    let complex: Vec<_> =
+        attributes(kind).into_iter().filter(|(_, attribute)| attribute.kind == Kind::Complex).collect();
     complex.choose(rng).expect("complex attributes").0.clone()
 }
 
@@ -264,7 +306,10 @@ fn instant(rng: &mut StdRng, choice: usize, words: &[String]) -> String {
         0 => r#""9999-12-31T23:59:60-12:00""#.to_owned(),
         1 => r#""0000-01-01T00:00:00+12:00""#.to_owned(),
         2 => r#""+12345-01-01T00:00:00""#.to_owned(),
-        3..=6 => format!("\"{}\"", instant.with_timezone(&chrono::FixedOffset::east_opt(19_800).expect("an offset")).to_rfc3339()),
+        3..=6 => format!(
+            "\"{}\"",
+            instant.with_timezone(&chrono::FixedOffset::east_opt(19_800).expect("an offset")).to_rfc3339()
+        ),
         _ => format!("\"{}\"", instant.to_rfc3339()),
     }
 }

@@ -43,14 +43,16 @@ impl World {
         for number in 0..USERS {
             store.clock.advance(TimeDelta::microseconds(rng.random_range(1..3000) * [1, 1000][rng.random_range(0..2)]));
             let body = random_user(rng, number);
-            let user = UserResource::from_json(body.clone(), &mut Quirks::new()).unwrap_or_else(|e| panic!("{e:?}: {body:#}"));
+            let user =
+                UserResource::from_json(body.clone(), &mut Quirks::new()).unwrap_or_else(|e| panic!("{e:?}: {body:#}"));
             store.create_user(&neighbour, user.clone()).await.expect("a neighbour");
             ids.push(store.create_user(&scope, user).await.expect("a user").id);
         }
         let mut groups = Vec::new();
         for number in 0..GROUPS {
             store.clock.advance(TimeDelta::milliseconds(rng.random_range(1..3000)));
-            let members: Vec<DirectoryUserId> = ids.iter().copied().filter(|_| rng.random_range(0..GROUPS) < number).collect();
+            let members: Vec<DirectoryUserId> =
+                ids.iter().copied().filter(|_| rng.random_range(0..GROUPS) < number).collect();
             let group = GroupResource::from_json(random_group(rng, number), &Limits::default(), &mut Quirks::new());
             groups.push(store.create_group(&scope, group.expect("a group"), &members).await.expect("a group").id);
         }
