@@ -160,7 +160,7 @@ async fn two_tenants_of_one_name_get_two_slugs(hub: Hub) {
 }
 
 async fn logs_and_stores_hold_no_token_and_logs_no_email(hub: Hub) {
-    let hub = hub.another().setting("RUST_LOG", "debug").start().await;
+    let hub = hub.another().setting("ROLLCALL_TELEMETRY_LOG_FILTER", "debug").start().await;
     let tenant = hub.tenant().owner("boss@acme.example").create();
     let source = tenant.scim_source();
     let id = source.user("ann").await;

@@ -108,7 +108,8 @@ impl HubBuilder {
     async fn try_start(self) -> Result<Hub> {
         let mut deployment = Deployment::create(&self.workbench, self.combination).await?;
         deployment.set("ROLLCALL_METRICS_LISTEN", &Address::free().listen());
-        deployment.set("RUST_LOG", "info");
+        // Tests ask again and again; their patience is not what the limit is for.
+        deployment.set("ROLLCALL_ADMIN_RATE_PER_SECOND", "10000");
         for (key, value) in &self.settings {
             deployment.set(key, value);
         }
@@ -243,7 +244,7 @@ impl Hub {
         for (_, process) in processes.iter() {
             process.ask_to_stop();
         }
-        let statuses = processes.iter_mut().map(|(_, process)| process.stop()).collect();
+        let statuses = processes.iter_mut().map(|(_, process)| process.stopped()).collect();
         processes.clear();
         statuses
     }
@@ -270,7 +271,7 @@ impl Hub {
             (Role::Everything, Combination::Full) => deployment.server(&["all", "--listen", &machines]),
             (Role::Ingest, _) => deployment.server(&["ingest", "--listen", &machines]),
             (Role::Admin, _) => deployment.server(&["admin", "--listen", &people]),
-            (Role::Worker, _) => deployment.server(&["worker"]),
+            (Role::Worker, _) => deployment.server(&["worker", "--listen", &Address::free().listen()]),
         };
         if role != Role::Everything {
             // Several processes on one machine: each needs a metrics port of its own.

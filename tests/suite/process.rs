@@ -52,13 +52,13 @@ impl Process {
         self.child.wait().ok();
     }
 
+    /// Once: a second signal means "at once", without draining.
     pub(crate) fn ask_to_stop(&self) {
         kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).ok();
     }
 
-    /// Stops as an operator does. None when the process had to be killed after the grace period.
-    pub(crate) fn stop(&mut self) -> Option<ExitStatus> {
-        self.ask_to_stop();
+    /// Waits for the end of a process that was asked to stop. None when it had to be killed after the grace period.
+    pub(crate) fn stopped(&mut self) -> Option<ExitStatus> {
         let deadline = Instant::now() + GRACE;
         while Instant::now() < deadline {
             if let Some(status) = self.ended() {
