@@ -15,6 +15,7 @@ impl MigrationTrait for Migration {
             .col(text("name"))
             .col(int("seats"))
             .col(json("policy"))
+            .col(int("policy_version"))
             .col(time("created_at"))
             .to_owned();
         manager.create_table(tenants).await?;

@@ -21,13 +21,14 @@ impl MigrationTrait for Migration {
             .foreign_key(&mut to_tenant())
             .to_owned();
         manager.create_table(runs).await?;
-        let held = Expr::col("state").eq("held");
-        manager.create_index(index("runs", "runs_held", &["id"]).and_where(held).to_owned()).await?;
+        let open = Expr::col("state").is_in(["held", "approved"]);
+        manager.create_index(index("runs", "runs_open", &["id"]).and_where(open).to_owned()).await?;
 
-        // The primary key is what makes re-planning a withheld action change nothing.
+        // The primary key is what makes re-planning a withheld action change nothing; `id` orders the pages.
         let items = table("run_items")
             .col(uuid("tenant_id"))
             .col(uuid("run_id"))
+            .col(uuid("id"))
             .col(text("action"))
             .col(uuid("subject_id"))
             .col(uuid("object_id"))
@@ -36,6 +37,7 @@ impl MigrationTrait for Migration {
             .col(text("decision"))
             .col(text_null("held_reason"))
             .col(json("detail"))
+            .col(text("digest"))
             .col(uuid_null("request_id"))
             .primary_key(
                 Index::create().col("tenant_id").col("run_id").col("subject_id").col("action").col("object_id"),
@@ -43,9 +45,10 @@ impl MigrationTrait for Migration {
             .foreign_key(&mut to_row("run_id", "runs"))
             .to_owned();
         manager.create_table(items).await?;
-        let waiting = Expr::col("decision").eq("held");
-        let by_subject = index("run_items", "run_items_held", &["subject_id"]).and_where(waiting).to_owned();
-        manager.create_index(by_subject).await
+        let open = Expr::col("decision").is_in(["held", "approved"]);
+        let by_subject = index("run_items", "run_items_open", &["subject_id"]).and_where(open).to_owned();
+        manager.create_index(by_subject).await?;
+        manager.create_index(index("run_items", "run_items_page", &["run_id", "id"])).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

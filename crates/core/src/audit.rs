@@ -38,7 +38,10 @@ text_enum! {
         GroupRemoved = "sharing_group.removed",
         GroupMemberAdded = "sharing_group.member_added",
         GroupMemberRemoved = "sharing_group.member_removed",
+        PolicyChanged = "policy.changed",
         RunHeld = "run.held",
+        RunApproved = "run.approved",
+        RunRejected = "run.rejected",
     }
 }
 

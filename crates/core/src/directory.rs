@@ -35,6 +35,19 @@ text_enum! {
     }
 }
 
+impl Dispute {
+    /// What an admin can do about it.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::NoEmail => "Give the person an email address in the directory.",
+            Self::EmailTaken => "Change the address of one of the two people in the directory, or remove the other member.",
+            Self::AdoptionOff => "Turn `adopt_existing` on in the policy, or remove the member that was made by hand.",
+            Self::GroupNameTaken => "Rename one of the two groups.",
+            Self::Failed => "Retry it; if it fails again, give the error to the operator.",
+        }
+    }
+}
+
 /// What a source says about one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonRecord {

@@ -3,7 +3,7 @@
 
 use crate::directory::SourceMode;
 use crate::ids::MemberId;
-use crate::plan::{Action, Item, Plan, World};
+use crate::plan::{Action, Item, Plan, Subject, World};
 use crate::policy::OverLimit;
 use crate::roster::{MemberState, MemberStatus, WaitingFor, text_enum};
 use std::collections::{HashMap, HashSet};
@@ -115,8 +115,12 @@ impl<'w> Review<'w> {
         }
         match item.action {
             Action::Suspend { member, from, .. } | Action::Remove { member, from } => self.decide_leaving(item, member, from),
+            Action::ReleaseSeat { .. } if self.is_approved(&item) => {
+                self.seats_free += 1;
+                self.verdict.apply.push(item);
+            }
             Action::ReleaseSeat { .. } => self.withhold(item, HoldReason::RemovalOverLimit),
-            Action::Provision { .. } if !self.world.policy.auto_provision => {
+            Action::Provision { .. } if !self.may_provision(&item) => {
                 self.withhold(item, HoldReason::ProvisioningOff);
             }
             _ => self.verdict.apply.push(item),
@@ -125,7 +129,8 @@ impl<'w> Review<'w> {
 
     fn decide_leaving(&mut self, item: Item, id: MemberId, from: MemberStatus) {
         let Some(member) = self.members.get(&id).copied() else { return };
-        if !self.world.policy.auto_deprovision {
+        let approved = self.is_approved(&item);
+        if !self.world.policy.auto_deprovision && !approved {
             return self.withhold(item, HoldReason::DeprovisioningOff);
         }
         if member.is_active_admin() && self.admins_left <= 1 {
@@ -135,13 +140,14 @@ impl<'w> Review<'w> {
             return self.withhold(item, HoldReason::LastBillingContact);
         }
         let loses_access = member.has_access();
-        let over_limit = (loses_access && self.removals_left == 0) || member.held;
+        let over_limit = !approved && ((loses_access && self.removals_left == 0) || member.held);
         if over_limit && self.world.policy.over_limit == OverLimit::Hold {
             return self.withhold(item, HoldReason::RemovalOverLimit);
         }
         if loses_access {
-            self.removals_left = self.removals_left.saturating_sub(1);
-            self.verdict.removals += 1;
+            // What an admin released does not use up what may happen by itself.
+            self.removals_left = self.removals_left.saturating_sub(u32::from(!approved));
+            self.verdict.removals += u32::from(!approved);
             self.admins_left -= usize::from(member.is_active_admin());
             self.billing_contacts_left -= usize::from(member.is_active_billing_contact());
         }
@@ -173,7 +179,7 @@ impl<'w> Review<'w> {
         for item in claims {
             if is_simulated(&item) {
                 self.withhold(item, HoldReason::Simulation);
-            } else if matches!(item.action, Action::Provision { .. }) && !self.world.policy.auto_provision {
+            } else if matches!(item.action, Action::Provision { .. }) && !self.may_provision(&item) {
                 self.withhold(item, HoldReason::ProvisioningOff);
             } else if self.has_seat(&item) {
                 self.verdict.apply.push(item);
@@ -183,6 +189,18 @@ impl<'w> Review<'w> {
             } else {
                 self.wait_for_seat(item);
             }
+        }
+    }
+
+    fn may_provision(&self, item: &Item) -> bool {
+        self.world.policy.auto_provision || self.is_approved(item)
+    }
+
+    /// Did an admin release this action? An approval lifts limits and switches, never an invariant.
+    fn is_approved(&self, item: &Item) -> bool {
+        match item.subject {
+            Subject::DirectoryUser(user) => self.world.approved.contains(&(user, item.action.name())),
+            _ => false,
         }
     }
 

@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod backoff;
 pub mod clock;
+pub mod digest;
 pub mod directory;
 pub mod email;
 pub mod guard;

@@ -25,6 +25,8 @@ pub struct World {
     pub memberships: Vec<MembershipSubject>,
     /// The head of the waitlist in the order the directory announced the people; at least as many as could get a seat.
     pub waiting: Vec<(DirectoryUserId, MemberState)>,
+    /// Actions that an admin released for a person, although a guard withheld them.
+    pub approved: HashSet<(DirectoryUserId, &'static str)>,
     pub standing: Standing,
 }
 
@@ -83,6 +85,35 @@ pub enum Action {
     RemoveGroup { group: SharingGroupId },
     AddToGroup { group: SharingGroupId, member: MemberId },
     RemoveFromGroup { group: SharingGroupId, member: MemberId },
+}
+
+impl Action {
+    /// The word that the serialised form is tagged with.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Provision { .. } => "provision",
+            Self::Adopt { .. } => "adopt",
+            Self::Relink { .. } => "relink",
+            Self::UpdateProfile { .. } => "update_profile",
+            Self::Suspend { .. } => "suspend",
+            Self::ReleaseSeat { .. } => "release_seat",
+            Self::Remove { .. } => "remove",
+            Self::Restore { .. } => "restore",
+            Self::Waitlist { .. } => "waitlist",
+            Self::StopWaiting { .. } => "stop_waiting",
+            Self::CreateGroup { .. } => "create_group",
+            Self::AdoptGroup { .. } => "adopt_group",
+            Self::RenameGroup { .. } => "rename_group",
+            Self::RemoveGroup { .. } => "remove_group",
+            Self::AddToGroup { .. } => "add_to_group",
+            Self::RemoveFromGroup { .. } => "remove_from_group",
+        }
+    }
+
+    /// The names of actions that a guard may withhold and an admin release.
+    pub fn approvable(name: &str) -> Option<&'static str> {
+        ["provision", "suspend", "release_seat", "remove"].into_iter().find(|known| *known == name)
+    }
 }
 
 /// One line of a plan.

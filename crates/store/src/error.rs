@@ -13,6 +13,12 @@ pub enum StoreError {
     /// The row is not what the caller saw (ETag).
     #[error("the resource changed meanwhile")]
     Changed,
+    /// The plan is not the one the caller saw any more.
+    #[error("the plan changed since you read it")]
+    Stale,
+    /// The row's state does not allow this; the text says why.
+    #[error("{0}")]
+    Conflict(String),
     /// The caller's input cannot be stored; the text says what and why.
     #[error("{0}")]
     Invalid(String),

@@ -56,15 +56,35 @@ impl Tx {
         rows: &[R],
         tail: &str,
     ) -> Result<u64, StoreError> {
-        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-        let names = names.join(", ");
-        // `WHERE true` keeps SQLite from reading ON CONFLICT as a join condition.
-        let sql = format!("INSERT INTO {table} ({names}) SELECT {names} FROM {} WHERE true {tail}", self.rows(columns));
+        let sql = self.insert_sql(table, columns, tail);
         let mut inserted = 0;
         for chunk in rows.chunks(ROWS_PER_STATEMENT) {
             inserted += self.exec(&sql, [json_rows(chunk)?]).await?;
         }
         Ok(inserted)
+    }
+
+    /// Inserts rows and answers what `tail` (an ON CONFLICT clause with RETURNING) returns.
+    pub(crate) async fn insert_rows_returning<R: Serialize, T: FromQueryResult>(
+        &self,
+        table: &str,
+        columns: Columns,
+        rows: &[R],
+        tail: &str,
+    ) -> Result<Vec<T>, StoreError> {
+        let sql = self.insert_sql(table, columns, tail);
+        let mut returned = Vec::new();
+        for chunk in rows.chunks(ROWS_PER_STATEMENT) {
+            returned.extend(self.all::<T, _>(&sql, [json_rows(chunk)?]).await?);
+        }
+        Ok(returned)
+    }
+
+    fn insert_sql(&self, table: &str, columns: Columns, tail: &str) -> String {
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let names = names.join(", ");
+        // `WHERE true` keeps SQLite from reading ON CONFLICT as a join condition.
+        format!("INSERT INTO {table} ({names}) SELECT {names} FROM {} WHERE true {tail}", self.rows(columns))
     }
 
     /// Updates rows by `(tenant_id, id)`; every other column is set.
@@ -87,6 +107,11 @@ impl Tx {
             updated += self.exec(&sql, [json_rows(chunk)?]).await?;
         }
         Ok(updated)
+    }
+
+    /// An id made by the database, for rows that only it enumerates.
+    pub(crate) fn random_id(&self) -> &'static str {
+        if self.is_postgres() { "gen_random_uuid()" } else { "randomblob(16)" }
     }
 
     pub(crate) async fn exec<I>(&self, sql: &str, values: I) -> Result<u64, StoreError>

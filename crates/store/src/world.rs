@@ -9,11 +9,12 @@ use crate::members::{MEMBER_COLUMNS, MemberRow};
 use crate::scope::TenantTx;
 use crate::sql::{Columns, ID, TEXT, TextRow, Type, id_rows, json_rows};
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use rollcall_core::digest::PlanDigest;
 use rollcall_core::directory::{GroupState, GroupSubject, MembershipSubject, Origin, PersonRecord, SourceMode, UserSubject};
 use rollcall_core::email::fold;
 use rollcall_core::guard::Standing;
 use rollcall_core::ids::{DirectoryUserId, MemberId, RequestId};
-use rollcall_core::plan::World;
+use rollcall_core::plan::{Action, World};
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::{MemberState, MemberStatus, Role};
 use sea_orm::FromQueryResult;
@@ -41,8 +42,22 @@ pub struct Chunk {
 pub(crate) struct OpenHold {
     pub(crate) id: Uuid,
     pub(crate) source_id: Option<Uuid>,
-    pub(crate) digest: String,
+    /// `held`, or `approved` and not applied yet.
+    pub(crate) state: String,
     pub(crate) held_reasons: Json,
+    digest: String,
+}
+
+impl OpenHold {
+    pub(crate) fn plan_digest(&self) -> PlanDigest {
+        PlanDigest::from_hex(&self.digest).unwrap_or_default()
+    }
+}
+
+#[derive(FromQueryResult)]
+struct ApprovedRow {
+    subject_id: Uuid,
+    action: String,
 }
 
 #[derive(FromQueryResult)]
@@ -151,8 +166,12 @@ impl Store {
         tx.read_groups(&mut world, touched.groups).await?;
         tx.read_memberships(&mut world, touched.memberships).await?;
         let waiting_limit = tx.read_waiting(&mut world).await?;
-        let sql = "SELECT id, source_id, digest, held_reasons FROM runs WHERE tenant_id = $1 AND state = 'held'";
-        let open_holds = tx.tx.all(sql, [tx.tenant.0.into()]).await?;
+        let sql = "SELECT id, source_id, state, digest, held_reasons FROM runs \
+                   WHERE tenant_id = $1 AND state IN ('held', 'approved')";
+        let open_holds: Vec<OpenHold> = tx.tx.all(sql, [tx.tenant.0.into()]).await?;
+        if open_holds.iter().any(|hold| hold.state == "approved") {
+            tx.read_approved(&mut world).await?;
+        }
         let change_ids: Vec<Uuid> = changes.iter().map(|change| change.id).collect();
         Ok(Some(Chunk { world, changes: change_ids.len(), change_ids, waiting_limit, open_holds }))
     }
@@ -448,6 +467,20 @@ impl TenantTx {
         };
         world.memberships = rows.into_iter().map(subject).collect();
         world.memberships.sort_by_key(|membership| (membership.group, membership.member));
+        Ok(())
+    }
+
+    /// What an admin released for the people of this world.
+    async fn read_approved(&self, world: &mut World) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT subject_id, action FROM run_items WHERE tenant_id = $2 AND decision = 'approved' \
+             AND subject_id IN (SELECT r.id FROM {})",
+            self.tx.rows(ID)
+        );
+        let ids = id_rows(world.users.iter().map(|user| user.id.0))?;
+        let rows: Vec<ApprovedRow> = self.tx.all(&sql, [ids, self.tenant.0.into()]).await?;
+        let known = rows.iter().filter_map(|row| Some((row.subject_id.into(), Action::approvable(&row.action)?)));
+        world.approved = known.collect();
         Ok(())
     }
 

@@ -41,7 +41,10 @@ impl AdminError {
             Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited", sentence),
             Self::Store(StoreError::NotFound(_)) => (StatusCode::NOT_FOUND, "not_found", sentence),
             Self::Store(StoreError::Invalid(_)) => (StatusCode::BAD_REQUEST, "bad_request", sentence),
-            Self::Store(StoreError::Taken(_) | StoreError::Changed) => (StatusCode::CONFLICT, "conflict", sentence),
+            Self::Store(StoreError::Stale) => (StatusCode::CONFLICT, "plan_stale", sentence),
+            Self::Store(StoreError::Taken(_) | StoreError::Changed | StoreError::Conflict(_)) => {
+                (StatusCode::CONFLICT, "conflict", sentence)
+            }
             Self::Store(StoreError::Unavailable(_)) => {
                 let sentence = "the hub is busy or its database away; try again".to_owned();
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", sentence)

@@ -1,6 +1,7 @@
 //! HTTP for people and dashboards: the REST API of one tenant, read with an API key.
 
 mod auth;
+mod decisions;
 mod error;
 mod resources;
 pub mod routes;

@@ -24,7 +24,7 @@ pub(crate) struct ListParameters {
     subject_id: Option<String>,
 }
 
-type Answer = Result<HttpResponse, AdminError>;
+pub(crate) type Answer = Result<HttpResponse, AdminError>;
 
 fn parameters(request: &HttpRequest) -> Result<ListParameters, AdminError> {
     let parameters = Query::<ListParameters>::from_query(request.query_string());
@@ -45,7 +45,7 @@ where
 }
 
 /// The id in the path; one that is no UUID names nothing.
-fn id_in_path<T: FromStr>(request: &HttpRequest, what: &str) -> Result<T, AdminError> {
+pub(crate) fn id_in_path<T: FromStr>(request: &HttpRequest, what: &str) -> Result<T, AdminError> {
     let id = request.match_info().get("id").and_then(|id| id.parse().ok());
     id.ok_or_else(|| AdminError::NotFound(format!("{what} not found")))
 }
@@ -94,6 +94,13 @@ pub(crate) async fn runs(request: HttpRequest, auth: ApiAuth) -> Answer {
 pub(crate) async fn run(request: HttpRequest, auth: ApiAuth) -> Answer {
     let run = auth.admin.store.run(&auth.scope, id_in_path(&request, "run")?).await?;
     Ok(HttpResponse::Ok().json(run))
+}
+
+/// The items of a run: who, what, before and after, why, and what became of it.
+pub(crate) async fn run_items(request: HttpRequest, auth: ApiAuth) -> Answer {
+    let asked = parameters(&request)?;
+    let run = id_in_path(&request, "run")?;
+    list(auth.admin.store.run_items(&auth.scope, run, &asked.page()?).await?)
 }
 
 pub(crate) async fn audit_events(request: HttpRequest, auth: ApiAuth) -> Answer {

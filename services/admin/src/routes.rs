@@ -2,7 +2,7 @@
 
 use crate::Admin;
 use crate::error::AdminError;
-use crate::resources;
+use crate::{decisions, resources};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, Route, web};
 
@@ -29,6 +29,13 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/api/v1/groups/{id}/members" => resources::group_members,
         GET "/api/v1/runs" => resources::runs,
         GET "/api/v1/runs/{id}" => resources::run,
+        GET "/api/v1/runs/{id}/items" => resources::run_items,
+        POST "/api/v1/runs/{id}/approve" => decisions::approve_run,
+        POST "/api/v1/runs/{id}/reject" => decisions::reject_run,
+        GET "/api/v1/policy" => decisions::policy,
+        PUT "/api/v1/policy" => decisions::set_policy,
+        GET "/api/v1/skipped-records" => decisions::skipped_records,
+        POST "/api/v1/skipped-records/{id}/retry" => decisions::retry_record,
         GET "/api/v1/audit-events" => resources::audit_events,
     ]
 }

@@ -32,6 +32,7 @@ impl IngestError {
             Self::Store(error) => match error {
                 StoreError::NotFound(what) => ScimError::not_found(format!("there is no such {what}")),
                 StoreError::Taken(what) => ScimError::uniqueness(format!("{what} is already in use")),
+                StoreError::Stale | StoreError::Conflict(_) => ScimError::conflict(error.to_string()),
                 StoreError::Changed => ScimError::precondition_failed("the resource changed since you read it"),
                 StoreError::Invalid(why) => ScimError::invalid_value(why),
                 StoreError::Unavailable(_) => ScimError::unavailable("the hub is busy or its database away; try again"),

@@ -53,7 +53,7 @@ impl TenantTx {
         let sql = format!(
             "INSERT INTO directory_changes (tenant_id, id, lane, user_id, group_id, request_id, created_at) \
              SELECT $2, {}, {}, x.user_id, x.group_id, x.request_id, $3 FROM ({memberships}) AS x",
-            self.random_id(),
+            self.tx.random_id(),
             Lane::Bulk as i64
         );
         self.tx.exec(&sql, [json_rows(&rows)?, self.tenant.0.into(), self.clock.now().into()]).await?;
@@ -70,16 +70,11 @@ impl TenantTx {
              CASE WHEN d.subject_kind = 'directory_user' THEN d.subject_id END, \
              CASE WHEN d.subject_kind = 'directory_group' THEN d.subject_id END, $3 \
              FROM {} JOIN disputes d ON d.tenant_id = $2 AND d.about = r.text",
-            self.random_id(),
+            self.tx.random_id(),
             Lane::Push as i64,
             self.tx.rows(TEXT)
         );
         self.tx.exec(&sql, [json_rows(&rows)?, self.tenant.0.into(), self.clock.now().into()]).await?;
         Ok(())
-    }
-
-    /// An id made by the database, for rows that only it enumerates.
-    fn random_id(&self) -> &'static str {
-        if self.tx.is_postgres() { "gen_random_uuid()" } else { "randomblob(16)" }
     }
 }

@@ -1,38 +1,53 @@
 //! What the guards withheld: one open held run per source collects it until an admin decides or the source takes it back.
 
 use super::rows::{ITEM_COLUMNS, ItemRow, source_of};
-use super::{digest, event};
+use super::{counts_of, digest_of_all, event};
 use crate::error::StoreError;
 use crate::scope::TenantTx;
-use crate::sql::id_rows;
+use crate::sql::{ID, id_rows};
 use crate::world::{Chunk, OpenHold};
 use rollcall_core::audit::{Actor, AuditKind};
+use rollcall_core::digest::PlanDigest;
 use rollcall_core::guard::{HoldReason, Verdict};
 use rollcall_core::ids::RunId;
 use rollcall_core::plan::Item;
 use sea_orm::FromQueryResult;
 use serde_json::{Value as Json, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
+type Withheld<'v> = [&'v (Item, HoldReason)];
+
+/// An item of an open run whose subject this plan looked at.
 #[derive(FromQueryResult)]
-struct HeldRow {
+struct OpenItem {
+    run_id: Uuid,
+    id: Uuid,
     subject_id: Uuid,
     action: String,
+    decision: String,
+    digest: String,
 }
 
 #[derive(FromQueryResult)]
-struct CountRow {
+struct ItemDigest {
+    digest: String,
+}
+
+#[derive(FromQueryResult)]
+struct OpenCount {
     run_id: Uuid,
     action: String,
-    held: i64,
+    open: i64,
 }
 
 impl TenantTx {
     /// Records the withheld items; returns how many of them were not withheld before.
     pub(super) async fn write_held(&self, chunk: &Chunk, verdict: &Verdict) -> Result<usize, StoreError> {
+        let mut digests: HashMap<Uuid, PlanDigest> =
+            chunk.open_holds.iter().map(|hold| (hold.id, hold.plan_digest())).collect();
         if !chunk.open_holds.is_empty() {
-            self.withdraw_settled(chunk, verdict).await?;
+            self.settle_open_items(chunk, verdict, &mut digests).await?;
         }
         let mut by_source: BTreeMap<(Option<Uuid>, bool), Vec<&(Item, HoldReason)>> = BTreeMap::new();
         for withheld in &verdict.withheld {
@@ -44,35 +59,51 @@ impl TenantTx {
             if simulated {
                 self.write_simulated(source, &withheld).await?;
             } else {
-                held += self.hold(chunk, source, &withheld).await?;
+                held += self.hold(chunk, source, &withheld, &mut digests).await?;
             }
         }
-        if !chunk.open_holds.is_empty() || held > 0 {
-            self.close_empty_holds().await?;
+        if !digests.is_empty() {
+            self.recount_open_runs(&digests).await?;
         }
         Ok(held)
     }
 
-    /// A touched subject's withheld item that is not in the new plan is no longer wanted by the source.
-    async fn withdraw_settled(&self, chunk: &Chunk, verdict: &Verdict) -> Result<(), StoreError> {
-        let again: BTreeSet<(Uuid, String)> = verdict
-            .withheld
-            .iter()
-            .map(|(item, _)| Ok((super::ids_of(item.subject).1, super::rows::action_name(item)?)))
-            .collect::<Result<_, StoreError>>()?;
-        let touched = chunk.world.users.iter().map(|user| user.id.0);
+    /// Items of open runs about people this plan looked at: an approved one happened or is void now; a held one that the
+    /// plan does not withhold again is no longer wanted by the source.
+    async fn settle_open_items(
+        &self,
+        chunk: &Chunk,
+        verdict: &Verdict,
+        digests: &mut HashMap<Uuid, PlanDigest>,
+    ) -> Result<(), StoreError> {
+        let done: HashSet<(Uuid, &str)> = verdict.apply.iter().map(key).collect();
+        let again: HashSet<(Uuid, &str)> = verdict.withheld.iter().map(|(item, _)| key(item)).collect();
         let sql = format!(
-            "SELECT subject_id, action FROM run_items WHERE tenant_id = $2 AND decision = 'held' \
-             AND subject_id IN (SELECT r.id FROM {})",
-            self.tx.rows(crate::sql::ID)
+            "SELECT run_id, id, subject_id, action, decision, digest FROM run_items \
+             WHERE tenant_id = $2 AND decision IN ('held', 'approved') AND subject_id IN (SELECT r.id FROM {})",
+            self.tx.rows(ID)
         );
-        let open: Vec<HeldRow> = self.tx.all(&sql, [id_rows(touched)?, self.tenant.0.into()]).await?;
-        for row in open {
-            if !again.contains(&(row.subject_id, row.action.clone())) {
-                let sql = "UPDATE run_items SET decision = 'withdrawn' \
-                           WHERE tenant_id = $1 AND decision = 'held' AND subject_id = $2 AND action = $3";
-                self.tx.exec(sql, [self.tenant.0.into(), row.subject_id.into(), row.action.into()]).await?;
+        let touched = id_rows(chunk.world.users.iter().map(|user| user.id.0))?;
+        let open: Vec<OpenItem> = self.tx.all(&sql, [touched, self.tenant.0.into()]).await?;
+        let mut settled: BTreeMap<&str, Vec<Uuid>> = BTreeMap::new();
+        for item in &open {
+            let key = (item.subject_id, item.action.as_str());
+            let outcome = match item.decision.as_str() {
+                "approved" if done.contains(&key) => "applied",
+                "held" if again.contains(&key) => continue,
+                _ => "withdrawn",
+            };
+            settled.entry(outcome).or_default().push(item.id);
+            if let Some(digest) = digests.get_mut(&item.run_id) {
+                *digest = digest.without(PlanDigest::from_hex(&item.digest).unwrap_or_default());
             }
+        }
+        for (outcome, ids) in settled {
+            let sql = format!(
+                "UPDATE run_items SET decision = $3 WHERE tenant_id = $2 AND id IN (SELECT r.id FROM {})",
+                self.tx.rows(ID)
+            );
+            self.tx.exec(&sql, [id_rows(ids)?, self.tenant.0.into(), outcome.into()]).await?;
         }
         Ok(())
     }
@@ -81,36 +112,42 @@ impl TenantTx {
         &self,
         chunk: &Chunk,
         source: Option<Uuid>,
-        withheld: &[&(Item, HoldReason)],
+        withheld: &Withheld<'_>,
+        digests: &mut HashMap<Uuid, PlanDigest>,
     ) -> Result<usize, StoreError> {
-        let open = chunk.open_holds.iter().find(|hold| hold.source_id == source);
+        let open = chunk.open_holds.iter().find(|hold| hold.source_id == source && hold.state == "held");
         let run: RunId = open.map_or_else(|| self.clock.new_id(), |hold| hold.id.into());
         if open.is_none() {
             self.insert_run(run, source, "held", withheld).await?;
         }
-        let rows = withheld.iter().map(|(item, reason)| ItemRow::new(self.tenant, run, item, "held", Some(*reason)));
+        let rows = withheld.iter().map(|(item, reason)| ItemRow::new(self, run, item, "held", Some(*reason)));
         let rows: Vec<ItemRow> = rows.collect::<Result<_, _>>()?;
         let tail = "ON CONFLICT (tenant_id, run_id, subject_id, action, object_id) \
-                    DO UPDATE SET decision = 'held' WHERE run_items.decision <> 'held'";
-        let new = self.tx.insert_rows("run_items", ITEM_COLUMNS, &rows, tail).await?;
-        if new == 0 {
+                    DO UPDATE SET decision = 'held', digest = excluded.digest, detail = excluded.detail \
+                    WHERE run_items.decision <> 'held' RETURNING digest";
+        let new: Vec<ItemDigest> = self.tx.insert_rows_returning("run_items", ITEM_COLUMNS, &rows, tail).await?;
+        if new.is_empty() {
             return Ok(0);
         }
+        let digest = digests.entry(run.0).or_default();
+        *digest = new
+            .iter()
+            .fold(*digest, |sum, item| sum.with(PlanDigest::from_hex(&item.digest).unwrap_or_default()));
         if let Some(open) = open {
-            self.extend_run(open, withheld).await?;
+            self.add_reasons(open, withheld).await?;
         }
         let reasons: BTreeSet<&str> = withheld.iter().map(|(_, reason)| reason.as_str()).collect();
-        let held = event(AuditKind::RunHeld, "run", run.0, json!({ "held_reasons": reasons, "items": new }));
+        let held = event(AuditKind::RunHeld, "run", run.0, json!({ "held_reasons": reasons, "items": new.len() }));
         let actor = source.map_or(Actor::System, |id| Actor::Source(id.into())).to_text();
         let request = withheld.iter().find_map(|(item, _)| super::request_of(item));
         self.write_events(&[self.event_row(held, actor, request, Some(run))]).await?;
-        Ok(usize::try_from(new).unwrap_or(usize::MAX))
+        Ok(new.len())
     }
 
-    async fn write_simulated(&self, source: Option<Uuid>, items: &[&(Item, HoldReason)]) -> Result<(), StoreError> {
+    async fn write_simulated(&self, source: Option<Uuid>, items: &Withheld<'_>) -> Result<(), StoreError> {
         let run: RunId = self.clock.new_id();
         self.insert_run(run, source, "planned", items).await?;
-        let rows = items.iter().map(|(item, reason)| ItemRow::new(self.tenant, run, item, "simulated", Some(*reason)));
+        let rows = items.iter().map(|(item, reason)| ItemRow::new(self, run, item, "simulated", Some(*reason)));
         let rows: Vec<ItemRow> = rows.collect::<Result<_, _>>()?;
         self.tx.insert_rows("run_items", ITEM_COLUMNS, &rows, "ON CONFLICT DO NOTHING").await?;
         Ok(())
@@ -121,9 +158,9 @@ impl TenantTx {
         run: RunId,
         source: Option<Uuid>,
         state: &'static str,
-        withheld: &[&(Item, HoldReason)],
+        withheld: &Withheld<'_>,
     ) -> Result<(), StoreError> {
-        let items: Vec<Item> = withheld.iter().map(|(item, _)| item.clone()).collect();
+        let items = || withheld.iter().map(|(item, _)| item);
         let sql = "INSERT INTO runs (tenant_id, id, source_id, state, verdict, held_reasons, counts, digest, created_at, \
                    modified_at) VALUES ($1, $2, $3, $4, 'withheld', $5, $6, $7, $8, $8)";
         let values = [
@@ -132,62 +169,60 @@ impl TenantTx {
             source.into(),
             state.into(),
             reasons_with(&json!([]), withheld).into(),
-            counts(&items)?.into(),
-            digest("", &items)?.into(),
+            counts_of(items()).into(),
+            digest_of_all(items())?.to_hex().into(),
             self.clock.now().into(),
         ];
         self.tx.exec(sql, values).await?;
         Ok(())
     }
 
-    async fn extend_run(&self, open: &OpenHold, withheld: &[&(Item, HoldReason)]) -> Result<(), StoreError> {
-        let items: Vec<Item> = withheld.iter().map(|(item, _)| item.clone()).collect();
-        let sql = "UPDATE runs SET held_reasons = $3, digest = $4, modified_at = $5 WHERE tenant_id = $1 AND id = $2";
-        let values = [
-            self.tenant.0.into(),
-            open.id.into(),
-            reasons_with(&open.held_reasons, withheld).into(),
-            digest(&open.digest, &items)?.into(),
-            self.clock.now().into(),
-        ];
-        self.tx.exec(sql, values).await?;
+    async fn add_reasons(&self, open: &OpenHold, withheld: &Withheld<'_>) -> Result<(), StoreError> {
+        let sql = "UPDATE runs SET held_reasons = $3 WHERE tenant_id = $1 AND id = $2";
+        let reasons = reasons_with(&open.held_reasons, withheld);
+        self.tx.exec(sql, [self.tenant.0.into(), open.id.into(), reasons.into()]).await?;
         Ok(())
     }
 
-    /// Recounts the held runs and closes those that hold nothing any more.
-    async fn close_empty_holds(&self) -> Result<(), StoreError> {
-        let sql = "SELECT i.run_id, i.action, count(*) AS held FROM run_items i \
-                   WHERE i.tenant_id = $1 AND i.decision = 'held' GROUP BY i.run_id, i.action";
-        let rows: Vec<CountRow> = self.tx.all(sql, [self.tenant.0.into()]).await?;
-        let mut counts: BTreeMap<Uuid, BTreeMap<String, i64>> = BTreeMap::new();
-        for row in rows {
-            counts.entry(row.run_id).or_default().insert(row.action, row.held);
-        }
-        for (run, counts) in &counts {
-            let sql = "UPDATE runs SET counts = $3 WHERE tenant_id = $1 AND id = $2";
-            self.tx.exec(sql, [self.tenant.0.into(), (*run).into(), json!(counts).into()]).await?;
-        }
+    /// Brings digest and counts of the open runs up to date, and closes those in which nothing is open any more.
+    async fn recount_open_runs(&self, digests: &HashMap<Uuid, PlanDigest>) -> Result<(), StoreError> {
         let sql = format!(
-            "UPDATE runs SET state = 'withdrawn', modified_at = $3 WHERE tenant_id = $2 AND state = 'held' \
-             AND id NOT IN (SELECT r.id FROM {})",
-            self.tx.rows(crate::sql::ID)
+            "SELECT run_id, action, count(*) AS open FROM run_items WHERE tenant_id = $2 \
+             AND decision IN ('held', 'approved') AND run_id IN (SELECT r.id FROM {}) GROUP BY run_id, action",
+            self.tx.rows(ID)
         );
-        let still = id_rows(counts.keys().copied())?;
-        self.tx.exec(&sql, [still, self.tenant.0.into(), self.clock.now().into()]).await?;
+        let rows: Vec<OpenCount> = self.tx.all(&sql, [id_rows(digests.keys().copied())?, self.tenant.0.into()]).await?;
+        let mut counts: HashMap<Uuid, BTreeMap<String, i64>> = HashMap::new();
+        for row in rows {
+            counts.entry(row.run_id).or_default().insert(row.action, row.open);
+        }
+        for (run, digest) in digests {
+            let now = self.clock.now();
+            let ids = [self.tenant.0.into(), (*run).into(), now.into()];
+            match counts.get(run) {
+                Some(counts) => {
+                    let sql = "UPDATE runs SET counts = $4, digest = $5, modified_at = $3 WHERE tenant_id = $1 AND id = $2";
+                    let rest = [json!(counts).into(), digest.to_hex().into()];
+                    self.tx.exec(sql, ids.into_iter().chain(rest)).await?;
+                }
+                // Its counts and digest stay as a record of what it was last about.
+                None => {
+                    let sql = "UPDATE runs SET state = CASE WHEN state = 'approved' THEN 'applied' ELSE 'withdrawn' END, \
+                               modified_at = $3 WHERE tenant_id = $1 AND id = $2 AND state IN ('held', 'approved')";
+                    self.tx.exec(sql, ids).await?;
+                }
+            }
+        }
         Ok(())
     }
 }
 
-fn reasons_with(before: &Json, withheld: &[&(Item, HoldReason)]) -> Json {
+fn key(item: &Item) -> (Uuid, &str) {
+    (super::rows::ids_of(item.subject).1, item.action.name())
+}
+
+fn reasons_with(before: &Json, withheld: &Withheld<'_>) -> Json {
     let known = before.as_array().into_iter().flatten().filter_map(Json::as_str);
     let reasons: BTreeSet<&str> = known.chain(withheld.iter().map(|(_, reason)| reason.as_str())).collect();
     json!(reasons)
-}
-
-fn counts(items: &[Item]) -> Result<Json, StoreError> {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for item in items {
-        *counts.entry(super::rows::action_name(item)?).or_default() += 1;
-    }
-    Ok(json!(counts))
 }

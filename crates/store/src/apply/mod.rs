@@ -16,12 +16,12 @@ use crate::sql::id_rows;
 use crate::world::{Chunk, hour_of};
 use roster::RosterChange;
 use rollcall_core::audit::Actor;
+use rollcall_core::digest::PlanDigest;
 use rollcall_core::guard::Verdict;
 use rollcall_core::ids::RunId;
 use rollcall_core::plan::{Disputed, Item};
 use rows::{DISPUTE_COLUMNS, DisputeRow, ITEM_COLUMNS, ItemRow, ids_of};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -101,10 +101,6 @@ impl TenantTx {
         if items.is_empty() {
             return Ok(());
         }
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for item in items {
-            *counts.entry(rows::action_name(item)?).or_default() += 1;
-        }
         let sources: std::collections::BTreeSet<Uuid> = items.iter().filter_map(rows::source_of).collect();
         let source = if sources.len() == 1 { sources.into_iter().next() } else { None };
         let now = self.clock.now();
@@ -115,13 +111,13 @@ impl TenantTx {
             run.0.into(),
             source.into(),
             json!([]).into(),
-            json!(counts).into(),
-            digest("", items)?.into(),
+            counts_of(items).into(),
+            digest_of_all(items)?.to_hex().into(),
             now.into(),
         ];
         self.tx.exec(sql, values).await?;
         let rows: Vec<ItemRow> =
-            items.iter().map(|item| ItemRow::new(self.tenant, run, item, "applied", None)).collect::<Result<_, _>>()?;
+            items.iter().map(|item| ItemRow::new(self, run, item, "applied", None)).collect::<Result<_, _>>()?;
         self.tx.insert_rows("run_items", ITEM_COLUMNS, &rows, "ON CONFLICT DO NOTHING").await?;
         Ok(())
     }
@@ -167,12 +163,17 @@ impl TenantTx {
     }
 }
 
-/// SHA-256 over what was known before and these items, in hexadecimal: an approval names it, so nobody approves a plan
-/// other than the one they saw.
-fn digest(before: &str, items: &[Item]) -> Result<String, StoreError> {
-    let text = serde_json::to_string(items).map_err(|e| StoreError::Invalid(e.to_string()))?;
-    let sum = Sha256::new().chain_update(before.as_bytes()).chain_update(text.as_bytes()).finalize();
-    Ok(sum.iter().map(|byte| format!("{byte:02x}")).collect())
+fn digest_of_all<'i>(items: impl IntoIterator<Item = &'i Item>) -> Result<PlanDigest, StoreError> {
+    items.into_iter().try_fold(PlanDigest::default(), |sum, item| Ok(sum.with(rows::digest_of(item)?)))
+}
+
+/// Items by action.
+fn counts_of<'i>(items: impl IntoIterator<Item = &'i Item>) -> serde_json::Value {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for item in items {
+        *counts.entry(item.action.name()).or_default() += 1;
+    }
+    json!(counts)
 }
 
 /// Who an item's event names: the source that said so, or Rollcall itself.

@@ -1,8 +1,10 @@
 //! The rows an application writes in bulk.
 
 use crate::error::StoreError;
+use crate::scope::TenantTx;
 use crate::sql::{Columns, Type, time_text};
 use chrono::{DateTime, Utc};
+use rollcall_core::digest::PlanDigest;
 use rollcall_core::email::fold;
 use rollcall_core::guard::HoldReason;
 use rollcall_core::ids::{RunId, TenantId};
@@ -139,7 +141,8 @@ pub(crate) const GROUP_MEMBER: Columns =
 pub(crate) struct ItemRow {
     tenant_id: Uuid,
     run_id: Uuid,
-    action: String,
+    id: Uuid,
+    action: &'static str,
     subject_id: Uuid,
     object_id: Uuid,
     subject_kind: &'static str,
@@ -147,12 +150,14 @@ pub(crate) struct ItemRow {
     decision: &'static str,
     held_reason: Option<&'static str>,
     detail: Json,
+    digest: String,
     request_id: Option<Uuid>,
 }
 
 pub(crate) const ITEM_COLUMNS: Columns = &[
     ("tenant_id", Type::Uuid),
     ("run_id", Type::Uuid),
+    ("id", Type::Uuid),
     ("action", Type::Text),
     ("subject_id", Type::Uuid),
     ("object_id", Type::Uuid),
@@ -161,12 +166,13 @@ pub(crate) const ITEM_COLUMNS: Columns = &[
     ("decision", Type::Text),
     ("held_reason", Type::Text),
     ("detail", Type::Json),
+    ("digest", Type::Text),
     ("request_id", Type::Uuid),
 ];
 
 impl ItemRow {
     pub(crate) fn new(
-        tenant: TenantId,
+        tx: &TenantTx,
         run: RunId,
         item: &Item,
         decision: &'static str,
@@ -178,9 +184,10 @@ impl ItemRow {
             _ => subject_id,
         };
         Ok(Self {
-            tenant_id: tenant.0,
+            tenant_id: tx.tenant.0,
             run_id: run.0,
-            action: action_name(item)?,
+            id: tx.clock.new_id(),
+            action: item.action.name(),
             subject_id,
             object_id,
             subject_kind,
@@ -188,9 +195,16 @@ impl ItemRow {
             decision,
             held_reason: reason.map(HoldReason::as_str),
             detail: action_json(item)?,
+            digest: digest_of(item)?.to_hex(),
             request_id: super::request_of(item),
         })
     }
+}
+
+/// The digest of one item: whom it is about and what it does.
+pub(crate) fn digest_of(item: &Item) -> Result<PlanDigest, StoreError> {
+    let text = serde_json::to_string(item).map_err(|e| StoreError::Invalid(e.to_string()))?;
+    Ok(PlanDigest::of(&text))
 }
 
 #[derive(Serialize)]
@@ -229,10 +243,4 @@ pub(crate) fn source_of(item: &Item) -> Option<Uuid> {
 
 fn action_json(item: &Item) -> Result<Json, StoreError> {
     serde_json::to_value(&item.action).map_err(|e| StoreError::Invalid(e.to_string()))
-}
-
-/// The action's word, as its serialised form tags it.
-pub(crate) fn action_name(item: &Item) -> Result<String, StoreError> {
-    let json = action_json(item)?;
-    Ok(json.get("action").and_then(Json::as_str).unwrap_or_default().to_owned())
 }
