@@ -252,8 +252,9 @@ class RabbitMq(Service):
             "RABBITMQ_MNESIA_BASE": str(self.home / "mnesia"), "RABBITMQ_LOG_BASE": str(self.home / "log"),
             # With these two the start script becomes the server instead of standing between us and it.
             "RABBITMQ_ALLOW_INPUT": "1",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}"}
-        if not alive(self.directory, "epmd"):  # the one that Erlang would start by itself would outlive everything
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1}",
+            "ERL_FLAGS": "-start_epmd false"}  # an epmd that any Erlang starts by itself would outlive everything; it gets ours
+        if not alive(self.directory, "epmd"):
             launch(self.directory, "epmd", ["epmd", "-port", epmd], self.user, env, self.home)
             deadline = time.monotonic() + 10
             while alive(self.directory, "epmd") and not listens("127.0.0.1", epmd) and time.monotonic() < deadline:
