@@ -42,6 +42,8 @@ pub(crate) struct MemberStep {
 pub(crate) struct Book {
     pub(crate) people: Vec<Person>,
     pub(crate) teams: Vec<Team>,
+    /// Addresses of people whom a connection test made and deleted.
+    pub(crate) test_users: Vec<String>,
 }
 
 impl Book {
@@ -62,7 +64,7 @@ impl Book {
         }
         let wished = options.groups.unwrap_or_else(|| (options.users / 12).clamp(2, 60));
         let teams = teams(&mut generator, &people, wished, options.seed);
-        (Self { people, teams }, generator)
+        (Self { people, teams, test_users: Vec::new() }, generator)
     }
 
     /// The hub's id of a person, if it took them.
@@ -97,6 +99,7 @@ impl Book {
                 external_id: sends_anchor.then(|| person.anchor.clone()),
                 accepted: person.accepted.as_ref() == Some(&person.profile),
                 deleted: person.deleted,
+                ever_active: person.ever_active,
                 profile: profile.clone(),
             }
         });
@@ -110,6 +113,7 @@ impl Book {
             users: users.collect(),
             groups: groups.collect(),
             deleted_groups: deleted.map(|team| team.name.clone()).collect(),
+            deleted_test_users: self.test_users.clone(),
         }
     }
 

@@ -35,6 +35,11 @@ pub(crate) trait Conversation: Sync {
 
     fn test_connection(&self, talk: Talk<'_>) -> impl Future<Output = bool> + Send;
 
+    /// The address of somebody whom the connection test creates and deletes.
+    fn test_user(&self) -> Option<&str> {
+        None
+    }
+
     /// Look-ups by each matching attribute, best first.
     fn user_lookups(&self, talk: Talk<'_>, who: usize) -> Vec<Call>;
 

@@ -85,7 +85,7 @@ impl JumpCloud {
     }
 
     /// Creates the test user, or takes the one that an earlier test left behind. The hub's id.
-    async fn test_user(&self, talk: Talk<'_>) -> Option<String> {
+    async fn make_test_user(&self, talk: Talk<'_>) -> Option<String> {
         let email = &self.test_email;
         let lookup = Self::lookup("Users", &format!("userName eq {}", quoted(email)), "test");
         if let Found::One(left) = talk.find_one(&lookup).await {
@@ -164,7 +164,7 @@ impl Conversation for JumpCloud {
 
     /// Creates, updates, deactivates and deletes a test user and a test group.
     async fn test_connection(&self, talk: Talk<'_>) -> bool {
-        let Some(id) = self.test_user(talk).await else {
+        let Some(id) = self.make_test_user(talk).await else {
             return false;
         };
         let path = format!("Users/{id}");
@@ -188,6 +188,10 @@ impl Conversation for JumpCloud {
             None => good = false,
         }
         talk.delete("delete test user", &path, "test").await && good
+    }
+
+    fn test_user(&self) -> Option<&str> {
+        Some(&self.test_email)
     }
 
     fn user_lookups(&self, talk: Talk<'_>, who: usize) -> Vec<Call> {

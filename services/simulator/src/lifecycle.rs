@@ -82,10 +82,16 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
     }
 
     async fn test_connection(&mut self) {
-        self.side_by_side(Phase::TestConnection.name(), vec![()], |idp, talk, ()| async move {
-            ((), idp.test_connection(talk).await)
-        })
-        .await;
+        let passed = self
+            .side_by_side(Phase::TestConnection.name(), vec![()], |idp, talk, ()| async move {
+                let good = idp.test_connection(talk).await;
+                (good, good)
+            })
+            .await;
+        if passed == [true] {
+            let test_user = self.idp.test_user().map(str::to_owned);
+            self.session.book.test_users.extend(test_user);
+        }
     }
 
     async fn people(&mut self) {
@@ -101,7 +107,7 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
             let person = &mut self.session.book.people[who];
             if let Some(id) = id {
                 person.remote = Some(id);
-                person.accepted = Some(person.profile.clone());
+                person.accepted_by_hub();
             }
         }
         if C::LINKS_MANAGERS {
@@ -158,7 +164,7 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
         for (who, good) in taken {
             let person = &mut self.session.book.people[who];
             if good {
-                person.accepted = Some(person.profile.clone());
+                person.accepted_by_hub();
             }
         }
     }
@@ -242,7 +248,9 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
             .await;
         for (who, id) in found {
             let person = &mut self.session.book.people[who];
-            person.accepted = id.is_some().then(|| person.profile.clone());
+            if id.is_some() {
+                person.accepted_by_hub();
+            }
             person.remote = id;
         }
         let teams: Vec<usize> = (0..self.session.book.teams.len()).collect();

@@ -96,6 +96,16 @@ pub(crate) struct Person {
     /// The last profile the hub took.
     pub(crate) accepted: Option<Profile>,
     pub(crate) deleted: bool,
+    /// Whether the hub was ever told that they are active.
+    pub(crate) ever_active: bool,
+}
+
+impl Person {
+    /// The hub took what the IdP says now.
+    pub(crate) fn accepted_by_hub(&mut self) {
+        self.accepted = Some(self.profile.clone());
+        self.ever_active |= self.profile.active;
+    }
 }
 
 /// Makes people one by one; names are as wished, addresses never repeat.
@@ -138,6 +148,7 @@ impl Generator {
             remote: None,
             accepted: None,
             deleted: false,
+            ever_active: false,
         }
     }
 

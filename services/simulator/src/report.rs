@@ -264,6 +264,8 @@ pub struct Expected {
     pub groups: Vec<ExpectedGroup>,
     /// Names of groups that were created and deleted again.
     pub deleted_groups: Vec<String>,
+    /// Addresses that a connection test created and deleted again; whether a member is left of them is the policy's choice.
+    pub deleted_test_users: Vec<String>,
 }
 
 impl Expected {
@@ -291,6 +293,8 @@ pub struct ExpectedUser {
     /// False when the hub refused the IdP's last word on this person.
     pub accepted: bool,
     pub deleted: bool,
+    /// False for somebody who came disabled and stayed so: the hub knows them, but no member comes of them.
+    pub ever_active: bool,
 }
 
 impl ExpectedUser {
