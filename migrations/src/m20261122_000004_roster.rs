@@ -88,5 +88,5 @@ async fn groups(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .foreign_key(&mut to_row("member_id", "members"))
         .to_owned();
     manager.create_table(group_members).await?;
-    manager.create_index(index("sharing_group_members", "sharing_group_members_member", &["member_id"])).await
+    manager.create_index(index("sharing_group_members", "sharing_group_members_member", &["member_id", "group_id"])).await
 }
