@@ -281,13 +281,23 @@ pub(crate) fn boolean_of(text: &str) -> Option<bool> {
     }
 }
 
-/// Reads an object. A bare string stands for its `value`; the manager also comes in a list of one.
 fn read_complex(
     attribute: &'static Attribute,
     name: &str,
     value: Value,
     quirks: &mut Quirks,
 ) -> Result<Option<Value>, ScimError> {
+    let read = read_object(attribute, name, value, quirks)?;
+    Ok(read.filter(|members| !is_hollow(attribute.multi, members)).map(Value::Object))
+}
+
+/// Reads an object. A bare string stands for its `value`; the manager also comes in a list of one.
+pub(crate) fn read_object(
+    attribute: &'static Attribute,
+    name: &str,
+    value: Value,
+    quirks: &mut Quirks,
+) -> Result<Option<Map<String, Value>>, ScimError> {
     let members = match value {
         Value::Object(members) => members,
         Value::String(text) if attribute.default_sub().is_some() => {
@@ -298,7 +308,7 @@ fn read_complex(
             quirks.note(Quirk::ManagerArray);
             return match list.into_iter().next() {
                 Some(Value::Array(_)) => Err(wrong_type(name, "an object")),
-                Some(only) => read_complex(attribute, name, only, quirks),
+                Some(only) => read_object(attribute, name, only, quirks),
                 None => Ok(None),
             };
         }
@@ -310,7 +320,7 @@ fn read_complex(
     if attribute.default_sub().is_some() {
         read_default_value(attribute, &mut read, quirks);
     }
-    Ok((!is_hollow(attribute.multi, &read)).then_some(Value::Object(read)))
+    Ok(Some(read))
 }
 
 /// An empty `value` is none; a role may be a whole JSON document, which is kept as it is.

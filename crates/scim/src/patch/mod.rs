@@ -5,6 +5,7 @@
 //! then mechanical, and the membership of a group comes out as row operations.
 
 mod apply;
+mod attribute;
 mod members;
 mod parse;
 mod target;

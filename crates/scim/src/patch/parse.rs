@@ -3,15 +3,14 @@
 use serde_json::{Map, Value};
 
 use super::target::{PathOrFilterError, Target, target};
-use super::{Change, Edit, members};
-use crate::canonical::{read_any, read_elements, read_value};
+use super::{Change, members};
+use crate::canonical::read_any;
 use crate::dialect::{Quirk, Quirks};
 use crate::error::ScimError;
-use crate::filter::Filter;
 use crate::json::{check_string, parse_json};
 use crate::limits::Limits;
 use crate::path::{AttrPath, PathError, Resolved, quoted, resolve};
-use crate::schema::{Attribute, Kind, Mutability, ResourceKind, Schema, get_ignore_case, is_urn};
+use crate::schema::{Mutability, ResourceKind, Schema, get_ignore_case, is_urn};
 
 /// What an operation does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,7 +203,10 @@ impl Reader<'_> {
     /// An extension that is not defined here, as an object of attributes.
     fn custom_extension(&mut self, op: Op, urn: &str, value: Value) -> Result<(), ScimError> {
         let Value::Object(members) = value else { return Ok(()) };
-        members.into_iter().try_for_each(|(name, value)| self.at_untyped(op, AttrPath::custom(urn, &name), Some(value)))
+        members.into_iter().try_for_each(|(name, value)| {
+            check_string("an attribute name", &name)?;
+            self.at_untyped(op, AttrPath::custom(urn, &name), Some(value))
+        })
     }
 
     fn at_untyped(&mut self, op: Op, path: AttrPath, value: Option<Value>) -> Result<(), ScimError> {
@@ -220,159 +222,6 @@ impl Reader<'_> {
         });
         Ok(())
     }
-
-    /// A whole attribute.
-    fn at_attribute(
-        &mut self,
-        op: Op,
-        attribute: &'static Attribute,
-        path: AttrPath,
-        value: Option<Value>,
-    ) -> Result<(), ScimError> {
-        if is_dropped(attribute) {
-            return value.map_or(Ok(()), |value| read_value(attribute, attribute.name, value, self.quirks).map(drop));
-        }
-        let given = value.filter(|value| !value.is_null() || op != Op::Remove);
-        let merges = attribute.kind == Kind::Complex && !attribute.multi && !is_reference_like(attribute);
-        self.changes.extend(match (op, given) {
-            (Op::Remove, Some(values)) if attribute.multi => {
-                self.quirks.note(Quirk::RemoveValueList);
-                let values = read_elements(attribute, values, self.quirks)?;
-                Some(Change::RemoveElements(attribute, path, values))
-            }
-            (Op::Remove, _) | (_, None) => Some(Change::Unset(path)),
-            (Op::Add, Some(values)) if attribute.multi => {
-                let values = read_elements(attribute, values, self.quirks)?;
-                (!values.is_empty()).then_some(Change::Append(attribute, path, values))
-            }
-            (_, Some(Value::Object(members))) if merges => return self.merge_complex(op, attribute, &path, members),
-            (_, Some(value)) => match read_value(attribute, attribute.name, value, self.quirks)? {
-                Some(value) => Some(Change::Set(path, value)),
-                None => (op == Op::Replace).then_some(Change::Unset(path)),
-            },
-        });
-        Ok(())
-    }
-
-    /// `name {…}`: each sub-attribute for itself.
-    fn merge_complex(
-        &mut self,
-        op: Op,
-        attribute: &'static Attribute,
-        path: &AttrPath,
-        members: Map<String, Value>,
-    ) -> Result<(), ScimError> {
-        for (name, value) in members {
-            let Some(sub) = attribute.sub(&name) else {
-                self.quirks.note(Quirk::UnknownAttribute);
-                continue;
-            };
-            let path = AttrPath { sub: Some(sub.name.into()), kind: sub.kind, ..path.clone() };
-            self.at_sub_attribute(op, attribute, sub, path, Some(value))?;
-        }
-        Ok(())
-    }
-
-    /// `name.givenName`, `manager.value`, `emails.value`.
-    fn at_sub_attribute(
-        &mut self,
-        op: Op,
-        attribute: &'static Attribute,
-        sub: &'static Attribute,
-        path: AttrPath,
-        value: Option<Value>,
-    ) -> Result<(), ScimError> {
-        if sub.mutability == Mutability::ReadOnly {
-            self.quirks.note(Quirk::ReadOnlyIgnored);
-            return Ok(());
-        }
-        let read = match value {
-            Some(value) if op != Op::Remove => self.read_sub_attribute(sub, &path, value)?,
-            _ => None,
-        };
-        // Another manager: what was said of the former does not hold for the new one.
-        let (path, read) = if is_reference_like(attribute) && sub.name == "value" {
-            let whole = read.map(|value| Value::Object(Map::from_iter([("value".to_owned(), value)])));
-            (AttrPath { sub: None, kind: attribute.kind, ..path }, whole)
-        } else {
-            (path, read)
-        };
-        self.changes.extend(match read {
-            Some(value) => Some(Change::Set(path, value)),
-            None => (op != Op::Add).then_some(Change::Unset(path)),
-        });
-        Ok(())
-    }
-
-    /// `emails[type eq "work"]` with or without a sub-attribute.
-    fn at_elements(
-        &mut self,
-        op: Op,
-        resolved: Resolved,
-        filter: Filter,
-        value: Option<Value>,
-    ) -> Result<(), ScimError> {
-        let Resolved { path, attribute, sub } = resolved;
-        let given = value.filter(|value| op != Op::Remove && !value.is_null());
-        let read = match (given, &path.sub) {
-            (None, _) => None,
-            (Some(value), None) => self.one_element(attribute, &path, value)?,
-            (Some(value), Some(name)) => match sub {
-                Some(sub) => self.read_sub_attribute(sub, &path, value)?,
-                None => read_any(value, name, self.quirks)?,
-            }
-            .map(|value| Map::from_iter([(name.to_string(), value)])),
-        };
-        let edit = match (read, &path.sub) {
-            (Some(members), _) => Edit::Merge(members),
-            (None, _) if op == Op::Add => return Ok(()),
-            (None, Some(sub)) => Edit::Unset(sub.to_string()),
-            (None, None) => Edit::Remove,
-        };
-        let path = AttrPath { sub: None, ..path };
-        self.changes.push(Change::Elements { path, filter, edit });
-        Ok(())
-    }
-
-    /// The value of a sub-attribute; an empty `value` is none.
-    fn read_sub_attribute(
-        &mut self,
-        sub: &'static Attribute,
-        path: &AttrPath,
-        value: Value,
-    ) -> Result<Option<Value>, ScimError> {
-        let read = read_value(sub, &path.to_string(), value, self.quirks)?;
-        if sub.name == "value" && read.as_ref().is_some_and(|value| value == "") {
-            self.quirks.note(Quirk::EmptyValue);
-            return Ok(None);
-        }
-        Ok(read)
-    }
-
-    /// The value for a selected element: an object, a bare value, or a list of one.
-    fn one_element(
-        &mut self,
-        attribute: Option<&'static Attribute>,
-        path: &AttrPath,
-        value: Value,
-    ) -> Result<Option<Map<String, Value>>, ScimError> {
-        let value = match attribute {
-            Some(attribute) => {
-                let value = if value.is_array() { value } else { Value::Array(vec![value]) };
-                let mut elements = read_elements(attribute, value, self.quirks)?;
-                if elements.len() > 1 {
-                    return Err(ScimError::invalid_value(format!("{path}: a selected element takes one value")));
-                }
-                elements.pop()
-            }
-            None => read_any(value, &path.attribute, self.quirks)?,
-        };
-        match value {
-            Some(Value::Object(element)) => Ok(Some(element)),
-            Some(_) => Err(ScimError::invalid_value(format!("{path}: the value must be an object"))),
-            None => Ok(None),
-        }
-    }
 }
 
 /// Keys that clients echo in a value without path, meaning nothing by it: Okta's rename sends `id`, Keycloak `schemas`.
@@ -382,16 +231,6 @@ fn is_echo(resolved: &Resolved) -> bool {
 
 fn is_read_only(resolved: &Resolved) -> bool {
     resolved.attribute.is_some_and(|attribute| attribute.mutability == Mutability::ReadOnly)
-}
-
-/// Accepted and not kept: the password, and `schemas`, which follow from what is there.
-fn is_dropped(attribute: &Attribute) -> bool {
-    attribute.mutability == Mutability::WriteOnly || attribute.name == "schemas"
-}
-
-/// Whether an attribute points to another resource and is therefore replaced as a whole.
-fn is_reference_like(attribute: &Attribute) -> bool {
-    !attribute.multi && attribute.sub.iter().any(|sub| sub.name == "$ref")
 }
 
 fn path_error(error: PathError) -> ScimError {

@@ -276,6 +276,11 @@ fn replace_sets_whole_lists_and_merges_objects() {
     let after = patched(json!({ "op": "replace", "path": "emails", "value": { "value": "b@x.de" } }));
     assert_eq!(after["emails"], json!([{ "value": "b@x.de" }]), "one object is a list of one");
     assert!(patched(json!({ "op": "replace", "path": "emails", "value": [] })).get("emails").is_none());
+    let after =
+        patched(json!({ "op": "replace", "path": "emails[type eq \"work\"]", "value": { "primary": "False" } }));
+    assert_eq!(after["emails"], json!([{ "value": "ada@x.de", "type": "work", "primary": false }]));
+    let untouched = patched(json!({ "op": "replace", "path": "emails[type eq \"work\"]", "value": {} }));
+    assert_eq!(untouched, Value::Object(ada().into_attributes()));
     let after = patched(json!({ "op": "replace", "path": "name", "value": { "givenName": "A" } }));
     assert_eq!(after["name"], json!({ "givenName": "A", "familyName": "Byron" }));
     let after = patched(json!({ "op": "replace", "path": "emails[type eq \"work\"]", "value": { "value": "b@x.de" } }));
