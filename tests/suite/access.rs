@@ -22,6 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_source_that_is_off_refuses_writes,
         too_many_requests_get_429_and_retry_after,
         too_many_bad_tokens_do_not_slow_good_ones,
+        too_many_api_requests_get_a_problem_429,
     ]
 }
 
@@ -226,4 +227,25 @@ async fn too_many_bad_tokens_do_not_slow_good_ones(hub: Hub) {
     for number in 0..10 {
         source.post("/Users", &person(&format!("p{number}"))).await.expect(201);
     }
+}
+
+async fn too_many_api_requests_get_a_problem_429(hub: Hub) {
+    let slow = hub
+        .another()
+        .setting("ROLLCALL_ADMIN_RATE_PER_SECOND", "1")
+        .setting("ROLLCALL_ADMIN_RATE_BURST", "5")
+        .start()
+        .await;
+    let (tenant, beside) = (slow.tenant().create(), slow.tenant().create());
+    let mut refused = None;
+    for _ in 0..40 {
+        let answer = tenant.get("/api/v1/members").await;
+        if answer.status == 429 {
+            refused = Some(answer.expect_problem(429));
+            break;
+        }
+    }
+    let refused = refused.expect("40 requests at once pass 5 at once and 1 a second");
+    assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|wait| wait >= 1), "{:?}", refused.headers);
+    beside.get("/api/v1/members").await.expect(200);
 }

@@ -19,6 +19,7 @@ mod bad_input;
 mod broker;
 mod commands;
 mod conversation;
+mod decisions;
 mod deployment;
 mod discovery;
 mod faults;
@@ -126,6 +127,7 @@ fn every_case() -> Vec<Case> {
         routes::cases(),
         lifecycle::cases(),
         guards::cases(),
+        decisions::cases(),
         audit::cases(),
         api::cases(),
         commands::cases(),

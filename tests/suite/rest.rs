@@ -37,7 +37,7 @@ impl Tenant {
         self.send(Method::POST, path, Some(body)).await
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let url = format!("{}{path}", self.hub.people_url());
         let mut request = self.hub.http().request(method, url).bearer_auth(&self.key);
         if let Some(body) = body {
@@ -187,8 +187,8 @@ impl Tenant {
                 break;
             }
         }
-        let ids: BTreeSet<&str> = items.iter().filter_map(|item| item["id"].as_str()).collect();
-        assert_eq!(ids.len(), items.len(), "{path} repeats items over its pages");
+        let ids: Vec<&str> = items.iter().filter_map(|item| item["id"].as_str()).collect();
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{path} repeats items over its pages");
         items
             .into_iter()
             .map(|item| {

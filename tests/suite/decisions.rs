@@ -1,0 +1,227 @@
+//! What admins decide: held runs by their digest, the policy, records that were skipped (design §4).
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::audit::expect_explained;
+use crate::hub::Hub;
+use crate::registry::{Case, cases};
+use crate::rest::Tenant;
+use crate::roster::{Roster, Run};
+use crate::verbs::{ScimSource, USER, email, eventually, operation};
+
+pub(crate) fn cases() -> Vec<Case> {
+    cases![
+        an_approved_run_gives_the_seat_to_who_waits,
+        an_approved_run_removes_who_was_only_suspended,
+        a_rejected_run_changes_nothing,
+        a_run_is_approved_only_by_the_digest_that_was_seen,
+        a_run_is_decided_once,
+        da11_deprovisioning_waits_until_it_is_turned_on,
+        ds7_a_changed_policy_takes_effect_at_once,
+        a_policy_is_not_overwritten_by_an_older_version,
+        a_wrong_policy_is_refused_and_changes_nothing,
+        da2_a_person_without_an_email_is_skipped_with_the_reason,
+        dx8_a_skipped_group_says_why,
+        a_read_only_key_decides_nothing,
+    ]
+}
+
+/// Twenty seats, all taken; eleven people left (one over the limit) and eleven newcomers: one of them waits.
+async fn held_at_the_limit(hub: &Hub, on_deleted: &str) -> (Tenant, ScimSource, Vec<String>, Run) {
+    let tenant = hub.tenant().seats(20).policy("onboarding", "federated").policy("on_deleted", on_deleted).create();
+    let source = tenant.scim_source();
+    let names: Vec<String> = (0..20).map(|number| format!("p{number:02}")).collect();
+    let ids = source.users(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    tenant.eventually("twenty are in", |members| members.with_status("active").len() == 20).await;
+    for id in &ids[..11] {
+        source.delete(&format!("/Users/{id}")).await.expect(204);
+    }
+    for name in (0..11).map(|number| format!("new{number:02}")) {
+        source.user(&name).await;
+    }
+    tenant.eventually("one waits", |members| members.with_status("pending") == [email("new10")]).await;
+    let run = tenant.eventually_held("member_removal_over_limit").await;
+    (tenant, source, ids, run)
+}
+
+async fn decide(tenant: &Tenant, run: &Run, word: &str, digest: &str) -> Answer {
+    tenant.post(&format!("/api/v1/runs/{}/{word}", run.id), &json!({ "digest": digest })).await
+}
+
+fn digest(run: &Run) -> &str {
+    run.digest.as_deref().unwrap_or_else(|| panic!("no digest: {run:?}"))
+}
+
+async fn an_approved_run_gives_the_seat_to_who_waits(hub: Hub) {
+    let (tenant, _, _, run) = held_at_the_limit(&hub, "suspend").await;
+    decide(&tenant, &run, "approve", digest(&run)).await.expect(200);
+    let members = tenant.eventually("nobody waits", |members| members.with_status("pending").is_empty()).await;
+    assert_eq!(members.with_status("active").len(), 20, "never more than the seats");
+    let released: Vec<Value> = tenant.list("/api/v1/audit-events?kind=seat.released").await;
+    assert_eq!(released.len(), 1, "{released:?}");
+    expect_explained(&tenant).await;
+}
+
+async fn an_approved_run_removes_who_was_only_suspended(hub: Hub) {
+    let (tenant, _, _, run) = held_at_the_limit(&hub, "remove").await;
+    assert_eq!(tenant.members().await.with_status("suspended"), [email("p10")]);
+    decide(&tenant, &run, "approve", digest(&run)).await.expect(200);
+    tenant.eventually("p10 is removed", |members| members.with_status("removed").len() == 11).await;
+    tenant.eventually_status(&email("new10"), "active").await;
+    expect_explained(&tenant).await;
+}
+
+async fn a_rejected_run_changes_nothing(hub: Hub) {
+    let (tenant, source, _, run) = held_at_the_limit(&hub, "remove").await;
+    decide(&tenant, &run, "reject", digest(&run)).await.expect(200);
+    // Somebody announced later proves that the rejection has been acted upon.
+    source.user("later").await;
+    let members = tenant.eventually("later waits", |members| members.with_status("pending").len() == 2).await;
+    assert_eq!(members.member(&email("p10")).status, "suspended");
+    assert_eq!(members.with_status("active").len(), 19);
+}
+
+async fn a_run_is_approved_only_by_the_digest_that_was_seen(hub: Hub) {
+    let (tenant, source, ids, run) = held_at_the_limit(&hub, "suspend").await;
+    let seen = digest(&run).to_owned();
+    let refused = decide(&tenant, &run, "approve", "0000").await.expect_problem(409);
+    assert_eq!(refused.at("/code"), "plan_stale", "{}", refused.describe());
+    source.deactivate(&ids[11]).await.expect_success();
+    tenant.eventually_status(&email("p11"), "suspended").await;
+    let moved = eventually("the plan has one more person", async || {
+        let held = tenant.runs().await.into_iter().find(|run| run.state == "held");
+        held.filter(|run| digest(run) != seen).ok_or_else(|| "the digest is the same".to_owned())
+    })
+    .await;
+    let refused = decide(&tenant, &moved, "approve", &seen).await.expect_problem(409);
+    assert_eq!(refused.at("/code"), "plan_stale", "{}", refused.describe());
+    assert_eq!(tenant.members().await.with_status("pending").len(), 1, "nothing was released");
+}
+
+async fn a_run_is_decided_once(hub: Hub) {
+    let (tenant, _, _, run) = held_at_the_limit(&hub, "suspend").await;
+    let both = ["approve", "approve", "reject", "approve"].map(|word| decide(&tenant, &run, word, digest(&run)));
+    let answers = futures_util::future::join_all(both).await;
+    let accepted = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(accepted, 1, "{answers:?}");
+    for answer in answers.into_iter().filter(|answer| answer.status != 200) {
+        answer.expect_problem(409);
+    }
+}
+
+async fn da11_deprovisioning_waits_until_it_is_turned_on(hub: Hub) {
+    let tenant = hub.tenant().policy("auto_deprovision", "false").create();
+    let source = tenant.scim_source();
+    let id = source.user("ann").await;
+    let before = tenant.eventually_status(&email("ann"), "invited").await;
+    source.deactivate(&id).await.expect_success();
+    tenant.eventually_held("deprovisioning_off").await;
+    assert_eq!(tenant.member(&email("ann")).await.unwrap(), before, "the plan lists what it would do");
+    change_policy(&tenant, "auto_deprovision", json!(true)).await.expect(200);
+    tenant.eventually_status(&email("ann"), "suspended").await;
+}
+
+async fn change_policy(tenant: &Tenant, key: &str, value: Value) -> Answer {
+    let mut now = tenant.get("/api/v1/policy").await.expect(200).json;
+    now["policy"][key] = value;
+    put_policy(tenant, &json!({ "policy": now["policy"], "version": now["version"] })).await
+}
+
+async fn put_policy(tenant: &Tenant, body: &Value) -> Answer {
+    tenant.send(Method::PUT, "/api/v1/policy", Some(body)).await
+}
+
+async fn ds7_a_changed_policy_takes_effect_at_once(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    source.user("ann").await;
+    tenant.eventually_status(&email("ann"), "invited").await;
+    change_policy(&tenant, "onboarding", json!("federated")).await.expect(200);
+    source.user("bea").await;
+    tenant.eventually_status(&email("bea"), "active").await;
+    assert_eq!(tenant.member(&email("ann")).await.unwrap().status, "invited", "an open invitation stays one");
+}
+
+async fn a_policy_is_not_overwritten_by_an_older_version(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let seen = tenant.get("/api/v1/policy").await.expect(200).json;
+    change_policy(&tenant, "approval", json!(true)).await.expect(200);
+    put_policy(&tenant, &seen).await.expect_problem(409);
+    let now = tenant.get("/api/v1/policy").await.expect(200);
+    assert_eq!(now.at("/policy/approval"), true, "{}", now.describe());
+}
+
+async fn a_wrong_policy_is_refused_and_changes_nothing(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let before = tenant.get("/api/v1/policy").await.expect(200).json;
+    for (key, value) in [
+        ("no_such_knob", json!(true)),
+        ("onboarding", json!("by carrier pigeon")),
+        ("approval", json!("perhaps")),
+        ("removal_limit", json!({ "percent": 101 })),
+        ("removal_limit", json!({ "count": -1 })),
+        ("removal_limit", json!({ "window_hours": 0 })),
+    ] {
+        let answer = change_policy(&tenant, key, value.clone()).await;
+        answer.check_problem(400).unwrap_or_else(|problem| panic!("{key} = {value}: {problem}"));
+    }
+    put_policy(&tenant, &json!([])).await.expect_problem(400);
+    put_policy(&tenant, &json!({ "policy": {} })).await.expect_problem(400);
+    assert_eq!(tenant.get("/api/v1/policy").await.expect(200).json, before);
+}
+
+/// The records that were skipped for this reason.
+async fn eventually_skipped(tenant: &Tenant, dispute: &str, ids: &[&str]) -> Vec<Value> {
+    eventually(&format!("{ids:?} are skipped: {dispute}"), async || {
+        let records: Vec<Value> = tenant.list("/api/v1/skipped-records").await;
+        let mut found: Vec<&str> = records
+            .iter()
+            .filter(|record| record["dispute"] == dispute)
+            .filter_map(|record| record["subject"]["id"].as_str())
+            .collect();
+        found.sort_unstable();
+        if found == ids { Ok(records.clone()) } else { Err(format!("{records:?}")) }
+    })
+    .await
+}
+
+async fn da2_a_person_without_an_email_is_skipped_with_the_reason(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let body = json!({ "schemas": [USER], "userName": "nobody", "active": true });
+    let id = source.post("/Users", &body).await.expect(201).id();
+    source.user("ann").await;
+    tenant.eventually_status(&email("ann"), "invited").await;
+    let skipped = eventually_skipped(&tenant, "no_email", &[&id]).await;
+    assert!(skipped[0]["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{skipped:?}");
+    let give = vec![operation("replace", "emails[type eq \"work\"].value", json!(email("bea")))];
+    source.patch(&format!("/Users/{id}"), give).await.expect_success();
+    tenant.eventually_status(&email("bea"), "invited").await;
+    eventually_skipped(&tenant, "no_email", &[]).await;
+}
+
+async fn dx8_a_skipped_group_says_why(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let first = source.group("Pilots", &[]).await;
+    let second = source.group("PILOTS", &[]).await;
+    eventually_skipped(&tenant, "group_name_taken", &[&second]).await;
+    source.delete(&format!("/Groups/{first}")).await.expect(204);
+    tenant.eventually_group("PILOTS", &[]).await;
+    eventually_skipped(&tenant, "group_name_taken", &[]).await;
+}
+
+async fn a_read_only_key_decides_nothing(hub: Hub) {
+    let (tenant, _, _, run) = held_at_the_limit(&hub, "suspend").await;
+    let key = hub.json_command(&["api-key", "create", "--tenant", &tenant.slug, "--role", "member"]);
+    let reader = Tenant { key: key["key"].as_str().unwrap().to_owned(), ..tenant.clone() };
+    assert_eq!(reader.runs().await.len(), tenant.runs().await.len());
+    decide(&reader, &run, "approve", digest(&run)).await.expect_problem(403);
+    decide(&reader, &run, "reject", digest(&run)).await.expect_problem(403);
+    change_policy(&reader, "approval", json!(true)).await.expect_problem(403);
+    let member = tenant.member(&email("p15")).await.unwrap();
+    reader.post(&format!("/api/v1/members/{}/accept", member.id), &json!({})).await.expect_problem(403);
+    assert!(tenant.runs().await.iter().any(|now| now.id == run.id && now.state == "held"));
+}
