@@ -40,7 +40,9 @@ impl Dispute {
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::NoEmail => "Give the person an email address in the directory.",
-            Self::EmailTaken => "Change the address of one of the two people in the directory, or remove the other member.",
+            Self::EmailTaken => {
+                "Change the address of one of the two people in the directory, or remove the other member."
+            }
             Self::AdoptionOff => "Turn `adopt_existing` on in the policy, or remove the member that was made by hand.",
             Self::GroupNameTaken => "Rename one of the two groups.",
             Self::Failed => "Retry it; if it fails again, give the error to the operator.",
@@ -66,6 +68,13 @@ pub struct Origin {
     pub source: SourceId,
     pub mode: SourceMode,
     pub request: Option<RequestId>,
+}
+
+impl Origin {
+    /// Does the source's word change anything (DX3)?
+    pub fn is_live(&self) -> bool {
+        self.mode == SourceMode::Live
+    }
 }
 
 /// One touched person: what the source says now, and whom that may be in the roster.

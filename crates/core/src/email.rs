@@ -22,7 +22,7 @@ fn squeeze(text: &str) -> String {
 /// Entra renames a soft-deleted user to `<32 hex digits><old UPN>` (design §3). Returns the old name.
 pub fn strip_tombstone(user_name: &str) -> Option<&str> {
     let (prefix, rest) = user_name.split_at_checked(32)?;
-    let is_tombstone = rest.contains('@') && prefix.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_tombstone = rest.find('@').is_some_and(|at| at > 0) && prefix.bytes().all(|b| b.is_ascii_hexdigit());
     is_tombstone.then_some(rest)
 }
 
@@ -46,6 +46,7 @@ mod tests {
         assert_eq!(strip_tombstone(name), Some("ann@x.test"));
         assert_eq!(strip_tombstone("ann@x.test"), None);
         assert_eq!(strip_tombstone("0123456789abcdef0123456789abcdef"), None);
+        assert_eq!(strip_tombstone("0123456789abcdef0123456789abcdef@x.test"), None, "a mailbox named by a hash");
         assert_eq!(strip_tombstone("ééééééééééééééééé@x.test"), None);
     }
 }

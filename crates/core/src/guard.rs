@@ -1,7 +1,6 @@
 //! What a plan must not do by itself. Each guard is a named rule; what it withholds is the smallest part that
 //! would break it, and the rest goes on (design §4).
 
-use crate::directory::SourceMode;
 use crate::ids::MemberId;
 use crate::plan::{Action, Item, Plan, Subject, World};
 use crate::policy::OverLimit;
@@ -114,7 +113,9 @@ impl<'w> Review<'w> {
             return self.withhold(item, HoldReason::Simulation);
         }
         match item.action {
-            Action::Suspend { member, from, .. } | Action::Remove { member, from } => self.decide_leaving(item, member, from),
+            Action::Suspend { member, from, .. } | Action::Remove { member, from } => {
+                self.decide_leaving(item, member, from)
+            }
             Action::ReleaseSeat { .. } if self.is_approved(&item) => {
                 self.seats_free += 1;
                 self.verdict.apply.push(item);
@@ -239,6 +240,5 @@ impl<'w> Review<'w> {
 }
 
 fn is_simulated(item: &Item) -> bool {
-    item.origin.is_some_and(|origin| origin.mode != SourceMode::Live)
+    item.origin.is_some_and(|origin| !origin.is_live())
 }
-

@@ -4,11 +4,11 @@
 //! address; an address moves only when its holder lets go of it, in the same plan or before.
 
 use crate::directory::{Dispute, PersonRecord, UserSubject};
-use crate::email::fold;
+use crate::email::{fold, strip_tombstone};
 use crate::ids::MemberId;
 use crate::plan::World;
 use crate::roster::{MemberState, MemberStatus};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 /// The member a record means.
@@ -28,11 +28,20 @@ pub(crate) enum Match<'w> {
 }
 
 impl<'w> Match<'w> {
-    /// The member whose address the record's address will replace.
-    fn mover(self) -> Option<&'w MemberState> {
+    /// The member whom the record would get now.
+    fn gained(self) -> Option<&'w MemberState> {
         match self {
-            Self::Linked(member) | Self::Returning(member) => Some(member),
+            Self::Returning(member) | Self::Adopted(member) => Some(member),
             _ => None,
+        }
+    }
+
+    /// Comes in with this record, and with the address it has: without the address not at all.
+    fn enters(self) -> bool {
+        match self {
+            Self::New => true,
+            Self::Linked(member) | Self::Returning(member) => member.status == MemberStatus::Removed,
+            _ => false,
         }
     }
 }
@@ -47,81 +56,115 @@ pub(crate) struct Matched<'w> {
 
 /// Matches every subject, in order. Subjects must be sorted by id: the earlier announced person wins a contested address.
 pub(crate) fn match_users(world: &World) -> Vec<Matched<'_>> {
-    let gone = records_gone(world);
-    let leaving = may_leave(world);
-    let matches = world.users.iter().map(|subject| match_one(world, subject, &gone, &leaving));
+    let evidence = Evidence::gather(world);
+    let matches = world.users.iter().map(|subject| evidence.match_one(subject));
     let mut matched: Vec<Matched<'_>> = matches.map(|who| Matched { who, address_free: true }).collect();
-    refuse_shared_members(&mut matched, &world.users);
+    evidence.refuse_shared_members(&mut matched);
     for subject in refused_claims(world, &matched) {
         matched[subject].address_free = false;
-        if matches!(matched[subject].who, Match::New) {
+        if matched[subject].who.enters() {
             matched[subject].who = Match::Disputed(Dispute::EmailTaken);
         }
     }
     matched
 }
 
-/// Two records never get one member: the earlier announced one gets it, and the gone record it comes from lets it go.
-fn refuse_shared_members(matched: &mut [Matched<'_>], users: &[UserSubject]) {
-    let mut given: HashSet<MemberId> = HashSet::new();
-    for matched in matched.iter_mut() {
-        if let Match::Returning(member) | Match::Adopted(member) = matched.who
-            && !given.insert(member.id)
-        {
-            matched.who = Match::Disputed(Dispute::EmailTaken);
-        }
-    }
-    for (matched, user) in matched.iter_mut().zip(users) {
-        if let Match::Linked(member) = matched.who
-            && user.record.is_none()
-            && given.contains(&member.id)
-        {
-            matched.who = Match::Nobody;
-        }
-    }
-}
-
-fn records_gone(world: &World) -> HashSet<MemberId> {
-    let deleted = world.users.iter().filter(|subject| subject.record.is_none());
-    deleted.filter_map(|subject| subject.member.as_ref()).map(|member| member.id).collect()
-}
-
-/// Members whose own record in this world asks for another address.
-fn may_leave(world: &World) -> HashSet<MemberId> {
-    let wanting = world.users.iter().filter_map(|subject| {
-        let member = subject.member.as_ref().or(subject.returning.as_ref())?;
-        let email = subject.record.as_ref().and_then(wanted_email)?;
-        (takes_updates(member) && email != fold(&member.profile.email)).then_some(member.id)
-    });
-    wanting.collect()
-}
-
-fn match_one<'w>(
+/// What the world says about its members, beyond each one's own state.
+struct Evidence<'w> {
     world: &'w World,
-    subject: &'w UserSubject,
-    gone: &HashSet<MemberId>,
-    leaving: &HashSet<MemberId>,
-) -> Match<'w> {
-    if let Some(member) = &subject.member {
-        return Match::Linked(member);
-    }
-    let Some(record) = &subject.record else { return Match::Nobody };
-    if let Some(member) = &subject.returning {
-        return Match::Returning(member);
-    }
-    let Some(email) = wanted_email(record) else {
-        return if record.active { Match::Disputed(Dispute::NoEmail) } else { Match::Nobody };
-    };
-    match world.holders.get(&email) {
-        None => Match::New,
-        Some(holder) if leaving.contains(&holder.id) => Match::New,
-        Some(holder) if holder.managed_by.is_none() && holder.directory_user.is_none() => {
-            if world.policy.adopt_existing { Match::Adopted(holder) } else { Match::Disputed(Dispute::AdoptionOff) }
+    /// Members whose record is gone.
+    gone: HashSet<MemberId>,
+    /// Members whose record asks for another address, and whether that record is of a live source.
+    leaving: HashMap<MemberId, bool>,
+}
+
+impl<'w> Evidence<'w> {
+    fn gather(world: &'w World) -> Self {
+        let deleted = world.users.iter().filter(|subject| subject.record.is_none());
+        let gone = deleted.filter_map(|subject| subject.member.as_ref()).map(|member| member.id).collect();
+        let mut leaving = HashMap::new();
+        for subject in &world.users {
+            let Some(member) = subject.member.as_ref().or(subject.returning.as_ref()) else { continue };
+            let wanted = subject.record.as_ref().and_then(|record| wanted_email(record, Some(member)));
+            if takes_updates(member) && wanted.is_some_and(|email| fold(email) != fold(&member.profile.email)) {
+                *leaving.entry(member.id).or_default() |= subject.origin.is_live();
+            }
         }
-        Some(holder) if holder.directory_user.is_none() || gone.contains(&holder.id) => {
-            if same_person(record, holder) { Match::Returning(holder) } else { Match::Disputed(Dispute::EmailTaken) }
+        Self { world, gone, leaving }
+    }
+
+    fn match_one(&self, subject: &'w UserSubject) -> Match<'w> {
+        match (&subject.member, &subject.record, &subject.returning) {
+            (Some(member), _, _) => Match::Linked(member),
+            (None, None, _) => Match::Nobody,
+            (None, Some(_), Some(member)) => Match::Returning(member),
+            (None, Some(record), None) => self.match_by_email(subject, record),
         }
-        Some(_) => Match::Disputed(Dispute::EmailTaken),
+    }
+
+    /// Who is disabled and nobody yet wants nothing, so stands in nobody's way.
+    fn match_by_email(&self, subject: &UserSubject, record: &PersonRecord) -> Match<'w> {
+        let found = match wanted_email(record, None).map(fold) {
+            Some(email) => self.holder_of(&email, subject, record),
+            None => Match::Disputed(Dispute::NoEmail),
+        };
+        if !record.active && found.gained().is_none() { Match::Nobody } else { found }
+    }
+
+    fn holder_of(&self, email: &str, subject: &UserSubject, record: &PersonRecord) -> Match<'w> {
+        match self.world.holders.get(email) {
+            None => Match::New,
+            // A simulated record moves nobody, but for other simulated ones.
+            Some(holder) if self.leaving.get(&holder.id).is_some_and(|live| *live || !subject.origin.is_live()) => {
+                Match::New
+            }
+            Some(holder) if holder.managed_by.is_none() && holder.directory_user.is_none() => {
+                if self.world.policy.adopt_existing {
+                    Match::Adopted(holder)
+                } else {
+                    Match::Disputed(Dispute::AdoptionOff)
+                }
+            }
+            Some(holder) if holder.directory_user.is_none() || self.gone.contains(&holder.id) => {
+                if same_person(record, holder) {
+                    Match::Returning(holder)
+                } else {
+                    Match::Disputed(Dispute::EmailTaken)
+                }
+            }
+            Some(_) => Match::Disputed(Dispute::EmailTaken),
+        }
+    }
+
+    /// Two records never get one member, and the gone record it comes from lets it go. A live record goes before a
+    /// simulated one, an external id before an address, the earlier announced before the later.
+    fn refuse_shared_members(&self, matched: &mut [Matched<'w>]) {
+        let users = &self.world.users;
+        let mut order: Vec<usize> = (0..users.len()).filter(|place| matched[*place].who.gained().is_some()).collect();
+        order.sort_by_key(|place| (!users[*place].origin.is_live(), users[*place].returning.is_none(), *place));
+        let mut given: HashMap<MemberId, bool> = HashMap::new();
+        for place in order {
+            let subject = &users[place];
+            // Who came too late for the member of its external id may still be somebody by address.
+            let by_email =
+                || subject.record.as_ref().map_or(Match::Nobody, |record| self.match_by_email(subject, record));
+            let first = matched[place].who;
+            let second = if subject.returning.is_some() { by_email() } else { first };
+            let free = |who: &Match<'w>| who.gained().is_none_or(|member| !given.contains_key(&member.id));
+            let who = [first, second].into_iter().find(free).unwrap_or(Match::Disputed(Dispute::EmailTaken));
+            if let Some(member) = who.gained() {
+                given.insert(member.id, subject.origin.is_live());
+            }
+            matched[place].who = who;
+        }
+        for (matched, user) in matched.iter_mut().zip(users) {
+            if let Match::Linked(member) = matched.who
+                && user.record.is_none()
+                && given.get(&member.id).is_some_and(|live| *live || !user.origin.is_live())
+            {
+                matched.who = Match::Nobody;
+            }
+        }
     }
 }
 
@@ -135,45 +178,82 @@ fn same_person(record: &PersonRecord, member: &MemberState) -> bool {
 
 /// Subjects whose wanted address cannot be theirs now.
 fn refused_claims(world: &World, matches: &[Matched<'_>]) -> Vec<usize> {
-    let mut claims = Vec::new();
-    for (subject, (user, matched)) in world.users.iter().zip(matches).enumerate() {
-        let claiming = match matched.who {
-            Match::New => true,
-            Match::Linked(member) | Match::Returning(member) => takes_updates(member),
-            Match::Nobody | Match::Adopted(_) | Match::Disputed(_) => false,
+    let claim = |(subject, (user, matched)): (usize, (&UserSubject, &Matched<'_>))| {
+        let record = user.record.as_ref()?;
+        let (key, mover) = claimed(record, matched.who)?;
+        let allowed = world.policy.auto_provision || world.approved.contains(&(user.id, "provision"));
+        let withheld = matches!(matched.who, Match::New) && !allowed;
+        let weight = match (user.origin.is_live(), withheld) {
+            (true, false) => Weight::Live,
+            (true, true) => Weight::Withheld,
+            (false, _) => Weight::Simulated,
         };
-        let Some(key) = user.record.as_ref().and_then(wanted_email).filter(|_| claiming) else { continue };
-        let mover = matched.who.mover();
-        if mover.is_none_or(|m| fold(&m.profile.email) != key || m.status == MemberStatus::Removed) {
-            claims.push(Claim { subject, key, mover: mover.map(|m| m.id) });
+        Some(Claim { subject, key, mover, weight })
+    };
+    let claims = world.users.iter().zip(matches).enumerate().filter_map(claim).collect();
+    refused(claims, &HashSet::new(), |email| world.holders.get(email).map(|holder| holder.id))
+}
+
+/// The folded address that somebody would get now and does not have yet, and who gives up another one by it.
+fn claimed(record: &PersonRecord, who: Match<'_>) -> Option<(String, Option<MemberId>)> {
+    match who {
+        Match::New => Some((fold(wanted_email(record, None)?), None)),
+        // A removed member holds no address; the former one has to be free to come back with.
+        Match::Linked(member) | Match::Returning(member) if member.status == MemberStatus::Removed => {
+            let wanted = wanted_email(record, Some(member)).filter(|_| takes_updates(member));
+            record.active.then(|| (fold(wanted.unwrap_or(&member.profile.email)), None))
         }
+        Match::Linked(member) | Match::Returning(member) if takes_updates(member) => {
+            let wanted = fold(wanted_email(record, Some(member))?);
+            (wanted != fold(&member.profile.email)).then_some((wanted, Some(member.id)))
+        }
+        _ => None,
     }
-    refused(claims, |email| world.holders.get(email).map(|holder| holder.id))
+}
+
+/// Whose claims go first: what is withheld or simulated takes nothing from what happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Weight {
+    Live,
+    Withheld,
+    Simulated,
 }
 
 /// A unique text (an address, a name) that a subject wants and does not have yet.
 pub(crate) struct Claim<Owner> {
-    /// The subject's place in its list; the earlier announced one wins a contested text.
+    /// The subject's place in its list; of one weight, the earlier announced one wins a contested text.
     pub(crate) subject: usize,
     pub(crate) key: String,
     /// Who gives up another text by this claim.
     pub(crate) mover: Option<Owner>,
+    pub(crate) weight: Weight,
 }
 
-/// The subjects whose text is held by somebody who does not let go of it, or was claimed by an earlier subject.
-/// All claims start as granted; refusing one may strand another, so it repeats until nothing changes: a swap and a
-/// longer cycle stay granted as a whole.
+/// The subjects whose text is held by somebody who does not let go of it, or was claimed by one that goes before.
+/// `vacating` let go of theirs whatever is claimed. All claims start as granted; refusing one may strand another, so it
+/// repeats until nothing changes: a swap and a longer cycle stay granted as a whole.
 pub(crate) fn refused<Owner: Copy + Eq + Hash>(
     mut claims: Vec<Claim<Owner>>,
+    vacating: &HashSet<Owner>,
     holder: impl Fn(&str) -> Option<Owner>,
 ) -> Vec<usize> {
+    claims.sort_by_key(|claim| (claim.weight, claim.subject));
     let mut refused = Vec::new();
     loop {
-        let leaving: HashSet<Owner> = claims.iter().filter_map(|claim| claim.mover).collect();
+        let mut leaving: HashMap<Owner, Weight> = HashMap::new();
+        for claim in &claims {
+            if let Some(owner) = claim.mover {
+                leaving.entry(owner).or_insert(claim.weight);
+            }
+        }
         let mut taken: HashSet<&str> = HashSet::new();
         let blocked = claims.iter().position(|claim| {
-            let free = holder(&claim.key).is_none_or(|owner| claim.mover == Some(owner) || leaving.contains(&owner));
-            !free || !taken.insert(&claim.key)
+            let let_go = |owner: Owner| {
+                claim.mover == Some(owner)
+                    || vacating.contains(&owner)
+                    || leaving.get(&owner).is_some_and(|weight| *weight <= claim.weight)
+            };
+            !holder(&claim.key).is_none_or(let_go) || !taken.insert(&claim.key)
         });
         match blocked {
             Some(index) => refused.push(claims.remove(index).subject),
@@ -187,6 +267,12 @@ pub(crate) fn takes_updates(member: &MemberState) -> bool {
     member.status != MemberStatus::Invited && member.suspended_from != Some(MemberStatus::Invited)
 }
 
-pub(crate) fn wanted_email(record: &PersonRecord) -> Option<String> {
-    record.email.as_deref().map(fold).filter(|email| !email.is_empty())
+/// The address a record asks for, as the source spells it. Entra's tombstone of a soft-deleted person is none: 32
+/// hexadecimal digits before the former name, said of somebody disabled or of the member who has that name now.
+pub(crate) fn wanted_email<'r>(record: &'r PersonRecord, member: Option<&MemberState>) -> Option<&'r str> {
+    let email = record.email.as_deref().filter(|email| !fold(email).is_empty())?;
+    let is_tombstone = strip_tombstone(email).is_some_and(|former| {
+        !record.active || member.is_some_and(|member| fold(&member.profile.email) == fold(former))
+    });
+    (!is_tombstone).then_some(email)
 }

@@ -4,7 +4,7 @@ use crate::directory::{Dispute, GroupState, GroupSubject, MembershipSubject, Ori
 use crate::email::fold;
 use crate::guard::Standing;
 use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId};
-use crate::matching::{Claim, Match, Matched, match_users, refused, takes_updates};
+use crate::matching::{Claim, Match, Matched, Weight, match_users, refused, takes_updates, wanted_email};
 use crate::policy::{OnDeleted, Onboarding, Policy};
 use crate::roster::{MemberState, MemberStatus, Profile, WaitingFor, text_enum};
 use serde::Serialize;
@@ -62,29 +62,77 @@ pub enum Subject {
 #[serde(rename_all = "snake_case", tag = "action")]
 pub enum Action {
     /// Makes a member. `Pending` exactly when `waiting_for` says for what.
-    Provision { profile: Profile, status: MemberStatus, waiting_for: Option<WaitingFor> },
+    Provision {
+        profile: Profile,
+        status: MemberStatus,
+        waiting_for: Option<WaitingFor>,
+    },
     /// Lets a source manage a member that exists already.
-    Adopt { member: MemberId, external_id: Option<String> },
+    Adopt {
+        member: MemberId,
+        external_id: Option<String>,
+    },
     /// Ties a returning person's new record to the member they had.
-    Relink { member: MemberId, external_id: Option<String> },
-    UpdateProfile { member: MemberId, before: Profile, after: Profile },
+    Relink {
+        member: MemberId,
+        external_id: Option<String>,
+    },
+    UpdateProfile {
+        member: MemberId,
+        before: Profile,
+        after: Profile,
+    },
     /// Ends access; `from` is what a restore brings back. Without `release_seat` the irreversible part waits.
-    Suspend { member: MemberId, from: MemberStatus, release_seat: bool },
+    Suspend {
+        member: MemberId,
+        from: MemberStatus,
+        release_seat: bool,
+    },
     /// Gives the seat of an already suspended member to whoever waits.
-    ReleaseSeat { member: MemberId },
-    Remove { member: MemberId, from: MemberStatus },
+    ReleaseSeat {
+        member: MemberId,
+    },
+    Remove {
+        member: MemberId,
+        from: MemberStatus,
+    },
     /// Gives back exactly what a suspension or removal took (PE4), or lets in who waited for a seat.
-    Restore { member: MemberId, from: MemberStatus, to: MemberStatus },
+    Restore {
+        member: MemberId,
+        from: MemberStatus,
+        to: MemberStatus,
+    },
     /// A suspended or removed member came back and no seat is free.
-    Waitlist { member: MemberId },
+    Waitlist {
+        member: MemberId,
+    },
     /// No longer wanted, so no longer waiting.
-    StopWaiting { member: MemberId },
-    CreateGroup { name: String },
-    AdoptGroup { group: SharingGroupId, name: String },
-    RenameGroup { group: SharingGroupId, before: String, after: String },
-    RemoveGroup { group: SharingGroupId },
-    AddToGroup { group: SharingGroupId, member: MemberId },
-    RemoveFromGroup { group: SharingGroupId, member: MemberId },
+    StopWaiting {
+        member: MemberId,
+    },
+    CreateGroup {
+        name: String,
+    },
+    AdoptGroup {
+        group: SharingGroupId,
+        name: String,
+    },
+    RenameGroup {
+        group: SharingGroupId,
+        before: String,
+        after: String,
+    },
+    RemoveGroup {
+        group: SharingGroupId,
+    },
+    AddToGroup {
+        group: SharingGroupId,
+        member: MemberId,
+    },
+    RemoveFromGroup {
+        group: SharingGroupId,
+        member: MemberId,
+    },
 }
 
 impl Action {
@@ -170,7 +218,12 @@ impl UserItems<'_> {
     }
 
     fn dispute(&mut self, dispute: Dispute) {
-        let about = self.subject.record.as_ref().and_then(|r| r.email.as_deref()).map(fold).unwrap_or_default();
+        let known = self.subject.member.as_ref().or(self.subject.returning.as_ref());
+        let wanted = self.subject.record.as_ref().and_then(|record| record.email.as_deref());
+        // Who comes back to a former invitation needs the address that went to.
+        let about =
+            known.filter(|member| !takes_updates(member)).map(|member| member.profile.email.as_str()).or(wanted);
+        let about = about.map(fold).unwrap_or_default();
         self.plan.disputed.push(Disputed { subject: Subject::DirectoryUser(self.subject.id), dispute, about });
     }
 }
@@ -185,14 +238,16 @@ fn plan_user(world: &World, subject: &UserSubject, matched: Matched<'_>, plan: &
             plan_present(&world.policy, member, record, matched.address_free, &mut items);
         }
         (Match::Returning(member), Some(record)) => {
+            let by_anchor = subject.returning.as_ref().is_some_and(|anchored| anchored.id == member.id);
+            let why = if by_anchor { Why::MatchedByExternalId } else { Why::MatchedByEmail };
             let external_id = record.external_id.clone();
-            items.push(Action::Relink { member: member.id, external_id }, Why::MatchedByExternalId);
-            plan_present(&world.policy, member, record, matched.address_free, &mut items);
+            items.push(Action::Relink { member: member.id, external_id }, why);
+            plan_present(&world.policy, &linked(member, record), record, matched.address_free, &mut items);
         }
         (Match::Adopted(member), Some(record)) => {
             let external_id = record.external_id.clone();
             items.push(Action::Adopt { member: member.id, external_id }, Why::MatchedByEmail);
-            plan_present(&world.policy, member, record, true, &mut items);
+            plan_present(&world.policy, &linked(member, record), record, true, &mut items);
         }
         (Match::New, Some(record)) if record.active => {
             items.push(provision(&world.policy, record), Why::NewInDirectory);
@@ -200,6 +255,13 @@ fn plan_user(world: &World, subject: &UserSubject, matched: Matched<'_>, plan: &
         (Match::Disputed(dispute), _) => items.dispute(dispute),
         _ => {}
     }
+}
+
+/// A member as the link to this record leaves it.
+fn linked(member: &MemberState, record: &PersonRecord) -> MemberState {
+    let mut linked = member.clone();
+    linked.profile.external_id = record.external_id.clone().or(linked.profile.external_id);
+    linked
 }
 
 fn provision(policy: &Policy, record: &PersonRecord) -> Action {
@@ -236,7 +298,13 @@ fn profile(record: &PersonRecord, email: &str) -> Profile {
 }
 
 /// A linked member whose record is still there.
-fn plan_present(policy: &Policy, member: &MemberState, record: &PersonRecord, address_free: bool, items: &mut UserItems<'_>) {
+fn plan_present(
+    policy: &Policy,
+    member: &MemberState,
+    record: &PersonRecord,
+    address_free: bool,
+    items: &mut UserItems<'_>,
+) {
     if !record.active {
         plan_leaving(member, Why::DisabledAtSource, items);
     } else if matches!(member.status, MemberStatus::Suspended | MemberStatus::Removed) {
@@ -246,10 +314,8 @@ fn plan_present(policy: &Policy, member: &MemberState, record: &PersonRecord, ad
     if !takes_updates(member) || (member.status == MemberStatus::Removed && !record.active) {
         return;
     }
-    let email = match &record.email {
-        Some(email) if address_free => email.as_str(),
-        _ => member.profile.email.as_str(),
-    };
+    let wanted = wanted_email(record, Some(member)).filter(|_| address_free);
+    let email = wanted.unwrap_or(&member.profile.email);
     if !address_free {
         items.dispute(Dispute::EmailTaken);
     }
@@ -302,12 +368,14 @@ fn admit_waiting(world: &World, plan: &mut Plan) {
 
 fn plan_groups(world: &World, plan: &mut Plan) {
     let refused = refused_names(world);
+    let granted = |place: &usize| !refused.contains(place);
+    let adopted = adopted_groups(world, (0..world.groups.len()).filter(granted));
     for (place, subject) in world.groups.iter().enumerate() {
         if refused.contains(&place) {
             let about = subject.name.as_deref().map(fold).unwrap_or_default();
             let subject = Subject::DirectoryGroup(subject.id);
             plan.disputed.push(Disputed { subject, dispute: Dispute::GroupNameTaken, about });
-        } else if let Some((action, why)) = group_action(world, subject) {
+        } else if let Some((action, why)) = group_action(world, subject, &adopted) {
             let origin = Some(subject.origin);
             plan.items.push(Item { subject: Subject::DirectoryGroup(subject.id), action, why, origin });
         }
@@ -322,11 +390,25 @@ fn refused_names(world: &World) -> HashSet<usize> {
         let own = subject.sharing_group.as_ref();
         let has_it = own.is_some_and(|group| fold(&group.name) == key);
         let mover = own.or_else(|| adoptable(world, &key)).map(|group| group.id);
+        let weight = if subject.origin.is_live() { Weight::Live } else { Weight::Simulated };
         if !has_it {
-            claims.push(Claim { subject: place, key, mover });
+            claims.push(Claim { subject: place, key, mover, weight });
         }
     }
-    refused(claims, |name| world.group_names.get(name).map(|group| group.id)).into_iter().collect()
+    let going = world.groups.iter().filter(|subject| subject.name.is_none() && subject.origin.is_live());
+    let going = going.filter_map(|subject| subject.sharing_group.as_ref()).map(|group| group.id).collect();
+    refused(claims, &going, |name| world.group_names.get(name).map(|group| group.id)).into_iter().collect()
+}
+
+/// Sharing groups that one of these subjects takes over, and whether that really happens.
+fn adopted_groups(world: &World, subjects: impl Iterator<Item = usize>) -> HashMap<SharingGroupId, bool> {
+    let mut adopted = HashMap::new();
+    for subject in subjects.map(|place| &world.groups[place]).filter(|subject| subject.sharing_group.is_none()) {
+        if let Some(group) = subject.name.as_deref().and_then(|name| adoptable(world, &fold(name))) {
+            *adopted.entry(group.id).or_default() |= subject.origin.is_live();
+        }
+    }
+    adopted
 }
 
 /// A sharing group that a source made and whose directory group is gone: the same name is the same group (DS5).
@@ -334,9 +416,15 @@ fn adoptable<'w>(world: &'w World, folded_name: &str) -> Option<&'w GroupState> 
     world.group_names.get(folded_name).filter(|group| group.directory_group.is_none() && group.managed_by.is_some())
 }
 
-fn group_action(world: &World, subject: &GroupSubject) -> Option<(Action, Why)> {
+fn group_action(
+    world: &World,
+    subject: &GroupSubject,
+    adopted: &HashMap<SharingGroupId, bool>,
+) -> Option<(Action, Why)> {
     match (&subject.name, &subject.sharing_group) {
         (None, None) => None,
+        // Deleted and made again: the new record has the group now.
+        (None, Some(group)) if adopted.get(&group.id).is_some_and(|live| *live || !subject.origin.is_live()) => None,
         (None, Some(group)) => Some((Action::RemoveGroup { group: group.id }, Why::DeletedAtSource)),
         (Some(name), Some(group)) if group.name == *name => None,
         (Some(name), Some(group)) => {

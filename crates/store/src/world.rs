@@ -250,7 +250,11 @@ impl TenantTx {
             let mut users = self.read_records(&wanted).await?;
             self.read_linked(&mut users, wanted.keys().copied()).await?;
             self.read_returning(&mut users).await?;
-            let emails = users.iter().filter_map(|user| user.record.as_ref()?.email.as_deref()).map(fold);
+            let asked = users.iter().filter_map(|user| user.record.as_ref()?.email.as_deref());
+            let known = users.iter().flat_map(|user| user.member.iter().chain(&user.returning));
+            // A removed member holds no address; whether the former one is free decides about coming back.
+            let former = known.filter(|m| m.status == MemberStatus::Removed).map(|m| m.profile.email.as_str());
+            let emails = asked.chain(former).map(fold);
             let emails: Vec<String> = emails.filter(|email| known_emails.insert(email.clone())).collect();
             world.users.append(&mut users);
             let holders = self.read_holders(&emails).await?;
@@ -496,9 +500,11 @@ impl TenantTx {
         if limit == 0 {
             return Ok(0);
         }
+        // Not those whom the source has disabled meanwhile: an invitation cannot be taken back.
         let sql = format!(
             "SELECT {MEMBER_COLUMNS} FROM members m WHERE m.tenant_id = $1 AND m.waiting_for = 'seat' \
-             ORDER BY m.directory_user_id LIMIT {limit}"
+             AND EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id AND u.id = m.directory_user_id \
+             AND u.active AND u.deleted_at IS NULL) ORDER BY m.directory_user_id LIMIT {limit}"
         );
         let rows: Vec<MemberRow> = self.tx.all(&sql, [self.tenant.0.into()]).await?;
         for row in rows {

@@ -2,18 +2,25 @@
 //! records in dispute about an address or a name that just became free.
 
 use super::roster::{NewLink, RosterChange};
-use crate::changes::Lane;
+use crate::changes::{Lane, Touched};
 use crate::error::StoreError;
 use crate::scope::TenantTx;
 use crate::sql::{Columns, TEXT, TextRow, Type, json_rows};
 use crate::world::Chunk;
+use sea_orm::FromQueryResult;
 use serde::Serialize;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 #[derive(Serialize)]
 struct LinkRow {
     id: Uuid,
     request_id: Option<Uuid>,
+}
+
+#[derive(FromQueryResult)]
+struct HeirRow {
+    subject_id: Uuid,
 }
 
 const LINKS: Columns = &[("id", Type::Uuid), ("request_id", Type::Uuid)];
@@ -38,6 +45,7 @@ impl TenantTx {
         self.touch_memberships(OF_USERS, &change.linked_users).await?;
         self.touch_memberships(OF_GROUPS, &change.linked_groups).await?;
         self.touch_disputed(&change.freed).await?;
+        self.touch_heirs(&change.orphaned, chunk).await?;
         if chunk.waiting_limit > 0 && change.let_in >= chunk.waiting_limit {
             self.look_at_waitlist_again().await?;
         }
@@ -76,5 +84,23 @@ impl TenantTx {
         );
         self.tx.exec(&sql, [json_rows(&rows)?, self.tenant.0.into(), self.clock.now().into()]).await?;
         Ok(())
+    }
+
+    /// Records that were refused the address of somebody whose own record is gone may be the same person. Those that this
+    /// very plan looked at know it.
+    async fn touch_heirs(&self, orphaned: &[String], chunk: &Chunk) -> Result<(), StoreError> {
+        if orphaned.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<TextRow<'_>> = orphaned.iter().map(|text| TextRow { text }).collect();
+        let sql = format!(
+            "SELECT d.subject_id FROM {} JOIN disputes d ON d.tenant_id = $2 AND d.about = r.text \
+             AND d.subject_kind = 'directory_user'",
+            self.tx.rows(TEXT)
+        );
+        let heirs: Vec<HeirRow> = self.tx.all(&sql, [json_rows(&rows)?, self.tenant.0.into()]).await?;
+        let looked_at: HashSet<Uuid> = chunk.world.users.iter().map(|user| user.id.0).collect();
+        let touched = heirs.into_iter().map(|heir| heir.subject_id).filter(|id| !looked_at.contains(id));
+        self.write_changes(None, Lane::Push, touched.map(|id| Touched::User(id.into()))).await
     }
 }

@@ -1,8 +1,8 @@
 //! Plays a verdict's items on the members and groups it names, in memory, and writes the outcome in bulk.
 
 use super::rows::{
-    GROUP_INSERT, GROUP_MEMBER, GroupChangeRow, GroupMemberRow, MEMBER_INSERT, MEMBER_UPDATE, MemberChangeRow, VacateRow,
-    source_of,
+    GROUP_INSERT, GROUP_MEMBER, GroupChangeRow, GroupMemberRow, MEMBER_INSERT, MEMBER_UPDATE, MemberChangeRow,
+    VacateRow, source_of,
 };
 use super::{actor_of, event, request_of};
 use crate::audit::{EventRow, NewEvent};
@@ -37,6 +37,7 @@ pub(super) struct RosterChange<'t> {
     groups: Vec<GroupChangeRow>,
     renamed: Vec<GroupChangeRow>,
     removed_groups: Vec<Uuid>,
+    group_names: HashMap<SharingGroupId, String>,
     added: Vec<GroupMemberRow>,
     left: Vec<GroupMemberRow>,
     events: Vec<EventRow>,
@@ -44,6 +45,8 @@ pub(super) struct RosterChange<'t> {
     pub(super) linked_groups: Vec<NewLink>,
     /// Addresses and names that somebody in dispute may have now.
     pub(super) freed: Vec<String>,
+    /// Addresses of members whose record is gone: somebody who was refused one may be the same person.
+    pub(super) orphaned: Vec<String>,
     pub(super) seats_used: i64,
     pub(super) managed: i64,
     pub(super) let_in: usize,
@@ -53,6 +56,8 @@ impl<'t> RosterChange<'t> {
     pub(super) fn new(tx: &'t TenantTx, world: &World, verdict: &Verdict) -> Self {
         let touched = world.users.iter().flat_map(|user| user.member.iter().chain(&user.returning));
         let known = world.holders.values().chain(touched).chain(world.waiting.iter().map(|(_, member)| member));
+        let gone = world.users.iter().filter(|user| user.record.is_none()).filter_map(|user| user.member.as_ref());
+        let groups = world.groups.iter().filter_map(|group| group.sharing_group.as_ref());
         Self {
             tx,
             now: tx.clock.now(),
@@ -63,12 +68,14 @@ impl<'t> RosterChange<'t> {
             groups: Vec::new(),
             renamed: Vec::new(),
             removed_groups: Vec::new(),
+            group_names: groups.map(|group| (group.id, fold(&group.name))).collect(),
             added: Vec::new(),
             left: Vec::new(),
             events: Vec::new(),
             linked_users: Vec::new(),
             linked_groups: Vec::new(),
             freed: Vec::new(),
+            orphaned: gone.map(|member| fold(&member.profile.email)).collect(),
             seats_used: i64::from(world.standing.seats_used),
             managed: i64::from(world.standing.managed),
             let_in: 0,
@@ -100,6 +107,7 @@ impl<'t> RosterChange<'t> {
             Action::RenameGroup { group, before, after } => self.rename_group(item, *group, before, after),
             Action::RemoveGroup { group } => {
                 self.removed_groups.push(group.0);
+                self.freed.extend(self.group_names.get(group).cloned());
                 event(AuditKind::GroupRemoved, "sharing_group", group.0, json!({ "why": item.why }))
             }
             Action::AddToGroup { group, member } => self.join(*group, *member, true),
@@ -111,7 +119,9 @@ impl<'t> RosterChange<'t> {
 
     fn member(&mut self, id: MemberId) -> Result<&mut MemberState, StoreError> {
         self.changed.insert(id);
-        self.members.get_mut(&id).ok_or_else(|| StoreError::Database(format!("the plan names {id} without having read it")))
+        self.members
+            .get_mut(&id)
+            .ok_or_else(|| StoreError::Database(format!("the plan names {id} without having read it")))
     }
 
     fn provision(
@@ -298,7 +308,11 @@ impl<'t> RosterChange<'t> {
     fn join(&mut self, group: SharingGroupId, member: MemberId, joins: bool) -> NewEvent {
         let row = GroupMemberRow { tenant_id: self.tx.tenant.0, group_id: group.0, member_id: member.0 };
         let kind = if joins { AuditKind::GroupMemberAdded } else { AuditKind::GroupMemberRemoved };
-        if joins { self.added.push(row) } else { self.left.push(row) }
+        if joins {
+            self.added.push(row)
+        } else {
+            self.left.push(row)
+        }
         event(kind, "sharing_group", group.0, json!({ "member_id": member }))
     }
 

@@ -1,0 +1,292 @@
+//! A hub in memory: a directory, a roster, and the changes between them. It reads worlds as `rollcall-store` reads them
+//! (`world.rs`) and plays verdicts as it plays them (`apply/roster.rs`, `apply/follow.rs`), so that a history of a
+//! thousand runs takes milliseconds.
+
+mod apply;
+mod read;
+
+use rollcall_core::directory::{Dispute, PersonRecord, SourceMode};
+use rollcall_core::guard::{HoldReason, Verdict, review};
+use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId, SourceId};
+use rollcall_core::plan::{Item, Subject, World, plan};
+use rollcall_core::policy::{Onboarding, Policy};
+use rollcall_core::roster::{MemberState, MemberStatus, Profile, Role};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use uuid::Uuid;
+
+/// What a change mark names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Touch {
+    User(DirectoryUserId),
+    Group(DirectoryGroupId),
+    Membership(DirectoryGroupId, DirectoryUserId),
+    Tenant,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct DirectoryUser {
+    pub(crate) source: SourceId,
+    pub(crate) record: Option<PersonRecord>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct DirectoryGroup {
+    pub(crate) source: SourceId,
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SharingGroup {
+    pub(crate) name: String,
+    pub(crate) managed_by: Option<SourceId>,
+    pub(crate) directory_group: Option<DirectoryGroupId>,
+    pub(crate) removed: bool,
+}
+
+/// What one run did.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) applied: Vec<Item>,
+    pub(crate) withheld: Vec<(Item, HoldReason)>,
+}
+
+impl Outcome {
+    pub(crate) fn reasons(&self) -> Vec<HoldReason> {
+        self.withheld.iter().map(|(_, reason)| *reason).collect()
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hub {
+    pub(crate) policy: Policy,
+    pub(crate) seats: u32,
+    pub(crate) modes: BTreeMap<SourceId, SourceMode>,
+    pub(crate) users: BTreeMap<DirectoryUserId, DirectoryUser>,
+    pub(crate) groups: BTreeMap<DirectoryGroupId, DirectoryGroup>,
+    pub(crate) memberships: BTreeSet<(DirectoryGroupId, DirectoryUserId)>,
+    pub(crate) members: BTreeMap<MemberId, MemberState>,
+    pub(crate) sharing_groups: BTreeMap<SharingGroupId, SharingGroup>,
+    pub(crate) group_members: BTreeSet<(SharingGroupId, MemberId)>,
+    pub(crate) disputes: BTreeMap<Subject, (Dispute, String)>,
+    pub(crate) changes: VecDeque<Touch>,
+    /// The counts that the lease holder keeps; never counted over the tenant.
+    pub(crate) seats_used: i64,
+    pub(crate) managed: i64,
+    pub(crate) removals_in_window: u32,
+    ids: u128,
+}
+
+/// The one source of most cases.
+pub(crate) fn scim() -> SourceId {
+    Uuid::from_u128(1).into()
+}
+
+/// A record with an address, and the address' first letters as its external id; see [`PersonRecordExt`] for the rest.
+pub(crate) fn record(email: &str) -> PersonRecord {
+    PersonRecord {
+        email: Some(email.to_owned()),
+        external_id: None,
+        display_name: None,
+        given_name: None,
+        family_name: None,
+        active: true,
+    }
+}
+
+/// Variations of a record, to be chained.
+pub(crate) trait Vary {
+    fn anchored(self, external_id: &str) -> Self;
+    fn named(self, display_name: &str) -> Self;
+    fn disabled(self) -> Self;
+}
+
+impl Vary for PersonRecord {
+    fn anchored(self, external_id: &str) -> Self {
+        Self { external_id: Some(external_id.to_owned()), ..self }
+    }
+
+    fn named(self, display_name: &str) -> Self {
+        Self { display_name: Some(display_name.to_owned()), ..self }
+    }
+
+    fn disabled(self) -> Self {
+        Self { active: false, ..self }
+    }
+}
+
+impl Hub {
+    /// A tenant whose members are active at once: no case has to accept invitations first.
+    pub(crate) fn new() -> Self {
+        let policy = Policy { onboarding: Onboarding::Federated, ..Policy::default() };
+        Self { policy, seats: 1_000, modes: BTreeMap::from([(scim(), SourceMode::Live)]), ..Self::default() }
+    }
+
+    pub(crate) fn new_id<T: From<Uuid>>(&mut self) -> T {
+        self.ids += 1;
+        T::from(Uuid::from_u128(0x1000 + self.ids))
+    }
+
+    /// A member made by hand.
+    pub(crate) fn unmanaged(&mut self, email: &str, role: Role) -> MemberId {
+        let id = self.new_id();
+        self.seats_used += 1;
+        let member = MemberState {
+            id,
+            profile: Profile { email: email.to_owned(), ..Profile::default() },
+            status: MemberStatus::Active,
+            role,
+            billing_contact: false,
+            managed_by: None,
+            directory_user: None,
+            suspended_from: None,
+            waiting_for: None,
+            seated: true,
+            held: false,
+        };
+        self.members.insert(id, member);
+        id
+    }
+
+    pub(crate) fn create_user(&mut self, record: PersonRecord) -> DirectoryUserId {
+        self.create_user_of(scim(), record)
+    }
+
+    pub(crate) fn create_user_of(&mut self, source: SourceId, record: PersonRecord) -> DirectoryUserId {
+        let id = self.new_id();
+        self.users.insert(id, DirectoryUser { source, record: Some(record) });
+        self.changes.push_back(Touch::User(id));
+        id
+    }
+
+    /// Replaces a live record; a deleted one stays deleted.
+    pub(crate) fn set_user(&mut self, id: DirectoryUserId, record: PersonRecord) {
+        let Some(user) = self.users.get_mut(&id).filter(|user| user.record.is_some()) else { return };
+        user.record = Some(record);
+        self.changes.push_back(Touch::User(id));
+    }
+
+    pub(crate) fn edit_user(&mut self, id: DirectoryUserId, edit: impl FnOnce(&mut PersonRecord)) {
+        let Some(mut record) = self.users[&id].record.clone() else { return };
+        edit(&mut record);
+        self.set_user(id, record);
+    }
+
+    pub(crate) fn delete_user(&mut self, id: DirectoryUserId) {
+        let Some(user) = self.users.get_mut(&id).filter(|user| user.record.is_some()) else { return };
+        user.record = None;
+        self.memberships.retain(|(_, user)| *user != id);
+        self.changes.push_back(Touch::User(id));
+    }
+
+    pub(crate) fn create_group(&mut self, name: &str) -> DirectoryGroupId {
+        self.create_group_of(scim(), name)
+    }
+
+    pub(crate) fn create_group_of(&mut self, source: SourceId, name: &str) -> DirectoryGroupId {
+        let id = self.new_id();
+        self.groups.insert(id, DirectoryGroup { source, name: Some(name.to_owned()) });
+        self.changes.push_back(Touch::Group(id));
+        id
+    }
+
+    pub(crate) fn rename_group(&mut self, id: DirectoryGroupId, name: &str) {
+        let Some(group) = self.groups.get_mut(&id).filter(|group| group.name.is_some()) else { return };
+        group.name = Some(name.to_owned());
+        self.changes.push_back(Touch::Group(id));
+    }
+
+    pub(crate) fn delete_group(&mut self, id: DirectoryGroupId) {
+        let Some(group) = self.groups.get_mut(&id).filter(|group| group.name.is_some()) else { return };
+        group.name = None;
+        self.memberships.retain(|(group, _)| *group != id);
+        self.changes.push_back(Touch::Group(id));
+    }
+
+    /// Makes somebody a member of a group at the source, or no longer.
+    pub(crate) fn set_membership(&mut self, group: DirectoryGroupId, user: DirectoryUserId, inside: bool) {
+        let live = self.users[&user].record.is_some() && self.groups[&group].name.is_some();
+        if !live {
+            return;
+        }
+        let changed =
+            if inside { self.memberships.insert((group, user)) } else { self.memberships.remove(&(group, user)) };
+        if changed {
+            self.changes.push_back(Touch::Membership(group, user));
+        }
+    }
+
+    pub(crate) fn set_seats(&mut self, seats: u32) {
+        self.seats = seats;
+        self.changes.push_back(Touch::Tenant);
+    }
+
+    /// The product says that an invited person accepted.
+    pub(crate) fn accept(&mut self, id: MemberId) {
+        let Some(member) = self.members.get_mut(&id).filter(|m| m.status == MemberStatus::Invited) else { return };
+        member.status = MemberStatus::Active;
+        if let Some(user) = member.directory_user {
+            self.changes.push_back(Touch::User(user));
+        }
+    }
+
+    /// One run over these subjects.
+    pub(crate) fn reconcile(&mut self, touched: &[Touch]) -> Outcome {
+        let (world, waiting_limit) = self.read(touched);
+        let mut plan = plan(&world);
+        let disputed = std::mem::take(&mut plan.disputed);
+        let verdict: Verdict = review(plan, &world);
+        let outcome = Outcome { applied: verdict.apply.clone(), withheld: verdict.withheld.clone() };
+        self.apply(&world, disputed, verdict, waiting_limit);
+        self.check();
+        outcome
+    }
+
+    /// Runs over all changes at once, then over what they caused, until nothing is left.
+    pub(crate) fn settle(&mut self) -> Outcome {
+        self.settle_in_chunks(&mut |waiting| waiting)
+    }
+
+    /// Runs until nothing is left, in chunks whose size is asked for with the number of waiting changes.
+    pub(crate) fn settle_in_chunks(&mut self, size: &mut dyn FnMut(usize) -> usize) -> Outcome {
+        let mut all = Outcome { applied: Vec::new(), withheld: Vec::new() };
+        for _ in 0..10_000 {
+            if self.changes.is_empty() {
+                return all;
+            }
+            let size = size(self.changes.len()).clamp(1, self.changes.len());
+            let touched: Vec<Touch> = self.changes.drain(..size).collect();
+            let mut outcome = self.reconcile(&touched);
+            all.applied.append(&mut outcome.applied);
+            all.withheld.append(&mut outcome.withheld);
+        }
+        panic!("the hub does not come to rest: {:?}", self.changes);
+    }
+
+    /// Marks everything there is as touched.
+    pub(crate) fn touch_everything(&mut self) {
+        self.changes.extend(self.users.keys().map(|id| Touch::User(*id)));
+        self.changes.extend(self.groups.keys().map(|id| Touch::Group(*id)));
+        let of_roster: Vec<Touch> = self.group_members.iter().filter_map(|pair| self.membership_of(*pair)).collect();
+        self.changes.extend(self.memberships.iter().map(|(group, user)| Touch::Membership(*group, *user)));
+        self.changes.extend(of_roster);
+        self.changes.push_back(Touch::Tenant);
+    }
+
+    fn membership_of(&self, (group, member): (SharingGroupId, MemberId)) -> Option<Touch> {
+        let user = self.members[&member].directory_user?;
+        Some(Touch::Membership(self.sharing_groups[&group].directory_group?, user))
+    }
+
+    /// The member a record is linked to.
+    pub(crate) fn member_of(&self, user: DirectoryUserId) -> Option<&MemberState> {
+        self.members.values().find(|member| member.directory_user == Some(user))
+    }
+
+    pub(crate) fn dispute_of(&self, user: DirectoryUserId) -> Option<Dispute> {
+        self.disputes.get(&Subject::DirectoryUser(user)).map(|(dispute, _)| *dispute)
+    }
+
+    pub(crate) fn world(&self, touched: &[Touch]) -> World {
+        self.read(touched).0
+    }
+}
