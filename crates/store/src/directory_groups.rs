@@ -220,10 +220,11 @@ impl TenantTx {
 
     /// Fills in the members of all these groups with one query.
     async fn read_members(&self, groups: &mut [DirectoryGroup]) -> Result<(), StoreError> {
+        let join = self.tx.join();
         let sql = format!(
             "SELECT m.group_id, m.user_id, coalesce(u.display_name, u.user_name) AS display FROM {} \
-             JOIN directory_memberships m ON m.tenant_id = $2 AND m.group_id = r.id \
-             JOIN directory_users u ON u.tenant_id = m.tenant_id AND u.id = m.user_id \
+             {join} directory_memberships m ON m.tenant_id = $2 AND m.group_id = r.id \
+             {join} directory_users u ON u.tenant_id = m.tenant_id AND u.id = m.user_id \
              ORDER BY m.group_id, m.user_id",
             self.tx.rows(ID)
         );
@@ -288,9 +289,10 @@ impl TenantTx {
         }
         let rows = id_rows(users.iter().map(|user| user.0))?;
         // Ordered, so that two requests that add the same people never wait for each other in a circle.
+        let join = self.tx.join();
         let sql = format!(
             "INSERT INTO directory_memberships (tenant_id, group_id, user_id) \
-             SELECT u.tenant_id, $3, u.id FROM {} JOIN directory_users u ON u.tenant_id = $2 AND u.id = r.id \
+             SELECT u.tenant_id, $3, u.id FROM {} {join} directory_users u ON u.tenant_id = $2 AND u.id = r.id \
              AND u.source_id = $4 AND u.deleted_at IS NULL WHERE true ORDER BY u.id \
              ON CONFLICT (tenant_id, group_id, user_id) DO NOTHING RETURNING user_id",
             self.tx.rows(ID)
@@ -327,8 +329,9 @@ impl TenantTx {
         users: &[DirectoryUserId],
         rows: Value,
     ) -> Result<(), StoreError> {
+        let join = self.tx.join();
         let sql = format!(
-            "SELECT u.id AS user_id FROM {} JOIN directory_users u ON u.tenant_id = $2 AND u.id = r.id \
+            "SELECT u.id AS user_id FROM {} {join} directory_users u ON u.tenant_id = $2 AND u.id = r.id \
              AND u.source_id = $3 AND u.deleted_at IS NULL",
             self.tx.rows(ID)
         );

@@ -140,8 +140,10 @@ impl Store {
     pub async fn groups(&self, scope: &ApiScope, page: &PageRequest) -> Result<Page<SharingGroup>, StoreError> {
         let mut query = page.select("sharing_groups", scope.tenant());
         query.columns(["id", "name", "managed_by", "directory_group_id", "created_at", "modified_at"]);
-        let counted = "(SELECT count(*) FROM sharing_group_members gm WHERE gm.tenant_id = sharing_groups.tenant_id \
-                       AND gm.group_id = sharing_groups.id)";
+        // Who was removed is in no group; the rows stay for a return (PE4).
+        let counted = "(SELECT count(*) FROM sharing_group_members gm JOIN members m \
+                       ON m.tenant_id = gm.tenant_id AND m.id = gm.member_id AND m.status <> 'removed' \
+                       WHERE gm.tenant_id = sharing_groups.tenant_id AND gm.group_id = sharing_groups.id)";
         query.expr_as(Expr::cust(counted), "members_count");
         query.and_where(Expr::col("removed_at").is_null());
         page.fetch(self.read(&scope.scope).await?, query, |group: &SharingGroup| group.id).await
@@ -167,7 +169,7 @@ impl Store {
             .and_where(Expr::col("group_id").eq(group.0))
             .and_where(Expr::col("member_id").equals(("members", "id")))
             .to_owned();
-        query.and_where(Expr::exists(inside));
+        query.and_where(Expr::exists(inside)).and_where(Expr::col("status").ne("removed"));
         page.fetch(tx, query, |member: &Member| member.id).await
     }
 

@@ -29,6 +29,12 @@ pub(crate) enum Type {
 pub(crate) type Columns = &'static [(&'static str, Type)];
 
 impl Tx {
+    /// How a table joins the rows of a parameter: those few come first and the table is entered by its index. Postgres sees
+    /// that by itself; SQLite keeps statistics of nothing here, and has this order as the meaning of CROSS JOIN.
+    pub(crate) fn join(&self) -> &'static str {
+        if self.is_postgres() { "JOIN" } else { "CROSS JOIN" }
+    }
+
     /// `(SELECT …) AS r`: the rows of the JSON parameter `$1` as a relation.
     pub(crate) fn rows(&self, columns: Columns) -> String {
         let read = |(name, kind): &(&str, Type)| match (self.is_postgres(), kind) {

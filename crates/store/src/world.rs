@@ -33,7 +33,8 @@ pub struct Chunk {
     /// How many changes it answers for.
     pub changes: usize,
     pub(crate) change_ids: Vec<Uuid>,
-    pub(crate) waiting_limit: usize,
+    /// More people wait for a seat than were read.
+    pub(crate) more_wait: bool,
     pub(crate) open_holds: Vec<OpenHold>,
 }
 
@@ -165,7 +166,7 @@ impl Store {
         tx.read_users(&mut world, touched.users).await?;
         tx.read_groups(&mut world, touched.groups).await?;
         tx.read_memberships(&mut world, touched.memberships).await?;
-        let waiting_limit = tx.read_waiting(&mut world).await?;
+        let more_wait = tx.read_waiting(&mut world).await?;
         let sql = "SELECT id, source_id, state, digest, held_reasons FROM runs \
                    WHERE tenant_id = $1 AND state IN ('held', 'approved')";
         let open_holds: Vec<OpenHold> = tx.tx.all(sql, [tx.tenant.0.into()]).await?;
@@ -173,7 +174,7 @@ impl Store {
             tx.read_approved(&mut world).await?;
         }
         let change_ids: Vec<Uuid> = changes.iter().map(|change| change.id).collect();
-        Ok(Some(Chunk { world, changes: change_ids.len(), change_ids, waiting_limit, open_holds }))
+        Ok(Some(Chunk { world, changes: change_ids.len(), change_ids, more_wait, open_holds }))
     }
 }
 
@@ -268,11 +269,12 @@ impl TenantTx {
     }
 
     async fn read_records(&self, wanted: &BTreeMap<Uuid, Option<Uuid>>) -> Result<Vec<UserSubject>, StoreError> {
+        let join = self.tx.join();
         let sql = format!(
             "SELECT u.id, u.source_id, s.mode, u.email, u.external_id, u.display_name, u.given_name, u.family_name, \
              u.active, u.deleted_at IS NOT NULL AS deleted FROM {} \
-             JOIN directory_users u ON u.tenant_id = $2 AND u.id = r.id \
-             JOIN sources s ON s.tenant_id = u.tenant_id AND s.id = u.source_id",
+             {join} directory_users u ON u.tenant_id = $2 AND u.id = r.id \
+             {join} sources s ON s.tenant_id = u.tenant_id AND s.id = u.source_id",
             self.tx.rows(ID)
         );
         let rows: Vec<UserRow> = self.tx.all(&sql, [id_rows(wanted.keys().copied())?, self.tenant.0.into()]).await?;
@@ -297,8 +299,9 @@ impl TenantTx {
     }
 
     async fn read_linked(&self, users: &mut [UserSubject], ids: impl Iterator<Item = Uuid>) -> Result<(), StoreError> {
+        let join = self.tx.join();
         let sql = format!(
-            "SELECT {MEMBER_COLUMNS} FROM {} JOIN members m ON m.tenant_id = $2 AND m.directory_user_id = r.id",
+            "SELECT {MEMBER_COLUMNS} FROM {} {join} members m ON m.tenant_id = $2 AND m.directory_user_id = r.id",
             self.tx.rows(ID)
         );
         let rows: Vec<MemberRow> = self.tx.all(&sql, [id_rows(ids)?, self.tenant.0.into()]).await?;
@@ -327,9 +330,10 @@ impl TenantTx {
         }
         let rows: Vec<AnchorRow<'_>> =
             anchors.iter().map(|(source_id, external_id)| AnchorRow { source_id: *source_id, external_id }).collect();
+        let join = self.tx.join();
         let sql = format!(
             "SELECT {MEMBER_COLUMNS} FROM {} \
-             JOIN members m ON m.tenant_id = $2 AND m.managed_by = r.source_id AND m.external_id = r.external_id \
+             {join} members m ON m.tenant_id = $2 AND m.managed_by = r.source_id AND m.external_id = r.external_id \
              WHERE NOT EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id \
              AND u.id = m.directory_user_id AND u.deleted_at IS NULL)",
             self.tx.rows(ANCHORS)
@@ -355,8 +359,9 @@ impl TenantTx {
             return Ok(Vec::new());
         }
         let rows: Vec<TextRow<'_>> = emails.iter().map(|text| TextRow { text }).collect();
+        let join = self.tx.join();
         let sql = format!(
-            "SELECT {MEMBER_COLUMNS} FROM {} JOIN members m ON m.tenant_id = $2 AND m.email_folded = r.text \
+            "SELECT {MEMBER_COLUMNS} FROM {} {join} members m ON m.tenant_id = $2 AND m.email_folded = r.text \
              AND m.status <> 'removed'",
             self.tx.rows(TEXT)
         );
@@ -390,10 +395,11 @@ impl TenantTx {
     }
 
     async fn read_group_records(&self, wanted: &BTreeMap<Uuid, Option<Uuid>>) -> Result<Vec<GroupSubject>, StoreError> {
+        let join = self.tx.join();
         let sql = format!(
             "SELECT g.id, g.source_id, s.mode, g.display_name, g.deleted_at IS NOT NULL AS deleted FROM {} \
-             JOIN directory_groups g ON g.tenant_id = $2 AND g.id = r.id \
-             JOIN sources s ON s.tenant_id = g.tenant_id AND s.id = g.source_id",
+             {join} directory_groups g ON g.tenant_id = $2 AND g.id = r.id \
+             {join} sources s ON s.tenant_id = g.tenant_id AND s.id = g.source_id",
             self.tx.rows(ID)
         );
         let rows: Vec<GroupRow> = self.tx.all(&sql, [id_rows(wanted.keys().copied())?, self.tenant.0.into()]).await?;
@@ -413,11 +419,12 @@ impl TenantTx {
         columns: Columns,
         rows: sea_orm::sea_query::Value,
     ) -> Result<Vec<(GroupState, Option<Uuid>)>, StoreError> {
+        let join = self.tx.join();
         let sql = format!(
             "SELECT g.id, g.name, g.managed_by, g.directory_group_id, \
              EXISTS (SELECT 1 FROM directory_groups d WHERE d.tenant_id = g.tenant_id AND d.id = g.directory_group_id \
              AND d.deleted_at IS NULL) AS live \
-             FROM {} JOIN sharing_groups g ON g.tenant_id = $2 AND {on} AND g.removed_at IS NULL",
+             FROM {} {join} sharing_groups g ON g.tenant_id = $2 AND {on} AND g.removed_at IS NULL",
             self.tx.rows(columns)
         );
         let rows: Vec<SharingGroupRow> = self.tx.all(&sql, [rows, self.tenant.0.into()]).await?;
@@ -448,13 +455,14 @@ impl TenantTx {
             request_id: *request_id,
         };
         let pairs: Vec<PairRow> = touched.iter().map(pair).collect();
+        let join = self.tx.join();
         let sql = format!(
             "SELECT d.source_id, s.mode, r.request_id, g.id AS group_id, m.id AS member_id, \
              dm.user_id IS NOT NULL AS desired, gm.member_id IS NOT NULL AS actual FROM {} \
-             JOIN directory_groups d ON d.tenant_id = $2 AND d.id = r.group_id AND d.deleted_at IS NULL \
-             JOIN sources s ON s.tenant_id = d.tenant_id AND s.id = d.source_id \
-             JOIN sharing_groups g ON g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.removed_at IS NULL \
-             JOIN members m ON m.tenant_id = d.tenant_id AND m.directory_user_id = r.user_id \
+             {join} directory_groups d ON d.tenant_id = $2 AND d.id = r.group_id AND d.deleted_at IS NULL \
+             {join} sources s ON s.tenant_id = d.tenant_id AND s.id = d.source_id \
+             {join} sharing_groups g ON g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.removed_at IS NULL \
+             {join} members m ON m.tenant_id = d.tenant_id AND m.directory_user_id = r.user_id \
              LEFT JOIN directory_memberships dm \
                ON dm.tenant_id = d.tenant_id AND dm.group_id = d.id AND dm.user_id = r.user_id \
              LEFT JOIN sharing_group_members gm \
@@ -488,17 +496,18 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Reads as many waiting people as this plan could let in, and returns that number.
-    async fn read_waiting(&self, world: &mut World) -> Result<usize, StoreError> {
+    /// Reads as many waiting people as this plan could let in, and says whether more of them wait.
+    async fn read_waiting(&self, world: &mut World) -> Result<bool, StoreError> {
+        // Each person who leaves may free a seat, or be one of those who wait and must be passed over.
         let leaving = |user: &&UserSubject| {
-            let seated = user.member.as_ref().is_some_and(|member| member.seated);
-            seated && !user.record.as_ref().is_some_and(|record| record.active)
+            let counts = user.member.as_ref().is_some_and(|member| member.seated || member.waiting_for.is_some());
+            counts && !user.record.as_ref().is_some_and(|record| record.active)
         };
         let released = world.users.iter().filter(leaving).count();
         let free = world.standing.seats_bought.saturating_sub(world.standing.seats_used);
         let limit = usize::try_from(free).unwrap_or(usize::MAX).saturating_add(released).min(500);
         if limit == 0 {
-            return Ok(0);
+            return Ok(false);
         }
         // Not those whom the source has disabled meanwhile: an invitation cannot be taken back.
         let sql = format!(
@@ -507,6 +516,7 @@ impl TenantTx {
              AND u.active AND u.deleted_at IS NULL) ORDER BY m.directory_user_id LIMIT {limit}"
         );
         let rows: Vec<MemberRow> = self.tx.all(&sql, [self.tenant.0.into()]).await?;
+        let more = rows.len() == limit;
         for row in rows {
             let member = row.into_state()?;
             let present = member.status != MemberStatus::Removed;
@@ -514,7 +524,7 @@ impl TenantTx {
                 world.waiting.push((user, member));
             }
         }
-        Ok(limit)
+        Ok(more)
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) async fn reject_run(request: HttpRequest, auth: AdminAuth, payload: w
 async fn decide_run(request: &HttpRequest, auth: AdminAuth, payload: web::Payload, decision: RunDecision) -> Answer {
     let AdminAuth(auth) = auth;
     let id = id_in_path(request, "run")?;
+    // Another tenant's run is no run, whatever the body says.
+    auth.admin.store.run(&auth.scope, id).await?;
     let seen: Seen = body(payload).await?;
     auth.admin.store.decide_run(&auth.scope, id, &seen.digest, decision).await?;
     auth.admin.wake(&auth.scope);

@@ -27,18 +27,18 @@ const LINKS: Columns = &[("id", Type::Uuid), ("request_id", Type::Uuid)];
 
 /// Memberships as the source has them, and as the roster still has them for a person or group that came back.
 const OF_USERS: &str = "SELECT dm.group_id, dm.user_id, r.request_id FROM {rows} \
-    JOIN directory_memberships dm ON dm.tenant_id = $2 AND dm.user_id = r.id \
+    {join} directory_memberships dm ON dm.tenant_id = $2 AND dm.user_id = r.id \
     UNION SELECT g.directory_group_id, r.id, r.request_id FROM {rows} \
-    JOIN members m ON m.tenant_id = $2 AND m.directory_user_id = r.id \
-    JOIN sharing_group_members gm ON gm.tenant_id = m.tenant_id AND gm.member_id = m.id \
-    JOIN sharing_groups g ON g.tenant_id = gm.tenant_id AND g.id = gm.group_id AND g.directory_group_id IS NOT NULL";
+    {join} members m ON m.tenant_id = $2 AND m.directory_user_id = r.id \
+    {join} sharing_group_members gm ON gm.tenant_id = m.tenant_id AND gm.member_id = m.id \
+    {join} sharing_groups g ON g.tenant_id = gm.tenant_id AND g.id = gm.group_id AND g.directory_group_id IS NOT NULL";
 
 const OF_GROUPS: &str = "SELECT dm.group_id, dm.user_id, r.request_id FROM {rows} \
-    JOIN directory_memberships dm ON dm.tenant_id = $2 AND dm.group_id = r.id \
+    {join} directory_memberships dm ON dm.tenant_id = $2 AND dm.group_id = r.id \
     UNION SELECT r.id, m.directory_user_id, r.request_id FROM {rows} \
-    JOIN sharing_groups g ON g.tenant_id = $2 AND g.directory_group_id = r.id \
-    JOIN sharing_group_members gm ON gm.tenant_id = g.tenant_id AND gm.group_id = g.id \
-    JOIN members m ON m.tenant_id = gm.tenant_id AND m.id = gm.member_id AND m.directory_user_id IS NOT NULL";
+    {join} sharing_groups g ON g.tenant_id = $2 AND g.directory_group_id = r.id \
+    {join} sharing_group_members gm ON gm.tenant_id = g.tenant_id AND gm.group_id = g.id \
+    {join} members m ON m.tenant_id = gm.tenant_id AND m.id = gm.member_id AND m.directory_user_id IS NOT NULL";
 
 impl TenantTx {
     pub(super) async fn follow_up(&self, change: &RosterChange<'_>, chunk: &Chunk) -> Result<(), StoreError> {
@@ -46,7 +46,8 @@ impl TenantTx {
         self.touch_memberships(OF_GROUPS, &change.linked_groups).await?;
         self.touch_disputed(&change.freed).await?;
         self.touch_heirs(&change.orphaned, chunk).await?;
-        if chunk.waiting_limit > 0 && change.let_in >= chunk.waiting_limit {
+        let seats_left = i64::from(chunk.world.standing.seats_bought) > change.seats_used;
+        if chunk.more_wait && seats_left {
             self.look_at_waitlist_again().await?;
         }
         Ok(())
@@ -57,7 +58,7 @@ impl TenantTx {
             return Ok(());
         }
         let rows: Vec<LinkRow> = links.iter().map(|link| LinkRow { id: link.id, request_id: link.request }).collect();
-        let memberships = memberships.replace("{rows}", &self.tx.rows(LINKS));
+        let memberships = memberships.replace("{rows}", &self.tx.rows(LINKS)).replace("{join}", self.tx.join());
         let sql = format!(
             "INSERT INTO directory_changes (tenant_id, id, lane, user_id, group_id, request_id, created_at) \
              SELECT $2, {}, {}, x.user_id, x.group_id, x.request_id, $3 FROM ({memberships}) AS x",
@@ -77,10 +78,11 @@ impl TenantTx {
             "INSERT INTO directory_changes (tenant_id, id, lane, user_id, group_id, created_at) SELECT $2, {}, {}, \
              CASE WHEN d.subject_kind = 'directory_user' THEN d.subject_id END, \
              CASE WHEN d.subject_kind = 'directory_group' THEN d.subject_id END, $3 \
-             FROM {} JOIN disputes d ON d.tenant_id = $2 AND d.about = r.text",
+             FROM {} {} disputes d ON d.tenant_id = $2 AND d.about = r.text",
             self.tx.random_id(),
             Lane::Push as i64,
-            self.tx.rows(TEXT)
+            self.tx.rows(TEXT),
+            self.tx.join()
         );
         self.tx.exec(&sql, [json_rows(&rows)?, self.tenant.0.into(), self.clock.now().into()]).await?;
         Ok(())

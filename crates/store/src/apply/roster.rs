@@ -49,7 +49,6 @@ pub(super) struct RosterChange<'t> {
     pub(super) orphaned: Vec<String>,
     pub(super) seats_used: i64,
     pub(super) managed: i64,
-    pub(super) let_in: usize,
 }
 
 impl<'t> RosterChange<'t> {
@@ -78,7 +77,6 @@ impl<'t> RosterChange<'t> {
             orphaned: gone.map(|member| fold(&member.profile.email)).collect(),
             seats_used: i64::from(world.standing.seats_used),
             managed: i64::from(world.standing.managed),
-            let_in: 0,
         }
     }
 
@@ -244,7 +242,6 @@ impl<'t> RosterChange<'t> {
         member.waiting_for = (to == MemberStatus::Pending).then_some(WaitingFor::Approval);
         self.seats_used += i64::from(takes_seat);
         self.managed += i64::from(from == MemberStatus::Removed);
-        self.let_in += usize::from(from == MemberStatus::Pending);
         let kind = match (from, to) {
             (MemberStatus::Pending, MemberStatus::Active) => AuditKind::MemberActivated,
             (MemberStatus::Pending, _) => AuditKind::MemberInvited,
