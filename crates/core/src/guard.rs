@@ -4,7 +4,7 @@
 use crate::ids::MemberId;
 use crate::plan::{Action, Item, Plan, Subject, World};
 use crate::policy::OverLimit;
-use crate::roster::{MemberState, MemberStatus, WaitingFor, text_enum};
+use crate::roster::{MemberState, MemberStatus, Role, WaitingFor, text_enum};
 use std::collections::{HashMap, HashSet};
 
 text_enum! {
@@ -64,13 +64,33 @@ pub struct Verdict {
 
 /// Splits a plan into what may happen now and what is withheld, with the reason.
 pub fn review(plan: Plan, world: &World) -> Verdict {
-    let mut review = Review::new(world);
-    let (claims, others): (Vec<Item>, Vec<Item>) = plan.items.into_iter().partition(claims_seat);
-    for item in others {
-        review.decide(item);
+    let members = known_members(world);
+    let mut back = coming_back(&plan.items, &members);
+    // Who comes back as an admin lets the last one go; whether there is a seat to come back to shows in the end.
+    while !back.is_empty() {
+        let verdict = Review::new(world, &members, &back).run(plan.items.clone());
+        let restored = coming_back(&verdict.apply, &members);
+        if back.is_subset(&restored) {
+            return verdict;
+        }
+        back.retain(|id| restored.contains(id));
     }
-    review.give_seats(claims);
-    review.verdict
+    Review::new(world, &members, &back).run(plan.items)
+}
+
+fn known_members(world: &World) -> HashMap<MemberId, &MemberState> {
+    let touched = world.users.iter().flat_map(|user| user.member.iter().chain(&user.returning));
+    let known = touched.chain(world.holders.values()).chain(world.waiting.iter().map(|(_, member)| member));
+    known.map(|member| (member.id, member)).collect()
+}
+
+/// Admins and billing contacts whom these items make active again.
+fn coming_back(items: &[Item], members: &HashMap<MemberId, &MemberState>) -> HashSet<MemberId> {
+    let restored = items.iter().filter(|item| !is_simulated(item)).filter_map(|item| match item.action {
+        Action::Restore { member, to: MemberStatus::Active, .. } => members.get(&member),
+        _ => None,
+    });
+    restored.filter(|member| member.role != Role::Member || member.billing_contact).map(|member| member.id).collect()
 }
 
 fn claims_seat(item: &Item) -> bool {
@@ -83,29 +103,59 @@ fn claims_seat(item: &Item) -> bool {
 
 struct Review<'w> {
     world: &'w World,
-    members: HashMap<MemberId, &'w MemberState>,
+    members: &'w HashMap<MemberId, &'w MemberState>,
     admins_left: usize,
     billing_contacts_left: usize,
+    /// Stays, where otherwise an admin and a billing contact would have to: one person is less than two.
+    keeper: Option<MemberId>,
     removals_left: u32,
     seats_free: i64,
     verdict: Verdict,
 }
 
 impl<'w> Review<'w> {
-    fn new(world: &'w World) -> Self {
+    fn new(world: &'w World, members: &'w HashMap<MemberId, &'w MemberState>, back: &HashSet<MemberId>) -> Self {
         let standing = &world.standing;
-        let touched = world.users.iter().flat_map(|user| user.member.iter().chain(&user.returning));
-        let known = touched.chain(world.holders.values()).chain(world.waiting.iter().map(|(_, member)| member));
         let allowed = world.policy.removal_limit.allowed(standing.managed);
+        let returning = || back.iter().filter_map(|id| members.get(id));
         Self {
             world,
-            members: known.map(|member| (member.id, member)).collect(),
-            admins_left: standing.active_admins.len(),
-            billing_contacts_left: standing.active_billing_contacts.len(),
+            members,
+            admins_left: standing.active_admins.len() + returning().filter(|m| m.role != Role::Member).count(),
+            billing_contacts_left: standing.active_billing_contacts.len()
+                + returning().filter(|m| m.billing_contact).count(),
+            keeper: None,
             removals_left: allowed.saturating_sub(standing.removals_in_window),
             seats_free: i64::from(standing.seats_bought) - i64::from(standing.seats_used),
             verdict: Verdict::default(),
         }
+    }
+
+    fn run(mut self, items: Vec<Item>) -> Verdict {
+        let (claims, others): (Vec<Item>, Vec<Item>) = items.into_iter().partition(claims_seat);
+        self.keeper = self.choose_keeper(&others);
+        for item in others {
+            self.decide(item);
+        }
+        self.give_seats(claims);
+        self.verdict
+    }
+
+    /// Somebody who is both, when all admins and all billing contacts would leave; the last one, because a limit that
+    /// is reached keeps the later ones anyway.
+    fn choose_keeper(&self, items: &[Item]) -> Option<MemberId> {
+        let leaving = || {
+            items.iter().filter(|item| !is_simulated(item)).filter_map(|item| match item.action {
+                Action::Suspend { member, .. } | Action::Remove { member, .. } => self.members.get(&member),
+                _ => None,
+            })
+        };
+        let admins = leaving().filter(|member| member.is_active_admin()).count();
+        let billing_contacts = leaving().filter(|member| member.is_active_billing_contact()).count();
+        if admins < self.admins_left || billing_contacts < self.billing_contacts_left {
+            return None;
+        }
+        leaving().filter(|m| m.is_active_admin() && m.is_active_billing_contact()).last().map(|member| member.id)
     }
 
     fn decide(&mut self, item: Item) {
@@ -132,9 +182,9 @@ impl<'w> Review<'w> {
         let Some(member) = self.members.get(&id).copied() else { return };
         let approved = self.is_approved(&item);
         if !self.world.policy.auto_deprovision && !approved {
-            return self.withhold(item, HoldReason::DeprovisioningOff);
+            return self.without_deprovisioning(item, member, from);
         }
-        if member.is_active_admin() && self.admins_left <= 1 {
+        if member.is_active_admin() && (self.admins_left <= 1 || self.keeper == Some(id)) {
             return self.withhold(item, HoldReason::LastAdmin);
         }
         if member.is_active_billing_contact() && self.billing_contacts_left <= 1 {
@@ -153,15 +203,24 @@ impl<'w> Review<'w> {
             self.billing_contacts_left -= usize::from(member.is_active_billing_contact());
         }
         if over_limit {
-            self.suspend_only(item, member, from);
+            self.suspend_only(item, member, from, HoldReason::RemovalOverLimit);
         } else {
             self.seats_free += i64::from(member.seated);
             self.verdict.apply.push(item);
         }
     }
 
+    /// The switch is about access. Who waits for a seat or an approval has none, and must not get it any more.
+    fn without_deprovisioning(&mut self, item: Item, member: &MemberState, from: MemberStatus) {
+        match (from, &item.action) {
+            (MemberStatus::Pending, Action::Suspend { .. }) => self.verdict.apply.push(item),
+            (MemberStatus::Pending, _) => self.suspend_only(item, member, from, HoldReason::DeprovisioningOff),
+            _ => self.withhold(item, HoldReason::DeprovisioningOff),
+        }
+    }
+
     /// Ends access at once and withholds what could not be taken back: the seat, and the removal itself.
-    fn suspend_only(&mut self, item: Item, member: &MemberState, from: MemberStatus) {
+    fn suspend_only(&mut self, item: Item, member: &MemberState, from: MemberStatus, reason: HoldReason) {
         let id = member.id;
         let rest = match item.action {
             Action::Remove { .. } => Action::Remove { member: id, from: MemberStatus::Suspended },
@@ -171,7 +230,7 @@ impl<'w> Review<'w> {
             let action = Action::Suspend { member: id, from, release_seat: false };
             self.verdict.apply.push(Item { action, ..item.clone() });
         }
-        self.withhold(Item { action: rest, ..item }, HoldReason::RemovalOverLimit);
+        self.withhold(Item { action: rest, ..item }, reason);
     }
 
     /// Gives the free seats to the people in the order the directory announced them; the rest wait.

@@ -8,7 +8,7 @@ mod read;
 use rollcall_core::directory::{Dispute, PersonRecord, SourceMode};
 use rollcall_core::guard::{HoldReason, Verdict, review};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId, SourceId};
-use rollcall_core::plan::{Item, Subject, World, plan};
+use rollcall_core::plan::{Item, Subject, plan};
 use rollcall_core::policy::{Onboarding, Policy};
 use rollcall_core::roster::{MemberState, MemberStatus, Profile, Role};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -81,7 +81,7 @@ pub(crate) fn scim() -> SourceId {
     Uuid::from_u128(1).into()
 }
 
-/// A record with an address, and the address' first letters as its external id; see [`PersonRecordExt`] for the rest.
+/// An active person of whom the source says an address and nothing else.
 pub(crate) fn record(email: &str) -> PersonRecord {
     PersonRecord {
         email: Some(email.to_owned()),
@@ -97,7 +97,6 @@ pub(crate) fn record(email: &str) -> PersonRecord {
 pub(crate) trait Vary {
     fn anchored(self, external_id: &str) -> Self;
     fn named(self, display_name: &str) -> Self;
-    fn disabled(self) -> Self;
 }
 
 impl Vary for PersonRecord {
@@ -107,10 +106,6 @@ impl Vary for PersonRecord {
 
     fn named(self, display_name: &str) -> Self {
         Self { display_name: Some(display_name.to_owned()), ..self }
-    }
-
-    fn disabled(self) -> Self {
-        Self { active: false, ..self }
     }
 }
 
@@ -280,13 +275,5 @@ impl Hub {
     /// The member a record is linked to.
     pub(crate) fn member_of(&self, user: DirectoryUserId) -> Option<&MemberState> {
         self.members.values().find(|member| member.directory_user == Some(user))
-    }
-
-    pub(crate) fn dispute_of(&self, user: DirectoryUserId) -> Option<Dispute> {
-        self.disputes.get(&Subject::DirectoryUser(user)).map(|(dispute, _)| *dispute)
-    }
-
-    pub(crate) fn world(&self, touched: &[Touch]) -> World {
-        self.read(touched).0
     }
 }
