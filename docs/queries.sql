@@ -1,9 +1,13 @@
--- Plans of the hot queries on a tenant of 100,000 users. Fills what it needs, prints the plans, rolls everything back.
+-- Plans of the hot queries on a tenant of 100,000 users among 1,000 tenants, in a database of its own (PostgreSQL 15 or later):
 --
---   rollcall migrate && psql "$DATABASE_URL" -qXAt -f docs/queries.sql           (PostgreSQL 15 or later)
+--   createdb queries && export DATABASE_URL=postgres://…/queries && rollcall migrate
+--   psql "$DATABASE_URL" -qXAt -f docs/queries.sql; dropdb queries
 --
--- The login is the one that migrated. Statements are prepared and planned generically (`force_generic_plan`): a plan
--- that holds whatever the parameters are. With `-v mode=force_custom_plan` the same with the parameters known.
+-- The login is the one that migrated. The first run fills the database. Statements are prepared and planned generically
+-- (`force_generic_plan`): a plan that holds whatever the parameters are, and what Postgres comes to after a few executions
+-- on a connection.
+-- -v mode=force_custom_plan    the same with the parameters known
+-- -v tuned=1                   sets the statistics that docs/queries.md recommends, and keeps them
 \set ON_ERROR_STOP on
 \if :{?mode}
 \else
@@ -11,15 +15,16 @@
 \endif
 \set tenant '''01900000-0000-7000-8000-000000000001'''
 \set source '''01900000-0000-7000-9000-000000000001'''
-BEGIN;
-SET LOCAL ROLE rollcall_system;
-
--- 1,000 tenants; the first has 100,000 users, each other one has 100.
 CREATE FUNCTION pg_temp.id(kind text, n bigint) RETURNS uuid IMMUTABLE LANGUAGE sql
   RETURN ('01900000-0000-7000-' || kind || '-' || lpad(to_hex(n), 12, '0'))::uuid;
 CREATE FUNCTION pg_temp.tenant_of(n bigint) RETURNS bigint IMMUTABLE LANGUAGE sql
   RETURN CASE WHEN n <= 100000 THEN 1 ELSE 2 + (n - 100001) / 100 END;
+SET ROLE rollcall_system;
+SELECT NOT EXISTS (SELECT FROM tenants) AS empty \gset
+\if :empty
+BEGIN;
 
+-- 1,000 tenants; the first has 100,000 users, each other one has 100.
 INSERT INTO tenants (id, slug, name, seats, policy, created_at)
   SELECT pg_temp.id('8000', t), 'queries-' || t, 'Queries', 150000, '{}', now() FROM generate_series(1, 1000) t;
 INSERT INTO tenant_leases (tenant_id) SELECT pg_temp.id('8000', t) FROM generate_series(1, 1000) t;
@@ -57,10 +62,23 @@ INSERT INTO directory_changes (tenant_id, id, lane, created_at)
 INSERT INTO audit_events (tenant_id, id, at, kind, actor, subject_kind, subject_id)
   SELECT :tenant, pg_temp.id('e000', n), now(), 'member.invited', 'system', 'member', pg_temp.id('b000', n) FROM generate_series(1, 100000) n;
 
+COMMIT;
+\endif
 RESET ROLE;
-ANALYZE tenants, tenant_leases, sources, credentials, directory_users, members, directory_groups, directory_memberships,
+\if :{?tuned}
+  ALTER TABLE directory_users ALTER tenant_id SET (n_distinct = 4), ALTER source_id SET (n_distinct = 4);
+  ALTER TABLE directory_groups ALTER tenant_id SET (n_distinct = 4), ALTER source_id SET (n_distinct = 4);
+  ALTER TABLE members ALTER tenant_id SET (n_distinct = 4), ALTER managed_by SET (n_distinct = 4);
+  ALTER TABLE directory_memberships ALTER tenant_id SET (n_distinct = 4);
+  ALTER TABLE sharing_group_members ALTER tenant_id SET (n_distinct = 4);
+  ALTER TABLE directory_changes ALTER tenant_id SET (n_distinct = 4);
+  ALTER TABLE run_items ALTER tenant_id SET (n_distinct = 4);
+  ALTER TABLE audit_events ALTER tenant_id SET (n_distinct = 4);
+\endif
+VACUUM (ANALYZE) tenants, tenant_leases, sources, credentials, directory_users, members, directory_groups, directory_memberships,
   directory_changes, audit_events;
-SELECT set_config('plan_cache_mode', :'mode', true) \g /dev/null
+SELECT set_config('plan_cache_mode', :'mode', false) \g /dev/null
+BEGIN;
 \set explain 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS) EXECUTE'
 
 -- As `Tx::begin` opens a transaction across tenants.
@@ -88,17 +106,24 @@ PREPARE user_by_id(uuid, uuid, uuid) AS SELECT u.id, u.attributes, u.version, u.
   FROM directory_users u WHERE u.tenant_id = $1 AND u.id = $2 AND u.source_id = $3 AND u.deleted_at IS NULL;
 :explain user_by_id(:tenant, pg_temp.id('a000', 777), :source);
 
-\echo == userName eq (ListRequest::fetch: the count; the page has the same condition)
+\echo == userName eq (ListRequest::fetch: the count)
 PREPARE by_user_name(uuid, uuid, text) AS SELECT count(*) AS total FROM directory_users u
   WHERE u.tenant_id = $1 AND u.source_id = $2 AND u.deleted_at IS NULL AND (u.user_name_folded = $3);
 :explain by_user_name(:tenant, :source, 'person777@example.test');
 
-\echo == externalId eq
-PREPARE by_external_id(uuid, uuid, text) AS SELECT count(*) AS total FROM directory_users u
-  WHERE u.tenant_id = $1 AND u.source_id = $2 AND u.deleted_at IS NULL AND (u.external_id = $3);
-:explain by_external_id(:tenant, :source, 'x777');
+\echo == userName eq (ListRequest::fetch: the page)
+PREPARE user_name_page(uuid, uuid, text) AS SELECT u.id, u.attributes, u.version, u.created_at, u.modified_at, NULL::json AS groups
+  FROM directory_users u WHERE u.tenant_id = $1 AND u.source_id = $2 AND u.deleted_at IS NULL AND (u.user_name_folded = $3)
+  ORDER BY u.id LIMIT 100 OFFSET 0;
+:explain user_name_page(:tenant, :source, 'person777@example.test');
 
-\echo == emails[type eq "work"].value eq, emails eq
+\echo == externalId eq (the page)
+PREPARE external_id_page(uuid, uuid, text) AS SELECT u.id, u.attributes, u.version, u.created_at, u.modified_at, NULL::json AS groups
+  FROM directory_users u WHERE u.tenant_id = $1 AND u.source_id = $2 AND u.deleted_at IS NULL AND (u.external_id = $3)
+  ORDER BY u.id LIMIT 100 OFFSET 0;
+:explain external_id_page(:tenant, :source, 'x777');
+
+\echo == emails.value eq (the count)
 PREPARE by_email(uuid, uuid, text, text) AS SELECT count(*) AS total FROM directory_users u
   WHERE u.tenant_id = $1 AND u.source_id = $2 AND u.deleted_at IS NULL
   AND ((u.email_folded = $4 OR u.second_email_folded = $4 OR u.more_emails = TRUE) AND EXISTS (SELECT 1 FROM
@@ -106,7 +131,13 @@ PREPARE by_email(uuid, uuid, text, text) AS SELECT count(*) AS total FROM direct
     WHERE (coalesce(u.folded ->> (e.v #>> '{"value"}'), lower((e.v #>> '{"value"}') COLLATE "C")) = $3)));
 :explain by_email(:tenant, :source, 'person777@example.test', 'person777@example.test');
 
-\echo == List page: page 500 of 100 (startIndex=50001)
+\echo == List page: the first page of 100
+PREPARE first_page(uuid, uuid) AS SELECT u.id, u.attributes, u.version, u.created_at, u.modified_at, NULL::json AS groups
+  FROM directory_users u WHERE u.tenant_id = $1 AND u.source_id = $2 AND u.deleted_at IS NULL
+  ORDER BY u.id LIMIT 100 OFFSET 0;
+:explain first_page(:tenant, :source);
+
+\echo == List page: page 501 of 100 (startIndex=50001)
 PREPARE page(uuid, uuid) AS SELECT u.id, u.attributes, u.version, u.created_at, u.modified_at, NULL::json AS groups
   FROM directory_users u WHERE u.tenant_id = $1 AND u.source_id = $2 AND u.deleted_at IS NULL
   ORDER BY u.id LIMIT 100 OFFSET 50000;
