@@ -228,6 +228,7 @@ async fn dx1_unmanaged_members_are_never_touched(hub: Hub) {
     let before = tenant.member("boss@acme.example").await.unwrap();
     let source = tenant.scim_source();
     let ids = source.users(&["ann", "bea"]).await;
+    tenant.eventually("both are in", |members| members.with_status("invited").len() == 2).await;
     source.deactivate(&ids[0]).await.expect_success();
     source.delete(&format!("/Users/{}", ids[1])).await.expect(204);
     tenant.eventually("both have left", |members| members.with_status("suspended").len() == 2).await;
