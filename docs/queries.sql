@@ -183,8 +183,9 @@ PREPARE admins(uuid) AS SELECT id, role, billing_contact FROM members
 :explain admins(:tenant);
 
 \echo == Waitlist head (TenantTx::read_waiting)
-PREPARE waiting(uuid) AS SELECT m.id, m.directory_user_id FROM members m WHERE m.tenant_id = $1 AND m.waiting_for = 'seat'
-  ORDER BY m.directory_user_id LIMIT 10;
+PREPARE waiting(uuid) AS SELECT m.id, m.email FROM members m WHERE m.tenant_id = $1 AND m.waiting_for = 'seat'
+  AND EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id AND u.id = m.directory_user_id
+  AND u.active AND u.deleted_at IS NULL) ORDER BY m.directory_user_id LIMIT 10;
 :explain waiting(:tenant);
 
 \echo == Taking the lease (Store::lease)
