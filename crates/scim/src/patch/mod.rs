@@ -1,7 +1,7 @@
 //! PATCH (RFC 7644 §3.5.2), as the identity providers send it.
 //!
 //! [`PatchRequest::parse`] does nearly all of the work without knowing the resource: paths are resolved, dotted keys and nested
-//! objects are taken apart, values are brought into canonical form, and what remains is a flat list of small [`Change`]s. Applying them is
+//! objects are taken apart, values are brought into canonical form, and what remains is a flat list of small changes. Applying them is
 //! then mechanical, and the membership of a group comes out as row operations.
 
 mod apply;
