@@ -15,6 +15,7 @@ mod m20261122_000004_roster;
 mod m20261122_000005_runs;
 mod m20261122_000006_audit;
 mod m20261122_000007_row_level_security;
+mod m20261122_000008_planner_statistics;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_runs::Migration),
             Box::new(m20261122_000006_audit::Migration),
             Box::new(m20261122_000007_row_level_security::Migration),
+            Box::new(m20261122_000008_planner_statistics::Migration),
         ]
     }
 }

@@ -4,10 +4,11 @@ use crate::error::StoreError;
 use rollcall_core::clock::Clock;
 use rollcall_migrations::Migrator;
 use sea_orm::sqlx;
-use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
-use sea_orm_migration::{MigrationStatus, MigratorTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, SqlxPostgresConnector, SqlxSqliteConnector, Statement};
+use sea_orm_migration::MigratorTrait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use std::collections::HashSet;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -69,9 +70,9 @@ impl Store {
     /// # Errors
     /// With what is wrong and the remedy.
     pub async fn check(&self) -> Result<(), String> {
-        let status = Migrator::get_migration_with_status_read_only(&self.schema_connection()).await;
-        let status = status.map_err(|e| StoreError::from(e).to_string())?;
-        let pending = status.iter().filter(|m| m.status() == MigrationStatus::Pending).count();
+        let applied = self.applied_migrations().await.map_err(|e| e.to_string())?;
+        // A schema newer than the program is fine: changes are additive, so that processes can be upgraded one by one.
+        let pending = Migrator::migrations().iter().filter(|m| !applied.contains(m.name())).count();
         if pending > 0 {
             return Err(format!("the schema lacks {pending} migrations; run `rollcall migrate`"));
         }
@@ -80,8 +81,23 @@ impl Store {
 
     /// Is this a database that no migration ever touched?
     pub async fn has_no_schema(&self) -> Result<bool, StoreError> {
-        let status = Migrator::get_migration_with_status_read_only(&self.schema_connection()).await?;
-        Ok(status.iter().all(|m| m.status() == MigrationStatus::Pending))
+        Ok(self.applied_migrations().await?.is_empty())
+    }
+
+    async fn applied_migrations(&self) -> Result<HashSet<String>, StoreError> {
+        let schema = self.schema_connection();
+        let backend = schema.get_database_backend();
+        let exists = match backend {
+            DbBackend::Postgres => "SELECT CAST(to_regclass('seaql_migrations') AS text) AS name",
+            _ => "SELECT name FROM sqlite_master WHERE name = 'seaql_migrations'",
+        };
+        let table = schema.query_one_raw(Statement::from_string(backend, exists)).await?;
+        if table.and_then(|row| row.try_get::<Option<String>>("", "name").ok().flatten()).is_none() {
+            return Ok(HashSet::new());
+        }
+        let versions = Statement::from_string(backend, "SELECT version FROM seaql_migrations");
+        let rows = schema.query_all_raw(versions).await?;
+        rows.iter().map(|row| Ok(row.try_get("", "version")?)).collect()
     }
 
     /// Waits for running statements and closes every connection.

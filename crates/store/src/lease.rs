@@ -42,6 +42,12 @@ struct BusyRow {
 }
 
 #[derive(FromQueryResult)]
+struct ChangeId {
+    #[expect(dead_code, reason = "its presence is the answer")]
+    id: Uuid,
+}
+
+#[derive(FromQueryResult)]
 struct AttemptsRow {
     failed_attempts: i64,
 }
@@ -85,8 +91,8 @@ impl Store {
 
     async fn has_changes(&self, scope: &TenantScope) -> Result<bool, StoreError> {
         let tx = self.read(scope).await?;
-        let sql = "SELECT 0 AS fence FROM directory_changes WHERE tenant_id = $1 LIMIT 1";
-        let row: Option<LeaseRow> = tx.tx.one(sql, [tx.tenant.0.into()]).await?;
+        let sql = "SELECT id FROM directory_changes WHERE tenant_id = $1 LIMIT 1";
+        let row: Option<ChangeId> = tx.tx.one(sql, [tx.tenant.0.into()]).await?;
         Ok(row.is_some())
     }
 
