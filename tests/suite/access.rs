@@ -180,7 +180,8 @@ async fn too_many_requests_get_429_and_retry_after(hub: Hub) {
         .start()
         .await;
     let tenant = slow.tenant().create();
-    let (source, beside) = (tenant.scim_source(), tenant.scim_source());
+    let source = tenant.scim_source();
+    let beside = tenant.new_source().argument("--mode").argument("simulate").create();
     let mut refused = None;
     for number in 0..40 {
         let answer = source.post("/Users", &person(&format!("p{number}"))).await;

@@ -135,7 +135,8 @@ async fn a_cache_outage_slows_nobody_out(hub: Hub) {
     source.user("before").await;
     relay.cut().await;
     source.user("during").await;
-    let fresh = tenant.scim_source();
+    // A token that no cache has ever seen.
+    let fresh = hub.tenant().create().scim_source();
     fresh.get("/Users").await.expect(200);
     let thief = crate::verbs::ScimSource { token: "nonsense".to_owned(), ..source.clone() };
     thief.get("/Users").await.expect_scim_error(401, None);

@@ -21,6 +21,7 @@ mod commands;
 mod conversation;
 mod decisions;
 mod deployment;
+mod dialect_ledger;
 mod discovery;
 mod faults;
 mod guards;
@@ -31,12 +32,15 @@ mod registry;
 mod rest;
 mod roster;
 mod routes;
+mod scim_bulk;
 mod scim_filters;
 mod scim_groups;
 mod scim_patch;
 mod scim_users;
 mod services;
 mod simulated_idps;
+mod source_modes;
+mod tokens;
 mod traces;
 mod verbs;
 mod workbench;
@@ -122,6 +126,10 @@ fn every_case() -> Vec<Case> {
         scim_filters::cases(),
         scim_patch::cases(),
         scim_groups::cases(),
+        scim_bulk::cases(),
+        dialect_ledger::cases(),
+        source_modes::cases(),
+        tokens::cases(),
         bad_input::cases(),
         access::cases(),
         routes::cases(),

@@ -1,0 +1,121 @@
+//! Who may feed a tenant, and with what: one live source, users only where the tenant wants that.
+
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::hub::Hub;
+use crate::registry::{Case, cases};
+use crate::rest::Tenant;
+use crate::verbs::{GROUP, eventually, operation, unknown_id};
+
+pub(crate) fn cases() -> Vec<Case> {
+    cases![
+        ds2_a_second_live_source_is_refused_with_the_remedy,
+        ds2_switching_a_source_to_live_wants_the_other_one_off,
+        ds7_a_source_that_is_switched_off_refuses_at_once,
+        a_source_that_becomes_live_applies_what_it_said_before,
+        ds3_a_users_only_source_hides_groups_from_discovery,
+        ds3_a_users_only_source_refuses_groups_clearly,
+    ]
+}
+
+async fn set_mode(tenant: &Tenant, source: &str, mode: &str) -> Answer {
+    let url = format!("{}/api/v1/sources/{source}", tenant.hub.people_url());
+    Answer::of(tenant.hub.http().patch(url).bearer_auth(&tenant.key).json(&json!({ "mode": mode }))).await
+}
+
+async fn ds2_a_second_live_source_is_refused_with_the_remedy(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let first = tenant.scim_source();
+    let arguments = ["source", "create", "--tenant", &tenant.slug, "--kind", "scim", "--mode", "live", "--json"];
+    let refused = hub.run_command(&arguments).expect_failure();
+    let said = format!("{refused:?}");
+    assert!(said.contains(&first.id) && said.contains("set-mode"), "the other one and the remedy: {said}");
+    // Another tenant is another matter, and so is a source that decides nothing.
+    hub.tenant().create().scim_source();
+    tenant.new_source().argument("--mode").argument("simulate").create();
+}
+
+async fn ds2_switching_a_source_to_live_wants_the_other_one_off(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let first = tenant.scim_source();
+    let second = tenant.new_source().argument("--mode").argument("simulate").create();
+    let refused = set_mode(&tenant, &second.id, "live").await.expect_problem(409);
+    assert!(refused.text_at("/detail").contains(&first.id), "{}", refused.describe());
+    set_mode(&tenant, &first.id, "off").await.expect(200);
+    let live = set_mode(&tenant, &second.id, "live").await.expect(200);
+    assert_eq!(live.at("/mode"), "live", "{}", live.describe());
+    set_mode(&tenant, &second.id, "loud").await.expect_problem(400);
+    set_mode(&tenant, &unknown_id().to_string(), "off").await.expect_problem(404);
+}
+
+async fn ds7_a_source_that_is_switched_off_refuses_at_once(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    source.get("/Users").await.expect(200);
+    set_mode(&tenant, &source.id, "off").await.expect(200);
+    eventually("the source refuses", async || match source.get("/Users").await {
+        answer if answer.status == 403 => Ok(()),
+        answer => Err(answer.describe()),
+    })
+    .await;
+    set_mode(&tenant, &source.id, "live").await.expect(200);
+    eventually("the source takes again", async || match source.get("/Users").await {
+        answer if answer.status == 200 => Ok(()),
+        answer => Err(answer.describe()),
+    })
+    .await;
+}
+
+async fn a_source_that_becomes_live_applies_what_it_said_before(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.new_source().argument("--mode").argument("simulate").create();
+    let ann = source.user("ann").await;
+    source.group("Crew", &[&ann]).await;
+    set_mode(&tenant, &source.id, "live").await.expect(200);
+    tenant.eventually_group("Crew", &[&crate::verbs::email("ann")]).await;
+}
+
+fn mentions_groups(answer: &Answer) -> bool {
+    answer.text.contains(GROUP) || answer.text.contains("/Groups")
+}
+
+async fn ds3_a_users_only_source_hides_groups_from_discovery(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.new_source().argument("--users-only").create();
+    for path in ["/ResourceTypes", "/Schemas", "/ServiceProviderConfig"] {
+        let answer = source.get(path).await.expect(200);
+        assert!(!mentions_groups(&answer), "{path}: {}", answer.describe());
+    }
+    source.get("/ResourceTypes/Group").await.expect_scim_error(404, None);
+    source.get(&format!("/Schemas/{GROUP}")).await.expect_scim_error(404, None);
+    let listed = tenant.get(&format!("/api/v1/sources/{}", source.id)).await.expect(200);
+    assert_eq!(listed.at("/users_only"), true, "{}", listed.describe());
+}
+
+async fn ds3_a_users_only_source_refuses_groups_clearly(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.new_source().argument("--users-only").create();
+    let ann = source.user("ann").await;
+    let group = json!({ "displayName": "Crew" });
+    let one = format!("/Groups/{}", unknown_id());
+    let answers = [
+        source.post("/Groups", &group).await,
+        source.get("/Groups").await,
+        source.post("/Groups/.search", &json!({})).await,
+        source.get(&one).await,
+        source.put(&one, &group).await,
+        source.patch(&one, vec![operation("add", "members", json!([{ "value": ann }]))]).await,
+        source.delete(&one).await,
+    ];
+    for answer in answers {
+        let answer = answer.expect_scim_error(403, None);
+        assert!(answer.text_at("/detail").contains("users only"), "{}", answer.describe());
+    }
+    let bulk = json!({ "Operations": [{ "method": "POST", "path": "/Groups", "bulkId": "g", "data": group }] });
+    let answer = source.post("/Bulk", &bulk).await.expect(200);
+    assert_eq!(answer.at("/Operations/0/status"), "403", "{}", answer.describe());
+    let everything = source.post("/.search", &json!({})).await.expect(200);
+    assert_eq!(everything.at("/totalResults"), 1, "{}", everything.describe());
+    assert_eq!(everything.at("/Resources/0/id"), &Value::String(ann), "{}", everything.describe());
+}

@@ -1,0 +1,164 @@
+//! Tokens of a source by REST: several, with names and ends, rotated without a gap, revoked within a second.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::hub::Hub;
+use crate::registry::{Case, cases};
+use crate::rest::Tenant;
+use crate::verbs::{ScimSource, eventually, unknown_id, within};
+
+pub(crate) fn cases() -> Vec<Case> {
+    cases![
+        tokens_are_made_listed_and_never_shown_again,
+        a_rotated_token_works_on_for_its_overlap,
+        a_rotation_without_overlap_ends_the_old_token,
+        a_revoked_token_is_refused_within_a_second,
+        the_last_use_of_a_token_is_shown,
+        wrong_tokens_are_refused_with_a_reason,
+        the_sources_of_a_tenant_are_listed,
+        only_admins_change_tokens,
+    ]
+}
+
+async fn send(tenant: &Tenant, method: Method, path: &str, body: Option<&Value>) -> Answer {
+    let request = tenant.hub.http().request(method, format!("{}{path}", tenant.hub.people_url())).bearer_auth(&tenant.key);
+    Answer::of(match body {
+        Some(body) => request.json(body),
+        None => request,
+    })
+    .await
+}
+
+fn with_token(source: &ScimSource, token: &str) -> ScimSource {
+    ScimSource { token: token.to_owned(), ..source.clone() }
+}
+
+async fn tokens(tenant: &Tenant, source: &ScimSource) -> Vec<Value> {
+    let listed = tenant.get(&format!("/api/v1/sources/{}/tokens", source.id)).await.expect(200);
+    assert!(!listed.text.contains(&source.token), "a secret is shown: {}", listed.describe());
+    listed.at("/items").as_array().cloned().unwrap_or_default()
+}
+
+async fn tokens_are_made_listed_and_never_shown_again(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let path = format!("/api/v1/sources/{}/tokens", source.id);
+    let made = tenant.post(&path, &json!({ "name": "Okta, new", "expires_at": "2099-01-01T00:00:00Z" })).await.expect(201);
+    let token = made.text_at("/token");
+    assert!(token.starts_with("rcs_"), "a prefix for secret scanners: {token}");
+    with_token(&source, &token).get("/Users").await.expect(200);
+    source.get("/Users").await.expect(200);
+    let listed = tokens(&tenant, &source).await;
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    let listed = listed.iter().find(|one| one["id"] == made.text_at("/id").as_str()).expect("the new one");
+    assert_eq!((&listed["name"], &listed["prefix"]), (&json!("Okta, new"), &json!(token[..8])), "{listed}");
+    assert!(listed["expires_at"].as_str().is_some_and(|end| end.starts_with("2099-01-01")), "{listed}");
+    assert!(!listed.to_string().contains(&token), "{listed}");
+    // No body at all asks for a token without a name that never ends.
+    send(&tenant, Method::POST, &path, None).await.expect(201);
+}
+
+async fn a_rotated_token_works_on_for_its_overlap(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let old = source.token_id.clone().unwrap();
+    let path = format!("/api/v1/sources/{}/tokens/{old}/rotate", source.id);
+    let made = tenant.post(&path, &json!({ "overlap_seconds": 3600 })).await.expect(201);
+    assert_eq!(made.text_at("/replaces/id"), old, "{}", made.describe());
+    with_token(&source, &made.text_at("/token")).get("/Users").await.expect(200);
+    source.get("/Users").await.expect(200);
+    let listed = tokens(&tenant, &source).await;
+    let listed = listed.iter().find(|one| one["id"] == old.as_str()).expect("the old one");
+    assert!(listed["expires_at"].is_string() && listed["revoked_at"].is_null(), "{listed}");
+}
+
+async fn a_rotation_without_overlap_ends_the_old_token(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    source.get("/Users").await.expect(200);
+    let path = format!("/api/v1/sources/{}/tokens/{}/rotate", source.id, source.token_id.as_deref().unwrap());
+    let made = tenant.post(&path, &json!({ "overlap_seconds": 0 })).await.expect(201);
+    refused_soon(&source).await;
+    with_token(&source, &made.text_at("/token")).get("/Users").await.expect(200);
+    tenant.post(&path, &json!({})).await.expect_problem(404);
+}
+
+/// One second is the promise; the rest is this machine's.
+async fn refused_soon(source: &ScimSource) {
+    within(Duration::from_secs(3), "the token is refused", async || match source.get("/Users").await {
+        answer if answer.status == 401 => Ok(()),
+        answer => Err(answer.describe()),
+    })
+    .await;
+}
+
+async fn a_revoked_token_is_refused_within_a_second(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    source.get("/Users").await.expect(200);
+    let path = format!("/api/v1/sources/{}/tokens/{}", source.id, source.token_id.as_deref().unwrap());
+    send(&tenant, Method::DELETE, &path, None).await.expect(204);
+    refused_soon(&source).await;
+    send(&tenant, Method::DELETE, &path, None).await.expect_problem(404);
+    assert!(tokens(&tenant, &source).await[0]["revoked_at"].is_string());
+}
+
+async fn the_last_use_of_a_token_is_shown(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    assert!(tokens(&tenant, &source).await[0]["last_used_at"].is_null());
+    source.get("/Users").await.expect(200);
+    eventually("the token's last use is written", async || match tokens(&tenant, &source).await {
+        tokens if tokens[0]["last_used_at"].is_string() => Ok(()),
+        tokens => Err(format!("{tokens:?}")),
+    })
+    .await;
+    let listed = tenant.get(&format!("/api/v1/sources/{}", source.id)).await.expect(200);
+    assert!(listed.at("/last_used_at").is_string(), "{}", listed.describe());
+}
+
+async fn wrong_tokens_are_refused_with_a_reason(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let path = format!("/api/v1/sources/{}/tokens", source.id);
+    tenant.post(&path, &json!({ "expires_at": "2001-01-01T00:00:00Z" })).await.expect_problem(400);
+    tenant.post(&path, &json!({ "expires_at": "soon" })).await.expect_problem(400);
+    tenant.post(&path, &json!({ "shoe": 1 })).await.expect_problem(400);
+    tenant.post(&path, &json!({ "name": "x".repeat(201) })).await.expect_problem(400);
+    tenant.post(&format!("{path}/{}/rotate", unknown_id()), &json!({})).await.expect_problem(404);
+    send(&tenant, Method::DELETE, &format!("{path}/{}", unknown_id()), None).await.expect_problem(404);
+    // The tenant's API key is a credential too, but none of this source.
+    let other = hub.tenant().create();
+    let path = format!("/api/v1/sources/{}/tokens/{}", source.id, source.token_id.as_deref().unwrap());
+    send(&other, Method::DELETE, &path, None).await.expect_problem(404);
+    source.get("/Users").await.expect(200);
+}
+
+async fn the_sources_of_a_tenant_are_listed(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let live = tenant.new_source().argument("--name").argument("Okta").create();
+    let other = tenant.new_source().argument("--mode").argument("simulate").create();
+    let listed = tenant.get("/api/v1/sources").await.expect(200);
+    let items = listed.at("/items").as_array().cloned().unwrap_or_default();
+    let row = |id: &str| items.iter().find(|one| one["id"] == id).cloned().unwrap_or_default();
+    assert_eq!(items.len(), 2, "{}", listed.describe());
+    let live = row(&live.id);
+    assert_eq!((&live["name"], &live["kind"], &live["mode"]), (&json!("Okta"), &json!("scim"), &json!("live")), "{live}");
+    assert_eq!(row(&other.id)["mode"], "simulate");
+}
+
+async fn only_admins_change_tokens(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let key = hub.json_command(&["api-key", "create", "--tenant", &tenant.slug, "--role", "member"]);
+    let reader = Tenant { key: key["key"].as_str().unwrap_or_default().to_owned(), ..tenant.clone() };
+    let path = format!("/api/v1/sources/{}/tokens", source.id);
+    reader.get(&path).await.expect(200);
+    reader.post(&path, &json!({})).await.expect_problem(403);
+    let path = format!("{path}/{}", source.token_id.as_deref().unwrap());
+    send(&reader, Method::DELETE, &path, None).await.expect_problem(403);
+}
