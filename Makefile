@@ -5,10 +5,10 @@ TEST ?= cargo test --workspace --no-fail-fast
 run: # a hub with a demo tenant, played to by two identity providers; a debug build, which Ctrl-C ends
 	cargo run --bin rollcall -- demo
 
-test: # all tests, on private PostgreSQL, RabbitMQ and Redis, or on those in DATABASE_URL, AMQP_URL, REDIS_URL
+test: # all tests, and other people's SCIM suites, on private PostgreSQL, RabbitMQ and Redis, or on those in DATABASE_URL, AMQP_URL, REDIS_URL
 	@command -v python3 >/dev/null || tests/install-missing python3
 	$(TEST) --no-run
-	tests/services run -- $(TEST)
+	tests/services run -- sh -ec '$(TEST); tests/conformance'
 
 bench: # measures the hub beside the machine's own limits
 	bench/run

@@ -17,6 +17,8 @@ const TENANT_TABLES: &[&str] = &[
     "removal_counts",
     "sources",
     "credentials",
+    "dialect_counts",
+    "rejected_requests",
     "directory_users",
     "directory_groups",
     "directory_memberships",
@@ -74,7 +76,12 @@ fn create_role(role: &str) -> String {
              BEGIN CREATE ROLE {role} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END;
            END IF;
            PERFORM pg_advisory_xact_lock(hashtext('{role}'));
-           IF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN GRANT {role} TO CURRENT_USER; END IF;
+           -- Since PostgreSQL 16 whoever makes a role is a member that may not take it: the grant is asked for in any case,
+           -- and may be refused only to a login that an operator has made a member.
+           BEGIN GRANT {role} TO CURRENT_USER;
+           EXCEPTION WHEN insufficient_privilege THEN
+             IF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN RAISE; END IF;
+           END;
            EXECUTE format('GRANT USAGE ON SCHEMA %I TO {role}', current_schema());
          END $$"
     )

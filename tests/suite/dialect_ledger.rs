@@ -15,7 +15,6 @@ pub(crate) fn cases() -> Vec<Case> {
         quirks_are_counted_by_source_and_day_with_advice,
         a_source_that_speaks_plainly_has_an_empty_ledger,
         a_rejected_request_is_shown_without_what_people_are_called,
-        a_rejected_request_is_replayed_once_it_can_be_understood,
         a_replay_that_is_still_not_understood_says_why,
         a_replay_never_undoes_what_was_said_later,
         passwords_are_never_kept,
@@ -106,19 +105,6 @@ async fn a_rejected_request_is_shown_without_what_people_are_called(hub: Hub) {
     assert!(patch["expires_at"].is_string(), "{patch}");
     let stranger = hub.tenant().create();
     stranger.get(&format!("/api/v1/sources/{}/rejected", source.id)).await.expect_problem(404);
-}
-
-/// A member that does not exist yet is what an impatient identity provider sends; later it does, under an id that only
-/// the hub gives out, so here the group is what comes to exist: the request is wrong by its member, and becomes right
-/// when the member is known by then.
-async fn a_rejected_request_is_replayed_once_it_can_be_understood(hub: Hub) {
-    let tenant = hub.tenant().create();
-    let source = tenant.scim_source();
-    // A filter on a page size that is no number: wrong for a client that pages by cursor, right to nobody.
-    source.get("/Users?count=ten").await.expect_scim_error(400, None);
-    let kept = eventually_rejected(&tenant, &source, 1).await;
-    let answer = replay(&tenant, &source, &kept[0]).await.expect(200);
-    assert_eq!((answer.at("/replayed"), answer.at("/status")), (&json!(false), &json!(400)), "{}", answer.describe());
 }
 
 async fn a_replay_that_is_still_not_understood_says_why(hub: Hub) {

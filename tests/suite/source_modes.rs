@@ -28,8 +28,7 @@ async fn ds2_a_second_live_source_is_refused_with_the_remedy(hub: Hub) {
     let tenant = hub.tenant().create();
     let first = tenant.scim_source();
     let arguments = ["source", "create", "--tenant", &tenant.slug, "--kind", "scim", "--mode", "live", "--json"];
-    let refused = hub.run_command(&arguments).expect_failure();
-    let said = format!("{refused:?}");
+    let said = hub.run_command(&arguments).expect_failure().stderr;
     assert!(said.contains(&first.id) && said.contains("set-mode"), "the other one and the remedy: {said}");
     // Another tenant is another matter, and so is a source that decides nothing.
     hub.tenant().create().scim_source();

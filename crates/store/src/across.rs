@@ -30,7 +30,7 @@ impl Store {
     /// The credential in force under this digest.
     pub async fn credential(&self, digest: &SecretDigest) -> Result<Option<Credential>, StoreError> {
         let tx = self.across(false).await?;
-        let sql = "SELECT c.tenant_id, c.id, c.source_id, c.kind, c.role, c.expires_at, s.mode FROM credentials c \
+        let sql = "SELECT c.tenant_id, c.id, c.source_id, c.kind, c.role, c.expires_at, s.mode, s.users_only FROM credentials c \
                    LEFT JOIN sources s ON s.tenant_id = c.tenant_id AND s.id = c.source_id \
                    WHERE c.digest = $1 AND c.revoked_at IS NULL";
         tx.one(sql, [digest.to_vec().into()]).await

@@ -7,6 +7,7 @@ use crate::audit::NewEvent;
 use crate::connect::Store;
 use crate::error::StoreError;
 use crate::scope::{ApiScope, SourceScope, TenantScope, TenantTx};
+use crate::sources::second_live;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -37,6 +38,18 @@ pub struct NewSecret {
     pub secret: String,
 }
 
+/// A source about to be made.
+#[derive(Clone, Debug)]
+pub struct NewSource<'a> {
+    pub kind: SourceKind,
+    pub mode: SourceMode,
+    pub name: &'a str,
+    /// The source has no groups (DS3).
+    pub users_only: bool,
+    /// When its first secret ends; never when `None`.
+    pub token_expires_at: Option<DateTime<Utc>>,
+}
+
 /// What a presented secret stands for. Caches keep it as JSON for a minute at most.
 #[derive(Clone, Debug, Serialize, Deserialize, FromQueryResult)]
 pub struct Credential {
@@ -47,13 +60,14 @@ pub struct Credential {
     role: Option<String>,
     expires_at: Option<DateTime<Utc>>,
     mode: Option<String>,
+    users_only: Option<bool>,
 }
 
 impl Credential {
     /// The scope of a SCIM token; `None` for another kind of secret, or when it has expired.
     pub fn source_scope(&self, now: DateTime<Utc>) -> Option<SourceScope> {
         let source = self.source_id.filter(|_| self.kind == "scim_token" && !self.expired(now))?;
-        Some(SourceScope::new(self.tenant_id.into(), source.into(), self.id.into()))
+        Some(SourceScope::new(self.tenant_id.into(), source.into(), self.id.into(), self.users_only == Some(true)))
     }
 
     /// The scope of an API key; `None` for another kind of secret, or when it has expired.
@@ -73,36 +87,42 @@ impl Credential {
 }
 
 impl Store {
-    /// Makes a source, and for a SCIM source its first token.
+    /// Makes a source with its first secret.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it would be the second live source of its tenant (DS2).
     pub async fn create_source(
         &self,
         scope: &TenantScope,
-        kind: SourceKind,
-        mode: SourceMode,
-        name: &str,
-        expires_at: Option<DateTime<Utc>>,
+        new: &NewSource<'_>,
     ) -> Result<(SourceId, NewSecret), StoreError> {
         let tx = self.write(scope).await?;
+        if new.mode == SourceMode::Live {
+            tx.refuse_second_live(None).await?;
+        }
         let id: SourceId = tx.clock.new_id();
         let insert = Query::insert()
             .into_table("sources")
-            .columns(["tenant_id", "id", "kind", "mode", "name", "created_at"])
+            .columns(["tenant_id", "id", "kind", "mode", "name", "users_only", "created_at"])
             .values_panic([
                 tx.tenant.0.into(),
                 id.0.into(),
-                kind.as_str().into(),
-                mode.as_str().into(),
-                name.into(),
+                new.kind.as_str().into(),
+                new.mode.as_str().into(),
+                new.name.into(),
+                new.users_only.into(),
                 tx.clock.now().into(),
             ])
             .to_owned();
-        let detail = Some(json!({ "kind": kind, "mode": mode, "name": name }));
+        let detail =
+            Some(json!({ "kind": new.kind, "mode": new.mode, "name": new.name, "users_only": new.users_only }));
         let event = NewEvent { kind: AuditKind::SourceCreated, subject_kind: "source", subject_id: id.0, detail };
-        tx.batch_of(vec![insert.into(), tx.event(event).into()]).await?;
-        let (kind, prefix) = match kind {
+        tx.batch_of(vec![insert.into(), tx.event(event).into()]).await.map_err(second_live)?;
+        let (kind, prefix) = match new.kind {
             SourceKind::Scim => ("scim_token", "rcs_"),
             SourceKind::Agent => ("agent_install", "rci_"),
         };
+        let expires_at = new.token_expires_at;
         let credential = NewCredential { kind, prefix, source: Some(id), expires_at, ..Default::default() };
         let secret = tx.create_credential(credential).await?;
         tx.commit().await?;
@@ -118,12 +138,7 @@ impl Store {
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<NewSecret, StoreError> {
         let tx = self.write(scope).await?;
-        let sql = "SELECT id FROM sources WHERE tenant_id = $1 AND id = $2 AND kind = 'scim'";
-        let found: Option<IdOnly> = tx.tx.one(sql, [tx.tenant.0.into(), source.0.into()]).await?;
-        found.ok_or(StoreError::NotFound("SCIM source"))?;
-        let credential =
-            NewCredential { kind: "scim_token", prefix: "rcs_", source: Some(source), name, expires_at, ..Default::default() };
-        let secret = tx.create_credential(credential).await?;
+        let secret = tx.create_source_token(source, name, expires_at).await?;
         tx.commit().await?;
         Ok(secret)
     }
@@ -139,16 +154,9 @@ impl Store {
     /// Ends a credential. The caller then drops the digest from the cache.
     pub async fn revoke_credential(&self, scope: &TenantScope, id: CredentialId) -> Result<SecretDigest, StoreError> {
         let tx = self.write(scope).await?;
-        let sql = "UPDATE credentials SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL \
-                   RETURNING digest";
-        let values = [tx.tenant.0.into(), id.0.into(), tx.clock.now().into()];
-        let row: Option<DigestOnly> = tx.tx.one(sql, values).await?;
-        let row = row.ok_or(StoreError::NotFound("credential that is in force"))?;
-        let kind = AuditKind::CredentialRevoked;
-        let event = NewEvent { kind, subject_kind: "credential", subject_id: id.0, detail: None };
-        tx.batch_of(vec![tx.event(event).into()]).await?;
+        let digest = tx.revoke(id, None).await?;
         tx.commit().await?;
-        row.digest.try_into().map_err(|_| StoreError::Database("a digest has 32 bytes".into()))
+        Ok(digest)
     }
 }
 
@@ -159,8 +167,14 @@ struct IdOnly {
 }
 
 #[derive(FromQueryResult)]
-struct DigestOnly {
+pub(crate) struct DigestOnly {
     digest: Vec<u8>,
+}
+
+impl DigestOnly {
+    pub(crate) fn read(self) -> Result<SecretDigest, StoreError> {
+        self.digest.try_into().map_err(|_| StoreError::Database("a digest has 32 bytes".into()))
+    }
 }
 
 #[derive(Default)]
@@ -175,6 +189,35 @@ struct NewCredential<'a> {
 }
 
 impl TenantTx {
+    /// One more token of a SCIM source.
+    pub(crate) async fn create_source_token(
+        &self,
+        source: SourceId,
+        name: &str,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<NewSecret, StoreError> {
+        let sql = "SELECT id FROM sources WHERE tenant_id = $1 AND id = $2 AND kind = 'scim'";
+        let found: Option<IdOnly> = self.tx.one(sql, [self.tenant.0.into(), source.0.into()]).await?;
+        found.ok_or(StoreError::NotFound("SCIM source"))?;
+        let (kind, prefix) = ("scim_token", "rcs_");
+        let credential = NewCredential { kind, prefix, source: Some(source), name, expires_at, ..Default::default() };
+        self.create_credential(credential).await
+    }
+
+    /// Ends a credential, of this source when one is named.
+    pub(crate) async fn revoke(&self, id: CredentialId, source: Option<SourceId>) -> Result<SecretDigest, StoreError> {
+        let sql = "UPDATE credentials SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL \
+                   AND (source_id = $4 OR $4 IS NULL) RETURNING digest";
+        let source = source.map(|source| source.0);
+        let values = [self.tenant.0.into(), id.0.into(), self.clock.now().into(), source.into()];
+        let row: Option<DigestOnly> = self.tx.one(sql, values).await?;
+        let row = row.ok_or(StoreError::NotFound("credential that is in force"))?;
+        let kind = AuditKind::CredentialRevoked;
+        let event = NewEvent { kind, subject_kind: "credential", subject_id: id.0, detail: None };
+        self.batch_of(vec![self.event(event).into()]).await?;
+        row.read()
+    }
+
     async fn create_credential(&self, new: NewCredential<'_>) -> Result<NewSecret, StoreError> {
         let id: CredentialId = self.clock.new_id();
         let secret = random_secret(new.prefix)?;

@@ -45,11 +45,22 @@ pub struct SourceScope {
     pub(crate) scope: TenantScope,
     source: SourceId,
     credential: CredentialId,
+    users_only: bool,
 }
 
 impl SourceScope {
-    pub(crate) fn new(tenant: TenantId, source: SourceId, credential: CredentialId) -> Self {
-        Self { scope: TenantScope::new(tenant, Actor::Source(source)), source, credential }
+    pub(crate) fn new(tenant: TenantId, source: SourceId, credential: CredentialId, users_only: bool) -> Self {
+        Self { scope: TenantScope::new(tenant, Actor::Source(source)), source, credential, users_only }
+    }
+
+    /// An admin who repeats what a source said: the audit log names the admin.
+    pub(crate) fn on_behalf(api: &ApiScope, source: SourceId, users_only: bool) -> Self {
+        Self { scope: api.scope, source, credential: api.credential, users_only }
+    }
+
+    /// Whether the source has no groups (DS3).
+    pub fn users_only(&self) -> bool {
+        self.users_only
     }
 
     #[must_use]

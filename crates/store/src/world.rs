@@ -33,6 +33,8 @@ pub struct Chunk {
     /// How many changes it answers for.
     pub changes: usize,
     pub(crate) change_ids: Vec<Uuid>,
+    /// The people the changes name; the world holds others whom they meet as well.
+    pub(crate) touched_users: HashSet<DirectoryUserId>,
     /// More people wait for a seat than were read.
     pub(crate) more_wait: bool,
     pub(crate) open_holds: Vec<OpenHold>,
@@ -161,6 +163,7 @@ impl Store {
             return Ok(None);
         }
         let touched = TouchedSubjects::sort(&changes);
+        let touched_users = touched.users.keys().map(|id| DirectoryUserId(*id)).collect();
         let mut world = World::default();
         tx.read_standing(&mut world).await?;
         tx.read_users(&mut world, touched.users).await?;
@@ -174,7 +177,7 @@ impl Store {
             tx.read_approved(&mut world).await?;
         }
         let change_ids: Vec<Uuid> = changes.iter().map(|change| change.id).collect();
-        Ok(Some(Chunk { world, changes: change_ids.len(), change_ids, more_wait, open_holds }))
+        Ok(Some(Chunk { world, changes: change_ids.len(), change_ids, touched_users, more_wait, open_holds }))
     }
 }
 

@@ -28,11 +28,24 @@ struct NewPolicy {
     version: i64,
 }
 
-async fn body<T: DeserializeOwned>(payload: web::Payload) -> Result<T, AdminError> {
+pub(crate) async fn body<T: DeserializeOwned>(payload: web::Payload) -> Result<T, AdminError> {
+    parse(&read(payload).await?)
+}
+
+async fn read(payload: web::Payload) -> Result<web::Bytes, AdminError> {
     let bytes = payload.to_bytes_limited(BODY_BYTES_MAX).await;
     let bytes = bytes.map_err(|_| AdminError::BadRequest(format!("the body is larger than {BODY_BYTES_MAX} bytes")))?;
-    let bytes = bytes.map_err(|e| AdminError::BadRequest(format!("the body could not be read: {e}")))?;
-    serde_json::from_slice(&bytes).map_err(|e| AdminError::BadRequest(format!("the body: {e}")))
+    bytes.map_err(|e| AdminError::BadRequest(format!("the body could not be read: {e}")))
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AdminError> {
+    serde_json::from_slice(bytes).map_err(|e| AdminError::BadRequest(format!("the body: {e}")))
+}
+
+/// As [`body`], but no body at all asks for the defaults.
+pub(crate) async fn body_or_default<T: DeserializeOwned + Default>(payload: web::Payload) -> Result<T, AdminError> {
+    let bytes = read(payload).await?;
+    if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) }
 }
 
 pub(crate) async fn approve_run(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {

@@ -2,9 +2,12 @@
 
 mod auth;
 mod decisions;
+mod dialect;
 mod error;
+mod redact;
 mod resources;
 pub mod routes;
+mod sources;
 
 use rollcall_runtime::{Cache, Lane, Metrics, Queue, Rate};
 use rollcall_store::{ApiScope, Store};

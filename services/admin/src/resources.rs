@@ -44,13 +44,18 @@ where
     text.map(str::parse).transpose().map_err(|e: T::Err| AdminError::BadRequest(format!("{name}: {e}")))
 }
 
+/// `limit` and `cursor`.
+pub(crate) fn page_of(request: &HttpRequest) -> Result<PageRequest, AdminError> {
+    parameters(request)?.page()
+}
+
 /// The id in the path; one that is no UUID names nothing.
 pub(crate) fn id_in_path<T: FromStr>(request: &HttpRequest, what: &str) -> Result<T, AdminError> {
     let id = request.match_info().get("id").and_then(|id| id.parse().ok());
     id.ok_or_else(|| AdminError::NotFound(format!("{what} not found")))
 }
 
-fn list<T: Serialize>(page: Page<T>) -> Answer {
+pub(crate) fn list<T: Serialize>(page: Page<T>) -> Answer {
     Ok(HttpResponse::Ok().json(json!({ "items": page.items, "next_cursor": page.next })))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Admin;
 use crate::error::AdminError;
-use crate::{decisions, resources};
+use crate::{decisions, dialect, resources, sources};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, Route, web};
 
@@ -36,6 +36,16 @@ pub fn endpoints() -> Vec<Endpoint> {
         PUT "/api/v1/policy" => decisions::set_policy,
         GET "/api/v1/skipped-records" => decisions::skipped_records,
         POST "/api/v1/skipped-records/{id}/retry" => decisions::retry_record,
+        GET "/api/v1/sources" => sources::sources,
+        GET "/api/v1/sources/{id}" => sources::source,
+        PATCH "/api/v1/sources/{id}" => sources::change_source,
+        GET "/api/v1/sources/{id}/tokens" => sources::tokens,
+        POST "/api/v1/sources/{id}/tokens" => sources::create_token,
+        POST "/api/v1/sources/{id}/tokens/{token_id}/rotate" => sources::rotate_token,
+        DELETE "/api/v1/sources/{id}/tokens/{token_id}" => sources::revoke_token,
+        GET "/api/v1/sources/{id}/dialect" => dialect::dialect,
+        GET "/api/v1/sources/{id}/rejected" => dialect::rejected,
+        POST "/api/v1/sources/{id}/rejected/{rejected_id}/replay" => dialect::replay,
         GET "/api/v1/audit-events" => resources::audit_events,
     ]
 }

@@ -2,19 +2,43 @@
 
 use crate::Ingest;
 use crate::error::IngestError;
+use crate::ledger::Noted;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use rollcall_core::ids::{RequestId, SourceId};
 use rollcall_runtime::CachedCredential;
-use rollcall_scim::ScimError;
-use rollcall_store::{Credential, SourceScope, digest};
+use rollcall_scim::bulk::BulkCall;
+use rollcall_scim::{Quirks, ScimError};
+use rollcall_store::{Credential, Performed, SourceScope, digest, no_groups};
+use std::cell::RefMut;
+use std::rc::Rc;
 
 /// A verified SCIM token whose source is the one in the path, within its rate.
 pub(crate) struct SourceAuth {
     pub(crate) scope: SourceScope,
     pub(crate) ingest: web::Data<Ingest>,
+    pub(crate) noted: Rc<Noted>,
+}
+
+impl SourceAuth {
+    /// Where what the request shows is noted. Do not hold it over an await.
+    pub(crate) fn quirks(&self) -> RefMut<'_, Quirks> {
+        self.noted.quirks()
+    }
+
+    /// Performs one write, notes how it was said, and wakes a worker when it changed something.
+    pub(crate) async fn perform(&self, call: BulkCall) -> Result<Performed, IngestError> {
+        let mut quirks = Quirks::new();
+        let done = self.ingest.store.perform(&self.scope, call, &self.ingest.config.limits, &mut quirks).await;
+        self.noted.quirks().merge(&quirks);
+        let done = done?;
+        if done.changed() {
+            self.ingest.wake(&self.scope);
+        }
+        Ok(done)
+    }
 }
 
 impl FromRequest for SourceAuth {
@@ -37,7 +61,12 @@ impl FromRequest for SourceAuth {
             }
             let request_id = request.extensions().get::<RequestId>().copied();
             let scope = request_id.map_or(scope, |id| scope.for_request(id));
-            Ok(Self { scope, ingest })
+            let noted = Noted::new(scope);
+            request.extensions_mut().insert(Rc::clone(&noted));
+            if scope.users_only() && request.match_pattern().is_some_and(|route| route.contains("/Groups")) {
+                return Err(no_groups().into());
+            }
+            Ok(Self { scope, ingest, noted })
         })
     }
 }

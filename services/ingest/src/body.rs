@@ -1,6 +1,6 @@
 //! Request bodies: decompressed, counted while they arrive, refused before they can fill the memory.
 
-use crate::IngestConfig;
+use crate::auth::SourceAuth;
 use crate::error::IngestError;
 use actix_web::dev::{Decompress, Payload};
 use actix_web::http::header;
@@ -30,21 +30,24 @@ impl FromRequest for Body {
 impl Body {
     /// # Errors
     /// 415 for another media type, 413 over the limit, 400 for what is no JSON.
-    pub(crate) async fn json(mut self, config: &IngestConfig) -> Result<Value, IngestError> {
+    pub(crate) async fn json(mut self, auth: &SourceAuth) -> Result<Value, IngestError> {
         if !self.content_type.as_deref().is_none_or(is_json) {
             let detail = "send application/scim+json or application/json";
             return Err(ScimError::unsupported_media_type(detail).into());
         }
+        let bytes_max = auth.ingest.config.body_bytes_max;
         let mut bytes = Vec::new();
         while let Some(chunk) = self.stream.next().await {
             let chunk = chunk.map_err(|e| ScimError::invalid_syntax(format!("the body could not be read: {e}")))?;
-            if bytes.len() + chunk.len() > config.body_bytes_max {
-                let detail = format!("the body is larger than {} bytes", config.body_bytes_max);
+            if bytes.len() + chunk.len() > bytes_max {
+                let detail = format!("the body is larger than {bytes_max} bytes");
                 return Err(ScimError::too_large(detail).into());
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(parse_json(&bytes)?)
+        let json = parse_json(&bytes);
+        auth.noted.keep_body(bytes);
+        Ok(json?)
     }
 }
 

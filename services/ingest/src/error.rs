@@ -3,7 +3,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use rollcall_scim::{CONTENT_TYPE, ScimError};
-use rollcall_store::StoreError;
+use rollcall_store::{CallError, StoreError};
 use std::time::Duration;
 
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +18,26 @@ pub(crate) enum IngestError {
     MethodNotAllowed { allowed: String },
 }
 
+impl From<CallError> for IngestError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Scim(error) => error.into(),
+            CallError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl IngestError {
-    fn scim(&self) -> ScimError {
+    /// As one operation of a bulk answers it. A failure of ours is logged here: it gets no response of its own.
+    pub(crate) fn into_scim(self) -> ScimError {
+        let error = self.scim();
+        if error.status >= 500 {
+            tracing::error!(error = %self, "an operation of a SCIM bulk failed");
+        }
+        error
+    }
+
+    pub(crate) fn scim(&self) -> ScimError {
         match self {
             Self::Scim(error) => error.clone(),
             Self::RateLimited { retry_after } => {

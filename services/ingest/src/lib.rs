@@ -4,11 +4,14 @@
 mod auth;
 mod body;
 mod error;
+mod ledger;
 pub mod routes;
 mod scim;
 
+pub use ledger::{HadTrailingSlash, Ledger};
 use rollcall_runtime::{Cache, Lane, Metrics, Queue, Rate};
 use rollcall_scim::Limits;
+use rollcall_scim::discovery::BulkCapability;
 use rollcall_scim::list::PageLimits;
 use rollcall_store::{SourceScope, Store};
 use std::time::Duration;
@@ -24,6 +27,8 @@ pub struct IngestConfig {
     pub failed_auth_rate: Rate,
     pub limits: Limits,
     pub pages: PageLimits,
+    /// Operations of one `/Bulk`; its body may be as large as any other.
+    pub bulk_operations_max: usize,
     /// The address under which clients reach this hub, without a slash at the end; taken from the request when unset.
     pub public_url: Option<String>,
     /// How long other processes may trust a credential that they cannot be told of.
@@ -37,7 +42,14 @@ pub struct Ingest {
     pub queue: Queue,
     pub cache: Cache,
     pub metrics: Metrics,
+    pub ledger: Ledger,
     pub config: IngestConfig,
+}
+
+impl IngestConfig {
+    pub(crate) fn bulk(&self) -> BulkCapability {
+        BulkCapability { max_operations: self.bulk_operations_max, max_payload_bytes: self.body_bytes_max }
+    }
 }
 
 impl Ingest {

@@ -2,8 +2,10 @@
 
 use crate::Ingest;
 use crate::error::IngestError;
-use crate::scim::{discovery, groups, users};
+use crate::ledger;
+use crate::scim::{bulk, discovery, everything, groups, users};
 use actix_web::http::Method;
+use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, Route, web};
 use rollcall_scim::ScimError;
 
@@ -29,21 +31,26 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/scim/v2/{source_id}/Schemas" => discovery::schemas,
         GET "/scim/v2/{source_id}/Schemas/{urn}" => discovery::schema,
         GET "/scim/v2/{source_id}/Users" => users::list,
-        POST "/scim/v2/{source_id}/Users" => users::create,
+        POST "/scim/v2/{source_id}/Users" => users::write,
         POST "/scim/v2/{source_id}/Users/.search" => users::search,
         GET "/scim/v2/{source_id}/Users/{id}" => users::get,
-        PUT "/scim/v2/{source_id}/Users/{id}" => users::replace,
-        PATCH "/scim/v2/{source_id}/Users/{id}" => users::patch,
-        DELETE "/scim/v2/{source_id}/Users/{id}" => users::delete,
+        PUT "/scim/v2/{source_id}/Users/{id}" => users::write,
+        PATCH "/scim/v2/{source_id}/Users/{id}" => users::write,
+        DELETE "/scim/v2/{source_id}/Users/{id}" => users::write,
         GET "/scim/v2/{source_id}/Groups" => groups::list,
-        POST "/scim/v2/{source_id}/Groups" => groups::create,
+        POST "/scim/v2/{source_id}/Groups" => groups::write,
         POST "/scim/v2/{source_id}/Groups/.search" => groups::search,
         GET "/scim/v2/{source_id}/Groups/{id}" => groups::get,
-        PUT "/scim/v2/{source_id}/Groups/{id}" => groups::replace,
-        PATCH "/scim/v2/{source_id}/Groups/{id}" => groups::patch,
-        DELETE "/scim/v2/{source_id}/Groups/{id}" => groups::delete,
-        GET "/scim/v2/{source_id}/Me" => discovery::not_served,
-        POST "/scim/v2/{source_id}/Bulk" => discovery::not_served,
+        PUT "/scim/v2/{source_id}/Groups/{id}" => groups::write,
+        PATCH "/scim/v2/{source_id}/Groups/{id}" => groups::write,
+        DELETE "/scim/v2/{source_id}/Groups/{id}" => groups::write,
+        POST "/scim/v2/{source_id}/.search" => everything::search,
+        POST "/scim/v2/{source_id}/Bulk" => bulk::run,
+        GET "/scim/v2/{source_id}/Me" => discovery::me,
+        POST "/scim/v2/{source_id}/Me" => discovery::me,
+        PUT "/scim/v2/{source_id}/Me" => discovery::me,
+        PATCH "/scim/v2/{source_id}/Me" => discovery::me,
+        DELETE "/scim/v2/{source_id}/Me" => discovery::me,
     ]
 }
 
@@ -60,7 +67,8 @@ pub fn configure(ingest: Ingest) -> impl FnOnce(&mut web::ServiceConfig) {
                 allowed.push(next.method.to_string());
             }
             let allowed = allowed.join(", ");
-            app.service(resource.default_service(web::to(move || refuse_method(allowed.clone()))));
+            let resource = resource.default_service(web::to(move || refuse_method(allowed.clone())));
+            app.service(resource.wrap(from_fn(ledger::observe)));
         }
         app.service(web::scope("/scim").default_service(web::to(unknown_path)));
     }

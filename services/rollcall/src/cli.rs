@@ -110,6 +110,8 @@ pub(crate) struct TenantSetSeats {
 #[derive(Subcommand)]
 pub(crate) enum SourceCommand {
     Create(SourceCreate),
+    /// Switches a source; of a tenant's sources one at most is live.
+    SetMode(SourceSetMode),
     /// One more token, so that the old one can be replaced without a gap.
     CreateToken(TokenCreate),
     /// Ends a token; processes notice within a second.
@@ -130,9 +132,26 @@ pub(crate) struct SourceCreate {
     /// What people call it.
     #[arg(long, default_value = "")]
     pub(crate) name: String,
+    /// Take users only: groups are neither shown nor taken.
+    #[arg(long)]
+    pub(crate) users_only: bool,
     /// When the token ends, e.g. 90d, 12h, 30m, 45s; never when left out.
     #[arg(long, value_parser = crate::commands::setup::parse_span)]
     pub(crate) token_expires_in: Option<chrono::TimeDelta>,
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+#[derive(Args)]
+pub(crate) struct SourceSetMode {
+    #[arg(long)]
+    pub(crate) tenant: String,
+    /// The source's id.
+    #[arg(long)]
+    pub(crate) source: String,
+    /// live changes members, simulate only plans, off refuses.
+    #[arg(long)]
+    pub(crate) mode: SourceMode,
     #[command(flatten)]
     pub(crate) output: Json,
 }

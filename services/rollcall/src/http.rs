@@ -9,7 +9,7 @@ use actix_web::{App, Error, HttpMessage, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result};
 use rollcall_admin::{Admin, AdminConfig};
 use rollcall_core::ids::RequestId;
-use rollcall_ingest::{Ingest, IngestConfig};
+use rollcall_ingest::{HadTrailingSlash, Ingest, IngestConfig, Ledger};
 use rollcall_runtime::{Cache, Metrics, Queue, Rate, Readiness, TraceContext};
 use rollcall_scim::Limits;
 use rollcall_scim::list::PageLimits;
@@ -31,6 +31,8 @@ pub(crate) struct Hub {
     pub(crate) cache: Cache,
     pub(crate) metrics: Metrics,
     pub(crate) readiness: Readiness,
+    /// What SCIM requests showed since it was last written.
+    pub(crate) ledger: Ledger,
 }
 
 /// Which services this process serves.
@@ -52,11 +54,12 @@ impl Hub {
                 members_per_request: given.members_per_request_max,
             },
             pages: PageLimits { default: given.page_default, max: given.page_max },
+            bulk_operations_max: given.bulk_operations_max,
             public_url: Some(settings.http.public_url.clone()).filter(|url| !url.is_empty()),
             credential_ttl: CREDENTIAL_TTL,
         };
-        let Self { store, queue, cache, metrics, .. } = self.clone();
-        Ingest { store, queue, cache, metrics, config }
+        let Self { store, queue, cache, metrics, ledger, .. } = self.clone();
+        Ingest { store, queue, cache, metrics, ledger, config }
     }
 
     fn admin(&self, settings: &Settings) -> Admin {
@@ -148,6 +151,9 @@ async fn observe(
     if let Some(id) = id {
         request.extensions_mut().insert(id);
         Span::current().record("request_id", tracing::field::display(id));
+    }
+    if request.path().len() > 1 && request.path().ends_with('/') {
+        request.extensions_mut().insert(HadTrailingSlash);
     }
     let mut response = next.call(request).await?;
     if let Some(hub) = hub {

@@ -7,6 +7,7 @@ use crate::error::StoreError;
 use crate::scope::TenantTx;
 use crate::sql::{Columns, TEXT, TextRow, Type, json_rows};
 use crate::world::Chunk;
+use rollcall_core::email::fold;
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -45,7 +46,7 @@ impl TenantTx {
         self.touch_memberships(OF_USERS, &change.linked_users).await?;
         self.touch_memberships(OF_GROUPS, &change.linked_groups).await?;
         self.touch_disputed(&change.freed).await?;
-        self.touch_heirs(&change.orphaned, chunk).await?;
+        self.touch_heirs(chunk).await?;
         let seats_left = i64::from(chunk.world.standing.seats_bought) > change.seats_used;
         if chunk.more_wait && seats_left {
             self.look_at_waitlist_again().await?;
@@ -88,20 +89,24 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Records that were refused the address of somebody whose own record is gone may be the same person. Those that this
-    /// very plan looked at know it.
-    async fn touch_heirs(&self, orphaned: &[String], chunk: &Chunk) -> Result<(), StoreError> {
-        if orphaned.is_empty() {
+    /// Records that were refused the address of somebody whose own record is gone since may be the same person. Only a
+    /// record that this chunk is about has just gone; the heirs that this plan looked at know it.
+    async fn touch_heirs(&self, chunk: &Chunk) -> Result<(), StoreError> {
+        let users = &chunk.world.users;
+        let gone = users.iter().filter(|user| user.record.is_none() && chunk.touched_users.contains(&user.id));
+        let addresses = gone.filter_map(|user| user.member.as_ref()).map(|member| fold(&member.profile.email));
+        let addresses: Vec<String> = addresses.collect();
+        if addresses.is_empty() {
             return Ok(());
         }
-        let rows: Vec<TextRow<'_>> = orphaned.iter().map(|text| TextRow { text }).collect();
+        let rows: Vec<TextRow<'_>> = addresses.iter().map(|text| TextRow { text }).collect();
         let sql = format!(
             "SELECT d.subject_id FROM {} JOIN disputes d ON d.tenant_id = $2 AND d.about = r.text \
              AND d.subject_kind = 'directory_user'",
             self.tx.rows(TEXT)
         );
         let heirs: Vec<HeirRow> = self.tx.all(&sql, [json_rows(&rows)?, self.tenant.0.into()]).await?;
-        let looked_at: HashSet<Uuid> = chunk.world.users.iter().map(|user| user.id.0).collect();
+        let looked_at: HashSet<Uuid> = users.iter().map(|user| user.id.0).collect();
         let touched = heirs.into_iter().map(|heir| heir.subject_id).filter(|id| !looked_at.contains(id));
         self.write_changes(None, Lane::Push, touched.map(|id| Touched::User(id.into()))).await
     }

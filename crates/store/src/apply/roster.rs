@@ -45,8 +45,6 @@ pub(super) struct RosterChange<'t> {
     pub(super) linked_groups: Vec<NewLink>,
     /// Addresses and names that somebody in dispute may have now.
     pub(super) freed: Vec<String>,
-    /// Addresses of members whose record is gone: somebody who was refused one may be the same person.
-    pub(super) orphaned: Vec<String>,
     pub(super) seats_used: i64,
     pub(super) managed: i64,
 }
@@ -55,7 +53,6 @@ impl<'t> RosterChange<'t> {
     pub(super) fn new(tx: &'t TenantTx, world: &World, verdict: &Verdict) -> Self {
         let touched = world.users.iter().flat_map(|user| user.member.iter().chain(&user.returning));
         let known = world.holders.values().chain(touched).chain(world.waiting.iter().map(|(_, member)| member));
-        let gone = world.users.iter().filter(|user| user.record.is_none()).filter_map(|user| user.member.as_ref());
         let groups = world.groups.iter().filter_map(|group| group.sharing_group.as_ref());
         Self {
             tx,
@@ -74,7 +71,6 @@ impl<'t> RosterChange<'t> {
             linked_users: Vec::new(),
             linked_groups: Vec::new(),
             freed: Vec::new(),
-            orphaned: gone.map(|member| fold(&member.profile.email)).collect(),
             seats_used: i64::from(world.standing.seats_used),
             managed: i64::from(world.standing.managed),
         }

@@ -6,24 +6,30 @@ use crate::error::IngestError;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_scim::discovery::{self, Capabilities};
-use rollcall_scim::{Quirks, ScimError, query};
+use rollcall_scim::{ScimError, query};
+
+/// How long a cursor is good for at least (RFC 9865). Ours are places in the order of ids, so they never go bad; a day is
+/// what later versions will keep to.
+const CURSOR_VALID_SECONDS: u64 = 86_400;
 
 fn capabilities(auth: &SourceAuth) -> Capabilities {
     Capabilities {
-        bulk: None,
+        bulk: Some(auth.ingest.config.bulk()),
         pages: auth.ingest.config.pages,
-        cursor_timeout_seconds: None,
+        cursor_timeout_seconds: Some(CURSOR_VALID_SECONDS),
         sort: true,
         etag: true,
+        // RFC 9967 lets a server ignore `Prefer: respond-async`: the answer is the stored resource, at once. Saying nothing of
+        // `securityEvents` is how a server without them looks.
         respond_async: false,
-        groups: true,
+        groups: !auth.scope.users_only(),
         documentation_uri: None,
     }
 }
 
 /// Discovery lists are short and fixed: a filter on them is refused (RFC 7644 §4).
-fn refuse_filter(request: &HttpRequest) -> Result<(), IngestError> {
-    let pairs = query::parse_query(request.query_string(), &mut Quirks::new())?;
+fn refuse_filter(request: &HttpRequest, auth: &SourceAuth) -> Result<(), IngestError> {
+    let pairs = query::parse_query(request.query_string(), &mut auth.quirks())?;
     if pairs.iter().any(|(key, _)| key.eq_ignore_ascii_case("filter")) {
         return Err(ScimError::forbidden("discovery endpoints take no filter").into());
     }
@@ -31,13 +37,13 @@ fn refuse_filter(request: &HttpRequest) -> Result<(), IngestError> {
 }
 
 pub(crate) async fn service_provider_config(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
-    refuse_filter(&request)?;
+    refuse_filter(&request, &auth)?;
     let body = discovery::service_provider_config(&capabilities(&auth), &base_url(&request, &auth));
     Ok(answer(StatusCode::OK, &body))
 }
 
 pub(crate) async fn resource_types(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
-    refuse_filter(&request)?;
+    refuse_filter(&request, &auth)?;
     Ok(answer(StatusCode::OK, &discovery::resource_types(&capabilities(&auth), &base_url(&request, &auth))))
 }
 
@@ -49,7 +55,7 @@ pub(crate) async fn resource_type(request: HttpRequest, auth: SourceAuth) -> Res
 }
 
 pub(crate) async fn schemas(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
-    refuse_filter(&request)?;
+    refuse_filter(&request, &auth)?;
     Ok(answer(StatusCode::OK, &discovery::schemas(&capabilities(&auth), &base_url(&request, &auth))))
 }
 
@@ -60,7 +66,7 @@ pub(crate) async fn schema(request: HttpRequest, auth: SourceAuth) -> Result<Htt
     Ok(answer(StatusCode::OK, &body))
 }
 
-/// Parts of SCIM that are not advertised (`/Me`, `/Bulk`).
-pub(crate) async fn not_served(request: HttpRequest, _: SourceAuth) -> Result<HttpResponse, IngestError> {
-    Err(ScimError::not_implemented(format!("{} is not served", request.path())).into())
+/// `/Me`: a token of an identity provider is nobody's, so there is nobody to show (RFC 7644 §3.11).
+pub(crate) async fn me(_: SourceAuth) -> Result<HttpResponse, IngestError> {
+    Err(ScimError::not_implemented("/Me is not served: this token belongs to a system, not to a person").into())
 }

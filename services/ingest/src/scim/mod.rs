@@ -1,18 +1,23 @@
 //! The SCIM 2.0 endpoints. The protocol itself is the `rollcall-scim` crate; here it meets HTTP and the store.
 
+pub(crate) mod bulk;
 pub(crate) mod discovery;
+pub(crate) mod everything;
 pub(crate) mod groups;
 pub(crate) mod users;
 
 use crate::auth::SourceAuth;
+use crate::body::Body;
 use crate::error::IngestError;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
+use rollcall_scim::bulk::{BulkCall, BulkVerb};
 use rollcall_scim::list::{Page, Paging, list_response};
-use rollcall_scim::{CONTENT_TYPE, ListQuery, Projection, Quirks, ResourceKind, ScimError, query};
+use rollcall_scim::{CONTENT_TYPE, ListQuery, Projection, ResourceKind, ScimError, query};
 use rollcall_store::{ListPage, ListRequest};
 use serde_json::Value;
 use std::str::FromStr;
+use uuid::Uuid;
 
 /// The address of this source's endpoints, without a slash at the end.
 fn base_url(request: &HttpRequest, auth: &SourceAuth) -> String {
@@ -54,16 +59,48 @@ fn not_modified(etag: &str) -> HttpResponse {
 }
 
 /// `attributes` and `excludedAttributes` of a request for one resource.
-fn projection(request: &HttpRequest, kind: ResourceKind) -> Result<Projection, IngestError> {
-    let pairs = query::parse_query(request.query_string(), &mut Quirks::new())?;
+fn projection(request: &HttpRequest, auth: &SourceAuth, kind: ResourceKind) -> Result<Projection, IngestError> {
+    let pairs = query::parse_query(request.query_string(), &mut auth.quirks())?;
     let value = |name: &str| pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str());
     Ok(Projection::parse(kind, value("attributes"), value("excludedAttributes")))
 }
 
 fn list_query(request: &HttpRequest, auth: &SourceAuth, kind: ResourceKind) -> Result<ListQuery, IngestError> {
-    let mut quirks = Quirks::new();
+    let mut quirks = auth.quirks();
     let pairs = query::parse_query(request.query_string(), &mut quirks)?;
-    Ok(ListQuery::from_pairs(kind, &pairs, auth.ingest.config.pages, &mut quirks)?)
+    served(ListQuery::from_pairs(kind, &pairs, auth.ingest.config.pages, &mut quirks)?)
+}
+
+fn search_query(auth: &SourceAuth, kind: ResourceKind, body: &Value) -> Result<ListQuery, IngestError> {
+    served(ListQuery::from_search(kind, body, auth.ingest.config.pages, &mut auth.quirks())?)
+}
+
+/// A cursor is the id of the last resource seen: the order is the ids', so it goes with no other order (RFC 9865 leaves
+/// sorting with cursors to the server).
+fn served(query: ListQuery) -> Result<ListQuery, IngestError> {
+    if let Paging::Cursor(cursor) = &query.paging {
+        if query.sort.is_some() {
+            return Err(ScimError::invalid_value("sortBy does not go with a cursor; page by startIndex instead").into());
+        }
+        if cursor.as_ref().is_some_and(|cursor| cursor.parse::<Uuid>().is_err()) {
+            return Err(ScimError::invalid_cursor("this is not a cursor of this list; start again without one").into());
+        }
+    }
+    Ok(query)
+}
+
+/// The write that a request asks for.
+async fn call(request: &HttpRequest, auth: &SourceAuth, kind: ResourceKind, body: Body) -> Result<BulkCall, IngestError> {
+    let id = request.match_info().get("id").unwrap_or_default().to_owned();
+    let verb = match *request.method() {
+        Method::POST => BulkVerb::Post,
+        Method::PUT => BulkVerb::Put(id),
+        Method::PATCH => BulkVerb::Patch(id),
+        _ => BulkVerb::Delete(id),
+    };
+    let data = if matches!(verb, BulkVerb::Delete(_)) { Value::Null } else { body.json(auth).await? };
+    let version = header_text(request, header::IF_MATCH).map(str::to_owned);
+    Ok(BulkCall { verb, kind, version, data })
 }
 
 fn list_request<'q>(query: &'q ListQuery, kind: ResourceKind, with_related: bool, base: &'q str) -> ListRequest<'q> {
@@ -78,18 +115,30 @@ fn list_request<'q>(query: &'q ListQuery, kind: ResourceKind, with_related: bool
     }
 }
 
+/// A page as the client sees it.
+struct Listed {
+    resources: Vec<Value>,
+    total: Option<u64>,
+    next: Option<String>,
+}
+
+impl Listed {
+    fn of<T>(page: ListPage<T>, render: impl Fn(&T) -> Value) -> Self {
+        Self {
+            resources: page.items.iter().map(render).collect(),
+            total: page.total,
+            next: page.next.map(|id| id.to_string()),
+        }
+    }
+}
+
 /// The ListResponse of a page; an empty one is a 200, never a 404 (scim.md trap 10).
-fn list_answer<T>(query: &ListQuery, page: ListPage<T>, render: impl Fn(&T) -> Value) -> HttpResponse {
+fn list_answer(query: &ListQuery, page: Listed) -> HttpResponse {
     let start_index = match query.paging {
         Paging::Index(start) => Some(start),
         Paging::Cursor(_) => None,
     };
-    let body = list_response(Page {
-        resources: page.items.iter().map(render).collect(),
-        total: page.total,
-        start_index,
-        next_cursor: page.next.map(|id| id.to_string()),
-        previous_cursor: None,
-    });
+    let Listed { resources, total, next } = page;
+    let body = list_response(Page { resources, total, start_index, next_cursor: next, previous_cursor: None });
     answer(StatusCode::OK, &body)
 }

@@ -11,7 +11,7 @@ use rollcall_core::policy::Policy;
 use rollcall_core::roster::{MemberStatus, Role};
 use rollcall_runtime::shutdown;
 use rollcall_simulator::{Idp, Options, Phase};
-use rollcall_store::{ApiScope, AuditFilter, MAX_LIMIT, MemberFilter, NewTenant, PageRequest, Store};
+use rollcall_store::{ApiScope, AuditFilter, MAX_LIMIT, MemberFilter, NewSource, NewTenant, PageRequest, Store};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -55,7 +55,9 @@ async fn play(store: &Store, url: &str, idp: Idp, name: &str, policy: &str) -> R
     let new = NewTenant { name: name.to_owned(), seats: SEATS, policy, owner_email: owner };
     let (_, slug) = store.create_tenant(&new).await?;
     let scope = store.operator_scope(&slug).await?;
-    let (source, token) = store.create_source(&scope, SourceKind::Scim, SourceMode::Live, idp.name(), None).await?;
+    let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
+    let new = NewSource { kind, mode, name: idp.name(), users_only: false, token_expires_at: None };
+    let (source, token) = store.create_source(&scope, &new).await?;
     let key = store.create_api_key(&scope, Role::Owner, "demo").await?.secret;
 
     println!("== {name}: {PEOPLE} people, {SEATS} seats; {LEAVERS} leave at once ==");

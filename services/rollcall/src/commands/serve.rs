@@ -5,6 +5,7 @@ use crate::http::{Hub, Services};
 use crate::ports::{self, Backend};
 use crate::settings::Settings;
 use anyhow::{Context, Result};
+use rollcall_ingest::Ledger;
 use rollcall_runtime::telemetry::{self, TelemetryConfig};
 use rollcall_runtime::{Metrics, Readiness, shutdown};
 use rollcall_worker::{Worker, WorkerConfig};
@@ -63,7 +64,7 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
         store.migrate().await.context("the schema cannot be brought up to date")?;
     }
     store.check().await.map_err(anyhow::Error::msg)?;
-    let hub = Hub { store, queue, cache, metrics, readiness: Readiness::new() };
+    let hub = Hub { store, queue, cache, metrics, readiness: Readiness::new(), ledger: Ledger::default() };
     let (server, address) = hub.serve(services, settings)?;
     let mut servers = vec![server.handle()];
     let mut tasks = tokio::task::JoinSet::new();
@@ -73,6 +74,9 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
         spawn_server(&mut tasks, server);
     }
     let cancel = CancellationToken::new();
+    if services.ingest {
+        tasks.spawn(hub.ledger.clone().run(hub.store.clone(), cancel.clone()));
+    }
     if work {
         let worker = Worker::new(hub.store.clone(), hub.queue.clone(), hub.metrics.clone(), worker_config(settings));
         tasks.spawn(worker.run(cancel.clone()));
@@ -109,6 +113,7 @@ impl Running {
             server.stop(true).await;
         }
         while self.tasks.join_next().await.is_some() {}
+        self.hub.ledger.flush(&self.hub.store).await;
         self.hub.queue.shutdown(QUEUE_FLUSH).await;
         self.hub.store.close().await;
     }

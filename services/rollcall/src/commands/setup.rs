@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use rollcall_core::directory::SourceKind;
 use rollcall_core::policy::Policy;
 use rollcall_runtime::{Lane, Metrics};
-use rollcall_store::{NewTenant, Store, StoreError, TenantScope};
+use rollcall_store::{NewSource, NewTenant, Store, StoreError, TenantScope};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -56,8 +56,14 @@ pub(crate) async fn source(command: SourceCommand, backend: &Backend, settings: 
     match command {
         SourceCommand::Create(args) => {
             let scope = scope_of(&store, &args.tenant).await?;
-            let expires_at = expiry(args.token_expires_in);
-            let (id, secret) = store.create_source(&scope, args.kind, args.mode, &args.name, expires_at).await?;
+            let new = NewSource {
+                kind: args.kind,
+                mode: args.mode,
+                name: &args.name,
+                users_only: args.users_only,
+                token_expires_at: expiry(args.token_expires_in),
+            };
+            let (id, secret) = store.create_source(&scope, &new).await?;
             let base = public_url(settings);
             let (body, lines) = match args.kind {
                 SourceKind::Scim => {
@@ -76,6 +82,17 @@ pub(crate) async fn source(command: SourceCommand, backend: &Backend, settings: 
                 }
             };
             print(&args.output, body, &lines);
+        }
+        SourceCommand::SetMode(args) => {
+            let scope = scope_of(&store, &args.tenant).await?;
+            let source = args.source.parse().context("--source takes the id of a source")?;
+            let digests = store.set_source_mode_as_operator(&scope, source, args.mode).await?;
+            let cache = ports::open_cache(backend, settings, &Metrics::new()?)?;
+            for digest in digests {
+                cache.refresh_credential(&digest).await;
+            }
+            wake(backend, settings, &scope).await?;
+            print(&args.output, json!({ "source_id": source, "mode": args.mode }), &format!("The source is {}.", args.mode));
         }
         SourceCommand::CreateToken(args) => {
             let scope = scope_of(&store, &args.tenant).await?;

@@ -12,7 +12,7 @@ use rollcall_scim::{GroupResource, Limits, Projection, Quirks, ResourceKind, Use
 use serde_json::{Value as Json, json};
 
 use super::random::{random_group, random_user};
-use crate::{DirectoryGroup, DirectoryUser, ListRequest, NewTenant, SourceScope, Store, digest};
+use crate::{DirectoryGroup, DirectoryUser, ListRequest, NewSource, NewTenant, SourceScope, Store, digest};
 
 pub(super) const BASE: &str = "https://hub.example/scim/v2/s";
 const USERS: usize = 60;
@@ -109,7 +109,9 @@ async fn new_source(store: &Store) -> SourceScope {
     let tenant = NewTenant { name: "Filters".into(), seats: 10, policy: Policy::default(), owner_email: None };
     let (_, slug) = store.create_tenant(&tenant).await.expect("a tenant");
     let scope = store.operator_scope(&slug).await.expect("a scope");
-    let made = store.create_source(&scope, SourceKind::Scim, SourceMode::Live, "idp", None).await;
+    let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
+    let new = NewSource { kind, mode, name: "idp", users_only: false, token_expires_at: None };
+    let made = store.create_source(&scope, &new).await;
     let (_, secret) = made.expect("a source");
     let credential = store.credential(&digest(&secret.secret)).await.expect("a look-up").expect("a credential");
     credential.source_scope(store.clock.now()).expect("a token")

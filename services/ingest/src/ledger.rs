@@ -1,0 +1,322 @@
+//! The dialect ledger's near end: what each request showed is gathered in memory and written every few seconds, for all
+//! sources together, so that no request pays for it and no row is hot.
+
+use crate::Ingest;
+use crate::error::IngestError;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, web};
+use chrono::{DateTime, TimeDelta, Utc};
+use rollcall_scim::{Quirk, Quirks, ScimError};
+use rollcall_store::{
+    DialectCount, REJECTED_BODY_BYTES, REJECTED_KEPT, REQUESTS, RejectedRequest, SourceScope, Store, TokenUse,
+};
+use std::cell::{RefCell, RefMut};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How often what was gathered is written.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(3);
+/// Flushes between two looks for what has expired.
+const FLUSHES_PER_PRUNE: u32 = 200;
+/// A token's last use is written this often at most.
+const USE_WRITTEN_EVERY: TimeDelta = TimeDelta::seconds(60);
+/// Rejected requests gathered between two flushes, of one source and in all; more of them say nothing new.
+const REJECTED_PER_SOURCE: usize = 20;
+const REJECTED_IN_ALL: usize = 500;
+/// Longest path and query kept, in bytes.
+const PATH_BYTES: usize = 8 * 1024;
+/// Tokens whose last written use is remembered; beyond, all are forgotten, and at worst written again.
+const TOKENS_REMEMBERED: usize = 100_000;
+
+/// What a request is known by when it ended in a trailing slash, which the router takes off before anybody sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct HadTrailingSlash;
+
+/// What all requests of this process showed since the last flush. Cheap to clone; clones share everything.
+#[derive(Clone, Default)]
+pub struct Ledger {
+    pending: Arc<Mutex<Pending>>,
+}
+
+/// Tenant, source, day.
+type Page = (Uuid, Uuid, String);
+
+#[derive(Default)]
+struct Pending {
+    pages: BTreeMap<Page, (i64, Quirks)>,
+    uses: BTreeMap<(Uuid, Uuid), DateTime<Utc>>,
+    uses_written: HashMap<Uuid, DateTime<Utc>>,
+    rejected: Vec<RejectedRequest>,
+}
+
+impl Pending {
+    fn note_use(&mut self, scope: &SourceScope, now: DateTime<Utc>) {
+        let token = scope.credential().0;
+        if self.uses_written.get(&token).is_some_and(|written| now - *written < USE_WRITTEN_EVERY) {
+            return;
+        }
+        if self.uses_written.len() >= TOKENS_REMEMBERED {
+            self.uses_written.clear();
+        }
+        self.uses_written.insert(token, now);
+        self.uses.insert((scope.tenant().0, token), now);
+    }
+
+    fn note_rejected(&mut self, rejected: RejectedRequest) {
+        let of_source = self.rejected.iter().filter(|other| other.source_id == rejected.source_id).count();
+        if of_source < REJECTED_PER_SOURCE && self.rejected.len() < REJECTED_IN_ALL {
+            self.rejected.push(rejected);
+        }
+    }
+}
+
+impl Ledger {
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes every few seconds until cancelled. What comes after that is for a last [`Ledger::flush`].
+    pub async fn run(self, store: Store, cancel: CancellationToken) {
+        let mut flushes = 0_u32;
+        while cancel.run_until_cancelled(tokio::time::sleep(FLUSH_INTERVAL)).await.is_some() {
+            self.flush(&store).await;
+            flushes = flushes.wrapping_add(1);
+            if flushes % FLUSHES_PER_PRUNE == 1
+                && let Err(error) = store.prune_ledger().await
+            {
+                tracing::warn!(%error, "expired entries of the dialect ledger stay for now");
+            }
+        }
+    }
+
+    /// Writes what was gathered. What cannot be written now is kept for the next time, but for rejected requests.
+    pub async fn flush(&self, store: &Store) {
+        let (pages, uses, rejected) = {
+            let mut pending = self.pending();
+            (std::mem::take(&mut pending.pages), std::mem::take(&mut pending.uses), std::mem::take(&mut pending.rejected))
+        };
+        if let Err(error) = store.add_dialect_counts(&counts(&pages)).await {
+            tracing::warn!(%error, "the dialect ledger is written later");
+            let mut pending = self.pending();
+            for (page, (requests, quirks)) in pages {
+                let slot = pending.pages.entry(page).or_default();
+                slot.0 += requests;
+                slot.1.merge(&quirks);
+            }
+        }
+        let rows: Vec<TokenUse> = uses
+            .iter()
+            .map(|(&(tenant_id, id), &last_used_at)| TokenUse { tenant_id, id, last_used_at })
+            .collect();
+        if let Err(error) = store.note_token_uses(&rows).await {
+            tracing::warn!(%error, "the last use of tokens is written later");
+            let mut pending = self.pending();
+            for (token, at) in uses {
+                pending.uses.entry(token).or_insert(at);
+            }
+        }
+        if let Err(error) = store.keep_rejected(&rejected).await {
+            tracing::warn!(%error, requests = rejected.len(), "rejected requests are not kept");
+        }
+    }
+}
+
+/// In the order of the pages' keys, so that processes write rows in the same order.
+fn counts(pages: &BTreeMap<Page, (i64, Quirks)>) -> Vec<DialectCount> {
+    let mut counts = Vec::new();
+    for ((tenant_id, source_id, day), (requests, quirks)) in pages {
+        let mut of_page = vec![(REQUESTS, *requests)];
+        of_page.extend(quirks.iter().map(|(quirk, count)| (quirk.name(), i64::from(count))));
+        of_page.sort_unstable();
+        let (tenant_id, source_id) = (*tenant_id, *source_id);
+        let row = |(quirk, occurrences)| DialectCount { tenant_id, source_id, day: day.clone(), quirk, occurrences };
+        counts.extend(of_page.into_iter().map(row));
+    }
+    counts
+}
+
+/// What one request shows while it is handled.
+pub(crate) struct Noted {
+    scope: SourceScope,
+    quirks: RefCell<Quirks>,
+    body: RefCell<(Vec<u8>, usize)>,
+    parts: RefCell<Vec<RejectedPart>>,
+}
+
+/// An operation of a bulk that was not understood: a request of its own, as far as a replay is concerned.
+struct RejectedPart {
+    method: String,
+    path: String,
+    body: Vec<u8>,
+    error: ScimError,
+}
+
+impl Noted {
+    pub(crate) fn new(scope: SourceScope) -> Rc<Self> {
+        Rc::new(Self { scope, quirks: RefCell::default(), body: RefCell::default(), parts: RefCell::default() })
+    }
+
+    pub(crate) fn quirks(&self) -> RefMut<'_, Quirks> {
+        self.quirks.borrow_mut()
+    }
+
+    /// Keeps the body until the answer is known; of one that is too large only its size.
+    pub(crate) fn keep_body(&self, bytes: Vec<u8>) {
+        let size = bytes.len();
+        *self.body.borrow_mut() = if size <= REJECTED_BODY_BYTES { (bytes, size) } else { (Vec::new(), size) };
+    }
+
+    pub(crate) fn rejected_part(&self, method: &str, path: String, body: Vec<u8>, error: &ScimError) {
+        let mut parts = self.parts.borrow_mut();
+        if not_understood(error) && parts.len() < REJECTED_PER_SOURCE {
+            parts.push(RejectedPart { method: method.to_owned(), path, body, error: error.clone() });
+        }
+    }
+}
+
+/// A 400 is what was not understood; 401 to 429 were, and were not allowed or did not fit.
+fn not_understood(error: &ScimError) -> bool {
+    error.status == 400
+}
+
+/// Around every handler: notes what the request showed once its answer is known.
+pub(crate) async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let response = next.call(request).await?;
+    let noted = response.request().extensions().get::<Rc<Noted>>().cloned();
+    if let (Some(noted), Some(ingest)) = (noted, response.request().app_data::<web::Data<Ingest>>()) {
+        let error = response.response().error().and_then(Error::as_error::<IngestError>).map(IngestError::scim);
+        write_down(ingest, &noted, response.request(), error);
+    }
+    Ok(response)
+}
+
+fn write_down(ingest: &Ingest, noted: &Noted, request: &actix_web::HttpRequest, error: Option<ScimError>) {
+    let now = ingest.store.clock.now();
+    if request.extensions().get::<HadTrailingSlash>().is_some() {
+        noted.quirks.borrow_mut().note(Quirk::TrailingSlash);
+    }
+    let mut rejected = Vec::new();
+    for part in noted.parts.take() {
+        let size = part.body.len();
+        rejected.push(row(ingest, noted, now, (part.method, part.path, part.body, size), &part.error));
+    }
+    if let Some(error) = error.filter(not_understood) {
+        let (body, size) = noted.body.take();
+        let call = (request.method().to_string(), path_of(request), body, size);
+        rejected.push(row(ingest, noted, now, call, &error));
+    }
+    let scope = &noted.scope;
+    let page = (scope.tenant().0, scope.source().0, now.format("%Y-%m-%d").to_string());
+    let mut pending = ingest.ledger.pending();
+    let slot = pending.pages.entry(page).or_default();
+    slot.0 += 1;
+    slot.1.merge(&noted.quirks.borrow());
+    pending.note_use(scope, now);
+    rejected.into_iter().for_each(|one| pending.note_rejected(one));
+}
+
+/// From behind the source's address.
+fn path_of(request: &actix_web::HttpRequest) -> String {
+    let source = request.match_info().get("source_id").unwrap_or_default();
+    let path = request.path();
+    let path = path.split_once(source).map_or(path, |(_, rest)| rest);
+    let query = request.query_string();
+    let mut path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    path.truncate(path.floor_char_boundary(PATH_BYTES));
+    path
+}
+
+fn row(
+    ingest: &Ingest,
+    noted: &Noted,
+    at: DateTime<Utc>,
+    (method, path, body, size): (String, String, Vec<u8>, usize),
+    error: &ScimError,
+) -> RejectedRequest {
+    RejectedRequest {
+        tenant_id: noted.scope.tenant().0,
+        source_id: noted.scope.source().0,
+        id: ingest.store.clock.new_id(),
+        at,
+        expires_at: at + REJECTED_KEPT,
+        method,
+        path,
+        body: storable(body),
+        body_bytes: i64::try_from(size).unwrap_or(i64::MAX),
+        status: i64::from(error.status),
+        scim_type: error.scim_type.map(|kind| kind.as_str().to_owned()),
+        detail: error.detail.clone(),
+        replayed_at: None,
+    }
+}
+
+/// The body without passwords. One that is no JSON is kept as it came, unless it may hold a password.
+fn storable(body: Vec<u8>) -> Option<String> {
+    if body.is_empty() || body.len() > REJECTED_BODY_BYTES {
+        return None;
+    }
+    let text = String::from_utf8(body).ok().filter(|text| !text.contains('\0'))?;
+    if !text.to_ascii_lowercase().contains("password") {
+        return Some(text);
+    }
+    let mut json: serde_json::Value = serde_json::from_str(&text).ok()?;
+    forget_passwords(&mut json);
+    let text = json.to_string();
+    // A password that hides somewhere else, such as in a JSON text within a string: nothing is kept then.
+    (!text.to_ascii_lowercase().contains("password")).then_some(text)
+}
+
+/// Takes out every member called `password`, and every PATCH operation on that path: the hub has no use for either.
+fn forget_passwords(json: &mut serde_json::Value) {
+    let names_password = |text: &str| text.to_ascii_lowercase().contains("password");
+    match json {
+        serde_json::Value::Object(members) => {
+            members.retain(|key, _| !names_password(key));
+            members.values_mut().for_each(forget_passwords);
+        }
+        serde_json::Value::Array(items) => {
+            items.retain(|item| {
+                let path = item.as_object().and_then(|item| item.iter().find(|(key, _)| key.eq_ignore_ascii_case("path")));
+                !path.and_then(|(_, path)| path.as_str()).is_some_and(names_password)
+            });
+            items.iter_mut().for_each(forget_passwords);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(body: &str) -> Option<String> {
+        storable(body.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn passwords_are_not_kept() {
+        let kept = stored(r#"{"userName":1,"Password":"hunter2"}"#);
+        assert_eq!(kept.as_deref(), Some(r#"{"userName":1}"#));
+        let kept = stored(r#"{"Operations":[{"op":"replace","path":"password","value":"hunter2"},{"op":"shoe"}]}"#);
+        assert_eq!(kept.as_deref(), Some(r#"{"Operations":[{"op":"shoe"}]}"#));
+        assert_eq!(stored(r#"{"password":"hunter2""#), None);
+        assert_eq!(stored(r#"{"value":"{\"password\":\"hunter2\"}"}"#), None);
+    }
+
+    #[test]
+    fn other_bodies_are_kept_as_they_came() {
+        assert_eq!(stored("{ not json").as_deref(), Some("{ not json"));
+        assert_eq!(stored(r#"{ "op": 1 }"#).as_deref(), Some(r#"{ "op": 1 }"#));
+        assert_eq!(stored(""), None);
+        assert_eq!(stored(&"x".repeat(REJECTED_BODY_BYTES + 1)), None);
+    }
+}

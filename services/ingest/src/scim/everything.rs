@@ -1,0 +1,98 @@
+//! `POST /.search` (RFC 7644 §3.4.3): users and groups in one list, users first. It has no order of its own to offer beyond that,
+//! so `sortBy` is refused here.
+
+use super::{Listed, groups, list_answer, users};
+use crate::auth::SourceAuth;
+use crate::body::Body;
+use crate::error::IngestError;
+use actix_web::{HttpRequest, HttpResponse};
+use rollcall_scim::list::Paging;
+use rollcall_scim::{ListQuery, ResourceKind, ScimError};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// Cursors of this list say which kind they stand in.
+const IN_USERS: &str = "u.";
+const IN_GROUPS: &str = "g.";
+
+pub(crate) async fn search(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
+    let body = body.json(&auth).await?;
+    let of_users = asked(&auth, ResourceKind::User, &body);
+    if auth.scope.users_only() {
+        let query = of_users?;
+        let page = users_page(&request, &auth, &query).await?;
+        return Ok(list_answer(&query, page));
+    }
+    // A filter on an attribute that only one kind has finds none of the other (RFC 7644 §3.4.2.1).
+    match (of_users, asked(&auth, ResourceKind::Group, &body)) {
+        (Ok(of_users), Ok(of_groups)) => both(&request, &auth, of_users, of_groups).await,
+        (Ok(query), Err(_)) => Ok(list_answer(&query, users_page(&request, &auth, &query).await?)),
+        (Err(_), Ok(query)) => Ok(list_answer(&query, groups_page(&request, &auth, &query).await?)),
+        (Err(error), Err(_)) => Err(error),
+    }
+}
+
+fn asked(auth: &SourceAuth, kind: ResourceKind, body: &Value) -> Result<ListQuery, IngestError> {
+    let query = ListQuery::from_search(kind, body, auth.ingest.config.pages, &mut auth.quirks())?;
+    if query.sort.is_some() {
+        let detail = "sortBy is not served over users and groups together; search /Users or /Groups";
+        return Err(ScimError::invalid_value(detail).into());
+    }
+    Ok(query)
+}
+
+/// The page of a query for one kind; a cursor of the other kind is not of this list.
+async fn users_page(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Result<Listed, IngestError> {
+    let query = ListQuery { paging: within(&query.paging, IN_USERS)?, ..query.clone() };
+    let page = users::listed(request, auth, &query).await?;
+    Ok(Listed { next: page.next.map(|next| format!("{IN_USERS}{next}")), ..page })
+}
+
+async fn groups_page(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Result<Listed, IngestError> {
+    let query = ListQuery { paging: within(&query.paging, IN_GROUPS)?, ..query.clone() };
+    let page = groups::listed(request, auth, &query).await?;
+    Ok(Listed { next: page.next.map(|next| format!("{IN_GROUPS}{next}")), ..page })
+}
+
+fn within(paging: &Paging, kind: &str) -> Result<Paging, IngestError> {
+    let wrong = || ScimError::invalid_cursor("this is not a cursor of this list; start again without one");
+    Ok(match paging {
+        Paging::Cursor(Some(cursor)) => {
+            let place = cursor.strip_prefix(kind).ok_or_else(wrong)?;
+            if !place.is_empty() && place.parse::<Uuid>().is_err() {
+                return Err(wrong().into());
+            }
+            Paging::Cursor(Some(place.to_owned()).filter(|place| !place.is_empty()))
+        }
+        other => other.clone(),
+    })
+}
+
+async fn both(
+    request: &HttpRequest,
+    auth: &SourceAuth,
+    of_users: ListQuery,
+    mut of_groups: ListQuery,
+) -> Result<HttpResponse, IngestError> {
+    let start = match &of_users.paging {
+        Paging::Index(start) => *start,
+        Paging::Cursor(Some(cursor)) if cursor.starts_with(IN_GROUPS) => {
+            return Ok(list_answer(&of_groups, groups_page(request, auth, &of_groups).await?));
+        }
+        Paging::Cursor(_) => {
+            let mut page = users_page(request, auth, &of_users).await?;
+            // The last page of users is followed by the first of groups, also when there turn out to be none.
+            page.next = page.next.or_else(|| Some(IN_GROUPS.to_owned()));
+            return Ok(list_answer(&of_users, page));
+        }
+    };
+    let mut page = users_page(request, auth, &of_users).await?;
+    let users = page.total.unwrap_or(0);
+    // The groups are numbered on from the users; when the page is full, only their number is asked for.
+    of_groups.paging = Paging::Index(start.saturating_sub(users).max(1));
+    of_groups.count = of_groups.count.saturating_sub(page.resources.len());
+    let groups = groups_page(request, auth, &of_groups).await?;
+    page.resources.extend(groups.resources);
+    page.total = Some(users + groups.total.unwrap_or(0));
+    Ok(list_answer(&of_users, page))
+}
