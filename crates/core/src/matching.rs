@@ -102,13 +102,14 @@ impl<'w> Evidence<'w> {
         }
     }
 
-    /// Who is disabled and nobody yet wants nothing, so stands in nobody's way.
+    /// Who is disabled and nobody yet wants nothing, so stands in nobody's way; but a member made by hand is known to
+    /// have left (DX14).
     fn match_by_email(&self, subject: &UserSubject, record: &PersonRecord) -> Match<'w> {
         let found = match wanted_email(record, None).map(fold) {
             Some(email) => self.holder_of(&email, subject, record),
             None => Match::Disputed(Dispute::NoEmail),
         };
-        if !record.active && found.gained().is_none() { Match::Nobody } else { found }
+        if record.active || matches!(found, Match::Adopted(_)) { found } else { Match::Nobody }
     }
 
     fn holder_of(&self, email: &str, subject: &UserSubject, record: &PersonRecord) -> Match<'w> {

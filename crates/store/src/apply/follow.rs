@@ -101,9 +101,10 @@ impl TenantTx {
         }
         let rows: Vec<TextRow<'_>> = addresses.iter().map(|text| TextRow { text }).collect();
         let sql = format!(
-            "SELECT d.subject_id FROM {} JOIN disputes d ON d.tenant_id = $2 AND d.about = r.text \
+            "SELECT d.subject_id FROM {} {} disputes d ON d.tenant_id = $2 AND d.about = r.text \
              AND d.subject_kind = 'directory_user'",
-            self.tx.rows(TEXT)
+            self.tx.rows(TEXT),
+            self.tx.join()
         );
         let heirs: Vec<HeirRow> = self.tx.all(&sql, [json_rows(&rows)?, self.tenant.0.into()]).await?;
         let looked_at: HashSet<Uuid> = users.iter().map(|user| user.id.0).collect();

@@ -16,20 +16,19 @@ struct News {
     freed: Vec<String>,
     /// Addresses of members whose record is gone: whoever was refused one may be the same person.
     orphaned: Vec<String>,
-    let_in: usize,
 }
 
 impl Hub {
-    pub(super) fn apply(&mut self, world: &World, disputed: Vec<Disputed>, verdict: Verdict, waiting_limit: usize) {
+    pub(super) fn apply(&mut self, world: &World, touched: &[Touch], disputed: Vec<Disputed>, verdict: Verdict) {
         let mut news = News::default();
         for item in &verdict.apply {
             self.perform(item, &verdict.holding, &mut news);
         }
         self.removals_in_window += verdict.removals;
-        let gone = world.users.iter().filter(|user| user.record.is_none());
+        let gone = world.users.iter().filter(|u| u.record.is_none() && touched.contains(&Touch::User(u.id)));
         news.orphaned.extend(gone.filter_map(|user| user.member.as_ref()).map(|member| fold(&member.profile.email)));
         self.settle_disputes(world, disputed);
-        self.follow_up(world, news, waiting_limit);
+        self.follow_up(world, news);
     }
 
     fn settle_disputes(&mut self, world: &World, disputed: Vec<Disputed>) {
@@ -44,7 +43,7 @@ impl Hub {
         }
     }
 
-    fn follow_up(&mut self, world: &World, news: News, waiting_limit: usize) {
+    fn follow_up(&mut self, world: &World, news: News) {
         let mut touched: BTreeSet<Touch> = BTreeSet::new();
         for (group, user) in &self.memberships {
             if news.linked_users.contains(user) || news.linked_groups.contains(group) {
@@ -67,9 +66,6 @@ impl Hub {
                     other => panic!("a dispute about {other:?}"),
                 });
             }
-        }
-        if waiting_limit > 0 && news.let_in >= waiting_limit {
-            touched.insert(Touch::Tenant);
         }
         self.changes.extend(touched);
     }
@@ -167,7 +163,6 @@ impl Hub {
                 member.waiting_for = (to == MemberStatus::Pending).then_some(WaitingFor::Approval);
                 self.seats_used += i64::from(takes_seat);
                 self.managed += i64::from(from == MemberStatus::Removed);
-                news.let_in += usize::from(from == MemberStatus::Pending);
             }
             Action::Waitlist { member: id } => {
                 let member = self.member(id);

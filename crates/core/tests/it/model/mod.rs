@@ -73,6 +73,8 @@ pub(crate) struct Hub {
     pub(crate) seats_used: i64,
     pub(crate) managed: i64,
     pub(crate) removals_in_window: u32,
+    /// People of the waitlist read at once.
+    pub(crate) waiting_max: usize,
     ids: u128,
 }
 
@@ -113,7 +115,8 @@ impl Hub {
     /// A tenant whose members are active at once: no case has to accept invitations first.
     pub(crate) fn new() -> Self {
         let policy = Policy { onboarding: Onboarding::Federated, ..Policy::default() };
-        Self { policy, seats: 1_000, modes: BTreeMap::from([(scim(), SourceMode::Live)]), ..Self::default() }
+        let modes = BTreeMap::from([(scim(), SourceMode::Live)]);
+        Self { policy, seats: 1_000, modes, waiting_max: 500, ..Self::default() }
     }
 
     pub(crate) fn new_id<T: From<Uuid>>(&mut self) -> T {
@@ -226,12 +229,16 @@ impl Hub {
 
     /// One run over these subjects.
     pub(crate) fn reconcile(&mut self, touched: &[Touch]) -> Outcome {
-        let (world, waiting_limit) = self.read(touched);
+        let mut world = self.read(touched);
+        let more_wait = self.read_waiting(&mut world);
         let mut plan = plan(&world);
         let disputed = std::mem::take(&mut plan.disputed);
         let verdict: Verdict = review(plan, &world);
         let outcome = Outcome { applied: verdict.apply.clone(), withheld: verdict.withheld.clone() };
-        self.apply(&world, disputed, verdict, waiting_limit);
+        self.apply(&world, touched, disputed, verdict);
+        if more_wait && i64::from(self.seats) > self.seats_used {
+            self.changes.push_back(Touch::Tenant);
+        }
         self.check();
         outcome
     }

@@ -10,8 +10,8 @@ use rollcall_core::roster::{MemberState, MemberStatus, WaitingFor};
 use std::collections::{BTreeSet, HashSet};
 
 impl Hub {
-    /// The world of a chunk, and how many waiting people were looked for.
-    pub(super) fn read(&self, touched: &[Touch]) -> (World, usize) {
+    /// The world of a chunk.
+    pub(super) fn read(&self, touched: &[Touch]) -> World {
         let mut world = World { policy: self.policy.clone(), standing: self.standing(), ..World::default() };
         let touched: BTreeSet<Touch> = touched.iter().copied().collect();
         let of = |pick: fn(&Touch) -> Option<DirectoryUserId>| touched.iter().filter_map(pick).collect();
@@ -23,8 +23,7 @@ impl Hub {
                 world.memberships.extend(self.membership(*group, *user));
             }
         }
-        let limit = self.read_waiting(&mut world);
-        (world, limit)
+        world
     }
 
     fn standing(&self) -> Standing {
@@ -122,20 +121,22 @@ impl Hub {
         })
     }
 
-    fn read_waiting(&self, world: &mut World) -> usize {
+    /// As many waiting people as a plan could let in; answers whether there may be more of them.
+    pub(super) fn read_waiting(&self, world: &mut World) -> bool {
         let leaving = |user: &&UserSubject| {
-            let seated = user.member.as_ref().is_some_and(|member| member.seated);
-            seated && !user.record.as_ref().is_some_and(|record| record.active)
+            let counts = user.member.as_ref().is_some_and(|member| member.seated || member.waiting_for.is_some());
+            counts && !user.record.as_ref().is_some_and(|record| record.active)
         };
         let released = world.users.iter().filter(leaving).count();
         let free = world.standing.seats_bought.saturating_sub(world.standing.seats_used);
-        let limit = (free as usize + released).min(500);
+        let limit = (free as usize + released).min(self.waiting_max);
         let mut waiting: Vec<&MemberState> =
             self.members.values().filter(|m| m.waiting_for == Some(WaitingFor::Seat) && self.is_wanted(m)).collect();
         waiting.sort_by_key(|member| member.directory_user);
-        let present = waiting.into_iter().take(limit).filter(|member| member.status != MemberStatus::Removed);
-        world.waiting = present.filter_map(|member| Some((member.directory_user?, member.clone()))).collect();
-        limit
+        waiting.truncate(limit);
+        let present = waiting.iter().filter(|member| member.status != MemberStatus::Removed);
+        world.waiting = present.filter_map(|member| Some((member.directory_user?, (*member).clone()))).collect();
+        limit > 0 && waiting.len() == limit
     }
 
     fn is_wanted(&self, member: &MemberState) -> bool {

@@ -1,0 +1,323 @@
+//! Random histories: what sources, admins and invited people do, and when the worker gets its turn.
+
+use crate::model::{DirectoryUser, Hub, Touch, record, scim};
+use proptest::prelude::*;
+use rollcall_core::directory::SourceMode;
+use rollcall_core::email::fold;
+use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
+use rollcall_core::policy::{OnDeleted, Onboarding, OverLimit, Policy, RemovalLimit};
+use rollcall_core::roster::{MemberStatus, Role};
+use std::collections::HashSet;
+use uuid::Uuid;
+
+/// Few, so that people meet; two of them are one address.
+const ADDRESSES: [&str; 6] = ["ann@x", "bob@x", "ANN@X", "cy@x", "stra\u{df}e@x", "STRASSE@x"];
+const NAMES: [&str; 4] = ["Design", "design ", "Sales", "Everyone"];
+
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Create {
+        second_source: bool,
+        email: Option<usize>,
+        anchor: Option<u8>,
+        active: bool,
+    },
+    Mail {
+        user: usize,
+        email: Option<usize>,
+    },
+    Tombstone {
+        user: usize,
+    },
+    Name {
+        user: usize,
+        name: u8,
+    },
+    Active {
+        user: usize,
+        active: bool,
+    },
+    Delete {
+        user: usize,
+    },
+    CreateGroup {
+        second_source: bool,
+        name: usize,
+    },
+    RenameGroup {
+        group: usize,
+        name: usize,
+    },
+    DeleteGroup {
+        group: usize,
+    },
+    Membership {
+        group: usize,
+        user: usize,
+        inside: bool,
+    },
+    ByHand {
+        email: usize,
+    },
+    Promote {
+        member: usize,
+        billing: bool,
+    },
+    Accept {
+        member: usize,
+    },
+    Seats(u32),
+    /// The removal window passes.
+    Window,
+    Mode {
+        simulate: bool,
+    },
+    /// The worker takes this many changes.
+    Run(usize),
+}
+
+/// Which steps a property allows.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    /// Sources send external ids; otherwise none does.
+    pub(crate) anchors: bool,
+    pub(crate) runs: bool,
+    /// Mode changes and a second source.
+    pub(crate) simulation: bool,
+}
+
+pub(crate) fn steps(shape: Shape, count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(shape), count)
+}
+
+fn step(shape: Shape) -> impl Strategy<Value = Step> {
+    let any_place = || 0..64_usize;
+    let email = || prop::option::weighted(0.95, 0..ADDRESSES.len());
+    let anchor = if shape.anchors { prop::option::weighted(0.9, 0..5_u8).boxed() } else { Just(None).boxed() };
+    let second = if shape.simulation { prop::bool::weighted(0.4).boxed() } else { Just(false).boxed() };
+    let create = (second.clone(), email(), anchor, prop::bool::weighted(0.85))
+        .prop_map(|(second_source, email, anchor, active)| Step::Create { second_source, email, anchor, active });
+    let create_group =
+        (second, 0..NAMES.len()).prop_map(|(second_source, name)| Step::CreateGroup { second_source, name });
+    let membership = (any_place(), any_place(), prop::bool::weighted(0.8));
+    let never = || Just(Step::Window).boxed();
+    let mode = any::<bool>().prop_map(|simulate| Step::Mode { simulate });
+    let mode = if shape.simulation { mode.boxed() } else { never() };
+    let run = if shape.runs { (1..8_usize).prop_map(Step::Run).boxed() } else { never() };
+    prop_oneof![
+        8 => create,
+        5 => (any_place(), email()).prop_map(|(user, email)| Step::Mail { user, email }),
+        1 => any_place().prop_map(|user| Step::Tombstone { user }),
+        1 => (any_place(), 0..3_u8).prop_map(|(user, name)| Step::Name { user, name }),
+        4 => (any_place(), any::<bool>()).prop_map(|(user, active)| Step::Active { user, active }),
+        3 => any_place().prop_map(|user| Step::Delete { user }),
+        2 => create_group,
+        2 => (any_place(), 0..NAMES.len()).prop_map(|(group, name)| Step::RenameGroup { group, name }),
+        1 => any_place().prop_map(|group| Step::DeleteGroup { group }),
+        4 => membership.prop_map(|(group, user, inside)| Step::Membership { group, user, inside }),
+        1 => (0..ADDRESSES.len()).prop_map(|email| Step::ByHand { email }),
+        1 => (any_place(), any::<bool>()).prop_map(|(member, billing)| Step::Promote { member, billing }),
+        2 => any_place().prop_map(|member| Step::Accept { member }),
+        1 => (0..6_u32).prop_map(Step::Seats),
+        1 => Just(Step::Window),
+        1 => mode,
+        6 => run,
+    ]
+}
+
+/// Any policy, with limits that a handful of people can reach.
+pub(crate) fn policies() -> impl Strategy<Value = Policy> {
+    let switches = (prop::bool::weighted(0.85), prop::bool::weighted(0.85), prop::bool::weighted(0.2), any::<bool>());
+    (switches, any::<bool>(), any::<bool>(), any::<bool>(), 0..5_u32).prop_map(
+        |((auto_provision, auto_deprovision, approval, adopt_existing), invite, remove, hold, count)| Policy {
+            auto_provision,
+            auto_deprovision,
+            approval,
+            adopt_existing,
+            onboarding: if invite { Onboarding::Invite } else { Onboarding::Federated },
+            on_deleted: if remove { OnDeleted::Remove } else { OnDeleted::Suspend },
+            over_limit: if hold { OverLimit::Hold } else { OverLimit::SuspendOnly },
+            removal_limit: RemovalLimit { count, percent: 0, ..RemovalLimit::default() },
+            ..Policy::default()
+        },
+    )
+}
+
+pub(crate) fn second_source() -> SourceId {
+    Uuid::from_u128(2).into()
+}
+
+/// Plays steps on a hub. Records are counted as they are announced, also those a hub does not have, so that two hubs
+/// can play one history.
+#[derive(Clone)]
+pub(crate) struct Player {
+    pub(crate) hub: Hub,
+    pub(crate) users: Vec<Option<DirectoryUserId>>,
+    pub(crate) groups: Vec<Option<DirectoryGroupId>>,
+    /// The second source says nothing.
+    pub(crate) mute_second: bool,
+}
+
+impl Player {
+    pub(crate) fn new(policy: Policy, seats: u32) -> Self {
+        let mut hub = Hub::new();
+        // A short look at the waitlist at a time, so that a handful of people can be more than one look.
+        (hub.policy, hub.seats, hub.waiting_max) = (policy, seats.max(1), 2);
+        hub.modes.insert(second_source(), SourceMode::Live);
+        let owner = hub.unmanaged("owner@x", Role::Owner);
+        hub.members.get_mut(&owner).expect("the owner").billing_contact = true;
+        Self { hub, users: Vec::new(), groups: Vec::new(), mute_second: false }
+    }
+
+    pub(crate) fn play(&mut self, steps: &[Step], before_run: &mut dyn FnMut(&Hub), after_run: &mut dyn FnMut(&Hub)) {
+        for step in steps {
+            if let Step::Run(size) = step {
+                let size = (*size).min(self.hub.changes.len());
+                let touched: Vec<Touch> = self.hub.changes.drain(..size).collect();
+                before_run(&self.hub);
+                self.hub.reconcile(&touched);
+                after_run(&self.hub);
+            } else {
+                self.say(step);
+            }
+        }
+    }
+
+    fn user(&self, place: usize) -> Option<DirectoryUserId> {
+        *self.users.get(place % self.users.len().max(1))?
+    }
+
+    fn group(&self, place: usize) -> Option<DirectoryGroupId> {
+        *self.groups.get(place % self.groups.len().max(1))?
+    }
+
+    fn source(&self, second: bool) -> Option<SourceId> {
+        match (second, self.mute_second) {
+            (true, true) => None,
+            (true, false) => Some(second_source()),
+            (false, _) => Some(scim()),
+        }
+    }
+
+    fn say(&mut self, step: &Step) {
+        match *step {
+            Step::Create { second_source, email, anchor, active } => {
+                let mut new = record("");
+                new.email = email.map(|email| ADDRESSES[email].to_owned());
+                new.external_id = anchor.map(|anchor| anchor.to_string());
+                new.active = active;
+                let created = self.source(second_source).map(|source| self.hub.create_user_of(source, new));
+                self.users.push(created);
+            }
+            Step::CreateGroup { second_source, name } => {
+                let created = self.source(second_source).map(|source| self.hub.create_group_of(source, NAMES[name]));
+                self.groups.push(created);
+            }
+            Step::Mail { user, email } => self.edit(user, |r| r.email = email.map(|email| ADDRESSES[email].to_owned())),
+            Step::Tombstone { user } => self.edit(user, |r| {
+                r.active = false;
+                r.email = r.email.as_ref().map(|email| format!("{}{email}", "0".repeat(32)));
+            }),
+            Step::Name { user, name } => self.edit(user, |r| r.display_name = Some(format!("Name {name}"))),
+            Step::Active { user, active } => self.edit(user, |r| r.active = active),
+            Step::Delete { user } => {
+                if let Some(id) = self.user(user) {
+                    self.hub.delete_user(id);
+                }
+            }
+            _ => self.say_about_others(step),
+        }
+    }
+
+    fn say_about_others(&mut self, step: &Step) {
+        match *step {
+            Step::RenameGroup { group, name } => {
+                if let Some(id) = self.group(group) {
+                    self.hub.rename_group(id, NAMES[name]);
+                }
+            }
+            Step::DeleteGroup { group } => {
+                if let Some(id) = self.group(group) {
+                    self.hub.delete_group(id);
+                }
+            }
+            Step::Membership { group, user, inside } => {
+                if let (Some(group), Some(user)) = (self.group(group), self.user(user)) {
+                    // A source knows only its own.
+                    if self.hub.groups[&group].source == self.hub.users[&user].source {
+                        self.hub.set_membership(group, user, inside);
+                    }
+                }
+            }
+            Step::ByHand { email } => self.by_hand(ADDRESSES[email]),
+            Step::Promote { member, billing } => {
+                let place = member % self.hub.members.len();
+                let member = self.hub.members.values_mut().nth(place).expect("in range");
+                member.role = if billing { member.role } else { Role::Admin };
+                member.billing_contact |= billing;
+            }
+            Step::Accept { member } => {
+                let place = member % self.hub.members.len();
+                let id = *self.hub.members.keys().nth(place).expect("in range");
+                self.hub.accept(id);
+            }
+            Step::Seats(seats) => self.hub.set_seats(seats),
+            Step::Window => self.hub.removals_in_window = 0,
+            Step::Mode { simulate } => {
+                let mode = if simulate { SourceMode::Simulate } else { SourceMode::Live };
+                self.hub.modes.insert(second_source(), mode);
+                self.hub.touch_everything();
+            }
+            ref other => panic!("not said here: {other:?}"),
+        }
+    }
+
+    /// An admin invites somebody by hand, when there is a seat and nobody has the address.
+    fn by_hand(&mut self, email: &str) {
+        let has_it = |email: &str| {
+            let mut present = self.hub.members.values().filter(|m| m.status != MemberStatus::Removed);
+            present.any(|member| fold(&member.profile.email) == fold(email))
+        };
+        if !has_it(email) && self.hub.seats_used < i64::from(self.hub.seats) {
+            self.hub.unmanaged(email, Role::Member);
+            // Whoever adds a member by hand has to mark the records that ask for the address.
+            let asks = |user: &DirectoryUser| user.record.as_ref().and_then(|r| r.email.as_deref()).map(fold);
+            let records = self.hub.users.iter().filter(|(_, user)| asks(user) == Some(fold(email)));
+            let marks: Vec<Touch> = records.map(|(id, _)| Touch::User(*id)).collect();
+            self.hub.changes.extend(marks);
+        }
+    }
+
+    fn edit(&mut self, user: usize, edit: impl FnOnce(&mut rollcall_core::directory::PersonRecord)) {
+        if let Some(id) = self.user(user) {
+            self.hub.edit_user(id, edit);
+        }
+    }
+
+    /// Lets every live record ask for an address, an external id, a name of its own: contested ones are first come,
+    /// first served, so they depend on who comes first.
+    pub(crate) fn settle_contests(&mut self) {
+        let (mut addresses, mut anchors) = (HashSet::new(), HashSet::new());
+        for (n, user) in self.users.clone().into_iter().flatten().enumerate() {
+            let Some(mut record) = self.hub.users[&user].record.clone() else { continue };
+            let unique = record.email.as_ref().is_none_or(|email| addresses.insert(fold(email)));
+            if !unique {
+                record.email = Some(format!("unique{n}@x"));
+            }
+            let anchored = record.external_id.as_ref().is_none_or(|anchor| anchors.insert(anchor.clone()));
+            if !anchored {
+                record.external_id = Some(format!("unique{n}"));
+            }
+            if !unique || !anchored {
+                self.hub.set_user(user, record);
+            }
+        }
+        let mut names = HashSet::new();
+        for (n, group) in self.groups.clone().into_iter().flatten().enumerate() {
+            let Some(name) = self.hub.groups[&group].name.clone() else { continue };
+            if !names.insert(fold(&name)) {
+                self.hub.rename_group(group, &format!("unique {n}"));
+            }
+        }
+    }
+}
