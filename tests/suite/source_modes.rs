@@ -14,6 +14,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ds2_switching_a_source_to_live_wants_the_other_one_off,
         ds7_a_source_that_is_switched_off_refuses_at_once,
         a_source_that_becomes_live_applies_what_it_said_before,
+        ds5_a_group_of_the_same_name_is_adopted_and_its_spelling_reported,
         ds3_a_users_only_source_hides_groups_from_discovery,
         ds3_a_users_only_source_refuses_groups_clearly,
     ]
@@ -73,6 +74,27 @@ async fn a_source_that_becomes_live_applies_what_it_said_before(hub: Hub) {
     source.group("Crew", &[&ann]).await;
     set_mode(&tenant, &source.id, "live").await.expect(200);
     tenant.eventually_group("Crew", &[&crate::verbs::email("ann")]).await;
+}
+
+/// The source was cut off while its group was made anew under another spelling.
+async fn ds5_a_group_of_the_same_name_is_adopted_and_its_spelling_reported(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let ann = source.user("ann").await;
+    let old = source.group("Night Shift", &[&ann]).await;
+    let group = tenant.eventually_group("Night Shift", &[&crate::verbs::email("ann")]).await;
+    set_mode(&tenant, &source.id, "simulate").await.expect(200);
+    source.delete(&format!("/Groups/{old}")).await.expect(204);
+    source.group("night  shift", &[&ann]).await;
+    set_mode(&tenant, &source.id, "live").await.expect(200);
+    let adopted = tenant.eventually_group("night  shift", &[&crate::verbs::email("ann")]).await;
+    assert_eq!(adopted.id, group.id, "the group is the same, not a second one");
+    assert_eq!(tenant.groups().await.len(), 1);
+    let events = tenant.get(&format!("/api/v1/audit-events?subject_id={}", group.id)).await.expect(200);
+    let events = events.at("/items").as_array().cloned().unwrap_or_default();
+    let adoption = events.iter().find(|event| event["kind"] == "sharing_group.adopted").expect("an adoption");
+    assert_eq!(adoption["detail"]["spelling_differs"], true, "{adoption}");
+    assert_eq!(adoption["detail"]["before"]["name"], "Night Shift", "{adoption}");
 }
 
 fn mentions_groups(answer: &Answer) -> bool {

@@ -1,5 +1,5 @@
 //! Requests that could not be understood: kept for a while, shown without what people are called, and replayed after a fix.
-//! What is kept and what is shown is `docs/decisions/rejected-requests.md`.
+//! What is kept and what is shown is `docs/decisions/0021-rejected-requests.md`.
 
 use crate::connect::Store;
 use crate::error::StoreError;
@@ -262,3 +262,6 @@ fn kind_of(path: &str) -> Result<(ResourceKind, Option<String>), ScimError> {
 fn body_of(rejected: &RejectedRequest) -> Result<serde_json::Value, ScimError> {
     parse_json(rejected.body.as_deref().unwrap_or_default().as_bytes())
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,7 +98,7 @@ fn read_as(quirk: Quirk) -> &'static str {
         Quirk::JsonInString => "JSON in a text as JSON",
         Quirk::UnquotedFilterValue => "a bare word in a filter as a text",
         Quirk::ValuePathSubAttribute => "emails[type eq \"work\"].value as the value of such an element",
-        Quirk::TwoPrimaries => "the last of two primary elements as the primary one",
+        Quirk::TwoPrimaries => "the first of two primary elements as the primary one",
         Quirk::RoleJsonString => "a role in JSON as the role it holds",
         Quirk::UnknownSchemaUrn => "an unknown schema as not there",
         Quirk::UnknownAttribute => "an unknown attribute as not there",

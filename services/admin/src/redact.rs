@@ -1,5 +1,5 @@
 //! Rejected requests as they are shown: their shape, which is what a fix needs, without what people are called. The rules are
-//! in `docs/decisions/rejected-requests.md`.
+//! in `docs/decisions/0021-rejected-requests.md`.
 
 use serde_json::{Map, Value};
 

@@ -38,6 +38,8 @@ pub(super) struct RosterChange<'t> {
     renamed: Vec<GroupChangeRow>,
     removed_groups: Vec<Uuid>,
     group_names: HashMap<SharingGroupId, String>,
+    /// Groups that a subject of this plan may take over, under the name they have now.
+    spellings: HashMap<SharingGroupId, String>,
     added: Vec<GroupMemberRow>,
     left: Vec<GroupMemberRow>,
     events: Vec<EventRow>,
@@ -65,6 +67,7 @@ impl<'t> RosterChange<'t> {
             renamed: Vec::new(),
             removed_groups: Vec::new(),
             group_names: groups.map(|group| (group.id, fold(&group.name))).collect(),
+            spellings: world.group_names.values().map(|group| (group.id, group.name.clone())).collect(),
             added: Vec::new(),
             left: Vec::new(),
             events: Vec::new(),
@@ -287,7 +290,11 @@ impl<'t> RosterChange<'t> {
     fn adopt_group(&mut self, item: &Item, id: SharingGroupId, name: &str) -> NewEvent {
         self.renamed.push(self.group_row(item, id, name));
         self.link_group(item);
-        event(AuditKind::GroupAdopted, "sharing_group", id.0, json!({ "after": { "name": name } }))
+        // The names are the same when folded; a difference in case or spacing is reported (DS5).
+        let before = self.spellings.get(&id);
+        let differs = before.is_some_and(|before| before != name);
+        let detail = json!({ "before": { "name": before }, "after": { "name": name }, "spelling_differs": differs });
+        event(AuditKind::GroupAdopted, "sharing_group", id.0, detail)
     }
 
     fn rename_group(&mut self, item: &Item, id: SharingGroupId, before: &str, after: &str) -> NewEvent {
