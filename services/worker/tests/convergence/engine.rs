@@ -1,0 +1,48 @@
+//! A fresh database per engine, gone after the test also when it fails.
+
+use rollcall_core::clock::Clock;
+use rollcall_store::{Store, StoreConfig};
+use sea_orm::{ConnectionTrait, Database};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+use uuid::Uuid;
+
+pub(crate) fn on_each_engine(check: impl AsyncFn(Store, &'static str)) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let run_check = |url: String, engine| {
+        catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async {
+                let config = StoreConfig { url, max_connections: 12, acquire_timeout: Duration::from_secs(30) };
+                let store = Store::connect(&config, Clock::System).await.expect("a database");
+                store.migrate().await.expect("the schema");
+                check(store.clone(), engine).await;
+                store.close().await;
+            });
+        }))
+    };
+    let name = format!("rollcall_convergence_{}", Clock::System.new_id::<Uuid>().simple());
+    let file = std::env::temp_dir().join(&name);
+    let on_sqlite = run_check(format!("sqlite://{}", file.display()), "SQLite");
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", file.display()));
+    }
+    on_sqlite.unwrap_or_else(|failure| resume_unwind(failure));
+    let Ok(server) = std::env::var("DATABASE_URL") else { return };
+    runtime.block_on(statement(&server, &format!("CREATE DATABASE {name}")));
+    let on_postgres = run_check(with_database(&server, &name), "Postgres");
+    runtime.block_on(statement(&server, &format!("DROP DATABASE {name} WITH (FORCE)")));
+    on_postgres.unwrap_or_else(|failure| resume_unwind(failure));
+}
+
+async fn statement(server: &str, sql: &str) {
+    let connection = Database::connect(server).await.expect("DATABASE_URL");
+    connection.execute_unprepared(sql).await.expect("a statement of the test");
+    connection.close().await.expect("an end");
+}
+
+fn with_database(server: &str, name: &str) -> String {
+    let (address, options) = server.split_once('?').unwrap_or((server, ""));
+    let start = address.find("://").map_or(0, |place| place + 3);
+    let end = address[start..].find('/').map_or(address.len(), |place| start + place);
+    format!("{}/{name}?{options}", &address[..end])
+}

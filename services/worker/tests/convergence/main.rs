@@ -1,0 +1,36 @@
+//! Design §6.1 and §6.2 on the real store and the real worker: a seeded log of SCIM writes, replayed in other orders,
+//! partly twice, by concurrent writers, reconciled by one worker and by four, ends in one roster; and the audit log,
+//! played back, is that roster: no change without its event, no event without its change.
+//!
+//! SQLite always; Postgres too when `DATABASE_URL` is set, in a database made for the test and dropped after it.
+
+mod engine;
+mod ledger;
+mod log;
+mod office;
+
+use log::Log;
+use office::Office;
+use rollcall_store::Store;
+
+/// Logs, and per log the replays: (workers, seed of the order).
+const LOGS: [u64; 2] = [1, 2];
+const REPLAYS: [(usize, u64); 3] = [(1, 11), (4, 12), (4, 13)];
+
+#[test]
+fn any_order_of_commuting_writes_and_any_number_of_workers_end_in_one_roster() {
+    engine::on_each_engine(async |store: Store, engine| {
+        for seed in LOGS {
+            let log = Log::seeded(seed);
+            for (workers, order) in REPLAYS {
+                let replay = format!("{engine}, log {seed}, {workers} workers, order {order}");
+                let mut office = Office::open(store.clone(), workers, seed, &replay).await;
+                let changed = office.replay(&log, order).await;
+                let roster = office.close().await;
+                assert_eq!(roster.members, log.expected_members(), "{replay}");
+                assert_eq!(roster.groups, log.expected_groups(), "{replay}");
+                ledger::check(&office, &changed).await;
+            }
+        }
+    });
+}
