@@ -26,6 +26,8 @@ pub(crate) struct Team {
     /// The members the hub took.
     pub(crate) accepted_members: BTreeSet<usize>,
     pub(crate) deleted: bool,
+    /// An earlier session pushed it, members included.
+    pub(crate) remembered: bool,
 }
 
 /// One change of one group's members.
@@ -187,5 +189,14 @@ fn guild_name(number: usize) -> String {
 }
 
 pub(crate) fn new_team(anchor: String, name: String, members: BTreeSet<usize>) -> Team {
-    Team { anchor, name, members, remote: None, accepted_name: None, accepted_members: BTreeSet::new(), deleted: false }
+    Team {
+        anchor,
+        name,
+        members,
+        remote: None,
+        accepted_name: None,
+        accepted_members: BTreeSet::new(),
+        deleted: false,
+        remembered: false,
+    }
 }

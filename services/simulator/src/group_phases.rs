@@ -8,10 +8,16 @@ use crate::conversation::Conversation;
 use crate::lifecycle::Stage;
 use crate::options::Phase;
 
+/// What the renamed group gets, or loses again in a later session.
+pub(crate) const RENAMED: &str = " (umbenannt)";
+
 impl<C: Conversation, W: Write> Stage<'_, C, W> {
     pub(crate) async fn groups(&mut self) {
         let teams: Vec<usize> = (0..self.session.book.teams.len())
-            .filter(|team| !C::SKIPS_EMPTY_GROUPS || !self.session.book.teams[*team].members.is_empty())
+            .filter(|team| {
+                let team = &self.session.book.teams[*team];
+                team.remote.is_none() && !(C::SKIPS_EMPTY_GROUPS && team.members.is_empty())
+            })
             .collect();
         self.create_groups(Phase::Groups.name(), teams).await;
     }
@@ -36,7 +42,7 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
     pub(crate) async fn memberships(&mut self) {
         let book = &self.session.book;
         let steps = (0..book.teams.len())
-            .filter(|team| book.teams[*team].remote.is_some())
+            .filter(|team| book.teams[*team].remote.is_some() && !book.teams[*team].remembered)
             .map(|team| MemberStep { team, add: book.known_members(team), remove: Vec::new(), first: true })
             .collect();
         self.change_members(Phase::Memberships.name(), steps).await;
@@ -96,16 +102,12 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
             if team.remote.is_none() {
                 continue;
             }
-            team.members.extend(&change.add);
-            for who in &change.remove {
-                team.members.remove(who);
+            // After an earlier session some are in or out already.
+            let add: Vec<usize> = change.add.iter().copied().filter(|who| team.members.insert(*who)).collect();
+            let remove: Vec<usize> = change.remove.iter().copied().filter(|who| team.members.remove(who)).collect();
+            if !add.is_empty() || !remove.is_empty() {
+                steps.push(MemberStep { team: change.team, add, remove, first: false });
             }
-            steps.push(MemberStep {
-                team: change.team,
-                add: change.add.clone(),
-                remove: change.remove.clone(),
-                first: false,
-            });
         }
         self.change_members(Phase::GroupChanges.name(), steps).await;
         self.rename_group().await;
@@ -118,7 +120,11 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
         let Some(team) = renamed.filter(|team| book.teams[*team].remote.is_some()) else {
             return;
         };
-        book.teams[team].name.push_str(" (umbenannt)");
+        let name = &mut book.teams[team].name;
+        match name.strip_suffix(RENAMED) {
+            Some(former) => *name = former.to_owned(),
+            None => name.push_str(RENAMED),
+        }
         let taken = self
             .side_by_side("group-rename", vec![team], |idp, talk, team| async move {
                 let good = idp.rename_group(talk, team).await;

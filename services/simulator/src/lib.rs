@@ -12,6 +12,7 @@ mod chaos;
 mod check;
 mod client;
 mod conversation;
+mod earlier;
 mod entra;
 mod entra_recheck;
 mod group_phases;

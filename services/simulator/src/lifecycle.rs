@@ -11,13 +11,12 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-use crate::check;
 use crate::conversation::Conversation;
 use crate::options::Phase;
 use crate::people::Profile;
 use crate::progress::Progress;
 use crate::session::Session;
-use crate::talk::{Found, Talk};
+use crate::talk::Talk;
 
 /// A session with its dialect and its audience.
 pub(crate) struct Stage<'s, C: Conversation, W: Write> {
@@ -28,9 +27,8 @@ pub(crate) struct Stage<'s, C: Conversation, W: Write> {
 
 impl<C: Conversation, W: Write> Stage<'_, C, W> {
     pub(crate) async fn play(&mut self, phase: Phase) {
-        let first = matches!(phase, Phase::TestConnection | Phase::People);
-        if !first && self.session.book.people.iter().all(|person| person.remote.is_none()) {
-            self.link_existing().await;
+        if phase != Phase::TestConnection {
+            self.remember(phase).await;
         }
         match phase {
             Phase::TestConnection => self.test_connection().await,
@@ -98,6 +96,9 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
         let everybody: Vec<usize> = (0..self.session.book.people.len()).collect();
         let taken = self
             .side_by_side(Phase::People.name(), everybody, |idp, talk, who| async move {
+                if talk.user_id(who).is_some() {
+                    return ((who, None), idp.recheck_user(talk, who).await);
+                }
                 let id = idp.provision(talk, who).await;
                 let good = id.is_some();
                 ((who, id), good)
@@ -237,50 +238,9 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
         }
     }
 
-    /// For a session without a first sync: finds what an earlier one left at the hub.
-    async fn link_existing(&mut self) {
-        let everybody: Vec<usize> = (0..self.session.book.people.len()).collect();
-        let found = self
-            .side_by_side("link-people", everybody, |idp, talk, who| async move {
-                let found = talk.find_user(idp.user_lookups(talk, who)).await;
-                ((who, found_id(&found)), true)
-            })
-            .await;
-        for (who, id) in found {
-            let person = &mut self.session.book.people[who];
-            if id.is_some() {
-                person.accepted_by_hub();
-            }
-            person.remote = id;
-        }
-        let teams: Vec<usize> = (0..self.session.book.teams.len()).collect();
-        let found = self
-            .side_by_side("link-groups", teams, |idp, talk, team| async move {
-                let found = idp.find_group(talk, team).await;
-                ((team, found_id(&found)), true)
-            })
-            .await;
-        for (team, id) in found {
-            let members = self.session.book.known_members(team).into_iter().collect();
-            let team = &mut self.session.book.teams[team];
-            if id.is_some() {
-                team.accepted_name = Some(team.name.clone());
-                team.accepted_members = members;
-            }
-            team.remote = id;
-        }
-    }
-
     fn known_people(&self) -> Vec<usize> {
         let people = &self.session.book.people;
         (0..people.len()).filter(|who| people[*who].remote.is_some() && !people[*who].deleted).collect()
-    }
-}
-
-fn found_id(found: &Found) -> Option<String> {
-    match found {
-        Found::One(resource) => Some(check::text(resource, "id").to_owned()),
-        Found::Nobody | Found::Unknown => None,
     }
 }
 

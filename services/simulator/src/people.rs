@@ -112,13 +112,14 @@ impl Person {
 pub(crate) struct Generator {
     rng: StdRng,
     idp: Idp,
+    seed: u64,
     domain: String,
     taken: HashMap<String, u32>,
 }
 
 impl Generator {
     pub(crate) fn new(idp: Idp, seed: u64, domain: &str) -> Self {
-        Self { rng: StdRng::seed_from_u64(seed), idp, domain: domain.to_owned(), taken: HashMap::new() }
+        Self { rng: StdRng::seed_from_u64(seed), idp, seed, domain: domain.to_owned(), taken: HashMap::new() }
     }
 
     pub(crate) fn person(&mut self, number: usize) -> Person {
@@ -135,7 +136,7 @@ impl Generator {
             email,
             title: pick(&mut self.rng, TITLES).to_owned(),
             department: pick(&mut self.rng, DEPARTMENTS).to_owned(),
-            employee_number: format!("E{:06}", 1000 + number),
+            employee_number: format!("E{:03}{:06}", self.seed % 1000, number + 1),
             locale: culture.locale.to_owned(),
             phone: None,
             active: true,

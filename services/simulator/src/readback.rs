@@ -46,6 +46,21 @@ impl Talk<'_> {
         self.all_seen(resource, &seen, complete)
     }
 
+    /// Everything of one kind, for a session that goes on where an earlier one stopped.
+    pub(crate) async fn import(&self, resource: &str) -> Option<Vec<Value>> {
+        let mut all = Vec::new();
+        loop {
+            let path = format!("{resource}?startIndex={}&count={PAGE}", all.len() + 1);
+            let call = Call::get("list page", path, resource);
+            let answer = self.expect(&call, &[200]).await?;
+            let (total, resources) = check::list(self.link, &call, &answer)?;
+            all.extend_from_slice(resources);
+            if resources.is_empty() || all.len() as u64 >= total {
+                return Some(all);
+            }
+        }
+    }
+
     fn all_seen(&self, resource: &str, seen: &HashSet<String>, complete: bool) -> bool {
         if !complete && seen.len() >= MOST_PAGES * PAGE {
             return true;

@@ -25,6 +25,8 @@ pub struct Session {
     pub(crate) book: Book,
     pub(crate) story: Story,
     pub(crate) generator: Generator,
+    /// What an earlier session left has been looked for.
+    pub(crate) remembered: bool,
 }
 
 impl Session {
@@ -39,10 +41,10 @@ impl Session {
         let link = Link::open(&options, dress(&options))?;
         let (book, generator) = Book::generate(&options);
         let story = Story::write(&options, &book);
-        Ok(Self { options, link, book, story, generator })
+        Ok(Self { options, link, book, story, generator, remembered: false })
     }
 
-    /// Plays one phase to its end. When the first sync was not played in this session, people and groups are looked up first.
+    /// Plays one phase to its end. What an earlier session of the same seed left at this source is taken up first.
     ///
     /// # Errors
     /// None today beyond those of the recording; requests that fail are findings.

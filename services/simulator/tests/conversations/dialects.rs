@@ -11,12 +11,16 @@ use serde_json::{Value, json};
 
 const PATCH: &str = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":["#;
 
-/// Requests of a whole lifecycle, deletion included, with the server's ids replaced by `ID`.
-async fn lifecycle(idp: Idp) -> Vec<Heard> {
+/// A place that takes everything.
+async fn accepting() -> (String, Arc<Mutex<Vec<Heard>>>) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let store: Arc<Mutex<BTreeMap<String, Value>>> = Arc::default();
-    let (url, heard) =
-        scripted(Box::new(move |heard, before| accept(heard, before, &mut store.lock().expect("not poisoned")))).await;
+    scripted(Box::new(move |heard, before| accept(heard, before, &mut store.lock().expect("not poisoned")))).await
+}
+
+/// Requests of a whole lifecycle, deletion included, with the server's ids replaced by `ID`.
+async fn lifecycle(idp: Idp) -> Vec<Heard> {
+    let (url, heard) = accepting().await;
     let mut options = Options::new(idp, url, "t");
     options.users = 24;
     options.groups = Some(16);
@@ -37,10 +41,12 @@ fn accept(heard: &Heard, before: usize, store: &mut BTreeMap<String, Value>) -> 
     match (heard.method.as_str(), id) {
         ("POST", _) => {
             let id = format!("id-{before:06}");
+            let place = format!("http://h/{path}/{id}");
             let mut body: Value = serde_json::from_str(&heard.body).expect("a JSON body");
             body["id"] = json!(id);
+            body["meta"] = json!({ "location": place });
             store.insert(id, body.clone());
-            Reply::scim(201, &body)
+            Reply::scim(201, &body).header("location", &place)
         }
         ("PUT", Some(id)) => {
             let mut body: Value = serde_json::from_str(&heard.body).expect("a JSON body");
@@ -263,4 +269,22 @@ async fn ping_never_patches_and_asks_in_three_forms() {
     let primaries = |body: &str| body.matches(r#""primary":true"#).count();
     assert!(heard.iter().any(|request| request.method == "POST" && primaries(&request.body) == 2));
     assert!(heard.iter().any(|request| request.method == "POST" && request.body.contains(r#""active":false"#)));
+}
+
+#[tokio::test]
+async fn dw8_a_second_session_goes_on_where_the_first_one_stopped() {
+    let (url, heard) = accepting().await;
+    let mut options = Options::new(Idp::Ping, url, "t");
+    options.users = 24;
+    let first = rollcall_simulator::run(options.clone(), &mut Vec::new()).await.expect("a report");
+    let before = heard.lock().expect("not poisoned").len();
+    let second = rollcall_simulator::run(options, &mut Vec::new()).await.expect("a report");
+    assert_eq!(second.defects().count(), 0, "{second}");
+    let again = heard.lock().expect("not poisoned").split_off(before);
+    let created = again.iter().filter(|request| request.method == "POST" && request.target.ends_with("/Users"));
+    assert_eq!(created.count(), 0, "nobody is made twice");
+    let ids = |report: &rollcall_simulator::Report| -> Vec<_> {
+        report.expected.users.iter().map(|user| user.id.clone()).collect()
+    };
+    assert_eq!(ids(&first), ids(&second));
 }
