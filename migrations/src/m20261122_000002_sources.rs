@@ -46,7 +46,8 @@ impl MigrationTrait for Migration {
             .to_owned();
         manager.create_table(credentials).await?;
         // The one look-up that does not know the tenant yet: a presented secret.
-        let by_digest = Index::create().name("credentials_digest").table("credentials").col("digest").unique().to_owned();
+        let by_digest =
+            Index::create().name("credentials_digest").table("credentials").col("digest").unique().to_owned();
         manager.create_index(by_digest).await?;
         manager.create_index(index("credentials", "credentials_source", &["source_id"])).await?;
         dialect(manager).await
@@ -88,6 +89,7 @@ async fn dialect(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .to_owned();
     manager.create_table(rejected).await?;
     manager.create_index(index("rejected_requests", "rejected_requests_source", &["source_id", "id"])).await?;
-    let expiry = Index::create().name("rejected_requests_expiry").table("rejected_requests").col("expires_at").to_owned();
+    let expiry =
+        Index::create().name("rejected_requests_expiry").table("rejected_requests").col("expires_at").to_owned();
     manager.create_index(expiry).await
 }

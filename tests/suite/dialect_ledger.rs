@@ -114,7 +114,12 @@ async fn a_replay_that_is_still_not_understood_says_why(hub: Hub) {
     let kept = eventually_rejected(&tenant, &source, 1).await;
     for _ in 0..2 {
         let answer = replay(&tenant, &source, &kept[0]).await.expect(200);
-        assert_eq!((answer.at("/replayed"), answer.at("/status")), (&json!(false), &json!(400)), "{}", answer.describe());
+        assert_eq!(
+            (answer.at("/replayed"), answer.at("/status")),
+            (&json!(false), &json!(400)),
+            "{}",
+            answer.describe()
+        );
         assert!(answer.text_at("/detail").contains("userName"), "{}", answer.describe());
     }
     replay(&tenant, &source, &json!({ "id": unknown_id().to_string() })).await.expect_problem(404);
@@ -134,14 +139,18 @@ async fn a_replay_never_undoes_what_was_said_later(hub: Hub) {
 async fn passwords_are_never_kept(hub: Hub) {
     let tenant = hub.tenant().create();
     let source = tenant.scim_source();
-    source.post("/Users", &json!({ "displayName": "X", "password": "hunter2-hunter2" })).await.expect_scim_error(400, None);
+    source
+        .post("/Users", &json!({ "displayName": "X", "password": "hunter2-hunter2" }))
+        .await
+        .expect_scim_error(400, None);
     source.send_text(Method::POST, "/Users", "{\"password\":\"hunter2-hunter2\"").await.expect_scim_error(400, None);
     let kept = eventually_rejected(&tenant, &source, 2).await;
     let bodies: Vec<&Value> = kept.iter().map(|one| &one["body"]).collect();
     assert!(bodies.iter().any(|body| body["displayName"].is_string()), "{kept:#?}");
     let whole = bodies.iter().any(|body| body.to_string().contains("password"));
     assert!(!whole, "{kept:#?}");
-    let broken = kept.iter().find(|one| one["body"].is_null()).expect("what is no JSON and names a password is not kept");
+    let broken =
+        kept.iter().find(|one| one["body"].is_null()).expect("what is no JSON and names a password is not kept");
     assert_eq!(broken["replayable"], false, "{broken}");
     replay(&tenant, &source, broken).await.expect_problem(409);
 }

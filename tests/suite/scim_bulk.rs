@@ -127,13 +127,9 @@ async fn the_root_search_finds_users_and_groups_over_its_pages(hub: Hub) {
     let all = source.post("/.search", &json!({ "schemas": [SEARCH] })).await.expect(200);
     assert_eq!(all.at("/totalResults"), 4, "{}", all.describe());
     assert_eq!(kinds(all.at("/Resources")), ["User", "User", "Group", "Group"], "{}", all.describe());
-    for (start, count, wanted) in [
-        (1, 1, vec!["User"]),
-        (2, 2, vec!["User", "Group"]),
-        (4, 9, vec!["Group"]),
-        (9, 9, vec![]),
-        (1, 0, vec![]),
-    ] {
+    for (start, count, wanted) in
+        [(1, 1, vec!["User"]), (2, 2, vec!["User", "Group"]), (4, 9, vec!["Group"]), (9, 9, vec![]), (1, 0, vec![])]
+    {
         let page = source.post("/.search", &json!({ "startIndex": start, "count": count })).await.expect(200);
         assert_eq!(kinds(page.at("/Resources")), wanted, "{start} {count}: {}", page.describe());
         assert_eq!(page.at("/totalResults"), 4, "{}", page.describe());

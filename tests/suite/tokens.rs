@@ -25,7 +25,8 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 async fn send(tenant: &Tenant, method: Method, path: &str, body: Option<&Value>) -> Answer {
-    let request = tenant.hub.http().request(method, format!("{}{path}", tenant.hub.people_url())).bearer_auth(&tenant.key);
+    let request =
+        tenant.hub.http().request(method, format!("{}{path}", tenant.hub.people_url())).bearer_auth(&tenant.key);
     Answer::of(match body {
         Some(body) => request.json(body),
         None => request,
@@ -47,7 +48,8 @@ async fn tokens_are_made_listed_and_never_shown_again(hub: Hub) {
     let tenant = hub.tenant().create();
     let source = tenant.scim_source();
     let path = format!("/api/v1/sources/{}/tokens", source.id);
-    let made = tenant.post(&path, &json!({ "name": "Okta, new", "expires_at": "2099-01-01T00:00:00Z" })).await.expect(201);
+    let made =
+        tenant.post(&path, &json!({ "name": "Okta, new", "expires_at": "2099-01-01T00:00:00Z" })).await.expect(201);
     let token = made.text_at("/token");
     assert!(token.starts_with("rcs_"), "a prefix for secret scanners: {token}");
     with_token(&source, &token).get("/Users").await.expect(200);
@@ -147,7 +149,11 @@ async fn the_sources_of_a_tenant_are_listed(hub: Hub) {
     let row = |id: &str| items.iter().find(|one| one["id"] == id).cloned().unwrap_or_default();
     assert_eq!(items.len(), 2, "{}", listed.describe());
     let live = row(&live.id);
-    assert_eq!((&live["name"], &live["kind"], &live["mode"]), (&json!("Okta"), &json!("scim"), &json!("live")), "{live}");
+    assert_eq!(
+        (&live["name"], &live["kind"], &live["mode"]),
+        (&json!("Okta"), &json!("scim"), &json!("live")),
+        "{live}"
+    );
     assert_eq!(row(&other.id)["mode"], "simulate");
 }
 

@@ -145,7 +145,8 @@ impl Store {
 
     pub async fn create_api_key(&self, scope: &TenantScope, role: Role, name: &str) -> Result<NewSecret, StoreError> {
         let tx = self.write(scope).await?;
-        let credential = NewCredential { kind: "api_key", prefix: "rck_", role: Some(role), name, ..Default::default() };
+        let credential =
+            NewCredential { kind: "api_key", prefix: "rck_", role: Some(role), name, ..Default::default() };
         let secret = tx.create_credential(credential).await?;
         tx.commit().await?;
         Ok(secret)
@@ -224,7 +225,16 @@ impl TenantTx {
         let insert = Query::insert()
             .into_table("credentials")
             .columns([
-                "tenant_id", "id", "source_id", "kind", "digest", "prefix", "name", "role", "created_at", "expires_at",
+                "tenant_id",
+                "id",
+                "source_id",
+                "kind",
+                "digest",
+                "prefix",
+                "name",
+                "role",
+                "created_at",
+                "expires_at",
             ])
             .values_panic([
                 self.tenant.0.into(),
@@ -239,8 +249,10 @@ impl TenantTx {
                 new.expires_at.into(),
             ])
             .to_owned();
-        let detail = Some(json!({ "kind": new.kind, "prefix": &secret[..8], "source_id": new.source, "role": new.role }));
-        let event = NewEvent { kind: AuditKind::CredentialCreated, subject_kind: "credential", subject_id: id.0, detail };
+        let detail =
+            Some(json!({ "kind": new.kind, "prefix": &secret[..8], "source_id": new.source, "role": new.role }));
+        let event =
+            NewEvent { kind: AuditKind::CredentialCreated, subject_kind: "credential", subject_id: id.0, detail };
         self.batch_of(vec![insert.into(), self.event(event).into()]).await?;
         Ok(NewSecret { id, secret })
     }

@@ -96,7 +96,12 @@ impl Store {
     }
 
     /// The ledger of one source from this day on, the newest day first.
-    pub async fn dialect(&self, scope: &ApiScope, source: SourceId, since: &str) -> Result<Vec<DialectDay>, StoreError> {
+    pub async fn dialect(
+        &self,
+        scope: &ApiScope,
+        source: SourceId,
+        since: &str,
+    ) -> Result<Vec<DialectDay>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         tx.source_row(source).await?;
         let sql = "SELECT day, quirk, occurrences FROM dialect_counts \

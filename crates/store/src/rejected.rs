@@ -146,7 +146,12 @@ impl Store {
         }
     }
 
-    async fn repeat(&self, scope: &SourceScope, rejected: &RejectedRequest, limits: &Limits) -> Result<Replayed, CallError> {
+    async fn repeat(
+        &self,
+        scope: &SourceScope,
+        rejected: &RejectedRequest,
+        limits: &Limits,
+    ) -> Result<Replayed, CallError> {
         let (path, raw_query) = rejected.path.split_once('?').unwrap_or((&rejected.path, ""));
         let mut quirks = Quirks::new();
         let (kind, rest) = kind_of(path)?;

@@ -78,8 +78,11 @@ fn stale(what: &str) -> CallError {
     ScimError::precondition_failed(format!("the {what} changed since you read it")).into()
 }
 
+/// An edit of a group's attributes.
+type Edit = fn(&DirectoryGroup) -> Result<GroupResource, CallError>;
+
 /// No edit of attributes; names the type that `change_group` wants.
-const NO_EDIT: Option<fn(&DirectoryGroup) -> Result<GroupResource, CallError>> = None;
+const NO_EDIT: Option<Edit> = None;
 
 impl Store {
     /// Performs one write. `call.version` is what `If-Match` says.
@@ -187,9 +190,8 @@ impl Store {
                     members.push(self.member_change(scope, id, step).await?);
                 }
                 if patch.changes_attributes() {
-                    let edit = |group: &DirectoryGroup| {
-                        Ok::<_, CallError>(apply_to_group(&group.resource, &patch, quirks)?)
-                    };
+                    let edit =
+                        |group: &DirectoryGroup| Ok::<_, CallError>(apply_to_group(&group.resource, &patch, quirks)?);
                     self.change_group(scope, id, Some(edit), &members).await?
                 } else {
                     self.change_group(scope, id, NO_EDIT, &members).await?

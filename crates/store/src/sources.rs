@@ -76,7 +76,9 @@ const SOURCES: &str = "SELECT s.id, s.kind, s.mode, s.name, s.users_only, s.crea
 /// What the unique index says when two live sources were made at the same moment.
 pub(crate) fn second_live(error: StoreError) -> StoreError {
     match error {
-        StoreError::Taken(_) => StoreError::Conflict(format!("the tenant has a live source already; {SECOND_LIVE_REMEDY}")),
+        StoreError::Taken(_) => {
+            StoreError::Conflict(format!("the tenant has a live source already; {SECOND_LIVE_REMEDY}"))
+        }
         other => other,
     }
 }
@@ -173,8 +175,7 @@ impl Store {
         tx.check_new_token(source, &found.name, expires_at).await?;
         let old_expires_at = found.expires_at.map_or(now + overlap, |end| end.min(now + overlap));
         let sql = "UPDATE credentials SET expires_at = $3 WHERE tenant_id = $1 AND id = $2 RETURNING digest";
-        let row: Option<DigestOnly> =
-            tx.tx.one(sql, [tx.tenant.0.into(), old.0.into(), old_expires_at.into()]).await?;
+        let row: Option<DigestOnly> = tx.tx.one(sql, [tx.tenant.0.into(), old.0.into(), old_expires_at.into()]).await?;
         let old_digest = row.ok_or(StoreError::NotFound("token"))?.read()?;
         let secret = tx.create_source_token(source, &found.name, expires_at).await?;
         let detail = Some(json!({ "replaced_by": secret.id, "expires_at": old_expires_at }));

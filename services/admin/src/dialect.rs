@@ -50,9 +50,9 @@ fn shown(rows: &[DialectDay], days: u32) -> Value {
     let requests = totals.remove(REQUESTS).unwrap_or(0);
     let counted: BTreeMap<ByName, i64> =
         totals.into_iter().filter_map(|(name, count)| Some((ByName(Quirk::from_name(name)?), count))).collect();
-    let quirks = counted.iter().map(|(ByName(quirk), count)| {
-        json!({ "quirk": quirk.name(), "count": count, "read_as": read_as(*quirk) })
-    });
+    let quirks = counted
+        .iter()
+        .map(|(ByName(quirk), count)| json!({ "quirk": quirk.name(), "count": count, "read_as": read_as(*quirk) }));
     let days_shown = by_day.into_iter().rev().map(|(day, counts)| json!({ "day": day, "counts": counts }));
     json!({
         "days": days,
@@ -176,8 +176,14 @@ fn shown_rejected(one: &RejectedRequest) -> Value {
         "body_bytes": one.body_bytes,
         "answer": { "status": one.status, "scim_type": one.scim_type, "detail": redact::sentence(&one.detail) },
         "replayed_at": one.replayed_at,
-        "replayable": one.replayed_at.is_none() && (one.body.is_some() || one.body_bytes == 0),
+        "replayable": replayable(one),
     })
+}
+
+/// Whether a replay may be tried: not done yet, kept whole, and about users or groups.
+fn replayable(one: &RejectedRequest) -> bool {
+    let about = ["/Users", "/Groups"].iter().any(|collection| one.path.starts_with(collection));
+    about && one.replayed_at.is_none() && (one.body.is_some() || one.body_bytes == 0)
 }
 
 pub(crate) async fn replay(request: HttpRequest, auth: AdminAuth) -> Answer {

@@ -82,7 +82,8 @@ impl ResponseError for AdminError {
             _ => {}
         }
         let title = status.canonical_reason().unwrap_or_default();
-        let body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "detail": detail });
+        let body =
+            json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "detail": detail });
         response.body(body.to_string())
     }
 }

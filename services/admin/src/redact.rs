@@ -40,7 +40,10 @@ fn name(key: &str) -> String {
 fn word(key: &str, text: &str) -> String {
     let known = PROTOCOL_WORDS.iter().any(|word| word.eq_ignore_ascii_case(key)) && text.len() <= KEY_CHARACTERS_MAX;
     let boolean = ["true", "false", ""].iter().any(|word| word.eq_ignore_ascii_case(text));
-    if ["path", "filter", "attributes", "excludedAttributes", "sortBy"].iter().any(|word| word.eq_ignore_ascii_case(key)) {
+    if ["path", "filter", "attributes", "excludedAttributes", "sortBy"]
+        .iter()
+        .any(|word| word.eq_ignore_ascii_case(key))
+    {
         expression(text)
     } else if (known && !text.contains('@')) || boolean {
         text.to_owned()
@@ -105,14 +108,26 @@ pub(crate) fn path(path: &str) -> String {
     for (place, pair) in query.into_iter().flat_map(|query| query.split('&')).enumerate() {
         shown.push(if place == 0 { '?' } else { '&' });
         let (key, text) = pair.split_once('=').unwrap_or((pair, ""));
-        let key_shown = if key.chars().all(|c| c.is_ascii_alphanumeric()) && key.len() <= 36 { key.to_owned() } else { hidden(key) };
+        let key_shown = if key.chars().all(|c| c.is_ascii_alphanumeric()) && key.len() <= 36 {
+            key.to_owned()
+        } else {
+            hidden(key)
+        };
         shown.push_str(&key_shown);
         if !text.is_empty() {
             let decoded = decode(text);
-            let is_expression = ["filter", "attributes", "excludedAttributes", "sortBy"].iter().any(|word| word.eq_ignore_ascii_case(key));
+            let is_expression = ["filter", "attributes", "excludedAttributes", "sortBy"]
+                .iter()
+                .any(|word| word.eq_ignore_ascii_case(key));
             let is_number = decoded.bytes().all(|byte| byte.is_ascii_digit()) && decoded.len() <= 9;
             shown.push('=');
-            shown.push_str(&if is_expression { expression(&decoded) } else if is_number { decoded } else { hidden(&decoded) });
+            shown.push_str(&if is_expression {
+                expression(&decoded)
+            } else if is_number {
+                decoded
+            } else {
+                hidden(&decoded)
+            });
         }
     }
     shown
@@ -126,7 +141,8 @@ fn decode(text: &str) -> String {
         let digits: Option<(u8, u8)> = match byte {
             b'%' => (|| {
                 let mut ahead = rest.clone();
-                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                let digit =
+                    |byte: Option<u8>| char::from(byte?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
                 Some((digit(ahead.next())?, digit(ahead.next())?))
             })(),
             _ => None,
@@ -152,7 +168,11 @@ pub(crate) fn sentence(text: &str) -> String {
         let secret = place % 2 == 1 && !part.chars().all(|c| c.is_ascii_alphabetic() || c == '.' || c == '$');
         shown.push_str(&if secret { hidden(part) } else { part.to_owned() });
     }
-    shown.split(' ').map(|word| if word.contains('@') { hidden(word) } else { word.to_owned() }).collect::<Vec<_>>().join(" ")
+    shown
+        .split(' ')
+        .map(|word| if word.contains('@') { hidden(word) } else { word.to_owned() })
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
@@ -191,7 +211,10 @@ mod tests {
     fn paths_keep_endpoints_and_ids() {
         let id = "01a200d5-b8ff-743a-b7cb-c905243be7b3";
         assert_eq!(path(&format!("/Users/{id}?count=5")), format!("/Users/{id}?count=5"));
-        assert_eq!(path("/Users?filter=userName+eq+%22jane%22+and"), "/Users?filter=userName eq ‹text of 4 characters› and");
+        assert_eq!(
+            path("/Users?filter=userName+eq+%22jane%22+and"),
+            "/Users?filter=userName eq ‹text of 4 characters› and"
+        );
         assert_eq!(path("/Users/jane@corp.example"), "/Users/‹text of 17 characters›");
     }
 

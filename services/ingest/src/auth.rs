@@ -72,10 +72,7 @@ impl FromRequest for SourceAuth {
 }
 
 /// The outer error is ours (the database is away), the inner one the client's.
-async fn authenticate(
-    ingest: &Ingest,
-    request: &HttpRequest,
-) -> Result<Result<SourceScope, ScimError>, IngestError> {
+async fn authenticate(ingest: &Ingest, request: &HttpRequest) -> Result<Result<SourceScope, ScimError>, IngestError> {
     let Some(token) = bearer(request) else {
         return Ok(Err(ScimError::unauthorized("no token: send it as `Authorization: Bearer …`")));
     };

@@ -99,7 +99,11 @@ impl Ledger {
     pub async fn flush(&self, store: &Store) {
         let (pages, uses, rejected) = {
             let mut pending = self.pending();
-            (std::mem::take(&mut pending.pages), std::mem::take(&mut pending.uses), std::mem::take(&mut pending.rejected))
+            (
+                std::mem::take(&mut pending.pages),
+                std::mem::take(&mut pending.uses),
+                std::mem::take(&mut pending.rejected),
+            )
         };
         if let Err(error) = store.add_dialect_counts(&counts(&pages)).await {
             tracing::warn!(%error, "the dialect ledger is written later");
@@ -110,10 +114,8 @@ impl Ledger {
                 slot.1.merge(&quirks);
             }
         }
-        let rows: Vec<TokenUse> = uses
-            .iter()
-            .map(|(&(tenant_id, id), &last_used_at)| TokenUse { tenant_id, id, last_used_at })
-            .collect();
+        let rows: Vec<TokenUse> =
+            uses.iter().map(|(&(tenant_id, id), &last_used_at)| TokenUse { tenant_id, id, last_used_at }).collect();
         if let Err(error) = store.note_token_uses(&rows).await {
             tracing::warn!(%error, "the last use of tokens is written later");
             let mut pending = self.pending();
@@ -285,7 +287,8 @@ fn forget_passwords(json: &mut serde_json::Value) {
         }
         serde_json::Value::Array(items) => {
             items.retain(|item| {
-                let path = item.as_object().and_then(|item| item.iter().find(|(key, _)| key.eq_ignore_ascii_case("path")));
+                let path =
+                    item.as_object().and_then(|item| item.iter().find(|(key, _)| key.eq_ignore_ascii_case("path")));
                 !path.and_then(|(_, path)| path.as_str()).is_some_and(names_password)
             });
             items.iter_mut().for_each(forget_passwords);

@@ -36,7 +36,10 @@ fn refuse_filter(request: &HttpRequest, auth: &SourceAuth) -> Result<(), IngestE
     Ok(())
 }
 
-pub(crate) async fn service_provider_config(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
+pub(crate) async fn service_provider_config(
+    request: HttpRequest,
+    auth: SourceAuth,
+) -> Result<HttpResponse, IngestError> {
     refuse_filter(&request, &auth)?;
     let body = discovery::service_provider_config(&capabilities(&auth), &base_url(&request, &auth));
     Ok(answer(StatusCode::OK, &body))

@@ -7,7 +7,7 @@ use crate::body::Body;
 use crate::error::IngestError;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_scim::list::Paging;
-use rollcall_scim::{ListQuery, ResourceKind, ScimError};
+use rollcall_scim::{ListQuery, Quirks, ResourceKind, ScimError};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -33,7 +33,13 @@ pub(crate) async fn search(request: HttpRequest, auth: SourceAuth, body: Body) -
 }
 
 fn asked(auth: &SourceAuth, kind: ResourceKind, body: &Value) -> Result<ListQuery, IngestError> {
-    let query = ListQuery::from_search(kind, body, auth.ingest.config.pages, &mut auth.quirks())?;
+    let mut quirks = Quirks::new();
+    let query = ListQuery::from_search(kind, body, auth.ingest.config.pages, &mut quirks);
+    // One request is read for both kinds; how it is said counts once.
+    if kind == ResourceKind::User {
+        auth.quirks().merge(&quirks);
+    }
+    let query = query?;
     if query.sort.is_some() {
         let detail = "sortBy is not served over users and groups together; search /Users or /Groups";
         return Err(ScimError::invalid_value(detail).into());

@@ -35,14 +35,23 @@ fn render(group: &DirectoryGroup, base: &str, projection: &Projection) -> Value 
     render_group(&parts, projection)
 }
 
-fn one(request: &HttpRequest, auth: &SourceAuth, status: StatusCode, group: &DirectoryGroup) -> Result<HttpResponse, IngestError> {
+fn one(
+    request: &HttpRequest,
+    auth: &SourceAuth,
+    status: StatusCode,
+    group: &DirectoryGroup,
+) -> Result<HttpResponse, IngestError> {
     let base = base_url(request, auth);
     let body = render(group, &base, &projection(request, auth, KIND)?);
     Ok(resource(status, &body, &etag(group.shown_version()), &location(&base, group.id)))
 }
 
 /// The group with its members, when the client wants to see them.
-async fn reread(request: &HttpRequest, auth: &SourceAuth, group: DirectoryGroup) -> Result<DirectoryGroup, IngestError> {
+async fn reread(
+    request: &HttpRequest,
+    auth: &SourceAuth,
+    group: DirectoryGroup,
+) -> Result<DirectoryGroup, IngestError> {
     if !projection(request, auth, KIND)?.wants_members() {
         return Ok(group);
     }

@@ -90,7 +90,12 @@ fn served(query: ListQuery) -> Result<ListQuery, IngestError> {
 }
 
 /// The write that a request asks for.
-async fn call(request: &HttpRequest, auth: &SourceAuth, kind: ResourceKind, body: Body) -> Result<BulkCall, IngestError> {
+async fn call(
+    request: &HttpRequest,
+    auth: &SourceAuth,
+    kind: ResourceKind,
+    body: Body,
+) -> Result<BulkCall, IngestError> {
     let id = request.match_info().get("id").unwrap_or_default().to_owned();
     let verb = match *request.method() {
         Method::POST => BulkVerb::Post,

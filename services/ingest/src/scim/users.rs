@@ -35,7 +35,12 @@ fn render(user: &DirectoryUser, base: &str, projection: &Projection) -> Value {
     render_user(&parts, projection)
 }
 
-fn one(request: &HttpRequest, auth: &SourceAuth, status: StatusCode, user: &DirectoryUser) -> Result<HttpResponse, IngestError> {
+fn one(
+    request: &HttpRequest,
+    auth: &SourceAuth,
+    status: StatusCode,
+    user: &DirectoryUser,
+) -> Result<HttpResponse, IngestError> {
     let base = base_url(request, auth);
     let body = render(user, &base, &projection(request, auth, KIND)?);
     Ok(resource(status, &body, &etag(user.version), &location(&base, user.id)))

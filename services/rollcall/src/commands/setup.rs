@@ -92,7 +92,11 @@ pub(crate) async fn source(command: SourceCommand, backend: &Backend, settings: 
                 cache.refresh_credential(&digest).await;
             }
             wake(backend, settings, &scope).await?;
-            print(&args.output, json!({ "source_id": source, "mode": args.mode }), &format!("The source is {}.", args.mode));
+            print(
+                &args.output,
+                json!({ "source_id": source, "mode": args.mode }),
+                &format!("The source is {}.", args.mode),
+            );
         }
         SourceCommand::CreateToken(args) => {
             let scope = scope_of(&store, &args.tenant).await?;
@@ -124,7 +128,9 @@ pub(crate) async fn api_key(command: ApiKeyCommand, backend: &Backend, settings:
 
 async fn scope_of(store: &Store, slug: &str) -> Result<TenantScope> {
     store.operator_scope(slug).await.map_err(|error| match error {
-        StoreError::NotFound(_) => anyhow!("there is no tenant {slug:?}; --tenant takes the slug that `tenant create` printed"),
+        StoreError::NotFound(_) => {
+            anyhow!("there is no tenant {slug:?}; --tenant takes the slug that `tenant create` printed")
+        }
         other => other.into(),
     })
 }
