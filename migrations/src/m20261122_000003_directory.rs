@@ -44,6 +44,7 @@ async fn users(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(text_null("given_name"))
         .col(text_null("family_name"))
         .col(flag("active"))
+        .col(flag("was_active"))
         .col(json("attributes"))
         .col(json_null("folded"))
         .col(int("version"))

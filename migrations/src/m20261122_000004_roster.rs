@@ -1,6 +1,9 @@
 //! The roster (actual state): members, sharing groups, and who is in them.
 
-use crate::column::{flag, index, table, tenant_table, text, text_null, time, time_null, to_managing_source, to_row, to_tenant, uuid, uuid_null};
+use crate::column::{
+    flag, index, table, tenant_table, text, text_null, time, time_null, to_managing_source, to_row, to_tenant, uuid,
+    uuid_null,
+};
 use sea_orm_migration::prelude::*;
 
 #[derive(DeriveMigrationName)]
@@ -74,9 +77,11 @@ async fn groups(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .to_owned();
     manager.create_table(groups).await?;
     let present = Expr::col("removed_at").is_null();
-    let by_name = index("sharing_groups", "sharing_groups_name", &["name_folded"]).unique().and_where(present).to_owned();
+    let by_name =
+        index("sharing_groups", "sharing_groups_name", &["name_folded"]).unique().and_where(present).to_owned();
     manager.create_index(by_name).await?;
-    let by_record = index("sharing_groups", "sharing_groups_directory_group", &["directory_group_id"]).unique().to_owned();
+    let by_record =
+        index("sharing_groups", "sharing_groups_directory_group", &["directory_group_id"]).unique().to_owned();
     manager.create_index(by_record).await?;
 
     let group_members = table("sharing_group_members")
@@ -88,5 +93,7 @@ async fn groups(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .foreign_key(&mut to_row("member_id", "members"))
         .to_owned();
     manager.create_table(group_members).await?;
-    manager.create_index(index("sharing_group_members", "sharing_group_members_member", &["member_id", "group_id"])).await
+    manager
+        .create_index(index("sharing_group_members", "sharing_group_members_member", &["member_id", "group_id"]))
+        .await
 }

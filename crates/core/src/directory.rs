@@ -60,6 +60,9 @@ pub struct PersonRecord {
     pub given_name: Option<String>,
     pub family_name: Option<String>,
     pub active: bool,
+    /// The source called this person active at some time. Whoever was is a member, suspended if need be, also when they
+    /// had left before a worker first looked: what a tenant ends up with does not depend on when that is (design §6.2).
+    pub was_active: bool,
 }
 
 /// Where a fact came from: the thread from a request to an audit event.

@@ -95,7 +95,7 @@ fn coming_back(items: &[Item], members: &HashMap<MemberId, &MemberState>) -> Has
 
 fn claims_seat(item: &Item) -> bool {
     match &item.action {
-        Action::Provision { waiting_for, .. } => waiting_for.is_none(),
+        Action::Provision { status, .. } => matches!(status, MemberStatus::Invited | MemberStatus::Active),
         Action::Restore { to, .. } => matches!(to, MemberStatus::Invited | MemberStatus::Active),
         _ => false,
     }
@@ -155,7 +155,7 @@ impl<'w> Review<'w> {
         if admins < self.admins_left || billing_contacts < self.billing_contacts_left {
             return None;
         }
-        leaving().filter(|m| m.is_active_admin() && m.is_active_billing_contact()).last().map(|member| member.id)
+        leaving().rfind(|m| m.is_active_admin() && m.is_active_billing_contact()).map(|member| member.id)
     }
 
     fn decide(&mut self, item: Item) {

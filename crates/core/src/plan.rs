@@ -61,7 +61,8 @@ pub enum Subject {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "action")]
 pub enum Action {
-    /// Makes a member. `Pending` exactly when `waiting_for` says for what.
+    /// Makes a member. `Pending` exactly when `waiting_for` says for what; `Suspended` when the person left before a
+    /// worker first looked.
     Provision {
         profile: Profile,
         status: MemberStatus,
@@ -243,13 +244,18 @@ fn plan_user(world: &World, subject: &UserSubject, matched: Matched<'_>, plan: &
             let external_id = record.external_id.clone();
             items.push(Action::Relink { member: member.id, external_id }, why);
             plan_present(&world.policy, &linked(member, record), record, matched.address_free, &mut items);
+            // The waitlist knows the member by the former record, so does not ask for a seat in this plan.
+            if record.active && member.status == MemberStatus::Pending && member.waiting_for == Some(WaitingFor::Seat) {
+                let (from, to) = (member.status, restored_status(&world.policy, member));
+                items.push(Action::Restore { member: member.id, from, to }, Why::SeatBecameFree);
+            }
         }
         (Match::Adopted(member), Some(record)) => {
             let external_id = record.external_id.clone();
             items.push(Action::Adopt { member: member.id, external_id }, Why::MatchedByEmail);
             plan_present(&world.policy, &linked(member, record), record, true, &mut items);
         }
-        (Match::New, Some(record)) if record.active => {
+        (Match::New, Some(record)) if record.active || record.was_active => {
             items.push(provision(&world.policy, record), Why::NewInDirectory);
         }
         (Match::Disputed(dispute), _) => items.dispute(dispute),
@@ -265,7 +271,7 @@ fn linked(member: &MemberState, record: &PersonRecord) -> MemberState {
 }
 
 fn provision(policy: &Policy, record: &PersonRecord) -> Action {
-    let status = entry_status(policy);
+    let status = if record.active { entry_status(policy) } else { MemberStatus::Suspended };
     let waiting_for = (status == MemberStatus::Pending).then_some(WaitingFor::Approval);
     Action::Provision { profile: profile(record, &record.email.clone().unwrap_or_default()), status, waiting_for }
 }

@@ -72,7 +72,13 @@ impl TenantTx {
     }
 
     /// The event as a row, for many at once; `actor` and `request` are those that caused it.
-    pub(crate) fn event_row(&self, event: NewEvent, actor: String, request: Option<Uuid>, run: Option<RunId>) -> EventRow {
+    pub(crate) fn event_row(
+        &self,
+        event: NewEvent,
+        actor: String,
+        request: Option<Uuid>,
+        run: Option<RunId>,
+    ) -> EventRow {
         EventRow {
             tenant_id: self.tenant.0,
             id: self.clock.new_id(),

@@ -209,7 +209,12 @@ impl Store {
 }
 
 impl TenantTx {
-    async fn group_row(&self, source: SourceId, id: DirectoryGroupId, lock: bool) -> Result<Option<GroupRow>, StoreError> {
+    async fn group_row(
+        &self,
+        source: SourceId,
+        id: DirectoryGroupId,
+        lock: bool,
+    ) -> Result<Option<GroupRow>, StoreError> {
         let lock = if lock && self.tx.is_postgres() { " FOR UPDATE" } else { "" };
         let sql = format!(
             "SELECT {COLUMNS} FROM directory_groups g \

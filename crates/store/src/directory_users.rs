@@ -129,16 +129,14 @@ impl Store {
         let now = tx.clock.now();
         let mut insert = Query::insert().into_table("directory_users").to_owned();
         let derived = derived(&resource);
-        let fixed = ["tenant_id", "id", "source_id", "version", "created_at", "modified_at"];
+        let fixed = ["tenant_id", "id", "source_id", "was_active", "version", "created_at", "modified_at"];
         insert.columns(fixed.into_iter().chain(derived.iter().map(|(name, _)| *name)));
-        let keys = [tx.tenant.0.into(), id.0.into(), scope.source().0.into(), 1_i64.into(), now.into(), now.into()];
+        let (tenant, source) = (tx.tenant.0.into(), scope.source().0.into());
+        let keys = [tenant, id.0.into(), source, resource.active().into(), 1_i64.into(), now.into(), now.into()];
         insert.values_panic(keys.into_iter().chain(derived.into_iter().map(|(_, value)| Expr::value(value))));
         let event = user_event(AuditKind::DirectoryUserCreated, id, Some(audited(&resource)));
-        let writes = vec![
-            insert.into(),
-            tx.change(Some(scope.source()), Touched::User(id)).into(),
-            tx.event(event).into(),
-        ];
+        let writes =
+            vec![insert.into(), tx.change(Some(scope.source()), Touched::User(id)).into(), tx.event(event).into()];
         tx.tx.batch(writes).await.map_err(|e| e.or_taken("userName"))?;
         tx.commit().await?;
         Ok(DirectoryUser { id, resource, version: 1, created_at: now, modified_at: now, groups: Vec::new() })
@@ -182,6 +180,9 @@ impl Store {
         let mut update = Query::update().table("directory_users").to_owned();
         update.values(derived(&user.resource).into_iter().map(|(name, value)| (name, Expr::value(value))));
         update.value("version", user.version).value("modified_at", user.modified_at);
+        if user.resource.active() {
+            update.value("was_active", true);
+        }
         update.and_where(Expr::col("tenant_id").eq(tx.tenant.0)).and_where(Expr::col("id").eq(id.0));
         let event = user_event(AuditKind::DirectoryUserUpdated, id, Some(detail));
         let change = tx.change(Some(scope.source()), Touched::User(id));

@@ -71,7 +71,9 @@ fn is_outage(error: &sqlx::Error) -> bool {
         // Class 57: the server is shutting down or starting; 53: out of resources; 40: serialization, deadlock;
         // SQLite 5 and 6: busy, locked.
         sqlx::Error::Database(db) => db.code().is_some_and(|code| {
-            code.len() == 5 && ["57P", "53", "40"].iter().any(|class| code.starts_with(class)) || code == "5" || code == "6"
+            code.len() == 5 && ["57P", "53", "40"].iter().any(|class| code.starts_with(class))
+                || code == "5"
+                || code == "6"
         }),
         _ => false,
     }

@@ -25,7 +25,9 @@ pub struct Lease {
 pub enum LeaseAnswer {
     Granted(Lease),
     /// Somebody else works on the tenant, or its back-off runs; ask again then.
-    Busy { until: DateTime<Utc> },
+    Busy {
+        until: DateTime<Utc>,
+    },
     /// There is no such tenant.
     NoTenant,
 }
@@ -76,6 +78,21 @@ impl Store {
         let Some(row) = row else { return Ok(LeaseAnswer::NoTenant) };
         let until = row.retry_at.into_iter().chain(row.expires_at).max().unwrap_or(now);
         Ok(LeaseAnswer::Busy { until })
+    }
+
+    /// Extends the lease while its holder still works.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] when another worker has it.
+    pub async fn renew(&self, lease: &Lease) -> Result<(), StoreError> {
+        let tx = self.write(&lease.scope).await?;
+        let sql = "UPDATE tenant_leases SET expires_at = $4 WHERE tenant_id = $1 AND fence = $2 AND holder = $3";
+        let expires_at = tx.clock.now() + lease.ttl;
+        let values = [tx.tenant.0.into(), lease.fence.into(), lease.holder.into(), expires_at.into()];
+        if tx.tx.exec(sql, values).await? != 1 {
+            return Err(StoreError::LeaseLost);
+        }
+        tx.commit().await
     }
 
     /// Gives the lease back after success. The caller then looks for changes once more: one that was committed while the

@@ -91,7 +91,9 @@ impl ListRequest<'_> {
                 );
                 Ok(ListPage { items: tx.tx.all(&sql, values).await?, total: Some(total), next: None })
             }
-            Paging::Cursor(cursor) => self.fetch_after(tx, from, columns, (filter, by_id), values, cursor.as_deref()).await,
+            Paging::Cursor(cursor) => {
+                self.fetch_after(tx, from, columns, (filter, by_id), values, cursor.as_deref()).await
+            }
         }
     }
 
@@ -106,7 +108,8 @@ impl ListRequest<'_> {
     ) -> Result<ListPage<T>, StoreError> {
         let alias = from.split(' ').next_back().unwrap_or(from);
         if let Some(cursor) = cursor {
-            let after: Uuid = cursor.parse().map_err(|_| StoreError::Invalid("the cursor is not one of this list".into()))?;
+            let after: Uuid =
+                cursor.parse().map_err(|_| StoreError::Invalid("the cursor is not one of this list".into()))?;
             values.push(after.into());
             filter.push_str(&format!(" AND {alias}.id > ${}", values.len()));
         }

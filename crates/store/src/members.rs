@@ -89,8 +89,21 @@ pub struct Member {
 }
 
 const LISTED: [&str; 15] = [
-    "id", "email", "display_name", "given_name", "family_name", "status", "role", "billing_contact", "managed_by",
-    "external_id", "directory_user_id", "waiting_for", "suspended_from", "created_at", "modified_at",
+    "id",
+    "email",
+    "display_name",
+    "given_name",
+    "family_name",
+    "status",
+    "role",
+    "billing_contact",
+    "managed_by",
+    "external_id",
+    "directory_user_id",
+    "waiting_for",
+    "suspended_from",
+    "created_at",
+    "modified_at",
 ];
 
 /// Which members a reader wants; all of them when empty.

@@ -70,7 +70,12 @@ const RUN: [&str; 9] =
     ["id", "source_id", "state", "verdict", "held_reasons", "counts", "digest", "created_at", "modified_at"];
 
 impl Store {
-    pub async fn runs(&self, scope: &ApiScope, state: Option<&str>, page: &PageRequest) -> Result<Page<Run>, StoreError> {
+    pub async fn runs(
+        &self,
+        scope: &ApiScope,
+        state: Option<&str>,
+        page: &PageRequest,
+    ) -> Result<Page<Run>, StoreError> {
         let mut query = page.select("runs", scope.tenant());
         query.columns(RUN);
         if let Some(state) = state {
@@ -87,7 +92,12 @@ impl Store {
     }
 
     /// The items of a run in the order they were planned.
-    pub async fn run_items(&self, scope: &ApiScope, id: RunId, page: &PageRequest) -> Result<Page<RunItem>, StoreError> {
+    pub async fn run_items(
+        &self,
+        scope: &ApiScope,
+        id: RunId,
+        page: &PageRequest,
+    ) -> Result<Page<RunItem>, StoreError> {
         self.run(scope, id).await?;
         let mut query = page.select("run_items", scope.tenant());
         query.columns(ITEM).and_where(Expr::col("run_id").eq(id.0));

@@ -100,8 +100,17 @@ async fn insert_owner(tx: &TenantTx, email: &str) -> Result<(), StoreError> {
     let insert = Query::insert()
         .into_table("members")
         .columns([
-            "tenant_id", "id", "email", "email_folded", "status", "role", "billing_contact", "seated", "held",
-            "created_at", "modified_at",
+            "tenant_id",
+            "id",
+            "email",
+            "email_folded",
+            "status",
+            "role",
+            "billing_contact",
+            "seated",
+            "held",
+            "created_at",
+            "modified_at",
         ])
         .values_panic([
             tx.tenant.0.into(),
@@ -124,7 +133,8 @@ async fn insert_owner(tx: &TenantTx, email: &str) -> Result<(), StoreError> {
 
 /// Lower-case ASCII letters, digits and single dashes, 1 to 40 of them.
 fn slug_of(name: &str) -> Result<String, StoreError> {
-    let dashed: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let dashed: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let words: Vec<&str> = dashed.split('-').filter(|word| !word.is_empty()).collect();
     let slug: String = words.join("-").chars().take(40).collect();
     if name.trim().is_empty() || name.chars().count() > 200 {

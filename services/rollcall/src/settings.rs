@@ -198,7 +198,9 @@ impl Settings {
         }
         let url = &self.http.public_url;
         if !url.is_empty() && (url.ends_with('/') || url::Url::parse(url).is_err()) {
-            bail!("http.public_url is {url:?}; it takes an address such as https://rollcall.example.com, without a slash at the end");
+            bail!(
+                "http.public_url is {url:?}; it takes an address such as https://rollcall.example.com, without a slash at the end"
+            );
         }
         Ok(())
     }
@@ -237,9 +239,11 @@ fn merge_variable(table: &mut Table, name: &str, text: &str) -> Result<()> {
             if name == variable_of(section, key) {
                 let value = match slot {
                     Value::String(_) => Value::String(text.to_owned()),
-                    _ => text.parse::<i64>().map(Value::Integer).or_else(|_| text.parse().map(Value::Float)).unwrap_or_else(
-                        |_| Value::String(text.to_owned()),
-                    ),
+                    _ => text
+                        .parse::<i64>()
+                        .map(Value::Integer)
+                        .or_else(|_| text.parse().map(Value::Float))
+                        .unwrap_or_else(|_| Value::String(text.to_owned())),
                 };
                 *slot = of_same_type(&format!("{section}.{key} ({name})"), slot, value)?;
                 return Ok(());
@@ -308,7 +312,8 @@ mod tests {
 
     #[test]
     fn debug_output_holds_no_password() {
-        let settings = load(&[("DATABASE_URL", "postgres://u:hunter2@h/d"), ("AMQP_URL", "amqp://u:hunter2@h")]).unwrap();
+        let settings =
+            load(&[("DATABASE_URL", "postgres://u:hunter2@h/d"), ("AMQP_URL", "amqp://u:hunter2@h")]).unwrap();
         assert!(!format!("{settings:?}").contains("hunter2"));
     }
 }

@@ -27,7 +27,8 @@ enum Turn {
 impl Worker {
     /// Answers one wake-up. It is always done with: what failed is marked in the database and tried again from there.
     pub(crate) async fn reconcile(&self, wakeup: Wakeup, cancel: &CancellationToken) -> Handled {
-        let span = tracing::info_span!(parent: None, "reconcile", tenant_id = %wakeup.tenant_id, lane = wakeup.lane.name());
+        let span =
+            tracing::info_span!(parent: None, "reconcile", tenant_id = %wakeup.tenant_id, lane = wakeup.lane.name());
         wakeup.trace.link(&span);
         let started = Instant::now();
         let outcome = self.take_turns(wakeup.tenant_id.into(), wakeup.lane, cancel).instrument(span).await;
@@ -41,7 +42,11 @@ impl Worker {
                 Ok(lease) => lease,
                 Err(outcome) => return outcome,
             };
-            match self.work(&lease, cancel).await {
+            let turn = tokio::select! {
+                turn = self.work(&lease, cancel) => turn,
+                lost = self.keep(&lease) => Err(lost),
+            };
+            match turn {
                 Ok(turn) => match self.store.release(&lease).await {
                     // A change came between the last look and the release; its wake-up may have been turned away.
                     Ok(true) if matches!(turn, Turn::Done) && !cancel.is_cancelled() => {}
@@ -72,6 +77,16 @@ impl Worker {
                 tracing::warn!(%error, "the lease could not be taken");
                 self.recheck.after(tenant.0, lane, OUTAGE_WAIT);
                 Err("unavailable")
+            }
+        }
+    }
+
+    /// Renews the lease until it is lost: a slow statement must not hand the tenant to a worker that would be as slow.
+    async fn keep(&self, lease: &Lease) -> StoreError {
+        loop {
+            tokio::time::sleep(self.config.lease_ttl / 3).await;
+            if let Err(StoreError::LeaseLost) = self.store.renew(lease).await {
+                return StoreError::LeaseLost;
             }
         }
     }

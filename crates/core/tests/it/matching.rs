@@ -421,6 +421,20 @@ fn deleted_and_made_again_in_one_run_takes_no_access_away() {
 }
 
 #[test]
+fn who_is_made_again_while_waiting_gets_the_seat_that_is_free() {
+    let mut hub = Hub::new();
+    hub.seats = 0;
+    let first = hub.create_user(record("ann@x").anchored("1"));
+    hub.settle();
+    hub.delete_user(first);
+    let second = hub.create_user(record("ann@x").anchored("1"));
+    hub.set_seats(1);
+    hub.settle();
+    assert_eq!(hub.member_of(second).map(|member| member.status), Some(MemberStatus::Active));
+    assert_eq!(hub.seats_used, 1);
+}
+
+#[test]
 fn the_reason_of_a_match_is_the_evidence() {
     for (external_id, why) in [(Some("1"), Why::MatchedByExternalId), (None, Why::MatchedByEmail)] {
         let mut hub = Hub::new();

@@ -49,16 +49,16 @@ impl TenantTx {
         if !chunk.open_holds.is_empty() {
             self.settle_open_items(chunk, verdict, &mut digests).await?;
         }
-        let mut by_source: BTreeMap<(Option<Uuid>, bool), Vec<&(Item, HoldReason)>> = BTreeMap::new();
-        for withheld in &verdict.withheld {
-            let simulated = withheld.1 == HoldReason::Simulation;
-            by_source.entry((source_of(&withheld.0), simulated)).or_default().push(withheld);
-        }
         let mut held = 0;
-        for ((source, simulated), withheld) in by_source {
-            if simulated {
-                self.write_simulated(source, &withheld).await?;
-            } else {
+        let sources: BTreeSet<Option<Uuid>> = verdict.withheld.iter().map(|(item, _)| source_of(item)).collect();
+        for source in sources {
+            let of_source = verdict.withheld.iter().filter(|(item, _)| source_of(item) == source);
+            let (simulated, withheld): (Vec<_>, Vec<_>) =
+                of_source.partition(|(_, reason)| *reason == HoldReason::Simulation);
+            if !simulated.is_empty() {
+                self.write_simulated(source, &simulated).await?;
+            }
+            if !withheld.is_empty() {
                 held += self.hold(chunk, source, &withheld, &mut digests).await?;
             }
         }
@@ -130,9 +130,8 @@ impl TenantTx {
             return Ok(0);
         }
         let digest = digests.entry(run.0).or_default();
-        *digest = new
-            .iter()
-            .fold(*digest, |sum, item| sum.with(PlanDigest::from_hex(&item.digest).unwrap_or_default()));
+        *digest =
+            new.iter().fold(*digest, |sum, item| sum.with(PlanDigest::from_hex(&item.digest).unwrap_or_default()));
         if let Some(open) = open {
             self.add_reasons(open, withheld).await?;
         }
@@ -201,7 +200,8 @@ impl TenantTx {
             let ids = [self.tenant.0.into(), (*run).into(), now.into()];
             match counts.get(run) {
                 Some(counts) => {
-                    let sql = "UPDATE runs SET counts = $4, digest = $5, modified_at = $3 WHERE tenant_id = $1 AND id = $2";
+                    let sql =
+                        "UPDATE runs SET counts = $4, digest = $5, modified_at = $3 WHERE tenant_id = $1 AND id = $2";
                     let rest = [json!(counts).into(), digest.to_hex().into()];
                     self.tx.exec(sql, ids.into_iter().chain(rest)).await?;
                 }

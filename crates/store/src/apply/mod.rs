@@ -14,12 +14,12 @@ use crate::lease::Lease;
 use crate::scope::TenantTx;
 use crate::sql::id_rows;
 use crate::world::{Chunk, hour_of};
-use roster::RosterChange;
 use rollcall_core::audit::Actor;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::guard::Verdict;
 use rollcall_core::ids::RunId;
 use rollcall_core::plan::{Disputed, Item};
+use roster::RosterChange;
 use rows::{DISPUTE_COLUMNS, DisputeRow, ITEM_COLUMNS, ItemRow, ids_of};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -143,7 +143,8 @@ impl TenantTx {
     }
 
     async fn upsert_disputes(&self, rows: &[DisputeRow]) -> Result<(), StoreError> {
-        let tail = "ON CONFLICT (tenant_id, subject_id) DO UPDATE SET dispute = excluded.dispute, about = excluded.about";
+        let tail =
+            "ON CONFLICT (tenant_id, subject_id) DO UPDATE SET dispute = excluded.dispute, about = excluded.about";
         self.tx.insert_rows("disputes", DISPUTE_COLUMNS, rows, tail).await?;
         Ok(())
     }

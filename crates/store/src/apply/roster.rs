@@ -129,7 +129,7 @@ impl<'t> RosterChange<'t> {
         waiting_for: Option<WaitingFor>,
     ) -> NewEvent {
         let id: MemberId = self.tx.clock.new_id();
-        let seated = waiting_for.is_none();
+        let seated = matches!(status, MemberStatus::Invited | MemberStatus::Active);
         self.seats_used += i64::from(seated);
         self.managed += 1;
         self.link_user(item);
@@ -150,6 +150,7 @@ impl<'t> RosterChange<'t> {
             (Some(WaitingFor::Seat), _) => AuditKind::MemberWaitlisted,
             (Some(WaitingFor::Approval), _) => AuditKind::MemberPending,
             (None, MemberStatus::Active) => AuditKind::MemberActivated,
+            (None, MemberStatus::Suspended) => AuditKind::MemberSuspended,
             (None, _) => AuditKind::MemberInvited,
         };
         event(kind, "member", id.0, json!({ "after": profile, "why": item.why }))
@@ -323,9 +324,8 @@ impl<'t> RosterChange<'t> {
         tx.tx.insert_rows("sharing_group_members", GROUP_MEMBER, &self.added, "ON CONFLICT DO NOTHING").await?;
         if !self.left.is_empty() {
             let sql = format!(
-                "DELETE FROM sharing_group_members WHERE EXISTS (SELECT 1 FROM {} \
-                 WHERE r.tenant_id = sharing_group_members.tenant_id AND r.group_id = sharing_group_members.group_id \
-                 AND r.member_id = sharing_group_members.member_id) AND tenant_id = $2",
+                "DELETE FROM sharing_group_members WHERE tenant_id = $2 \
+                 AND (tenant_id, group_id, member_id) IN (SELECT r.tenant_id, r.group_id, r.member_id FROM {})",
                 tx.tx.rows(GROUP_MEMBER)
             );
             tx.tx.exec(&sql, [json_rows(&self.left)?, tx.tenant.0.into()]).await?;

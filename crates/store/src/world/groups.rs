@@ -51,7 +51,11 @@ struct PairRow {
 const PAIRS: Columns = &[("group_id", Type::Uuid), ("user_id", Type::Uuid), ("request_id", Type::Uuid)];
 
 impl TenantTx {
-    pub(super) async fn read_groups(&self, world: &mut World, touched: BTreeMap<Uuid, Option<Uuid>>) -> Result<(), StoreError> {
+    pub(super) async fn read_groups(
+        &self,
+        world: &mut World,
+        touched: BTreeMap<Uuid, Option<Uuid>>,
+    ) -> Result<(), StoreError> {
         let mut wanted = touched;
         for _ in 0..HOLDER_ROUNDS {
             if wanted.is_empty() {

@@ -26,6 +26,7 @@ struct UserRow {
     given_name: Option<String>,
     family_name: Option<String>,
     active: bool,
+    was_active: bool,
     deleted: bool,
 }
 
@@ -38,7 +39,11 @@ struct AnchorRow<'a> {
 const ANCHORS: Columns = &[("source_id", Type::Uuid), ("external_id", Type::Text)];
 
 impl TenantTx {
-    pub(super) async fn read_users(&self, world: &mut World, touched: BTreeMap<Uuid, Option<Uuid>>) -> Result<(), StoreError> {
+    pub(super) async fn read_users(
+        &self,
+        world: &mut World,
+        touched: BTreeMap<Uuid, Option<Uuid>>,
+    ) -> Result<(), StoreError> {
         let mut wanted = touched;
         let mut known_emails: HashSet<String> = HashSet::new();
         for _ in 0..HOLDER_ROUNDS {
@@ -69,7 +74,7 @@ impl TenantTx {
         let join = self.tx.join();
         let sql = format!(
             "SELECT u.id, u.source_id, s.mode, u.email, u.external_id, u.display_name, u.given_name, u.family_name, \
-             u.active, u.deleted_at IS NOT NULL AS deleted FROM {} \
+             u.active, u.was_active, u.deleted_at IS NOT NULL AS deleted FROM {} \
              {join} directory_users u ON u.tenant_id = $2 AND u.id = r.id \
              {join} sources s ON s.tenant_id = u.tenant_id AND s.id = u.source_id",
             self.tx.rows(ID)
@@ -83,6 +88,7 @@ impl TenantTx {
                 given_name: row.given_name,
                 family_name: row.family_name,
                 active: row.active,
+                was_active: row.was_active,
             };
             UserSubject {
                 id: row.id.into(),

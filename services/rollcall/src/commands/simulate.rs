@@ -16,9 +16,15 @@ pub(crate) async fn run(args: SimulateArgs) -> Result<()> {
     options.chaos = args.chaos.then(Chaos::default);
     options.live_progress = std::io::stderr().is_terminal();
     let report = rollcall_simulator::run(options, &mut std::io::stderr()).await?;
-    if args.output.json { println!("{}", serde_json::to_string(&report)?) } else { tell(&report) }
+    if args.output.json {
+        println!("{}", serde_json::to_string(&report)?)
+    } else {
+        tell(&report)
+    }
     let defects = report.defects().count();
-    if defects > 0 { bail!("the hub departed from what {} expects in {defects} ways", report.idp) }
+    if defects > 0 {
+        bail!("the hub departed from what {} expects in {defects} ways", report.idp)
+    }
     Ok(())
 }
 

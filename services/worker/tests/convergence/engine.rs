@@ -8,7 +8,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub(crate) fn on_each_engine(check: impl AsyncFn(Store, &'static str)) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let run_check = |url: String, engine| {
         catch_unwind(AssertUnwindSafe(|| {
             runtime.block_on(async {

@@ -76,8 +76,10 @@ impl Log {
     /// One interleaving of a phase for this many writers, each key with one writer; a third of the writes come twice.
     pub(crate) fn interleaved(&self, phase: usize, order: u64, writers: usize) -> Vec<Vec<Write>> {
         let mut rng = StdRng::seed_from_u64(order);
-        let mut left: Vec<(usize, std::collections::VecDeque<Write>)> =
-            self.phases[phase].iter().map(|key| (rng.random_range(0..writers), key.iter().cloned().collect())).collect();
+        let mut left: Vec<(usize, std::collections::VecDeque<Write>)> = self.phases[phase]
+            .iter()
+            .map(|key| (rng.random_range(0..writers), key.iter().cloned().collect()))
+            .collect();
         let mut by_writer = vec![Vec::new(); writers];
         while !left.is_empty() {
             let place = rng.random_range(0..left.len());
@@ -105,7 +107,9 @@ impl Log {
                 Write::Create { user: u } if *u == user => (email, name, status) = (first_email(user), None, "active"),
                 Write::Mail { user: u, email: new } if *u == user => email.clone_from(new),
                 Write::Name { user: u, name: new } if *u == user => name = Some(new.clone()),
-                Write::Active { user: u, active } if *u == user => status = if *active { "active" } else { "suspended" },
+                Write::Active { user: u, active } if *u == user => {
+                    status = if *active { "active" } else { "suspended" }
+                }
                 Write::Delete { user: u } if *u == user => status = "gone",
                 _ => {}
             }
@@ -140,7 +144,10 @@ impl Log {
 
     /// People the directory has at the end.
     pub(crate) fn present() -> BTreeSet<String> {
-        (0..USERS).filter(|user| !(USERS - LEAVING..USERS - REHIRED).contains(user)).map(|user| format!("u{user}")).collect()
+        (0..USERS)
+            .filter(|user| !(USERS - LEAVING..USERS - REHIRED).contains(user))
+            .map(|user| format!("u{user}"))
+            .collect()
     }
 }
 
@@ -162,7 +169,8 @@ fn changes(rng: &mut StdRng) -> Phase {
         if user < SWAPPING {
             keys.push(vec![Write::Mail { user, email: first_email(SWAPPING - 1 - user) }]);
         } else {
-            let addresses = (0..rng.random_range(0..3)).map(|n| Write::Mail { user, email: format!("u{user}.{n}@x.test") });
+            let addresses =
+                (0..rng.random_range(0..3)).map(|n| Write::Mail { user, email: format!("u{user}.{n}@x.test") });
             keys.push(addresses.collect());
         }
     }

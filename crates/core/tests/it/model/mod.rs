@@ -92,6 +92,7 @@ pub(crate) fn record(email: &str) -> PersonRecord {
         given_name: None,
         family_name: None,
         active: true,
+        was_active: false,
     }
 }
 
@@ -264,11 +265,16 @@ impl Hub {
         panic!("the hub does not come to rest: {:?}", self.changes);
     }
 
-    /// Marks everything there is as touched.
+    /// Marks everything the directory has as touched, and every member of a group who has a live record.
     pub(crate) fn touch_everything(&mut self) {
         self.changes.extend(self.users.keys().map(|id| Touch::User(*id)));
         self.changes.extend(self.groups.keys().map(|id| Touch::Group(*id)));
-        let of_roster: Vec<Touch> = self.group_members.iter().filter_map(|pair| self.membership_of(*pair)).collect();
+        let of_roster = self.group_members.iter().filter_map(|pair| self.membership_of(*pair));
+        let has_record = |touch: &Touch| match touch {
+            Touch::Membership(_, user) => self.users[user].record.is_some(),
+            _ => true,
+        };
+        let of_roster: Vec<Touch> = of_roster.filter(has_record).collect();
         self.changes.extend(self.memberships.iter().map(|(group, user)| Touch::Membership(*group, *user)));
         self.changes.extend(of_roster);
         self.changes.push_back(Touch::Tenant);

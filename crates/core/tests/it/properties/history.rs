@@ -204,7 +204,7 @@ impl Player {
             Step::Create { second_source, email, anchor, active } => {
                 let mut new = record("");
                 new.email = email.map(|email| ADDRESSES[email].to_owned());
-                new.external_id = anchor.map(|anchor| anchor.to_string());
+                new.external_id = anchor.map(|anchor| self.free_anchor(anchor));
                 new.active = active;
                 let created = self.source(second_source).map(|source| self.hub.create_user_of(source, new));
                 self.users.push(created);
@@ -272,6 +272,14 @@ impl Player {
         }
     }
 
+    /// No source gives one external id to two records that it has at one time.
+    fn free_anchor(&self, anchor: u8) -> String {
+        let anchor = anchor.to_string();
+        let records = || self.hub.users.values().filter_map(|user| user.record.as_ref());
+        let taken = records().any(|record| record.external_id.as_ref() == Some(&anchor));
+        if taken { format!("new{}", self.users.len()) } else { anchor }
+    }
+
     /// An admin invites somebody by hand, when there is a seat and nobody has the address.
     fn by_hand(&mut self, email: &str) {
         let has_it = |email: &str| {
@@ -294,22 +302,14 @@ impl Player {
         }
     }
 
-    /// Lets every live record ask for an address, an external id, a name of its own: contested ones are first come,
-    /// first served, so they depend on who comes first.
+    /// Lets every live record ask for an address and a name of its own: contested ones are first come, first served, so
+    /// they depend on who comes first.
     pub(crate) fn settle_contests(&mut self) {
-        let (mut addresses, mut anchors) = (HashSet::new(), HashSet::new());
+        let mut addresses = HashSet::new();
         for (n, user) in self.users.clone().into_iter().flatten().enumerate() {
-            let Some(mut record) = self.hub.users[&user].record.clone() else { continue };
-            let unique = record.email.as_ref().is_none_or(|email| addresses.insert(fold(email)));
-            if !unique {
-                record.email = Some(format!("unique{n}@x"));
-            }
-            let anchored = record.external_id.as_ref().is_none_or(|anchor| anchors.insert(anchor.clone()));
-            if !anchored {
-                record.external_id = Some(format!("unique{n}"));
-            }
-            if !unique || !anchored {
-                self.hub.set_user(user, record);
+            let email = self.hub.users[&user].record.as_ref().and_then(|record| record.email.as_deref()).map(fold);
+            if email.is_some_and(|email| !addresses.insert(email)) {
+                self.hub.edit_user(user, |record| record.email = Some(format!("unique{n}@x")));
             }
         }
         let mut names = HashSet::new();
