@@ -102,14 +102,15 @@ impl<'w> Evidence<'w> {
         }
     }
 
-    /// Who is disabled and nobody yet wants nothing, so stands in nobody's way; but a member made by hand is known to
-    /// have left (DX14).
+    /// Who was never active wants nothing, so stands in nobody's way; but a member made by hand is known to have left by
+    /// their record (DX14).
     fn match_by_email(&self, subject: &UserSubject, record: &PersonRecord) -> Match<'w> {
         let found = match wanted_email(record, None).map(fold) {
             Some(email) => self.holder_of(&email, subject, record),
             None => Match::Disputed(Dispute::NoEmail),
         };
-        if record.active || matches!(found, Match::Adopted(_)) { found } else { Match::Nobody }
+        let wanted = record.active || record.was_active;
+        if wanted || matches!(found, Match::Adopted(_)) { found } else { Match::Nobody }
     }
 
     fn holder_of(&self, email: &str, subject: &UserSubject, record: &PersonRecord) -> Match<'w> {
@@ -269,11 +270,13 @@ pub(crate) fn takes_updates(member: &MemberState) -> bool {
 }
 
 /// The address a record asks for, as the source spells it. Entra's tombstone of a soft-deleted person is none: 32
-/// hexadecimal digits before the former name, said of somebody disabled or of the member who has that name now.
+/// hexadecimal digits before the former name, said of somebody disabled or of the member who has that name now. Who was
+/// active and is no member yet becomes one under the former name.
 pub(crate) fn wanted_email<'r>(record: &'r PersonRecord, member: Option<&MemberState>) -> Option<&'r str> {
     let email = record.email.as_deref().filter(|email| !fold(email).is_empty())?;
-    let is_tombstone = strip_tombstone(email).is_some_and(|former| {
-        !record.active || member.is_some_and(|member| fold(&member.profile.email) == fold(former))
-    });
-    (!is_tombstone).then_some(email)
+    match (strip_tombstone(email), member) {
+        (Some(former), None) if !record.active => record.was_active.then_some(former),
+        (Some(former), Some(member)) if !record.active || fold(&member.profile.email) == fold(former) => None,
+        _ => Some(email),
+    }
 }

@@ -220,7 +220,7 @@ impl UserItems<'_> {
 
     fn dispute(&mut self, dispute: Dispute) {
         let known = self.subject.member.as_ref().or(self.subject.returning.as_ref());
-        let wanted = self.subject.record.as_ref().and_then(|record| record.email.as_deref());
+        let wanted = self.subject.record.as_ref().and_then(|record| wanted_email(record, known));
         // Who comes back to a former invitation needs the address that went to.
         let about =
             known.filter(|member| !takes_updates(member)).map(|member| member.profile.email.as_str()).or(wanted);
@@ -255,7 +255,7 @@ fn plan_user(world: &World, subject: &UserSubject, matched: Matched<'_>, plan: &
             items.push(Action::Adopt { member: member.id, external_id }, Why::MatchedByEmail);
             plan_present(&world.policy, &linked(member, record), record, true, &mut items);
         }
-        (Match::New, Some(record)) if record.active || record.was_active => {
+        (Match::New, Some(record)) => {
             items.push(provision(&world.policy, record), Why::NewInDirectory);
         }
         (Match::Disputed(dispute), _) => items.dispute(dispute),
@@ -273,7 +273,8 @@ fn linked(member: &MemberState, record: &PersonRecord) -> MemberState {
 fn provision(policy: &Policy, record: &PersonRecord) -> Action {
     let status = if record.active { entry_status(policy) } else { MemberStatus::Suspended };
     let waiting_for = (status == MemberStatus::Pending).then_some(WaitingFor::Approval);
-    Action::Provision { profile: profile(record, &record.email.clone().unwrap_or_default()), status, waiting_for }
+    let email = wanted_email(record, None).unwrap_or_default();
+    Action::Provision { profile: profile(record, email), status, waiting_for }
 }
 
 /// Where a new member starts, a seat given.

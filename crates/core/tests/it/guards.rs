@@ -226,6 +226,20 @@ fn who_is_disabled_while_waiting_is_not_let_in() {
 }
 
 #[test]
+fn a_seat_that_an_adopted_leaver_gives_up_goes_to_the_waitlist_at_once() {
+    let mut hub = Hub::new();
+    hub.seats = 1;
+    hub.unmanaged("ann@x", Role::Member);
+    let bob = hub.create_user(record("bob@x"));
+    hub.settle();
+    let mut ann = record("ann@x");
+    ann.active = false;
+    hub.create_user(ann);
+    hub.settle();
+    assert_eq!(hub.member_of(bob).map(MemberState::has_access), Some(true));
+}
+
+#[test]
 fn da7_the_last_admin_and_the_last_billing_contact_stay() {
     let cases = [(Role::Admin, false, HoldReason::LastAdmin), (Role::Member, true, HoldReason::LastBillingContact)];
     for (role, billing, reason) in cases {

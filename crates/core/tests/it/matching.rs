@@ -76,6 +76,8 @@ const NEWCOMERS: &[Case] = &[
     ("no address", "new a - #1; run", "a? no_email"),
     ("no address, then one", "new a - #1; run; mail a ann@x; run", "1 a active ann@x"),
     ("disabled before it was ever provisioned", "off-new a ann@x #1; run", ""),
+    ("disabled before a worker looked", "new a ann@x #1; off a; run", "1 a suspended ann@x"),
+    ("disabled before a worker looked, enabled later", "new a ann@x #1; off a; run; on a; run", "1 a active ann@x"),
     ("disabled from the start, enabled later", "off-new a ann@x #1; run; on a; run", "1 a active ann@x"),
     ("a disabled newcomer is in nobody's way", "off-new a ann@x #1; new b ann@x #2; run", "1 b active ann@x"),
     ("created and deleted before a run", "new a ann@x #1; del a; run", ""),
@@ -233,6 +235,7 @@ const TOMBSTONES: &[Case] = &[
         "new a ann@x #1; run; off a; mail a †ann@x; run; del a; run",
         "1 a suspended ann@x",
     ),
+    ("soft-deleted before a worker looked", "new a ann@x #1; off a; mail a †ann@x; run", "1 a suspended ann@x"),
     ("never seen before", "hand ann@x; off-new a †ann@x #1; run", "1 - active ann@x"),
     (
         "another person may not have the address",

@@ -203,10 +203,13 @@ impl TenantTx {
     async fn read_waiting(&self, world: &mut World) -> Result<bool, StoreError> {
         // Each person who leaves may free a seat, or be one of those who wait and must be passed over.
         let leaving = |user: &&UserSubject| {
-            let counts = user.member.as_ref().is_some_and(|member| member.seated || member.waiting_for.is_some());
+            let mut known = user.member.iter().chain(&user.returning);
+            let counts = known.any(|member| member.seated || member.waiting_for.is_some());
             counts && !user.record.as_ref().is_some_and(|record| record.active)
         };
-        let released = world.users.iter().filter(leaving).count();
+        // One made by hand may turn out to have left.
+        let by_hand = world.holders.values().filter(|holder| holder.seated && holder.managed_by.is_none());
+        let released = world.users.iter().filter(leaving).count() + by_hand.count();
         let free = world.standing.seats_bought.saturating_sub(world.standing.seats_used);
         let limit = usize::try_from(free).unwrap_or(usize::MAX).saturating_add(released).min(500);
         if limit == 0 {

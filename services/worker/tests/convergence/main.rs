@@ -4,6 +4,9 @@
 //!
 //! SQLite always; Postgres too when `DATABASE_URL` is set, in a database made for the test and dropped after it.
 
+// Tests fail by panicking: that is what a test is.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod engine;
 mod ledger;
 mod log;

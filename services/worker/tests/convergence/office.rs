@@ -64,7 +64,7 @@ impl Office {
     pub(crate) async fn open(store: Store, workers: usize, seed: u64, name: &str) -> Self {
         let policy = Policy {
             onboarding: Onboarding::Federated,
-            on_deleted: if seed % 2 == 0 { OnDeleted::Remove } else { OnDeleted::Suspend },
+            on_deleted: if seed.is_multiple_of(2) { OnDeleted::Remove } else { OnDeleted::Suspend },
             removal_limit: RemovalLimit { count: 10_000, ..RemovalLimit::default() },
             ..Policy::default()
         };

@@ -186,7 +186,7 @@ impl Hub {
     ) {
         let Subject::DirectoryUser(user) = item.subject else { panic!("{item:?}") };
         let id = self.new_id();
-        let seated = waiting_for.is_none();
+        let seated = matches!(status, MemberStatus::Invited | MemberStatus::Active);
         self.seats_used += i64::from(seated);
         self.managed += 1;
         news.linked_users.push(user);

@@ -152,6 +152,7 @@ impl Hub {
 
     pub(crate) fn create_user_of(&mut self, source: SourceId, record: PersonRecord) -> DirectoryUserId {
         let id = self.new_id();
+        let record = PersonRecord { was_active: record.active, ..record };
         self.users.insert(id, DirectoryUser { source, record: Some(record) });
         self.changes.push_back(Touch::User(id));
         id
@@ -160,7 +161,8 @@ impl Hub {
     /// Replaces a live record; a deleted one stays deleted.
     pub(crate) fn set_user(&mut self, id: DirectoryUserId, record: PersonRecord) {
         let Some(user) = self.users.get_mut(&id).filter(|user| user.record.is_some()) else { return };
-        user.record = Some(record);
+        let was_active = record.active || user.record.as_ref().is_some_and(|before| before.was_active);
+        user.record = Some(PersonRecord { was_active, ..record });
         self.changes.push_back(Touch::User(id));
     }
 

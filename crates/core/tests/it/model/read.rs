@@ -72,7 +72,7 @@ impl Hub {
         let anchor = user.record.as_ref().filter(|_| member.is_none()).and_then(|record| record.external_id.clone());
         let gone = |m: &&MemberState| m.directory_user.is_none_or(|id| self.users[&id].record.is_none());
         let same = |m: &&MemberState| m.managed_by == Some(user.source) && m.profile.external_id == anchor && gone(m);
-        let returning = anchor.as_ref().and_then(|_| self.members.values().filter(same).next_back().cloned());
+        let returning = anchor.as_ref().and_then(|_| self.members.values().rfind(same).cloned());
         UserSubject { id, origin: self.origin(user.source), record: user.record.clone(), member, returning }
     }
 
@@ -124,10 +124,13 @@ impl Hub {
     /// As many waiting people as a plan could let in; answers whether there may be more of them.
     pub(super) fn read_waiting(&self, world: &mut World) -> bool {
         let leaving = |user: &&UserSubject| {
-            let counts = user.member.as_ref().is_some_and(|member| member.seated || member.waiting_for.is_some());
+            let mut known = user.member.iter().chain(&user.returning);
+            let counts = known.any(|member| member.seated || member.waiting_for.is_some());
             counts && !user.record.as_ref().is_some_and(|record| record.active)
         };
-        let released = world.users.iter().filter(leaving).count();
+        // One made by hand may turn out to have left.
+        let by_hand = world.holders.values().filter(|holder| holder.seated && holder.managed_by.is_none());
+        let released = world.users.iter().filter(leaving).count() + by_hand.count();
         let free = world.standing.seats_bought.saturating_sub(world.standing.seats_used);
         let limit = (free as usize + released).min(self.waiting_max);
         let mut waiting: Vec<&MemberState> =

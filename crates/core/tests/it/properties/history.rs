@@ -204,7 +204,7 @@ impl Player {
             Step::Create { second_source, email, anchor, active } => {
                 let mut new = record("");
                 new.email = email.map(|email| ADDRESSES[email].to_owned());
-                new.external_id = anchor.map(|anchor| self.free_anchor(anchor));
+                new.external_id = anchor.map(|anchor| self.free_anchor(second_source, anchor));
                 new.active = active;
                 let created = self.source(second_source).map(|source| self.hub.create_user_of(source, new));
                 self.users.push(created);
@@ -273,10 +273,11 @@ impl Player {
     }
 
     /// No source gives one external id to two records that it has at one time.
-    fn free_anchor(&self, anchor: u8) -> String {
+    fn free_anchor(&self, second: bool, anchor: u8) -> String {
         let anchor = anchor.to_string();
-        let records = || self.hub.users.values().filter_map(|user| user.record.as_ref());
-        let taken = records().any(|record| record.external_id.as_ref() == Some(&anchor));
+        let of_source = self.hub.users.values().filter(|user| Some(user.source) == self.source(second));
+        let mut records = of_source.filter_map(|user| user.record.as_ref());
+        let taken = records.any(|record| record.external_id.as_ref() == Some(&anchor));
         if taken { format!("new{}", self.users.len()) } else { anchor }
     }
 

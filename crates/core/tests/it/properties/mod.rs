@@ -84,7 +84,7 @@ fn wanted(step: Step) -> Option<Step> {
 /// The same marks in another order, some of them twice.
 fn shuffled(changes: impl IntoIterator<Item = Touch>, keys: &[u16]) -> Vec<Touch> {
     let twice = changes.into_iter().enumerate().flat_map(|(n, touch)| {
-        let copies = if keys[n % keys.len()] % 3 == 0 { 2 } else { 1 };
+        let copies = if keys[n % keys.len()].is_multiple_of(3) { 2 } else { 1 };
         std::iter::repeat_n(touch, copies)
     });
     let mut keyed: Vec<(u16, Touch)> =
@@ -143,13 +143,15 @@ proptest! {
     }
 
     /// Once nothing is left to do, looking at everything again does nothing: no wake-up was forgotten (a dispute that
-    /// could be settled, a free seat, a membership), and a plan that was applied is empty.
+    /// could be settled, a free seat, a membership), and a plan that was applied is empty. Only that time passes is
+    /// nobody's wake-up: what a limit held back may happen when the person is looked at in the next window.
     #[test]
     fn a_hub_at_rest_stays_at_rest(
         policy in policies(), seats in 1..6_u32, history in any_history(), chunks in prop::collection::vec(1..20_usize, 1..5),
     ) {
         let mut player = Player::new(policy, seats);
-        play_checked(&mut player, &history);
+        let one_window: Vec<Step> = history.into_iter().filter(|step| !matches!(step, Step::Window)).collect();
+        play_checked(&mut player, &one_window);
         let mut hub = player.hub;
         hub.settle_in_chunks(&mut sizes(chunks.clone()));
         let rested = hub.clone();
@@ -187,7 +189,13 @@ proptest! {
         let removal_limit = RemovalLimit { count: 10_000, ..RemovalLimit::default() };
         let policy = Policy { onboarding, on_deleted, approval, adopt_existing, removal_limit, ..Policy::default() };
         let mut player = Player::new(policy, 10_000);
-        let plenty = |step: &Step| !matches!(step, Step::Seats(_) | Step::Promote { .. });
+        let removes = on_deleted == OnDeleted::Remove;
+        let plenty = |step: &Step| match step {
+            Step::Seats(_) | Step::Promote { .. } => false,
+            // Theirs is one more address that somebody who comes back may want.
+            Step::ByHand { .. } => !removes,
+            _ => true,
+        };
         let unanchored = |mut step: Step| {
             if let Step::Create { anchor, .. } = &mut step {
                 *anchor = anchors.then(|| anchor.unwrap_or(9));
@@ -197,7 +205,7 @@ proptest! {
         let clean = |steps: Vec<Step>| -> Vec<Step> { steps.into_iter().filter(plenty).map(unanchored).collect() };
         play_checked(&mut player, &clean(past));
         let present = clean(present).into_iter();
-        let present = present.filter_map(|step| if on_deleted == OnDeleted::Remove { wanted(step) } else { Some(step) });
+        let present = present.filter_map(|step| if removes { wanted(step) } else { Some(step) });
         play_checked(&mut player, &present.collect::<Vec<_>>());
         player.settle_contests();
 
