@@ -75,8 +75,10 @@ async fn expect_roster(tenant: &Tenant, expected: &Expected, strangers: &[String
         groups.insert(group.display_name.clone(), members);
     }
     eventually("the roster is what the identity provider believes", async || {
-        let seen: BTreeMap<String, String> =
+        let mut seen: BTreeMap<String, String> =
             tenant.members().await.into_iter().map(|member| (member.email.to_lowercase(), member.status)).collect();
+        // JumpCloud's connection test makes a person and deletes them again: known as a leaver if a worker saw them.
+        seen.retain(|email, status| !(email.starts_with("jumpcloud.test.") && status == "suspended"));
         let odd: Vec<_> = seen.iter().filter(|(email, status)| people.get(*email) != Some(status)).collect();
         let missing: Vec<_> = people.keys().filter(|email| !seen.contains_key(*email)).collect();
         if !odd.is_empty() || !missing.is_empty() {
