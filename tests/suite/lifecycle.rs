@@ -12,6 +12,7 @@ pub(crate) fn cases() -> Vec<Case> {
     let mut cases = cases![
         a_new_user_becomes_an_invited_managed_member,
         a_new_disabled_user_becomes_no_member,
+        who_was_active_for_a_moment_is_known_whenever_a_worker_looks,
         lp13_federated_members_are_active_at_once,
         lp5_with_approval_new_members_wait_and_take_no_seat,
         dx13_an_invited_member_is_updated_after_accepting,
@@ -64,6 +65,18 @@ async fn a_new_disabled_user_becomes_no_member(hub: Hub) {
     assert_eq!(tenant.members().await.len(), 1, "ann was announced before bea and is no member");
     source.activate(&made.id()).await.expect_success();
     tenant.eventually_status(&email("ann"), "invited").await;
+}
+
+async fn who_was_active_for_a_moment_is_known_whenever_a_worker_looks(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    // A worker may look between the two requests of a person or after both: the roster must not depend on it.
+    for name in ["ann", "bea", "cem", "dan", "eva"] {
+        let id = source.user(name).await;
+        source.deactivate(&id).await.expect_success();
+    }
+    tenant.eventually("all are known and out", |members| members.with_status("suspended").len() == 5).await;
+    assert_eq!(tenant.members().await.len(), 5);
 }
 
 async fn lp13_federated_members_are_active_at_once(hub: Hub) {
