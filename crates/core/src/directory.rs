@@ -1,7 +1,8 @@
 //! The directory: what the sources say (desired state).
 
+use crate::email::strip_tombstone;
 use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, RequestId, SharingGroupId, SourceId};
-use crate::roster::{MemberState, text_enum};
+use crate::roster::{MemberState, MemberStatus, text_enum};
 
 text_enum! {
     /// What kind of system feeds a tenant.
@@ -91,6 +92,17 @@ pub struct UserSubject {
     pub member: Option<MemberState>,
     /// A member of the same source with the same external id whose record is gone: the same person again.
     pub returning: Option<MemberState>,
+}
+
+impl UserSubject {
+    /// The addresses whose holders a plan has to know: those the record may ask for, and the former one of a removed
+    /// member, who holds none and comes back only when it is free.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        let email = self.record.as_ref().and_then(|record| record.email.as_deref());
+        let known = self.member.iter().chain(&self.returning);
+        let removed = known.filter(|member| member.status == MemberStatus::Removed);
+        email.into_iter().chain(email.and_then(strip_tombstone)).chain(removed.map(|m| m.profile.email.as_str()))
+    }
 }
 
 /// One touched group.

@@ -286,11 +286,11 @@ fn entry_status(policy: &Policy) -> MemberStatus {
     }
 }
 
-/// What a restore brings back. Who never got further than waiting starts over.
+/// What a restore brings back. Who never had access starts over.
 fn restored_status(policy: &Policy, member: &MemberState) -> MemberStatus {
     match member.suspended_from {
-        None | Some(MemberStatus::Pending) => entry_status(policy),
-        Some(former) => former,
+        Some(former @ (MemberStatus::Invited | MemberStatus::Active)) => former,
+        _ => entry_status(policy),
     }
 }
 

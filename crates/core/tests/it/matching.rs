@@ -144,6 +144,11 @@ const RETURNING: &[Case] = &[
         "1 b active ann@x",
     ),
     (
+        "removed after they had left before a worker looked",
+        "set on_deleted=remove; new a ann@x #1; off a; run; del a; run; new b ann@x #1; run",
+        "1 b active ann@x",
+    ),
+    (
         "a removed member returns",
         "set on_deleted=remove; new a ann@x #1; run; del a; run; new b ann@x #1; run",
         "1 b active ann@x",
@@ -236,6 +241,11 @@ const TOMBSTONES: &[Case] = &[
         "1 a suspended ann@x",
     ),
     ("soft-deleted before a worker looked", "new a ann@x #1; off a; mail a †ann@x; run", "1 a suspended ann@x"),
+    (
+        "soft-deleted before a worker looked, the address re-issued",
+        "new b ann@x #2; run; new a ann@x #1; off a; mail a †ann@x; run",
+        "1 b active ann@x | a? email_taken",
+    ),
     ("never seen before", "hand ann@x; off-new a †ann@x #1; run", "1 - active ann@x"),
     (
         "another person may not have the address",

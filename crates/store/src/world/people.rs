@@ -53,11 +53,7 @@ impl TenantTx {
             let mut users = self.read_records(&wanted).await?;
             self.read_linked(&mut users, wanted.keys().copied()).await?;
             self.read_returning(&mut users).await?;
-            let asked = users.iter().filter_map(|user| user.record.as_ref()?.email.as_deref());
-            let known = users.iter().flat_map(|user| user.member.iter().chain(&user.returning));
-            // A removed member holds no address; whether the former one is free decides about coming back.
-            let former = known.filter(|m| m.status == MemberStatus::Removed).map(|m| m.profile.email.as_str());
-            let emails = asked.chain(former).map(fold);
+            let emails = users.iter().flat_map(UserSubject::addresses).map(fold);
             let emails: Vec<String> = emails.filter(|email| known_emails.insert(email.clone())).collect();
             world.users.append(&mut users);
             let holders = self.read_holders(&emails).await?;

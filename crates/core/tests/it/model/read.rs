@@ -50,11 +50,8 @@ impl Hub {
         let mut known_emails: HashSet<String> = HashSet::new();
         while !wanted.is_empty() {
             let users: Vec<UserSubject> = wanted.iter().map(|id| self.user_subject(*id)).collect();
-            let records = users.iter().filter_map(|user| user.record.as_ref()?.email.as_deref());
-            let returning = users.iter().flat_map(|user| user.member.iter().chain(&user.returning));
-            let removed = returning.filter(|m| m.status == MemberStatus::Removed).map(|m| m.profile.email.as_str());
-            let emails: Vec<String> =
-                records.chain(removed).map(fold).filter(|email| known_emails.insert(email.clone())).collect();
+            let emails = users.iter().flat_map(UserSubject::addresses).map(fold);
+            let emails: Vec<String> = emails.filter(|email| known_emails.insert(email.clone())).collect();
             world.users.extend(users);
             let present = self.members.values().filter(|member| member.status != MemberStatus::Removed);
             let holders: Vec<&MemberState> = present.filter(|m| emails.contains(&fold(&m.profile.email))).collect();

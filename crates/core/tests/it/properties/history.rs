@@ -3,7 +3,7 @@
 use crate::model::{DirectoryUser, Hub, Touch, record, scim};
 use proptest::prelude::*;
 use rollcall_core::directory::SourceMode;
-use rollcall_core::email::fold;
+use rollcall_core::email::{fold, strip_tombstone};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
 use rollcall_core::policy::{OnDeleted, Onboarding, OverLimit, Policy, RemovalLimit};
 use rollcall_core::roster::{MemberStatus, Role};
@@ -290,8 +290,11 @@ impl Player {
         if !has_it(email) && self.hub.seats_used < i64::from(self.hub.seats) {
             self.hub.unmanaged(email, Role::Member);
             // Whoever adds a member by hand has to mark the records that ask for the address.
-            let asks = |user: &DirectoryUser| user.record.as_ref().and_then(|r| r.email.as_deref()).map(fold);
-            let records = self.hub.users.iter().filter(|(_, user)| asks(user) == Some(fold(email)));
+            let asks = |user: &DirectoryUser| {
+                let wanted = user.record.as_ref().and_then(|record| record.email.as_deref());
+                wanted.is_some_and(|wanted| fold(strip_tombstone(wanted).unwrap_or(wanted)) == fold(email))
+            };
+            let records = self.hub.users.iter().filter(|(_, user)| asks(user));
             let marks: Vec<Touch> = records.map(|(id, _)| Touch::User(*id)).collect();
             self.hub.changes.extend(marks);
         }
@@ -308,8 +311,9 @@ impl Player {
     pub(crate) fn settle_contests(&mut self) {
         let mut addresses = HashSet::new();
         for (n, user) in self.users.clone().into_iter().flatten().enumerate() {
-            let email = self.hub.users[&user].record.as_ref().and_then(|record| record.email.as_deref()).map(fold);
-            if email.is_some_and(|email| !addresses.insert(email)) {
+            let email = self.hub.users[&user].record.as_ref().and_then(|record| record.email.as_deref());
+            let email = email.map(|email| strip_tombstone(email).unwrap_or(email));
+            if email.is_some_and(|email| !addresses.insert(fold(email))) {
                 self.hub.edit_user(user, |record| record.email = Some(format!("unique{n}@x")));
             }
         }

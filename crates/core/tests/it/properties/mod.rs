@@ -202,11 +202,12 @@ proptest! {
             }
             step
         };
-        let clean = |steps: Vec<Step>| -> Vec<Step> { steps.into_iter().filter(plenty).map(unanchored).collect() };
+        let clean = |steps: Vec<Step>| -> Vec<Step> {
+            let steps = steps.into_iter().filter(plenty).map(unanchored);
+            steps.filter_map(|step| if removes { wanted(step) } else { Some(step) }).collect()
+        };
         play_checked(&mut player, &clean(past));
-        let present = clean(present).into_iter();
-        let present = present.filter_map(|step| if removes { wanted(step) } else { Some(step) });
-        play_checked(&mut player, &present.collect::<Vec<_>>());
+        play_checked(&mut player, &clean(present));
         player.settle_contests();
 
         let mut in_order = player.hub.clone();
