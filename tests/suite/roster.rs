@@ -55,6 +55,8 @@ pub(crate) struct AuditEvent {
     pub(crate) actor: Value,
     pub(crate) subject: Subject,
     pub(crate) cause: Value,
+    #[serde(default)]
+    pub(crate) detail: Value,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
