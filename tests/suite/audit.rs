@@ -73,8 +73,10 @@ fn check_member(id: &str, status: &str, events: &[AuditEvent]) -> Result<(), Str
             "member.suspended" => "suspended",
             "member.removed" => "removed",
             "member.restored" if !is_out(now) => return Err(format!("restored from {now:?}: {kinds:?}")),
-            // Who had left before a worker looked was never in: the event says where a restore leads.
-            "member.restored" if former.is_empty() => event.detail["to"].as_str().unwrap_or_default(),
+            // Who was never in (left before a worker looked, or while waiting) is let in: the event says as what.
+            "member.restored" if former.is_empty() || former == "pending" => {
+                event.detail["to"].as_str().unwrap_or_default()
+            }
             "member.restored" => former,
             _ => now,
         };
