@@ -9,7 +9,7 @@ use rollcall_core::directory::{PersonRecord, UserSubject};
 use rollcall_core::email::fold;
 use rollcall_core::ids::DirectoryUserId;
 use rollcall_core::plan::World;
-use rollcall_core::roster::{MemberState, MemberStatus};
+use rollcall_core::roster::MemberState;
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
