@@ -45,8 +45,12 @@ impl Ledger {
         let detail = event.detail.clone().unwrap_or_default();
         let id = event.subject_id;
         match event.kind.as_str() {
-            "member.created" => self.enters(id, text(&detail, "/email")),
-            "member.activated" => self.enters(id, text(&detail, "/after/email")),
+            "member.created" => self.enters(id, text(&detail, "/email"), "active"),
+            "member.activated" => self.enters(id, text(&detail, "/after/email"), "active"),
+            // Left before a worker looked.
+            "member.suspended" if detail.get("after").is_some() => {
+                self.enters(id, text(&detail, "/after/email"), "suspended");
+            }
             "member.updated" => {
                 assert_ne!(detail["before"], detail["after"], "a change that is none: {event:?}");
                 let (email, _) = self.members.get_mut(&id).expect("somebody known");
@@ -76,8 +80,8 @@ impl Ledger {
         }
     }
 
-    fn enters(&mut self, id: Uuid, email: String) {
-        assert_eq!(self.members.insert(id, (email, "active".into())), None, "{id} came in twice");
+    fn enters(&mut self, id: Uuid, email: String, status: &str) {
+        assert_eq!(self.members.insert(id, (email, status.into())), None, "{id} came in twice");
     }
 
     fn moves(&mut self, id: Uuid, from: &str, to: &str) {

@@ -13,6 +13,8 @@ const SWAPPING: usize = 2;
 /// The last ones are deleted; of those the last are hired again.
 const LEAVING: usize = 5;
 const REHIRED: usize = 2;
+/// People who are disabled right after they are announced, seen by a worker or not.
+const VISITORS: usize = 3;
 /// A group whose members are written as a whole.
 const REPLACED: usize = 2;
 
@@ -60,11 +62,13 @@ impl Log {
         let leave = (USERS - LEAVING..USERS).map(|user| vec![Write::Delete { user }]);
         let close = std::iter::once(vec![Write::DeleteGroup { group: GROUPS - 1 }]);
         let again = (USERS - REHIRED..USERS).map(|user| vec![Write::Create { user }]);
+        let visit = |user| vec![Write::Create { user }, Write::Active { user, active: false }];
+        let visitors = (USERS..USERS + VISITORS).map(visit);
         let phases = vec![
             create.chain(create_groups).collect(),
             changes(&mut rng),
             leave.chain(close).collect(),
-            again.collect(),
+            again.chain(visitors).collect(),
         ];
         Self { phases }
     }
@@ -97,7 +101,7 @@ impl Log {
 
     /// Members by the label of their person.
     pub(crate) fn expected_members(&self) -> BTreeMap<String, ExpectedMember> {
-        (0..USERS).map(|user| (format!("u{user}"), self.expected_member(user))).collect()
+        (0..USERS + VISITORS).map(|user| (format!("u{user}"), self.expected_member(user))).collect()
     }
 
     fn expected_member(&self, user: usize) -> ExpectedMember {
@@ -144,10 +148,8 @@ impl Log {
 
     /// People the directory has at the end.
     pub(crate) fn present() -> BTreeSet<String> {
-        (0..USERS)
-            .filter(|user| !(USERS - LEAVING..USERS - REHIRED).contains(user))
-            .map(|user| format!("u{user}"))
-            .collect()
+        let left = USERS - LEAVING..USERS - REHIRED;
+        (0..USERS + VISITORS).filter(|user| !left.contains(user)).map(|user| format!("u{user}")).collect()
     }
 }
 

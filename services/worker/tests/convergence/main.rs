@@ -11,6 +11,7 @@ mod engine;
 mod ledger;
 mod log;
 mod office;
+mod situations;
 
 use log::Log;
 use office::Office;

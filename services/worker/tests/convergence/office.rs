@@ -124,12 +124,17 @@ impl Office {
     }
 
     /// Waits until every change is consumed. What an application causes is committed with it, so none is in flight.
-    async fn rest(&self) {
+    pub(crate) async fn rest(&self) {
         let begun = Instant::now();
         while self.store.due_tenants(10).await.expect("an answer").contains(&self.writer.tenant) {
             assert!(begun.elapsed() < PATIENCE, "the worker does not come to rest");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Leave to write as the tenant's identity provider.
+    pub(crate) fn source(&self) -> SourceScope {
+        self.writer.source
     }
 
     /// Stops the workers and reads the roster.
