@@ -85,9 +85,14 @@ impl ListRequest<'_> {
                     }
                     None => by_id,
                 };
+                values.push(i64::try_from(self.count).unwrap_or(i64::MAX).into());
+                let limit = values.len();
+                values.push(i64::try_from(offset).unwrap_or(i64::MAX).into());
+                // The page first, then its columns: Postgres would read the related rows of every skipped one as well.
                 let sql = format!(
-                    "SELECT {columns} FROM {from} WHERE {filter} ORDER BY {order} LIMIT {} OFFSET {offset}",
-                    self.count
+                    "SELECT {columns} FROM (SELECT {alias}.* FROM {from} WHERE {filter} ORDER BY {order} \
+                     LIMIT ${limit} OFFSET ${}) AS {alias} ORDER BY {order}",
+                    limit + 1
                 );
                 Ok(ListPage { items: tx.tx.all(&sql, values).await?, total: Some(total), next: None })
             }
