@@ -38,6 +38,9 @@ pub(crate) struct SuiteArgs {
     /// Folder with schema.sql and the pgbench scripts.
     #[arg(long, default_value = "bench/pgbench")]
     pub(crate) pgbench_scripts: PathBuf,
+    /// The command that administers the hubs, when it is not the one that runs this.
+    #[arg(long)]
+    pub(crate) rollcall: Option<PathBuf>,
     /// Which scenarios.
     #[arg(long, value_delimiter = ',', default_value = "s1,s2,s3,s4,s5,s6,s7")]
     pub(crate) scenarios: Vec<Kind>,
@@ -70,7 +73,7 @@ pub(crate) struct SuiteArgs {
 impl SuiteArgs {
     /// The servers that are named, found by their ports.
     pub(crate) fn contenders(&self) -> Result<Vec<Contender>, BenchError> {
-        let binary = own_binary()?;
+        let binary = self.rollcall.clone().map_or_else(own_binary, Ok)?;
         let database = self.database_url.as_deref().map(|url| ("postgres-server", url));
         let broker = self.amqp_url.as_deref().map(|url| ("rabbitmq", url));
         let cache = self.redis_url.as_deref().map(|url| ("redis", url));

@@ -37,13 +37,20 @@ pub(crate) struct Visibility {
 
 #[derive(Deserialize)]
 struct MemberPage {
-    items: Vec<serde_json::Value>,
+    items: Vec<Member>,
     next_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Member {
+    status: String,
 }
 
 /// The read side of one tenant.
 struct Roster {
     connection: Connection,
+    /// What new members are here (pending or invited), once one was seen: asked for together with the email.
+    status: Option<String>,
 }
 
 impl Roster {
@@ -66,8 +73,13 @@ impl Roster {
     async fn wait_for(&mut self, email: &str) -> Result<bool, BenchError> {
         let (deadline, mut query) = (Instant::now() + MISSING_AFTER, "limit=1&email=".to_owned());
         encode_query_value(email, &mut query);
+        if let Some(status) = &self.status {
+            query.push_str("&status=");
+            query.push_str(status);
+        }
         while Instant::now() < deadline {
-            if !self.page(&query).await?.items.is_empty() {
+            if let Some(member) = self.page(&query).await?.items.into_iter().next() {
+                self.status = Some(member.status);
                 return Ok(true);
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -90,7 +102,7 @@ pub(crate) struct Watched {
 impl Watched {
     /// `api_url` is the hub's base, `key` an API key of the tenant.
     pub(crate) async fn open(tenant: &Tenant, api_url: &str, key: &str) -> Result<Self, BenchError> {
-        let mut roster = Roster { connection: Connection::new(Endpoint::parse(api_url, key)?) };
+        let mut roster = Roster { connection: Connection::new(Endpoint::parse(api_url, key)?), status: None };
         let result = Visibility { members: roster.count().await?, ..Visibility::default() };
         let (scim, next) = (Connection::new(tenant.address()?), tenant.users.len() as u64 + 1_000_000);
         Ok(Self { tenant: tenant.clone(), scim, roster, next, samples: Vec::new(), result, reconciles: (0.0, 0.0) })
