@@ -5,12 +5,16 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
+use std::sync::{PoisonError, RwLock};
 
 use libtest_mimic::{Failed, Trial};
 
 use crate::deployment::Combination;
 use crate::hub::Hub;
 use crate::workbench::Workbench;
+
+/// Held for reading by tests that run beside each other, for writing by one that must be alone.
+static TURN: RwLock<()> = RwLock::new(());
 
 /// What a test's body returns: it has passed when it ends without a panic.
 pub(crate) type Body = Pin<Box<dyn Future<Output = ()>>>;
@@ -19,6 +23,7 @@ pub(crate) type Body = Pin<Box<dyn Future<Output = ()>>>;
 pub(crate) struct Case {
     name: String,
     only_on: Option<Combination>,
+    alone: bool,
     body: Box<dyn FnOnce(Hub) -> Body + Send>,
 }
 
@@ -26,12 +31,18 @@ impl Case {
     /// `name` is the path of the function, as `suite::scim_users::post_…`; the crate's own name is cut off.
     pub(crate) fn new(module: &str, name: &str, body: impl FnOnce(Hub) -> Body + Send + 'static) -> Self {
         let module = module.split_once("::").map_or(module, |(_, rest)| rest);
-        Self { name: format!("{module}::{name}"), only_on: None, body: Box::new(body) }
+        Self { name: format!("{module}::{name}"), only_on: None, alone: false, body: Box::new(body) }
     }
 
     /// Restricts the test to the combination whose property it tests.
     pub(crate) fn only_on(mut self, combination: Combination) -> Self {
         self.only_on = Some(combination);
+        self
+    }
+
+    /// Runs the test while no other runs: it measures time.
+    pub(crate) fn alone(mut self) -> Self {
+        self.alone = true;
         self
     }
 
@@ -48,6 +59,8 @@ impl Case {
         let hub = hub.clone();
         let runtime = workbench.runtime.clone();
         Trial::test(name, move || {
+            let _quiet = self.alone.then(|| TURN.write().unwrap_or_else(PoisonError::into_inner));
+            let _beside = (!self.alone).then(|| TURN.read().unwrap_or_else(PoisonError::into_inner));
             // The body is polled on this thread, so that the panic hook below and the processes a test starts
             // (they die with the thread that started them) belong to this test alone.
             let outcome = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on((self.body)(hub))));
