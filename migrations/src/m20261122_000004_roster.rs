@@ -52,6 +52,8 @@ async fn members(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let waiting = Expr::col("waiting_for").eq("seat");
     for index in [
         index("members", "members_email", &["email_folded"]).unique().and_where(present),
+        // Readers ask for an address whatever the status, which the partial index above cannot answer.
+        &mut index("members", "members_by_email", &["email_folded", "id"]),
         index("members", "members_directory_user", &["directory_user_id"]).unique(),
         &mut index("members", "members_external_id", &["managed_by", "external_id"]),
         index("members", "members_admins", &["id"]).and_where(admins),
