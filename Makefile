@@ -1,5 +1,5 @@
 # The README's two commands are `make run` and `make test`. Every target is one to three lines; what is longer is a script of its own.
-.PHONY: run test bench ci
+.PHONY: run test fuzz bench ci
 TEST ?= cargo test --workspace --no-fail-fast
 
 run: # a hub with a demo tenant, played to by two identity providers; a debug build, which Ctrl-C ends
@@ -10,8 +10,12 @@ test: # all tests, and other people's SCIM suites, on private PostgreSQL, Rabbit
 	$(TEST) --no-run
 	tests/services run -- sh -ec '$(TEST); tests/conformance'
 
-bench: # measures the hub beside the machine's own limits
+fuzz: # random SCIM: 100,000 cases for each reader, and as many requests to a hub on each combination
+	ROLLCALL_FUZZ_CASES=$${ROLLCALL_FUZZ_CASES:-100000} tests/services run -- sh -ec 'cargo test -p rollcall-scim --test robustness; cargo test -p rollcall-tests --test suite random_input'
+
+bench: # measures the hub beside the machine's own limits, then how reconciling scales
 	bench/run
+	bench/scale
 
 ci: # what must pass before anything lands
 	.ci/run

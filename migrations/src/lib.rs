@@ -16,6 +16,17 @@ mod m20261122_000005_runs;
 mod m20261122_000006_audit;
 mod m20261122_000007_row_level_security;
 mod m20261122_000008_planner_statistics;
+mod m20261122_000011_rewind;
+mod m20261122_000012_cutover;
+mod m20261122_000013_remediation;
+mod m20261122_000014_group_losses;
+mod m20261122_000015_approval;
+mod m20261122_000016_quarantine;
+mod m20261122_000017_first_statistics;
+mod m20261122_000018_request_log;
+mod m20261122_000019_change_counts;
+mod m20261122_000021_waitlist_by_email;
+mod m20261122_000022_group_name_keys;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -34,6 +45,17 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000006_audit::Migration),
             Box::new(m20261122_000007_row_level_security::Migration),
             Box::new(m20261122_000008_planner_statistics::Migration),
+            Box::new(m20261122_000011_rewind::Migration),
+            Box::new(m20261122_000012_cutover::Migration),
+            Box::new(m20261122_000013_remediation::Migration),
+            Box::new(m20261122_000014_group_losses::Migration),
+            Box::new(m20261122_000015_approval::Migration),
+            Box::new(m20261122_000016_quarantine::Migration),
+            Box::new(m20261122_000017_first_statistics::Migration),
+            Box::new(m20261122_000018_request_log::Migration),
+            Box::new(m20261122_000019_change_counts::Migration),
+            Box::new(m20261122_000021_waitlist_by_email::Migration),
+            Box::new(m20261122_000022_group_name_keys::Migration),
         ]
     }
 }

@@ -87,7 +87,7 @@ fn create_role(role: &str) -> String {
     )
 }
 
-async fn protect(db: &SchemaManagerConnection<'_>, table: &str, column: &str) -> Result<(), DbErr> {
+pub(crate) async fn protect(db: &SchemaManagerConnection<'_>, table: &str, column: &str) -> Result<(), DbErr> {
     // `nullif`: once used on a connection the setting reads '' instead of NULL, and '' is no uuid.
     let own = format!("{column} = nullif(current_setting('app.tenant_id', true), '')::uuid");
     let sql = format!(

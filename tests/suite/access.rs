@@ -21,6 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
         tenants_share_no_names,
         a_source_that_is_off_refuses_writes,
         too_many_requests_get_429_and_retry_after,
+        a_good_token_at_a_wrong_address_costs_its_source_a_place,
         too_many_bad_tokens_do_not_slow_good_ones,
         too_many_api_requests_get_a_problem_429,
     ]
@@ -203,6 +204,24 @@ async fn too_many_requests_get_429_and_retry_after(hub: Hub) {
     .await;
 }
 
+async fn a_good_token_at_a_wrong_address_costs_its_source_a_place(hub: Hub) {
+    let slow = hub
+        .another()
+        .setting("ROLLCALL_INGEST_RATE_PER_SECOND", "0.01")
+        .setting("ROLLCALL_INGEST_RATE_BURST", "5")
+        .start()
+        .await;
+    let tenant = slow.tenant().create();
+    let (mine, off) = (tenant.scim_source(), tenant.new_source().argument("--mode").argument("off").create());
+    let astray = ScimSource { token: mine.token.clone(), ..off.clone() };
+    for (source, status) in [(astray, 404), (off, 403)] {
+        for _ in 0..5 {
+            source.get("/Users").await.expect_scim_error(status, None);
+        }
+        source.get("/Users").await.expect_scim_error(429, None);
+    }
+}
+
 async fn too_many_bad_tokens_do_not_slow_good_ones(hub: Hub) {
     let strict = hub
         .another()
@@ -212,9 +231,11 @@ async fn too_many_bad_tokens_do_not_slow_good_ones(hub: Hub) {
         .await;
     let tenant = strict.tenant().create();
     let source = tenant.scim_source();
-    let thief = ScimSource { token: "nonsense".to_owned(), ..source.clone() };
     let mut refused = 0;
-    for _ in 0..40 {
+    for guess in 0..40 {
+        // Some have the form of a token, and are looked up.
+        let token = if guess % 2 == 0 { "nonsense".to_owned() } else { format!("rcs_{guess:043}") };
+        let thief = ScimSource { token, ..source.clone() };
         match thief.get("/Users").await {
             answer if answer.status == 429 => {
                 assert!(!answer.header("retry-after").is_empty(), "{:?}", answer.headers);

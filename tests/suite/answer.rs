@@ -83,7 +83,9 @@ impl Answer {
         let is_problem = self.status == status
             && self.content_type().starts_with("application/problem+json")
             && self.json["status"] == status
-            && self.json["title"].as_str().is_some_and(|title| !title.is_empty());
+            && ["type", "title", "code", "detail"]
+                .iter()
+                .all(|member| self.json[*member].as_str().is_some_and(|text| !text.is_empty()));
         if is_problem {
             return Ok(());
         }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::answer::Answer;
 use crate::hub::Hub;
 use crate::registry::{Case, cases};
 use crate::verbs::{email, eventually};
@@ -18,6 +20,8 @@ pub(crate) fn cases() -> Vec<Case> {
         accepting_twice_is_harmless_and_of_others_refused,
         health_and_readiness_answer_without_credentials,
         metrics_tell_what_the_hub_did,
+        methods_that_are_none_share_one_series,
+        readiness_tells_nobody_where_what_is_away_is,
     ]
 }
 
@@ -173,4 +177,26 @@ async fn metrics_tell_what_the_hub_did(hub: Hub) {
         if missing.is_empty() { Ok(()) } else { Err(format!("missing {missing:?}")) }
     })
     .await;
+}
+
+/// Any token is a method to HTTP, and it takes no credential to send one.
+async fn methods_that_are_none_share_one_series(hub: Hub) {
+    let url = hub.machines_url();
+    for (method, path) in [("BREW", "/pot"), ("X-SERIES-1", "/pot"), ("X-SERIES-2", "/scim/v2/x/Users")] {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        Answer::of(hub.http().request(method, format!("{url}{path}"))).await;
+    }
+    eventually("they are counted as one", async || {
+        let metrics = hub.get(&hub.metrics_url()).await.expect(200).text;
+        assert!(!metrics.contains("BREW") && !metrics.contains("SERIES"), "a label of anybody's choice: {metrics}");
+        if metrics.contains("method=\"other\"") { Ok(()) } else { Err(metrics) }
+    })
+    .await;
+}
+
+async fn readiness_tells_nobody_where_what_is_away_is(hub: Hub) {
+    let url = format!("{}/readyz", hub.machines_url());
+    let ready = hub.get(&url).await.expect(200);
+    let expected = json!({ "status": "ready", "database": "ok", "queue": "ok", "cache": "ok" });
+    assert_eq!(serde_json::from_str::<Value>(&ready.text).unwrap(), expected, "{}", ready.describe());
 }

@@ -1,8 +1,18 @@
 //! Bad input gets a clear SCIM error (or problem document) and changes nothing: each table is one kind of request,
 //! each line one kind of nonsense. A test lists every line that failed, not only the first.
 
+mod admin_routes;
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use reqwest::Method;
 use serde_json::{Value, json};
+
+use admin_routes::{
+    bodies_that_no_admin_route_takes, ids_and_pages_that_no_admin_route_knows, rest_queries_that_cannot_be_understood,
+};
 
 use crate::answer::Answer;
 use crate::hub::Hub;
@@ -21,8 +31,11 @@ pub(crate) fn cases() -> Vec<Case> {
         filters_and_paging_that_cannot_be_understood,
         unknown_ids_in_every_method,
         bodies_of_two_megabytes,
+        compressed_bodies_are_counted_as_what_they_stand_for,
         bodies_of_a_thousand_levels,
         rest_queries_that_cannot_be_understood,
+        bodies_that_no_admin_route_takes,
+        ids_and_pages_that_no_admin_route_knows,
     ]
 }
 
@@ -158,10 +171,6 @@ async fn users_with_values_out_of_bounds(hub: Hub) {
         ("over-long externalId", with(bea.clone(), json!({ "externalId": long }))),
         ("over-long name", with(bea.clone(), json!({ "name": { "familyName": long } }))),
         ("over-long email", with(bea.clone(), address(&format!("{long}@acme.example")))),
-        ("an email without @", with(bea.clone(), address("not an email"))),
-        ("an email without a domain", with(bea.clone(), address("bea@"))),
-        ("an email without a name", with(bea.clone(), address("@acme.example"))),
-        ("an email with a line break", with(bea.clone(), address("bea@acme.example\r\nBcc: all@acme.example"))),
     ];
     for (what, body) in bodies {
         let user = quiet.user.clone();
@@ -224,11 +233,6 @@ async fn user_patches_that_cannot_be_understood(hub: Hub) {
             Some("invalidValue"),
         ),
         ("over-long displayName", patch(vec![operation("replace", "displayName", json!(long))]), Some("invalidValue")),
-        (
-            "invalid email",
-            patch(vec![operation("Replace", "emails[type eq \"work\"].value", json!("nonsense"))]),
-            Some("invalidValue"),
-        ),
     ];
     for (what, body, scim_type) in bodies {
         let user = quiet.user.clone();
@@ -386,6 +390,23 @@ async fn bodies_of_two_megabytes(hub: Hub) {
     quiet.expect_all_refused_and_nothing_changed().await;
 }
 
+async fn compressed_bodies_are_counted_as_what_they_stand_for(hub: Hub) {
+    let source = hub.tenant().create().scim_source();
+    let send = async |encoding: &str, bytes: Vec<u8>| {
+        Answer::of(source.request(Method::POST, "/Users").header("content-encoding", encoding).body(bytes)).await
+    };
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    send("gzip", gzip(person("ann").to_string().as_bytes())).await.expect(201);
+    send("gzip", gzip(&vec![b' '; 64 << 20])).await.expect_scim_error(413, None);
+    send("gzip", person("bea").to_string().into_bytes()).await.expect_scim_error(400, Some("invalidSyntax"));
+    send("br", person("bea").to_string().into_bytes()).await.expect_scim_error(415, None);
+    assert_eq!(source.get("/Users").await.expect(200).at("/totalResults"), 1);
+}
+
 async fn bodies_of_a_thousand_levels(hub: Hub) {
     let mut quiet = Quiet::set(&hub).await;
     let lists = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
@@ -397,29 +418,6 @@ async fn bodies_of_a_thousand_levels(hub: Hub) {
         quiet.refused(&format!("POST {what}"), Method::POST, "/Users", user, 400, None).await;
         quiet.refused(&format!("PATCH a user, {what}"), Method::PATCH, &user_path, change.clone(), 400, None).await;
         quiet.refused(&format!("PATCH a group, {what}"), Method::PATCH, &group_path, change, 400, None).await;
-    }
-    quiet.expect_all_refused_and_nothing_changed().await;
-}
-
-async fn rest_queries_that_cannot_be_understood(hub: Hub) {
-    let mut quiet = Quiet::set(&hub).await;
-    let unknown = crate::verbs::unknown_id();
-    let lists = ["members", "groups", "runs", "audit-events"];
-    for list in lists {
-        for query in ["limit=0", "limit=-1", "limit=many", "cursor=nonsense", "cursor=%00"] {
-            let answer = quiet.tenant.get(&format!("/api/v1/{list}?{query}")).await;
-            quiet.note(&format!("{list} {query}"), answer.check_problem(400));
-        }
-    }
-    let answer = quiet.tenant.get("/api/v1/members?status=sleeping").await;
-    quiet.note("an unknown status", answer.check_problem(400));
-    for path in [format!("groups/{unknown}/members"), "groups/nonsense/members".to_owned(), "nothing".to_owned()] {
-        let answer = quiet.tenant.get(&format!("/api/v1/{path}")).await;
-        quiet.note(&path, answer.check_problem(404));
-    }
-    for path in [format!("members/{unknown}/accept"), "members/nonsense/accept".to_owned()] {
-        let answer: Answer = quiet.tenant.post(&format!("/api/v1/{path}"), &json!({})).await;
-        quiet.note(&path, answer.check_problem(404));
     }
     quiet.expect_all_refused_and_nothing_changed().await;
 }

@@ -1,12 +1,16 @@
 //! The command line: what scripts rely on (design §7), and what a wrong setting is answered with.
 
 use std::process::Output;
+use std::time::Duration;
 
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
 use crate::deployment::{Combination, Deployment};
 use crate::hub::{Hub, Ran};
 use crate::registry::{Case, cases};
 use crate::rest::Tenant;
-use crate::verbs::{email, person};
+use crate::verbs::{email, person, within};
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = cases![
@@ -18,6 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_taken_port_is_named,
         commands_refuse_what_they_cannot_mean,
         two_tenants_of_one_name_get_two_slugs,
+        api_keys_are_listed_and_revoked_within_a_second,
         logs_and_stores_hold_no_token_and_logs_no_email,
     ];
     cases.extend(
@@ -26,6 +31,37 @@ pub(crate) fn cases() -> Vec<Case> {
             .map(|case| case.only_on(Combination::Full)),
     );
     cases
+}
+
+async fn api_keys_are_listed_and_revoked_within_a_second(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let made = hub.json_command(&["api-key", "create", "--tenant", &tenant.slug, "--role", "member", "--name", "CI"]);
+    let (key, id) = (made["key"].as_str().unwrap(), made["key_id"].as_str().unwrap());
+    let ask =
+        async || Answer::of(hub.http().get(format!("{}/api/v1/members", hub.people_url())).bearer_auth(key)).await;
+    ask().await.expect(200);
+    let listed = || hub.json_command(&["api-key", "list", "--tenant", &tenant.slug]);
+    let row = |keys: &Value| keys["items"].as_array().unwrap().iter().find(|one| one["id"] == id).cloned().unwrap();
+    let before = listed();
+    assert_eq!(before["items"].as_array().map(Vec::len), Some(2), "{before}");
+    assert_eq!((&row(&before)["name"], &row(&before)["role"]), (&json!("CI"), &json!("member")), "{before}");
+    assert!(row(&before)["revoked_at"].is_null() && !before.to_string().contains(key), "{before}");
+    for _ in 0..2 {
+        let revoked = hub.json_command(&["api-key", "revoke", "--tenant", &tenant.slug, "--key-id", id]);
+        assert_eq!(revoked, json!({ "key_id": id, "revoked": true }));
+    }
+    within(Duration::from_secs(3), "the key is refused", async || match ask().await {
+        answer if answer.status == 401 => Ok(()),
+        answer => Err(answer.describe()),
+    })
+    .await;
+    assert!(row(&listed())["revoked_at"].is_string());
+    // A token of a source is no API key.
+    let token = source.token_id.as_deref().unwrap();
+    let arguments = ["api-key", "revoke", "--tenant", &tenant.slug, "--key-id", token];
+    assert!(hub.run_command(&arguments).expect_failure().stderr.contains("API key"));
+    source.get("/Users").await.expect(200);
 }
 
 async fn commands_work_while_the_hub_is_stopped(hub: Hub) {

@@ -22,6 +22,8 @@ pub(crate) fn cases() -> Vec<Case> {
         ds7_a_changed_policy_takes_effect_at_once,
         a_policy_is_not_overwritten_by_an_older_version,
         a_wrong_policy_is_refused_and_changes_nothing,
+        a_policy_is_replaced_whole_or_changed_in_part,
+        a_policy_of_the_documented_size_is_taken,
         da2_a_person_without_an_email_is_skipped_with_the_reason,
         dx8_a_skipped_group_says_why,
         a_read_only_key_decides_nothing,
@@ -123,7 +125,7 @@ async fn da11_deprovisioning_waits_until_it_is_turned_on(hub: Hub) {
     tenant.eventually_status(&email("ann"), "suspended").await;
 }
 
-async fn change_policy(tenant: &Tenant, key: &str, value: Value) -> Answer {
+pub(crate) async fn change_policy(tenant: &Tenant, key: &str, value: Value) -> Answer {
     let mut now = tenant.get("/api/v1/policy").await.expect(200).json;
     now["policy"][key] = value;
     put_policy(tenant, &json!({ "policy": now["policy"], "version": now["version"] })).await
@@ -163,13 +165,75 @@ async fn a_wrong_policy_is_refused_and_changes_nothing(hub: Hub) {
         ("removal_limit", json!({ "percent": 101 })),
         ("removal_limit", json!({ "count": -1 })),
         ("removal_limit", json!({ "window_hours": 0 })),
+        ("creation_limit", json!({ "percent": 101 })),
+        ("modification_limit", json!({ "window_hours": 721 })),
+        ("protected_members", json!(["ann@acme.example"])),
+        ("protected_members", json!(["01890000-0000-7000-8000-000000000000"])),
     ] {
         let answer = change_policy(&tenant, key, value.clone()).await;
         answer.check_problem(400).unwrap_or_else(|problem| panic!("{key} = {value}: {problem}"));
     }
+    for (changes, named) in [
+        (json!({ "no_such_knob": true }), "no_such_knob"),
+        (json!({ "approval": "perhaps" }), "policy.approval"),
+        (json!({ "removal_limit": { "percent": 101 } }), "removal_limit.percent"),
+        (json!({ "seat_order": "alphabetical" }), "policy.seat_order"),
+        (json!({ "sources": { "01890000-0000-7000-8000-000000000000": {} } }), "no such source"),
+    ] {
+        let answer = patch_policy(&tenant, json!({ "policy": changes })).await.expect_problem(400);
+        assert!(answer.text_at("/detail").contains(named), "{named}: {}", answer.describe());
+    }
     put_policy(&tenant, &json!([])).await.expect_problem(400);
     put_policy(&tenant, &json!({ "policy": {} })).await.expect_problem(400);
     assert_eq!(tenant.get("/api/v1/policy").await.expect(200).json, before);
+}
+
+async fn patch_policy(tenant: &Tenant, body: Value) -> Answer {
+    tenant.send(Method::PATCH, "/api/v1/policy", Some(&body)).await
+}
+
+async fn a_policy_is_replaced_whole_or_changed_in_part(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let off = json!({ "auto_deprovision": false, "removal_limit": { "count": 3, "percent": 0 } });
+    let seen = patch_policy(&tenant, json!({ "policy": off })).await.expect(200).json;
+    let limit = json!({ "count": 3, "percent": 0, "window_hours": 24 });
+    assert_eq!((&seen["policy"]["auto_deprovision"], &seen["policy"]["removal_limit"]), (&json!(false), &limit));
+    // A body that names one key only would turn deprovisioning on again.
+    let part = json!({ "policy": { "approval": true }, "version": seen["version"] });
+    let refused = put_policy(&tenant, &part).await.expect_problem(400);
+    let detail = refused.text_at("/detail");
+    assert!(detail.contains("auto_deprovision") && detail.contains("PATCH"), "{}", refused.describe());
+    assert_eq!(tenant.get("/api/v1/policy").await.expect(200).json, seen);
+    let own = json!({ "sources": { &source.id: { "approval": true } }, "removal_limit": { "count": 4 } });
+    let now = patch_policy(&tenant, json!({ "policy": own, "version": seen["version"] })).await.expect(200).json;
+    patch_policy(&tenant, json!({ "policy": { "approval": true }, "version": seen["version"] }))
+        .await
+        .expect_problem(409);
+    assert_eq!(tenant.get("/api/v1/policy").await.expect(200).json, now);
+    let mut expected = seen["policy"].clone();
+    (expected["sources"], expected["removal_limit"]["count"]) = (json!({ &source.id: { "approval": true } }), json!(4));
+    assert_eq!(now["policy"], expected);
+    let events = tenant.events().await.into_iter().filter(|event| event.kind == "policy.changed").count();
+    assert_eq!(events, 2, "one for each change");
+    let unchanged = patch_policy(&tenant, json!({ "policy": { "approval": false } })).await.expect(200).json;
+    assert_eq!(unchanged["version"], now["version"], "what changes nothing is no new version");
+    let gone = patch_policy(&tenant, json!({ "policy": { "sources": { &source.id: null } } })).await.expect(200);
+    assert_eq!(gone.at("/policy/sources"), &json!({}), "{}", gone.describe());
+}
+
+async fn a_policy_of_the_documented_size_is_taken(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let scope = |entries: usize| {
+        let names: Vec<String> = (0..entries).map(|number| format!("{number:-<256}")).collect();
+        json!({ "policy": { "group_scope": { "names": names } } })
+    };
+    let taken = patch_policy(&tenant, scope(500)).await.expect(200);
+    assert_eq!(taken.at("/policy/group_scope/names/499").as_str().map(str::len), Some(256));
+    put_policy(&tenant, &taken.json).await.expect(200);
+    patch_policy(&tenant, scope(501)).await.expect_problem(400);
+    let large = patch_policy(&tenant, scope(5_000)).await.expect_problem(413);
+    assert_eq!(large.at("/code"), "too_large", "{}", large.describe());
 }
 
 /// The records that were skipped for this reason.

@@ -32,7 +32,7 @@ async fn rejected(tenant: &Tenant, source: &ScimSource) -> Vec<Value> {
     tenant.list(&format!("/api/v1/sources/{}/rejected", source.id)).await
 }
 
-async fn eventually_rejected(tenant: &Tenant, source: &ScimSource, count: usize) -> Vec<Value> {
+pub(crate) async fn eventually_rejected(tenant: &Tenant, source: &ScimSource, count: usize) -> Vec<Value> {
     eventually(&format!("{count} rejected requests are kept"), async || match rejected(tenant, source).await {
         kept if kept.len() == count => Ok(kept),
         kept => Err(format!("{kept:#?}")),

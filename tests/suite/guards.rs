@@ -22,6 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
         da10_who_comes_back_in_time_was_never_gone,
         da10_five_percent_of_a_larger_tenant,
         da8_seats_are_never_exceeded_and_the_waitlist_is_in_order,
+        da8_the_waitlist_is_in_the_order_of_addresses_where_the_policy_says_so,
         da8_parallel_posts_never_exceed_the_seats,
         da8_a_waiting_person_who_leaves_stops_waiting,
         da8_who_left_while_waiting_waits_for_a_seat_again,
@@ -29,6 +30,9 @@ pub(crate) fn cases() -> Vec<Case> {
         da7_the_last_owner_stays,
         da7_a_deleted_last_owner_stays,
         da7_the_rest_of_the_run_goes_on,
+        da7_a_protected_member_stays_and_an_approval_does_not_lift_it,
+        a_group_keeps_its_people_when_the_source_empties_it,
+        pe8_new_members_over_the_limit_wait_for_an_admin,
     ]
 }
 
@@ -199,6 +203,27 @@ async fn da8_seats_are_never_exceeded_and_the_waitlist_is_in_order(hub: Hub) {
     assert_eq!(members.member(&email("cem")).waiting_for, None);
 }
 
+async fn da8_the_waitlist_is_in_the_order_of_addresses_where_the_policy_says_so(hub: Hub) {
+    let tenant = hub.tenant().seats(2).policy("seat_order", "email").create();
+    let source = tenant.scim_source();
+    let ids = source.users(&["mia", "noa"]).await;
+    tenant.eventually("both have a seat", |members| members.with_status("invited").len() == 2).await;
+    // Byte by byte in the folded form: a capital letter comes nowhere else, a hyphen before letters.
+    source.users(&["zoe", "b-o", "Ann", "bea", "cem"]).await;
+    tenant.eventually("five wait", |members| members.with_status("pending").len() == 5).await;
+    let place = tenant.get(&format!("/api/v1/explain?email={}", email("bea"))).await.expect(200);
+    let gates = place.at("/items/0/gates").as_array().cloned().unwrap_or_default();
+    let seat = gates.iter().find(|gate| gate["gate"] == "seat").unwrap_or_else(|| panic!("{}", place.describe()));
+    assert_eq!(seat["evidence"]["place"], 3, "{seat}");
+    source.deactivate(&ids[0]).await.expect_success();
+    tenant.eventually_status(&email("Ann"), "invited").await;
+    source.deactivate(&ids[1]).await.expect_success();
+    tenant.eventually_status(&email("b-o"), "invited").await;
+    hub.run_command(&["tenant", "set-seats", "--tenant", &tenant.slug, "--seats", "4"]).expect_success();
+    let members = tenant.eventually("four are in", |members| members.with_status("invited").len() == 4).await;
+    assert_eq!(members.with_status("pending"), [email("zoe")], "{members:?}");
+}
+
 async fn da8_parallel_posts_never_exceed_the_seats(hub: Hub) {
     let tenant = hub.tenant().seats(10).create();
     let source = tenant.scim_source();
@@ -301,4 +326,54 @@ async fn da7_the_rest_of_the_run_goes_on(hub: Hub) {
     }
     tenant.eventually_status(&email("bea"), "suspended").await;
     expect_owner_stays(&tenant).await;
+}
+
+async fn da7_a_protected_member_stays_and_an_approval_does_not_lift_it(hub: Hub) {
+    let (tenant, source, ids) = team(&hub, 3, &[]).await;
+    let glass = tenant.member(&email("p000")).await.unwrap();
+    let mut policy = tenant.get("/api/v1/policy").await.expect(200).json;
+    policy["policy"]["protected_members"] = json!([glass.id]);
+    tenant.send(Method::PUT, "/api/v1/policy", Some(&policy)).await.expect(200);
+    for id in &ids[..2] {
+        source.delete(&format!("/Users/{id}")).await.expect(204);
+    }
+    let run = tenant.eventually_held("protected_member").await;
+    let digest = json!({ "digest": run.digest });
+    tenant.post(&format!("/api/v1/runs/{}/approve", run.id), &digest).await.expect(200);
+    eventually_suspended(&tenant, 1).await;
+    tenant.eventually_held("protected_member").await;
+    assert_eq!(tenant.member(&email("p000")).await.unwrap().status, "active");
+}
+
+async fn a_group_keeps_its_people_when_the_source_empties_it(hub: Hub) {
+    let (tenant, source, ids) = team(&hub, 12, &[]).await;
+    let members: Vec<_> = ids.iter().map(|id| json!({ "value": id })).collect();
+    let group = source.post("/Groups", &json!({ "displayName": "Design", "members": members })).await.expect(201);
+    let everybody: Vec<String> = names(12).iter().map(|name| email(name)).collect();
+    let everybody: Vec<&str> = everybody.iter().map(String::as_str).collect();
+    tenant.eventually_group("Design", &everybody).await;
+    let path = format!("/Groups/{}", group.at("/id").as_str().unwrap());
+    let emptied = json!({ "displayName": "Design", "members": [] });
+    source.send(Method::PUT, &path, &emptied).await.expect_success();
+    let run = tenant.eventually_held("group_wipe").await;
+    tenant.eventually_group("Design", &everybody).await;
+    let kept =
+        tenant.get(&format!("/api/v1/members/{}/explain", tenant.member(&email("p000")).await.unwrap().id)).await;
+    let gate = kept.expect(200).at("/groups/0/decided_by").clone();
+    assert_eq!((&gate["gate"], &gate["evidence"]["reason"]), (&json!("hold"), &json!("group_wipe")), "{gate}");
+    let digest = json!({ "digest": run.digest });
+    tenant.post(&format!("/api/v1/runs/{}/approve", run.id), &digest).await.expect(200);
+    tenant.eventually_group("Design", &[]).await;
+}
+
+async fn pe8_new_members_over_the_limit_wait_for_an_admin(hub: Hub) {
+    let limit = r#"{"count": 2, "percent": 0}"#;
+    let tenant = hub.tenant().policy("onboarding", "federated").policy("creation_limit", limit).create();
+    let source = tenant.scim_source();
+    source.users(&["ann", "bea", "cem"]).await;
+    let run = tenant.eventually_held("member_creation_over_limit").await;
+    tenant.eventually("two are in", |members| members.with_status("active") == [email("ann"), email("bea")]).await;
+    let digest = json!({ "digest": run.digest });
+    tenant.post(&format!("/api/v1/runs/{}/approve", run.id), &digest).await.expect(200);
+    tenant.eventually_status(&email("cem"), "active").await;
 }

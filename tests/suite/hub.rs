@@ -238,6 +238,24 @@ impl Hub {
         self.until_ready().await.unwrap_or_else(|problem| panic!("after a crash: {problem:#}"));
     }
 
+    /// One more worker process, for a hub whose roles run apart.
+    pub(crate) fn add_worker(&self) {
+        self.start_role(Role::Worker).unwrap();
+    }
+
+    /// One more process that serves SCIM, for a hub whose roles run apart; the URL of its address.
+    pub(crate) async fn add_ingest(&self) -> String {
+        let address = Address::free();
+        self.start_role_at(Role::Ingest, &address).unwrap();
+        within(START, "one more process is ready", async || {
+            let answer = self.http().get(format!("{}/readyz", address.url())).send().await;
+            let status = answer.map_err(|error| error.to_string())?.status();
+            if status.is_success() { Ok(()) } else { Err(format!("/readyz answers {status}")) }
+        })
+        .await;
+        address.url()
+    }
+
     /// Asks every process to stop; the exit statuses (None: had to be killed).
     pub(crate) fn stop(&self) -> Vec<Option<ExitStatus>> {
         let mut processes = self.processes();
@@ -264,15 +282,23 @@ impl Hub {
     }
 
     fn start_role(&self, role: Role) -> Result<()> {
+        match role {
+            Role::Everything | Role::Ingest => self.start_role_at(role, &self.0.machines),
+            Role::Admin => self.start_role_at(role, &self.0.people),
+            Role::Worker => self.start_role_at(role, &Address::free()),
+        }
+    }
+
+    fn start_role_at(&self, role: Role, address: &Address) -> Result<()> {
         let deployment = &self.0.deployment;
-        let (machines, people) = (self.0.machines.listen(), self.0.people.listen());
-        let mut command = match (role, deployment.combination) {
-            (Role::Everything, Combination::Sqlite) => deployment.server(&["up", "--listen", &machines]),
-            (Role::Everything, Combination::Full) => deployment.server(&["all", "--listen", &machines]),
-            (Role::Ingest, _) => deployment.server(&["ingest", "--listen", &machines]),
-            (Role::Admin, _) => deployment.server(&["admin", "--listen", &people]),
-            (Role::Worker, _) => deployment.server(&["worker", "--listen", &Address::free().listen()]),
+        let verb = match (role, deployment.combination) {
+            (Role::Everything, Combination::Sqlite) => "up",
+            (Role::Everything, Combination::Full) => "all",
+            (Role::Ingest, _) => "ingest",
+            (Role::Admin, _) => "admin",
+            (Role::Worker, _) => "worker",
         };
+        let mut command = deployment.server(&[verb, "--listen", &address.listen()]);
         if role != Role::Everything {
             // Several processes on one machine: each needs a metrics port of its own.
             command.env("ROLLCALL_METRICS_LISTEN", Address::free().listen());

@@ -16,11 +16,11 @@ pub(crate) fn cases() -> Vec<Case> {
         lp13_federated_members_are_active_at_once,
         lp5_with_approval_new_members_wait_and_take_no_seat,
         dx13_an_invited_member_is_updated_after_accepting,
-        an_active_members_profile_follows_the_directory,
+        dx13_an_active_members_profile_follows_the_directory,
         dx14_a_disabled_user_is_suspended_and_comes_back_as_before,
         pe4_an_invited_member_comes_back_invited,
-        a_deleted_user_is_suspended_by_default,
-        on_deleted_remove_removes_the_member,
+        dx14_a_deleted_user_is_suspended_by_default,
+        dx14_on_deleted_remove_removes_the_member,
         a_rehire_under_the_same_external_id_is_the_same_member,
         dx2_an_existing_member_is_adopted_with_role_and_id,
         dx2_without_adoption_an_existing_member_is_left_alone,
@@ -110,7 +110,7 @@ async fn dx13_an_invited_member_is_updated_after_accepting(hub: Hub) {
     tenant.eventually_member(&email("ann"), |member| member.display_name.as_deref() == Some("Ann Married")).await;
 }
 
-async fn an_active_members_profile_follows_the_directory(hub: Hub) {
+async fn dx13_an_active_members_profile_follows_the_directory(hub: Hub) {
     let tenant = hub.tenant().create();
     let source = tenant.scim_source();
     let id = source.user("ann").await;
@@ -158,7 +158,7 @@ async fn pe4_an_invited_member_comes_back_invited(hub: Hub) {
     tenant.eventually_status(&email("ann"), "invited").await;
 }
 
-async fn a_deleted_user_is_suspended_by_default(hub: Hub) {
+async fn dx14_a_deleted_user_is_suspended_by_default(hub: Hub) {
     let tenant = hub.tenant().create();
     let source = tenant.scim_source();
     let id = source.user("ann").await;
@@ -168,7 +168,7 @@ async fn a_deleted_user_is_suspended_by_default(hub: Hub) {
     assert_eq!(after.id, before.id);
 }
 
-async fn on_deleted_remove_removes_the_member(hub: Hub) {
+async fn dx14_on_deleted_remove_removes_the_member(hub: Hub) {
     let tenant = hub.tenant().policy("on_deleted", "remove").create();
     let source = tenant.scim_source();
     let id = source.user("ann").await;

@@ -14,25 +14,40 @@
 mod access;
 mod answer;
 mod api;
+mod approval;
+mod attributes;
 mod audit;
 mod bad_input;
 mod broker;
 mod commands;
 mod conversation;
+mod cutover;
 mod decisions;
 mod deployment;
+mod dialect_fixtures;
 mod dialect_ledger;
 mod discovery;
+mod entra_collection;
+mod etags;
+mod explain;
 mod faults;
+mod group_scope;
 mod guards;
 mod hub;
 mod lifecycle;
+mod members;
+mod on_demand;
 mod process;
+mod random_input;
 mod registry;
+mod remediation;
+mod request_log;
 mod rest;
+mod rewind;
 mod roster;
 mod routes;
 mod scim_bulk;
+mod scim_collisions;
 mod scim_filters;
 mod scim_groups;
 mod scim_patch;
@@ -42,6 +57,7 @@ mod simulated_idps;
 mod source_modes;
 mod tokens;
 mod traces;
+mod user_scope;
 mod verbs;
 mod workbench;
 
@@ -126,21 +142,37 @@ fn every_case() -> Vec<Case> {
         scim_filters::cases(),
         scim_patch::cases(),
         scim_groups::cases(),
+        etags::cases(),
+        scim_collisions::cases(),
         scim_bulk::cases(),
+        dialect_fixtures::cases(),
         dialect_ledger::cases(),
         source_modes::cases(),
+        cutover::cases(),
         tokens::cases(),
         bad_input::cases(),
+        random_input::cases(),
         access::cases(),
+        members::cases(),
+        approval::cases(),
         routes::cases(),
         lifecycle::cases(),
+        group_scope::cases(),
         guards::cases(),
         decisions::cases(),
+        explain::cases(),
+        remediation::cases(),
+        on_demand::cases(),
+        rewind::cases(),
         audit::cases(),
+        request_log::cases(),
         api::cases(),
+        attributes::cases(),
+        user_scope::cases(),
         commands::cases(),
         broker::cases(),
         faults::cases(),
+        entra_collection::cases(),
         simulated_idps::cases(),
         traces::cases(),
     ]

@@ -169,6 +169,8 @@ impl Tenant {
             "members": self.list::<Value>("/api/v1/members").await,
             "sharing_groups": sharing_groups,
             "events": events,
+            "runs": self.list::<Value>("/api/v1/runs").await,
+            "policy": self.get("/api/v1/policy").await.expect(200).json,
         })
     }
 

@@ -22,27 +22,45 @@ pub(crate) fn cases() -> Vec<Case> {
 
 /// One line of `rollcall routes --json`.
 #[derive(Debug, Deserialize)]
-struct Route {
+pub(crate) struct Route {
     method: String,
     /// With placeholders, as `/scim/v2/{source_id}/Users/{id}`.
-    path: String,
-    auth: String,
+    pub(crate) path: String,
+    pub(crate) auth: String,
 }
 
-fn table(hub: &Hub) -> Vec<Route> {
+pub(crate) fn table(hub: &Hub) -> Vec<Route> {
     let routes: Vec<Route> = serde_json::from_value(hub.json_command(&["routes"])).unwrap();
     assert!(routes.len() > 20, "a table of {} routes", routes.len());
     routes
 }
 
 /// A tenant's ids, to fill placeholders with.
-struct Ids {
-    source: String,
-    user: String,
-    group: String,
-    member: String,
-    sharing_group: String,
-    run: String,
+#[derive(Clone)]
+pub(crate) struct Ids {
+    pub(crate) source: String,
+    pub(crate) user: String,
+    pub(crate) group: String,
+    pub(crate) member: String,
+    pub(crate) sharing_group: String,
+    pub(crate) run: String,
+    pub(crate) token: String,
+}
+
+impl Ids {
+    /// The same text in every place.
+    pub(crate) fn all(text: &str) -> Self {
+        let text = || text.to_owned();
+        Self {
+            source: text(),
+            user: text(),
+            group: text(),
+            member: text(),
+            sharing_group: text(),
+            run: text(),
+            token: text(),
+        }
+    }
 }
 
 async fn ids_of_a_tenant(hub: &Hub) -> Ids {
@@ -54,22 +72,25 @@ async fn ids_of_a_tenant(hub: &Hub) -> Ids {
     let member = tenant.member(&email("ann")).await.unwrap().id;
     let run = tenant.runs().await.first().map(|run| run.id.clone());
     let run = run.expect("a reconcile that changed something is a run");
-    Ids { source: source.id, user, group, member, sharing_group, run }
+    let token = source.token_id.expect("the first token");
+    Ids { source: source.id, user, group, member, sharing_group, run, token }
 }
 
 impl Route {
-    fn method(&self) -> Method {
+    pub(crate) fn method(&self) -> Method {
         self.method.parse().unwrap()
     }
 
-    fn filled(&self, ids: &Ids) -> String {
+    pub(crate) fn filled(&self, ids: &Ids) -> String {
         let resource = [
             ("/Users/", &ids.user),
+            ("/users/", &ids.user),
             ("/Groups/", &ids.group),
             ("/members/", &ids.member),
             ("/groups/", &ids.sharing_group),
             ("/runs/", &ids.run),
             ("/sources/", &ids.source),
+            ("/tokens/", &ids.token),
         ];
         let mut path = self.path.replace("{source_id}", &ids.source);
         while let Some(start) = path.find('{') {
@@ -138,14 +159,7 @@ async fn every_guarded_route_hides_what_belongs_to_another_tenant(hub: Hub) {
 async fn every_guarded_route_refuses_another_method_in_its_own_format(hub: Hub) {
     let tenant = hub.tenant().create();
     let source = tenant.scim_source();
-    let ids = Ids {
-        source: source.id.clone(),
-        user: "x".to_owned(),
-        group: "x".to_owned(),
-        member: "x".to_owned(),
-        sharing_group: "x".to_owned(),
-        run: "x".to_owned(),
-    };
+    let ids = Ids { source: source.id.clone(), ..Ids::all("x") };
     let routes = guarded(&hub);
     let mut failures = Vec::new();
     let paths: BTreeSet<&str> = routes.iter().map(|route| route.path.as_str()).collect();

@@ -20,10 +20,12 @@ pub(crate) fn cases() -> Vec<Case> {
         okta_swaps_members_in_one_request,
         adding_a_present_member_is_a_cheap_success,
         patch_answers_204_without_a_body,
+        patch_answers_200_with_the_attributes_that_are_asked_for,
         rename_keeps_the_id_and_the_members,
         put_replaces_name_and_members,
         delete_is_final,
         a_deleted_user_leaves_its_groups,
+        a_user_shows_its_groups,
         twenty_parallel_patches_lose_nobody,
         parallel_adds_and_removes_end_as_if_in_some_order,
     ]
@@ -189,6 +191,24 @@ async fn patch_answers_204_without_a_body(hub: Hub) {
     assert!(answer.text.is_empty(), "{}", answer.describe());
 }
 
+async fn patch_answers_200_with_the_attributes_that_are_asked_for(hub: Hub) {
+    let scene = Scene::set(&hub).await;
+    let path = format!("/Groups/{}", scene.group);
+    let add = |number: usize| vec![operation("Add", "members", members_value(&[&scene.users[number]]))];
+    let named = scene.source.patch(&format!("{path}?attributes=displayName"), add(2)).await.expect(200);
+    assert_eq!((named.at("/displayName"), named.at("/members")), (&json!("Pilots"), &Value::Null));
+    assert_eq!(named.id(), scene.group);
+    let members = scene.source.patch(&format!("{path}?attributes=members"), add(3)).await.expect(200);
+    assert_eq!(members.at("/members").as_array().map(Vec::len), Some(4), "{}", members.describe());
+    assert!(members.at("/displayName").is_null(), "{}", members.describe());
+    let whole = scene.source.get(&path).await.expect(200);
+    assert_eq!(members.header("etag"), whole.header("etag"), "{:?}", members.headers);
+    for query in ["excludedAttributes=members", "attributes="] {
+        let answer = scene.source.patch(&format!("{path}?{query}"), add(0)).await.expect(204);
+        assert_eq!(answer.text, "", "{query}");
+    }
+}
+
 async fn rename_keeps_the_id_and_the_members(hub: Hub) {
     let scene = Scene::set(&hub).await;
     scene.patch(vec![operation("Replace", "displayName", json!("Crew"))]).await;
@@ -225,6 +245,31 @@ async fn a_deleted_user_leaves_its_groups(hub: Hub) {
     let scene = Scene::set(&hub).await;
     scene.source.delete(&format!("/Users/{}", scene.users[0])).await.expect(204);
     assert_eq!(scene.inside().await, [1]);
+}
+
+async fn a_user_shows_its_groups(hub: Hub) {
+    let scene = Scene::set(&hub).await;
+    let crew = scene.source.group("Crew", &[&scene.users[0]]).await;
+    let user = format!("/Users/{}", scene.users[0]);
+    let base = scene.source.get(&user).await.text_at("/meta/location").replace(&user, "");
+    let entry = |id: &str, name: &str| json!({ "value": id, "$ref": format!("{base}/Groups/{id}"), "display": name, "type": "direct" });
+    let shown = async |path: &str, pointer: &str| {
+        let answer = scene.source.get(path).await.expect(200);
+        let mut groups = answer.at(pointer).as_array().cloned().unwrap_or_default();
+        groups.sort_by_key(|group| group["display"].to_string());
+        groups
+    };
+    let both = [entry(&crew, "Crew"), entry(&scene.group, "Pilots")];
+    assert_eq!(shown(&user, "/groups").await, both);
+    let query = format!("/Users?filter=id+eq+%22{}%22", scene.users[0]);
+    assert_eq!(shown(&query, "/Resources/0/groups").await, both);
+    assert_eq!(shown(&format!("{user}?attributes=groups.value"), "/groups").await.len(), 2);
+    assert_eq!(shown(&format!("{user}?excludedAttributes=groups"), "/groups").await, [Value::Null; 0]);
+    scene.patch(vec![operation("replace", "displayName", json!("Zebra"))]).await;
+    scene.source.delete(&format!("/Groups/{crew}")).await.expect(204);
+    assert_eq!(shown(&user, "/groups").await, [entry(&scene.group, "Zebra")]);
+    scene.patch(vec![json!({ "op": "remove", "path": "members" })]).await;
+    assert_eq!(shown(&user, "/groups").await, [Value::Null; 0]);
 }
 
 async fn twenty_parallel_patches_lose_nobody(hub: Hub) {

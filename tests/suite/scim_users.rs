@@ -28,6 +28,9 @@ pub(crate) fn cases() -> Vec<Case> {
         put_of_an_unknown_id_creates_nothing,
         put_may_not_take_anothers_user_name,
         put_deactivates_and_revives_the_same_id,
+        active_is_always_shown_and_only_a_word_brings_somebody_back,
+        a_user_over_the_largest_size_is_refused,
+        of_a_repeated_parameter_the_last_counts,
         put_takes_the_minimal_body_of_jumpcloud,
         an_identical_put_changes_nothing,
         delete_frees_the_user_name_and_never_reuses_the_id,
@@ -314,6 +317,64 @@ async fn put_deactivates_and_revives_the_same_id(hub: Hub) {
         let answer = source.put(&path, &body).await.expect(200);
         assert_eq!(answer.at("/active"), &Value::Bool(active));
         assert_eq!(answer.id(), id);
+    }
+}
+
+async fn active_is_always_shown_and_only_a_word_brings_somebody_back(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let unsaid = json!({ "schemas": [USER], "userName": email("ann") });
+    let made = source.post("/Users", &unsaid).await.expect(201);
+    assert_eq!(made.at("/active"), &Value::Bool(true), "a new user is active: {}", made.describe());
+    let path = format!("/Users/{}", made.id());
+    source.patch(&path, vec![operation("replace", "active", json!(false))]).await.expect(200);
+    for body in [unsaid.clone(), with(unsaid, json!({ "active": null, "title": "Pilot" }))] {
+        let put = source.put(&path, &body).await.expect(200);
+        assert_eq!(put.at("/active"), &Value::Bool(false), "{body}: {}", put.describe());
+    }
+    for nothing in
+        [operation("replace", "active", Value::Null), json!({ "op": "replace", "value": { "active": null } })]
+    {
+        let patched = source.patch(&path, vec![nothing.clone()]).await.expect(200);
+        assert_eq!(patched.at("/active"), &Value::Bool(false), "{nothing}: {}", patched.describe());
+    }
+    let shown = source.get(&format!("{path}?attributes=active")).await.expect(200);
+    assert_eq!(shown.at("/active"), &Value::Bool(false), "{}", shown.describe());
+    source.expect_found("/Users", "active eq false", &[&made.id()]).await;
+    let removed = source.patch(&path, vec![json!({ "op": "remove", "path": "active" })]).await.expect(200);
+    assert!(removed.json.get("active").is_none(), "unassigned: {}", removed.describe());
+    source.expect_found("/Users", "active eq false", &[&made.id()]).await;
+    let back = source.put(&path, &json!({ "userName": email("ann"), "active": "True" })).await.expect(200);
+    assert_eq!(back.at("/active"), &Value::Bool(true), "{}", back.describe());
+}
+
+async fn a_user_over_the_largest_size_is_refused(hub: Hub) {
+    let source = hub.tenant().create().scim_source();
+    let path = format!("/Users/{}", source.user("ann").await);
+    let photos: Vec<Value> =
+        (0..70).map(|n| json!({ "value": format!("https://{n}.example/{}", "p".repeat(4_000)) })).collect();
+    let large = with(person("bea"), json!({ "photos": photos }));
+    let refusals = [
+        source.post("/Users", &large).await,
+        source.put(&path, &large).await,
+        source.patch(&path, vec![operation("add", "photos", json!(photos))]).await,
+    ];
+    for refused in refusals {
+        assert!(refused.text.contains("262144"), "the limit is named: {}", refused.describe());
+        refused.expect_scim_error(400, Some("invalidValue"));
+    }
+    let keys: serde_json::Map<String, Value> = (0..80_000).map(|n| (format!("k{n}"), json!(1))).collect();
+    let many = with(person("bea"), json!({ "urn:acme:1.0:User": keys }));
+    source.post("/Users", &many).await.expect_scim_error(400, Some("invalidValue"));
+}
+
+async fn of_a_repeated_parameter_the_last_counts(hub: Hub) {
+    let source = hub.tenant().create().scim_source();
+    let id = source.user("ann").await;
+    let one = source.get(&format!("/Users/{id}?attributes=name&attributes=userName")).await.expect(200);
+    let list = source.get("/Users?attributes=name&attributes=userName").await.expect(200);
+    for user in [&one.json, list.at("/Resources/0")] {
+        assert_eq!((&user["userName"], &user["name"]), (&json!(email("ann")), &Value::Null), "{user}");
     }
 }
 

@@ -35,54 +35,43 @@ async fn lifecycle(hub: Hub, idp: Idp, chaos: Option<Chaos>) {
     let report = rollcall_simulator::run(options, &mut std::io::sink()).await.unwrap();
     let defects: Vec<String> = report.defects().map(ToString::to_string).collect();
     assert!(defects.is_empty(), "{} defects:\n- {}", defects.len(), defects.join("\n- "));
-    // Ping alone creates people who are disabled from the start: those never were members.
-    let strangers = if idp == Idp::Ping { expected_strangers(&tenant, report.expected()).await } else { Vec::new() };
-    expect_roster(&tenant, report.expected(), &strangers).await;
+    expect_roster(&tenant, idp, report.expected()).await;
     expect_explained(&tenant).await;
 }
 
-/// Inactive people whom the roster does not know.
-async fn expected_strangers(tenant: &Tenant, expected: &Expected) -> Vec<String> {
-    let mut strangers = Vec::new();
-    for user in expected.inactive_users() {
-        let email = user.profile.email.to_lowercase();
-        if tenant.member(&email).await.is_none() {
-            strangers.push(email);
-        }
-    }
-    strangers
-}
-
 /// People who are active have access, people who left are suspended, and sharing groups are the IdP's groups.
-async fn expect_roster(tenant: &Tenant, expected: &Expected, strangers: &[String]) {
-    let mut people = BTreeMap::new();
+async fn expect_roster(tenant: &Tenant, idp: Idp, expected: &Expected) {
+    let mut everybody = BTreeMap::new();
     let status = |active| if active { "active" } else { "suspended" };
     for user in expected.users.iter().filter(|user| user.id.is_some() && !user.deleted) {
-        people.insert(user.profile.email.to_lowercase(), status(user.profile.active).to_owned());
+        everybody.insert(user.profile.email.to_lowercase(), status(user.profile.active).to_owned());
     }
-    people.retain(|email, _| !strangers.contains(email));
     let emails: BTreeMap<&str, String> = expected
         .users
         .iter()
         .map(|user| (user.profile.user_name.as_str(), user.profile.email.to_lowercase()))
         .collect();
-    let mut groups = BTreeMap::new();
-    for group in &expected.groups {
-        let mut members: Vec<String> =
-            group.member_user_names.iter().map(|name| emails[name.as_str()].clone()).collect();
-        members.retain(|email| !strangers.contains(email));
-        members.sort();
-        groups.insert(group.display_name.clone(), members);
-    }
     eventually("the roster is what the identity provider believes", async || {
         let mut seen: BTreeMap<String, String> =
             tenant.members().await.into_iter().map(|member| (member.email.to_lowercase(), member.status)).collect();
         // JumpCloud's connection test makes a person and deletes them again: known as a leaver if a worker saw them.
         seen.retain(|email, status| !(email.starts_with("jumpcloud.test.") && status == "suspended"));
+        // Ping alone creates people who are disabled from the start: those never were members.
+        let is_disabled = |email: &str| everybody.get(email).is_some_and(|status| status == "suspended");
+        let is_stranger = |email: &str| idp == Idp::Ping && !seen.contains_key(email) && is_disabled(email);
+        let mut people = everybody.clone();
+        people.retain(|email, _| !is_stranger(email));
         let odd: Vec<_> = seen.iter().filter(|(email, status)| people.get(*email) != Some(status)).collect();
         let missing: Vec<_> = people.keys().filter(|email| !seen.contains_key(*email)).collect();
         if !odd.is_empty() || !missing.is_empty() {
             return Err(format!("odd: {odd:?}, missing: {missing:?}"));
+        }
+        let mut groups = BTreeMap::new();
+        for group in &expected.groups {
+            let members = group.member_user_names.iter().map(|name| emails[name.as_str()].clone());
+            let mut members: Vec<String> = members.filter(|email| !is_stranger(email)).collect();
+            members.sort();
+            groups.insert(group.display_name.clone(), members);
         }
         let mut held = BTreeMap::new();
         for group in tenant.groups().await {

@@ -1,12 +1,14 @@
 //! Who may feed a tenant, and with what: one live source, users only where the tenant wants that.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::hub::Hub;
 use crate::registry::{Case, cases};
 use crate::rest::Tenant;
-use crate::verbs::{GROUP, eventually, operation, unknown_id};
+use crate::roster::Roster;
+use crate::verbs::{GROUP, email, eventually, operation, unknown_id};
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![
@@ -14,9 +16,11 @@ pub(crate) fn cases() -> Vec<Case> {
         ds2_switching_a_source_to_live_wants_the_other_one_off,
         ds7_a_source_that_is_switched_off_refuses_at_once,
         a_source_that_becomes_live_applies_what_it_said_before,
+        a_source_that_lost_everybody_is_not_made_live_again,
         ds5_a_group_of_the_same_name_is_adopted_and_its_spelling_reported,
         ds3_a_users_only_source_hides_groups_from_discovery,
         ds3_a_users_only_source_refuses_groups_clearly,
+        ds3_ds7_a_source_is_made_users_only_and_back_while_it_runs,
     ]
 }
 
@@ -73,7 +77,24 @@ async fn a_source_that_becomes_live_applies_what_it_said_before(hub: Hub) {
     let ann = source.user("ann").await;
     source.group("Crew", &[&ann]).await;
     set_mode(&tenant, &source.id, "live").await.expect(200);
-    tenant.eventually_group("Crew", &[&crate::verbs::email("ann")]).await;
+    tenant.eventually_group("Crew", &[&email("ann")]).await;
+}
+
+async fn a_source_that_lost_everybody_is_not_made_live_again(hub: Hub) {
+    let tenant = hub.tenant().policy("onboarding", "federated").create();
+    let source = tenant.scim_source();
+    let ids = source.users(&["ann", "bea"]).await;
+    tenant.eventually("both are in", |members| members.with_status("active").len() == 2).await;
+    set_mode(&tenant, &source.id, "simulate").await.expect(200);
+    source.delete(&format!("/Users/{}", ids[0])).await.expect(204);
+    source.deactivate(&ids[1]).await.expect_success();
+    let refused = set_mode(&tenant, &source.id, "live").await.expect_problem(409);
+    assert!(refused.text_at("/detail").contains("no active person"), "{}", refused.describe());
+    assert_eq!(tenant.members().await.with_status("active").len(), 2);
+    source.activate(&ids[1]).await.expect_success();
+    set_mode(&tenant, &source.id, "live").await.expect(200);
+    tenant.eventually_status(&email("ann"), "suspended").await;
+    assert_eq!(tenant.members().await.with_status("active"), [email("bea")]);
 }
 
 /// The source was cut off while its group was made anew under another spelling.
@@ -82,12 +103,12 @@ async fn ds5_a_group_of_the_same_name_is_adopted_and_its_spelling_reported(hub: 
     let source = tenant.scim_source();
     let ann = source.user("ann").await;
     let old = source.group("Night Shift", &[&ann]).await;
-    let group = tenant.eventually_group("Night Shift", &[&crate::verbs::email("ann")]).await;
+    let group = tenant.eventually_group("Night Shift", &[&email("ann")]).await;
     set_mode(&tenant, &source.id, "simulate").await.expect(200);
     source.delete(&format!("/Groups/{old}")).await.expect(204);
     source.group("night  shift", &[&ann]).await;
     set_mode(&tenant, &source.id, "live").await.expect(200);
-    let adopted = tenant.eventually_group("night  shift", &[&crate::verbs::email("ann")]).await;
+    let adopted = tenant.eventually_group("night  shift", &[&email("ann")]).await;
     assert_eq!(adopted.id, group.id, "the group is the same, not a second one");
     assert_eq!(tenant.groups().await.len(), 1);
     let events = tenant.get(&format!("/api/v1/audit-events?subject_id={}", group.id)).await.expect(200);
@@ -139,4 +160,40 @@ async fn ds3_a_users_only_source_refuses_groups_clearly(hub: Hub) {
     let everything = source.post("/.search", &json!({})).await.expect(200);
     assert_eq!(everything.at("/totalResults"), 1, "{}", everything.describe());
     assert_eq!(everything.at("/Resources/0/id"), &Value::String(ann), "{}", everything.describe());
+}
+
+async fn ds3_ds7_a_source_is_made_users_only_and_back_while_it_runs(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let ann = source.user("ann").await;
+    let crew = source.group("Crew", &[&ann]).await;
+    tenant.eventually_group("Crew", &[&email("ann")]).await;
+    let path = format!("/api/v1/sources/{}", source.id);
+    let set = async |body: Value| tenant.send(Method::PATCH, &path, Some(&body)).await;
+    let answer = set(json!({ "users_only": true })).await.expect(200);
+    assert_eq!((answer.at("/users_only"), answer.at("/mode")), (&json!(true), &json!("live")), "{}", answer.describe());
+    // Another process knows within a second; on this one it is so at once.
+    eventually("groups are refused", async || match source.get(&format!("/Groups/{crew}")).await.status {
+        403 => Ok(()),
+        other => Err(format!("{other}")),
+    })
+    .await;
+    assert!(!mentions_groups(&source.get("/ResourceTypes").await.expect(200)));
+    tenant.eventually_group("Crew", &[&email("ann")]).await;
+    set(json!({ "users_only": true })).await.expect(200);
+    set(json!({ "users_only": false, "mode": "live" })).await.expect(200);
+    eventually("groups are taken again", async || match source.get(&format!("/Groups/{crew}")).await.status {
+        200 => Ok(()),
+        other => Err(format!("{other}")),
+    })
+    .await;
+    assert_eq!(tenant.kinds_about(&source.id).await, ["source.created", "source.updated", "source.updated"]);
+    for body in [
+        json!({}),
+        json!({ "users_only": null }),
+        json!({ "users_only": "yes" }),
+        json!({ "mode": "live", "name": "x" }),
+    ] {
+        set(body).await.expect_problem(400);
+    }
 }

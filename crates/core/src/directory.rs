@@ -21,14 +21,30 @@ text_enum! {
 }
 
 text_enum! {
+    /// What becomes of the people of a source that is detached (PE7).
+    PeopleAfter {
+        /// They stay, with their groups, and nobody manages them any more.
+        Keep = "keep",
+        /// They leave, as if the source had deleted them all.
+        Remove = "remove",
+    }
+}
+
+text_enum! {
     /// Why a record was skipped. Each has a remedy in `docs/operations.md`.
     Dispute {
         /// The record carries no usable email address (DA2, LP12).
         NoEmail = "no_email",
+        /// The policy's mapping failed for this record (PE13).
+        MappingFailed = "mapping_failed",
         /// Another member, fed by another live record, has the address.
         EmailTaken = "email_taken",
         /// A member made by hand has the address and the policy does not adopt existing members (DX2).
         AdoptionOff = "adoption_off",
+        /// The directory group of a sharing group is not among those that the policy syncs any more (DX20).
+        GroupOutOfScope = "group_out_of_scope",
+        /// Somebody deleted the sharing group in the product, and the source still has it (DX20).
+        GroupDeletedHere = "group_deleted_here",
         /// Another group has this name (DX8).
         GroupNameTaken = "group_name_taken",
         /// Applying it failed in a way that Rollcall does not know; the error is in the worker's log.
@@ -41,10 +57,19 @@ impl Dispute {
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::NoEmail => "Give the person an email address in the directory.",
+            Self::MappingFailed => {
+                "Change the expression in the policy (`mapping`), or the attributes it reads; try it with a preview."
+            }
             Self::EmailTaken => {
                 "Change the address of one of the two people in the directory, or remove the other member."
             }
             Self::AdoptionOff => "Turn `adopt_existing` on in the policy, or remove the member that was made by hand.",
+            Self::GroupOutOfScope => {
+                "Delete the group in the product if nobody needs it, or take it into the policy's `group_scope` again."
+            }
+            Self::GroupDeletedHere => {
+                "Delete the group at the source or take it out of `group_scope`; retry to have it in the product again."
+            }
             Self::GroupNameTaken => "Rename one of the two groups.",
             Self::Failed => "Retry it; if it fails again, give the error to the operator.",
         }
@@ -71,13 +96,15 @@ pub struct PersonRecord {
 pub struct Origin {
     pub source: SourceId,
     pub mode: SourceMode,
+    /// The source is live, and what it says is planned and held, not applied (PE9).
+    pub quarantined: bool,
     pub request: Option<RequestId>,
 }
 
 impl Origin {
     /// Does the source's word change anything (DX3)?
     pub fn is_live(&self) -> bool {
-        self.mode == SourceMode::Live
+        self.mode == SourceMode::Live && !self.quarantined
     }
 }
 
@@ -92,9 +119,18 @@ pub struct UserSubject {
     pub member: Option<MemberState>,
     /// A member of the same source with the same external id whose record is gone: the same person again.
     pub returning: Option<MemberState>,
+    /// The expression of the policy's mapping that failed for this record, and why. Who left leaves all the same.
+    pub unmapped: Option<String>,
+    /// A group of the policy's user scope has the person, or the policy has none (DX6).
+    pub in_scope: bool,
 }
 
 impl UserSubject {
+    /// Does the source, within the policy's scope, want this person in?
+    pub fn is_wanted(&self) -> bool {
+        self.in_scope && self.record.as_ref().is_some_and(|record| record.active)
+    }
+
     /// The addresses whose holders a plan has to know: those the record may ask for, and the former one of a removed
     /// member, who holds none and comes back only when it is free.
     pub fn addresses(&self) -> impl Iterator<Item = &str> {
@@ -113,6 +149,10 @@ pub struct GroupSubject {
     /// The name the source gives; `None` once it deleted the group.
     pub name: Option<String>,
     pub sharing_group: Option<GroupState>,
+    /// The policy of the source syncs it (DX6).
+    pub fed: bool,
+    /// Its sharing group was deleted in the product (DX20).
+    pub deleted_here: bool,
 }
 
 /// One sharing group, as the planner needs to see it.
@@ -123,15 +163,19 @@ pub struct GroupState {
     pub managed_by: Option<SourceId>,
     /// The live directory group it follows.
     pub directory_group: Option<DirectoryGroupId>,
+    /// The directory group it is tied to, also when that is gone.
+    pub tied_to: Option<DirectoryGroupId>,
 }
 
-/// One touched membership. Both ends exist in the roster: a membership whose person or group does not is
+/// One touched membership of a group that is fed. Both ends exist in the roster: a membership whose person or group does not is
 /// looked at again when that is linked.
 #[derive(Clone, Debug)]
 pub struct MembershipSubject {
     pub origin: Origin,
     pub group: SharingGroupId,
     pub member: MemberId,
+    /// The member can open what the group opens, now or by accepting an invitation.
+    pub has_access: bool,
     /// The source says this person is in this group.
     pub desired: bool,
     /// The roster has it so.

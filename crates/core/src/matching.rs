@@ -3,10 +3,13 @@
 //! Email is evidence, not identity (design §3). A record that is linked keeps its member whatever happens to the
 //! address; an address moves only when its holder lets go of it, in the same plan or before.
 
+use crate::approval::{ActionKind, ItemKey};
 use crate::directory::{Dispute, PersonRecord, UserSubject};
 use crate::email::{fold, strip_tombstone};
+use crate::guard::is_beyond_limit;
 use crate::ids::MemberId;
-use crate::plan::World;
+use crate::plan::{Subject, World};
+use crate::policy::OnDeleted;
 use crate::roster::{MemberState, MemberStatus};
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -55,12 +58,13 @@ pub(crate) struct Matched<'w> {
 }
 
 /// Matches every subject, in order. Subjects must be sorted by id: the earlier announced person wins a contested address.
-pub(crate) fn match_users(world: &World) -> Vec<Matched<'_>> {
+/// What is `beyond` a limit will be withheld: it takes nothing from what happens, and gives nothing up.
+pub(crate) fn match_users<'w>(world: &'w World, beyond: &HashSet<ItemKey>) -> Vec<Matched<'w>> {
     let evidence = Evidence::gather(world);
     let matches = world.users.iter().map(|subject| evidence.match_one(subject));
     let mut matched: Vec<Matched<'_>> = matches.map(|who| Matched { who, address_free: true }).collect();
     evidence.refuse_shared_members(&mut matched);
-    for subject in refused_claims(world, &matched) {
+    for subject in refused_claims(world, beyond, &matched) {
         matched[subject].address_free = false;
         if matched[subject].who.enters() {
             matched[subject].who = Match::Disputed(Dispute::EmailTaken);
@@ -84,7 +88,8 @@ impl<'w> Evidence<'w> {
         let gone = deleted.filter_map(|subject| subject.member.as_ref()).map(|member| member.id).collect();
         let mut leaving = HashMap::new();
         for subject in &world.users {
-            let Some(member) = subject.member.as_ref().or(subject.returning.as_ref()) else { continue };
+            let returning = subject.returning.as_ref().filter(|member| may_return(world, subject, member));
+            let Some(member) = subject.member.as_ref().or(returning) else { continue };
             let wanted = subject.record.as_ref().and_then(|record| wanted_email(record, Some(member)));
             if takes_updates(member) && wanted.is_some_and(|email| fold(email) != fold(&member.profile.email)) {
                 *leaving.entry(member.id).or_default() |= subject.origin.is_live();
@@ -97,7 +102,8 @@ impl<'w> Evidence<'w> {
         match (&subject.member, &subject.record, &subject.returning) {
             (Some(member), _, _) => Match::Linked(member),
             (None, None, _) => Match::Nobody,
-            (None, Some(_), Some(member)) => Match::Returning(member),
+            (None, Some(_), Some(member)) if may_return(self.world, subject, member) => Match::Returning(member),
+            (None, Some(_), Some(_)) => Match::Nobody,
             (None, Some(record), None) => self.match_by_email(subject, record),
         }
     }
@@ -109,8 +115,16 @@ impl<'w> Evidence<'w> {
             Some(email) => self.holder_of(&email, subject, record),
             None => Match::Disputed(Dispute::NoEmail),
         };
-        let wanted = record.active || record.was_active;
-        if wanted || matches!(found, Match::Adopted(_)) { found } else { Match::Nobody }
+        // Who would be removed again is not brought in to show it.
+        let stays = self.world.policy_of(subject.origin.source).on_disabled == OnDeleted::Suspend;
+        let wanted = subject.in_scope && (record.active || (record.was_active && stays));
+        let known = match found {
+            // The scope is whom this source may say anything about.
+            Match::Adopted(_) => subject.in_scope,
+            Match::Returning(_) => self.world.takes_over,
+            _ => false,
+        };
+        if wanted || known { found } else { Match::Nobody }
     }
 
     fn holder_of(&self, email: &str, subject: &UserSubject, record: &PersonRecord) -> Match<'w> {
@@ -121,12 +135,13 @@ impl<'w> Evidence<'w> {
                 Match::New
             }
             Some(holder) if holder.managed_by.is_none() && holder.directory_user.is_none() => {
-                if self.world.policy.adopt_existing {
+                if self.world.policy_of(subject.origin.source).adopt_existing {
                     Match::Adopted(holder)
                 } else {
                     Match::Disputed(Dispute::AdoptionOff)
                 }
             }
+            Some(holder) if self.is_taken_over(holder, subject) => Match::Returning(holder),
             Some(holder) if holder.directory_user.is_none() || self.gone.contains(&holder.id) => {
                 if same_person(record, holder) {
                     Match::Returning(holder)
@@ -136,6 +151,13 @@ impl<'w> Evidence<'w> {
             }
             Some(_) => Match::Disputed(Dispute::EmailTaken),
         }
+    }
+
+    /// The present authority has the person under this address too. What two sources call external id is no evidence
+    /// against it; but who left that source, and has another external id, may be somebody else with a re-issued address.
+    fn is_taken_over(&self, holder: &MemberState, subject: &UserSubject) -> bool {
+        let of_another = holder.managed_by.is_some_and(|source| source != subject.origin.source);
+        self.world.takes_over && of_another && holder.directory_user.is_some()
     }
 
     /// Two records never get one member, and the gone record it comes from lets it go. A live record goes before a
@@ -170,6 +192,12 @@ impl<'w> Evidence<'w> {
     }
 }
 
+/// Who is out of scope does not come back by a new record: their source lost them with the former one. But whom another
+/// source manages now is this source's by the record, and leaves by it.
+fn may_return(world: &World, subject: &UserSubject, member: &MemberState) -> bool {
+    subject.in_scope || world.takes_over || member.directory_user == Some(subject.id)
+}
+
 /// Two different external ids are two people, whatever the address says; one that is missing says nothing.
 fn same_person(record: &PersonRecord, member: &MemberState) -> bool {
     match (&record.external_id, &member.profile.external_id) {
@@ -179,12 +207,20 @@ fn same_person(record: &PersonRecord, member: &MemberState) -> bool {
 }
 
 /// Subjects whose wanted address cannot be theirs now.
-fn refused_claims(world: &World, matches: &[Matched<'_>]) -> Vec<usize> {
+fn refused_claims(world: &World, beyond: &HashSet<ItemKey>, matches: &[Matched<'_>]) -> Vec<usize> {
     let claim = |(subject, (user, matched)): (usize, (&UserSubject, &Matched<'_>))| {
         let record = user.record.as_ref()?;
-        let (key, mover) = claimed(record, matched.who)?;
-        let allowed = world.policy.auto_provision || world.approved.contains(&(user.id, "provision"));
-        let withheld = matches!(matched.who, Match::New) && !allowed;
+        let (key, mover) = claimed(user, record, matched.who)?;
+        let item = |action| ItemKey::of(Subject::DirectoryUser(user.id), action);
+        let withheld = match (matched.who, mover) {
+            (Match::New, _) => {
+                let provision = item(ActionKind::Provision);
+                let allowed = world.policy.auto_provision || world.approved.contains(&provision);
+                !allowed || is_beyond_limit(world, beyond, provision)
+            }
+            (_, Some(_)) => is_beyond_limit(world, beyond, item(ActionKind::UpdateProfile)),
+            _ => false,
+        };
         let weight = match (user.origin.is_live(), withheld) {
             (true, false) => Weight::Live,
             (true, true) => Weight::Withheld,
@@ -197,13 +233,13 @@ fn refused_claims(world: &World, matches: &[Matched<'_>]) -> Vec<usize> {
 }
 
 /// The folded address that somebody would get now and does not have yet, and who gives up another one by it.
-fn claimed(record: &PersonRecord, who: Match<'_>) -> Option<(String, Option<MemberId>)> {
+fn claimed(user: &UserSubject, record: &PersonRecord, who: Match<'_>) -> Option<(String, Option<MemberId>)> {
     match who {
         Match::New => Some((fold(wanted_email(record, None)?), None)),
         // A removed member holds no address; the former one has to be free to come back with.
         Match::Linked(member) | Match::Returning(member) if member.status == MemberStatus::Removed => {
             let wanted = wanted_email(record, Some(member)).filter(|_| takes_updates(member));
-            record.active.then(|| (fold(wanted.unwrap_or(&member.profile.email)), None))
+            user.is_wanted().then(|| (fold(wanted.unwrap_or(&member.profile.email)), None))
         }
         Match::Linked(member) | Match::Returning(member) if takes_updates(member) => {
             let wanted = fold(wanted_email(record, Some(member))?);

@@ -1,8 +1,13 @@
 //! What a tenant decided about its provisioning. Defaults are what admins of the field's systems expect.
 
+use crate::group_scope::{GROUP_SCOPE, GroupScope, USER_SCOPE};
+use crate::ids::{MemberId, SourceId};
+use crate::mapping::Mapping;
 use crate::roster::text_enum;
+use crate::source_policy::SourcePolicy;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 text_enum! {
     /// How a new member comes in.
@@ -15,7 +20,17 @@ text_enum! {
 }
 
 text_enum! {
-    /// What becomes of a member whose record the source deleted (DX14).
+    /// Who is let in first when there are fewer seats than people.
+    SeatOrder {
+        /// Whom the directory announced first.
+        Announced = "announced",
+        /// Whose address comes first, byte by byte in its folded form.
+        Email = "email",
+    }
+}
+
+text_enum! {
+    /// What becomes of a member whose record the source deleted, disabled, or took out of the scope (DX14).
     OnDeleted { Suspend = "suspend", Remove = "remove" }
 }
 
@@ -29,11 +44,16 @@ text_enum! {
     }
 }
 
-/// How many people may lose access by themselves (DA10).
+text_enum! {
+    /// An attribute of a member that may be the product's own (PE6).
+    LocalAttribute { DisplayName = "display_name", GivenName = "given_name", FamilyName = "family_name" }
+}
+
+/// How many changes of one kind may happen by themselves (DA10, PE8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct RemovalLimit {
-    /// People who may always go, however small the tenant.
+pub struct Limit {
+    /// Always allowed, however small the tenant.
     pub count: u32,
     /// Percent of the managed members; the larger of both counts.
     pub percent: u32,
@@ -41,14 +61,14 @@ pub struct RemovalLimit {
     pub window_hours: u32,
 }
 
-impl Default for RemovalLimit {
+impl Default for Limit {
     fn default() -> Self {
         Self { count: 10, percent: 5, window_hours: 24 }
     }
 }
 
-impl RemovalLimit {
-    /// Removals allowed inside one window in a tenant with this many managed members.
+impl Limit {
+    /// Changes allowed inside one window in a tenant with this many managed members.
     pub fn allowed(&self, managed: u32) -> u32 {
         let share = u64::from(managed) * u64::from(self.percent) / 100;
         self.count.max(u32::try_from(share).unwrap_or(u32::MAX))
@@ -58,6 +78,9 @@ impl RemovalLimit {
         TimeDelta::hours(i64::from(self.window_hours))
     }
 }
+
+/// Members that a policy protects at most: every plan looks them up.
+const PROTECTED_MAX: usize = 100;
 
 /// A tenant's policy; stored as JSON, unknown keys refused so that a typing error never passes for a setting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,11 +95,46 @@ pub struct Policy {
     /// A member made by hand with a matching email becomes managed (DX2).
     pub adopt_existing: bool,
     pub onboarding: Onboarding,
+    /// Of whom the source disabled, or took out of what it sends without deleting the record.
+    pub on_disabled: OnDeleted,
     pub on_deleted: OnDeleted,
+    /// A suspension or removal by sync asks the product to wipe the member's devices (DX16).
+    pub wipe_on_suspend: bool,
     pub over_limit: OverLimit,
     /// Directory groups become sharing groups (DA9, DX6).
     pub group_sync: bool,
-    pub removal_limit: RemovalLimit,
+    /// Which of them; `None`: all.
+    pub group_scope: Option<GroupScope>,
+    /// Whose people are synced: members of any of these groups of their source (DX6, LP5). `None`: everybody.
+    pub user_scope: Option<GroupScope>,
+    /// Of whom no group of the user scope has any more.
+    pub on_out_of_scope: OnDeleted,
+    /// People who may lose access by themselves (DA10).
+    pub removal_limit: Limit,
+    /// New members (PE8); `None`: any number.
+    pub creation_limit: Option<Limit>,
+    /// Changed profiles (PE8); `None`: any number.
+    pub modification_limit: Option<Limit>,
+    /// Members whom no sync and no rewind ever suspends or removes (break-glass accounts); by id, because an address is
+    /// what the source says it is.
+    pub protected_members: BTreeSet<MemberId>,
+    /// A source that is held for so many times the removal limit is quarantined (PE9). `None`: never.
+    pub quarantine_after: Option<u32>,
+    /// Seats are bought by themselves, up to so many, when somebody would wait for one (PE3). `None`: never.
+    pub seat_cap: Option<u32>,
+    /// Who is next among those who wait for a seat (DA8).
+    pub seat_order: SeatOrder,
+    /// Who comes in, and who is added to a sharing group, has the product asked for their keys at once (LP9).
+    pub pre_create_sharing_keys: bool,
+    /// The SCIM attribute that carries the address (DX5): `userName`, `emails[type eq "work"]`, `urn:…:mail`. `None`: the
+    /// primary email, else the first, else a userName that is an address.
+    pub email_attribute: Option<String>,
+    /// What the attributes of a member are made of, where not of those of the same name (PE13).
+    pub mapping: Mapping,
+    /// Attributes that the source fills when somebody comes in, and never touches again (PE6).
+    pub local_attributes: BTreeSet<LocalAttribute>,
+    /// What is different for the records of one source.
+    pub sources: BTreeMap<SourceId, SourcePolicy>,
 }
 
 impl Default for Policy {
@@ -87,10 +145,26 @@ impl Default for Policy {
             approval: false,
             adopt_existing: true,
             onboarding: Onboarding::Invite,
+            on_disabled: OnDeleted::Suspend,
             on_deleted: OnDeleted::Suspend,
+            wipe_on_suspend: false,
             over_limit: OverLimit::SuspendOnly,
             group_sync: true,
-            removal_limit: RemovalLimit::default(),
+            group_scope: None,
+            user_scope: None,
+            on_out_of_scope: OnDeleted::Suspend,
+            removal_limit: Limit::default(),
+            creation_limit: None,
+            modification_limit: None,
+            protected_members: BTreeSet::new(),
+            quarantine_after: None,
+            seat_cap: None,
+            seat_order: SeatOrder::Announced,
+            pre_create_sharing_keys: false,
+            email_attribute: None,
+            mapping: Mapping::default(),
+            local_attributes: BTreeSet::new(),
+            sources: BTreeMap::new(),
         }
     }
 }
@@ -115,16 +189,43 @@ impl Policy {
         Ok(policy)
     }
 
+    /// Held removals with which a source is quarantined (PE9): never fewer than ten, however small the limit.
+    pub fn quarantined_at(&self, managed: u32) -> Option<u32> {
+        self.quarantine_after.map(|times| times.saturating_mul(self.removal_limit.allowed(managed).max(10)))
+    }
+
+    /// The seats that a tenant with so many can have without anybody buying more (PE3).
+    pub fn seats_at_most(&self, bought: u32) -> u32 {
+        self.seat_cap.map_or(bought, |cap| cap.max(bought))
+    }
+
     /// # Errors
     /// Names the key that is out of range, and the range.
     pub fn validate(&self) -> Result<(), String> {
-        if self.removal_limit.percent > 100 {
-            return Err("removal_limit.percent is a percentage, 0 to 100".into());
+        let limits = [
+            ("removal_limit", Some(&self.removal_limit)),
+            ("creation_limit", self.creation_limit.as_ref()),
+            ("modification_limit", self.modification_limit.as_ref()),
+        ];
+        for (name, limit) in limits.iter().filter_map(|(name, limit)| Some((name, (*limit)?))) {
+            if limit.percent > 100 {
+                return Err(format!("{name}.percent is a percentage, 0 to 100"));
+            }
+            if !(1..=720).contains(&limit.window_hours) {
+                return Err(format!("{name}.window_hours is 1 to 720"));
+            }
         }
-        if !(1..=720).contains(&self.removal_limit.window_hours) {
-            return Err("removal_limit.window_hours is 1 to 720".into());
+        if self.protected_members.len() > PROTECTED_MAX {
+            return Err(format!("protected_members has at most {PROTECTED_MAX} members"));
         }
-        Ok(())
+        if self.quarantine_after == Some(0) {
+            return Err("quarantine_after is 1 or more, or null".into());
+        }
+        for (key, scope) in [(GROUP_SCOPE, &self.group_scope), (USER_SCOPE, &self.user_scope)] {
+            scope.as_ref().map_or(Ok(()), |scope| scope.check(key))?;
+        }
+        self.mapping.check()?;
+        self.check_sources()
     }
 }
 
@@ -134,7 +235,7 @@ mod tests {
 
     #[test]
     fn da10_limit_is_ten_or_five_percent() {
-        let limit = RemovalLimit::default();
+        let limit = Limit::default();
         assert_eq!([limit.allowed(0), limit.allowed(100), limit.allowed(219), limit.allowed(1000)], [10, 10, 10, 50]);
     }
 
@@ -147,6 +248,7 @@ mod tests {
             ("approval=maybe", "approval"),
             ("on_deleted=archive", "on_deleted"),
             ("removal_limit.percent=101", "removal_limit.percent"),
+            ("creation_limit={\"window_hours\": 0}", "creation_limit.window_hours"),
             ("approval", "key=value"),
         ] {
             let error = Policy::with_settings([setting]).unwrap_err();

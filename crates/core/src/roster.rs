@@ -1,6 +1,7 @@
 //! The roster: what the product holds about people (actual state).
 
 use crate::ids::{DirectoryUserId, MemberId, SourceId};
+use crate::policy::LocalAttribute;
 use serde::{Deserialize, Serialize};
 
 macro_rules! text_enum {
@@ -65,6 +66,27 @@ text_enum! {
     WaitingFor { Seat = "seat", Approval = "approval" }
 }
 
+text_enum! {
+    /// What an admin decided about a pending member (LP5). Only admins write it, and the last word counts.
+    Approval {
+        /// Comes in the normal way, also where the policy wants approvals.
+        Approved = "approved",
+        /// Does not come in by sync, whatever the policy says, until an admin approves.
+        Declined = "declined",
+    }
+}
+
+impl Role {
+    /// May somebody of this role give a member another role? Owners are made, and unmade, by owners only.
+    pub fn may_change(self, before: Self, after: Self) -> bool {
+        match self {
+            Self::Owner => true,
+            Self::Admin => before == after || (before != Self::Owner && after != Self::Owner),
+            Self::Member => before == after,
+        }
+    }
+}
+
 /// What a directory may say about a person, and nothing else is ever copied (LP10).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
@@ -73,6 +95,25 @@ pub struct Profile {
     pub given_name: Option<String>,
     pub family_name: Option<String>,
     pub external_id: Option<String>,
+}
+
+impl Profile {
+    /// The value of an attribute that a policy may leave to the product (PE6).
+    pub fn local(&self, attribute: LocalAttribute) -> &Option<String> {
+        match attribute {
+            LocalAttribute::DisplayName => &self.display_name,
+            LocalAttribute::GivenName => &self.given_name,
+            LocalAttribute::FamilyName => &self.family_name,
+        }
+    }
+
+    pub fn local_mut(&mut self, attribute: LocalAttribute) -> &mut Option<String> {
+        match attribute {
+            LocalAttribute::DisplayName => &mut self.display_name,
+            LocalAttribute::GivenName => &mut self.given_name,
+            LocalAttribute::FamilyName => &mut self.family_name,
+        }
+    }
 }
 
 /// One member, as the planner needs to see it.
@@ -88,6 +129,7 @@ pub struct MemberState {
     pub directory_user: Option<DirectoryUserId>,
     pub suspended_from: Option<MemberStatus>,
     pub waiting_for: Option<WaitingFor>,
+    pub approval: Option<Approval>,
     /// Holds one of the bought seats.
     pub seated: bool,
     /// A guard withheld the irreversible part of this member's removal; only an approval lets it happen.
@@ -100,6 +142,11 @@ impl MemberState {
         matches!(self.status, MemberStatus::Invited | MemberStatus::Active)
     }
 
+    /// Waits, and an admin said that the waiting ends (LP5).
+    pub fn is_let_in(&self) -> bool {
+        self.waiting_for == Some(WaitingFor::Approval) && self.approval == Some(Approval::Approved)
+    }
+
     /// Is this one of the people who can administer the tenant now (DA7)?
     pub fn is_active_admin(&self) -> bool {
         self.status == MemberStatus::Active && matches!(self.role, Role::Owner | Role::Admin)
@@ -108,5 +155,26 @@ impl MemberState {
     /// Is this one of the people who can be reached about bills now (DA7)?
     pub fn is_active_billing_contact(&self) -> bool {
         self.status == MemberStatus::Active && self.billing_contact
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Role::{Admin, Member, Owner};
+
+    #[test]
+    fn only_owners_make_and_unmake_owners() {
+        for (by, before, after, may) in [
+            (Owner, Member, Owner, true),
+            (Owner, Owner, Member, true),
+            (Admin, Member, Admin, true),
+            (Admin, Admin, Member, true),
+            (Admin, Member, Owner, false),
+            (Admin, Owner, Admin, false),
+            (Admin, Owner, Owner, true),
+            (Member, Member, Admin, false),
+        ] {
+            assert_eq!(by.may_change(before, after), may, "{by}: {before} to {after}");
+        }
     }
 }

@@ -9,7 +9,7 @@ pub mod queue;
 pub mod shutdown;
 pub mod telemetry;
 
-pub use cache::{Cache, CachedCredential, Rate, RateDecision};
+pub use cache::{Cache, CachedCredential, Caller, LookedUp, Rate, RateDecision};
 pub use metrics::Metrics;
 pub use queue::{Handled, Lane, Queue, QueueConfig, Wakeup};
 pub use shutdown::Readiness;

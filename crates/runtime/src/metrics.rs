@@ -66,8 +66,10 @@ struct Series {
     reconcile_outcomes: IntCounterVec,
     runs_held_total: IntCounter,
     runs_held: IntGauge,
+    sources_quarantined: IntGauge,
     cache_errors: IntCounterVec,
     rate_limited: IntCounterVec,
+    requests_unlogged: IntCounter,
 }
 
 impl Metrics {
@@ -155,6 +157,10 @@ impl Metrics {
                 &registry,
                 IntGauge::with_opts(opts("runs_held", "Runs held now, waiting for an admin."))?,
             )?,
+            sources_quarantined: register(
+                &registry,
+                IntGauge::with_opts(opts("sources_quarantined", "Sources in quarantine now, waiting for an admin."))?,
+            )?,
             cache_errors: counters(
                 &registry,
                 "cache_errors_total",
@@ -162,6 +168,13 @@ impl Metrics {
                 &["operation"],
             )?,
             rate_limited: counters(&registry, "rate_limited_total", "Requests refused by a rate limit.", &["service"])?,
+            requests_unlogged: register(
+                &registry,
+                IntCounter::with_opts(opts(
+                    "requests_unlogged_total",
+                    "SCIM requests left out of the request log because they came faster than it takes them.",
+                ))?,
+            )?,
             registry,
         };
         #[cfg(target_os = "linux")]
@@ -222,6 +235,11 @@ impl Metrics {
         self.series.runs_held_total.inc();
     }
 
+    /// Sources in quarantine now.
+    pub fn set_sources_quarantined(&self, count: u64) {
+        self.series.sources_quarantined.set(gauge(count));
+    }
+
     /// Runs held now.
     pub fn set_runs_held(&self, count: u64) {
         self.series.runs_held.set(gauge(count));
@@ -235,6 +253,11 @@ impl Metrics {
     /// A request was refused by a rate limit.
     pub fn rate_limited(&self, service: &str) {
         self.series.rate_limited.with_label_values(&[service]).inc();
+    }
+
+    /// Requests were left out of the request log.
+    pub fn requests_unlogged(&self, requests: usize) {
+        self.series.requests_unlogged.inc_by(u64::try_from(requests).unwrap_or(u64::MAX));
     }
 
     /// Everything in the Prometheus text format (version 0.0.4).
@@ -303,7 +326,9 @@ mod tests {
         metrics.set_change_lag(Duration::from_millis(1500));
         metrics.reconcile(Lane::Push, "applied", Duration::from_millis(20));
         metrics.set_runs_held(1);
+        metrics.set_sources_quarantined(3);
         metrics.rate_limited("ingest");
+        metrics.requests_unlogged(3);
         let text = metrics.clone().render();
         for line in [
             r#"rollcall_http_requests_total{method="POST",route="/scim/v2/{source}/Users",service="ingest",status="201"} 1"#,
@@ -315,7 +340,9 @@ mod tests {
             "rollcall_change_lag_seconds 1.5",
             r#"rollcall_reconcile_outcomes_total{outcome="applied"} 1"#,
             "rollcall_runs_held 1",
+            "rollcall_sources_quarantined 3",
             r#"rollcall_rate_limited_total{service="ingest"} 1"#,
+            "rollcall_requests_unlogged_total 3",
             "process_resident_memory_bytes",
         ] {
             assert!(text.contains(line), "missing {line} in\n{text}");

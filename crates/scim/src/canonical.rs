@@ -1,14 +1,15 @@
 //! Values read by their attribute's definition into canonical form. Here most dialects of the identity providers end:
 //! whatever the sender wrote, the result has schema spelling, JSON booleans, lists where lists belong, and no nulls.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
+use crate::bounds::{check_count, check_extensions, check_keys};
 use crate::dialect::{Quirk, Quirks};
-use crate::error::ScimError;
+use crate::error::{SCIM_1_HINT, ScimError};
 use crate::json::{check_string, check_value};
-use crate::limits::VALUES_PER_ATTRIBUTE;
-use crate::path::quoted;
-use crate::schema::{Attribute, Kind, Mutability, ResourceKind, Schema, is_urn, spelling};
+use crate::schema::{Attribute, Kind, Mutability, ResourceKind, Schema, is_scim_1, is_urn};
 
 /// A resource body taken apart.
 pub(crate) struct Body {
@@ -18,14 +19,58 @@ pub(crate) struct Body {
     pub(crate) members: Option<Value>,
 }
 
-/// Reads a POST or PUT body. Read-only attributes and the password are dropped, unknown attributes ignored.
-pub(crate) fn read_body(kind: ResourceKind, body: Value, quirks: &mut Quirks) -> Result<Body, ScimError> {
-    let mut read = Body { attributes: Map::new(), members: None };
-    read_into(kind, body, &mut read, quirks)?;
-    Ok(read)
+/// A body while it is read.
+#[derive(Default)]
+struct Reading {
+    attributes: Map<String, Value>,
+    members: Option<Value>,
+    /// By URN in lower case.
+    extensions: HashMap<String, Extension>,
 }
 
-fn read_into(kind: ResourceKind, body: Value, read: &mut Body, quirks: &mut Quirks) -> Result<(), ScimError> {
+/// An extension while its parts are collected: a body may name it, and what is in it, more than once and in any case. Names
+/// are found by their folded form, since a look at all of them for each would make large bodies slow.
+struct Extension {
+    urn: String,
+    attributes: Map<String, Value>,
+    /// How a name in lower case is spelt: as it first came.
+    spellings: HashMap<String, String>,
+}
+
+impl Reading {
+    fn merge_extension(&mut self, urn: &str, read: Map<String, Value>) -> Result<(), ScimError> {
+        if read.is_empty() {
+            return Ok(());
+        }
+        let extension = self.extensions.entry(urn.to_ascii_lowercase()).or_insert_with(|| Extension {
+            urn: urn.to_owned(),
+            attributes: Map::new(),
+            spellings: HashMap::new(),
+        });
+        for (name, value) in read {
+            let spelling = extension.spellings.entry(name.to_ascii_lowercase()).or_insert(name);
+            extension.attributes.insert(spelling.clone(), value);
+        }
+        check_keys(urn, extension.attributes.len())?;
+        check_extensions(self.extensions.len())
+    }
+
+    fn finished(mut self) -> Body {
+        for extension in self.extensions.into_values() {
+            self.attributes.insert(extension.urn, Value::Object(extension.attributes));
+        }
+        Body { attributes: self.attributes, members: self.members }
+    }
+}
+
+/// Reads a POST or PUT body. Read-only attributes and the password are dropped, unknown attributes ignored.
+pub(crate) fn read_body(kind: ResourceKind, body: Value, quirks: &mut Quirks) -> Result<Body, ScimError> {
+    let mut read = Reading::default();
+    read_into(kind, body, &mut read, quirks)?;
+    Ok(read.finished())
+}
+
+fn read_into(kind: ResourceKind, body: Value, read: &mut Reading, quirks: &mut Quirks) -> Result<(), ScimError> {
     let Value::Object(body) = body else {
         return Err(ScimError::invalid_syntax(format!("the body must be a JSON object: a SCIM {}", kind.name())));
     };
@@ -55,21 +100,20 @@ fn read_foreign(
     kind: ResourceKind,
     key: String,
     value: Value,
-    body: &mut Body,
+    body: &mut Reading,
     quirks: &mut Quirks,
 ) -> Result<(), ScimError> {
     if key.eq_ignore_ascii_case(kind.core().urn) {
         quirks.note(Quirk::UrnKey);
         return read_into(kind, value, body, quirks);
     }
-    let attributes = &mut body.attributes;
     if let Some(schema) = kind.extension(&key) {
         let read = read_extension(schema, value, quirks)?;
-        return merge_extension(attributes, schema.urn, read);
+        return body.merge_extension(schema.urn, read);
     }
     if is_urn(&key) && matches!(value, Value::Object(_) | Value::Null) {
         if let Some(Value::Object(read)) = read_any(value, &key, quirks)? {
-            merge_extension(attributes, &key, read)?;
+            body.merge_extension(&key, read)?;
         }
         return Ok(());
     }
@@ -89,23 +133,7 @@ fn read_foreign(
         None => read_any(value, &key, quirks)?,
     };
     let read = read.map(|value| (resolved.path.attribute.to_string(), value));
-    merge_extension(attributes, urn, read.into_iter().collect())
-}
-
-fn merge_extension(attributes: &mut Map<String, Value>, urn: &str, read: Map<String, Value>) -> Result<(), ScimError> {
-    if read.is_empty() {
-        return Ok(());
-    }
-    let urn = spelling(attributes, urn);
-    match attributes.entry(&urn).or_insert_with(|| Value::Object(Map::new())) {
-        Value::Object(extension) => {
-            for (name, value) in read {
-                extension.insert(spelling(extension, &name), value);
-            }
-        }
-        _ => return Err(ScimError::invalid_value(format!("{} must be an object", quoted(&urn)))),
-    }
-    Ok(())
+    body.merge_extension(urn, read.into_iter().collect())
 }
 
 /// `schemas` names what the body is. URNs that we do not know are ignored: Entra sends some of its own.
@@ -116,10 +144,8 @@ fn check_schemas(kind: ResourceKind, value: &Value, quirks: &mut Quirks) -> Resu
         Value::String(urn) => vec![urn],
         _ => return Err(ScimError::invalid_syntax("schemas must be a list of URNs")),
     };
-    if urns.iter().any(|urn| urn.to_ascii_lowercase().starts_with("urn:scim:schemas:core:1.")) {
-        return Err(ScimError::invalid_syntax(
-            "this is a SCIM 1.1 request; choose SCIM 2.0 in the identity provider (OneLogin calls it \"SCIM V2\")",
-        ));
+    if urns.iter().any(|urn| is_scim_1(urn)) {
+        return Err(ScimError::invalid_syntax(SCIM_1_HINT));
     }
     for urn in urns {
         let known = kind.core().urn == urn || kind.extensions().iter().any(|schema| schema.urn == urn);
@@ -214,14 +240,6 @@ pub(crate) fn read_elements(
     Ok(elements)
 }
 
-/// Refuses lists that are too long to keep in one attribute.
-pub(crate) fn check_count(name: &str, count: usize) -> Result<(), ScimError> {
-    if count <= VALUES_PER_ATTRIBUTE {
-        return Ok(());
-    }
-    Err(ScimError::invalid_value(format!("{name} has {count} values; at most {VALUES_PER_ATTRIBUTE} are kept")))
-}
-
 /// Clears `primary` on all elements but one: `newcomer` when it is primary, else the first that is.
 pub(crate) fn keep_one_primary(elements: &mut [Value], newcomer: Option<usize>, quirks: &mut Quirks) {
     let is_primary = |element: &Value| element.get("primary") == Some(&Value::Bool(true));
@@ -248,6 +266,11 @@ fn read_single(
         Kind::Complex => read_complex(attribute, name, value, quirks),
         Kind::Boolean => read_boolean(name, &value, quirks).map(Some),
         Kind::String | Kind::Reference | Kind::Binary => match value {
+            // Whoever requires a value says what is missing.
+            Value::String(text) if text.is_empty() && !attribute.required => {
+                quirks.note(Quirk::EmptyValue);
+                Ok(None)
+            }
             Value::String(text) => {
                 check_string(name, &text)?;
                 Ok(Some(Value::String(text)))
@@ -315,23 +338,14 @@ pub(crate) fn read_object(
         Value::Null => return Ok(None),
         _ => return Err(wrong_type(name, "an object")),
     };
-    let mut read = read_members_of(|name| attribute.sub(name), members, quirks)
+    let read = read_members_of(|name| attribute.sub(name), members, quirks)
         .map_err(|error| ScimError { detail: format!("{name}: {}", error.detail), ..error })?;
-    if attribute.default_sub().is_some() {
-        read_default_value(attribute, &mut read, quirks);
-    }
-    Ok(Some(read))
-}
-
-/// An empty `value` is none; a role may be a whole JSON document, which is kept as it is.
-fn read_default_value(attribute: &Attribute, read: &mut Map<String, Value>, quirks: &mut Quirks) {
-    let Some(value) = read.get("value").and_then(Value::as_str) else { return };
-    if value.is_empty() {
-        quirks.note(Quirk::EmptyValue);
-        read.remove("value");
-    } else if attribute.name == "roles" && value.starts_with('{') {
+    // A role may be a whole JSON document, which is kept as it is.
+    let is_document = |value: &Value| value.as_str().is_some_and(|text| text.starts_with('{'));
+    if attribute.name == "roles" && read.get("value").is_some_and(is_document) {
         quirks.note(Quirk::RoleJsonString);
     }
+    Ok(Some(read))
 }
 
 /// Whether an object says nothing; an element of a list does so too when it only tells what kind of thing it would be:
@@ -343,26 +357,39 @@ pub(crate) fn is_hollow(is_element: bool, members: &Map<String, Value>) -> bool 
 /// Reads a value of an attribute that is not defined here: as it is, without nulls and empties.
 pub(crate) fn read_any(value: Value, name: &str, quirks: &mut Quirks) -> Result<Option<Value>, ScimError> {
     check_value(&value, name, 0)?;
-    Ok(without_nulls(value, quirks))
+    without_empties(value, name, quirks)
 }
 
-fn without_nulls(value: Value, quirks: &mut Quirks) -> Option<Value> {
-    match value {
+fn without_empties(value: Value, name: &str, quirks: &mut Quirks) -> Result<Option<Value>, ScimError> {
+    Ok(match value {
         Value::Null => {
             quirks.note(Quirk::NullValue);
             None
         }
+        Value::String(text) if text.is_empty() => {
+            quirks.note(Quirk::EmptyValue);
+            None
+        }
         Value::Array(items) => {
-            let items: Vec<_> = items.into_iter().filter_map(|item| without_nulls(item, quirks)).collect();
-            (!items.is_empty()).then_some(Value::Array(items))
+            check_count(name, items.len())?;
+            let mut kept = Vec::with_capacity(items.len());
+            for item in items {
+                kept.extend(without_empties(item, name, quirks)?);
+            }
+            (!kept.is_empty()).then_some(Value::Array(kept))
         }
         Value::Object(members) => {
-            let members: Map<_, _> =
-                members.into_iter().filter_map(|(key, value)| Some((key, without_nulls(value, quirks)?))).collect();
-            (!members.is_empty()).then_some(Value::Object(members))
+            check_keys(name, members.len())?;
+            let mut kept = Map::new();
+            for (key, value) in members {
+                if let Some(value) = without_empties(value, &key, quirks)? {
+                    kept.insert(key, value);
+                }
+            }
+            (!kept.is_empty()).then_some(Value::Object(kept))
         }
         scalar => Some(scalar),
-    }
+    })
 }
 
 /// The canonical spelling of a key, without a copy when it is spelt so already.

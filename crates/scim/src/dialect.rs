@@ -56,10 +56,12 @@ pub enum Quirk {
     TrailingSlash,
     /// `+` for a space in the query string.
     PlusForSpace,
+    /// `/users` for `/Users`.
+    PathCase,
 }
 
 /// Every quirk with its stable name, in the order of the enum.
-const NAMES: [(Quirk, &str); 25] = [
+const NAMES: [(Quirk, &str); 26] = [
     (Quirk::StringBoolean, "string_boolean"),
     (Quirk::CapitalisedOp, "capitalised_op"),
     (Quirk::AttributeCase, "attribute_case"),
@@ -85,6 +87,7 @@ const NAMES: [(Quirk, &str); 25] = [
     (Quirk::EmptyValue, "empty_value"),
     (Quirk::TrailingSlash, "trailing_slash"),
     (Quirk::PlusForSpace, "plus_for_space"),
+    (Quirk::PathCase, "path_case"),
 ];
 
 impl Quirk {

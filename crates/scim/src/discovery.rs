@@ -19,9 +19,6 @@ pub struct Capabilities {
     pub cursor_timeout_seconds: Option<u64>,
     pub sort: bool,
     pub etag: bool,
-    /// Whether `Prefer: respond-async` is honoured (RFC 9967). Advertising it adds `securityEvents`, an attribute that strict
-    /// clients of before 2026 do not know.
-    pub respond_async: bool,
     /// `false` for a users-only source: groups are then absent everywhere.
     pub groups: bool,
     /// A page for admins.
@@ -64,6 +61,7 @@ pub fn service_provider_config(capabilities: &Capabilities, base: &str) -> Value
         "changePassword": { "supported": false },
         "sort": { "supported": capabilities.sort },
         "etag": { "supported": capabilities.etag },
+        // No securityEvents (RFC 9967), not even to say `none`: clients of before it refuse what they do not know.
         "authenticationSchemes": [{
             "type": "oauthbearertoken",
             "name": "Bearer token",
@@ -85,9 +83,6 @@ pub fn service_provider_config(capabilities: &Capabilities, base: &str) -> Value
             "maxPageSize": capabilities.pages.max,
             "cursorTimeout": timeout,
         });
-    }
-    if capabilities.respond_async {
-        shown["securityEvents"] = json!({ "asyncRequest": "request", "eventUris": [] });
     }
     shown
 }
@@ -134,12 +129,15 @@ fn show_resource_type(kind: ResourceKind, base: &str) -> Value {
 }
 
 fn show_schema(schema: &Schema, base: &str) -> Value {
+    // Common to all resources (RFC 7643 §3.1), yet Entra's validation asks for each attribute that it maps.
+    let kind = [ResourceKind::User, ResourceKind::Group].into_iter().find(|kind| kind.core().urn == schema.urn);
+    let external_id = kind.and_then(|kind| kind.attribute("externalId"));
     json!({
         "schemas": [SCHEMA_SCHEMA],
         "id": schema.urn,
         "name": schema.name,
         "description": schema.description,
-        "attributes": schema.attributes.iter().map(Attribute::to_json).collect::<Vec<_>>(),
+        "attributes": schema.attributes.iter().chain(external_id).map(Attribute::to_json).collect::<Vec<_>>(),
         "meta": meta("Schema", &format!("{base}/Schemas/{}", schema.urn)),
     })
 }
@@ -165,7 +163,6 @@ mod tests {
             cursor_timeout_seconds: Some(3_600),
             sort: true,
             etag: true,
-            respond_async: true,
             groups: true,
             documentation_uri: Some("https://h/docs".into()),
         }
@@ -177,7 +174,6 @@ mod tests {
             cursor_timeout_seconds: None,
             sort: false,
             etag: false,
-            respond_async: false,
             groups: false,
             documentation_uri: None,
             ..everything()
@@ -190,10 +186,10 @@ mod tests {
         assert_eq!(all["bulk"], json!({ "supported": true, "maxOperations": 1_000, "maxPayloadSize": 1_048_576 }));
         assert_eq!(all["pagination"]["defaultPaginationMethod"], "index");
         assert_eq!(all["meta"]["location"], "https://h/s/ServiceProviderConfig");
-        assert_eq!(all["securityEvents"]["asyncRequest"], "request");
+        assert_eq!(all.get("securityEvents"), None);
         let none = service_provider_config(&nothing(), "https://h/s");
         assert_eq!(none["bulk"]["supported"], false);
-        for absent in ["pagination", "securityEvents", "documentationUri"] {
+        for absent in ["pagination", "documentationUri"] {
             assert!(none.get(absent).is_none(), "{absent}");
         }
     }
@@ -205,6 +201,25 @@ mod tests {
         assert_eq!(resource_type(&nothing(), "", "Group"), None);
         assert_eq!(schema(&nothing(), "", GROUP), None);
         assert_eq!(resource_types(&everything(), "")["totalResults"], 2);
+    }
+
+    #[test]
+    fn schemas_list_what_clients_map_and_no_nested_groups() {
+        let attribute = |urn: &str, name: &str| {
+            let schema = schema(&everything(), "https://h/s", urn).expect("a schema");
+            let found =
+                schema["attributes"].as_array().expect("a list").iter().find(|one| one["name"] == name).cloned();
+            found.unwrap_or_default()
+        };
+        for urn in [USER, GROUP] {
+            let external_id = attribute(urn, "externalId");
+            assert_eq!(external_id["caseExact"], true, "{external_id}");
+            assert_eq!((&external_id["mutability"], &external_id["uniqueness"]), (&json!("readWrite"), &json!("none")));
+        }
+        assert_eq!(attribute(ENTERPRISE_USER, "externalId"), Value::Null);
+        let members = attribute(GROUP, "members");
+        assert_eq!(members["subAttributes"][1]["referenceTypes"], json!(["User"]), "{members}");
+        assert_eq!(members["subAttributes"][3]["canonicalValues"], json!(["User"]), "{members}");
     }
 
     #[test]
@@ -233,7 +248,7 @@ mod tests {
             })
         );
         let attributes = user["attributes"].as_array().expect("a list");
-        assert_eq!(attributes.len(), 21, "RFC 7643 §4.1 has 21 attributes");
+        assert_eq!(attributes.len(), 22, "RFC 7643 §4.1 has 21 attributes, and externalId is common");
         let password = attributes.iter().find(|attribute| attribute["name"] == "password").expect("password");
         assert_eq!((&password["returned"], &password["mutability"]), (&json!("never"), &json!("writeOnly")));
     }

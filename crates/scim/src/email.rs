@@ -1,5 +1,5 @@
 //! What passes for an email address: sane, not exhaustive. An address that mail cannot be sent to would make a member
-//! that can never accept an invitation, so it is refused at the door (`invalidValue`).
+//! that can never accept an invitation. It is stored as it came, and is nobody's: the user gets no member (dispute `no_email`).
 
 /// Whether `text` is a plausible address: one `@`, a local part of at most 64 bytes without spaces or controls, and a
 /// domain of dot-separated labels of at most 63 bytes. International addresses pass; a domain without a dot does not.

@@ -6,6 +6,10 @@ use serde_json::{Value, json};
 /// Schema of an error body.
 pub const ERROR_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
+/// What to tell who speaks the version before.
+pub(crate) const SCIM_1_HINT: &str =
+    "this is a SCIM 1.1 request; choose SCIM 2.0 in the identity provider (OneLogin calls it \"SCIM V2\")";
+
 /// The detail keyword of a 400 or 409 (RFC 7644 table 9; the last three are RFC 9865 §2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ScimType {

@@ -13,6 +13,7 @@
 //! Identity providers depart from the RFCs in known ways. Each departure is recognised by its shape, never by guessing the
 //! vendor, read as its sender means it, and noted in [`Quirks`] so that an admin can see what was said ([`dialect`]).
 
+mod bounds;
 pub mod bulk;
 mod canonical;
 pub mod dialect;
@@ -32,6 +33,7 @@ pub mod query;
 pub mod render;
 pub mod resource;
 pub mod schema;
+pub mod text_path;
 
 pub use dialect::{Quirk, Quirks};
 pub use email::is_email;
@@ -44,8 +46,9 @@ pub use list::ListQuery;
 pub use patch::{GroupChange, PatchRequest};
 pub use path::AttrPath;
 pub use projection::Projection;
-pub use resource::{GroupResource, MemberKind, MemberRef, UserResource};
+pub use resource::{GroupResource, MemberKind, MemberRef, UserReplacement, UserResource};
 pub use schema::ResourceKind;
+pub use text_path::TextPath;
 
 /// The media type of every SCIM answer (RFC 7644 §3.1). Requests may also say `application/json`.
 pub const CONTENT_TYPE: &str = "application/scim+json";

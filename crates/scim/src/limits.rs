@@ -11,8 +11,19 @@ pub const EXTERNAL_ID_BYTES: usize = 512;
 pub const STRING_BYTES: usize = 8192;
 /// Deepest nesting of objects and arrays in a body.
 pub const JSON_DEPTH: usize = 32;
-/// Most elements of one multi-valued attribute (members have their own limit).
+/// Most elements of one list: of a multi-valued attribute, or in an attribute of an unknown extension (members have their own limit).
 pub const VALUES_PER_ATTRIBUTE: usize = 500;
+/// Most attributes of one extension, and most keys of one object in it.
+pub const KEYS_PER_OBJECT: usize = 1_000;
+/// Most extensions of one resource.
+pub const EXTENSIONS: usize = 100;
+/// Largest resource that is kept, in bytes of its JSON; a group's members do not count.
+pub const DOCUMENT_BYTES: usize = 262_144;
+/// Most bytes of values that one PATCH may compare and copy while it is applied: the largest resource thirty times over, or a
+/// usual one some thousand times.
+pub const PATCH_WORK_BYTES: usize = 8 * 1_048_576;
+/// Most names in `attributes` or `excludedAttributes`.
+pub const PROJECTED_NAMES: usize = 100;
 /// Longest filter, in bytes.
 pub const FILTER_BYTES: usize = 4096;
 /// Deepest nesting of parentheses, brackets and `not` in a filter.

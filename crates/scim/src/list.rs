@@ -7,6 +7,7 @@ use crate::error::ScimError;
 use crate::filter::Filter;
 use crate::path::{AttrPath, PathError, resolve};
 use crate::projection::Projection;
+use crate::query::last;
 use crate::schema::{Kind, ResourceKind, get_ignore_case};
 
 /// Schema of a list answer.
@@ -63,20 +64,17 @@ impl ListQuery {
         limits: PageLimits,
         quirks: &mut Quirks,
     ) -> Result<Self, ScimError> {
-        let text = |name: &str| {
-            pairs.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
-        };
-        Asked {
-            filter: text("filter"),
-            start_index: text("startIndex"),
-            count: text("count"),
-            cursor: text("cursor"),
-            sort_by: text("sortBy"),
-            sort_order: text("sortOrder"),
-            attributes: text("attributes"),
-            excluded: text("excludedAttributes"),
-        }
-        .read(kind, limits, quirks)
+        Asked::of_pairs(pairs).read(kind, Filter::parse, limits, quirks)
+    }
+
+    /// As [`from_pairs`](Self::from_pairs), of resources of every kind: what it asks of those of this one.
+    pub fn of_all_from_pairs(
+        kind: ResourceKind,
+        pairs: &[(String, String)],
+        limits: PageLimits,
+        quirks: &mut Quirks,
+    ) -> Result<Self, ScimError> {
+        Asked::of_pairs(pairs).read(kind, Filter::parse_for_all, limits, quirks)
     }
 
     /// Reads a SearchRequest body (RFC 7644 §3.4.3).
@@ -89,20 +87,17 @@ impl ListQuery {
         limits: PageLimits,
         quirks: &mut Quirks,
     ) -> Result<Self, ScimError> {
-        let Value::Object(body) = body else {
-            return Err(ScimError::invalid_syntax("a search body must be a JSON object"));
-        };
-        Asked {
-            filter: body_text(body, "filter")?,
-            start_index: body_text(body, "startIndex")?,
-            count: body_text(body, "count")?,
-            cursor: body_text(body, "cursor")?,
-            sort_by: body_text(body, "sortBy")?,
-            sort_order: body_text(body, "sortOrder")?,
-            attributes: body_text(body, "attributes")?,
-            excluded: body_text(body, "excludedAttributes")?,
-        }
-        .read(kind, limits, quirks)
+        Asked::of_body(body)?.read(kind, Filter::parse, limits, quirks)
+    }
+
+    /// As [`from_search`](Self::from_search), of resources of every kind: what it asks of those of this one.
+    pub fn of_all_from_search(
+        kind: ResourceKind,
+        body: &Value,
+        limits: PageLimits,
+        quirks: &mut Quirks,
+    ) -> Result<Self, ScimError> {
+        Asked::of_body(body)?.read(kind, Filter::parse_for_all, limits, quirks)
     }
 }
 
@@ -133,8 +128,47 @@ struct Asked {
     excluded: Option<String>,
 }
 
+/// How a filter is read.
+type ParseFilter = fn(ResourceKind, &str, &mut Quirks) -> Result<Filter, ScimError>;
+
 impl Asked {
-    fn read(self, kind: ResourceKind, limits: PageLimits, quirks: &mut Quirks) -> Result<ListQuery, ScimError> {
+    fn of_pairs(pairs: &[(String, String)]) -> Self {
+        let text = |name: &str| last(pairs, name).map(str::to_owned);
+        Self {
+            filter: text("filter"),
+            start_index: text("startIndex"),
+            count: text("count"),
+            cursor: text("cursor"),
+            sort_by: text("sortBy"),
+            sort_order: text("sortOrder"),
+            attributes: text("attributes"),
+            excluded: text("excludedAttributes"),
+        }
+    }
+
+    fn of_body(body: &Value) -> Result<Self, ScimError> {
+        let Value::Object(body) = body else {
+            return Err(ScimError::invalid_syntax("a search body must be a JSON object"));
+        };
+        Ok(Self {
+            filter: body_text(body, "filter")?,
+            start_index: body_text(body, "startIndex")?,
+            count: body_text(body, "count")?,
+            cursor: body_text(body, "cursor")?,
+            sort_by: body_text(body, "sortBy")?,
+            sort_order: body_text(body, "sortOrder")?,
+            attributes: body_text(body, "attributes")?,
+            excluded: body_text(body, "excludedAttributes")?,
+        })
+    }
+
+    fn read(
+        self,
+        kind: ResourceKind,
+        parse_filter: ParseFilter,
+        limits: PageLimits,
+        quirks: &mut Quirks,
+    ) -> Result<ListQuery, ScimError> {
         let by_cursor = self.cursor.is_some();
         let count = match &self.count {
             Some(count) => {
@@ -145,14 +179,14 @@ impl Asked {
             None => limits.default.min(limits.max),
         };
         let filter = match self.filter.as_deref().filter(|text| !text.trim().is_empty()) {
-            Some(text) => Some(Filter::parse(kind, text, quirks)?),
+            Some(text) => Some(parse_filter(kind, text, quirks)?),
             None => None,
         };
         let sort = match self.sort_by.as_deref().filter(|name| !name.trim().is_empty()) {
             Some(by) => Some(sort(kind, by, self.sort_order.as_deref(), quirks)?),
             None => None,
         };
-        let projection = Projection::parse(kind, self.attributes.as_deref(), self.excluded.as_deref());
+        let projection = Projection::parse(kind, self.attributes.as_deref(), self.excluded.as_deref())?;
         Ok(ListQuery { filter, paging: paging(self.cursor, self.start_index.as_deref())?, count, sort, projection })
     }
 }

@@ -185,8 +185,8 @@ fn split_urn(kind: ResourceKind, text: &str) -> Result<(Place<'_>, &str), PathEr
     if let Some(names) = strip_urn(text, kind.core().urn) {
         return Ok((Place::Core, names));
     }
-    for schema in kind.extensions() {
-        if let Some(names) = strip_urn(text, schema.urn) {
+    for (urn, schema) in kind.extension_urns() {
+        if let Some(names) = strip_urn(text, urn) {
             return Ok((Place::Known(schema), names));
         }
     }
@@ -246,6 +246,7 @@ mod tests {
             ("manager", format!("{E}:manager")),
             ("Manager.Value", format!("{E}:manager.value")),
             (&format!("{E}:employeeNumber"), format!("{E}:employeeNumber")),
+            ("urn:ietf:params:scim:schemas:extension:enterprise:2.0User:Manager.value", format!("{E}:manager.value")),
             ("urn:acme:hr:1.0:User:badge.colour", "urn:acme:hr:1.0:User:badge.colour".into()),
             ("meta.lastModified", "meta.lastModified".into()),
             ("groups.$ref", "groups.$ref".into()),

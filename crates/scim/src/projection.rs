@@ -3,6 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::dialect::Quirks;
+use crate::error::ScimError;
+use crate::limits::PROJECTED_NAMES;
 use crate::path::{AttrPath, resolve};
 use crate::schema::{ResourceKind, is_urn};
 
@@ -45,16 +47,23 @@ impl Projection {
 
     /// Reads the two comma-separated parameters. `attributes` wins when both are given; unknown names select nothing;
     /// `emails[type eq "work"].value` is read as `emails.value`.
-    #[must_use]
-    pub fn parse(kind: ResourceKind, attributes: Option<&str>, excluded: Option<&str>) -> Self {
+    ///
+    /// # Errors
+    /// `invalidValue` for more names than [`PROJECTED_NAMES`]: each is compared with each attribute of each resource.
+    pub fn parse(kind: ResourceKind, attributes: Option<&str>, excluded: Option<&str>) -> Result<Self, ScimError> {
         let said = |names: Option<&str>| names.is_some_and(|names| !names.trim().is_empty());
         let (mode, names) = match (attributes, excluded) {
             (Some(names), _) if said(attributes) => (Mode::Only, names),
             (_, Some(names)) if said(excluded) => (Mode::Except, names),
-            _ => return Self::all(),
+            _ => return Ok(Self::all()),
         };
-        let selected = split_names(names).into_iter().flat_map(|name| selectors(kind, &name)).collect();
-        Self { mode, selected }
+        let names = split_names(names);
+        if names.len() > PROJECTED_NAMES {
+            let detail = format!("attributes and excludedAttributes take at most {PROJECTED_NAMES} names");
+            return Err(ScimError::invalid_value(detail));
+        }
+        let selected = names.into_iter().flat_map(|name| selectors(kind, &name)).collect();
+        Ok(Self { mode, selected })
     }
 
     /// Whether a group's `members` are wanted: when not, they need not be read.

@@ -18,6 +18,12 @@ pub fn parse_query(raw: &str, quirks: &mut Quirks) -> Result<Vec<(String, String
         .collect()
 }
 
+/// The value of a parameter, its name in any case; of a repeated one the last.
+#[must_use]
+pub fn last<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    pairs.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+}
+
 fn decode(text: &str, quirks: &mut Quirks) -> Result<String, ScimError> {
     let plus_is_space = !text.contains("%20");
     let mut decoded = Vec::with_capacity(text.len());
@@ -73,6 +79,15 @@ mod tests {
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         assert_eq!(parse("aadOptscim062020&&count=1=2&"), Ok(vec![pair("aadOptscim062020", ""), pair("count", "1=2")]));
         assert_eq!(parse(""), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn of_a_repeated_parameter_the_last_counts() {
+        let pairs = parse("attributes=a&Count=1&ATTRIBUTES=b").expect("a query");
+        assert_eq!(
+            (last(&pairs, "attributes"), last(&pairs, "count"), last(&pairs, "filter")),
+            (Some("b"), Some("1"), None)
+        );
     }
 
     #[test]

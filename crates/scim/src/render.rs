@@ -133,6 +133,7 @@ fn render(
                     shown.insert(name.clone(), kept);
                 }
             }
+            Value::Null => {}
             _ if projection.wants(name) => insert_cut(&mut shown, name, value.clone(), projection),
             _ => {}
         }
@@ -178,6 +179,18 @@ mod tests {
         }
     }
 
+    fn projection(kind: ResourceKind, included: Option<&str>, excluded: Option<&str>) -> Projection {
+        Projection::parse(kind, included, excluded).expect("few names")
+    }
+
+    #[test]
+    fn as_many_names_as_are_compared_with_every_attribute_are_limited() {
+        let names = |count| vec!["title"; count].join(",");
+        let parse = |count| Projection::parse(ResourceKind::User, None, Some(&names(count)));
+        assert!(parse(100).is_ok());
+        assert_eq!(parse(101).expect_err("too many").status, 400);
+    }
+
     fn shown(included: Option<&str>, excluded: Option<&str>) -> Value {
         let at = |seconds| DateTime::from_timestamp(seconds, 5_000_000).expect("in range");
         let user = UserParts {
@@ -189,7 +202,7 @@ mod tests {
             version: 3,
             location: "https://h/scim/v2/s/Users/u1",
         };
-        render_user(&user, &Projection::parse(ResourceKind::User, included, excluded))
+        render_user(&user, &projection(ResourceKind::User, included, excluded))
     }
 
     #[test]
@@ -283,8 +296,7 @@ mod tests {
             version: 1,
             location: "https://h/s/Groups/g1",
         };
-        let show =
-            |included, excluded| render_group(&group, &Projection::parse(ResourceKind::Group, included, excluded));
+        let show = |included, excluded| render_group(&group, &projection(ResourceKind::Group, included, excluded));
         assert_eq!(
             show(None, None)["members"],
             json!([
@@ -302,12 +314,12 @@ mod tests {
 
     #[test]
     fn the_store_is_told_what_it_need_not_read() {
-        let group = |included, excluded| Projection::parse(ResourceKind::Group, included, excluded);
+        let group = |included, excluded| projection(ResourceKind::Group, included, excluded);
         assert!(!group(None, Some("members")).wants_members());
         assert!(!group(Some("displayName"), None).wants_members());
         assert!(group(Some("members.value"), None).wants_members());
         assert!(group(None, Some("members.type")).wants_members());
         assert!(Projection::all().wants_members());
-        assert!(!Projection::parse(ResourceKind::User, None, Some("groups")).wants_groups());
+        assert!(!projection(ResourceKind::User, None, Some("groups")).wants_groups());
     }
 }

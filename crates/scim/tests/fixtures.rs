@@ -1,5 +1,5 @@
 //! Every request shape of every identity provider, with the result it must have. A fixture holds the `request` as sent, what was
-//! `given` before a PATCH, and the golden result: how it is `read`, and which `quirks` were noted.
+//! `given` before a PATCH or PUT, and the golden result: how it is `read`, and which `quirks` were noted.
 //!
 //! After a deliberate change, `ROLLCALL_BLESS=1 cargo test -p rollcall-scim --test fixtures` rewrites the golden results; read the diff.
 
@@ -11,14 +11,14 @@ use rollcall_scim::patch::{apply_to_group, apply_to_user, group_changes};
 use rollcall_scim::query::parse_query;
 use rollcall_scim::{
     GroupChange, GroupResource, Limits, ListQuery, MemberRef, PatchRequest, Quirks, ResourceKind, ScimError,
-    UserResource, parse_json,
+    UserReplacement, UserResource, parse_json,
 };
 use serde_json::{Map, Value, json};
 
 #[test]
 fn every_dialect_is_read_as_its_sender_means_it() {
     let files = fixture_files();
-    assert!(files.len() >= 60, "only {} fixtures were found", files.len());
+    assert!(files.len() >= 75, "only {} fixtures were found", files.len());
     let bless = std::env::var_os("ROLLCALL_BLESS").is_some();
     let mut wrong = Vec::new();
     for file in files {
@@ -53,6 +53,12 @@ fn fixture_files() -> Vec<PathBuf> {
     files
 }
 
+/// A user of whom nobody has removed `active`.
+fn stored_user(mut attributes: Map<String, Value>) -> UserResource {
+    attributes.entry("active").or_insert(Value::Bool(true));
+    UserResource::from_stored(attributes)
+}
+
 /// What the request means, as JSON.
 fn read(fixture: &Value, quirks: &mut Quirks) -> Result<Value, ScimError> {
     let request = &fixture["request"];
@@ -64,7 +70,7 @@ fn read(fixture: &Value, quirks: &mut Quirks) -> Result<Value, ScimError> {
         ("GET", kind) => read_list(kind, request["query"].as_str().expect("a query"), quirks),
         ("PATCH", ResourceKind::User) => {
             let patch = PatchRequest::parse(kind, body, &Limits::default(), quirks)?;
-            let before = UserResource::from_stored(given.expect("attributes"));
+            let before = stored_user(given.expect("attributes"));
             Ok(json!({ "attributes": apply_to_user(&before, &patch, quirks)?.into_attributes() }))
         }
         ("PATCH", ResourceKind::Group) => {
@@ -73,6 +79,12 @@ fn read(fixture: &Value, quirks: &mut Quirks) -> Result<Value, ScimError> {
             let after = apply_to_group(&before, &patch, quirks)?.into_attributes();
             let changes: Vec<_> = group_changes(&patch).iter().map(show_change).collect();
             Ok(json!({ "attributes": after, "changes": changes }))
+        }
+        ("PUT", ResourceKind::User) => {
+            let replacement = UserReplacement::from_json(body, quirks)?;
+            let before = stored_user(given.unwrap_or_default());
+            let user = replacement.over(&before);
+            Ok(json!({ "active": user.active(), "email": user.email(), "attributes": user.into_attributes() }))
         }
         (_, ResourceKind::User) => {
             let user = UserResource::from_json(body, quirks)?;

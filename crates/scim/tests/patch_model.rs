@@ -25,7 +25,8 @@ struct Person {
 enum Wish {
     Title(Option<String>),
     GivenName(Option<String>),
-    Active(bool),
+    /// Without a word it stays as it is.
+    Active(Option<bool>),
     Department(Option<String>),
     Manager(Option<String>),
     SetPhone(&'static str, String),
@@ -39,7 +40,7 @@ impl Person {
         match wish.clone() {
             Wish::Title(title) => self.title = title,
             Wish::GivenName(name) => self.given_name = name,
-            Wish::Active(active) => self.active = Some(active),
+            Wish::Active(active) => self.active = active.or(self.active),
             Wish::Department(department) => self.department = department,
             Wish::Manager(manager) => self.manager = manager,
             Wish::SetPhone(kind, number) => {
@@ -68,9 +69,7 @@ impl Person {
         if let Some(name) = &self.given_name {
             shown["name"] = json!({ "givenName": name });
         }
-        if let Some(active) = self.active {
-            shown["active"] = json!(active);
-        }
+        shown["active"] = json!(self.active.unwrap_or(true));
         if let Some(department) = &self.department {
             shown[ENTERPRISE_USER]["department"] = json!(department);
         }
@@ -99,7 +98,11 @@ fn say(wish: &Wish, dialect: usize) -> Value {
             forms.push(json!({ "op": "Replace", "value": { "name": { "givenName": value } } }));
             pick(forms)
         }
-        Wish::Active(truth) => pick(vec![
+        Wish::Active(None) => pick(vec![
+            json!({ "op": "Replace", "path": "active", "value": null }),
+            json!({ "op": "replace", "value": { "active": null } }),
+        ]),
+        Wish::Active(Some(truth)) => pick(vec![
             json!({ "op": "replace", "path": "active", "value": truth }),
             json!({ "op": "Replace", "path": "active", "value": if *truth { "True" } else { "False" } }),
             json!({ "op": "add", "value": { "active": truth } }),
@@ -181,7 +184,7 @@ fn wish() -> impl Strategy<Value = Wish> {
     prop_oneof![
         maybe().prop_map(Wish::Title),
         maybe().prop_map(Wish::GivenName),
-        any::<bool>().prop_map(Wish::Active),
+        prop::option::of(any::<bool>()).prop_map(Wish::Active),
         maybe().prop_map(Wish::Department),
         maybe().prop_map(Wish::Manager),
         (phone_kind(), "[1-3]").prop_map(|(kind, number)| Wish::SetPhone(kind, number)),

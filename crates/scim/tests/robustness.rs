@@ -196,7 +196,8 @@ fn show(user: &UserResource, included: &str, excluded: &str) {
         version: 1,
         location: "https://h/Users/u1",
     };
-    let shown = render_user(&parts, &Projection::parse(ResourceKind::User, Some(included), Some(excluded)));
+    let shown =
+        render_user(&parts, &Projection::parse(ResourceKind::User, Some(included), Some(excluded)).expect("few names"));
     assert!(shown["id"].is_string() && shown["schemas"].is_array());
 }
 

@@ -16,6 +16,7 @@ struct TenantRow {
 struct BacklogRow {
     oldest: Option<chrono::DateTime<chrono::Utc>>,
     held: i64,
+    quarantined: i64,
 }
 
 /// How far reconciling is behind, over all tenants.
@@ -24,6 +25,7 @@ pub struct Backlog {
     /// Age of the oldest change nobody consumed yet, in seconds; 0 when there is none.
     pub lag_seconds: f64,
     pub held_runs: u64,
+    pub quarantined_sources: u64,
 }
 
 impl Store {
@@ -60,11 +62,13 @@ impl Store {
         // The next change of each tenant is one index probe; the oldest of all changes would be a scan.
         let sql = "SELECT min((SELECT c.created_at FROM directory_changes c WHERE c.tenant_id = l.tenant_id \
                    ORDER BY c.lane, c.id LIMIT 1)) AS oldest, \
-                   (SELECT count(*) FROM runs r WHERE r.state = 'held') AS held FROM tenant_leases l";
+                   (SELECT count(*) FROM runs r WHERE r.state = 'held') AS held, \
+                   (SELECT count(*) FROM sources s WHERE s.quarantined_at IS NOT NULL) AS quarantined FROM tenant_leases l";
         let row: Option<BacklogRow> = tx.one(sql, []).await?;
         let Some(row) = row else { return Ok(Backlog::default()) };
         let age = row.oldest.map(|oldest| self.clock.now() - oldest);
         let lag_seconds = age.map_or(0.0, |age| age.as_seconds_f64().max(0.0));
-        Ok(Backlog { lag_seconds, held_runs: u64::try_from(row.held).unwrap_or(0) })
+        let number = |count: i64| u64::try_from(count).unwrap_or(0);
+        Ok(Backlog { lag_seconds, held_runs: number(row.held), quarantined_sources: number(row.quarantined) })
     }
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use rollcall_core::audit::AuditKind;
 use rollcall_core::ids::RunId;
 use sea_orm::FromQueryResult;
-use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement};
 use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -53,22 +53,17 @@ const COLUMNS: Columns = &[
 impl TenantTx {
     /// The event as a statement, for a batch.
     pub(crate) fn event(&self, event: NewEvent) -> InsertStatement {
-        Query::insert()
-            .into_table("audit_events")
-            .columns(COLUMNS.iter().map(|(name, _)| *name))
-            .values_panic([
-                self.tenant.0.into(),
-                self.clock.new_id::<Uuid>().into(),
-                self.clock.now().into(),
-                event.kind.as_str().into(),
-                self.actor.to_text().into(),
-                event.subject_kind.into(),
-                event.subject_id.into(),
-                self.request.map(|id| id.0).into(),
-                None::<Uuid>.into(),
-                event.detail.into(),
-            ])
-            .to_owned()
+        let values = [
+            ("id", self.clock.new_id::<Uuid>().into()),
+            ("at", self.clock.now().into()),
+            ("kind", event.kind.as_str().into()),
+            ("actor", self.actor.to_text().into()),
+            ("subject_kind", event.subject_kind.into()),
+            ("subject_id", event.subject_id.into()),
+            ("request_id", self.request.map(|id| id.0).into()),
+            ("detail", event.detail.into()),
+        ];
+        self.insert("audit_events", values)
     }
 
     /// The event as a row, for many at once; `actor` and `request` are those that caused it.

@@ -6,7 +6,7 @@ use crate::scope::TenantTx;
 use crate::sql::{Columns, Type, time_text};
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
-use sea_orm::sea_query::{InsertStatement, Query};
+use sea_orm::sea_query::InsertStatement;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -52,6 +52,7 @@ pub(crate) struct ChangeRow {
     tenant_id: Uuid,
     id: Uuid,
     lane: i64,
+    /// The source that said so; none for what is only looked at again.
     source_id: Option<Uuid>,
     user_id: Option<Uuid>,
     group_id: Option<Uuid>,
@@ -75,20 +76,16 @@ impl TenantTx {
     /// The change as a statement, for a batch.
     pub(crate) fn change(&self, source: Option<SourceId>, touched: Touched) -> InsertStatement {
         let (user, group) = touched.ids();
-        Query::insert()
-            .into_table("directory_changes")
-            .columns(COLUMNS.iter().map(|(name, _)| *name))
-            .values_panic([
-                self.tenant.0.into(),
-                self.clock.new_id::<Uuid>().into(),
-                (Lane::Push as i64).into(),
-                source.map(|id| id.0).into(),
-                user.into(),
-                group.into(),
-                self.request.map(|id| id.0).into(),
-                self.clock.now().into(),
-            ])
-            .to_owned()
+        let values = [
+            ("id", self.clock.new_id::<Uuid>().into()),
+            ("lane", (Lane::Push as i64).into()),
+            ("source_id", source.map(|id| id.0).into()),
+            ("user_id", user.into()),
+            ("group_id", group.into()),
+            ("request_id", self.request.map(|id| id.0).into()),
+            ("created_at", self.clock.now().into()),
+        ];
+        self.insert("directory_changes", values)
     }
 
     pub(crate) async fn write_changes(

@@ -1,13 +1,16 @@
 //! Opening the database: Postgres with one pool, SQLite with one writer and a few readers.
 
 use crate::error::StoreError;
+use crate::faults::Faults;
+use crate::session::{SessionPool, pool};
 use rollcall_core::clock::Clock;
-use rollcall_migrations::Migrator;
+use rollcall_migrations::{Migrator, TENANT_ROLE};
 use sea_orm::sqlx;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, SqlxPostgresConnector, SqlxSqliteConnector, Statement};
 use sea_orm_migration::MigratorTrait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Postgres, Sqlite};
 use std::collections::HashSet;
 use std::path::Path;
 use std::str::FromStr;
@@ -22,45 +25,68 @@ pub struct StoreConfig {
     pub max_connections: u32,
     /// How long a caller waits for a free connection.
     pub acquire_timeout: Duration,
+    /// How long one statement may take (Postgres); zero: as long as it likes.
+    pub statement_timeout: Duration,
 }
 
 #[derive(Clone)]
 pub(crate) enum Pools {
+    Postgres(SessionPool<Postgres>),
+    Sqlite { writer: SessionPool<Sqlite>, reader: SessionPool<Sqlite> },
+}
+
+/// How the schema is made and looked at: as whoever the login is, where the data is worked with as a tenant.
+#[derive(Clone)]
+enum Schema {
     Postgres(PgPool),
-    Sqlite { writer: SqlitePool, reader: SqlitePool },
+    Sqlite(SqlitePool),
 }
 
 /// The only way to the data. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) pools: Pools,
+    schema: Schema,
+    /// Whether its transactions are free of the timeout of statements.
+    pub(crate) patient: bool,
     pub clock: Clock,
+    pub faults: Faults,
 }
 
 impl Store {
     /// # Errors
     /// When the URL is not understood or the database cannot be reached.
     pub async fn connect(config: &StoreConfig, clock: Clock) -> Result<Self, StoreError> {
-        let pools = if let Some(path) = config.url.strip_prefix("sqlite://") {
+        let (pools, schema) = if let Some(path) = config.url.strip_prefix("sqlite://") {
             open_sqlite(Path::new(path), config).await?
         } else if config.url.starts_with("postgres://") || config.url.starts_with("postgresql://") {
             open_postgres(config).await?
         } else {
             return Err(StoreError::Invalid("the database URL must begin with postgres:// or sqlite://".into()));
         };
-        Ok(Self { pools, clock })
+        Ok(Self { pools, schema, patient: false, clock, faults: Faults::default() })
+    }
+
+    /// The same, for work that nobody waits for at the other end of a request: its transactions have no timeout of statements.
+    #[must_use]
+    pub fn patient(&self) -> Self {
+        Self { patient: true, ..self.clone() }
+    }
+
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.pools, Pools::Postgres(_))
     }
 
     /// Brings the schema up to date. Processes that start together take turns.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        match &self.pools {
-            Pools::Postgres(pool) => {
+        match &self.schema {
+            Schema::Postgres(pool) => {
                 let mut turn = pool.begin().await?;
                 sqlx::query("SELECT pg_advisory_xact_lock(hashtext('rollcall migrate'))").execute(&mut *turn).await?;
                 Migrator::up(&self.schema_connection(), None).await?;
                 turn.commit().await?;
             }
-            Pools::Sqlite { .. } => Migrator::up(&self.schema_connection(), None).await?,
+            Schema::Sqlite(_) => Migrator::up(&self.schema_connection(), None).await?,
         }
         Ok(())
     }
@@ -103,38 +129,52 @@ impl Store {
     /// Waits for running statements and closes every connection.
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres(pool) => pool.close(),
             Pools::Sqlite { writer, reader } => {
-                reader.close().await;
-                writer.close().await;
+                reader.close();
+                writer.close();
             }
+        }
+        match &self.schema {
+            Schema::Postgres(pool) => pool.close().await,
+            Schema::Sqlite(pool) => pool.close().await,
         }
     }
 
     fn schema_connection(&self) -> DatabaseConnection {
-        match &self.pools {
-            Pools::Postgres(pool) => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
-            Pools::Sqlite { writer, .. } => SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
+        match &self.schema {
+            Schema::Postgres(pool) => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
+            Schema::Sqlite(pool) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone()),
         }
     }
 }
 
-async fn open_postgres(config: &StoreConfig) -> Result<Pools, StoreError> {
+/// Connections of the schema's pool: the migrations' own, and one that holds the turn.
+const SCHEMA_CONNECTIONS: u32 = 2;
+/// How long they outlive their use.
+const SCHEMA_IDLE: Duration = Duration::from_secs(30);
+const POSTGRES_LIFETIME: Duration = Duration::from_secs(30 * 60);
+
+async fn open_postgres(config: &StoreConfig) -> Result<(Pools, Schema), StoreError> {
     let options = PgConnectOptions::from_str(&config.url)
         .map_err(|e| StoreError::Invalid(format!("the database URL: {e}")))?
         .application_name("rollcall")
         .statement_cache_capacity(256);
-    let pool = PgPoolOptions::new()
-        .max_connections(config.max_connections)
+    let schema = PgPoolOptions::new()
+        .max_connections(SCHEMA_CONNECTIONS)
         .acquire_timeout(config.acquire_timeout)
-        // A ping per acquire would be one more round trip for every request; a dead connection is noticed by its use.
-        .test_before_acquire(false)
-        .connect_with(options)
+        .idle_timeout(SCHEMA_IDLE)
+        .connect_with(options.clone())
         .await?;
-    Ok(Pools::Postgres(pool))
+    // From its first statement on a session sees what a tenant may see, and without a tenant that is nothing. Migrations, which
+    // have the other pool, take as long as they take.
+    let timeout = config.statement_timeout.as_millis().to_string();
+    let options = options.options([("role", TENANT_ROLE), ("statement_timeout", &timeout)]);
+    let data = pool(options, config.max_connections, config.acquire_timeout, Some(POSTGRES_LIFETIME))?;
+    Ok((Pools::Postgres(data), Schema::Postgres(schema)))
 }
 
-async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<Pools, StoreError> {
+async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Schema), StoreError> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)
             .map_err(|e| StoreError::Invalid(format!("cannot create {}: {e}", folder.display())))?;
@@ -148,15 +188,47 @@ async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<Pools, StoreEr
         .busy_timeout(Duration::from_secs(10))
         .statement_cache_capacity(256)
         .pragma("cache_size", "-16000");
-    let pool = |connections: u32| {
-        SqlitePoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(config.acquire_timeout)
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-    };
-    let writer = pool(1).connect_with(options.clone()).await?;
-    let reader = pool(config.max_connections).connect_with(options).await?;
-    Ok(Pools::Sqlite { writer, reader })
+    let schema = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(config.acquire_timeout)
+        .idle_timeout(SCHEMA_IDLE)
+        .connect_with(options.clone())
+        .await?;
+    let writer = pool(options.clone(), 1, config.acquire_timeout, None)?;
+    let reader = pool(options, config.max_connections, config.acquire_timeout, None)?;
+    Ok((Pools::Sqlite { writer, reader }, Schema::Sqlite(schema)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::tests::engines::on_each_database;
+
+    #[test]
+    fn a_statement_that_takes_too_long_ends_and_who_is_patient_waits_for_it() {
+        on_each_database(async |store, engine, url| {
+            if engine == "SQLite" {
+                return;
+            }
+            let config = StoreConfig {
+                url: url.to_owned(),
+                max_connections: 1,
+                acquire_timeout: Duration::from_secs(30),
+                statement_timeout: Duration::from_millis(200),
+            };
+            let hurried = Store::connect(&config, store.clock.clone()).await.expect("a database");
+            let sleep = async |store: &Store, seconds: &str| {
+                let tx = store.across(true).await.expect("a transaction");
+                let slept = tx.exec(&format!("SELECT pg_sleep({seconds})"), []).await;
+                tx.commit().await.map(|()| slept).unwrap_or_else(Err)
+            };
+            // One connection serves them all: neither is what the other wants.
+            for _ in 0..2 {
+                let late = sleep(&hurried, "60").await;
+                assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
+                sleep(&hurried.patient(), "0.5").await.expect("it waits");
+            }
+            hurried.close().await;
+        });
+    }
 }

@@ -27,6 +27,21 @@ use uuid::Uuid;
 /// SHA-256 of a presented secret.
 pub type SecretDigest = [u8; 32];
 
+/// At the start of every secret of a kind, for people and for secret scanners.
+pub const SCIM_TOKEN_PREFIX: &str = "rcs_";
+pub const API_KEY_PREFIX: &str = "rck_";
+const AGENT_INSTALL_PREFIX: &str = "rci_";
+/// Characters behind the prefix: 256 bits.
+const SECRET_CHARACTERS: usize = 43;
+
+/// Has this the form of a secret that was made here? What has not need not be looked for.
+pub fn may_be_secret(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|random| {
+        random.len() == SECRET_CHARACTERS
+            && random.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    })
+}
+
 /// The digest under which a presented secret is looked up.
 pub fn digest(secret: &str) -> SecretDigest {
     Sha256::digest(secret.as_bytes()).into()
@@ -48,6 +63,18 @@ pub struct NewSource<'a> {
     pub users_only: bool,
     /// When its first secret ends; never when `None`.
     pub token_expires_at: Option<DateTime<Utc>>,
+}
+
+/// An API key as operators read it; the secret itself is not kept.
+#[derive(Clone, Debug, Serialize, FromQueryResult)]
+pub struct ApiKey {
+    pub id: Uuid,
+    pub name: String,
+    /// The first characters of the secret, to recognise it by.
+    pub prefix: String,
+    pub role: String,
+    pub created_at: DateTime<Utc>,
+    pub revoked_at: Option<DateTime<Utc>>,
 }
 
 /// What a presented secret stands for. Caches keep it as JSON for a minute at most.
@@ -119,8 +146,8 @@ impl Store {
         let event = NewEvent { kind: AuditKind::SourceCreated, subject_kind: "source", subject_id: id.0, detail };
         tx.batch_of(vec![insert.into(), tx.event(event).into()]).await.map_err(second_live)?;
         let (kind, prefix) = match new.kind {
-            SourceKind::Scim => ("scim_token", "rcs_"),
-            SourceKind::Agent => ("agent_install", "rci_"),
+            SourceKind::Scim => ("scim_token", SCIM_TOKEN_PREFIX),
+            SourceKind::Agent => ("agent_install", AGENT_INSTALL_PREFIX),
         };
         let expires_at = new.token_expires_at;
         let credential = NewCredential { kind, prefix, source: Some(id), expires_at, ..Default::default() };
@@ -146,13 +173,30 @@ impl Store {
     pub async fn create_api_key(&self, scope: &TenantScope, role: Role, name: &str) -> Result<NewSecret, StoreError> {
         let tx = self.write(scope).await?;
         let credential =
-            NewCredential { kind: "api_key", prefix: "rck_", role: Some(role), name, ..Default::default() };
+            NewCredential { kind: "api_key", prefix: API_KEY_PREFIX, role: Some(role), name, ..Default::default() };
         let secret = tx.create_credential(credential).await?;
         tx.commit().await?;
         Ok(secret)
     }
 
-    /// Ends a credential. The caller then drops the digest from the cache.
+    /// All API keys of a tenant, the oldest first, those that ended too.
+    pub async fn api_keys(&self, scope: &TenantScope) -> Result<Vec<ApiKey>, StoreError> {
+        let tx = self.read(scope).await?;
+        let sql = "SELECT id, name, prefix, role, created_at, revoked_at FROM credentials \
+                   WHERE tenant_id = $1 AND kind = 'api_key' ORDER BY id LIMIT 1000";
+        tx.tx.all(sql, [tx.tenant.0.into()]).await
+    }
+
+    /// As [`revoke_credential`](Self::revoke_credential), of an API key and of nothing else.
+    pub async fn revoke_api_key(&self, scope: &TenantScope, id: CredentialId) -> Result<SecretDigest, StoreError> {
+        if !self.api_keys(scope).await?.iter().any(|key| key.id == id.0) {
+            return Err(StoreError::NotFound("API key"));
+        }
+        self.revoke_credential(scope, id).await
+    }
+
+    /// Ends a credential. The caller then drops the digest from the cache; should it not come to that, the same call again
+    /// answers the digest again.
     pub async fn revoke_credential(&self, scope: &TenantScope, id: CredentialId) -> Result<SecretDigest, StoreError> {
         let tx = self.write(scope).await?;
         let digest = tx.revoke(id, None).await?;
@@ -169,7 +213,7 @@ struct IdOnly {
 
 #[derive(FromQueryResult)]
 pub(crate) struct DigestOnly {
-    digest: Vec<u8>,
+    pub(crate) digest: Vec<u8>,
 }
 
 impl DigestOnly {
@@ -200,23 +244,26 @@ impl TenantTx {
         let sql = "SELECT id FROM sources WHERE tenant_id = $1 AND id = $2 AND kind = 'scim'";
         let found: Option<IdOnly> = self.tx.one(sql, [self.tenant.0.into(), source.0.into()]).await?;
         found.ok_or(StoreError::NotFound("SCIM source"))?;
-        let (kind, prefix) = ("scim_token", "rcs_");
+        let (kind, prefix) = ("scim_token", SCIM_TOKEN_PREFIX);
         let credential = NewCredential { kind, prefix, source: Some(source), name, expires_at, ..Default::default() };
         self.create_credential(credential).await
     }
 
-    /// Ends a credential, of this source when one is named.
+    /// Ends a credential, of this source when one is named. Of one that was ended before it answers the digest alone.
     pub(crate) async fn revoke(&self, id: CredentialId, source: Option<SourceId>) -> Result<SecretDigest, StoreError> {
         let sql = "UPDATE credentials SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL \
                    AND (source_id = $4 OR $4 IS NULL) RETURNING digest";
         let source = source.map(|source| source.0);
         let values = [self.tenant.0.into(), id.0.into(), self.clock.now().into(), source.into()];
-        let row: Option<DigestOnly> = self.tx.one(sql, values).await?;
-        let row = row.ok_or(StoreError::NotFound("credential that is in force"))?;
-        let kind = AuditKind::CredentialRevoked;
-        let event = NewEvent { kind, subject_kind: "credential", subject_id: id.0, detail: None };
-        self.batch_of(vec![self.event(event).into()]).await?;
-        row.read()
+        if let Some(row) = self.tx.one::<DigestOnly, _>(sql, values).await? {
+            let kind = AuditKind::CredentialRevoked;
+            let event = NewEvent { kind, subject_kind: "credential", subject_id: id.0, detail: None };
+            self.batch_of(vec![self.event(event).into()]).await?;
+            return row.read();
+        }
+        let sql = "SELECT digest FROM credentials WHERE tenant_id = $1 AND id = $2 AND (source_id = $3 OR $3 IS NULL)";
+        let row: Option<DigestOnly> = self.tx.one(sql, [self.tenant.0.into(), id.0.into(), source.into()]).await?;
+        row.ok_or(StoreError::NotFound("credential"))?.read()
     }
 
     async fn create_credential(&self, new: NewCredential<'_>) -> Result<NewSecret, StoreError> {
@@ -258,9 +305,32 @@ impl TenantTx {
     }
 }
 
-/// 256 bits from the operating system, in 43 URL-safe characters after the prefix.
+/// 256 bits from the operating system, in URL-safe characters after the prefix.
 fn random_secret(prefix: &str) -> Result<String, StoreError> {
     let mut bytes = [0_u8; 32];
     OsRng.try_fill_bytes(&mut bytes).map_err(|e| StoreError::Unavailable(format!("no randomness: {e}")))?;
     Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_secret_made_here_has_the_form_and_little_else_has() {
+        let secret = random_secret(SCIM_TOKEN_PREFIX).expect("randomness");
+        assert!(may_be_secret(&secret, SCIM_TOKEN_PREFIX), "{secret}");
+        assert!(!may_be_secret(&secret, API_KEY_PREFIX));
+        for other in [
+            "",
+            "rcs_",
+            "nonsense",
+            &secret[..secret.len() - 1],
+            &format!("{secret}a"),
+            &secret.replace("rcs_", "RCS_"),
+        ] {
+            assert!(!may_be_secret(other, SCIM_TOKEN_PREFIX), "{other}");
+        }
+        assert!(!may_be_secret(&format!("rcs_{}", "=".repeat(43)), SCIM_TOKEN_PREFIX));
+    }
 }

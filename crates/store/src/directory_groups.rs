@@ -1,19 +1,22 @@
-//! Directory groups and their memberships. A membership change is a row operation: parallel PATCHes of one group never
-//! read, lock or rewrite the group, so they lose nobody and do not queue (design §6.3, §6.4).
+//! Directory groups. A membership change is a row operation: parallel PATCHes of one group never read or rewrite the group,
+//! so they lose nobody, and those that only add or only remove do not queue (design §6.3, §6.4).
 
 use crate::audit::NewEvent;
-use crate::changes::{Lane, Touched};
+use crate::changes::Touched;
 use crate::connect::Store;
-use crate::directory_users::{Written, into_map};
+use crate::directory_members::{Delta, MemberChange};
+use crate::directory_users::{Written, into_map, version_with};
 use crate::error::StoreError;
 use crate::filter::folded::folds;
 use crate::list::{Identified, ListPage, ListRequest};
 use crate::scope::{SourceScope, TenantTx};
-use crate::sql::{ID, Write, id_rows};
+use crate::sql::Write;
 use chrono::{DateTime, Utc};
 use rollcall_core::audit::AuditKind;
+use rollcall_core::email::fold as name_key;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
-use rollcall_scim::{GroupResource, MemberKind, MemberRef, fold};
+use rollcall_scim::etag::if_match_allows;
+use rollcall_scim::{GroupResource, fold};
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, Value};
 use serde_json::{Value as Json, json};
@@ -29,13 +32,29 @@ pub struct DirectoryGroup {
     pub modified_at: DateTime<Utc>,
 }
 
-/// One row operation on a group's members.
-#[derive(Clone, Debug)]
-pub enum MemberChange {
-    Add(Vec<DirectoryUserId>),
-    Remove(Vec<DirectoryUserId>),
-    /// Exactly these; whoever else is in the group leaves it.
-    Replace(Vec<DirectoryUserId>),
+/// How far a write keeps other writes away from a group's row, and so from its members. On SQLite there is one writer anyway.
+#[derive(Clone, Copy)]
+enum Lock {
+    No,
+    /// Members join, or members leave. The foreign key of a membership takes the same lock, so nobody waits for it who would
+    /// not wait without it.
+    Members,
+    /// The attributes change, or some members leave while others join: after others of its kind, beside those that only
+    /// add or only remove.
+    Group,
+    /// What was read must still be true, or the group goes: nobody else.
+    Alone,
+}
+
+impl Lock {
+    fn clause(self) -> &'static str {
+        match self {
+            Self::No => "",
+            Self::Members => " FOR KEY SHARE",
+            Self::Group => " FOR NO KEY UPDATE",
+            Self::Alone => " FOR UPDATE",
+        }
+    }
 }
 
 #[derive(FromQueryResult)]
@@ -53,6 +72,15 @@ impl Identified for GroupRow {
     }
 }
 
+impl DirectoryGroup {
+    /// The version of what is shown. Membership changes do not touch the group's row, so where members are shown they are
+    /// part of the version.
+    pub fn shown_version(&self) -> i64 {
+        let Some(members) = &self.resource.members else { return self.version };
+        version_with(self.version, members.iter().map(|member| member.value.as_str()))
+    }
+}
+
 impl GroupRow {
     fn into_group(self) -> DirectoryGroup {
         DirectoryGroup {
@@ -65,24 +93,13 @@ impl GroupRow {
     }
 }
 
-#[derive(FromQueryResult)]
-struct MemberRow {
-    group_id: Uuid,
-    user_id: Uuid,
-    display: Option<String>,
-}
-
-#[derive(FromQueryResult)]
-struct UserIdRow {
-    user_id: Uuid,
-}
-
 const COLUMNS: &str = "g.id, g.attributes, g.version, g.created_at, g.modified_at";
 
-fn derived(resource: &GroupResource) -> [(&'static str, Value); 5] {
+fn derived(resource: &GroupResource) -> [(&'static str, Value); 6] {
     [
         ("display_name", resource.display_name().into()),
         ("display_name_folded", fold(resource.display_name()).into()),
+        ("name_key", name_key(resource.display_name()).into()),
         ("external_id", resource.external_id().map(str::to_owned).into()),
         ("attributes", Json::Object(resource.attributes().clone()).into()),
         ("folded", folds(resource.attributes()).into()),
@@ -115,7 +132,7 @@ impl Store {
         let change = tx.change(Some(scope.source()), Touched::Group(id));
         tx.tx.batch(vec![insert.into(), change.into(), tx.event(event).into()]).await?;
         if !members.is_empty() {
-            tx.change_members(scope.source(), id, &MemberChange::Add(members.to_vec())).await?;
+            tx.change_members(scope.source(), id, Delta::of(&[MemberChange::Add(members.to_vec())])).await?;
         }
         tx.commit().await?;
         Ok(DirectoryGroup { id, resource, version: 1, created_at: now, modified_at: now })
@@ -129,7 +146,7 @@ impl Store {
         with_members: bool,
     ) -> Result<Option<DirectoryGroup>, StoreError> {
         let tx = self.read(&scope.scope).await?;
-        let Some(row) = tx.group_row(scope.source(), id, false).await? else { return Ok(None) };
+        let Some(row) = tx.group_row(scope.source(), id, Lock::No).await? else { return Ok(None) };
         let mut group = row.into_group();
         if with_members {
             tx.read_members(std::slice::from_mut(&mut group)).await?;
@@ -138,7 +155,6 @@ impl Store {
     }
 
     /// Applies attribute changes (through `edit`, when there are any) and then membership changes, all or nothing.
-    /// A group whose attributes are not edited is not locked.
     ///
     /// # Errors
     /// What `edit` answers, [`StoreError::NotFound`], or [`StoreError::Invalid`] for a member that is no user here.
@@ -153,9 +169,30 @@ impl Store {
         E: From<StoreError>,
         F: FnOnce(&DirectoryGroup) -> Result<GroupResource, E>,
     {
+        self.change_group_if(scope, id, None, edit, members).await
+    }
+
+    /// As [`change_group`](Self::change_group), if the group still is what one of the tags in `if_match` names: then nobody
+    /// else changes it or its members between the look and the end.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] too.
+    pub(crate) async fn change_group_if<E, F>(
+        &self,
+        scope: &SourceScope,
+        id: DirectoryGroupId,
+        if_match: Option<&str>,
+        edit: Option<F>,
+        members: &[MemberChange],
+    ) -> Result<Written<DirectoryGroup>, E>
+    where
+        E: From<StoreError>,
+        F: FnOnce(&DirectoryGroup) -> Result<GroupResource, E>,
+    {
+        let delta = Delta::of(members);
+        let lock = if edit.is_some() || delta.is_mixed() { Lock::Group } else { Lock::Members };
         let tx = self.write(&scope.scope).await?;
-        let row = tx.group_row(scope.source(), id, edit.is_some()).await?;
-        let mut group = row.ok_or(StoreError::NotFound("group"))?.into_group();
+        let mut group = tx.group_to_write(scope.source(), id, if_match, lock).await?;
         let mut changed = false;
         if let Some(edit) = edit {
             let mut resource = edit(&group)?;
@@ -165,9 +202,7 @@ impl Store {
                 changed = true;
             }
         }
-        for change in members {
-            changed |= tx.change_members(scope.source(), id, change).await?;
-        }
+        changed |= tx.change_members(scope.source(), id, delta).await?;
         if changed {
             tx.commit().await?;
         }
@@ -175,10 +210,20 @@ impl Store {
     }
 
     pub async fn delete_group(&self, scope: &SourceScope, id: DirectoryGroupId) -> Result<(), StoreError> {
+        self.delete_group_if(scope, id, None).await
+    }
+
+    /// As [`delete_group`](Self::delete_group), if the group still is what one of the tags in `if_match` names.
+    pub(crate) async fn delete_group_if(
+        &self,
+        scope: &SourceScope,
+        id: DirectoryGroupId,
+        if_match: Option<&str>,
+    ) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
-        let row = tx.group_row(scope.source(), id, true).await?.ok_or(StoreError::NotFound("group"))?;
-        let sql = "DELETE FROM directory_memberships WHERE tenant_id = $1 AND group_id = $2";
-        tx.tx.exec(sql, [tx.tenant.0.into(), id.0.into()]).await?;
+        let scoped = tx.kept_policy_of(scope.source()).await?.user_scope.is_some();
+        let group = tx.group_to_write(scope.source(), id, if_match, Lock::Alone).await?;
+        tx.empty_group(scope.source(), id, scoped).await?;
         let now = tx.clock.now();
         let update = Query::update()
             .table("directory_groups")
@@ -187,7 +232,7 @@ impl Store {
             .and_where(Expr::col("tenant_id").eq(tx.tenant.0))
             .and_where(Expr::col("id").eq(id.0))
             .to_owned();
-        let event = group_event(AuditKind::DirectoryGroupDeleted, id, audited(&row.into_group().resource));
+        let event = group_event(AuditKind::DirectoryGroupDeleted, id, audited(&group.resource));
         let change = tx.change(Some(scope.source()), Touched::Group(id));
         tx.tx.batch(vec![Write::Update(update), change.into(), tx.event(event).into()]).await?;
         tx.commit().await
@@ -198,11 +243,10 @@ impl Store {
         scope: &SourceScope,
         request: &ListRequest<'_>,
     ) -> Result<ListPage<DirectoryGroup>, StoreError> {
-        let tx = self.read(&scope.scope).await?;
-        let page = request.fetch::<GroupRow>(&tx, scope.source(), "directory_groups g", COLUMNS).await?;
+        let page = request.fetch::<GroupRow>(self, scope, "directory_groups g", COLUMNS).await?;
         let mut page = page.map(GroupRow::into_group);
-        if request.with_related {
-            tx.read_members(&mut page.items).await?;
+        if request.with_related && !page.items.is_empty() {
+            self.read(&scope.scope).await?.read_members(&mut page.items).await?;
         }
         Ok(page)
     }
@@ -213,9 +257,9 @@ impl TenantTx {
         &self,
         source: SourceId,
         id: DirectoryGroupId,
-        lock: bool,
+        lock: Lock,
     ) -> Result<Option<GroupRow>, StoreError> {
-        let lock = if lock && self.tx.is_postgres() { " FOR UPDATE" } else { "" };
+        let lock = if self.tx.is_postgres() { lock.clause() } else { "" };
         let sql = format!(
             "SELECT {COLUMNS} FROM directory_groups g \
              WHERE g.tenant_id = $1 AND g.id = $2 AND g.source_id = $3 AND g.deleted_at IS NULL{lock}"
@@ -223,27 +267,24 @@ impl TenantTx {
         self.tx.one(&sql, [self.tenant.0.into(), id.0.into(), source.0.into()]).await
     }
 
-    /// Fills in the members of all these groups with one query.
-    async fn read_members(&self, groups: &mut [DirectoryGroup]) -> Result<(), StoreError> {
-        let join = self.tx.join();
-        let sql = format!(
-            "SELECT m.group_id, m.user_id, coalesce(u.display_name, u.user_name) AS display FROM {} \
-             {join} directory_memberships m ON m.tenant_id = $2 AND m.group_id = r.id \
-             {join} directory_users u ON u.tenant_id = m.tenant_id AND u.id = m.user_id \
-             ORDER BY m.group_id, m.user_id",
-            self.tx.rows(ID)
-        );
-        let ids = id_rows(groups.iter().map(|group| group.id.0))?;
-        let rows: Vec<MemberRow> = self.tx.all(&sql, [ids, self.tenant.0.into()]).await?;
-        let mut by_group: std::collections::HashMap<Uuid, Vec<MemberRef>> = std::collections::HashMap::new();
-        for row in rows {
-            let member = MemberRef { value: row.user_id.to_string(), kind: MemberKind::User, display: row.display };
-            by_group.entry(row.group_id).or_default().push(member);
+    /// The group under a lock, and when `if_match` is given, as the client saw it: by either of its tags.
+    async fn group_to_write(
+        &self,
+        source: SourceId,
+        id: DirectoryGroupId,
+        if_match: Option<&str>,
+        lock: Lock,
+    ) -> Result<DirectoryGroup, StoreError> {
+        let lock = if if_match.is_some() { Lock::Alone } else { lock };
+        let group = self.group_row(source, id, lock).await?.ok_or(StoreError::NotFound("group"))?.into_group();
+        if !if_match_allows(if_match, group.version) {
+            let mut seen = group.clone();
+            self.read_members(std::slice::from_mut(&mut seen)).await?;
+            if !if_match_allows(if_match, seen.shown_version()) {
+                return Err(StoreError::Changed);
+            }
         }
-        for group in groups {
-            group.resource.members = Some(by_group.remove(&group.id.0).unwrap_or_default());
-        }
-        Ok(())
+        Ok(group)
     }
 
     async fn store_group(
@@ -263,113 +304,6 @@ impl TenantTx {
         let event = group_event(AuditKind::DirectoryGroupUpdated, group.id, detail);
         let change = self.change(Some(source), Touched::Group(group.id));
         self.tx.batch(vec![Write::Update(update), change.into(), self.event(event).into()]).await
-    }
-
-    /// Applies one row operation and marks exactly the memberships that it really changed.
-    async fn change_members(
-        &self,
-        source: SourceId,
-        group: DirectoryGroupId,
-        change: &MemberChange,
-    ) -> Result<bool, StoreError> {
-        match change {
-            MemberChange::Add(users) => self.add_members(source, group, users).await,
-            MemberChange::Remove(users) => self.remove_members(source, group, users, "EXISTS").await,
-            MemberChange::Replace(users) => {
-                let removed = self.remove_members(source, group, users, "NOT EXISTS").await?;
-                let added = self.add_members(source, group, users).await?;
-                Ok(removed || added)
-            }
-        }
-    }
-
-    async fn add_members(
-        &self,
-        source: SourceId,
-        group: DirectoryGroupId,
-        users: &[DirectoryUserId],
-    ) -> Result<bool, StoreError> {
-        if users.is_empty() {
-            return Ok(false);
-        }
-        let rows = id_rows(users.iter().map(|user| user.0))?;
-        // Ordered, so that two requests that add the same people never wait for each other in a circle.
-        let join = self.tx.join();
-        let sql = format!(
-            "INSERT INTO directory_memberships (tenant_id, group_id, user_id) \
-             SELECT u.tenant_id, $3, u.id FROM {} {join} directory_users u ON u.tenant_id = $2 AND u.id = r.id \
-             AND u.source_id = $4 AND u.deleted_at IS NULL WHERE true ORDER BY u.id \
-             ON CONFLICT (tenant_id, group_id, user_id) DO NOTHING RETURNING user_id",
-            self.tx.rows(ID)
-        );
-        let values = [rows.clone(), self.tenant.0.into(), group.0.into(), source.0.into()];
-        let added: Vec<UserIdRow> = self.tx.all(&sql, values).await?;
-        if added.len() < users.len() {
-            self.refuse_unknown_users(source, users, rows).await?;
-        }
-        self.mark_members(source, group, added, AuditKind::DirectoryMembershipAdded).await
-    }
-
-    /// `matching` is EXISTS to remove these users, NOT EXISTS to remove all others.
-    async fn remove_members(
-        &self,
-        source: SourceId,
-        group: DirectoryGroupId,
-        users: &[DirectoryUserId],
-        matching: &str,
-    ) -> Result<bool, StoreError> {
-        let rows = id_rows(users.iter().map(|user| user.0))?;
-        let sql = format!(
-            "DELETE FROM directory_memberships WHERE tenant_id = $2 AND group_id = $3 \
-             AND {matching} (SELECT 1 FROM {} WHERE r.id = directory_memberships.user_id) RETURNING user_id",
-            self.tx.rows(ID)
-        );
-        let removed: Vec<UserIdRow> = self.tx.all(&sql, [rows, self.tenant.0.into(), group.0.into()]).await?;
-        self.mark_members(source, group, removed, AuditKind::DirectoryMembershipRemoved).await
-    }
-
-    async fn refuse_unknown_users(
-        &self,
-        source: SourceId,
-        users: &[DirectoryUserId],
-        rows: Value,
-    ) -> Result<(), StoreError> {
-        let join = self.tx.join();
-        let sql = format!(
-            "SELECT u.id AS user_id FROM {} {join} directory_users u ON u.tenant_id = $2 AND u.id = r.id \
-             AND u.source_id = $3 AND u.deleted_at IS NULL",
-            self.tx.rows(ID)
-        );
-        let known: Vec<UserIdRow> = self.tx.all(&sql, [rows, self.tenant.0.into(), source.0.into()]).await?;
-        let known: std::collections::HashSet<Uuid> = known.into_iter().map(|row| row.user_id).collect();
-        match users.iter().find(|user| !known.contains(&user.0)) {
-            Some(unknown) => Err(StoreError::Invalid(format!("members: `{unknown}` is not a user of this source"))),
-            None => Ok(()),
-        }
-    }
-
-    async fn mark_members(
-        &self,
-        source: SourceId,
-        group: DirectoryGroupId,
-        users: Vec<UserIdRow>,
-        kind: AuditKind,
-    ) -> Result<bool, StoreError> {
-        let event = |user: &UserIdRow| {
-            let detail = Some(json!({ "user_id": user.user_id }));
-            NewEvent { kind, subject_kind: "directory_group", subject_id: group.0, detail }
-        };
-        let touched = |user: &UserIdRow| Touched::Membership(group, user.user_id.into());
-        if let [user] = users.as_slice() {
-            let writes = vec![self.change(Some(source), touched(user)).into(), self.event(event(user)).into()];
-            self.tx.batch(writes).await?;
-        } else if !users.is_empty() {
-            self.write_changes(Some(source), Lane::Push, users.iter().map(touched)).await?;
-            let (actor, request) = (self.actor.to_text(), self.request.map(|id| id.0));
-            let rows = users.iter().map(|user| self.event_row(event(user), actor.clone(), request, None));
-            self.write_events(&rows.collect::<Vec<_>>()).await?;
-        }
-        Ok(!users.is_empty())
     }
 }
 

@@ -12,10 +12,12 @@ use crate::sql::Write;
 use chrono::{DateTime, Utc};
 use rollcall_core::audit::AuditKind;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
+use rollcall_scim::etag::if_match_allows;
 use rollcall_scim::{UserResource, fold};
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// A directory user as stored.
@@ -53,6 +55,36 @@ impl Identified for UserRow {
     }
 }
 
+impl DirectoryUser {
+    /// The version of what is shown. Joining a group does not touch the user's row, so groups that are shown are part of the
+    /// version.
+    pub fn shown_version(&self) -> i64 {
+        if self.groups.is_empty() {
+            return self.version;
+        }
+        version_with(self.version, self.groups.iter().flat_map(|(id, name)| [id.as_str(), name.as_str()]))
+    }
+
+    /// Whether a write under this `If-Match` may go on: by either tag, with the groups or without.
+    pub(crate) fn is_what(&self, if_match: Option<&str>) -> bool {
+        if_match_allows(if_match, self.version) || if_match_allows(if_match, self.shown_version())
+    }
+}
+
+/// A version of a row and of what is shown beside it, never negative.
+pub(crate) fn version_with<'a>(version: i64, beside: impl Iterator<Item = &'a str>) -> i64 {
+    let mut sum = Sha256::new().chain_update(version.to_be_bytes());
+    for text in beside {
+        // No text holds a NUL, so none runs into the next.
+        sum.update(text.as_bytes());
+        sum.update([0]);
+    }
+    let sum: [u8; 32] = sum.finalize().into();
+    let mut first = [0_u8; 8];
+    first.copy_from_slice(&sum[..8]);
+    i64::from_be_bytes(first) & i64::MAX
+}
+
 impl UserRow {
     pub(crate) fn into_user(self) -> DirectoryUser {
         DirectoryUser {
@@ -73,9 +105,11 @@ pub(crate) fn into_map(json: Json) -> Map<String, Json> {
     }
 }
 
-/// `[[id, name], …]` as the group sub-select builds it.
+/// `[[id, name], …]` as the group sub-select builds it, in an order of its own.
 fn pairs(json: Json) -> Vec<(String, String)> {
-    serde_json::from_value(json).unwrap_or_default()
+    let mut pairs: Vec<(String, String)> = serde_json::from_value(json).unwrap_or_default();
+    pairs.sort_unstable();
+    pairs
 }
 
 /// The columns of a [`UserRow`] over `directory_users u`.
@@ -97,6 +131,15 @@ pub(crate) fn user_columns(postgres: bool, with_groups: bool) -> String {
         ),
     };
     format!("u.id, u.attributes, u.version, u.created_at, u.modified_at, {groups} AS groups")
+}
+
+/// One user by `$2` of the source `$3`.
+fn user_by_id(postgres: bool, with_groups: bool) -> String {
+    let columns = user_columns(postgres, with_groups);
+    format!(
+        "SELECT {columns} FROM directory_users u \
+         WHERE u.tenant_id = {{tenant}} AND u.id = $2 AND u.source_id = $3 AND u.deleted_at IS NULL"
+    )
 }
 
 /// The columns derived from the resource, for look-ups and for the planner.
@@ -124,20 +167,22 @@ impl Store {
     /// # Errors
     /// [`StoreError::Taken`] when the source has a user of that userName, whatever the case.
     pub async fn create_user(&self, scope: &SourceScope, resource: UserResource) -> Result<DirectoryUser, StoreError> {
-        let tx = self.write(&scope.scope).await?;
+        let tx = self.write_once(&scope.scope).await?;
         let id: DirectoryUserId = tx.clock.new_id();
         let now = tx.clock.now();
-        let mut insert = Query::insert().into_table("directory_users").to_owned();
-        let derived = derived(&resource);
-        let fixed = ["tenant_id", "id", "source_id", "was_active", "version", "created_at", "modified_at"];
-        insert.columns(fixed.into_iter().chain(derived.iter().map(|(name, _)| *name)));
-        let (tenant, source) = (tx.tenant.0.into(), scope.source().0.into());
-        let keys = [tenant, id.0.into(), source, resource.active().into(), 1_i64.into(), now.into(), now.into()];
-        insert.values_panic(keys.into_iter().chain(derived.into_iter().map(|(_, value)| Expr::value(value))));
+        let keys = [
+            ("id", id.0.into()),
+            ("source_id", scope.source().0.into()),
+            ("was_active", resource.active().into()),
+            ("version", 1_i64.into()),
+            ("created_at", now.into()),
+            ("modified_at", now.into()),
+        ];
+        let insert = tx.insert("directory_users", keys.into_iter().chain(derived(&resource)));
         let event = user_event(AuditKind::DirectoryUserCreated, id, Some(audited(&resource)));
         let writes =
             vec![insert.into(), tx.change(Some(scope.source()), Touched::User(id)).into(), tx.event(event).into()];
-        tx.tx.batch(writes).await.map_err(|e| e.or_taken("userName"))?;
+        tx.batch_of(writes).await.map_err(|e| e.or_taken("userName"))?;
         tx.commit().await?;
         Ok(DirectoryUser { id, resource, version: 1, created_at: now, modified_at: now, groups: Vec::new() })
     }
@@ -148,8 +193,9 @@ impl Store {
         id: DirectoryUserId,
         with_groups: bool,
     ) -> Result<Option<DirectoryUser>, StoreError> {
-        let tx = self.read(&scope.scope).await?;
-        Ok(tx.user_row(scope.source(), id, with_groups, false).await?.map(UserRow::into_user))
+        let sql = user_by_id(self.is_postgres(), with_groups);
+        let rows: Vec<UserRow> = self.glance(&scope.scope, &sql, [id.0.into(), scope.source().0.into()]).await?;
+        Ok(rows.into_iter().next().map(UserRow::into_user))
     }
 
     /// Reads a user under a lock, lets `edit` make the new resource, and stores it when it differs.
@@ -167,35 +213,38 @@ impl Store {
         F: FnOnce(&DirectoryUser) -> Result<UserResource, E>,
     {
         let tx = self.write(&scope.scope).await?;
-        let row = tx.user_row(scope.source(), id, true, true).await?;
-        let mut user = row.ok_or(StoreError::NotFound("user"))?.into_user();
+        let row = tx.user_row(scope.source(), id, true, Lock::Change).await?;
+        let user = row.ok_or(StoreError::NotFound("user"))?.into_user();
         let resource = edit(&user)?;
         if resource == user.resource {
             return Ok(Written { value: user, changed: false });
         }
-        let detail = json!({ "before": audited(&user.resource), "after": audited(&resource) });
-        user.resource = resource;
-        user.version += 1;
-        user.modified_at = tx.clock.now();
-        let mut update = Query::update().table("directory_users").to_owned();
-        update.values(derived(&user.resource).into_iter().map(|(name, value)| (name, Expr::value(value))));
-        update.value("version", user.version).value("modified_at", user.modified_at);
-        if user.resource.active() {
-            update.value("was_active", true);
-        }
-        update.and_where(Expr::col("tenant_id").eq(tx.tenant.0)).and_where(Expr::col("id").eq(id.0));
-        let event = user_event(AuditKind::DirectoryUserUpdated, id, Some(detail));
-        let change = tx.change(Some(scope.source()), Touched::User(id));
-        let writes = vec![Write::Update(update), change.into(), tx.event(event).into()];
-        tx.tx.batch(writes).await.map_err(|e| e.or_taken("userName"))?;
+        let user = tx.store_user(scope.source(), user, resource).await?;
         tx.commit().await?;
         Ok(Written { value: user, changed: true })
     }
 
     /// Deletes a user: out of all groups, its userName free again, its id never re-used.
     pub async fn delete_user(&self, scope: &SourceScope, id: DirectoryUserId) -> Result<(), StoreError> {
+        self.delete_user_if(scope, id, None).await
+    }
+
+    /// As [`delete_user`](Self::delete_user), if the user still is what one of the tags in `if_match` names.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] or [`StoreError::Changed`].
+    pub(crate) async fn delete_user_if(
+        &self,
+        scope: &SourceScope,
+        id: DirectoryUserId,
+        if_match: Option<&str>,
+    ) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
-        let row = tx.user_row(scope.source(), id, false, true).await?.ok_or(StoreError::NotFound("user"))?;
+        let row = tx.user_row(scope.source(), id, if_match.is_some(), Lock::Delete).await?;
+        let user = row.ok_or(StoreError::NotFound("user"))?.into_user();
+        if !user.is_what(if_match) {
+            return Err(StoreError::Changed);
+        }
         let sql = "DELETE FROM directory_memberships WHERE tenant_id = $1 AND user_id = $2";
         tx.tx.exec(sql, [tx.tenant.0.into(), id.0.into()]).await?;
         let now = tx.clock.now();
@@ -206,7 +255,7 @@ impl Store {
             .and_where(Expr::col("tenant_id").eq(tx.tenant.0))
             .and_where(Expr::col("id").eq(id.0))
             .to_owned();
-        let event = user_event(AuditKind::DirectoryUserDeleted, id, Some(audited(&row.into_user().resource)));
+        let event = user_event(AuditKind::DirectoryUserDeleted, id, Some(audited(&user.resource)));
         let change = tx.change(Some(scope.source()), Touched::User(id));
         tx.tx.batch(vec![Write::Update(update), change.into(), tx.event(event).into()]).await?;
         tx.commit().await
@@ -217,11 +266,19 @@ impl Store {
         scope: &SourceScope,
         request: &ListRequest<'_>,
     ) -> Result<ListPage<DirectoryUser>, StoreError> {
-        let tx = self.read(&scope.scope).await?;
-        let columns = user_columns(tx.tx.is_postgres(), request.with_related);
-        let page = request.fetch::<UserRow>(&tx, scope.source(), "directory_users u", &columns).await?;
+        let columns = user_columns(self.is_postgres(), request.with_related);
+        let page = request.fetch::<UserRow>(self, scope, "directory_users u", &columns).await?;
         Ok(page.map(UserRow::into_user))
     }
+}
+
+/// What a user's row is locked for.
+#[derive(Clone, Copy)]
+enum Lock {
+    /// Groups may take the user in meanwhile.
+    Change,
+    /// They may not: a membership would outlive its user.
+    Delete,
 }
 
 impl TenantTx {
@@ -230,15 +287,39 @@ impl TenantTx {
         source: SourceId,
         id: DirectoryUserId,
         with_groups: bool,
-        lock: bool,
+        lock: Lock,
     ) -> Result<Option<UserRow>, StoreError> {
-        let columns = user_columns(self.tx.is_postgres(), with_groups);
-        let lock = if lock && self.tx.is_postgres() { " FOR UPDATE OF u" } else { "" };
-        let sql = format!(
-            "SELECT {columns} FROM directory_users u \
-             WHERE u.tenant_id = $1 AND u.id = $2 AND u.source_id = $3 AND u.deleted_at IS NULL{lock}"
-        );
+        let lock = match (self.tx.is_postgres(), lock) {
+            (false, _) => "",
+            (true, Lock::Change) => " FOR NO KEY UPDATE OF u",
+            (true, Lock::Delete) => " FOR UPDATE OF u",
+        };
+        let sql = user_by_id(self.tx.is_postgres(), with_groups).replace("{tenant}", "$1") + lock;
         self.tx.one(&sql, [self.tenant.0.into(), id.0.into(), source.0.into()]).await
+    }
+
+    async fn store_user(
+        &self,
+        source: SourceId,
+        mut user: DirectoryUser,
+        resource: UserResource,
+    ) -> Result<DirectoryUser, StoreError> {
+        let detail = json!({ "before": audited(&user.resource), "after": audited(&resource) });
+        user.resource = resource;
+        user.version += 1;
+        user.modified_at = self.clock.now();
+        let mut update = Query::update().table("directory_users").to_owned();
+        update.values(derived(&user.resource).into_iter().map(|(name, value)| (name, Expr::value(value))));
+        update.value("version", user.version).value("modified_at", user.modified_at);
+        if user.resource.active() {
+            update.value("was_active", true);
+        }
+        update.and_where(Expr::col("tenant_id").eq(self.tenant.0)).and_where(Expr::col("id").eq(user.id.0));
+        let event = user_event(AuditKind::DirectoryUserUpdated, user.id, Some(detail));
+        let change = self.change(Some(source), Touched::User(user.id));
+        let writes = vec![Write::Update(update), change.into(), self.event(event).into()];
+        self.tx.batch(writes).await.map_err(|e| e.or_taken("userName"))?;
+        Ok(user)
     }
 }
 

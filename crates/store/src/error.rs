@@ -16,15 +16,29 @@ pub enum StoreError {
     /// The plan is not the one the caller saw any more.
     #[error("the plan changed since you read it")]
     Stale,
+    /// What a source said of somebody in the plan was not planned yet, so the plan may be another one in a moment.
+    #[error("a change of somebody in the plan is being looked at: read the run again in a moment")]
+    Unsettled,
     /// The row's state does not allow this; the text says why.
     #[error("{0}")]
     Conflict(String),
+    /// The caller's role does not allow this; the text says whose does.
+    #[error("{0}")]
+    Forbidden(&'static str),
     /// The caller's input cannot be stored; the text says what and why.
     #[error("{0}")]
     Invalid(String),
     /// Another holder took the lease: what was planned is void.
     #[error("the lease was lost")]
     LeaseLost,
+    /// Somebody else changed a member, or decided about a run, between the worker's reading and its applying; nothing was
+    /// written, and the same changes are to be planned again.
+    #[error("a member changed, or a run was decided, while the plan was made")]
+    Moved,
+    /// Two transactions stood in each other's way and the database gave this one up; nothing was written, and the same call
+    /// made again is likely to succeed at once.
+    #[error("another transaction was in the way: {0}")]
+    Contended(String),
     /// The database is away or overloaded; the same call may succeed later.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
@@ -48,6 +62,11 @@ impl From<DbErr> for StoreError {
             return Self::Taken("a unique value");
         }
         match error {
+            DbErr::Exec(RuntimeErr::SqlxError(ref cause)) | DbErr::Query(RuntimeErr::SqlxError(ref cause))
+                if is_contention(cause) =>
+            {
+                Self::Contended(error.to_string())
+            }
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(error.to_string()),
             DbErr::Exec(RuntimeErr::SqlxError(ref cause)) | DbErr::Query(RuntimeErr::SqlxError(ref cause))
                 if is_outage(cause) =>
@@ -61,17 +80,29 @@ impl From<DbErr> for StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        if is_outage(&error) { Self::Unavailable(error.to_string()) } else { Self::Database(error.to_string()) }
+        if is_contention(&error) {
+            Self::Contended(error.to_string())
+        } else if is_outage(&error) {
+            Self::Unavailable(error.to_string())
+        } else {
+            Self::Database(error.to_string())
+        }
     }
+}
+
+/// Serialization failures and deadlocks.
+fn is_contention(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    error.code().is_some_and(|code| code == "40001" || code == "40P01")
 }
 
 fn is_outage(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
-        // Class 57: the server is shutting down or starting; 53: out of resources; 40: serialization, deadlock;
-        // SQLite 5 and 6: busy, locked.
+        // Class 57: the server is shutting down or starting, or the statement took too long; 53: out of resources; 40: rolled
+        // back; SQLite 5 and 6: busy, locked.
         sqlx::Error::Database(db) => db.code().is_some_and(|code| {
-            code.len() == 5 && ["57P", "53", "40"].iter().any(|class| code.starts_with(class))
+            code.len() == 5 && ["57P", "57014", "53", "40"].iter().any(|class| code.starts_with(class))
                 || code == "5"
                 || code == "6"
         }),

@@ -39,8 +39,10 @@ struct LeaseRow {
 
 #[derive(FromQueryResult)]
 struct BusyRow {
+    holder: Option<Uuid>,
     expires_at: Option<DateTime<Utc>>,
     retry_at: Option<DateTime<Utc>>,
+    failed_attempts: i64,
 }
 
 #[derive(FromQueryResult)]
@@ -62,20 +64,30 @@ impl Lease {
 
 impl Store {
     /// Takes the lease of a tenant for `ttl`; `holder` names the worker.
+    ///
+    /// Over a holder that let it run out it is given at once, and that counts as a failure. After the second in a row it is the
+    /// tenant that ends its workers, or stops them for so long, and its back-off begins.
     pub async fn lease(&self, tenant: TenantId, holder: Uuid, ttl: TimeDelta) -> Result<LeaseAnswer, StoreError> {
         let scope = TenantScope::new(tenant, Actor::System);
         let tx = self.write(&scope).await?;
         let now = tx.clock.now();
-        let sql = "UPDATE tenant_leases SET holder = $2, fence = fence + 1, expires_at = $3 WHERE tenant_id = $1 \
-                   AND (holder IS NULL OR expires_at <= $4) AND (retry_at IS NULL OR retry_at <= $4) RETURNING fence";
+        let sql = "UPDATE tenant_leases SET failed_attempts = failed_attempts + CASE WHEN holder IS NULL THEN 0 ELSE 1 END, \
+                   holder = $2, fence = fence + 1, expires_at = $3 WHERE tenant_id = $1 \
+                   AND (holder IS NULL OR (expires_at <= $4 AND failed_attempts = 0)) \
+                   AND (retry_at IS NULL OR retry_at <= $4) RETURNING fence";
         let values = [tenant.0.into(), holder.into(), (now + ttl).into(), now.into()];
         if let Some(LeaseRow { fence }) = tx.tx.one(sql, values).await? {
             tx.commit().await?;
             return Ok(LeaseAnswer::Granted(Lease { scope, holder, fence, ttl }));
         }
-        let sql = "SELECT expires_at, retry_at FROM tenant_leases WHERE tenant_id = $1";
+        let sql = "SELECT holder, expires_at, retry_at, failed_attempts FROM tenant_leases WHERE tenant_id = $1";
         let row: Option<BusyRow> = tx.tx.one(sql, [tenant.0.into()]).await?;
         let Some(row) = row else { return Ok(LeaseAnswer::NoTenant) };
+        if let Some(gone) = row.holder.filter(|_| row.expires_at.is_some_and(|end| end <= now)) {
+            let until = tx.back_off_from(gone, row.failed_attempts).await?;
+            tx.commit().await?;
+            return Ok(LeaseAnswer::Busy { until });
+        }
         let until = row.retry_at.into_iter().chain(row.expires_at).max().unwrap_or(now);
         Ok(LeaseAnswer::Busy { until })
     }
@@ -131,6 +143,25 @@ impl Store {
 }
 
 impl TenantTx {
+    /// Takes the lease from a holder that let it run out, and sets when the tenant is tried again.
+    async fn back_off_from(&self, holder: Uuid, failed_attempts: i64) -> Result<DateTime<Utc>, StoreError> {
+        let retry_at = self.clock.now() + retry_delay(u32::try_from(failed_attempts + 1).unwrap_or(u32::MAX));
+        let sql = "UPDATE tenant_leases SET holder = NULL, expires_at = NULL, failed_attempts = $3, retry_at = $4, \
+                   last_error = 'workers went away, or stood still, while they reconciled this tenant' \
+                   WHERE tenant_id = $1 AND holder = $2";
+        let values = [self.tenant.0.into(), holder.into(), (failed_attempts + 1).into(), retry_at.into()];
+        self.tx.exec(sql, values).await?;
+        Ok(retry_at)
+    }
+
+    /// Voids what any worker has planned but not applied: its lease is gone, so it must read again what is true then. The
+    /// lease's row stays locked, so no other plan is applied before this transaction ends.
+    pub(crate) async fn stop_the_planning(&self) -> Result<(), StoreError> {
+        let sql = "UPDATE tenant_leases SET fence = fence + 1, holder = NULL, expires_at = NULL WHERE tenant_id = $1";
+        self.tx.exec(sql, [self.tenant.0.into()]).await?;
+        Ok(())
+    }
+
     /// Writes the counts that only the holder writes, and with that proves and extends the lease.
     ///
     /// # Errors
@@ -150,3 +181,6 @@ impl TenantTx {
         if self.tx.exec(sql, values).await? == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
     }
 }
+
+#[cfg(test)]
+mod tests;

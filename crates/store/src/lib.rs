@@ -6,46 +6,76 @@
 
 mod across;
 mod apply;
+mod approval;
+mod at_once;
 mod audit;
 mod changes;
+mod comparison;
 mod connect;
 mod credentials;
+mod cutover;
 mod dialect;
 mod directory_groups;
+mod directory_members;
 mod directory_users;
 mod disputes;
 mod error;
+mod explain;
+mod faults;
 mod filter;
+mod group_deletion;
 mod lease;
 mod list;
+mod mapping_preview;
+mod member_changes;
 mod members;
+mod open_items;
 mod page;
 mod policy;
 mod rejected;
+mod request_log;
+mod retention;
+mod rewinds;
 mod runs;
 mod scim_call;
 mod scope;
+mod session;
 mod sources;
 mod sql;
 mod tenants;
+mod user_scope;
 mod world;
 
 pub use across::Backlog;
 pub use apply::Applied;
+pub use approval::{DECISIONS_MAX, DecisionResult};
 pub use audit::{AuditEvent, AuditFilter};
+pub use comparison::{ComparedItem, ComparedPage};
 pub use connect::{Store, StoreConfig};
-pub use credentials::{Credential, NewSecret, NewSource, SecretDigest, digest};
+pub use credentials::{
+    API_KEY_PREFIX, ApiKey, Credential, NewSecret, NewSource, SCIM_TOKEN_PREFIX, SecretDigest, digest, may_be_secret,
+};
+pub use cutover::{
+    Detachment, GroupCounts, MembershipCounts, PeopleCounts, Promotion, PromotionItems, RemovalOutlook, Respelled,
+    SeatOutlook,
+};
 pub use dialect::{DialectCount, DialectDay, REQUESTS, TokenUse};
-pub use directory_groups::{DirectoryGroup, MemberChange};
+pub use directory_groups::DirectoryGroup;
+pub use directory_members::MemberChange;
 pub use directory_users::{DirectoryUser, Written};
-pub use disputes::SkippedRecord;
+pub use disputes::{SkippedFilter, SkippedRecord};
 pub use error::StoreError;
+pub use explain::Known;
+pub use faults::Faults;
 pub use lease::{Lease, LeaseAnswer};
 pub use list::{ListPage, ListRequest};
+pub use mapping_preview::{PreviewOf, PreviewedRecord};
+pub use member_changes::MemberChanges;
 pub use members::{Member, MemberFilter, SharingGroup};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, PageRequest};
 pub use policy::VersionedPolicy;
 pub use rejected::{REJECTED_BODY_BYTES, REJECTED_KEPT, RejectedRequest, Replayed};
+pub use request_log::{LoggedRequest, RequestFilter};
 pub use runs::{Run, RunDecision, RunItem};
 pub use scim_call::{CallError, Performed, no_groups};
 pub use scope::{ApiScope, SourceScope, TenantScope};

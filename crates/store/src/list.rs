@@ -1,9 +1,9 @@
 //! SCIM lists: filter, order and page in the database, over one source's live records.
 
+use crate::connect::Store;
 use crate::error::StoreError;
 use crate::filter::{Dialect, Target};
-use crate::scope::TenantTx;
-use rollcall_core::ids::SourceId;
+use crate::scope::SourceScope;
 use rollcall_scim::list::{Paging, Sort};
 use rollcall_scim::{Filter, ResourceKind};
 use sea_orm::FromQueryResult;
@@ -52,84 +52,133 @@ pub(crate) trait Identified {
 }
 
 impl ListRequest<'_> {
-    /// `from` names the table and its alias, which is its last word.
+    /// `from` names the table and its alias, which is its last word. One statement for a page, and one more for the total
+    /// where the page does not tell it.
     pub(crate) async fn fetch<T: FromQueryResult + Identified>(
         &self,
-        tx: &TenantTx,
-        source: SourceId,
+        store: &Store,
+        scope: &SourceScope,
         from: &str,
         columns: &str,
     ) -> Result<ListPage<T>, StoreError> {
         let alias = from.split(' ').next_back().unwrap_or(from);
-        let dialect = if tx.tx.is_postgres() { Dialect::Postgres } else { Dialect::Sqlite };
+        let dialect = if store.is_postgres() { Dialect::Postgres } else { Dialect::Sqlite };
         let target = Target { kind: self.kind, dialect, alias, base: self.base };
-        let mut values: Vec<Value> = vec![tx.tenant.0.into(), source.0.into()];
-        let mut filter = format!("{alias}.tenant_id = $1 AND {alias}.source_id = $2 AND {alias}.deleted_at IS NULL");
+        // The first one is the tenant, which `glance` gives.
+        let mut values: Vec<Value> = vec![Value::Bool(None), scope.source().0.into()];
+        let mut filter =
+            format!("{alias}.tenant_id = {{tenant}} AND {alias}.source_id = $2 AND {alias}.deleted_at IS NULL");
         if let Some(asked) = self.filter {
             filter.push_str(&format!(" AND {}", target.condition(asked, &mut values)));
         }
         // SQLite would read by id to save the sort, rather than by the index that finds the few rows.
         let by_id = if dialect == Dialect::Sqlite && self.filter.is_some() { "+" } else { "" };
-        let by_id = format!("{by_id}{alias}.id");
+        let list = List { store, scope, from, columns, filter, order: format!("{by_id}{alias}.id"), values };
         match self.paging {
+            Paging::Index(start) if self.filter.is_some_and(|filter| target.finds_one(filter)) => {
+                list.one(self.count > 0 && *start <= 1).await
+            }
             Paging::Index(start) => {
-                let total = total(tx, from, &filter, &values).await?;
-                let offset = start.saturating_sub(1);
-                if self.count == 0 || offset >= total {
-                    return Ok(ListPage { items: Vec::new(), total: Some(total), next: None });
-                }
-                let order = match self.sort {
-                    Some(sort) => {
-                        let direction = if sort.descending { "DESC" } else { "ASC" };
-                        format!("{} {direction}, {alias}.id", target.sort_key(&sort.by, &mut values))
-                    }
-                    None => by_id,
-                };
-                values.push(i64::try_from(self.count).unwrap_or(i64::MAX).into());
-                let limit = values.len();
-                values.push(i64::try_from(offset).unwrap_or(i64::MAX).into());
-                // The page first, then its columns: Postgres would read the related rows of every skipped one as well.
-                let sql = format!(
-                    "SELECT {columns} FROM (SELECT {alias}.* FROM {from} WHERE {filter} ORDER BY {order} \
-                     LIMIT ${limit} OFFSET ${}) AS {alias} ORDER BY {order}",
-                    limit + 1
-                );
-                Ok(ListPage { items: tx.tx.all(&sql, values).await?, total: Some(total), next: None })
+                let order = self.sort.map(|sort| {
+                    let direction = if sort.descending { "DESC" } else { "ASC" };
+                    move |values: &mut _| format!("{} {direction}, {alias}.id", target.sort_key(&sort.by, values))
+                });
+                list.page(self.count, start.saturating_sub(1), order).await
             }
-            Paging::Cursor(cursor) => {
-                self.fetch_after(tx, from, columns, (filter, by_id), values, cursor.as_deref()).await
-            }
+            Paging::Cursor(cursor) => list.after(self.count, cursor.as_deref()).await,
         }
-    }
-
-    async fn fetch_after<T: FromQueryResult + Identified>(
-        &self,
-        tx: &TenantTx,
-        from: &str,
-        columns: &str,
-        (mut filter, by_id): (String, String),
-        mut values: Vec<Value>,
-        cursor: Option<&str>,
-    ) -> Result<ListPage<T>, StoreError> {
-        let alias = from.split(' ').next_back().unwrap_or(from);
-        if let Some(cursor) = cursor {
-            let after: Uuid =
-                cursor.parse().map_err(|_| StoreError::Invalid("the cursor is not one of this list".into()))?;
-            values.push(after.into());
-            filter.push_str(&format!(" AND {alias}.id > ${}", values.len()));
-        }
-        let sql =
-            format!("SELECT {columns} FROM {from} WHERE {filter} ORDER BY {by_id} LIMIT {}", self.count.max(1) + 1);
-        let mut items: Vec<T> = tx.tx.all(&sql, values).await?;
-        let more = items.len() > self.count;
-        items.truncate(self.count);
-        let next = if more { items.last().map(Identified::id) } else { None };
-        Ok(ListPage { items, total: None, next })
     }
 }
 
-async fn total(tx: &TenantTx, from: &str, filter: &str, values: &[Value]) -> Result<u64, StoreError> {
-    let sql = format!("SELECT count(*) AS total FROM {from} WHERE {filter}");
-    let row: Option<Total> = tx.tx.one(&sql, values.to_vec()).await?;
-    Ok(row.map_or(0, |row| u64::try_from(row.total).unwrap_or(0)))
+/// A list about to be read.
+struct List<'l> {
+    store: &'l Store,
+    scope: &'l SourceScope,
+    from: &'l str,
+    columns: &'l str,
+    filter: String,
+    order: String,
+    /// Of the filter, the tenant's place included.
+    values: Vec<Value>,
+}
+
+impl List<'_> {
+    /// Of a filter that finds one at most: no order and no bounds, so that nothing leads a planner without statistics away
+    /// from the unique index.
+    async fn one<T: FromQueryResult>(self, shown: bool) -> Result<ListPage<T>, StoreError> {
+        let sql = format!("SELECT {} FROM {} WHERE {}", self.columns, self.from, self.filter);
+        let mut items: Vec<T> = self.read(&sql).await?;
+        let total = items.len() as u64;
+        if !shown {
+            items.clear();
+        }
+        Ok(ListPage { items, total: Some(total), next: None })
+    }
+
+    async fn page<T: FromQueryResult>(
+        mut self,
+        count: usize,
+        offset: u64,
+        sorted: Option<impl FnOnce(&mut Vec<Value>) -> String>,
+    ) -> Result<ListPage<T>, StoreError> {
+        if count == 0 {
+            return Ok(ListPage { items: Vec::new(), total: Some(self.total().await?), next: None });
+        }
+        let of_filter = self.values.len();
+        if let Some(sorted) = sorted {
+            self.order = sorted(&mut self.values);
+        }
+        let mut bounds = format!("LIMIT {count}");
+        if offset > 0 {
+            self.values.push(i64::try_from(offset).unwrap_or(i64::MAX).into());
+            bounds.push_str(&format!(" OFFSET ${}", self.values.len()));
+        }
+        let Self { from, columns, filter, order, .. } = &self;
+        let alias = from.split(' ').next_back().unwrap_or(from);
+        // The page first, then its columns: Postgres would read the related rows of every skipped one as well. The bounds
+        // are no parameters where they can be few texts: not knowing them, Postgres would take a page for a tenth of all, and
+        // walk it in order rather than enter by the index that finds the few rows.
+        let sql = format!(
+            "SELECT {columns} FROM (SELECT {alias}.* FROM {from} WHERE {filter} ORDER BY {order} {bounds}) AS {alias} \
+             ORDER BY {order}"
+        );
+        let items: Vec<T> = self.read(&sql).await?;
+        self.values.truncate(of_filter);
+        // A page that is not full is the last one, unless it lies beyond it.
+        let read = items.len() as u64;
+        let is_last = items.len() < count && (offset == 0 || read > 0);
+        let total = if is_last { offset + read } else { self.total().await? };
+        Ok(ListPage { items, total: Some(total), next: None })
+    }
+
+    async fn after<T: FromQueryResult + Identified>(
+        mut self,
+        count: usize,
+        cursor: Option<&str>,
+    ) -> Result<ListPage<T>, StoreError> {
+        let alias = self.from.split(' ').next_back().unwrap_or(self.from);
+        if let Some(cursor) = cursor {
+            let after: Uuid =
+                cursor.parse().map_err(|_| StoreError::Invalid("the cursor is not one of this list".into()))?;
+            self.values.push(after.into());
+            self.filter.push_str(&format!(" AND {alias}.id > ${}", self.values.len()));
+        }
+        let Self { from, columns, filter, order, .. } = &self;
+        let sql = format!("SELECT {columns} FROM {from} WHERE {filter} ORDER BY {order} LIMIT {}", count.max(1) + 1);
+        let mut items: Vec<T> = self.read(&sql).await?;
+        let more = items.len() > count;
+        items.truncate(count);
+        let next = if more { items.last().map(Identified::id) } else { None };
+        Ok(ListPage { items, total: None, next })
+    }
+
+    async fn total(&self) -> Result<u64, StoreError> {
+        let sql = format!("SELECT count(*) AS total FROM {} WHERE {}", self.from, self.filter);
+        let rows: Vec<Total> = self.read(&sql).await?;
+        Ok(rows.first().map_or(0, |row| u64::try_from(row.total).unwrap_or(0)))
+    }
+
+    async fn read<T: FromQueryResult>(&self, sql: &str) -> Result<Vec<T>, StoreError> {
+        self.store.glance(&self.scope.scope, sql, self.values.iter().skip(1).cloned()).await
+    }
 }

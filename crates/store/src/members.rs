@@ -19,7 +19,8 @@ use uuid::Uuid;
 
 /// The columns of a [`MemberRow`] over `members m`.
 pub(crate) const MEMBER_COLUMNS: &str = "m.id, m.email, m.display_name, m.given_name, m.family_name, m.external_id, \
-    m.status, m.role, m.billing_contact, m.managed_by, m.directory_user_id, m.suspended_from, m.waiting_for, m.seated, m.held";
+    m.status, m.role, m.billing_contact, m.managed_by, m.directory_user_id, m.suspended_from, m.waiting_for, m.approval, \
+    m.seated, m.held";
 
 #[derive(FromQueryResult)]
 pub(crate) struct MemberRow {
@@ -36,6 +37,7 @@ pub(crate) struct MemberRow {
     directory_user_id: Option<Uuid>,
     suspended_from: Option<String>,
     waiting_for: Option<String>,
+    approval: Option<String>,
     seated: bool,
     held: bool,
 }
@@ -61,6 +63,7 @@ impl MemberRow {
             directory_user: self.directory_user_id.map(Into::into),
             suspended_from: self.suspended_from.as_deref().map(word).transpose()?,
             waiting_for: self.waiting_for.as_deref().map(word).transpose()?,
+            approval: self.approval.as_deref().map(word).transpose()?,
             seated: self.seated,
             held: self.held,
         })
@@ -83,12 +86,14 @@ pub struct Member {
     pub external_id: Option<String>,
     pub directory_user_id: Option<Uuid>,
     pub waiting_for: Option<String>,
+    /// What an admin decided about a pending member: `approved` or `declined`.
+    pub approval: Option<String>,
     pub suspended_from: Option<String>,
     pub created_at: DateTime<Utc>,
     pub modified_at: DateTime<Utc>,
 }
 
-const LISTED: [&str; 15] = [
+const LISTED: [&str; 16] = [
     "id",
     "email",
     "display_name",
@@ -101,6 +106,7 @@ const LISTED: [&str; 15] = [
     "external_id",
     "directory_user_id",
     "waiting_for",
+    "approval",
     "suspended_from",
     "created_at",
     "modified_at",
@@ -144,10 +150,7 @@ impl Store {
     }
 
     pub async fn member(&self, scope: &ApiScope, id: MemberId) -> Result<Member, StoreError> {
-        let tx = self.read(&scope.scope).await?;
-        let sql = format!("SELECT {} FROM members WHERE tenant_id = $1 AND id = $2", LISTED.join(", "));
-        let row = tx.tx.one(&sql, [tx.tenant.0.into(), id.0.into()]).await?;
-        row.ok_or(StoreError::NotFound("member"))
+        self.read(&scope.scope).await?.member_row(id).await
     }
 
     pub async fn groups(&self, scope: &ApiScope, page: &PageRequest) -> Result<Page<SharingGroup>, StoreError> {
@@ -219,6 +222,12 @@ struct LinkRow {
 }
 
 impl TenantTx {
+    pub(crate) async fn member_row(&self, id: MemberId) -> Result<Member, StoreError> {
+        let sql = format!("SELECT {} FROM members WHERE tenant_id = $1 AND id = $2", LISTED.join(", "));
+        let row = self.tx.one(&sql, [self.tenant.0.into(), id.0.into()]).await?;
+        row.ok_or(StoreError::NotFound("member"))
+    }
+
     async fn accepted(&self, id: MemberId, link: LinkRow) -> Result<(), StoreError> {
         let detail = Some(json!({ "from": "invited", "to": "active" }));
         let event = NewEvent { kind: AuditKind::MemberActivated, subject_kind: "member", subject_id: id.0, detail };

@@ -43,12 +43,28 @@ impl PageRequest {
 
     /// A select over one tenant's table that begins after the cursor; one row more than the page tells whether it ends.
     pub(crate) fn select(&self, table: &'static str, tenant: TenantId) -> SelectStatement {
+        self.select_by(table, "id", tenant)
+    }
+
+    /// As [`select`](Self::select), of a table whose rows go by another table's id.
+    pub(crate) fn select_by(&self, table: &'static str, id: &'static str, tenant: TenantId) -> SelectStatement {
         let mut query = Query::select();
         query.from(table).and_where(Expr::col((table, "tenant_id")).eq(tenant.0));
         if let Some(after) = self.after {
-            query.and_where(Expr::col((table, "id")).gt(after));
+            query.and_where(Expr::col((table, id)).gt(after));
         }
-        query.order_by((table, "id"), Order::Asc).limit(self.limit + 1).to_owned()
+        query.order_by((table, id), Order::Asc).limit(self.limit + 1).to_owned()
+    }
+
+    /// A page of rows that come from several places, each of which gave its first ones after the cursor, one row more
+    /// than the page.
+    pub(crate) fn cut<T>(&self, mut items: Vec<T>, id: impl Fn(&T) -> Uuid) -> Page<T> {
+        items.sort_by_key(&id);
+        let page = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let more = items.len() > page;
+        items.truncate(page);
+        let next = if more { items.last().map(id) } else { None };
+        Page { items, next }
     }
 
     pub(crate) async fn fetch<T: FromQueryResult>(
@@ -58,11 +74,7 @@ impl PageRequest {
         id: impl Fn(&T) -> Uuid,
     ) -> Result<Page<T>, StoreError> {
         let rows = tx.tx.query_all(&query).await?;
-        let mut items: Vec<T> = rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?;
-        let page = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let more = items.len() > page;
-        items.truncate(page);
-        let next = if more { items.last().map(id) } else { None };
-        Ok(Page { items, next })
+        let items: Vec<T> = rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?;
+        Ok(self.cut(items, id))
     }
 }

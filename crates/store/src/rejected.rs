@@ -123,18 +123,14 @@ impl Store {
         id: Uuid,
         limits: &Limits,
     ) -> Result<Replayed, StoreError> {
-        let tx = self.read(&scope.scope).await?;
-        let (scope, rejected) = tx.rejected_row(scope, source, id).await?;
-        drop(tx);
-        match self.repeat(&scope, &rejected, limits).await {
-            Ok(Replayed::Refused(error)) | Err(CallError::Scim(error)) => Ok(Replayed::Refused(error)),
-            Ok(done) => {
-                let tx = self.write(&scope.scope).await?;
-                let sql = "UPDATE rejected_requests SET replayed_at = $3 WHERE tenant_id = $1 AND id = $2";
-                tx.tx.exec(sql, [tx.tenant.0.into(), id.into(), tx.clock.now().into()]).await?;
-                tx.commit().await?;
-                Ok(done)
-            }
+        let (scope, rejected) = self.claim(scope, source, id).await?;
+        let outcome = self.repeat(&scope, &rejected, limits).await;
+        if !matches!(outcome, Ok(Replayed::Done { .. })) {
+            self.give_back(&scope, id).await?;
+        }
+        match outcome {
+            Ok(outcome) => Ok(outcome),
+            Err(CallError::Scim(error)) => Ok(Replayed::Refused(error)),
             Err(CallError::Store(StoreError::Invalid(why))) => Ok(Replayed::Refused(ScimError::invalid_value(why))),
             Err(CallError::Store(StoreError::NotFound(what))) => {
                 Ok(Replayed::Refused(ScimError::not_found(format!("there is no such {what} any more"))))
@@ -144,6 +140,33 @@ impl Store {
             }
             Err(CallError::Store(error)) => Err(error),
         }
+    }
+
+    /// Marks a request as replayed before it is: two who replay it at once would do it twice. Should this process end before
+    /// it is done, it stays marked; the identity provider sends it again.
+    async fn claim(
+        &self,
+        scope: &ApiScope,
+        source: SourceId,
+        id: Uuid,
+    ) -> Result<(SourceScope, RejectedRequest), StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        let found = tx.rejected_row(scope, source, id).await?;
+        let sql =
+            "UPDATE rejected_requests SET replayed_at = $3 WHERE tenant_id = $1 AND id = $2 AND replayed_at IS NULL";
+        if tx.tx.exec(sql, [tx.tenant.0.into(), id.into(), tx.clock.now().into()]).await? == 0 {
+            return Err(replayed_already());
+        }
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    /// Nothing came of it.
+    async fn give_back(&self, scope: &SourceScope, id: Uuid) -> Result<(), StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        let sql = "UPDATE rejected_requests SET replayed_at = NULL WHERE tenant_id = $1 AND id = $2";
+        tx.tx.exec(sql, [tx.tenant.0.into(), id.into()]).await?;
+        tx.commit().await
     }
 
     async fn repeat(
@@ -243,7 +266,7 @@ impl TenantTx {
         let row: Option<RejectedRequest> = self.tx.one(&sql, values).await?;
         let row = row.ok_or(StoreError::NotFound("rejected request"))?;
         if row.replayed_at.is_some() {
-            return Err(StoreError::Conflict("the request was replayed already".into()));
+            return Err(replayed_already());
         }
         if row.body.is_none() && row.body_bytes > 0 {
             let why = "the request's body was not kept (too large, or no JSON that names a password); send it again";
@@ -251,6 +274,10 @@ impl TenantTx {
         }
         Ok((SourceScope::on_behalf(api, source, found.users_only), row))
     }
+}
+
+fn replayed_already() -> StoreError {
+    StoreError::Conflict("the request was replayed already".into())
 }
 
 /// The kind of resource a path is about, and the id or the word behind it.
@@ -269,4 +296,4 @@ fn body_of(rejected: &RejectedRequest) -> Result<serde_json::Value, ScimError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,20 +2,21 @@
 //! cannot differ in what they do.
 
 use crate::connect::Store;
-use crate::directory_groups::{DirectoryGroup, MemberChange};
+use crate::directory_groups::DirectoryGroup;
+use crate::directory_members::MemberChange;
 use crate::directory_users::{DirectoryUser, Written};
 use crate::error::StoreError;
 use crate::scope::SourceScope;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId};
 use rollcall_scim::bulk::{BulkCall, BulkVerb};
-use rollcall_scim::etag::if_match_allows;
 use rollcall_scim::patch::{apply_to_group, apply_to_user, group_changes};
 use rollcall_scim::{
-    GroupChange, GroupResource, Limits, MemberRef, PatchRequest, Quirks, ResourceKind, ScimError, UserResource,
+    GroupChange, GroupResource, Limits, MemberRef, PatchRequest, Quirks, ResourceKind, ScimError, UserReplacement,
+    UserResource,
 };
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::str::FromStr;
+use uuid::Uuid;
 
 /// Why a write was refused.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,15 @@ impl Performed {
             Self::Deleted => true,
         }
     }
+
+    /// What was written, unless it is gone.
+    pub fn subject(&self) -> Option<Uuid> {
+        match self {
+            Self::User(user) => Some(user.value.id.0),
+            Self::Group(group) => Some(group.value.id.0),
+            Self::Deleted => None,
+        }
+    }
 }
 
 /// What a users-only source says to anything about groups (DS3).
@@ -53,30 +63,63 @@ pub fn no_groups() -> ScimError {
     )
 }
 
-impl DirectoryGroup {
-    /// The version of what is shown. Membership changes do not touch the group's row, so where members are shown they are
-    /// part of the version.
-    pub fn shown_version(&self) -> i64 {
-        let Some(members) = &self.resource.members else { return self.version };
-        let mut sum = Sha256::new().chain_update(self.version.to_be_bytes());
-        for member in members {
-            sum.update(member.value.as_bytes());
-        }
-        let sum: [u8; 32] = sum.finalize().into();
-        let mut first = [0_u8; 8];
-        first.copy_from_slice(&sum[..8]);
-        i64::from_be_bytes(first) & i64::MAX
-    }
-}
-
 /// An id that is no UUID was never given by this hub, so it names nothing.
 fn id_of<T: FromStr>(id: &str, what: &'static str) -> Result<T, StoreError> {
     id.parse().map_err(|_| StoreError::NotFound(what))
 }
 
-fn stale(what: &str) -> CallError {
-    ScimError::precondition_failed(format!("the {what} changed since you read it")).into()
+/// A write as it was read from a request: it may be tried more than once.
+enum Write {
+    CreateUser(UserResource),
+    PutUser(String, UserReplacement),
+    PatchUser(String, PatchRequest),
+    DeleteUser(String),
+    CreateGroup(GroupResource, Vec<DirectoryUserId>),
+    PutGroup(String, GroupResource, Vec<MemberChange>),
+    PatchGroup(String, PatchRequest),
+    DeleteGroup(String),
 }
+
+impl Write {
+    fn read(
+        kind: ResourceKind,
+        verb: BulkVerb,
+        data: Value,
+        limits: &Limits,
+        quirks: &mut Quirks,
+    ) -> Result<Self, ScimError> {
+        Ok(match (kind, verb) {
+            (ResourceKind::User, BulkVerb::Post) => Self::CreateUser(UserResource::from_json(data, quirks)?),
+            (ResourceKind::User, BulkVerb::Put(id)) => Self::PutUser(id, UserReplacement::from_json(data, quirks)?),
+            (ResourceKind::User, BulkVerb::Patch(id)) => {
+                Self::PatchUser(id, PatchRequest::parse(kind, data, limits, quirks)?)
+            }
+            (ResourceKind::User, BulkVerb::Delete(id)) => Self::DeleteUser(id),
+            (ResourceKind::Group, BulkVerb::Post) => {
+                let resource = GroupResource::from_json(data, limits, quirks)?;
+                let members = user_ids(resource.members.as_deref().unwrap_or_default())?;
+                Self::CreateGroup(resource, members)
+            }
+            (ResourceKind::Group, BulkVerb::Put(id)) => {
+                // PUT replaces the attributes; the members only when the body has the key (scim.md trap 2).
+                let resource = GroupResource::from_json(data, limits, quirks)?;
+                let members = match &resource.members {
+                    Some(members) => vec![MemberChange::Replace(user_ids(members)?)],
+                    None => Vec::new(),
+                };
+                Self::PutGroup(id, resource, members)
+            }
+            (ResourceKind::Group, BulkVerb::Patch(id)) => {
+                Self::PatchGroup(id, PatchRequest::parse(kind, data, limits, quirks)?)
+            }
+            (ResourceKind::Group, BulkVerb::Delete(id)) => Self::DeleteGroup(id),
+        })
+    }
+}
+
+/// How often a write is tried again when the database gave it up for another one. Requests of one source seldom meet, and
+/// whoever was in the way has finished by then.
+const RETRIES: u32 = 3;
 
 /// An edit of a group's attributes.
 type Edit = fn(&DirectoryGroup) -> Result<GroupResource, CallError>;
@@ -85,7 +128,7 @@ type Edit = fn(&DirectoryGroup) -> Result<GroupResource, CallError>;
 const NO_EDIT: Option<Edit> = None;
 
 impl Store {
-    /// Performs one write. `call.version` is what `If-Match` says.
+    /// Performs one write. `call.version` is what `If-Match` says; its check and the write are one transaction.
     ///
     /// # Errors
     /// As RFC 7644 §3.3 to §3.6 says; nothing is changed then.
@@ -96,48 +139,68 @@ impl Store {
         limits: &Limits,
         quirks: &mut Quirks,
     ) -> Result<Performed, CallError> {
-        match call.kind {
-            ResourceKind::User => self.perform_on_user(scope, call, limits, quirks).await,
-            ResourceKind::Group if scope.users_only() => Err(no_groups().into()),
-            ResourceKind::Group => self.perform_on_group(scope, call, limits, quirks).await,
+        let BulkCall { verb, kind, version, data } = call;
+        if kind == ResourceKind::Group && scope.users_only() {
+            return Err(no_groups().into());
+        }
+        let write = Write::read(kind, verb, data, limits, quirks)?;
+        let mut retries = RETRIES;
+        loop {
+            let mut noted = Quirks::new();
+            let done = self.attempt(scope, &write, version.as_deref(), &mut noted).await;
+            match done {
+                Err(CallError::Store(StoreError::Contended(why))) if retries > 0 => {
+                    tracing::debug!(why, "a SCIM write is tried again");
+                    retries -= 1;
+                }
+                done => {
+                    quirks.merge(&noted);
+                    return done;
+                }
+            }
         }
     }
 
-    async fn perform_on_user(
+    async fn attempt(
         &self,
         scope: &SourceScope,
-        call: BulkCall,
-        limits: &Limits,
+        write: &Write,
+        if_match: Option<&str>,
         quirks: &mut Quirks,
     ) -> Result<Performed, CallError> {
-        let if_match = call.version.as_deref();
-        let written = match call.verb {
-            BulkVerb::Post => {
-                let user = self.create_user(scope, UserResource::from_json(call.data, quirks)?).await?;
-                Written { value: user, changed: true }
+        let group = match write {
+            Write::CreateUser(resource) => {
+                let user = self.create_user(scope, resource.clone()).await?;
+                return Ok(Performed::User(Box::new(Written { value: user, changed: true })));
             }
-            BulkVerb::Put(id) => {
-                let resource = UserResource::from_json(call.data, quirks)?;
-                self.edit_user(scope, &id, if_match, |_| Ok(resource)).await?
+            Write::PutUser(id, replacement) => {
+                return self.edit_user(scope, id, if_match, |user| Ok(replacement.over(&user.resource))).await;
             }
-            BulkVerb::Patch(id) => {
-                let patch = PatchRequest::parse(ResourceKind::User, call.data, limits, quirks)?;
-                let edit = |user: &DirectoryUser| Ok(apply_to_user(&user.resource, &patch, quirks)?);
-                self.edit_user(scope, &id, if_match, edit).await?
+            Write::PatchUser(id, patch) => {
+                let edit = |user: &DirectoryUser| Ok(apply_to_user(&user.resource, patch, quirks)?);
+                return self.edit_user(scope, id, if_match, edit).await;
             }
-            BulkVerb::Delete(id) => {
-                let id: DirectoryUserId = id_of(&id, "user")?;
-                if if_match.is_some() {
-                    let user = self.user(scope, id, false).await?.ok_or(StoreError::NotFound("user"))?;
-                    if !if_match_allows(if_match, user.version) {
-                        return Err(stale("user"));
-                    }
-                }
-                self.delete_user(scope, id).await?;
+            Write::DeleteUser(id) => {
+                self.delete_user_if(scope, id_of(id, "user")?, if_match).await?;
+                return Ok(Performed::Deleted);
+            }
+            Write::CreateGroup(resource, members) => {
+                let group = self.create_group(scope, resource.clone(), members).await?;
+                Written { value: group, changed: true }
+            }
+            Write::PutGroup(id, resource, members) => {
+                let edit = |_: &DirectoryGroup| Ok::<_, CallError>(resource.clone());
+                self.change_group_if(scope, id_of(id, "group")?, if_match, Some(edit), members).await?
+            }
+            Write::PatchGroup(id, patch) => {
+                self.patch_group(scope, id_of(id, "group")?, if_match, patch, quirks).await?
+            }
+            Write::DeleteGroup(id) => {
+                self.delete_group_if(scope, id_of(id, "group")?, if_match).await?;
                 return Ok(Performed::Deleted);
             }
         };
-        Ok(Performed::User(Box::new(written)))
+        Ok(Performed::Group(Box::new(group)))
     }
 
     async fn edit_user(
@@ -146,81 +209,34 @@ impl Store {
         id: &str,
         if_match: Option<&str>,
         edit: impl FnOnce(&DirectoryUser) -> Result<UserResource, CallError>,
-    ) -> Result<Written<DirectoryUser>, CallError> {
+    ) -> Result<Performed, CallError> {
         let edit = |user: &DirectoryUser| {
-            if !if_match_allows(if_match, user.version) {
-                return Err(stale("user"));
+            if !user.is_what(if_match) {
+                return Err(StoreError::Changed.into());
             }
             edit(user)
         };
-        self.change_user(scope, id_of(id, "user")?, edit).await
+        let user = self.change_user(scope, id_of(id, "user")?, edit).await?;
+        Ok(Performed::User(Box::new(user)))
     }
 
-    async fn perform_on_group(
+    async fn patch_group(
         &self,
         scope: &SourceScope,
-        call: BulkCall,
-        limits: &Limits,
-        quirks: &mut Quirks,
-    ) -> Result<Performed, CallError> {
-        let if_match = call.version.as_deref();
-        let written = match call.verb {
-            BulkVerb::Post => {
-                let resource = GroupResource::from_json(call.data, limits, quirks)?;
-                let members = user_ids(resource.members.as_deref().unwrap_or_default())?;
-                let group = self.create_group(scope, resource, &members).await?;
-                Written { value: group, changed: true }
-            }
-            BulkVerb::Put(id) => {
-                // PUT replaces the attributes; the members only when the body has the key (scim.md trap 2).
-                let resource = GroupResource::from_json(call.data, limits, quirks)?;
-                let members = match &resource.members {
-                    Some(members) => vec![MemberChange::Replace(user_ids(members)?)],
-                    None => Vec::new(),
-                };
-                let id = self.unchanged_group(scope, &id, if_match).await?;
-                let edit = move |_: &DirectoryGroup| Ok::<_, CallError>(resource);
-                self.change_group(scope, id, Some(edit), &members).await?
-            }
-            BulkVerb::Patch(id) => {
-                let patch = PatchRequest::parse(ResourceKind::Group, call.data, limits, quirks)?;
-                let id = self.unchanged_group(scope, &id, if_match).await?;
-                let mut members = Vec::new();
-                for step in group_changes(&patch) {
-                    members.push(self.member_change(scope, id, step).await?);
-                }
-                if patch.changes_attributes() {
-                    let edit =
-                        |group: &DirectoryGroup| Ok::<_, CallError>(apply_to_group(&group.resource, &patch, quirks)?);
-                    self.change_group(scope, id, Some(edit), &members).await?
-                } else {
-                    self.change_group(scope, id, NO_EDIT, &members).await?
-                }
-            }
-            BulkVerb::Delete(id) => {
-                let id = self.unchanged_group(scope, &id, if_match).await?;
-                self.delete_group(scope, id).await?;
-                return Ok(Performed::Deleted);
-            }
-        };
-        Ok(Performed::Group(Box::new(written)))
-    }
-
-    /// The group's id, when it may still be written under this `If-Match`.
-    async fn unchanged_group(
-        &self,
-        scope: &SourceScope,
-        id: &str,
+        id: DirectoryGroupId,
         if_match: Option<&str>,
-    ) -> Result<DirectoryGroupId, CallError> {
-        let id: DirectoryGroupId = id_of(id, "group")?;
-        if if_match.is_some() {
-            let group = self.group(scope, id, true).await?.ok_or(StoreError::NotFound("group"))?;
-            if !if_match_allows(if_match, group.shown_version()) && !if_match_allows(if_match, group.version) {
-                return Err(stale("group"));
-            }
+        patch: &PatchRequest,
+        quirks: &mut Quirks,
+    ) -> Result<Written<DirectoryGroup>, CallError> {
+        let mut members = Vec::new();
+        for step in group_changes(patch) {
+            members.push(self.member_change(scope, id, step).await?);
         }
-        Ok(id)
+        if !patch.changes_attributes() {
+            return self.change_group_if(scope, id, if_match, NO_EDIT, &members).await;
+        }
+        let edit = |group: &DirectoryGroup| Ok::<_, CallError>(apply_to_group(&group.resource, patch, quirks)?);
+        self.change_group_if(scope, id, if_match, Some(edit), &members).await
     }
 
     async fn member_change(

@@ -3,14 +3,20 @@
 
 use crate::connect::{Pools, Store};
 use crate::error::StoreError;
+use crate::faults::Faults;
+use crate::session::Session;
 use async_trait::async_trait;
 use rollcall_core::audit::Actor;
 use rollcall_core::clock::Clock;
 use rollcall_core::ids::{CredentialId, RequestId, SourceId, TenantId};
 use rollcall_core::roster::Role;
 use rollcall_migrations::{SYSTEM_ROLE, TENANT_ROLE};
-use sea_orm::sqlx::{self, AssertSqlSafe};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
+use sea_orm::sea_query::Value;
+use sea_orm::sqlx::postgres::PgArguments;
+use sea_orm::sqlx::{self, Arguments, AssertSqlSafe, Postgres, Sqlite};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, ExecResult, FromQueryResult, QueryResult, RuntimeErr, Statement, Values,
+};
 use sea_query_sqlx::SqlxValues;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -119,6 +125,8 @@ pub(crate) struct TenantTx {
     pub(crate) actor: Actor,
     pub(crate) request: Option<RequestId>,
     pub(crate) clock: Clock,
+    /// Its one batch is the whole transaction and has to say whose it is.
+    pub(crate) at_once: bool,
 }
 
 impl Store {
@@ -133,14 +141,49 @@ impl Store {
     }
 
     async fn open(&self, scope: &TenantScope, writes: bool) -> Result<TenantTx, StoreError> {
-        let tx = Tx::begin(&self.pools, TENANT_ROLE, Some(scope.tenant), writes).await?;
+        let tx = Tx::begin(self, TENANT_ROLE, Some(scope.tenant), writes).await?;
         let TenantScope { tenant, actor, request } = *scope;
-        Ok(TenantTx { tx, tenant, actor, request, clock: self.clock.clone() })
+        Ok(TenantTx { tx, tenant, actor, request, clock: self.clock.clone(), at_once: false })
+    }
+
+    /// Opens a transaction whose writes go in one [`TenantTx::batch_of`], which on Postgres is all of it: no round trip to begin
+    /// and none to commit.
+    pub(crate) async fn write_once(&self, scope: &TenantScope) -> Result<TenantTx, StoreError> {
+        if matches!(self.pools, Pools::Sqlite { .. }) {
+            return self.write(scope).await;
+        }
+        let tx = Tx::single(self).await?;
+        let TenantScope { tenant, actor, request } = *scope;
+        Ok(TenantTx { tx, tenant, actor, request, clock: self.clock.clone(), at_once: true })
+    }
+
+    /// Reads by one statement that is a transaction of its own: one round trip. In `select`, `{tenant}` stands for the
+    /// tenant's id; `values` are those of `$2` and on.
+    ///
+    /// On Postgres the statement sets the tenant itself. The sub-select that does so depends on nothing and is kept apart by
+    /// its OFFSET, and the one that reads depends on it, so it runs after it, and row-level security sees the tenant; were
+    /// it ever otherwise, it would see none, and no row. The session's role is the tenants' from its start.
+    pub(crate) async fn glance<T: FromQueryResult>(
+        &self,
+        scope: &TenantScope,
+        select: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<T>, StoreError> {
+        let tx = Tx::single(self).await?;
+        let (sql, tenant) = if tx.is_postgres() {
+            let select = select.replace("{tenant}", "tenant.id");
+            let sql =
+                format!("SELECT q.* FROM {GLANCE} CROSS JOIN LATERAL (SELECT i.* FROM ({select}) AS i OFFSET 0) AS q");
+            (sql, scope.tenant.to_string().into())
+        } else {
+            (select.replace("{tenant}", "$1"), scope.tenant.0.into())
+        };
+        tx.all(&sql, std::iter::once(tenant).chain(values)).await
     }
 
     /// Opens a transaction across tenants; for `across.rs` only.
     pub(crate) async fn across(&self, writes: bool) -> Result<Tx, StoreError> {
-        Tx::begin(&self.pools, SYSTEM_ROLE, None, writes).await
+        Tx::begin(self, SYSTEM_ROLE, None, writes).await
     }
 }
 
@@ -152,40 +195,116 @@ impl TenantTx {
 
 /// A transaction of either engine, usable wherever sea-orm takes a connection. It exists because sea-orm opens a
 /// transaction with a bare `BEGIN`; here the role and the tenant are set in the same round trip.
-pub(crate) enum Tx {
-    Postgres(Mutex<sqlx::Transaction<'static, sqlx::Postgres>>),
-    Sqlite(Mutex<sqlx::Transaction<'static, sqlx::Sqlite>>),
+pub(crate) struct Tx {
+    engine: Engine,
+    faults: Faults,
+}
+
+enum Engine {
+    Postgres(Mutex<Session<Postgres>>),
+    Sqlite(Mutex<Session<Sqlite>>),
+}
+
+/// Where a [`Store::glance`] takes the tenant from.
+const GLANCE: &str = "(SELECT CAST(set_config('app.tenant_id', $1, true) AS uuid) AS id OFFSET 0) AS tenant";
+
+/// Columns of texts, each as long as there are rows.
+pub(crate) type Texts = Vec<Vec<Option<String>>>;
+
+/// Runs one statement on a session, by the named method of sqlx.
+macro_rules! run_on {
+    ($session:ident, $sql:expr, $parameters:expr, $method:ident, $error:ident) => {{
+        let mut session = $session.lock().await;
+        let query = sqlx::query_with(AssertSqlSafe($sql), $parameters);
+        let done = query.$method(session.connection().map_err($error)?).await;
+        session.noted(done).map_err($error)?.convert()
+    }};
+}
+
+/// Runs one statement on whichever engine.
+macro_rules! run {
+    ($self:ident, $stmt:ident, $method:ident, $error:ident) => {{
+        let Statement { sql, values, .. } = $stmt;
+        let values = SqlxValues(values.unwrap_or(Values(Vec::new())));
+        $self.faults.point().map_err($error)?;
+        match &$self.engine {
+            Engine::Postgres(session) => run_on!(session, sql, values, $method, $error),
+            Engine::Sqlite(session) => run_on!(session, sql, values, $method, $error),
+        }
+    }};
+}
+
+/// Runs one statement of Postgres whose parameters are arrays.
+macro_rules! run_columns {
+    ($self:ident, $sql:ident, $columns:ident, $method:ident, $error:ident) => {{
+        let mut parameters = PgArguments::default();
+        for column in $columns {
+            parameters.add(column).map_err(|e| $error(sqlx::Error::Encode(e)))?;
+        }
+        $self.faults.point().map_err($error)?;
+        match &$self.engine {
+            Engine::Postgres(session) => run_on!(session, $sql.to_owned(), parameters, $method, $error),
+            Engine::Sqlite(_) => return Err(DbErr::Custom("SQLite takes no arrays".to_owned())),
+        }
+    }};
 }
 
 impl Tx {
-    async fn begin(pools: &Pools, role: &str, tenant: Option<TenantId>, writes: bool) -> Result<Self, StoreError> {
-        Ok(match pools {
+    async fn begin(store: &Store, role: &str, tenant: Option<TenantId>, writes: bool) -> Result<Self, StoreError> {
+        let faults = store.faults.clone();
+        faults.point()?;
+        let engine = match &store.pools {
             Pools::Postgres(pool) => {
                 // Both values are safe to print into SQL: the role is a constant, the tenant a UUID.
                 let tenant = tenant.map(|id| id.to_string()).unwrap_or_default();
+                let patience = if store.patient { ", set_config('statement_timeout', '0', true)" } else { "" };
                 let sql = format!(
-                    "BEGIN; SELECT set_config('role', '{role}', true), set_config('app.tenant_id', '{tenant}', true)"
+                    "BEGIN; SELECT set_config('role', '{role}', true), set_config('app.tenant_id', '{tenant}', true){patience}"
                 );
-                Self::Postgres(Mutex::new(pool.begin_with(AssertSqlSafe(sql)).await?))
+                Engine::Postgres(Mutex::new(Session::begin(pool, sql).await?))
             }
             // IMMEDIATE: a transaction that begins by reading could otherwise fail when it comes to write.
             Pools::Sqlite { writer, .. } if writes => {
-                Self::Sqlite(Mutex::new(writer.begin_with("BEGIN IMMEDIATE").await?))
+                Engine::Sqlite(Mutex::new(Session::begin(writer, "BEGIN IMMEDIATE".to_owned()).await?))
             }
-            Pools::Sqlite { reader, .. } => Self::Sqlite(Mutex::new(reader.begin().await?)),
-        })
+            Pools::Sqlite { reader, .. } => {
+                Engine::Sqlite(Mutex::new(Session::begin(reader, "BEGIN".to_owned()).await?))
+            }
+        };
+        Ok(Self { engine, faults })
+    }
+
+    /// A session whose statements are transactions of their own: one round trip each. Only for reading on SQLite.
+    async fn single(store: &Store) -> Result<Self, StoreError> {
+        let engine = match &store.pools {
+            Pools::Postgres(pool) => Engine::Postgres(Mutex::new(Session::open(pool).await?)),
+            Pools::Sqlite { reader, .. } => Engine::Sqlite(Mutex::new(Session::open(reader).await?)),
+        };
+        Ok(Self { engine, faults: store.faults.clone() })
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        match self {
-            Self::Postgres(tx) => tx.into_inner().commit().await?,
-            Self::Sqlite(tx) => tx.into_inner().commit().await?,
+        self.faults.point()?;
+        match self.engine {
+            Engine::Postgres(session) => session.into_inner().commit().await?,
+            Engine::Sqlite(session) => session.into_inner().commit().await?,
         }
-        Ok(())
+        // Committed, and the answer is lost.
+        Ok(self.faults.point()?)
+    }
+
+    /// As [`execute_raw`](ConnectionTrait::execute_raw), of parameters that are columns of texts; SQLite knows no arrays.
+    pub(crate) async fn execute_columns(&self, sql: &str, columns: Texts) -> Result<ExecResult, DbErr> {
+        Ok(run_columns!(self, sql, columns, execute, exec_error))
+    }
+
+    /// As [`query_all_raw`](ConnectionTrait::query_all_raw), of the same.
+    pub(crate) async fn query_columns(&self, sql: &str, columns: Texts) -> Result<Vec<QueryResult>, DbErr> {
+        Ok(run_columns!(self, sql, columns, fetch_all, query_error))
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self, Self::Postgres(_))
+        matches!(self.engine, Engine::Postgres(_))
     }
 }
 
@@ -195,24 +314,6 @@ fn exec_error(error: sqlx::Error) -> DbErr {
 
 fn query_error(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
-}
-
-/// Runs one statement on whichever engine, by the named method of sqlx.
-macro_rules! run {
-    ($self:ident, $stmt:ident, $method:ident, $error:ident) => {{
-        let Statement { sql, values, .. } = $stmt;
-        let values = SqlxValues(values.unwrap_or(Values(Vec::new())));
-        match $self {
-            Tx::Postgres(tx) => {
-                let mut tx = tx.lock().await;
-                sqlx::query_with(AssertSqlSafe(sql), values).$method(&mut **tx).await.map_err($error)?.convert()
-            }
-            Tx::Sqlite(tx) => {
-                let mut tx = tx.lock().await;
-                sqlx::query_with(AssertSqlSafe(sql), values).$method(&mut **tx).await.map_err($error)?.convert()
-            }
-        }
-    }};
 }
 
 /// From the drivers' rows to sea-orm's.

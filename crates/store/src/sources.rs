@@ -1,12 +1,11 @@
 //! What feeds a tenant, as its admins see and change it: sources, their mode, and the tokens of each.
 
 use crate::audit::NewEvent;
-use crate::changes::Lane;
 use crate::connect::Store;
 use crate::credentials::{DigestOnly, NewSecret, SecretDigest};
 use crate::error::StoreError;
 use crate::scope::{ApiScope, TenantTx};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rollcall_core::audit::AuditKind;
 use rollcall_core::directory::SourceMode;
 use rollcall_core::ids::{CredentialId, SourceId};
@@ -17,6 +16,8 @@ use uuid::Uuid;
 
 /// Names of tokens, in characters.
 const NAME_CHARACTERS_MAX: usize = 200;
+/// RFC 3339 has four digits for a year.
+const YEAR_MAX: i32 = 9999;
 /// Tokens in force of one source at most: rotation needs two, a careful admin a few more.
 const TOKENS_MAX: usize = 20;
 
@@ -31,6 +32,9 @@ pub struct Source {
     pub name: String,
     /// Groups are neither shown nor taken (DS3).
     pub users_only: bool,
+    /// Since when what it says is planned and held only, and why (PE9).
+    pub quarantined_at: Option<DateTime<Utc>>,
+    pub quarantine_reason: Option<String>,
     pub created_at: DateTime<Utc>,
     /// When any of its tokens was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
@@ -64,12 +68,14 @@ struct LiveRow {
 }
 
 #[derive(FromQueryResult)]
-struct TokenRow {
+struct RotatedRow {
     name: String,
-    expires_at: Option<DateTime<Utc>>,
+    expires_at: DateTime<Utc>,
+    digest: Vec<u8>,
 }
 
-const SOURCES: &str = "SELECT s.id, s.kind, s.mode, s.name, s.users_only, s.created_at, \
+const SOURCES: &str = "SELECT s.id, s.kind, s.mode, s.name, s.users_only, s.quarantined_at, s.quarantine_reason, \
+    s.created_at, \
     (SELECT max(c.last_used_at) FROM credentials c WHERE c.tenant_id = s.tenant_id AND c.source_id = s.id) AS last_used_at \
     FROM sources s WHERE s.tenant_id = $1";
 
@@ -83,8 +89,10 @@ pub(crate) fn second_live(error: StoreError) -> StoreError {
     }
 }
 
-const SECOND_LIVE_REMEDY: &str = "only one source may decide who is a member: switch that one to off or simulate first \
-    (`rollcall source set-mode`, or PATCH /api/v1/sources/{id}), or make this one with mode simulate";
+const SECOND_LIVE_REMEDY: &str = "only one source may decide who is a member. To move the tenant to another source, put \
+    that one in mode simulate (PATCH /api/v1/sources/{id}, `rollcall source set-mode`), read what would happen (GET \
+    /api/v1/sources/{id}/promotion) and promote it (POST /api/v1/sources/{id}/promote, `rollcall source promote`). To give \
+    this one up, detach it (POST /api/v1/sources/{id}/detach) or set it to off";
 
 impl Store {
     /// All sources of a tenant, the oldest first.
@@ -98,24 +106,31 @@ impl Store {
         tx.source_row(id).await
     }
 
-    /// Switches a source. Answers the digests of its tokens: the caller makes every process forget what it cached of them,
+    /// Switches a source, and whether its groups are taken. Answers the digests of its tokens: the caller makes every process forget what it cached of them,
     /// so the switch works within a second (DS7).
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when another source of the tenant is live (DS2).
-    pub async fn set_source_mode(
+    pub async fn change_source(
         &self,
         scope: &ApiScope,
         id: SourceId,
-        mode: SourceMode,
+        mode: Option<SourceMode>,
+        users_only: Option<bool>,
     ) -> Result<Vec<SecretDigest>, StoreError> {
         let tx = self.write(&scope.scope).await?;
-        let digests = tx.set_source_mode(id, mode).await?;
+        let mut digests = Vec::new();
+        if let Some(users_only) = users_only {
+            digests = tx.set_users_only(id, users_only).await?;
+        }
+        if let Some(mode) = mode {
+            digests.extend(tx.set_source_mode(id, mode).await?);
+        }
         tx.commit().await?;
         Ok(digests)
     }
 
-    /// As [`set_source_mode`](Self::set_source_mode), from the operator's command line.
+    /// The mode alone, from the operator's command line.
     pub async fn set_source_mode_as_operator(
         &self,
         scope: &crate::scope::TenantScope,
@@ -126,6 +141,37 @@ impl Store {
         let digests = tx.set_source_mode(id, mode).await?;
         tx.commit().await?;
         Ok(digests)
+    }
+
+    /// Ends a quarantine: what was held is planned again, under the guards, and not quarantined for within the window of the
+    /// removal limit (PE9).
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the source is not quarantined.
+    pub async fn release_source(&self, scope: &ApiScope, id: SourceId) -> Result<(), StoreError> {
+        self.release_source_as_operator(&scope.scope, id).await
+    }
+
+    /// As [`release_source`](Self::release_source), from the operator's command line.
+    pub async fn release_source_as_operator(
+        &self,
+        scope: &crate::scope::TenantScope,
+        id: SourceId,
+    ) -> Result<(), StoreError> {
+        let tx = self.write(scope).await?;
+        tx.stop_the_planning().await?;
+        let source = tx.source_row(id).await?;
+        let Some(since) = source.quarantined_at else {
+            return Err(StoreError::Conflict("the source is not quarantined".into()));
+        };
+        let sql = "UPDATE sources SET quarantined_at = NULL, quarantine_reason = NULL, quarantine_released_at = $3 \
+                   WHERE tenant_id = $1 AND id = $2";
+        tx.tx.exec(sql, [tx.tenant.0.into(), id.0.into(), tx.clock.now().into()]).await?;
+        tx.touch_withheld().await?;
+        let detail = Some(json!({ "since": since, "reason": source.quarantine_reason }));
+        let event = NewEvent { kind: AuditKind::SourceReleased, subject_kind: "source", subject_id: id.0, detail };
+        tx.batch_of(vec![tx.event(event).into()]).await?;
+        tx.commit().await
     }
 
     /// All tokens of a source, the oldest first, those that ended too.
@@ -166,18 +212,18 @@ impl Store {
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<Rotated, StoreError> {
         let tx = self.write(&scope.scope).await?;
-        let sql = "SELECT name, expires_at FROM credentials WHERE tenant_id = $1 AND id = $2 AND source_id = $3 \
-                   AND kind = 'scim_token' AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $4)";
+        // One statement, so that of two rotations the later one sees what the earlier one wrote: an end only comes nearer.
+        let sql = "UPDATE credentials SET expires_at = CASE WHEN expires_at < $5 THEN expires_at ELSE $5 END \
+                   WHERE tenant_id = $1 AND id = $2 AND source_id = $3 AND kind = 'scim_token' AND revoked_at IS NULL \
+                   AND (expires_at IS NULL OR expires_at > $4) RETURNING name, expires_at, digest";
         let now = tx.clock.now();
-        let found: Option<TokenRow> =
-            tx.tx.one(sql, [tx.tenant.0.into(), old.0.into(), source.0.into(), now.into()]).await?;
-        let found = found.ok_or(StoreError::NotFound("token that is in force"))?;
-        tx.check_new_token(source, &found.name, expires_at).await?;
-        let old_expires_at = found.expires_at.map_or(now + overlap, |end| end.min(now + overlap));
-        let sql = "UPDATE credentials SET expires_at = $3 WHERE tenant_id = $1 AND id = $2 RETURNING digest";
-        let row: Option<DigestOnly> = tx.tx.one(sql, [tx.tenant.0.into(), old.0.into(), old_expires_at.into()]).await?;
-        let old_digest = row.ok_or(StoreError::NotFound("token"))?.read()?;
-        let secret = tx.create_source_token(source, &found.name, expires_at).await?;
+        let values = [tx.tenant.0.into(), old.0.into(), source.0.into(), now.into(), (now + overlap).into()];
+        let rotated: Option<RotatedRow> = tx.tx.one(sql, values).await?;
+        let RotatedRow { name, expires_at: old_expires_at, digest } =
+            rotated.ok_or(StoreError::NotFound("token that is in force"))?;
+        let old_digest = DigestOnly { digest }.read()?;
+        tx.check_new_token(source, &name, expires_at).await?;
+        let secret = tx.create_source_token(source, &name, expires_at).await?;
         let detail = Some(json!({ "replaced_by": secret.id, "expires_at": old_expires_at }));
         let kind = AuditKind::CredentialRotated;
         let event = NewEvent { kind, subject_kind: "credential", subject_id: old.0, detail };
@@ -219,42 +265,80 @@ impl TenantTx {
         }
     }
 
-    async fn set_source_mode(&self, id: SourceId, mode: SourceMode) -> Result<Vec<SecretDigest>, StoreError> {
-        let before = self.source_row(id).await?.mode;
-        if before == mode.as_str() {
+    /// What a source lost while it was not live it would take away at once. When that is everybody, it is a mistake more
+    /// often than not: disconnected, or nobody assigned (design §4, as a promotion).
+    async fn refuse_emptied(&self, id: SourceId) -> Result<(), StoreError> {
+        if self.has_people(id.0).await? || !self.has_members(id.0).await? {
+            return Ok(());
+        }
+        let why = "the source has no active person in scope: making it live would take access from everybody it manages. \
+                   Check that it is connected and that people are assigned to it, or detach it";
+        Err(StoreError::Conflict(why.into()))
+    }
+
+    /// From now on groups are refused, or taken. Those that are there stay as they are.
+    async fn set_users_only(&self, id: SourceId, users_only: bool) -> Result<Vec<SecretDigest>, StoreError> {
+        let before = self.source_row(id).await?.users_only;
+        if before == users_only {
             return Ok(Vec::new());
         }
+        let sql = "UPDATE sources SET users_only = $3 WHERE tenant_id = $1 AND id = $2";
+        self.tx.exec(sql, [self.tenant.0.into(), id.0.into(), users_only.into()]).await?;
+        let detail = Some(json!({ "before": { "users_only": before }, "after": { "users_only": users_only } }));
+        let event = NewEvent { kind: AuditKind::SourceUpdated, subject_kind: "source", subject_id: id.0, detail };
+        self.batch_of(vec![self.event(event).into()]).await?;
+        self.token_digests(id).await
+    }
+
+    async fn set_source_mode(&self, id: SourceId, mode: SourceMode) -> Result<Vec<SecretDigest>, StoreError> {
+        let is_so = |source: &Source| source.mode == mode.as_str();
+        if is_so(&self.source_row(id).await?) {
+            // Whoever asks again may have died before the caches were told.
+            return self.token_digests(id).await;
+        }
+        // What was planned while it was in the other mode is not applied any more.
+        self.stop_the_planning().await?;
+        self.lock_source(id).await?;
+        let source = self.source_row(id).await?;
+        if is_so(&source) {
+            return self.token_digests(id).await;
+        }
+        let before = source.mode;
         if mode == SourceMode::Live {
             self.refuse_second_live(Some(id)).await?;
+            self.refuse_emptied(id).await?;
         }
-        let sql = "UPDATE sources SET mode = $3 WHERE tenant_id = $1 AND id = $2";
+        self.write_mode(id, &before, mode).await?;
+        self.close_runs_of(id, "withdrawn").await?;
+        if mode != SourceMode::Off {
+            // Live: what it said while it was simulated has changed nothing yet. In simulation: what it would do is planned.
+            self.touch_everything_of(id).await?;
+        }
+        self.token_digests(id).await
+    }
+
+    /// Switches a source, and says so in the log. A source that was detached is attached again by it.
+    pub(crate) async fn write_mode(&self, id: SourceId, before: &str, mode: SourceMode) -> Result<(), StoreError> {
+        // What left with a detachment comes back with its source; nobody deleted it in the product.
+        let sql = "UPDATE sharing_groups SET directory_group_id = NULL WHERE tenant_id = $1 AND managed_by = $2 \
+                   AND removed_at IS NOT NULL AND EXISTS (SELECT 1 FROM sources s WHERE s.tenant_id = $1 AND s.id = $2 \
+                   AND s.people_leave = TRUE)";
+        self.tx.exec(sql, [self.tenant.0.into(), id.0.into()]).await?;
+        let sql = "UPDATE sources SET mode = $3, people_leave = FALSE, quarantined_at = NULL, quarantine_reason = NULL \
+                   WHERE tenant_id = $1 AND id = $2";
         let values = [self.tenant.0.into(), id.0.into(), mode.as_str().into()];
         self.tx.exec(sql, values).await.map_err(second_live)?;
-        if mode == SourceMode::Live {
-            // What it said while it was simulated has changed nothing yet.
-            self.touch_everything_of(id, "directory_users", "user_id").await?;
-            self.touch_everything_of(id, "directory_groups", "group_id").await?;
-        }
         let detail = Some(json!({ "before": before, "after": mode }));
         let kind = AuditKind::SourceModeChanged;
         let event = NewEvent { kind, subject_kind: "source", subject_id: id.0, detail };
-        self.batch_of(vec![self.event(event).into()]).await?;
+        self.batch_of(vec![self.event(event).into()]).await
+    }
+
+    /// Of the tokens whose cached answers a switch makes wrong.
+    pub(crate) async fn token_digests(&self, id: SourceId) -> Result<Vec<SecretDigest>, StoreError> {
         let sql = "SELECT digest FROM credentials WHERE tenant_id = $1 AND source_id = $2 AND revoked_at IS NULL";
         let digests: Vec<DigestOnly> = self.tx.all(sql, [self.tenant.0.into(), id.0.into()]).await?;
         digests.into_iter().map(DigestOnly::read).collect()
-    }
-
-    async fn touch_everything_of(&self, source: SourceId, table: &str, column: &str) -> Result<(), StoreError> {
-        let sql = format!(
-            "INSERT INTO directory_changes (tenant_id, id, lane, source_id, {column}, request_id, created_at) \
-             SELECT $1, {}, {}, $2, d.id, $3, $4 FROM {table} d WHERE d.tenant_id = $1 AND d.source_id = $2",
-            self.tx.random_id(),
-            Lane::Bulk as i64
-        );
-        let request = self.request.map(|id| id.0);
-        let values = [self.tenant.0.into(), source.0.into(), request.into(), self.clock.now().into()];
-        self.tx.exec(&sql, values).await?;
-        Ok(())
     }
 
     async fn check_new_token(
@@ -263,17 +347,21 @@ impl TenantTx {
         name: &str,
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<(), StoreError> {
-        if name.chars().count() > NAME_CHARACTERS_MAX {
-            return Err(StoreError::Invalid(format!("a token's name has at most {NAME_CHARACTERS_MAX} characters")));
+        if name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
+            let takes = format!(
+                "a token's name has at most {NAME_CHARACTERS_MAX} characters, none of them a control character"
+            );
+            return Err(StoreError::Invalid(takes));
         }
         let now = self.clock.now();
-        if expires_at.is_some_and(|end| end <= now) {
-            return Err(StoreError::Invalid("expires_at is not in the future".into()));
+        // Later ones have no common form as text.
+        if expires_at.is_some_and(|end| end <= now || end.year() > YEAR_MAX) {
+            return Err(StoreError::Invalid(format!("expires_at is in the future, and not after the year {YEAR_MAX}")));
         }
-        let sql = "SELECT name, expires_at FROM credentials WHERE tenant_id = $1 AND source_id = $2 \
-                   AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)";
+        let sql = "SELECT digest FROM credentials WHERE tenant_id = $1 AND source_id = $2 AND revoked_at IS NULL \
+                   AND (expires_at IS NULL OR expires_at > $3)";
         let values = [self.tenant.0.into(), source.0.into(), now.into()];
-        let in_force: Vec<TokenRow> = self.tx.all(sql, values).await?;
+        let in_force: Vec<DigestOnly> = self.tx.all(sql, values).await?;
         if in_force.len() >= TOKENS_MAX {
             let why = format!("the source has {TOKENS_MAX} tokens in force; revoke those that are no longer used");
             return Err(StoreError::Conflict(why));
@@ -281,3 +369,6 @@ impl TenantTx {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,17 @@
 //! Statements with a constant text on both engines.
 //!
 //! A text that does not vary is prepared once per connection; so lists of ids and rows travel as one JSON parameter,
-//! read by `json_to_recordset` on Postgres and `json_each` on SQLite, whatever their number.
+//! read by `json_to_recordset` on Postgres and `json_each` on SQLite, whatever their number. Rows to be written go to Postgres
+//! as a parameter for each column, because there reading JSON costs more than writing the rows.
 
 use crate::error::StoreError;
-use crate::scope::Tx;
+use crate::scope::{Texts, Tx};
 use sea_orm::sea_query::{
-    CommonTableExpression, InsertStatement, Query, SubQueryStatement, UpdateStatement, Value, WithQuery,
+    CommonTableExpression, InsertStatement, Query, SubQueryStatement, UpdateStatement, Value, WithClause, WithQuery,
 };
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use serde::Serialize;
+use serde_json::Value as Json;
 
 /// Rows sent in one statement at most: bounds the memory of a chunk and the time a statement holds its locks.
 const ROWS_PER_STATEMENT: usize = 1000;
@@ -37,6 +39,11 @@ impl Tx {
 
     /// `(SELECT …) AS r`: the rows of the JSON parameter `$1` as a relation.
     pub(crate) fn rows(&self, columns: Columns) -> String {
+        self.rows_of(1, columns)
+    }
+
+    /// As [`rows`](Self::rows), of the parameter with this number.
+    pub(crate) fn rows_of(&self, parameter: u8, columns: Columns) -> String {
         let read = |(name, kind): &(&str, Type)| match (self.is_postgres(), kind) {
             (true, _) => format!("j.{name}"),
             (false, Type::Uuid) => format!("unhex(j.value->>'{name}', '-') AS {name}"),
@@ -47,9 +54,9 @@ impl Tx {
         let from = if self.is_postgres() {
             let declared = |(name, kind): &(&str, Type)| format!("{name} {}", postgres_type(*kind));
             let declared: Vec<String> = columns.iter().map(declared).collect();
-            format!("json_to_recordset($1::json) AS j({})", declared.join(", "))
+            format!("json_to_recordset(${parameter}::json) AS j({})", declared.join(", "))
         } else {
-            "json_each($1) AS j".to_owned()
+            format!("json_each(${parameter}) AS j")
         };
         format!("(SELECT {} FROM {from}) AS r", select.join(", "))
     }
@@ -65,7 +72,7 @@ impl Tx {
         let sql = self.insert_sql(table, columns, tail);
         let mut inserted = 0;
         for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-            inserted += self.exec(&sql, [json_rows(chunk)?]).await?;
+            inserted += self.write_rows(&sql, columns, chunk).await?;
         }
         Ok(inserted)
     }
@@ -81,7 +88,13 @@ impl Tx {
         let sql = self.insert_sql(table, columns, tail);
         let mut returned = Vec::new();
         for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-            returned.extend(self.all::<T, _>(&sql, [json_rows(chunk)?]).await?);
+            let found = match self.is_postgres() {
+                true => self.query_columns(&sql, texts(columns, chunk)?).await?,
+                false => self.query_all_raw(self.statement(&sql, [json_rows(chunk)?])).await?,
+            };
+            for row in found {
+                returned.push(T::from_query_result(&row, "")?);
+            }
         }
         Ok(returned)
     }
@@ -90,27 +103,52 @@ impl Tx {
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let names = names.join(", ");
         // `WHERE true` keeps SQLite from reading ON CONFLICT as a join condition.
-        format!("INSERT INTO {table} ({names}) SELECT {names} FROM {} WHERE true {tail}", self.rows(columns))
+        format!("INSERT INTO {table} ({names}) SELECT {names} FROM {} WHERE true {tail}", self.written_rows(columns))
     }
 
-    /// Updates rows by `(tenant_id, id)`; every other column is set.
+    /// `(SELECT …) AS r`: the rows to be written; on Postgres `$1` is the first column, `$2` the second, and so on.
+    fn written_rows(&self, columns: Columns) -> String {
+        if !self.is_postgres() {
+            return self.rows(columns);
+        }
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let cast = |(name, kind): &(&str, Type)| format!("j.{name}::{} AS {name}", postgres_type(*kind));
+        let select: Vec<String> = columns.iter().map(cast).collect();
+        let arrays: Vec<String> = (1..=columns.len()).map(|place| format!("${place}::text[]")).collect();
+        format!("(SELECT {} FROM unnest({}) AS j({})) AS r", select.join(", "), arrays.join(", "), names.join(", "))
+    }
+
+    /// Runs a statement over [`written_rows`](Self::written_rows).
+    async fn write_rows<R: Serialize>(&self, sql: &str, columns: Columns, rows: &[R]) -> Result<u64, StoreError> {
+        if self.is_postgres() {
+            return Ok(self.execute_columns(sql, texts(columns, rows)?).await?.rows_affected());
+        }
+        self.exec(sql, [json_rows(rows)?]).await
+    }
+
+    /// Updates rows by `(tenant_id, id)`; every other column is set. A column `was_x` is what `x` must still be: a row of
+    /// which it is not true any more stays as it is and is not counted.
     pub(crate) async fn update_rows<R: Serialize>(
         &self,
         table: &str,
         columns: Columns,
         rows: &[R],
     ) -> Result<u64, StoreError> {
-        let is_key = |name: &str| name == "tenant_id" || name == "id";
-        let set = columns.iter().filter(|(name, _)| !is_key(name)).map(|(name, _)| format!("{name} = r.{name}"));
-        let set: Vec<String> = set.collect();
+        let (mut set, mut still) = (Vec::new(), String::new());
+        for (name, _) in columns.iter().filter(|(name, _)| !["tenant_id", "id"].contains(name)) {
+            match name.strip_prefix("was_") {
+                Some(column) => still += &format!(" AND {table}.{column} IS NOT DISTINCT FROM r.{name}"),
+                None => set.push(format!("{name} = r.{name}")),
+            }
+        }
         let sql = format!(
-            "UPDATE {table} SET {} FROM {} WHERE {table}.tenant_id = r.tenant_id AND {table}.id = r.id",
+            "UPDATE {table} SET {} FROM {} WHERE {table}.tenant_id = r.tenant_id AND {table}.id = r.id{still}",
             set.join(", "),
-            self.rows(columns)
+            self.written_rows(columns)
         );
         let mut updated = 0;
         for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-            updated += self.exec(&sql, [json_rows(chunk)?]).await?;
+            updated += self.write_rows(&sql, columns, chunk).await?;
         }
         Ok(updated)
     }
@@ -124,8 +162,11 @@ impl Tx {
     where
         I: IntoIterator<Item = Value>,
     {
-        let statement = Statement::from_sql_and_values(self.get_database_backend(), sql, values);
-        Ok(self.execute_raw(statement).await?.rows_affected())
+        Ok(self.execute_raw(self.statement(sql, values)).await?.rows_affected())
+    }
+
+    fn statement<I: IntoIterator<Item = Value>>(&self, sql: &str, values: I) -> Statement {
+        Statement::from_sql_and_values(self.get_database_backend(), sql, values)
     }
 
     pub(crate) async fn all<T: FromQueryResult, I>(&self, sql: &str, values: I) -> Result<Vec<T>, StoreError>
@@ -158,15 +199,19 @@ impl Tx {
             }
             return Ok(());
         }
+        if let [Write::Insert(only)] = writes.as_slice() {
+            self.execute(only).await?;
+            return Ok(());
+        }
+        self.batch_after(Query::with(), writes).await
+    }
+
+    /// As [`batch`](Self::batch) on Postgres, after what `with` names.
+    pub(crate) async fn batch_after(&self, mut with: WithClause, writes: Vec<Write>) -> Result<(), StoreError> {
         let mut writes = writes;
         let Some(Write::Insert(last)) = writes.pop() else {
             return Err(StoreError::Database("a batch ends with an insert".into()));
         };
-        if writes.is_empty() {
-            self.execute(&last).await?;
-            return Ok(());
-        }
-        let mut with = Query::with();
         for (number, write) in writes.into_iter().enumerate() {
             let query: SubQueryStatement = match write {
                 Write::Insert(insert) => insert.into(),
@@ -174,7 +219,7 @@ impl Tx {
             };
             with.cte(CommonTableExpression::new().query(query).table_name(format!("w{number}")).to_owned());
         }
-        let statement: WithQuery = last.with(with.to_owned());
+        let statement: WithQuery = last.with(with);
         self.execute(&statement).await?;
         Ok(())
     }
@@ -202,6 +247,24 @@ impl From<UpdateStatement> for Write {
 pub(crate) fn json_rows<R: Serialize>(rows: &[R]) -> Result<Value, StoreError> {
     let text = serde_json::to_string(rows).map_err(|e| StoreError::Invalid(e.to_string()))?;
     Ok(text.into())
+}
+
+/// Rows as a text for each column, in the columns' order.
+fn texts<R: Serialize>(columns: Columns, rows: &[R]) -> Result<Texts, StoreError> {
+    let mut texts: Texts = columns.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+    for row in rows {
+        let Json::Object(mut row) = serde_json::to_value(row).map_err(|e| StoreError::Invalid(e.to_string()))? else {
+            return Err(StoreError::Invalid("a row is no struct".into()));
+        };
+        for (column, (name, kind)) in texts.iter_mut().zip(columns) {
+            column.push(match (row.remove(*name), kind) {
+                (None | Some(Json::Null), _) => None,
+                (Some(Json::String(text)), Type::Uuid | Type::Text | Type::Int | Type::Flag | Type::Time) => Some(text),
+                (Some(value), _) => Some(value.to_string()),
+            });
+        }
+    }
+    Ok(texts)
 }
 
 fn postgres_type(kind: Type) -> &'static str {
@@ -234,6 +297,17 @@ pub(crate) const TEXT: Columns = &[("text", Type::Text)];
 /// The ids, as the parameter of [`ID`].
 pub(crate) fn id_rows(ids: impl IntoIterator<Item = uuid::Uuid>) -> Result<Value, StoreError> {
     json_rows(&ids.into_iter().map(|id| IdRow { id }).collect::<Vec<_>>())
+}
+
+/// As [`time_text`], of an instant that may be missing.
+pub(crate) fn time_text_null<S: serde::Serializer>(
+    at: &Option<chrono::DateTime<chrono::Utc>>,
+    s: S,
+) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => time_text(at, s),
+        None => s.serialize_none(),
+    }
 }
 
 /// Instants as SQLite stores them through sqlx, so that rows written either way compare alike.

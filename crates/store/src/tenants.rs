@@ -4,6 +4,7 @@ use crate::audit::NewEvent;
 use crate::changes::Touched;
 use crate::connect::Store;
 use crate::error::StoreError;
+use crate::policy::check_policy;
 use crate::scope::{TenantScope, TenantTx};
 use rollcall_core::audit::{Actor, AuditKind};
 use rollcall_core::email::fold;
@@ -27,6 +28,13 @@ impl Store {
     pub async fn create_tenant(&self, new: &NewTenant) -> Result<(TenantId, String), StoreError> {
         let id: TenantId = self.clock.new_id();
         let base = slug_of(&new.name)?;
+        check_policy(&new.policy)?;
+        if let Some(source) = new.policy.sources.keys().next() {
+            return Err(StoreError::Invalid(format!("sources.{source}: a new tenant has no source yet")));
+        }
+        if !new.policy.protected_members.is_empty() {
+            return Err(StoreError::Invalid("protected_members: a new tenant has no members yet".into()));
+        }
         for attempt in 1..=100 {
             let slug = if attempt == 1 { base.clone() } else { format!("{base}-{attempt}") };
             match self.insert_tenant(id, &slug, new).await {
@@ -75,6 +83,8 @@ impl Store {
     /// Buys or returns seats; the worker then admits whoever waits.
     pub async fn set_seats(&self, scope: &TenantScope, seats: u32) -> Result<(), StoreError> {
         let tx = self.write(scope).await?;
+        // Whom a worker was about to give a seat that is returned here waits instead.
+        tx.stop_the_planning().await?;
         let sql = "UPDATE tenants SET seats = $2 WHERE id = $1";
         tx.tx.exec(sql, [tx.tenant.0.into(), i64::from(seats).into()]).await?;
         let event = NewEvent {
@@ -85,12 +95,6 @@ impl Store {
         };
         tx.batch_of(vec![tx.change(None, Touched::Tenant).into(), tx.event(event).into()]).await?;
         tx.commit().await
-    }
-}
-
-impl TenantTx {
-    pub(crate) async fn batch_of(&self, writes: Vec<crate::sql::Write>) -> Result<(), StoreError> {
-        self.tx.batch(writes).await
     }
 }
 

@@ -8,8 +8,8 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use rollcall_core::ids::RequestId;
 use rollcall_core::roster::Role;
-use rollcall_runtime::CachedCredential;
-use rollcall_store::{ApiScope, Credential, StoreError, digest};
+use rollcall_runtime::{Caller, LookedUp};
+use rollcall_store::{API_KEY_PREFIX, ApiScope, Credential, StoreError, digest, may_be_secret};
 
 /// A verified API key, within its rate. It may read.
 pub(crate) struct ApiAuth {
@@ -29,9 +29,7 @@ impl FromRequest for ApiAuth {
         Box::pin(async move {
             let admin = request.app_data::<web::Data<Admin>>().cloned();
             let admin = admin.ok_or_else(|| StoreError::Database("the service is not configured".into()))?;
-            let Some(scope) = authenticate(&admin, &request).await? else {
-                return Err(refuse(&admin, &request).await);
-            };
+            let scope = identify(&admin, &request).await?;
             let decision = admin.cache.rate_limit(&format!("api:{}", scope.credential()), admin.config.rate).await;
             if !decision.allowed {
                 admin.metrics.rate_limited("admin");
@@ -60,43 +58,44 @@ impl FromRequest for AdminAuth {
     }
 }
 
-async fn authenticate(admin: &Admin, request: &HttpRequest) -> Result<Option<ApiScope>, AdminError> {
-    let Some(key) = bearer(request) else { return Ok(None) };
+/// Whose key it is. What is no key of ours is counted against the caller's address.
+async fn identify(admin: &Admin, request: &HttpRequest) -> Result<ApiScope, AdminError> {
+    let caller = Caller::at(request.peer_addr().map(|peer| peer.ip()));
+    if let Some(key) = bearer(request)
+        && let Some(credential) = look_up(admin, key, &caller).await?
+        && let Some(scope) = credential.api_scope(admin.store.clock.now())
+    {
+        return Ok(scope);
+    }
+    let decision = admin.cache.failed_authentication(&caller, admin.config.failed_auth_rate).await;
+    if decision.allowed {
+        Err(AdminError::Unauthorized("no API key that is in force: send one as `Authorization: Bearer rck_…`"))
+    } else {
+        Err(AdminError::RateLimited { retry_after: decision.retry_after })
+    }
+}
+
+async fn look_up(admin: &Admin, key: &str, caller: &Caller) -> Result<Option<Credential>, AdminError> {
     let digest = digest(key);
-    let cached = match admin.cache.get_credential(&digest).await {
-        Some(CachedCredential::Absent) => return Ok(None),
-        Some(CachedCredential::Present(json)) => serde_json::from_str::<Credential>(&json).ok(),
-        None => None,
+    let in_database = async || {
+        let found = admin.store.credential(&digest).await?;
+        let json = found.map(|credential| serde_json::to_string(&credential)).transpose();
+        Ok::<_, AdminError>(json.map_err(|e| StoreError::Invalid(e.to_string()))?)
     };
-    let credential = match cached {
-        Some(credential) => credential,
-        None => {
-            let Some(found) = admin.store.credential(&digest).await? else {
-                admin.cache.put_absent(&digest).await;
-                return Ok(None);
-            };
-            if let Ok(json) = serde_json::to_string(&found) {
-                admin.cache.put_credential(&digest, json, admin.config.credential_ttl).await;
-            }
-            found
-        }
-    };
-    Ok(credential.api_scope(admin.store.clock.now()))
+    match admin.cache.credential(&digest, caller, admin.config.credential_ttl, in_database).await? {
+        LookedUp::Absent => Ok(None),
+        LookedUp::TooMany { retry_after } => Err(AdminError::RateLimited { retry_after }),
+        LookedUp::Present(json) => match serde_json::from_str(&json) {
+            Ok(credential) => Ok(Some(credential)),
+            // Written by another version: the database's is read until that entry ends.
+            Err(_) => Ok(admin.store.credential(&digest).await?),
+        },
+    }
 }
 
 fn bearer(request: &HttpRequest) -> Option<&str> {
     let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = value.split_once(' ')?;
     let key = key.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && (16..=512).contains(&key.len())).then_some(key)
-}
-
-async fn refuse(admin: &Admin, request: &HttpRequest) -> AdminError {
-    let address = request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default();
-    let decision = admin.cache.rate_limit(&format!("auth:{address}"), admin.config.failed_auth_rate).await;
-    if decision.allowed {
-        AdminError::Unauthorized("no API key that is in force: send one as `Authorization: Bearer …`")
-    } else {
-        AdminError::RateLimited { retry_after: decision.retry_after }
-    }
+    (scheme.eq_ignore_ascii_case("bearer") && may_be_secret(key, API_KEY_PREFIX)).then_some(key)
 }

@@ -1,51 +1,29 @@
-//! `/api/v1`: what admins decide: held runs, the policy, skipped records.
+//! `/api/v1`: what admins decide: held runs, the policy, groups that nobody needs.
 
 use crate::auth::{AdminAuth, ApiAuth};
+use crate::body::{Seen, body, no_body, policy_body};
 use crate::error::AdminError;
 use crate::resources::{Answer, id_in_path};
 use actix_web::{HttpRequest, HttpResponse, web};
 use rollcall_core::policy::Policy;
 use rollcall_store::{RunDecision, VersionedPolicy};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
-
-/// Largest body of a decision, in bytes.
-const BODY_BYTES_MAX: usize = 64 * 1024;
-
-/// Names the plan that the admin saw.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Seen {
-    digest: String,
-}
+use serde_json::{Map, Value as Json, json};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewPolicy {
-    policy: Policy,
+    policy: Map<String, Json>,
     /// The version that was read; another admin's change in between is not overwritten.
     version: i64,
 }
 
-pub(crate) async fn body<T: DeserializeOwned>(payload: web::Payload) -> Result<T, AdminError> {
-    parse(&read(payload).await?)
-}
-
-async fn read(payload: web::Payload) -> Result<web::Bytes, AdminError> {
-    let bytes = payload.to_bytes_limited(BODY_BYTES_MAX).await;
-    let bytes = bytes.map_err(|_| AdminError::BadRequest(format!("the body is larger than {BODY_BYTES_MAX} bytes")))?;
-    bytes.map_err(|e| AdminError::BadRequest(format!("the body could not be read: {e}")))
-}
-
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AdminError> {
-    serde_json::from_slice(bytes).map_err(|e| AdminError::BadRequest(format!("the body: {e}")))
-}
-
-/// As [`body`], but no body at all asks for the defaults.
-pub(crate) async fn body_or_default<T: DeserializeOwned + Default>(payload: web::Payload) -> Result<T, AdminError> {
-    let bytes = read(payload).await?;
-    if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyChanges {
+    policy: Map<String, Json>,
+    /// As above, where it matters what the rest of the policy says.
+    version: Option<i64>,
 }
 
 pub(crate) async fn approve_run(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
@@ -67,6 +45,17 @@ async fn decide_run(request: &HttpRequest, auth: AdminAuth, payload: web::Payloa
     Ok(HttpResponse::Ok().json(auth.admin.store.run(&auth.scope, id).await?))
 }
 
+/// Asks for the run that takes this one back: a worker plans it, an admin approves it like a held one.
+pub(crate) async fn rewind_run(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+    let AdminAuth(auth) = auth;
+    let id = id_in_path(&request, "run")?;
+    auth.admin.store.run(&auth.scope, id).await?;
+    no_body(payload).await?;
+    let rewind = auth.admin.store.rewind_run(&auth.scope, id).await?;
+    auth.admin.wake(&auth.scope);
+    Ok(HttpResponse::Accepted().json(auth.admin.store.run(&auth.scope, rewind).await?))
+}
+
 fn policy_answer(policy: &VersionedPolicy) -> Answer {
     Ok(HttpResponse::Ok().json(json!({ "policy": policy.policy, "version": policy.version })))
 }
@@ -75,32 +64,29 @@ pub(crate) async fn policy(auth: ApiAuth) -> Answer {
     policy_answer(&auth.admin.store.policy(&auth.scope).await?)
 }
 
-/// Replaces the policy; keys that the body leaves out get their defaults.
+/// Replaces the policy. The body has every key: one that was left out would be a switch turned back unnoticed.
 pub(crate) async fn set_policy(auth: AdminAuth, payload: web::Payload) -> Answer {
     let AdminAuth(auth) = auth;
-    let new: NewPolicy = body(payload).await?;
-    let policy = auth.admin.store.set_policy(&auth.scope, &new.policy, new.version).await?;
+    let new: NewPolicy = policy_body(payload).await?;
+    let policy = Policy::whole(&new.policy).map_err(AdminError::BadRequest)?;
+    let policy = auth.admin.store.set_policy(&auth.scope, &policy, new.version).await?;
     auth.admin.wake(&auth.scope);
     policy_answer(&policy)
 }
 
-pub(crate) async fn skipped_records(auth: ApiAuth) -> Answer {
-    let records = auth.admin.store.skipped_records(&auth.scope).await?;
-    let row = |record: &rollcall_store::SkippedRecord| -> Value {
-        json!({
-            "subject": { "kind": record.subject_kind, "id": record.subject_id },
-            "dispute": record.dispute,
-            "about": record.about,
-            "since": record.since,
-            "remedy": record.remedy(),
-        })
-    };
-    Ok(HttpResponse::Ok().json(json!({ "items": records.iter().map(row).collect::<Vec<_>>(), "next_cursor": null })))
+/// Changes the keys that the body has.
+pub(crate) async fn change_policy(auth: AdminAuth, payload: web::Payload) -> Answer {
+    let AdminAuth(auth) = auth;
+    let asked: PolicyChanges = policy_body(payload).await?;
+    let policy = auth.admin.store.change_policy(&auth.scope, &asked.policy, asked.version).await?;
+    auth.admin.wake(&auth.scope);
+    policy_answer(&policy)
 }
 
-pub(crate) async fn retry_record(request: HttpRequest, auth: AdminAuth) -> Answer {
+/// The second of two steps: the source has let go of the group (DX20).
+pub(crate) async fn delete_group(request: HttpRequest, auth: AdminAuth) -> Answer {
     let AdminAuth(auth) = auth;
-    auth.admin.store.retry_record(&auth.scope, id_in_path(&request, "record")?).await?;
+    auth.admin.store.delete_group_here(&auth.scope, id_in_path(&request, "group")?).await?;
     auth.admin.wake(&auth.scope);
-    Ok(HttpResponse::Accepted().json(json!({ "status": "the record is planned again" })))
+    Ok(HttpResponse::NoContent().finish())
 }

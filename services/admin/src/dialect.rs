@@ -2,12 +2,13 @@
 //! said that was not understood.
 
 use crate::auth::{AdminAuth, ApiAuth};
+use crate::body::no_body;
 use crate::error::AdminError;
+use crate::query::query;
 use crate::redact;
 use crate::resources::{Answer, id_in_path, list, page_of};
 use crate::sources::second_id;
-use actix_web::web::Query;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::TimeDelta;
 use rollcall_core::ids::SourceId;
 use rollcall_scim::{Limits, Quirk};
@@ -28,8 +29,7 @@ struct Since {
 /// The ledger of one source over the last days, with what each quirk was read as and what an admin can do.
 pub(crate) async fn dialect(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
-    let asked = Query::<Since>::from_query(request.query_string());
-    let asked = asked.map_err(|e| AdminError::BadRequest(format!("the query parameters: {e}")))?;
+    let asked: Since = query(&request)?;
     let days = asked.days.unwrap_or(DEFAULT_DAYS);
     if !(1..=DAYS_MAX).contains(&days) {
         return Err(AdminError::BadRequest(format!("days is 1 to {DAYS_MAX}")));
@@ -105,6 +105,7 @@ fn read_as(quirk: Quirk) -> &'static str {
         Quirk::ReadOnlyIgnored => "a read-only attribute as not there",
         Quirk::EmptyValue => "an empty text as: has no value",
         Quirk::TrailingSlash => "an address with a slash at the end as without",
+        Quirk::PathCase => "/users and /groups as /Users and /Groups",
         Quirk::PlusForSpace => "+ in the address as a space",
     }
 }
@@ -186,10 +187,12 @@ fn replayable(one: &RejectedRequest) -> bool {
     about && one.replayed_at.is_none() && (one.body.is_some() || one.body_bytes == 0)
 }
 
-pub(crate) async fn replay(request: HttpRequest, auth: AdminAuth) -> Answer {
+pub(crate) async fn replay(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
     let AdminAuth(auth) = auth;
     let source = id_in_path(&request, "source")?;
     let id = second_id(&request, "rejected_id", "rejected request")?;
+    auth.admin.store.source(&auth.scope, source).await?;
+    no_body(payload).await?;
     let replayed = auth.admin.store.replay_rejected(&auth.scope, source, id, &Limits::default()).await?;
     let shown = match replayed {
         Replayed::Done { status, changed } => {

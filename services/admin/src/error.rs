@@ -16,6 +16,8 @@ pub(crate) enum AdminError {
     NotFound(String),
     #[error("{0}")]
     BadRequest(String),
+    #[error("the body is larger than {bytes_max} bytes")]
+    TooLarge { bytes_max: usize },
     #[error("this endpoint takes {allowed}")]
     MethodNotAllowed { allowed: String },
     #[error("too many requests; try again in {} s", seconds(*.retry_after))]
@@ -37,19 +39,21 @@ impl AdminError {
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", sentence),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", sentence),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request", sentence),
+            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", sentence),
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", sentence),
             Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited", sentence),
+            Self::Store(StoreError::Forbidden(_)) => (StatusCode::FORBIDDEN, "forbidden", sentence),
             Self::Store(StoreError::NotFound(_)) => (StatusCode::NOT_FOUND, "not_found", sentence),
             Self::Store(StoreError::Invalid(_)) => (StatusCode::BAD_REQUEST, "bad_request", sentence),
-            Self::Store(StoreError::Stale) => (StatusCode::CONFLICT, "plan_stale", sentence),
+            Self::Store(StoreError::Stale | StoreError::Unsettled) => (StatusCode::CONFLICT, "plan_stale", sentence),
             Self::Store(StoreError::Taken(_) | StoreError::Changed | StoreError::Conflict(_)) => {
                 (StatusCode::CONFLICT, "conflict", sentence)
             }
-            Self::Store(StoreError::Unavailable(_)) => {
+            Self::Store(StoreError::Unavailable(_) | StoreError::Contended(_)) => {
                 let sentence = "the hub is busy or its database away; try again".to_owned();
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", sentence)
             }
-            Self::Store(StoreError::LeaseLost | StoreError::Database(_)) => {
+            Self::Store(StoreError::LeaseLost | StoreError::Moved | StoreError::Database(_)) => {
                 let sentence = "an error on our side; it was logged under the request's id".to_owned();
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal", sentence)
             }

@@ -1,10 +1,19 @@
 //! HTTP for people and dashboards: the REST API of one tenant, read with an API key.
 
+mod approval;
 mod auth;
+mod body;
+mod cutover;
 mod decisions;
 mod dialect;
 mod error;
+mod explain;
+mod mapping;
+mod members;
+mod on_demand;
+mod query;
 mod redact;
+mod remediation;
 mod resources;
 pub mod routes;
 mod sources;

@@ -2,7 +2,9 @@
 
 use crate::Admin;
 use crate::error::AdminError;
-use crate::{decisions, dialect, resources, sources};
+use crate::{
+    approval, cutover, decisions, dialect, explain, mapping, members, on_demand, remediation, resources, sources,
+};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, Route, web};
 
@@ -23,22 +25,42 @@ macro_rules! endpoints {
 pub fn endpoints() -> Vec<Endpoint> {
     endpoints![
         GET "/api/v1/members" => resources::members,
+        POST "/api/v1/members/approve" => approval::approve_many,
+        POST "/api/v1/members/decline" => approval::decline_many,
         GET "/api/v1/members/{id}" => resources::member,
+        PATCH "/api/v1/members/{id}" => members::change_member,
         POST "/api/v1/members/{id}/accept" => resources::accept_invitation,
+        POST "/api/v1/members/{id}/approve" => approval::approve,
+        POST "/api/v1/members/{id}/decline" => approval::decline,
+        GET "/api/v1/members/{id}/explain" => explain::member,
+        GET "/api/v1/explain" => explain::somebody,
         GET "/api/v1/groups" => resources::groups,
+        DELETE "/api/v1/groups/{id}" => decisions::delete_group,
         GET "/api/v1/groups/{id}/members" => resources::group_members,
         GET "/api/v1/runs" => resources::runs,
         GET "/api/v1/runs/{id}" => resources::run,
         GET "/api/v1/runs/{id}/items" => resources::run_items,
+        GET "/api/v1/runs/{id}/compare" => resources::compare_runs,
         POST "/api/v1/runs/{id}/approve" => decisions::approve_run,
         POST "/api/v1/runs/{id}/reject" => decisions::reject_run,
+        POST "/api/v1/runs/{id}/rewind" => decisions::rewind_run,
         GET "/api/v1/policy" => decisions::policy,
         PUT "/api/v1/policy" => decisions::set_policy,
-        GET "/api/v1/skipped-records" => decisions::skipped_records,
-        POST "/api/v1/skipped-records/{id}/retry" => decisions::retry_record,
+        PATCH "/api/v1/policy" => decisions::change_policy,
+        POST "/api/v1/policy/mapping/preview" => mapping::preview_mapping,
+        GET "/api/v1/skipped-records" => remediation::skipped_records,
+        POST "/api/v1/skipped-records/{id}/retry" => remediation::retry,
+        POST "/api/v1/skipped-records/{id}/ignore" => remediation::ignore,
         GET "/api/v1/sources" => sources::sources,
         GET "/api/v1/sources/{id}" => sources::source,
         PATCH "/api/v1/sources/{id}" => sources::change_source,
+        POST "/api/v1/sources/{id}/release" => sources::release_source,
+        GET "/api/v1/sources/{id}/promotion" => cutover::promotion,
+        GET "/api/v1/sources/{id}/promotion/items" => cutover::promotion_items,
+        POST "/api/v1/sources/{id}/promote" => cutover::promote,
+        GET "/api/v1/sources/{id}/detachment" => cutover::detachment,
+        GET "/api/v1/sources/{id}/detachment/items" => cutover::detachment_items,
+        POST "/api/v1/sources/{id}/detach" => cutover::detach,
         GET "/api/v1/sources/{id}/tokens" => sources::tokens,
         POST "/api/v1/sources/{id}/tokens" => sources::create_token,
         POST "/api/v1/sources/{id}/tokens/{token_id}/rotate" => sources::rotate_token,
@@ -46,7 +68,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/api/v1/sources/{id}/dialect" => dialect::dialect,
         GET "/api/v1/sources/{id}/rejected" => dialect::rejected,
         POST "/api/v1/sources/{id}/rejected/{rejected_id}/replay" => dialect::replay,
+        GET "/api/v1/sources/{id}/users/{user_id}/explain" => explain::record,
+        POST "/api/v1/sources/{id}/users/{user_id}/reconcile" => on_demand::reconcile,
         GET "/api/v1/audit-events" => resources::audit_events,
+        GET "/api/v1/request-log" => resources::request_log,
     ]
 }
 

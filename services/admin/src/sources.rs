@@ -1,7 +1,7 @@
 //! `/api/v1/sources`: what feeds the tenant, and the tokens of each source. A secret is in one answer, the one that made it.
 
 use crate::auth::{AdminAuth, ApiAuth};
-use crate::decisions::{body, body_or_default};
+use crate::body::{body, body_or_default, no_body};
 use crate::error::AdminError;
 use crate::resources::{Answer, id_in_path};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -20,7 +20,9 @@ const OVERLAP_SECONDS_MAX: u32 = 90 * 86_400;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SourceChange {
-    mode: SourceMode,
+    mode: Option<SourceMode>,
+    /// Groups are neither shown nor taken (DS3).
+    users_only: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]
@@ -55,17 +57,31 @@ pub(crate) async fn source(request: HttpRequest, auth: ApiAuth) -> Answer {
     Ok(HttpResponse::Ok().json(source))
 }
 
-/// Switches a source. Of a tenant's sources one at most is live (DS2).
+/// Switches a source, or what is taken of it. Of a tenant's sources one at most is live (DS2).
 pub(crate) async fn change_source(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
     let AdminAuth(auth) = auth;
     let id: SourceId = id_in_path(&request, "source")?;
     // A source of somebody else is not found, whatever the body says.
     auth.admin.store.source(&auth.scope, id).await?;
-    let change: SourceChange = body(payload).await?;
-    let digests = auth.admin.store.set_source_mode(&auth.scope, id, change.mode).await?;
+    let SourceChange { mode, users_only } = body(payload).await?;
+    if mode.is_none() && users_only.is_none() {
+        return Err(AdminError::BadRequest("the body has mode, users_only, or both".into()));
+    }
+    let digests = auth.admin.store.change_source(&auth.scope, id, mode, users_only).await?;
     for digest in digests {
         auth.admin.cache.refresh_credential(&digest).await;
     }
+    auth.admin.wake(&auth.scope);
+    Ok(HttpResponse::Ok().json(auth.admin.store.source(&auth.scope, id).await?))
+}
+
+/// Ends a quarantine (PE9).
+pub(crate) async fn release_source(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+    let AdminAuth(auth) = auth;
+    let id: SourceId = id_in_path(&request, "source")?;
+    auth.admin.store.source(&auth.scope, id).await?;
+    no_body(payload).await?;
+    auth.admin.store.release_source(&auth.scope, id).await?;
     auth.admin.wake(&auth.scope);
     Ok(HttpResponse::Ok().json(auth.admin.store.source(&auth.scope, id).await?))
 }
@@ -91,6 +107,7 @@ pub(crate) async fn rotate_token(request: HttpRequest, auth: AdminAuth, payload:
     let AdminAuth(auth) = auth;
     let source = id_in_path(&request, "source")?;
     let old: CredentialId = second_id(&request, "token_id", "token")?;
+    auth.admin.store.source(&auth.scope, source).await?;
     let asked: Rotation = body_or_default(payload).await?;
     let overlap = match asked.overlap_seconds {
         None => DEFAULT_OVERLAP,

@@ -61,10 +61,12 @@ pub(crate) const SYNC: (f64, f64) = (5.0, 8.0);
 pub(crate) const PEAK_MIB: (f64, f64) = (150.0, 100.0);
 /// A push in the large tenant over one in the small.
 pub(crate) const VISIBILITY_RATIO: f64 = 1.5;
-/// s2 and s3 in the large tenant: p50 over that in the tenant of 10,000.
+/// s2 and s3 in the large tenant: p50 over that in the tenant of 100.
 pub(crate) const LARGE_READ_RATIO: f64 = 1.3;
-/// s5 in the group of 50,000 over that of 5,000.
+/// s5 in the group of 50,000: p50 over that in a group of 5.
 pub(crate) const LARGE_GROUP_RATIO: f64 = 1.5;
+/// The last page of a list by cursor over the first.
+pub(crate) const LAST_PAGE_RATIO: f64 = 1.5;
 
 /// How a ratio stands to floor and goal (both "at least").
 pub(crate) fn verdict(value: f64, floor: f64, goal: f64) -> &'static str {

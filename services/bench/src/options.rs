@@ -56,7 +56,7 @@ pub(crate) struct SuiteArgs {
     /// People in the tenant of s2 to s7.
     #[arg(long, default_value_t = 10_000)]
     pub(crate) people: u64,
-    /// People in the large tenant (s2, s3, s5 again, and the reconcile ratio); 0 leaves it out.
+    /// People in the large tenant (all scenarios again, and the reconcile ratio); 0 leaves it out.
     #[arg(long, default_value_t = 100_000)]
     pub(crate) large_people: u64,
     /// Pushes of the reconcile measurement, in each tenant.

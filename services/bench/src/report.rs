@@ -11,13 +11,13 @@ use crate::{
     reconcile::Visibility,
     statements::Conversation,
     sync::SyncResult,
-    tenant::Listing,
+    tenant::{CursorEnds, Listing},
 };
 
 /// One measured cell with what it cost.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Measured {
-    /// `s1` to `s6`, with `@100k` for the large tenant.
+    /// `s1` to `s6`, with `@100` and `@100k` for the small and the large tenant.
     pub(crate) scenario: String,
     /// Requests in flight.
     pub(crate) concurrency: usize,
@@ -77,6 +77,8 @@ pub(crate) struct Resting {
 pub(crate) struct SyncRun {
     /// Where.
     pub(crate) contender: String,
+    /// Users.
+    pub(crate) people: u64,
     /// Peak resident MiB of the server's own process.
     pub(crate) peak_mib: f64,
     /// Seconds until idle afterwards: the roster is complete then.
@@ -104,6 +106,8 @@ pub(crate) struct Report {
     pub(crate) limits: Vec<LimitRun>,
     /// s6's check, by contender.
     pub(crate) listings: BTreeMap<String, Listing>,
+    /// The ends of a list by cursor in the large tenant, by contender.
+    pub(crate) cursors: BTreeMap<String, CursorEnds>,
     /// s7.
     pub(crate) syncs: Vec<SyncRun>,
     /// Push to roster, small tenant first.
@@ -141,8 +145,9 @@ impl SyncRun {
         let mark = if result.extrapolated { " (extrapolated)" } else { "" };
         let drained = self.drained.map_or("not idle in time".into(), |seconds| format!("idle {seconds:.1} s later"));
         format!(
-            "s7 {:<9} {:>6.1} s{mark}: people {:.1} s, groups {:.1} s, PATCH of 100 p50 {:.0} ms p95 {:.0} ms; {drained}; peak {:.0} MiB; {} errors{}",
+            "s7 {:<9} {:>6} people {:>6.1} s{mark}: people {:.1} s, groups {:.1} s, PATCH of 100 p50 {:.0} ms p95 {:.0} ms; {drained}; peak {:.0} MiB; {} errors{}",
             self.contender,
+            self.people,
             result.seconds,
             result.people_seconds,
             result.group_seconds,

@@ -22,9 +22,32 @@ use crate::{
 const SETTLE_LIMIT: Duration = Duration::from_secs(90);
 /// More seats than anybody here takes: the waitlist is not what is measured.
 const SEATS: u64 = 1_000_000;
-/// The group of s5.
+/// People of the tenant that the large one is compared with.
+const SMALL_PEOPLE: u64 = 100;
+/// The group of s5, by the size of its tenant.
+const SMALL_GROUP_SIZE: usize = 5;
 const GROUP_SIZE: usize = 5_000;
 const LARGE_GROUP_SIZE: usize = 50_000;
+/// A full sync of the peer is given up after this; what it managed is shown.
+const SYNC_CAP: Duration = Duration::from_secs(40);
+const LARGE_SYNC_CAP: Duration = Duration::from_secs(900);
+
+/// Stages of one tenant size, one for each contender; `suffix` names the size in the report.
+struct Sized {
+    suffix: String,
+    stages: Vec<Stage>,
+}
+
+impl Sized {
+    /// The small tenant is there for what must cost the same in the large one.
+    fn measures(&self, kind: Kind) -> bool {
+        kind != Kind::S7 && (self.suffix != small_suffix() || matches!(kind, Kind::S2 | Kind::S3 | Kind::S5))
+    }
+}
+
+fn small_suffix() -> String {
+    format!("@{SMALL_PEOPLE}")
+}
 
 /// A suite under way.
 struct Suite {
@@ -37,14 +60,12 @@ struct Suite {
 /// Runs everything, prints the tables and writes the JSON file.
 pub(crate) async fn run(args: SuiteArgs) -> Result<(), BenchError> {
     let mut suite = Suite::open(args).await?;
-    let mut stages = Vec::new();
-    for index in 0..suite.contenders.len() {
-        stages.push(suite.fill(index, "people", suite.args.people).await?);
-    }
-    suite.rates(&mut stages, "").await?;
-    suite.listings(&stages).await?;
+    let people = suite.args.people;
+    let mut usual = [suite.stages("people", "", people).await?];
+    suite.rates(&mut usual).await?;
+    suite.listings(&usual[0].stages).await?;
     if suite.args.scenarios.contains(&Kind::S7) {
-        suite.syncs().await?;
+        suite.syncs(people, SYNC_CAP, suite.args.rounds).await?;
     }
     if suite.args.large_people > 0 {
         suite.large().await?;
@@ -73,18 +94,35 @@ impl Suite {
         Ok(Self { args, contenders, limits, report })
     }
 
+    /// A tenant of that size for each contender.
+    async fn stages(&mut self, name: &str, suffix: &str, people: u64) -> Result<Sized, BenchError> {
+        let mut stages = Vec::new();
+        for index in 0..self.contenders.len() {
+            stages.push(self.fill(index, name, people).await?);
+        }
+        Ok(Sized { suffix: suffix.to_owned(), stages })
+    }
+
     /// A tenant of that size, with the group for s5.
     async fn fill(&mut self, index: usize, name: &str, people: u64) -> Result<Stage, BenchError> {
         let contender = &self.contenders[index];
         let mut tenant = contender.tenant(name, SEATS).await?;
         let rate = tenant.fill(people).await?;
         say(&format!("{} {name}: {people} people at {rate:.0}/s", contender.name));
-        let growing = contender.tenant(&format!("{name}-growing"), SEATS).await?;
+        // s1 begins in an empty tenant, or in the large one.
+        let growing = if people > self.args.people {
+            tenant.with_series(&format!("{name}-growing"))
+        } else {
+            contender.tenant(&format!("{name}-growing"), SEATS).await?
+        };
         let mut stage = Stage::new(tenant, growing);
         let mut group_seconds = None;
         if self.args.scenarios.contains(&Kind::S5) {
-            let wanted = if people > 2 * LARGE_GROUP_SIZE as u64 - 1 { LARGE_GROUP_SIZE } else { GROUP_SIZE };
-            let size = wanted.min(people as usize / 2);
+            let size = match people {
+                ..=SMALL_PEOPLE => SMALL_GROUP_SIZE,
+                100_000.. => LARGE_GROUP_SIZE,
+                _ => GROUP_SIZE.min(people as usize / 2),
+            };
             let (group, seconds) = stage.tenant.build_group(&format!("{name} large group"), size).await?;
             stage.group = Some((group, size));
             group_seconds = Some(seconds);
@@ -97,18 +135,17 @@ impl Suite {
         Ok(stage)
     }
 
-    /// All rate scenarios that are asked for; `suffix` marks another tenant size.
-    async fn rates(&mut self, stages: &mut [Stage], suffix: &str) -> Result<(), BenchError> {
-        let wanted =
-            |kind: &Kind| *kind != Kind::S7 && (suffix.is_empty() || matches!(kind, Kind::S2 | Kind::S3 | Kind::S5));
-        let kinds: Vec<Kind> = self.args.scenarios.iter().copied().filter(wanted).collect();
-        for kind in kinds {
+    /// All rate scenarios that are asked for, in tenants of each size in turn.
+    async fn rates(&mut self, sizes: &mut [Sized]) -> Result<(), BenchError> {
+        for kind in self.args.scenarios.clone() {
             for concurrency in self.args.concurrency.clone() {
                 for round in 0..self.args.rounds {
-                    for (index, stage) in stages.iter_mut().enumerate() {
-                        self.cell(index, stage, kind, concurrency, suffix).await?;
+                    for size in sizes.iter_mut().filter(|size| size.measures(kind)) {
+                        for (index, stage) in size.stages.iter_mut().enumerate() {
+                            self.cell(index, stage, kind, concurrency, &size.suffix).await?;
+                        }
                     }
-                    if suffix.is_empty() {
+                    if sizes.iter().any(|size| size.suffix.is_empty() && size.measures(kind)) {
                         self.limit(kind, concurrency, round)?;
                     }
                 }
@@ -186,24 +223,19 @@ impl Suite {
     }
 
     /// s7, each time into a fresh tenant; the slow peer once, capped.
-    async fn syncs(&mut self) -> Result<(), BenchError> {
-        let groups = self.args.people / 100;
-        let plan = SyncPlan {
-            people: self.args.people,
-            groups,
-            members_a_group: 100,
-            concurrency: self.args.concurrency[0],
-            cap: Duration::from_secs(40),
-        };
-        for round in 0..self.args.rounds {
+    async fn syncs(&mut self, people: u64, cap: Duration, rounds: usize) -> Result<(), BenchError> {
+        let plan =
+            SyncPlan { people, groups: people / 100, members_a_group: 100, concurrency: self.args.concurrency[0], cap };
+        for round in 0..rounds {
             for contender in self.contenders.iter().filter(|contender| contender.is_hub() || round == 0) {
-                let tenant = contender.tenant(&format!("sync{round}"), SEATS).await?;
+                let tenant = contender.tenant(&format!("sync{people}-{round}"), SEATS).await?;
                 settle(&contender.processes, SETTLE_LIMIT).await;
                 contender.processes[0].reset_peak();
                 let result = full_sync(&tenant, plan).await?;
-                let drained = settle(&contender.processes, SETTLE_LIMIT).await;
+                let drained = settle(&contender.processes, SETTLE_LIMIT + Duration::from_millis(2 * people)).await;
                 let run = SyncRun {
                     contender: contender.name.into(),
+                    people,
                     peak_mib: contender.processes[0].memory().peak,
                     drained,
                     result,
@@ -215,16 +247,27 @@ impl Suite {
         Ok(())
     }
 
-    /// The tenant of 100,000: s2, s3 and s5 again on the hubs, and how long a push takes to be visible.
+    /// The hubs again in a tenant of 100,000, beside one of 100; and how long a push takes to be visible.
     async fn large(&mut self) -> Result<(), BenchError> {
         self.contenders.retain(Contender::is_hub);
-        let mut stages = Vec::new();
-        for index in 0..self.contenders.len() {
-            stages.push(self.fill(index, "large", self.args.large_people).await?);
+        let people = self.args.large_people;
+        let suffix = format!("@{}k", people / 1000);
+        let mut sizes = [
+            self.stages("hundred", &small_suffix(), SMALL_PEOPLE).await?,
+            self.stages("large", &suffix, people).await?,
+        ];
+        self.rates(&mut sizes).await?;
+        let [_, Sized { stages, .. }] = &sizes;
+        if self.args.scenarios.contains(&Kind::S6) {
+            for (contender, stage) in self.contenders.iter().zip(stages) {
+                let ends = stage.tenant.cursor_ends().await?;
+                self.report.cursors.insert(contender.name.to_owned(), ends);
+            }
         }
-        let suffix = format!("@{}k", self.args.large_people / 1000);
-        self.rates(&mut stages, &suffix).await?;
-        self.visibility(&stages).await
+        if self.args.scenarios.contains(&Kind::S7) {
+            self.syncs(people, LARGE_SYNC_CAP, 1).await?;
+        }
+        self.visibility(stages).await
     }
 
     async fn visibility(&mut self, stages: &[Stage]) -> Result<(), BenchError> {

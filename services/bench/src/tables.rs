@@ -6,8 +6,9 @@ use crate::{
     goals::{self, Against, verdict},
     latency::{Latency, Spread},
     reconcile::describe,
-    report::{Measured, Report, Resting},
+    report::{Measured, Report, Resting, SyncRun},
     statements::Conversation,
+    tenant::CursorEnds,
 };
 
 impl Report {
@@ -116,8 +117,7 @@ impl Report {
                 )?;
             }
         }
-        let sync =
-            |who: &str| Spread::of(self.syncs.iter().filter(|run| run.contender == who).map(|run| run.result.seconds));
+        let sync = |who: &str| Spread::of(self.syncs_of(who).map(|run| run.result.seconds));
         if let (Some(ours), Some(theirs)) = (sync("postgres"), sync("jackson")) {
             verdict_line(
                 f,
@@ -130,27 +130,33 @@ impl Report {
         self.size_verdicts(f)
     }
 
+    /// The full syncs of the usual size, which come first.
+    fn syncs_of<'r>(&'r self, who: &'r str) -> impl Iterator<Item = &'r SyncRun> {
+        let people = self.syncs.first().map_or(0, |run| run.people);
+        self.syncs.iter().filter(move |run| run.contender == who && run.people == people)
+    }
+
     /// The same work in a larger tenant, and memory: "at most" lines.
     fn size_verdicts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for contender in ["postgres", "embedded"] {
             for (scenario, limit) in
                 [("s2", goals::LARGE_READ_RATIO), ("s3", goals::LARGE_READ_RATIO), ("s5", goals::LARGE_GROUP_RATIO)]
             {
-                let large = self
-                    .cells
-                    .iter()
-                    .map(|cell| cell.scenario.as_str())
-                    .find(|name| name.starts_with(&format!("{scenario}@")));
-                if let Some(name) = large
-                    && let (Some(large), Some(base)) = (self.p50(name, contender), self.p50(scenario, contender))
+                let of_scenario = |cell: &&str| cell.starts_with(&format!("{scenario}@"));
+                let mut names: Vec<&str> =
+                    self.cells.iter().map(|cell| cell.scenario.as_str()).filter(of_scenario).collect();
+                names.sort_unstable();
+                names.dedup();
+                if let [small, large] = names.as_slice()
+                    && let (Some(slower), Some(base)) = (self.p50(large, contender), self.p50(small, contender))
                 {
-                    at_most_line(
-                        f,
-                        &format!("{name} p50 / {scenario} p50, {contender}"),
-                        large / base.max(1e-9),
-                        limit,
-                    )?;
+                    let what = format!("{large} p50 / {small} p50, {contender}");
+                    at_most_line(f, &what, slower / base.max(1e-9), limit)?;
                 }
+            }
+            if let Some(CursorEnds { first, last }) = self.cursors.get(contender) {
+                let what = format!("last page / first by cursor, {contender}");
+                at_most_line(f, &what, last.p50 / first.p50.max(1e-9), goals::LAST_PAGE_RATIO)?;
             }
         }
         if let [small, .., large] = self.visibility.as_slice() {

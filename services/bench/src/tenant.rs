@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::BenchError,
     http::{Connection, Endpoint},
+    latency::{Latency, micros},
     scenario::{PAGE, Page},
     shapes,
 };
@@ -61,6 +62,11 @@ impl Tenant {
 
     pub(crate) fn address(&self) -> Result<Endpoint, BenchError> {
         Endpoint::parse(&self.endpoint, &self.token)
+    }
+
+    /// The same place, for people of other names.
+    pub(crate) fn with_series(&self, series: &str) -> Self {
+        Self { series: series.to_owned(), users: Vec::new(), ..self.clone() }
     }
 
     /// POSTs users until there are `people`; returns users per second.
@@ -121,6 +127,44 @@ impl Tenant {
         users.sort_unstable();
         seen.sort_unstable();
         Ok(Listing { each_user_once: users == seen, total_right })
+    }
+}
+
+/// Requests for each end of a list that is paged by cursor.
+const ENDS: usize = 60;
+
+/// How long the first and the last page of a list take, by cursor.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct CursorEnds {
+    pub(crate) first: Latency,
+    pub(crate) last: Latency,
+}
+
+#[derive(Deserialize)]
+struct CursorPage {
+    #[serde(rename = "nextCursor")]
+    next: Option<String>,
+}
+
+impl Tenant {
+    /// Walks all pages by cursor, then asks for the first and the last in turn.
+    pub(crate) async fn cursor_ends(&self) -> Result<CursorEnds, BenchError> {
+        let mut connection = Connection::new(self.address()?);
+        let first = format!("/Users?count={PAGE}&cursor=");
+        let mut last = first.clone();
+        while let Some(next) = send_json::<CursorPage>(&mut connection, "GET", &last, "").await?.next {
+            last = format!("{first}{next}");
+        }
+        let mut took = [Vec::with_capacity(ENDS), Vec::with_capacity(ENDS)];
+        for _ in 0..ENDS {
+            for (path, took) in [&first, &last].into_iter().zip(&mut took) {
+                let begun = Instant::now();
+                send(&mut connection, "GET", path, "").await?;
+                took.push(micros(begun.elapsed()));
+            }
+        }
+        let [first, last] = took.map(Latency::of);
+        Ok(CursorEnds { first, last })
     }
 }
 

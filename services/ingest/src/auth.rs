@@ -8,12 +8,13 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use rollcall_core::ids::{RequestId, SourceId};
-use rollcall_runtime::CachedCredential;
+use rollcall_runtime::{Caller, LookedUp};
 use rollcall_scim::bulk::BulkCall;
 use rollcall_scim::{Quirks, ScimError};
-use rollcall_store::{Credential, Performed, SourceScope, digest, no_groups};
+use rollcall_store::{Credential, Performed, SCIM_TOKEN_PREFIX, SourceScope, digest, may_be_secret, no_groups};
 use std::cell::RefMut;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A verified SCIM token whose source is the one in the path, within its rate.
 pub(crate) struct SourceAuth {
@@ -28,12 +29,26 @@ impl SourceAuth {
         self.noted.quirks()
     }
 
+    /// Takes the places of what a request stands for beyond itself.
+    pub(crate) async fn charge(&self, further: usize) -> Result<(), IngestError> {
+        let places = u32::try_from(further).unwrap_or(u32::MAX);
+        if places == 0 {
+            return Ok(());
+        }
+        let (key, rate) = (rate_key(&self.scope), self.ingest.config.rate);
+        let decision = self.ingest.cache.rate_limit_whole(&key, rate, places).await;
+        if decision.allowed { Ok(()) } else { Err(too_many(&self.ingest, decision.retry_after)) }
+    }
+
     /// Performs one write, notes how it was said, and wakes a worker when it changed something.
     pub(crate) async fn perform(&self, call: BulkCall) -> Result<Performed, IngestError> {
         let mut quirks = Quirks::new();
         let done = self.ingest.store.perform(&self.scope, call, &self.ingest.config.limits, &mut quirks).await;
         self.noted.quirks().merge(&quirks);
         let done = done?;
+        if let Some(subject) = done.subject() {
+            self.noted.concerns(subject);
+        }
         if done.changed() {
             self.ingest.wake(&self.scope);
         }
@@ -50,20 +65,17 @@ impl FromRequest for SourceAuth {
         Box::pin(async move {
             let ingest = request.app_data::<web::Data<Ingest>>().cloned();
             let ingest = ingest.ok_or_else(|| ScimError::internal("the service is not configured"))?;
-            let scope = match authenticate(&ingest, &request).await? {
-                Ok(scope) => scope,
-                Err(refusal) => return Err(refuse(&ingest, &request, refusal).await),
-            };
-            let decision = ingest.cache.rate_limit(&format!("source:{}", scope.source()), ingest.config.rate).await;
+            let (credential, scope) = identify(&ingest, &request).await?;
+            let decision = ingest.cache.rate_limit(&rate_key(&scope), ingest.config.rate).await;
             if !decision.allowed {
-                ingest.metrics.rate_limited("ingest");
-                return Err(IngestError::RateLimited { retry_after: decision.retry_after });
+                return Err(too_many(&ingest, decision.retry_after));
             }
+            refuse_elsewhere(&request, &credential, &scope)?;
             let request_id = request.extensions().get::<RequestId>().copied();
             let scope = request_id.map_or(scope, |id| scope.for_request(id));
             let noted = Noted::new(scope);
             request.extensions_mut().insert(Rc::clone(&noted));
-            if scope.users_only() && request.match_pattern().is_some_and(|route| route.contains("/Groups")) {
+            if scope.users_only() && request.match_pattern().is_some_and(|route| is_of_groups(&route)) {
                 return Err(no_groups().into());
             }
             Ok(Self { scope, ingest, noted })
@@ -71,60 +83,75 @@ impl FromRequest for SourceAuth {
     }
 }
 
-/// The outer error is ours (the database is away), the inner one the client's.
-async fn authenticate(ingest: &Ingest, request: &HttpRequest) -> Result<Result<SourceScope, ScimError>, IngestError> {
-    let Some(token) = bearer(request) else {
-        return Ok(Err(ScimError::unauthorized("no token: send it as `Authorization: Bearer …`")));
+/// As the router knows the address, in either case.
+fn is_of_groups(route: &str) -> bool {
+    route.contains("/Groups") || route.contains("/groups")
+}
+
+fn rate_key(scope: &SourceScope) -> String {
+    format!("source:{}", scope.source())
+}
+
+fn too_many(ingest: &Ingest, retry_after: Duration) -> IngestError {
+    ingest.metrics.rate_limited("ingest");
+    IngestError::RateLimited { retry_after }
+}
+
+/// Whose token it is. What is no token of ours is counted against the caller's address.
+async fn identify(ingest: &Ingest, request: &HttpRequest) -> Result<(Credential, SourceScope), IngestError> {
+    let caller = Caller::at(request.peer_addr().map(|peer| peer.ip()));
+    let refusal = match bearer(request) {
+        None => "no SCIM token: send it as `Authorization: Bearer rcs_…`",
+        Some(token) => match look_up(ingest, token, &caller).await? {
+            None => "the token is unknown or was revoked; make a new one in the console",
+            Some(credential) => match credential.source_scope(ingest.store.clock.now()) {
+                None => "the token has expired; make a new one",
+                Some(scope) => return Ok((credential, scope)),
+            },
+        },
     };
-    let Some(credential) = lookup(ingest, token).await? else {
-        return Ok(Err(ScimError::unauthorized("the token is unknown or was revoked; make a new one in the console")));
-    };
-    let Some(scope) = credential.source_scope(ingest.store.clock.now()) else {
-        return Ok(Err(ScimError::unauthorized("the token has expired or is no SCIM token; make a new one")));
-    };
+    let decision = ingest.cache.failed_authentication(&caller, ingest.config.failed_auth_rate).await;
+    if decision.allowed {
+        Err(ScimError::unauthorized(refusal).into())
+    } else {
+        Err(IngestError::RateLimited { retry_after: decision.retry_after })
+    }
+}
+
+/// What a token does not open although it is good. It has cost its source a place by then.
+fn refuse_elsewhere(request: &HttpRequest, credential: &Credential, scope: &SourceScope) -> Result<(), ScimError> {
     let asked = request.match_info().get("source_id").and_then(|id| id.parse::<SourceId>().ok());
     if asked != Some(scope.source()) {
         // The same answer as for a source that does not exist: a token tells nothing about other tenants.
-        return Err(ScimError::not_found("there is no such source; copy the SCIM address again").into());
+        return Err(ScimError::not_found("there is no such source; copy the SCIM address again"));
     }
     if credential.source_is_off() {
-        return Err(ScimError::forbidden("provisioning is switched off for this source; set it to live first").into());
+        return Err(ScimError::forbidden("provisioning is switched off for this source; set it to live first"));
     }
-    Ok(Ok(scope))
+    Ok(())
 }
 
 fn bearer(request: &HttpRequest) -> Option<&str> {
     let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && (16..=512).contains(&token.len())).then_some(token)
+    (scheme.eq_ignore_ascii_case("bearer") && may_be_secret(token, SCIM_TOKEN_PREFIX)).then_some(token)
 }
 
-async fn lookup(ingest: &Ingest, token: &str) -> Result<Option<Credential>, IngestError> {
+async fn look_up(ingest: &Ingest, token: &str, caller: &Caller) -> Result<Option<Credential>, IngestError> {
     let digest = digest(token);
-    match ingest.cache.get_credential(&digest).await {
-        Some(CachedCredential::Absent) => return Ok(None),
-        Some(CachedCredential::Present(json)) => {
-            if let Ok(credential) = serde_json::from_str(&json) {
-                return Ok(Some(credential));
-            }
-        }
-        None => {}
+    let in_database = async || {
+        let found = ingest.store.credential(&digest).await?;
+        let json = found.map(|credential| serde_json::to_string(&credential)).transpose();
+        Ok::<_, IngestError>(json.map_err(|e| ScimError::internal(e.to_string()))?)
+    };
+    match ingest.cache.credential(&digest, caller, ingest.config.credential_ttl, in_database).await? {
+        LookedUp::Absent => Ok(None),
+        LookedUp::TooMany { retry_after } => Err(IngestError::RateLimited { retry_after }),
+        LookedUp::Present(json) => match serde_json::from_str(&json) {
+            Ok(credential) => Ok(Some(credential)),
+            // Written by another version: the database's is read until that entry ends.
+            Err(_) => Ok(ingest.store.credential(&digest).await?),
+        },
     }
-    let found = ingest.store.credential(&digest).await?;
-    match &found {
-        Some(credential) => {
-            let json = serde_json::to_string(credential).map_err(|e| ScimError::internal(e.to_string()))?;
-            ingest.cache.put_credential(&digest, json, ingest.config.credential_ttl).await;
-        }
-        None => ingest.cache.put_absent(&digest).await,
-    }
-    Ok(found)
-}
-
-/// Failed authentications have a bucket of their own, by address, so that guessing slows the guesser alone.
-async fn refuse(ingest: &Ingest, request: &HttpRequest, refusal: ScimError) -> IngestError {
-    let address = request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default();
-    let decision = ingest.cache.rate_limit(&format!("auth:{address}"), ingest.config.failed_auth_rate).await;
-    if decision.allowed { refusal.into() } else { IngestError::RateLimited { retry_after: decision.retry_after } }
 }

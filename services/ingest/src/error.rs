@@ -50,11 +50,15 @@ impl IngestError {
             Self::Store(error) => match error {
                 StoreError::NotFound(what) => ScimError::not_found(format!("there is no such {what}")),
                 StoreError::Taken(what) => ScimError::uniqueness(format!("{what} is already in use")),
-                StoreError::Stale | StoreError::Conflict(_) => ScimError::conflict(error.to_string()),
+                StoreError::Stale | StoreError::Unsettled | StoreError::Conflict(_) | StoreError::Forbidden(_) => {
+                    ScimError::conflict(error.to_string())
+                }
                 StoreError::Changed => ScimError::precondition_failed("the resource changed since you read it"),
                 StoreError::Invalid(why) => ScimError::invalid_value(why),
-                StoreError::Unavailable(_) => ScimError::unavailable("the hub is busy or its database away; try again"),
-                StoreError::LeaseLost | StoreError::Database(_) => {
+                StoreError::Unavailable(_) | StoreError::Contended(_) => {
+                    ScimError::unavailable("the hub is busy or its database away; try again")
+                }
+                StoreError::LeaseLost | StoreError::Moved | StoreError::Database(_) => {
                     ScimError::internal("an error on our side; it was logged under the request's id")
                 }
             },
@@ -83,7 +87,7 @@ impl ResponseError for IngestError {
             Self::RateLimited { retry_after } => {
                 response.insert_header((header::RETRY_AFTER, whole_seconds(*retry_after)));
             }
-            Self::Store(StoreError::Unavailable(_)) => {
+            Self::Store(StoreError::Unavailable(_) | StoreError::Contended(_)) => {
                 response.insert_header((header::RETRY_AFTER, 1));
             }
             Self::MethodNotAllowed { allowed } => {

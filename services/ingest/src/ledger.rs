@@ -3,16 +3,19 @@
 
 use crate::Ingest;
 use crate::error::IngestError;
+use crate::request_log::{Asked, Line, Lines, path_of};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, web};
+use actix_web::{Error, HttpMessage, HttpRequest, web};
 use chrono::{DateTime, TimeDelta, Utc};
+use rollcall_core::ids::RequestId;
 use rollcall_scim::{Quirk, Quirks, ScimError};
 use rollcall_store::{
-    DialectCount, REJECTED_BODY_BYTES, REJECTED_KEPT, REQUESTS, RejectedRequest, SourceScope, Store, TokenUse,
+    DialectCount, REJECTED_BODY_BYTES, REJECTED_KEPT, REQUESTS, RejectedRequest, SourceScope, Store, StoreError,
+    TokenUse,
 };
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,9 +42,11 @@ const TOKENS_REMEMBERED: usize = 100_000;
 pub struct HadTrailingSlash;
 
 /// What all requests of this process showed since the last flush. Cheap to clone; clones share everything.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Ledger {
     pending: Arc<Mutex<Pending>>,
+    /// How long a line of the request log is kept; nothing: there is no log.
+    lines_kept: TimeDelta,
 }
 
 /// Tenant, source, day.
@@ -53,6 +58,7 @@ struct Pending {
     uses: BTreeMap<(Uuid, Uuid), DateTime<Utc>>,
     uses_written: HashMap<Uuid, DateTime<Utc>>,
     rejected: Vec<RejectedRequest>,
+    lines: Lines,
 }
 
 impl Pending {
@@ -77,6 +83,11 @@ impl Pending {
 }
 
 impl Ledger {
+    /// With a request log whose lines are kept so long; zero for none.
+    pub fn new(lines_kept: TimeDelta) -> Self {
+        Self { pending: Arc::default(), lines_kept }
+    }
+
     fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,21 +99,28 @@ impl Ledger {
             self.flush(&store).await;
             flushes = flushes.wrapping_add(1);
             if flushes % FLUSHES_PER_PRUNE == 1
-                && let Err(error) = store.prune_ledger().await
+                && let Err(error) = self.prune(&store).await
             {
-                tracing::warn!(%error, "expired entries of the dialect ledger stay for now");
+                tracing::warn!(%error, "expired entries of the ledger stay for now");
             }
         }
     }
 
-    /// Writes what was gathered. What cannot be written now is kept for the next time, but for rejected requests.
+    async fn prune(&self, store: &Store) -> Result<(), StoreError> {
+        store.prune_ledger().await?;
+        store.forget_requests(self.lines_kept).await
+    }
+
+    /// Writes what was gathered. What cannot be written now is kept for the next time, but for
+    /// rejected requests and lines of the log.
     pub async fn flush(&self, store: &Store) {
-        let (pages, uses, rejected) = {
+        let (pages, uses, rejected, lines) = {
             let mut pending = self.pending();
             (
                 std::mem::take(&mut pending.pages),
                 std::mem::take(&mut pending.uses),
                 std::mem::take(&mut pending.rejected),
+                pending.lines.take(),
             )
         };
         if let Err(error) = store.add_dialect_counts(&counts(&pages)).await {
@@ -125,6 +143,9 @@ impl Ledger {
         }
         if let Err(error) = store.keep_rejected(&rejected).await {
             tracing::warn!(%error, requests = rejected.len(), "rejected requests are not kept");
+        }
+        if let Err(error) = store.log_requests(&lines).await {
+            tracing::warn!(%error, lines = lines.len(), "requests are missing from the log");
         }
     }
 }
@@ -149,6 +170,9 @@ pub(crate) struct Noted {
     quirks: RefCell<Quirks>,
     body: RefCell<(Vec<u8>, usize)>,
     parts: RefCell<Vec<RejectedPart>>,
+    /// Operations of a bulk, each a line of the log.
+    operations: RefCell<Vec<Asked>>,
+    subject: Cell<Option<Uuid>>,
 }
 
 /// An operation of a bulk that was not understood: a request of its own, as far as a replay is concerned.
@@ -161,11 +185,29 @@ struct RejectedPart {
 
 impl Noted {
     pub(crate) fn new(scope: SourceScope) -> Rc<Self> {
-        Rc::new(Self { scope, quirks: RefCell::default(), body: RefCell::default(), parts: RefCell::default() })
+        Rc::new(Self {
+            scope,
+            quirks: RefCell::default(),
+            body: RefCell::default(),
+            parts: RefCell::default(),
+            operations: RefCell::default(),
+            subject: Cell::default(),
+        })
     }
 
     pub(crate) fn quirks(&self) -> RefMut<'_, Quirks> {
         self.quirks.borrow_mut()
+    }
+
+    /// The request is about this user or group.
+    pub(crate) fn concerns(&self, subject: Uuid) {
+        self.subject.set(Some(subject));
+    }
+
+    /// One operation of a bulk was answered; what it was about is what was noted since the one before.
+    pub(crate) fn operation(&self, method: &str, path: &str, named: Option<Uuid>, outcome: Result<u16, &ScimError>) {
+        let subject = self.subject.take().or(named);
+        self.operations.borrow_mut().push(Asked::new(method, path, subject, outcome));
     }
 
     /// Keeps the body until the answer is known; of one that is too large only its size.
@@ -196,24 +238,28 @@ pub(crate) async fn observe(
     let noted = response.request().extensions().get::<Rc<Noted>>().cloned();
     if let (Some(noted), Some(ingest)) = (noted, response.request().app_data::<web::Data<Ingest>>()) {
         let error = response.response().error().and_then(Error::as_error::<IngestError>).map(IngestError::scim);
-        write_down(ingest, &noted, response.request(), error);
+        write_down(ingest, &noted, response.request(), error.map_or(Ok(response.status().as_u16()), Err));
     }
     Ok(response)
 }
 
-fn write_down(ingest: &Ingest, noted: &Noted, request: &actix_web::HttpRequest, error: Option<ScimError>) {
+fn write_down(ingest: &Ingest, noted: &Noted, request: &HttpRequest, outcome: Result<u16, ScimError>) {
     let now = ingest.store.clock.now();
     if request.extensions().get::<HadTrailingSlash>().is_some() {
         noted.quirks.borrow_mut().note(Quirk::TrailingSlash);
     }
+    if ["/users", "/groups"].iter().any(|small| path_of(request).starts_with(small)) {
+        noted.quirks.borrow_mut().note(Quirk::PathCase);
+    }
+    let lines = lines(ingest, noted, request, outcome.as_ref().copied(), now);
     let mut rejected = Vec::new();
     for part in noted.parts.take() {
         let size = part.body.len();
         rejected.push(row(ingest, noted, now, (part.method, part.path, part.body, size), &part.error));
     }
-    if let Some(error) = error.filter(not_understood) {
+    if let Some(error) = outcome.err().filter(not_understood) {
         let (body, size) = noted.body.take();
-        let call = (request.method().to_string(), path_of(request), body, size);
+        let call = (request.method().to_string(), path_and_query(request), body, size);
         rejected.push(row(ingest, noted, now, call, &error));
     }
     let scope = &noted.scope;
@@ -224,14 +270,31 @@ fn write_down(ingest: &Ingest, noted: &Noted, request: &actix_web::HttpRequest, 
     slot.1.merge(&noted.quirks.borrow());
     pending.note_use(scope, now);
     rejected.into_iter().for_each(|one| pending.note_rejected(one));
+    let left_out = lines.into_iter().map(|line| pending.lines.add(line)).filter(|added| !added).count();
+    drop(pending);
+    ingest.metrics.requests_unlogged(left_out);
 }
 
-/// From behind the source's address.
-fn path_of(request: &actix_web::HttpRequest) -> String {
-    let source = request.match_info().get("source_id").unwrap_or_default();
-    let path = request.path();
-    let path = path.split_once(source).map_or(path, |(_, rest)| rest);
-    let query = request.query_string();
+/// The request and the operations in it as lines of the log.
+fn lines(
+    ingest: &Ingest,
+    noted: &Noted,
+    request: &HttpRequest,
+    outcome: Result<u16, &ScimError>,
+    now: DateTime<Utc>,
+) -> Vec<Line> {
+    if ingest.ledger.lines_kept <= TimeDelta::zero() {
+        return Vec::new();
+    }
+    let named = request.match_info().get("id").and_then(|id| id.parse().ok());
+    let whole = Asked::new(request.method().as_str(), path_of(request), noted.subject.get().or(named), outcome);
+    let id = request.extensions().get::<RequestId>().copied();
+    let all = std::iter::once(whole).chain(noted.operations.take());
+    all.map(|asked| asked.line(&noted.scope, id, ingest.store.clock.new_id(), now)).collect()
+}
+
+fn path_and_query(request: &HttpRequest) -> String {
+    let (path, query) = (path_of(request), request.query_string());
     let mut path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
     path.truncate(path.floor_char_boundary(PATH_BYTES));
     path

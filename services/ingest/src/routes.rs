@@ -4,9 +4,10 @@ use crate::Ingest;
 use crate::error::IngestError;
 use crate::ledger;
 use crate::scim::{bulk, discovery, everything, groups, users};
+use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
-use actix_web::{HttpRequest, Route, web};
+use actix_web::{HttpRequest, Route, guard, web};
 use rollcall_scim::ScimError;
 
 /// One method on one path; every one of them wants a SCIM token of the source in the path.
@@ -18,8 +19,17 @@ pub struct Endpoint {
 
 macro_rules! endpoints {
     ($($method:ident $path:literal => $handler:path),+ $(,)?) => {
-        vec![$(Endpoint { method: Method::$method, path: $path, route: || web::method(Method::$method).to($handler) }),+]
+        vec![$(Endpoint { method: Method::$method, path: $path, route: || by(Method::$method).to($handler) }),+]
     };
+}
+
+/// What answers GET answers HEAD too, without the body (RFC 9110 §9.3.2).
+fn by(method: Method) -> Route {
+    if method == Method::GET {
+        web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+    } else {
+        web::method(method)
+    }
 }
 
 /// Everything under `/scim/v2/{source_id}`, methods of one path next to each other.
@@ -44,6 +54,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         PUT "/scim/v2/{source_id}/Groups/{id}" => groups::write,
         PATCH "/scim/v2/{source_id}/Groups/{id}" => groups::write,
         DELETE "/scim/v2/{source_id}/Groups/{id}" => groups::write,
+        GET "/scim/v2/{source_id}" => everything::list,
         POST "/scim/v2/{source_id}/.search" => everything::search,
         POST "/scim/v2/{source_id}/Bulk" => bulk::run,
         GET "/scim/v2/{source_id}/Me" => discovery::me,
@@ -54,24 +65,40 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
+/// What every path begins with. A scope of its own: the router then compares the source once, and not for each path.
+const BASE: &str = "/scim/v2/{source_id}";
+
 /// Registers the service.
 pub fn configure(ingest: Ingest) -> impl FnOnce(&mut web::ServiceConfig) {
     move |app| {
         app.app_data(web::Data::new(ingest));
-        let mut endpoints = endpoints().into_iter().peekable();
-        while let Some(first) = endpoints.next() {
-            let mut resource = web::resource(first.path).route((first.route)());
-            let mut allowed = vec![first.method.to_string()];
-            while let Some(next) = endpoints.next_if(|next| next.path == first.path) {
-                resource = resource.route((next.route)());
-                allowed.push(next.method.to_string());
-            }
-            let allowed = allowed.join(", ");
-            let resource = resource.default_service(web::to(move || refuse_method(allowed.clone())));
-            app.service(resource.wrap(from_fn(ledger::observe)));
+        let mut scope = web::scope(BASE).default_service(web::to(unknown_path));
+        let endpoints = endpoints();
+        for same_path in endpoints.chunk_by(|one, other| one.path == other.path) {
+            let path = &same_path[0].path[BASE.len()..];
+            scope = scope.service(resource(path, same_path));
         }
-        app.service(web::scope("/scim").default_service(web::to(unknown_path)));
+        // Some clients write paths small (SCIMReferenceCode's own collection does): last, so that others do not pay for it.
+        for same_path in endpoints.chunk_by(|one, other| one.path == other.path) {
+            let path = &same_path[0].path[BASE.len()..];
+            let small = path.replace("/Users", "/users").replace("/Groups", "/groups");
+            if small != path {
+                scope = scope.service(resource(&small, same_path));
+            }
+        }
+        app.service(scope).service(web::scope("/scim").default_service(web::to(unknown_path)));
     }
+}
+
+/// All methods of one path; another one is refused with their names.
+fn resource(path: &str, endpoints: &[Endpoint]) -> impl HttpServiceFactory + use<> {
+    let mut allowed: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.method.as_str()).collect();
+    if allowed.contains(&"GET") {
+        allowed.push("HEAD");
+    }
+    let allowed = allowed.join(", ");
+    let routes = endpoints.iter().fold(web::resource(path), |resource, endpoint| resource.route((endpoint.route)()));
+    routes.default_service(web::to(move || refuse_method(allowed.clone()))).wrap(from_fn(ledger::observe))
 }
 
 async fn refuse_method(allowed: String) -> Result<String, IngestError> {

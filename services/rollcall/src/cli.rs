@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use rollcall_bench::BenchArgs;
-use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::directory::{PeopleAfter, SourceKind, SourceMode};
 use rollcall_core::roster::Role;
 use rollcall_simulator::Idp;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ pub(crate) enum Command {
     /// Makes what feeds a tenant, and its tokens.
     #[command(subcommand)]
     Source(SourceCommand),
-    /// Makes keys for the REST API.
+    /// Makes, lists and ends keys for the REST API.
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
     /// Plays an identity provider's provisioning conversation against a hub.
@@ -112,6 +112,12 @@ pub(crate) enum SourceCommand {
     Create(SourceCreate),
     /// Switches a source; of a tenant's sources one at most is live.
     SetMode(SourceSetMode),
+    /// Makes a source in simulation the authority. Without --digest it only shows what that would do.
+    Promote(SourcePromote),
+    /// Ends the quarantine of a source: what was held is planned again.
+    Release(SourceRelease),
+    /// Leaves a source behind. Without --digest it only shows what that would do.
+    Detach(SourceDetach),
     /// One more token, so that the old one can be replaced without a gap.
     CreateToken(TokenCreate),
     /// Ends a token; processes notice within a second.
@@ -157,6 +163,48 @@ pub(crate) struct SourceSetMode {
 }
 
 #[derive(Args)]
+pub(crate) struct SourcePromote {
+    #[arg(long)]
+    pub(crate) tenant: String,
+    /// The source's id.
+    #[arg(long)]
+    pub(crate) source: String,
+    /// Of the plan as it was shown.
+    #[arg(long)]
+    pub(crate) digest: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+#[derive(Args)]
+pub(crate) struct SourceRelease {
+    #[arg(long)]
+    pub(crate) tenant: String,
+    /// The source's id.
+    #[arg(long)]
+    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+#[derive(Args)]
+pub(crate) struct SourceDetach {
+    #[arg(long)]
+    pub(crate) tenant: String,
+    /// The source's id.
+    #[arg(long)]
+    pub(crate) source: String,
+    /// keep: its members stay, unmanaged; remove: they leave, under the removal limit.
+    #[arg(long)]
+    pub(crate) people: PeopleAfter,
+    /// Of the plan as it was shown.
+    #[arg(long)]
+    pub(crate) digest: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+#[derive(Args)]
 pub(crate) struct TokenCreate {
     #[arg(long)]
     pub(crate) tenant: String,
@@ -185,6 +233,29 @@ pub(crate) struct TokenRevoke {
 #[derive(Subcommand)]
 pub(crate) enum ApiKeyCommand {
     Create(ApiKeyCreate),
+    /// All keys of a tenant, also those that ended; never a secret.
+    List(ApiKeyList),
+    /// Ends a key; processes notice within a second.
+    Revoke(ApiKeyRevoke),
+}
+
+#[derive(Args)]
+pub(crate) struct ApiKeyList {
+    #[arg(long)]
+    pub(crate) tenant: String,
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+#[derive(Args)]
+pub(crate) struct ApiKeyRevoke {
+    #[arg(long)]
+    pub(crate) tenant: String,
+    /// The key's id, as `api-key create` and `api-key list` print it.
+    #[arg(long)]
+    pub(crate) key_id: String,
+    #[command(flatten)]
+    pub(crate) output: Json,
 }
 
 #[derive(Args)]

@@ -1,8 +1,10 @@
 //! The HTTP server: which services listen, and what every request gets (an id, a span, a measurement).
 
+use crate::health::{Health, healthz, readyz};
 use crate::settings::Settings;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::{Next, NormalizePath, TrailingSlash, from_fn};
 use actix_web::{App, Error, HttpMessage, HttpResponse, HttpServer, web};
@@ -33,6 +35,7 @@ pub(crate) struct Hub {
     pub(crate) readiness: Readiness,
     /// What SCIM requests showed since it was last written.
     pub(crate) ledger: Ledger,
+    pub(crate) health: Health,
 }
 
 /// Which services this process serves.
@@ -146,7 +149,7 @@ async fn observe(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
     let hub = request.app_data::<web::Data<Hub>>().cloned();
-    let method = request.method().clone();
+    let method = method_name(request.method());
     let id: Option<RequestId> = hub.as_ref().map(|hub| hub.store.clock.new_id());
     if let Some(id) = id {
         request.extensions_mut().insert(id);
@@ -157,14 +160,32 @@ async fn observe(
     }
     let mut response = next.call(request).await?;
     if let Some(hub) = hub {
-        let route = response.request().match_pattern().unwrap_or_else(|| "unknown".to_owned());
+        let Route(route) = response.request().extensions_mut().remove().unwrap_or_default();
         let service = if route.starts_with("/scim") { "ingest" } else { "admin" };
-        hub.metrics.http_request(service, &route, method.as_str(), response.status().as_u16(), started.elapsed());
+        hub.metrics.http_request(service, &route, method, response.status().as_u16(), started.elapsed());
     }
     if let Some(value) = id.and_then(|id| HeaderValue::from_str(&id.to_string()).ok()) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
     Ok(response)
+}
+
+/// The pattern of the request's route, which is looked for once.
+#[derive(Default)]
+struct Route(String);
+
+/// Any token is a method to HTTP, and nobody needs a credential to send one: a label and a span take those that are known.
+fn method_name(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
 }
 
 /// The span of a request. It names the route, never the query: a filter holds an email address.
@@ -175,13 +196,14 @@ impl RootSpanBuilder for RequestSpan {
         let route = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
         let span = tracing::info_span!(
             "request",
-            method = %request.method(),
-            route,
+            method = method_name(request.method()),
+            route = route.as_str(),
             request_id = tracing::field::Empty,
             status = tracing::field::Empty,
         );
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         TraceContext::from_headers(header("traceparent"), header("tracestate")).adopt(&span);
+        request.extensions_mut().insert(Route(route));
         span
     }
 
@@ -192,26 +214,6 @@ impl RootSpanBuilder for RequestSpan {
         };
         span.record("status", status.as_u16());
     }
-}
-
-/// The process runs.
-async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "ok" }))
-}
-
-/// The process can do its work: its database answers with the right schema. Without RabbitMQ or Redis it works on (the
-/// sweep and the database stand in), so those are reported and do not fail it.
-async fn readyz(hub: web::Data<Hub>) -> HttpResponse {
-    let (database, queue, cache) = tokio::join!(hub.store.check(), hub.queue.check(), hub.cache.check());
-    let ready = hub.readiness.is_ready() && database.is_ok();
-    let said = |check: Result<(), String>| check.map_or_else(|error| error, |()| "ok".to_owned());
-    let body = json!({
-        "status": if ready { "ready" } else { "not ready" },
-        "database": said(database),
-        "queue": said(queue),
-        "cache": said(cache),
-    });
-    if ready { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
 }
 
 async fn render_metrics(metrics: web::Data<Metrics>) -> HttpResponse {

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod health;
 mod http;
 mod ports;
 mod settings;

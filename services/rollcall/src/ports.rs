@@ -49,6 +49,7 @@ pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result
         url,
         max_connections: settings.database.connections_max,
         acquire_timeout: Duration::from_secs(settings.database.acquire_timeout_seconds),
+        statement_timeout: Duration::from_secs(settings.database.statement_timeout_seconds),
     };
     let store = Store::connect(&config, Clock::System).await;
     store.context(match backend {
@@ -59,7 +60,7 @@ pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result
 
 /// For commands that a script may run before any hub did: a database without a schema gets it, an old one is refused.
 pub(crate) async fn open_store_for_command(backend: &Backend, settings: &Settings) -> Result<Store> {
-    let store = open_store(backend, settings).await?;
+    let store = open_store(backend, settings).await?.patient();
     if matches!(backend, Backend::Embedded(_)) || store.has_no_schema().await? {
         store.migrate().await.context("the schema cannot be made")?;
     }

@@ -52,6 +52,7 @@ pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) connections_max: u32,
     pub(crate) acquire_timeout_seconds: u64,
+    pub(crate) statement_timeout_seconds: u64,
 }
 
 impl std::fmt::Debug for Database {
@@ -88,6 +89,7 @@ pub(crate) struct Ingest {
     pub(crate) members_per_request_max: usize,
     pub(crate) page_default: usize,
     pub(crate) page_max: usize,
+    pub(crate) request_log_days: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -105,6 +107,7 @@ pub(crate) struct Worker {
     pub(crate) chunk_changes_max: usize,
     pub(crate) lease_seconds: u64,
     pub(crate) sweep_seconds: u64,
+    pub(crate) run_retention_days: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -175,6 +178,7 @@ impl Settings {
             ("worker.chunk_changes_max", self.worker.chunk_changes_max as f64),
             ("worker.lease_seconds", self.worker.lease_seconds as f64),
             ("worker.sweep_seconds", self.worker.sweep_seconds as f64),
+            ("worker.run_retention_days", self.worker.run_retention_days as f64),
             ("database.connections_max", f64::from(self.database.connections_max)),
             ("database.acquire_timeout_seconds", self.database.acquire_timeout_seconds as f64),
             ("http.request_timeout_seconds", self.http.request_timeout_seconds as f64),

@@ -1,5 +1,6 @@
 //! The worker: takes wake-ups, reconciles tenants one lease at a time, and sweeps for what no wake-up found.
 
+mod prune;
 mod recheck;
 mod reconcile;
 mod sweep;
@@ -25,6 +26,8 @@ pub struct WorkerConfig {
     pub lease_ttl: Duration,
     /// How often tenants with forgotten changes are looked for.
     pub sweep_interval: Duration,
+    /// How long ended runs and their items are kept.
+    pub run_retention: Duration,
 }
 
 /// One worker of a process. Cheap to clone.
@@ -52,6 +55,7 @@ impl Worker {
             self.consume(Lane::Push, self.config.push_concurrency, &cancel),
             self.consume(Lane::Bulk, self.config.bulk_concurrency, &cancel),
             sweep::run(&self, &cancel),
+            prune::run(&self, &cancel),
         );
     }
 

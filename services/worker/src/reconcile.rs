@@ -8,6 +8,7 @@ use rollcall_core::plan::plan;
 use rollcall_runtime::{Handled, Lane, Wakeup};
 use rollcall_store::{Applied, Chunk, Lease, LeaseAnswer, StoreError};
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -31,35 +32,42 @@ impl Worker {
             tracing::info_span!(parent: None, "reconcile", tenant_id = %wakeup.tenant_id, lane = wakeup.lane.name());
         wakeup.trace.link(&span);
         let started = Instant::now();
-        let outcome = self.take_turns(wakeup.tenant_id.into(), wakeup.lane, cancel).instrument(span).await;
+        let outcome = self.take_turn(wakeup.tenant_id.into(), wakeup.lane, cancel).instrument(span).await;
         self.metrics.reconcile(wakeup.lane, outcome, started.elapsed());
         Handled::Done
     }
 
-    async fn take_turns(&self, tenant: TenantId, lane: Lane, cancel: &CancellationToken) -> &'static str {
-        loop {
-            let lease = match self.take_lease(tenant, lane).await {
-                Ok(lease) => lease,
-                Err(outcome) => return outcome,
-            };
-            let turn = tokio::select! {
-                turn = self.work(&lease, cancel) => turn,
-                lost = self.keep(&lease) => Err(lost),
-            };
-            match turn {
-                Ok(turn) => match self.store.release(&lease).await {
-                    // A change came between the last look and the release; its wake-up may have been turned away.
-                    Ok(true) if matches!(turn, Turn::Done) && !cancel.is_cancelled() => {}
-                    Ok(more) => {
-                        if more {
-                            self.queue.wake(tenant.0, Lane::Bulk);
-                        }
-                        return "ok";
-                    }
-                    Err(error) => return self.give_up(&lease, lane, error).await,
-                },
-                Err(error) => return self.give_up(&lease, lane, error).await,
+    async fn take_turn(&self, tenant: TenantId, lane: Lane, cancel: &CancellationToken) -> &'static str {
+        let lease = match self.take_lease(tenant, lane).await {
+            Ok(lease) => lease,
+            Err(outcome) => return outcome,
+        };
+        // A task of its own: planning holds its thread, and must not hold the lease's renewal with it.
+        let mut keeper = JoinSet::new();
+        let worker = self.clone();
+        keeper.spawn(async move { worker.keep(&lease).await }.in_current_span());
+        let turn = tokio::select! {
+            turn = self.work(&lease, cancel) => turn,
+            _ = keeper.join_next() => Err(StoreError::LeaseLost),
+        };
+        drop(keeper);
+        let turn = match turn {
+            Ok(turn) => turn,
+            Err(error) => return self.give_up(&lease, lane, error).await,
+        };
+        match (self.store.release(&lease).await, turn) {
+            (Ok(false), _) => "ok",
+            // What came while the lease was held may have had its wake-up turned away. Not at once: under load a little
+            // patience makes one chunk of many changes, where each chunk has its price.
+            (Ok(true), Turn::Done) => {
+                self.queue.wake(tenant.0, Lane::Push);
+                "ok"
             }
+            (Ok(true), Turn::Yield) => {
+                self.queue.wake(tenant.0, Lane::Bulk);
+                "ok"
+            }
+            (Err(error), _) => self.give_up(&lease, lane, error).await,
         }
     }
 
@@ -82,11 +90,11 @@ impl Worker {
     }
 
     /// Renews the lease until it is lost: a slow statement must not hand the tenant to a worker that would be as slow.
-    async fn keep(&self, lease: &Lease) -> StoreError {
+    async fn keep(&self, lease: &Lease) {
         loop {
             tokio::time::sleep(self.config.lease_ttl / 3).await;
             if let Err(StoreError::LeaseLost) = self.store.renew(lease).await {
-                return StoreError::LeaseLost;
+                return;
             }
         }
     }
@@ -97,13 +105,26 @@ impl Worker {
             if cancel.is_cancelled() {
                 return Ok(Turn::Yield);
             }
-            let Some(chunk) = self.store.next_chunk(lease, limit).await? else { return Ok(Turn::Done) };
-            let alone = chunk.changes == 1;
-            match self.plan_and_apply(lease, chunk).await {
-                Ok(applied) if applied.held > 0 => self.metrics.run_held(),
-                Ok(_) => {}
-                Err(error @ (StoreError::Unavailable(_) | StoreError::LeaseLost)) => return Err(error),
-                Err(error) if alone => self.set_aside(lease, &error).await?,
+            let Some(mut chunk) = self.store.next_chunk(lease, limit).await? else { return Ok(Turn::Done) };
+            let (alone, last) = (chunk.changes == 1, chunk.changes < limit);
+            match self.plan_and_apply(lease, &mut chunk).await {
+                Ok(applied) => {
+                    if applied.held > 0 {
+                        self.metrics.run_held();
+                    }
+                    if last {
+                        return Ok(Turn::Done);
+                    }
+                }
+                // It counts as a chunk of this turn: whoever moves all the time does not keep other tenants waiting.
+                Err(StoreError::Moved) => tracing::debug!("a member moved; the chunk is planned again"),
+                Err(error @ (StoreError::Unavailable(_) | StoreError::Contended(_) | StoreError::LeaseLost)) => {
+                    return Err(error);
+                }
+                Err(error) if alone => {
+                    tracing::error!(%error, "a change cannot be applied and was set aside");
+                    self.store.set_aside(lease, &chunk, &error.to_string()).await?;
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a chunk failed; its changes are tried one by one");
                     limit = 1;
@@ -113,19 +134,12 @@ impl Worker {
         Ok(Turn::Yield)
     }
 
-    async fn plan_and_apply(&self, lease: &Lease, chunk: Chunk) -> Result<Applied, StoreError> {
-        let mut plan = plan(&chunk.world);
-        let disputed = std::mem::take(&mut plan.disputed);
-        let verdict = review(plan, &chunk.world);
-        self.store.apply(lease, chunk, &disputed, verdict).await
-    }
-
-    async fn set_aside(&self, lease: &Lease, error: &StoreError) -> Result<(), StoreError> {
-        tracing::error!(%error, "a change cannot be applied and was set aside");
-        match self.store.next_chunk(lease, 1).await? {
-            Some(chunk) => self.store.set_aside(lease, &chunk, &error.to_string()).await,
-            None => Ok(()),
+    async fn plan_and_apply(&self, lease: &Lease, chunk: &mut Chunk) -> Result<Applied, StoreError> {
+        for candidate in &mut chunk.candidates {
+            candidate.plan = plan(&candidate.world);
         }
+        let verdict = review(plan(&chunk.world), &chunk.world);
+        self.store.apply(lease, chunk, verdict).await
     }
 
     async fn give_up(&self, lease: &Lease, lane: Lane, error: StoreError) -> &'static str {

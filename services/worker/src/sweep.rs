@@ -67,6 +67,7 @@ async fn set_gauges(worker: &Worker) {
         Ok(backlog) => {
             worker.metrics.set_change_lag(Duration::from_secs_f64(backlog.lag_seconds));
             worker.metrics.set_runs_held(backlog.held_runs);
+            worker.metrics.set_sources_quarantined(backlog.quarantined_sources);
         }
         Err(error) => tracing::warn!(%error, "the backlog could not be measured"),
     }

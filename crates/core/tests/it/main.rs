@@ -3,7 +3,21 @@
 // Tests fail by panicking: that is what a test is.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod approval;
+mod attributes;
+mod change_limits;
+mod cutover;
+mod explain;
+mod group_wipe;
 mod guards;
+mod mapping;
 mod matching;
 mod model;
 mod properties;
+mod protected;
+mod quarantine;
+mod rewind;
+mod seats;
+mod smallest_part;
+mod trial;
+mod user_scope;

@@ -58,7 +58,8 @@ impl Default for LocalLimits {
 }
 
 impl LocalLimits {
-    pub(super) fn take(&self, key: &str, rate: Rate) -> RateDecision {
+    /// Takes `places` when one is free.
+    pub(super) fn take(&self, key: &str, rate: Rate, places: u32) -> RateDecision {
         let now = Instant::now();
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         let cell = match cells.get_mut(key) {
@@ -74,7 +75,7 @@ impl LocalLimits {
                 }
             }
         };
-        let (decision, advanced) = decide(ahead(*cell, now), rate);
+        let (decision, advanced) = decide(ahead(*cell, now), rate, places);
         *cell = now + advanced;
         decision
     }
@@ -84,16 +85,16 @@ fn ahead(cell: Instant, now: Instant) -> Duration {
     cell.saturating_duration_since(now)
 }
 
-/// From how far the TAT is ahead of now to the decision and how far it is ahead afterwards.
-fn decide(ahead: Duration, rate: Rate) -> (RateDecision, Duration) {
+/// From how far the TAT is ahead of now to the decision and how far it is ahead afterwards. Of several places one must be free.
+fn decide(ahead: Duration, rate: Rate, places: u32) -> (RateDecision, Duration) {
     let interval = rate.interval();
     let tolerance = interval * rate.burst;
-    let advanced = ahead + interval;
-    if advanced > tolerance {
-        let retry_after = advanced - tolerance;
+    if ahead + interval > tolerance {
+        let retry_after = ahead + interval - tolerance;
         return (RateDecision { allowed: false, remaining: 0, retry_after }, ahead);
     }
-    let remaining = (tolerance - advanced).as_nanos() / interval.as_nanos().max(1);
+    let advanced = ahead + interval * places;
+    let remaining = tolerance.saturating_sub(advanced).as_nanos() / interval.as_nanos().max(1);
     let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
     (RateDecision { allowed: true, remaining, retry_after: Duration::ZERO }, advanced)
 }
@@ -108,7 +109,7 @@ mod tests {
     async fn a_burst_then_the_sustained_rate_then_refill() {
         let limits = LocalLimits::default();
         let take = || {
-            let decision = limits.take("source", RATE);
+            let decision = limits.take("source", RATE, 1);
             (decision.allowed, decision.remaining, decision.retry_after.as_millis())
         };
         assert_eq!([take(), take(), take()], [(true, 2, 0), (true, 1, 0), (true, 0, 0)]);
@@ -122,8 +123,8 @@ mod tests {
     #[tokio::test]
     async fn keys_do_not_share_a_limit() {
         let limits = LocalLimits::default();
-        while limits.take("busy", RATE).allowed {}
-        assert!(limits.take("quiet", RATE).allowed);
+        while limits.take("busy", RATE, 1).allowed {}
+        assert!(limits.take("quiet", RATE, 1).allowed);
     }
 
     #[test]

@@ -4,16 +4,19 @@
 //! a miss and the caller asks the database; nothing is ever answered "allowed" for want of an answer.
 //!
 //! - A layer in this process, at most one second old, sits in front: a revocation is effective everywhere within a
-//!   second, and a busy token costs Redis one `GET` a second from each process.
+//!   second, and a busy token costs Redis two `GET`s a second from each process.
 //! - Redis keeps an entry for up to a minute. A revocation leaves a tombstone there that writers cannot replace, so a
 //!   reader that raced with it cannot bring the token back.
+//! - Who guesses at secrets reaches neither Redis nor the database once the limit of failed authentications is used up,
+//!   but for one guess at a time ([`Cache::credential`]).
 //! - A rate limit is one GCRA cell in Redis per key, or in this process while Redis is away. A busy process takes a few
 //!   places at a time (see [`Cache::rate_limit`]).
 //!
 //! Cost of a request in steady state: at most one round trip to Redis, for the rate limit, and far less than one under
-//! load; once a second for each token one more, for its `GET`.
+//! load; twice a second for each token one more, for its `GET`.
 
 mod gcra;
+mod guesses;
 mod health;
 mod local;
 mod redis_arm;
@@ -24,10 +27,12 @@ use std::time::Duration;
 
 use crate::metrics::Metrics;
 use gcra::LocalLimits;
+use guesses::Guesses;
 use local::LocalLayer;
 use redis_arm::RedisArm;
 
 pub use gcra::{Rate, RateDecision};
+pub use guesses::Caller;
 pub use redis_arm::CacheConfig;
 
 /// SHA-256 of a bearer token or key.
@@ -43,6 +48,20 @@ pub enum CachedCredential {
     Present(Arc<str>),
     /// There is no such credential, or it was revoked: answer 401 without asking the database.
     Absent,
+}
+
+/// What came of a look-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LookedUp {
+    /// What the credential stands for, as the database said it.
+    Present(Arc<str>),
+    /// There is no such credential.
+    Absent,
+    /// Its address guessed too often; nobody was asked.
+    TooMany {
+        /// How long to wait.
+        retry_after: Duration,
+    },
 }
 
 /// What went wrong with the cache's configuration. No message holds the password of the URL.
@@ -61,11 +80,21 @@ pub enum CacheError {
     },
 }
 
+impl From<CachedCredential> for LookedUp {
+    fn from(known: CachedCredential) -> Self {
+        match known {
+            CachedCredential::Present(value) => Self::Present(value),
+            CachedCredential::Absent => Self::Absent,
+        }
+    }
+}
+
 /// The cache of a process. Cheap to clone; clones share everything.
 #[derive(Clone)]
 pub struct Cache {
     local: Arc<LocalLayer>,
     limits: Arc<LocalLimits>,
+    guesses: Arc<Guesses>,
     redis: Option<Arc<RedisArm>>,
 }
 
@@ -82,7 +111,57 @@ impl Cache {
 
     /// Only the process's own layer: the arm for a hub of one process.
     pub fn in_process() -> Self {
-        Self { local: Arc::default(), limits: Arc::default(), redis: None }
+        Self { local: Arc::default(), limits: Arc::default(), guesses: Arc::default(), redis: None }
+    }
+
+    /// Looks a credential up by the digest of its secret: here, in Redis, and then by `ask_database`, whose answer is kept for
+    /// `ttl` (see [`Cache::put_credential`]).
+    ///
+    /// From an address over the limit of [`Cache::failed_authentication`] a secret that nobody here has seen good is looked up
+    /// only while no other such is. One that was good is looked up as ever: others' guesses do not slow it.
+    ///
+    /// # Errors
+    /// Those of `ask_database`.
+    pub async fn credential<E>(
+        &self,
+        digest: &CredentialDigest,
+        caller: &Caller,
+        ttl: Duration,
+        ask_database: impl AsyncFnOnce() -> Result<Option<String>, E>,
+    ) -> Result<LookedUp, E> {
+        if let Some(known) = self.local.get(digest, LocalLayer::now()) {
+            return Ok(known.into());
+        }
+        let _door = match self.guesses.admit(digest, caller) {
+            Ok(door) => door,
+            Err(retry_after) => return Ok(LookedUp::TooMany { retry_after }),
+        };
+        let found = match self.get_credential(digest).await {
+            Some(found) => found,
+            None => {
+                let (found, ttl) = match ask_database().await? {
+                    Some(value) => (CachedCredential::Present(value.into()), ttl),
+                    None => (CachedCredential::Absent, ABSENT_TTL),
+                };
+                self.put(digest, found.clone(), ttl).await;
+                found
+            }
+        };
+        self.guesses.learn(digest, found != CachedCredential::Absent);
+        Ok(found.into())
+    }
+
+    /// Takes a place from the rate of failed authentications of an address. One that is over it costs Redis nothing until its
+    /// next place is free.
+    pub async fn failed_authentication(&self, caller: &Caller, rate: Rate) -> RateDecision {
+        if let Some(retry_after) = self.guesses.refused_for(caller) {
+            return RateDecision { allowed: false, remaining: 0, retry_after };
+        }
+        let decision = self.rate_limit(&caller.key(), rate).await;
+        if !decision.allowed {
+            self.guesses.refuse(caller, decision.retry_after);
+        }
+        decision
     }
 
     /// Looks a credential up by the digest of its secret. `None` means: ask the database, then
@@ -153,7 +232,19 @@ impl Cache {
         {
             return decision;
         }
-        self.limits.take(key, rate)
+        self.limits.take(key, rate, 1)
+    }
+
+    /// Takes `places` from the rate of `key` when one is free: what is one request to the protocol and many to us is let in
+    /// whole, and who sent it waits until the places it took too many are free again.
+    pub async fn rate_limit_whole(&self, key: &str, rate: Rate, places: u32) -> RateDecision {
+        let rate = rate.bounded();
+        if let Some(redis) = &self.redis
+            && let Some(decision) = redis.rate_limit_whole(key, rate, places).await
+        {
+            return decision;
+        }
+        self.limits.take(key, rate, places)
     }
 
     /// For readiness.

@@ -30,24 +30,26 @@ const ABSENT: u8 = b'A';
 const REVOKED: u8 = b'R';
 const REFRESH: u8 = b'F';
 
-/// GCRA. KEYS: the cell. ARGV: emission interval in microseconds, burst, places wanted.
+/// GCRA. KEYS: the cell. ARGV: emission interval in microseconds, burst, places wanted, whether they are taken whole.
 /// Answers {places granted, remaining, microseconds until one place is free}. All or one: when not all wanted places
-/// are free it grants a single one if that is free, else none. Numbers stay below 2^53, so they are exact.
+/// are free it grants a single one if that is free, else none. Whole: all when one is free, else none. Numbers stay
+/// below 2^53, so they are exact.
 const GCRA: &str = r"
 local interval, burst, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local whole = ARGV[4] == '1'
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local tat = tonumber(redis.call('GET', KEYS[1]) or now)
 if tat < now then tat = now end
 local tolerance = interval * burst
-local granted = wanted
-if tat + interval * granted - now > tolerance then granted = 1 end
-local advanced = tat + interval * granted
-if advanced - now > tolerance then
-  return {0, 0, math.ceil(advanced - now - tolerance)}
+if tat + interval - now > tolerance then
+  return {0, 0, math.ceil(tat + interval - now - tolerance)}
 end
+local granted = wanted
+if not whole and tat + interval * granted - now > tolerance then granted = 1 end
+local advanced = tat + interval * granted
 redis.call('SET', KEYS[1], string.format('%.0f', advanced), 'PX', math.ceil((advanced - now) / 1000) + 1)
-return {granted, math.floor((tolerance - (advanced - now)) / interval), 0}
+return {granted, math.max(0, math.floor((tolerance - (advanced - now)) / interval)), 0}
 ";
 
 /// Marks an entry as outdated, unless it is a tombstone. KEYS: the entry. ARGV: life of the mark in milliseconds, the
@@ -199,23 +201,32 @@ impl RedisArm {
             Ok(decision) => return Some(decision),
             Err(wanted) => wanted,
         };
-        let interval = rate.interval().as_micros().max(1) as u64;
-        let mut call = self.gcra.prepare_invoke();
-        call.key(format!("{}rate:{key}", self.shared.prefix)).arg(interval).arg(rate.burst).arg(wanted);
-        let answer: Option<(u32, u32, u64)> = self
-            .shared
-            .guarded("rate_limit", async {
-                let mut connection = self.shared.connection.clone();
-                call.invoke_async(&mut connection).await
-            })
-            .await;
-        let (granted, remaining, wait) = answer?;
+        let (granted, remaining, wait) = self.gcra(key, rate, wanted, false).await?;
         if granted == 0 {
             return Some(RateDecision { allowed: false, remaining: 0, retry_after: Duration::from_micros(wait) });
         }
         self.reserves.add(key, granted - 1, remaining);
         let remaining = remaining.saturating_add(granted - 1);
         Some(RateDecision { allowed: true, remaining, retry_after: Duration::ZERO })
+    }
+
+    /// `None` when Redis is away.
+    pub(super) async fn rate_limit_whole(&self, key: &str, rate: Rate, places: u32) -> Option<RateDecision> {
+        let (granted, remaining, wait) = self.gcra(key, rate, places, true).await?;
+        Some(RateDecision { allowed: granted > 0, remaining, retry_after: Duration::from_micros(wait) })
+    }
+
+    /// Places granted, places that remain, microseconds until one is free.
+    async fn gcra(&self, key: &str, rate: Rate, wanted: u32, whole: bool) -> Option<(u32, u32, u64)> {
+        let interval = rate.interval().as_micros().max(1) as u64;
+        let mut call = self.gcra.prepare_invoke();
+        call.key(format!("{}rate:{key}", self.shared.prefix)).arg(interval).arg(rate.burst).arg(wanted);
+        call.arg(u8::from(whole));
+        let answer = self.shared.guarded("rate_limit", async {
+            let mut connection = self.shared.connection.clone();
+            call.invoke_async(&mut connection).await
+        });
+        answer.await
     }
 
     pub(super) async fn check(&self) -> Result<(), String> {

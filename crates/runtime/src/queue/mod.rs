@@ -11,6 +11,7 @@
 mod delivery;
 mod dispatch;
 mod in_process;
+mod pace;
 mod rabbitmq;
 mod wakeup;
 
@@ -24,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::telemetry::TraceContext;
 use dispatch::Dispatcher;
 use in_process::InProcess;
+use pace::Pace;
 use rabbitmq::RabbitMq;
 
 pub use wakeup::{Lane, Wakeup};
@@ -157,12 +159,29 @@ pub struct Depth {
 #[derive(Clone)]
 pub struct Queue {
     arm: Arm,
+    pace: Pace,
 }
 
 #[derive(Clone)]
 enum Arm {
     RabbitMq(RabbitMq),
     InProcess(InProcess),
+}
+
+impl Arm {
+    fn wake(&self, (tenant, lane): (Uuid, Lane), trace: TraceContext) {
+        match self {
+            Self::RabbitMq(arm) => arm.wake(tenant, lane, trace),
+            Self::InProcess(arm) => arm.wake(tenant, lane, trace),
+        }
+    }
+
+    fn metrics(&self) -> &Metrics {
+        match self {
+            Self::RabbitMq(arm) => arm.metrics(),
+            Self::InProcess(arm) => arm.metrics(),
+        }
+    }
 }
 
 impl Queue {
@@ -172,7 +191,7 @@ impl Queue {
     /// # Errors
     /// [`QueueError::Setting`] when the configuration cannot work.
     pub fn rabbitmq(config: QueueConfig, metrics: Metrics) -> Result<Self, QueueError> {
-        Ok(Self { arm: Arm::RabbitMq(RabbitMq::start(config, metrics)?) })
+        Ok(Self::of(Arm::RabbitMq(RabbitMq::start(config, metrics)?)))
     }
 
     /// A queue within this process, with default limits.
@@ -182,17 +201,20 @@ impl Queue {
 
     /// A queue within this process.
     pub fn in_process_with(limits: QueueLimits, metrics: Metrics) -> Self {
-        Self { arm: Arm::InProcess(InProcess::new(limits, metrics)) }
+        Self::of(Arm::InProcess(InProcess::new(limits, metrics)))
+    }
+
+    fn of(arm: Arm) -> Self {
+        Self { arm, pace: Pace::default() }
     }
 
     /// Asks a worker to look at `tenant`, carrying the trace context of the caller's span. Returns in microseconds
-    /// whatever the broker does. Wake-ups of one tenant and lane are merged while one of them waits to be sent (not
-    /// once it is on its way: a worker may have looked already).
+    /// whatever the broker does. Wake-ups of one tenant and lane that follow each other closely are merged; one that comes
+    /// after another went out goes out too, at most 25 ms later, for a worker may have looked already.
     pub fn wake(&self, tenant: Uuid, lane: Lane) {
-        let trace = TraceContext::current();
-        match &self.arm {
-            Arm::RabbitMq(arm) => arm.wake(tenant, lane, trace),
-            Arm::InProcess(arm) => arm.wake(tenant, lane, trace),
+        let arm = self.arm.clone();
+        if !self.pace.wake((tenant, lane), TraceContext::current(), move |key, trace| arm.wake(key, trace)) {
+            self.arm.metrics().wakeup_coalesced(lane);
         }
     }
 
@@ -221,10 +243,11 @@ impl Queue {
     /// # Errors
     /// [`QueueError::Unavailable`] when the broker does not answer in time; the gauges keep their values.
     pub async fn depth(&self) -> Result<Depth, QueueError> {
-        let (depth, metrics) = match &self.arm {
-            Arm::RabbitMq(arm) => (arm.depth().await?, arm.metrics()),
-            Arm::InProcess(arm) => (arm.depth(), arm.metrics()),
+        let depth = match &self.arm {
+            Arm::RabbitMq(arm) => arm.depth().await?,
+            Arm::InProcess(arm) => arm.depth(),
         };
+        let metrics = self.arm.metrics();
         metrics.set_queue_depth(Lane::Push, depth.push);
         metrics.set_queue_depth(Lane::Bulk, depth.bulk);
         metrics.set_dead_letters(depth.dead);
@@ -233,6 +256,9 @@ impl Queue {
 
     /// Waits until every wake-up so far is confirmed or counted as lost. False when that took longer than `timeout`.
     pub async fn flush(&self, timeout: Duration) -> bool {
+        for (key, trace) in self.pace.rush() {
+            self.arm.wake(key, trace);
+        }
         match &self.arm {
             Arm::RabbitMq(arm) => arm.flush(timeout).await,
             // A wake-up is in the queue when `wake` returns.
@@ -254,6 +280,9 @@ impl Queue {
     /// Flushes for at most `timeout`, then stops the publisher and closes its connection; what is woken later is lost.
     /// Cancel the consumers first.
     pub async fn shutdown(&self, timeout: Duration) {
+        for (key, trace) in self.pace.rush() {
+            self.arm.wake(key, trace);
+        }
         if let Arm::RabbitMq(arm) = &self.arm {
             arm.shutdown(timeout).await;
         }

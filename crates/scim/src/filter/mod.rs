@@ -92,6 +92,15 @@ impl Filter {
         parse::parse(kind, text, quirks)
     }
 
+    /// Parses a filter over resources of every kind, as it is for those of one: an attribute that only others have has no value
+    /// in these (RFC 7644 §3.4.2.1).
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse); an attribute that no kind has is one.
+    pub fn parse_for_all(kind: ResourceKind, text: &str, quirks: &mut Quirks) -> Result<Self, ScimError> {
+        parse::parse_for_all(kind, text, quirks)
+    }
+
     /// Whether a full resource (as [`crate::render`] builds it) fulfils the filter: the reference that every SQL translation
     /// must agree with. A user of whom `active` is not said counts as active.
     #[must_use]

@@ -9,11 +9,22 @@ use crate::canonical::boolean_of;
 use crate::dialect::{Quirk, Quirks};
 use crate::error::ScimError;
 use crate::limits::{FILTER_BYTES, FILTER_DEPTH, FILTER_TERMS};
-use crate::path::{PathError, Resolved, quoted, resolve};
+use crate::path::{AttrPath, PathError, Resolved, quoted, resolve};
 use crate::schema::{Kind, ResourceKind};
+
+/// An extension that no resource has.
+const NOBODYS: &str = "urn:rollcall:nobody";
 
 pub(super) fn parse(kind: ResourceKind, text: &str, quirks: &mut Quirks) -> Result<Filter, ScimError> {
     Parser::new(kind, None, text, quirks)?.whole()
+}
+
+pub(super) fn parse_for_all(kind: ResourceKind, text: &str, quirks: &mut Quirks) -> Result<Filter, ScimError> {
+    let other = match kind {
+        ResourceKind::User => ResourceKind::Group,
+        ResourceKind::Group => ResourceKind::User,
+    };
+    Parser { other: Some(other), ..Parser::new(kind, None, text, quirks)? }.whole()
 }
 
 /// Parses the inside of `element[…]`.
@@ -28,6 +39,8 @@ pub(crate) fn parse_element(
 
 struct Parser<'a, 'q> {
     kind: ResourceKind,
+    /// Whose attributes may be named too; none of them has a value here.
+    other: Option<ResourceKind>,
     /// The attribute whose element names are relative to, inside brackets.
     element: Option<Resolved>,
     tokens: Lexer<'a>,
@@ -49,7 +62,7 @@ impl<'a, 'q> Parser<'a, 'q> {
         if text.contains('\0') {
             return Err(ScimError::invalid_filter("the filter contains a NUL character"));
         }
-        Ok(Self { kind, element, tokens: Lexer::new(text), depth: 0, terms: 0, quirks })
+        Ok(Self { kind, other: None, element, tokens: Lexer::new(text), depth: 0, terms: 0, quirks })
     }
 
     fn whole(mut self) -> Result<Filter, ScimError> {
@@ -112,13 +125,19 @@ impl<'a, 'q> Parser<'a, 'q> {
         }
         let resolved = match &self.element {
             Some(element) => element.with_sub(name, self.quirks),
-            None => resolve(self.kind, name, self.quirks),
+            None => resolve(self.kind, name, self.quirks).or_else(|error| self.of_the_other(name).ok_or(error)),
         };
         let resolved = resolved.map_err(|error| self.path_error(error))?;
         if self.tokens.peek()? == Token::OpenBracket {
             return self.value_path(resolved);
         }
         self.comparison(resolved)
+    }
+
+    /// An attribute that only the other kind has, as one of an extension that nobody has.
+    fn of_the_other(&self, name: &str) -> Option<Resolved> {
+        resolve(self.other?, name, &mut Quirks::new()).ok()?;
+        Some(Resolved { path: AttrPath::custom(NOBODYS, "attribute"), attribute: None, sub: None })
     }
 
     /// `emails[type eq "work"]`, and Entra's `emails[type eq "work"].value eq "x"`, which asks the same element.
@@ -206,9 +225,10 @@ impl<'a, 'q> Parser<'a, 'q> {
             .map_err(|_| self.tokens.error("expected a date and time such as \"2026-11-21T10:00:00Z\""))
     }
 
-    /// A string without quotes: only after `eq`, as Entra's documentation prints it, or where it is a JSON number.
+    /// A string without quotes, as Entra's documentation and Microsoft's own collection write it; after an operator of order
+    /// only where it is a JSON number.
     fn bare(&mut self, op: CompareOp, word: &str) -> Result<CompareValue, ScimError> {
-        if op != CompareOp::Eq && word.parse::<Number>().is_err() {
+        if op.is_order() && word.parse::<Number>().is_err() {
             return Err(self.tokens.error("a string needs double quotes"));
         }
         self.quirks.note(Quirk::UnquotedFilterValue);

@@ -25,6 +25,32 @@ fn ada() -> Value {
     })
 }
 
+/// Each line is a filter over resources of every kind and whether it finds Ada, who has nothing that only groups have.
+#[test]
+fn an_attribute_that_only_the_other_kind_has_has_no_value() {
+    for (text, found) in [
+        ("members pr", false),
+        ("not (members pr)", true),
+        ("members eq null", true),
+        (r#"members.value eq "u1""#, false),
+        (r#"members ne "u1""#, true),
+        (r#"members[value eq "u1" and type eq "User"]"#, false),
+        (r#"members pr or userName sw "ada""#, true),
+        (r#"members pr and userName sw "ada""#, false),
+        (r#"urn:ietf:params:scim:schemas:core:2.0:Group:members pr"#, false),
+    ] {
+        let filter = Filter::parse_for_all(ResourceKind::User, text, &mut Quirks::new()).expect(text);
+        assert_eq!(filter.matches(&ada()), found, "{text}");
+    }
+    for text in ["shoe pr", "members.shoe pr", r#"active eq "x""#, "members pr or"] {
+        assert!(Filter::parse_for_all(ResourceKind::User, text, &mut Quirks::new()).is_err(), "{text}");
+    }
+    let of_a_group =
+        Filter::parse_for_all(ResourceKind::Group, r#"emails[type eq "work"].value eq "a""#, &mut Quirks::new());
+    assert!(!of_a_group.expect("known to users").matches(&json!({ "displayName": "G" })));
+    assert!(parse("members pr").is_err(), "a filter of one kind alone");
+}
+
 /// Each line is a filter and whether it finds Ada.
 #[test]
 fn filters_mean_what_the_rfc_says() {
@@ -83,6 +109,8 @@ fn dialects_are_read_and_noted() {
     for (text, canonical, quirk) in [
         ("externalId eq jyoung", r#"externalId eq "jyoung""#, Quirk::UnquotedFilterValue),
         ("userName eq a@b.c", r#"userName eq "a@b.c""#, Quirk::UnquotedFilterValue),
+        ("(emails.value co example.com)", r#"emails.value co "example.com""#, Quirk::UnquotedFilterValue),
+        ("userName sw O", r#"userName sw "O""#, Quirk::UnquotedFilterValue),
         (r#"roles[primary eq "True"]"#, "roles[primary eq true]", Quirk::StringBoolean),
         (
             r#"emails[type eq "work"].value eq "x""#,
@@ -132,7 +160,7 @@ fn nonsense_is_an_invalid_filter() {
         r#"emails[emails[type pr]]"#,
         r#"emails[shoe eq "x"]"#,
         "not userName pr",
-        "userName sw bare",
+        "userName gt bare",
         "userName gt null",
         r#"x509Certificates gt "a""#,
         r#"userName eq "\u0000""#,

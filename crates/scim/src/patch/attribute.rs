@@ -31,7 +31,8 @@ impl Reader<'_> {
                 let values = read_elements(attribute, values, self.quirks)?;
                 Some(Change::RemoveElements(attribute, path, values))
             }
-            (Op::Remove, _) | (_, None) => Some(Change::Unset(path)),
+            (Op::Remove, _) => Some(Change::Unset(path)),
+            (_, None) => unset(attribute, path),
             (Op::Add, Some(values)) if attribute.multi => {
                 let values = read_elements(attribute, values, self.quirks)?;
                 (!values.is_empty()).then_some(Change::Append(attribute, path, values))
@@ -39,7 +40,8 @@ impl Reader<'_> {
             (_, Some(Value::Object(members))) if merges => return self.merge_complex(op, attribute, &path, members),
             (_, Some(value)) => match read_value(attribute, attribute.name, value, self.quirks)? {
                 Some(value) => Some(Change::Set(path, value)),
-                None => (op == Op::Replace).then_some(Change::Unset(path)),
+                None if op == Op::Replace => unset(attribute, path),
+                None => None,
             },
         });
         Ok(())
@@ -78,7 +80,7 @@ impl Reader<'_> {
             return Ok(());
         }
         let read = match value {
-            Some(value) if op != Op::Remove => self.read_sub_attribute(sub, &path, value)?,
+            Some(value) if op != Op::Remove => read_value(sub, &path.to_string(), value, self.quirks)?,
             _ => None,
         };
         // Another manager: what was said of the former does not hold for the new one.
@@ -109,7 +111,7 @@ impl Reader<'_> {
             (None, _) => None,
             (Some(value), None) => self.one_element(attribute, &path, value)?,
             (Some(value), Some(name)) => match sub {
-                Some(sub) => self.read_sub_attribute(sub, &path, value)?,
+                Some(sub) => read_value(sub, &path.to_string(), value, self.quirks)?,
                 None => read_any(value, name, self.quirks)?,
             }
             .map(|value| Map::from_iter([(name.to_string(), value)])),
@@ -124,21 +126,6 @@ impl Reader<'_> {
         let path = AttrPath { sub: None, ..path };
         self.changes.push(Change::Elements { path, filter, edit });
         Ok(())
-    }
-
-    /// The value of a sub-attribute; an empty `value` is none.
-    fn read_sub_attribute(
-        &mut self,
-        sub: &'static Attribute,
-        path: &AttrPath,
-        value: Value,
-    ) -> Result<Option<Value>, ScimError> {
-        let read = read_value(sub, &path.to_string(), value, self.quirks)?;
-        if sub.name == "value" && read.as_ref().is_some_and(|value| value == "") {
-            self.quirks.note(Quirk::EmptyValue);
-            return Ok(None);
-        }
-        Ok(read)
     }
 
     /// The value for a selected element: an object, a bare value, or a list of one.
@@ -164,6 +151,11 @@ impl Reader<'_> {
             },
         }
     }
+}
+
+/// What null does. Of `active` it is no word: it stays as it is.
+fn unset(attribute: &Attribute, path: AttrPath) -> Option<Change> {
+    (attribute.name != "active").then_some(Change::Unset(path))
 }
 
 /// Accepted and not kept: the password, and `schemas`, which follow from what is there.

@@ -28,6 +28,10 @@ pub(super) fn read(
         None => None,
         Some(Value::Null) => {
             reader.quirks.note(Quirk::NullValue);
+            // Null is no list: it neither adds, nor replaces, nor is it the word that empties a group.
+            if filter.is_none() {
+                return Ok(());
+            }
             None
         }
         Some(value) => Some(named_members(reader, value)?),
@@ -47,7 +51,7 @@ fn named_members(reader: &mut Reader<'_>, value: Value) -> Result<Vec<MemberRef>
     Ok(members)
 }
 
-/// Without a filter. A null is no list, so it neither adds nor replaces.
+/// Without a filter. `None` is a remove without a value, the RFC's word for all; nothing else gets here without a list.
 fn whole_list(reader: &mut Reader<'_>, op: Op, named: Option<Vec<MemberRef>>) -> Vec<GroupChange> {
     let change = match (op, named) {
         (Op::Add, Some(members)) => GroupChange::AddMembers(members),

@@ -8,12 +8,13 @@ mod apply;
 mod attribute;
 mod members;
 mod parse;
-mod target;
+pub(crate) mod target;
 #[cfg(test)]
 mod tests;
 
 use serde_json::{Map, Value};
 
+use crate::bounds::{check_document, kept_bytes};
 use crate::dialect::Quirks;
 use crate::error::ScimError;
 use crate::filter::Filter;
@@ -99,26 +100,34 @@ impl PatchRequest {
 /// moving `lastModified`.
 ///
 /// # Errors
-/// `invalidValue` when the outcome is no valid user (no `userName`), `noTarget` for a filter that selects nothing and
-/// from which nothing can be created.
+/// `invalidValue` when the outcome is no valid user (no `userName`, or too large), `noTarget` for a filter that selects nothing
+/// and from which nothing can be created, 413 when applying it would take too much work.
 pub fn apply_to_user(
     user: &UserResource,
     patch: &PatchRequest,
     quirks: &mut Quirks,
 ) -> Result<UserResource, ScimError> {
-    UserResource::checked(apply::apply(user.attributes(), &patch.changes, quirks)?)
+    let mut after = apply::apply(user.attributes(), &patch.changes, quirks)?;
+    // `active` was removed: it is not shown any more, and nobody is back without a word.
+    if !user.active() && !after.contains_key("active") {
+        after.insert("active".to_owned(), Value::Null);
+    }
+    check_document("user", &after, kept_bytes(user.attributes()))?;
+    UserResource::checked(after)
 }
 
 /// As [`apply_to_user`], for a group's attributes. Membership goes by [`group_changes`].
 ///
 /// # Errors
-/// `invalidValue` when the outcome is no valid group (no `displayName`).
+/// `invalidValue` when the outcome is no valid group (no `displayName`, or too large), 413 as for users.
 pub fn apply_to_group(
     group: &GroupResource,
     patch: &PatchRequest,
     quirks: &mut Quirks,
 ) -> Result<GroupResource, ScimError> {
-    GroupResource::checked(apply::apply(group.attributes(), &patch.changes, quirks)?)
+    let after = apply::apply(group.attributes(), &patch.changes, quirks)?;
+    check_document("group", &after, kept_bytes(group.attributes()))?;
+    GroupResource::checked(after)
 }
 
 /// The changes of membership, in order; neighbours that add (or remove) are merged, and each member is named once in them.

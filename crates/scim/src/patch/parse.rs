@@ -6,11 +6,11 @@ use super::target::{PathOrFilterError, Target, target};
 use super::{Change, members};
 use crate::canonical::read_any;
 use crate::dialect::{Quirk, Quirks};
-use crate::error::ScimError;
+use crate::error::{SCIM_1_HINT, ScimError};
 use crate::json::{check_string, parse_json};
 use crate::limits::Limits;
 use crate::path::{AttrPath, PathError, Resolved, quoted, resolve};
-use crate::schema::{Mutability, ResourceKind, Schema, get_ignore_case, is_urn};
+use crate::schema::{Mutability, ResourceKind, Schema, get_ignore_case, is_scim_1, is_urn};
 
 /// What an operation does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,7 @@ pub(super) fn parse(
     };
     let operations = match take_ignore_case(&mut body, "Operations") {
         Some(Value::Array(operations)) if !operations.is_empty() => operations,
+        _ if says_scim_1(&body) => return Err(ScimError::invalid_syntax(SCIM_1_HINT)),
         _ => return Err(ScimError::invalid_syntax("Operations must be a list of at least one operation")),
     };
     if operations.len() > limits.patch_operations {
@@ -45,6 +46,16 @@ pub(super) fn parse(
         reader.operation(operation)?;
     }
     Ok(reader.changes)
+}
+
+/// SCIM 1.1 knows no Operations: a PATCH is the resource in part, and a member that goes has an `operation`.
+fn says_scim_1(body: &Map<String, Value>) -> bool {
+    let any_in = |name: &str, is: fn(&Value) -> bool| match get_ignore_case(body, name) {
+        Some(Value::Array(items)) => items.iter().any(is),
+        _ => false,
+    };
+    any_in("schemas", |urn| urn.as_str().is_some_and(is_scim_1))
+        || any_in("members", |member| member.as_object().is_some_and(|it| get_ignore_case(it, "operation").is_some()))
 }
 
 /// Reads operations one after the other.

@@ -1,4 +1,4 @@
-//! What a patch path points to: `[urn:]attr[.sub]`, `attr[filter]`, `attr[filter].sub`, or a whole schema.
+//! What a path points to: `[urn:]attr[.sub]`, `attr[filter]`, `attr[filter].sub`, or a whole schema.
 
 use crate::dialect::Quirks;
 use crate::error::ScimError;
@@ -6,9 +6,9 @@ use crate::filter::{Filter, parse_element};
 use crate::path::{PathError, Resolved, quoted, resolve};
 use crate::schema::{Kind, ResourceKind, Schema, is_urn};
 
-/// A resolved patch path.
+/// A resolved path.
 #[derive(Debug)]
-pub(super) enum Target {
+pub(crate) enum Target {
     /// The core schema's URN: the resource itself.
     Resource,
     /// A known extension's URN.
@@ -17,8 +17,8 @@ pub(super) enum Target {
     Attribute { resolved: Resolved, filter: Option<Filter> },
 }
 
-/// Resolves a patch path.
-pub(super) fn target(kind: ResourceKind, text: &str, quirks: &mut Quirks) -> Result<Target, PathOrFilterError> {
+/// Resolves a path.
+pub(crate) fn target(kind: ResourceKind, text: &str, quirks: &mut Quirks) -> Result<Target, PathOrFilterError> {
     if is_urn(text) {
         if text.eq_ignore_ascii_case(kind.core().urn) {
             return Ok(Target::Resource);
@@ -47,7 +47,7 @@ pub(super) fn target(kind: ResourceKind, text: &str, quirks: &mut Quirks) -> Res
 }
 
 /// Either way a path can be wrong.
-pub(super) enum PathOrFilterError {
+pub(crate) enum PathOrFilterError {
     Path(PathError),
     Filter(ScimError),
 }

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::member::{MemberRef, read_members};
-use super::{check_required, settle_common, text};
+use super::{check_common, check_required, text};
+use crate::bounds::check_document;
 use crate::canonical::read_body;
 use crate::dialect::{Quirk, Quirks};
 use crate::error::ScimError;
@@ -34,13 +35,14 @@ impl GroupResource {
             Some(members) => Some(read_members(members, limits.members_per_request, quirks)?),
             None => None,
         };
+        check_document("group", &body.attributes, 0)?;
         Ok(Self { members, ..Self::checked(body.attributes)? })
     }
 
     /// Accepts canonical attributes that make a valid group.
-    pub(crate) fn checked(mut attributes: Map<String, Value>) -> Result<Self, ScimError> {
+    pub(crate) fn checked(attributes: Map<String, Value>) -> Result<Self, ScimError> {
         check_required(&attributes, "displayName", DISPLAY_NAME_BYTES)?;
-        settle_common(&mut attributes)?;
+        check_common(&attributes)?;
         Ok(Self::from_stored(attributes))
     }
 

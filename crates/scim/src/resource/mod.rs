@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 pub use group::GroupResource;
 pub use member::{MemberKind, MemberRef};
 pub(crate) use member::{keep_each_once, read_members, too_many_members};
-pub use user::UserResource;
+pub use user::{UserReplacement, UserResource};
 
 use crate::error::ScimError;
 use crate::limits::{DISPLAY_NAME_BYTES, EXTERNAL_ID_BYTES};
@@ -33,17 +33,12 @@ fn check_length(name: &str, value: &str, limit: usize) -> Result<(), ScimError> 
     Err(ScimError::invalid_value(format!("{name} is longer than {limit} bytes")))
 }
 
-/// What users and groups have in common: an empty `externalId` is none, and names have their limits.
-fn settle_common(attributes: &mut Map<String, Value>) -> Result<(), ScimError> {
-    match text(attributes, "externalId") {
-        Some("") => {
-            attributes.remove("externalId");
+/// What users and groups have in common: names have their limits.
+fn check_common(attributes: &Map<String, Value>) -> Result<(), ScimError> {
+    for (name, limit) in [("externalId", EXTERNAL_ID_BYTES), ("displayName", DISPLAY_NAME_BYTES)] {
+        if let Some(value) = text(attributes, name) {
+            check_length(name, value, limit)?;
         }
-        Some(external_id) => check_length("externalId", external_id, EXTERNAL_ID_BYTES)?,
-        None => {}
     }
-    match text(attributes, "displayName") {
-        Some(name) => check_length("displayName", name, DISPLAY_NAME_BYTES),
-        None => Ok(()),
-    }
+    Ok(())
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{check_required, settle_common, text};
+use super::{check_common, check_required, text};
+use crate::bounds::check_document;
 use crate::canonical::read_body;
 use crate::dialect::Quirks;
 use crate::email::is_email;
@@ -11,30 +12,30 @@ use crate::limits::USER_NAME_BYTES;
 use crate::schema::ResourceKind;
 
 /// A user's attributes in canonical form: schema spelling, no nulls, no empty lists, booleans as booleans, at most one
-/// primary a list, the password dropped, extensions under their URN. `schemas`, `id`, `meta` and `groups` are not among them.
+/// primary a list, the password dropped, extensions under their URN. `active` is always there; `schemas`, `id`, `meta` and
+/// `groups` are not among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserResource {
     attributes: Map<String, Value>,
 }
 
 impl UserResource {
-    /// Reads a POST or PUT body.
+    /// Reads a POST body. A new user of whom `active` is not said is active.
     ///
     /// # Errors
     /// `invalidSyntax` when it is no SCIM user at all, `invalidValue` naming the attribute otherwise.
     pub fn from_json(body: Value, quirks: &mut Quirks) -> Result<Self, ScimError> {
-        Self::checked(read_body(ResourceKind::User, body, quirks)?.attributes)
+        let mut attributes = read_body(ResourceKind::User, body, quirks)?.attributes;
+        check_document("user", &attributes, 0)?;
+        attributes.entry("active").or_insert(Value::Bool(true));
+        Self::checked(attributes)
     }
 
     /// Accepts canonical attributes that make a valid user.
-    pub(crate) fn checked(mut attributes: Map<String, Value>) -> Result<Self, ScimError> {
+    pub(crate) fn checked(attributes: Map<String, Value>) -> Result<Self, ScimError> {
         check_required(&attributes, "userName", USER_NAME_BYTES)?;
-        settle_common(&mut attributes)?;
-        let user = Self { attributes };
-        if user.preferred_email().is_some_and(|email| !is_email(email)) {
-            return Err(ScimError::invalid_value("emails: the primary value is not an email address"));
-        }
-        Ok(user)
+        check_common(&attributes)?;
+        Ok(Self::from_stored(attributes))
     }
 
     /// Takes attributes back that [`into_attributes`](Self::into_attributes) gave out; they are trusted.
@@ -73,16 +74,17 @@ impl UserResource {
         text(&self.attributes, "displayName")
     }
 
-    /// `active`; a user of whom nothing is said is active.
+    /// `active`; also of whom it was unassigned, which is stored as null where the user was disabled.
     #[must_use]
     pub fn active(&self) -> bool {
-        self.attributes.get("active") != Some(&Value::Bool(false))
+        !matches!(self.attributes.get("active"), Some(Value::Bool(false) | Value::Null))
     }
 
-    /// The address to reach the user at: the primary email, else the first, else `userName` when it is one.
+    /// The address to reach the user at: the primary email, else the first, else `userName`; none when what comes first of
+    /// these is no address, since another one may be somebody else's.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
-        self.preferred_email().or_else(|| Some(self.user_name()).filter(|name| is_email(name)))
+        Some(self.preferred_email().unwrap_or_else(|| self.user_name())).filter(|email| is_email(email))
     }
 
     /// `name.givenName`.
@@ -101,6 +103,37 @@ impl UserResource {
         let emails = self.attributes.get("emails")?.as_array()?;
         let primary = emails.iter().find(|email| email.get("primary") == Some(&Value::Bool(true)));
         primary.and_then(email_value).or_else(|| emails.iter().find_map(email_value))
+    }
+}
+
+/// A PUT body: a user but for what only the one it replaces knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserReplacement {
+    user: UserResource,
+    says_active: bool,
+}
+
+impl UserReplacement {
+    /// Reads a PUT body.
+    ///
+    /// # Errors
+    /// As [`UserResource::from_json`].
+    pub fn from_json(body: Value, quirks: &mut Quirks) -> Result<Self, ScimError> {
+        let attributes = read_body(ResourceKind::User, body, quirks)?.attributes;
+        check_document("user", &attributes, 0)?;
+        let says_active = attributes.contains_key("active");
+        Ok(Self { user: UserResource::checked(attributes)?, says_active })
+    }
+
+    /// The user in place of `before`. Where the body does not speak of `active`, whoever was disabled stays so: nobody comes
+    /// back without a word.
+    #[must_use]
+    pub fn over(&self, before: &UserResource) -> UserResource {
+        let mut user = self.user.clone();
+        if !self.says_active {
+            user.attributes.insert("active".to_owned(), Value::Bool(before.active()));
+        }
+        user
     }
 }
 
@@ -135,7 +168,7 @@ mod tests {
         }));
         assert_eq!(
             Value::Object(user.into_attributes()),
-            json!({ "userName": "ada@x.de", "name": { "givenName": "Ada" }, "emails": [{ "value": "ada@x.de" }] })
+            json!({ "userName": "ada@x.de", "active": true, "name": { "givenName": "Ada" }, "emails": [{ "value": "ada@x.de" }] })
         );
     }
 
@@ -147,6 +180,48 @@ mod tests {
         assert_eq!(user.attributes()["emails"][0]["primary"], json!(true));
         assert_eq!(quirks.count(Quirk::StringBoolean), 2);
         assert_eq!(refusal(json!({ "userName": "a", "active": "no" })).detail, "active must be true or false");
+    }
+
+    #[test]
+    fn active_is_always_said_and_only_a_word_changes_it() {
+        for unsaid in [json!({ "userName": "a" }), json!({ "userName": "a", "active": null })] {
+            assert_eq!(read(unsaid.clone()).0.attributes()["active"], json!(true), "a new user is active");
+            for active in [true, false] {
+                let before = read(json!({ "userName": "b", "active": active })).0;
+                let put = UserReplacement::from_json(unsaid.clone(), &mut Quirks::new()).expect("a user");
+                assert_eq!(
+                    put.over(&before).attributes(),
+                    read(json!({ "userName": "a", "active": active })).0.attributes()
+                );
+            }
+        }
+        for active in [true, false] {
+            let before = read(json!({ "userName": "a", "active": !active })).0;
+            let body = json!({ "userName": "a", "active": active.to_string() });
+            let put = UserReplacement::from_json(body, &mut Quirks::new()).expect("a user");
+            assert_eq!(put.over(&before).active(), active);
+        }
+        let stored = Map::from_iter([("userName".to_owned(), json!("a"))]);
+        assert!(UserResource::from_stored(stored).active(), "stored by an earlier version");
+    }
+
+    #[test]
+    fn an_empty_string_is_no_value() {
+        let (user, quirks) = read(json!({
+            "userName": "a", "displayName": "", "externalId": "", "title": "", "profileUrl": "",
+            "name": { "givenName": "", "familyName": "Byron" },
+            "emails": [{ "value": "a@x.de", "type": "", "display": "" }, { "value": "", "type": "home" }, ""],
+            "addresses": [{ "country": "", "type": "work" }], "x509Certificates": [{ "value": "" }],
+            ENTERPRISE_USER: { "department": "", "manager": { "value": "", "$ref": "" } },
+            "urn:acme:1.0:User": { "floor": "", "tags": ["", "x"] },
+        }));
+        assert_eq!(
+            Value::Object(user.into_attributes()),
+            json!({ "userName": "a", "active": true, "name": { "familyName": "Byron" }, "emails": [{ "value": "a@x.de" }],
+                "urn:acme:1.0:User": { "tags": ["x"] } })
+        );
+        assert_eq!(quirks.count(Quirk::EmptyValue), 16);
+        assert_eq!(refusal(json!({ "userName": "" })).detail, "userName is required");
     }
 
     #[test]
@@ -174,7 +249,7 @@ mod tests {
         }));
         assert_eq!(
             Value::Object(user.into_attributes()),
-            json!({ "userName": "a", ENTERPRISE_USER: { "department": "D" } })
+            json!({ "userName": "a", "active": true, ENTERPRISE_USER: { "department": "D" } })
         );
         assert_eq!(quirks.count(Quirk::NullValue), 4);
         assert_eq!(quirks.count(Quirk::UnknownAttribute), 1);
@@ -213,6 +288,11 @@ mod tests {
         assert_eq!(read(json!({ "userName": "u@x.de", "emails": ["1@x.de"] })).0.email(), Some("1@x.de"));
         assert_eq!(read(json!({ "userName": "u@x.de" })).0.email(), Some("u@x.de"));
         assert_eq!(read(json!({ "userName": "u" })).0.email(), None);
+        for none in ["nobody", "a@", "@x.de", "a@x.de\r\nBcc: b@x.de"] {
+            let user = read(json!({ "userName": "u@x.de", "emails": [none, "2@x.de"] })).0;
+            assert_eq!(user.email(), None, "{none}");
+            assert_eq!(user.attributes()["emails"][0]["value"], none, "kept as it came");
+        }
     }
 
     #[test]
@@ -230,10 +310,6 @@ mod tests {
             (json!({ "userName": "a", "name": "Ada" }), "name must be an object"),
             (json!({ "userName": "a", "name": { "givenName": [] } }), "name: givenName must be a string"),
             (json!({ "userName": "a", "emails": [7] }), "emails must be an object"),
-            (
-                json!({ "userName": "a", "emails": [{ "value": "nobody" }] }),
-                "emails: the primary value is not an email address",
-            ),
             (json!({ "userName": "a", ENTERPRISE_USER: 1 }), &format!("{ENTERPRISE_USER} must be an object")),
             (json!({ "userName": "a", "roles": vec!["r"; 501] }), "roles has 501 values; at most 500 are kept"),
         ] {

@@ -3,7 +3,7 @@
 
 use super::{Attribute, Kind, Mutability, Returned, Uniqueness};
 
-/// Attributes of every resource (RFC 7643 §3.1). `/Schemas` does not list them.
+/// Attributes of every resource (RFC 7643 §3.1). Of these `/Schemas` lists `externalId` alone, which clients map.
 pub(super) const COMMON: &[Attribute] = &[
     string("id", "Identifier given by this server, never re-used").exact().read_only().always(),
     string("externalId", "Identifier given by the provisioning client").exact(),

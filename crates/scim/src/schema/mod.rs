@@ -207,9 +207,16 @@ impl ResourceKind {
     /// The extension of this URN, in any case; Entra's misspelling counts.
     #[must_use]
     pub fn extension(self, urn: &str) -> Option<&'static Schema> {
-        let mistyped = urn.eq_ignore_ascii_case(ENTERPRISE_USER_MISTYPED);
-        let urn = if mistyped { ENTERPRISE_USER } else { urn };
-        self.extensions().iter().copied().find(|schema| schema.urn.eq_ignore_ascii_case(urn))
+        self.extension_urns().find(|(known, _)| known.eq_ignore_ascii_case(urn)).map(|(_, schema)| schema)
+    }
+
+    /// Each extension by every URN that it goes by.
+    pub(crate) fn extension_urns(self) -> impl Iterator<Item = (&'static str, &'static Schema)> {
+        let mistyped = |schema: &&'static Schema| (schema.urn == ENTERPRISE_USER).then_some(ENTERPRISE_USER_MISTYPED);
+        self.extensions()
+            .iter()
+            .copied()
+            .flat_map(move |schema| std::iter::once(schema.urn).chain(mistyped(&schema)).map(move |urn| (urn, schema)))
     }
 
     /// Every core and common attribute.
@@ -222,6 +229,12 @@ impl ResourceKind {
 #[must_use]
 pub fn is_urn(key: &str) -> bool {
     key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:"))
+}
+
+/// Whether a URN is of SCIM 1.1.
+pub(crate) fn is_scim_1(urn: &str) -> bool {
+    const START: &str = "urn:scim:schemas:core:1.";
+    urn.get(..START.len()).is_some_and(|start| start.eq_ignore_ascii_case(START))
 }
 
 /// The value of `name` in `object`, in any case; the exact spelling is tried first.

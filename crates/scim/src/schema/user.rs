@@ -86,7 +86,7 @@ const ATTRIBUTES: &[Attribute] = &[
         "Groups the user is a member of; changed through the groups",
         &[
             string("value", "Identifier of the group").exact().read_only(),
-            reference("$ref", "URI of the group", &["User", "Group"]).read_only(),
+            reference("$ref", "URI of the group", &["Group"]).read_only(),
             string("display", "Name of the group").read_only(),
             Attribute {
                 canonical_values: &["direct", "indirect"],

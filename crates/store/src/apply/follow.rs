@@ -1,6 +1,7 @@
 //! What an application makes worth looking at next: memberships of people and groups that just got their place, and
 //! records in dispute about an address or a name that just became free.
 
+use super::candidate::Known;
 use super::roster::{NewLink, RosterChange};
 use crate::changes::{Lane, Touched};
 use crate::error::StoreError;
@@ -8,6 +9,7 @@ use crate::scope::TenantTx;
 use crate::sql::{Columns, TEXT, TextRow, Type, json_rows};
 use crate::world::Chunk;
 use rollcall_core::email::fold;
+use rollcall_core::plan::World;
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -41,17 +43,44 @@ const OF_GROUPS: &str = "SELECT dm.group_id, dm.user_id, r.request_id FROM {rows
     {join} sharing_group_members gm ON gm.tenant_id = g.tenant_id AND gm.group_id = g.id \
     {join} members m ON m.tenant_id = gm.tenant_id AND m.id = gm.member_id AND m.directory_user_id IS NOT NULL";
 
+/// Whoever is in a group that its source made another one: it may be of the user scope now, or no longer. Members of a group
+/// that is as it was made came in by changes of their own.
+const PEOPLE_OF_GROUPS: &str = "SELECT DISTINCT CAST(NULL AS uuid) AS group_id, dm.user_id, r.request_id FROM {rows} \
+    {join} directory_groups g ON g.tenant_id = $2 AND g.id = r.id AND (g.version > 1 OR g.deleted_at IS NOT NULL) \
+    {join} directory_memberships dm ON dm.tenant_id = g.tenant_id AND dm.group_id = g.id";
+
 impl TenantTx {
     pub(super) async fn follow_up(&self, change: &RosterChange<'_>, chunk: &Chunk) -> Result<(), StoreError> {
         self.touch_memberships(OF_USERS, &change.linked_users).await?;
         self.touch_memberships(OF_GROUPS, &change.linked_groups).await?;
+        self.touch_people_of_groups(chunk).await?;
         self.touch_disputed(&change.freed).await?;
         self.touch_heirs(chunk).await?;
-        let seats_left = i64::from(chunk.world.standing.seats_bought) > change.seats_used;
+        if !chunk.open_holds.is_empty() {
+            let left = change.left_records.iter().map(|record| Touched::Group(*record));
+            self.write_changes(None, Lane::Push, left).await?;
+        }
+        let World { policy, standing, .. } = &chunk.world;
+        let seats_left = i64::from(policy.seats_at_most(standing.seats_bought)) > change.seats_used;
         if chunk.more_wait && seats_left {
-            self.look_at_waitlist_again().await?;
+            self.look_at_tenant_again().await?;
+        }
+        if chunk.beside {
+            self.touch_candidates(change.known_as().chain(change.freed.iter().flat_map(|text| freed_text(text))))
+                .await?;
         }
         Ok(())
+    }
+
+    /// A group that was in dispute may have missed changes of its members meanwhile.
+    pub(super) async fn touch_resumed(&self, groups: Vec<Uuid>) -> Result<(), StoreError> {
+        let links: Vec<NewLink> = groups.into_iter().map(|id| NewLink { id, request: None }).collect();
+        self.touch_memberships(OF_GROUPS, &links).await
+    }
+
+    pub(super) async fn touch_people_of_groups(&self, chunk: &Chunk) -> Result<(), StoreError> {
+        let changed = chunk.changed_groups.iter().map(|(id, request)| NewLink { id: *id, request: *request });
+        self.touch_memberships(PEOPLE_OF_GROUPS, &changed.collect::<Vec<_>>()).await
     }
 
     async fn touch_memberships(&self, memberships: &str, links: &[NewLink]) -> Result<(), StoreError> {
@@ -111,4 +140,9 @@ impl TenantTx {
         let touched = heirs.into_iter().map(|heir| heir.subject_id).filter(|id| !looked_at.contains(id));
         self.write_changes(None, Lane::Push, touched.map(|id| Touched::User(id.into()))).await
     }
+}
+
+/// An address or a name: which of the two, the text does not tell.
+fn freed_text(text: &str) -> [Known; 2] {
+    [Known::Address(text.to_owned()), Known::Name(text.to_owned())]
 }

@@ -1,22 +1,25 @@
 //! Plays a verdict's items on the members and groups it names, in memory, and writes the outcome in bulk.
 
-use super::rows::{
-    GROUP_INSERT, GROUP_MEMBER, GroupChangeRow, GroupMemberRow, MEMBER_INSERT, MEMBER_UPDATE, MemberChangeRow,
-    VacateRow, source_of,
-};
+mod groups;
+mod keys;
+mod write;
+
+use super::candidate::Known;
+use super::rows::{GroupChangeRow, GroupFactsRow, GroupMemberRow, source_of};
 use super::{actor_of, event, request_of};
 use crate::audit::{EventRow, NewEvent};
 use crate::error::StoreError;
 use crate::scope::TenantTx;
-use crate::sql::{Columns, Type, id_rows, json_rows};
+use crate::world::Names;
 use chrono::{DateTime, Utc};
 use rollcall_core::audit::AuditKind;
 use rollcall_core::email::fold;
 use rollcall_core::guard::Verdict;
-use rollcall_core::ids::{DirectoryUserId, MemberId, RunId, SharingGroupId};
+use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId, RunId, SharingGroupId};
 use rollcall_core::plan::{Action, Item, Subject, World};
+use rollcall_core::rewind::{Change, Facts, GroupFacts, Inside, MemberFacts, Target};
 use rollcall_core::roster::{MemberState, MemberStatus, Profile, Role, WaitingFor};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
@@ -26,25 +29,56 @@ pub(super) struct NewLink {
     pub(super) request: Option<Uuid>,
 }
 
+/// What an item did, as its run keeps it.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) target: Option<Target>,
+    pub(super) who: Json,
+    pub(super) change: Change,
+}
+
+impl Done {
+    pub(super) fn member_id(&self) -> Option<Uuid> {
+        match self.target? {
+            Target::Member(member) | Target::Membership(_, member) => Some(member.0),
+            Target::Group(_) => None,
+        }
+    }
+
+    pub(super) fn group_id(&self) -> Option<Uuid> {
+        match self.target? {
+            Target::Group(group) | Target::Membership(group, _) => Some(group.0),
+            Target::Member(_) => None,
+        }
+    }
+}
+
 /// What changed, before it is written.
 pub(super) struct RosterChange<'t> {
-    tx: &'t TenantTx,
-    now: DateTime<Utc>,
+    pub(super) tx: &'t TenantTx,
+    pub(super) now: DateTime<Utc>,
     holding: HashSet<MemberId>,
-    members: BTreeMap<MemberId, MemberState>,
-    changed: HashSet<MemberId>,
+    wipes: bool,
+    /// Where the policy wants keys before anybody asks for them: who of the memberships can use them.
+    makes_keys_for: Option<HashSet<MemberId>>,
+    pub(super) members: BTreeMap<MemberId, MemberState>,
+    /// Members that change, as they were planned from.
+    changed: BTreeMap<MemberId, MemberState>,
     created: Vec<MemberState>,
     groups: Vec<GroupChangeRow>,
     renamed: Vec<GroupChangeRow>,
     removed_groups: Vec<Uuid>,
-    group_names: HashMap<SharingGroupId, String>,
-    /// Groups that a subject of this plan may take over, under the name they have now.
-    spellings: HashMap<SharingGroupId, String>,
+    /// Groups that an earlier state is given back to.
+    pub(super) taken_back: Vec<GroupFactsRow>,
+    pub(super) group_facts: HashMap<SharingGroupId, GroupFacts>,
+    names: &'t Names,
     added: Vec<GroupMemberRow>,
     left: Vec<GroupMemberRow>,
     events: Vec<EventRow>,
     pub(super) linked_users: Vec<NewLink>,
     pub(super) linked_groups: Vec<NewLink>,
+    /// Records that the group they had is taken over from: what was held about them is void.
+    pub(super) left_records: Vec<DirectoryGroupId>,
     /// Addresses and names that somebody in dispute may have now.
     pub(super) freed: Vec<String>,
     pub(super) seats_used: i64,
@@ -52,36 +86,115 @@ pub(super) struct RosterChange<'t> {
 }
 
 impl<'t> RosterChange<'t> {
-    pub(super) fn new(tx: &'t TenantTx, world: &World, verdict: &Verdict) -> Self {
+    pub(super) fn new(tx: &'t TenantTx, (world, names): (&World, &'t Names), verdict: &Verdict) -> Self {
         let touched = world.users.iter().flat_map(|user| user.member.iter().chain(&user.returning));
         let known = world.holders.values().chain(touched).chain(world.waiting.iter().map(|(_, member)| member));
+        let known = known.chain(world.rewind.members.values());
         let groups = world.groups.iter().filter_map(|group| group.sharing_group.as_ref());
+        let groups = groups.chain(world.group_names.values()).map(|group| (group.id, GroupFacts::of(group)));
+        let rewound = world.rewind.groups.iter().map(|(id, group)| (*id, group.clone()));
         Self {
             tx,
             now: tx.clock.now(),
             holding: verdict.holding.clone(),
+            wipes: world.policy.wipe_on_suspend,
+            makes_keys_for: keys::wanted_for(world),
             members: known.map(|member| (member.id, member.clone())).collect(),
-            changed: HashSet::new(),
+            changed: BTreeMap::new(),
             created: Vec::new(),
             groups: Vec::new(),
             renamed: Vec::new(),
             removed_groups: Vec::new(),
-            group_names: groups.map(|group| (group.id, fold(&group.name))).collect(),
-            spellings: world.group_names.values().map(|group| (group.id, group.name.clone())).collect(),
+            taken_back: Vec::new(),
+            group_facts: groups.chain(rewound).collect(),
+            names,
             added: Vec::new(),
             left: Vec::new(),
             events: Vec::new(),
             linked_users: Vec::new(),
             linked_groups: Vec::new(),
+            left_records: Vec::new(),
             freed: Vec::new(),
             seats_used: i64::from(world.standing.seats_used),
             managed: i64::from(world.standing.managed),
         }
     }
 
-    /// Plays one item. Every arm that changes something records exactly one event.
-    pub(super) fn perform(&mut self, item: &Item, run: RunId) -> Result<(), StoreError> {
-        let news = match &item.action {
+    /// Plays one item, records its event, and answers what it changed.
+    pub(super) fn perform(&mut self, item: &Item, run: RunId) -> Result<Done, StoreError> {
+        let target = item.action.target();
+        let before = target.map(|target| self.facts(target, &item.action)).transpose()?;
+        let news = self.play(item)?;
+        let made = if news.subject_kind == "member" {
+            Target::Member(news.subject_id.into())
+        } else {
+            Target::Group(news.subject_id.into())
+        };
+        let kind = news.kind;
+        self.events.push(self.tx.event_row(news, actor_of(item), request_of(item), Some(run)));
+        let target = target.unwrap_or(made);
+        self.ask_for_wipe(item, run);
+        self.ask_for_keys(item, run, kind, target, before.as_ref());
+        let change = match (&item.action, target) {
+            (Action::Undo(step), _) => step.change.clone(),
+            (action, Target::Membership(..)) => {
+                let inside = matches!(action, Action::AddToGroup { .. });
+                Change::between(&Inside { inside: !inside }, &Inside { inside })
+            }
+            (action, target) => Facts::change(before.as_ref(), &self.facts(target, action)?),
+        };
+        Ok(Done { target: Some(target), who: self.who(target), change })
+    }
+
+    /// Whoever loses access by sync may still have the product's data on their devices (DX16). Who was never active has none.
+    fn ask_for_wipe(&mut self, item: &Item, run: RunId) {
+        if let Action::Suspend { member, from: MemberStatus::Active, .. }
+        | Action::Remove { member, from: MemberStatus::Active } = item.action
+            && self.wipes
+        {
+            let news = event(AuditKind::DeviceWipeRequested, "member", member.0, json!({ "why": item.why }));
+            self.events.push(self.tx.event_row(news, actor_of(item), request_of(item), Some(run)));
+        }
+    }
+
+    /// What is recorded of a target as it is now.
+    fn facts(&self, target: Target, action: &Action) -> Result<Facts, StoreError> {
+        let unread = || StoreError::Database(format!("the plan names {target:?} without having read it"));
+        Ok(match target {
+            Target::Member(id) => {
+                let known = self.members.get(&id).or_else(|| self.created.iter().rfind(|member| member.id == id));
+                Facts::Member(MemberFacts::of(known.ok_or_else(unread)?))
+            }
+            Target::Group(id) => Facts::Group(self.group_facts.get(&id).cloned().ok_or_else(unread)?),
+            Target::Membership(..) => {
+                Facts::Membership(Inside { inside: matches!(action, Action::RemoveFromGroup { .. }) })
+            }
+        })
+    }
+
+    /// What people call the target of an item, at this time.
+    fn who(&self, target: Target) -> Json {
+        let member = |id: MemberId| {
+            let known = self.members.get(&id).or_else(|| self.created.iter().rfind(|member| member.id == id));
+            let profile = known.map(|member| (member.profile.email.clone(), member.profile.display_name.clone()));
+            profile.or_else(|| self.names.members.get(&id).cloned()).unwrap_or_default()
+        };
+        match target {
+            Target::Member(id) => {
+                let (email, display_name) = member(id);
+                json!({ "email": email, "display_name": display_name })
+            }
+            Target::Group(id) => json!({ "name": self.group_facts.get(&id).map(|group| &group.name) }),
+            Target::Membership(group, id) => {
+                let (email, display_name) = member(id);
+                json!({ "email": email, "display_name": display_name, "group": self.names.groups.get(&group) })
+            }
+        }
+    }
+
+    /// Every arm that changes something answers exactly one event.
+    fn play(&mut self, item: &Item) -> Result<NewEvent, StoreError> {
+        Ok(match &item.action {
             Action::Provision { profile, status, waiting_for } => self.provision(item, profile, *status, *waiting_for),
             Action::Adopt { member, external_id } => {
                 self.link(item, *member, external_id.clone(), AuditKind::MemberAdopted)?
@@ -102,23 +215,18 @@ impl<'t> RosterChange<'t> {
             Action::CreateGroup { name } => self.create_group(item, name),
             Action::AdoptGroup { group, name } => self.adopt_group(item, *group, name),
             Action::RenameGroup { group, before, after } => self.rename_group(item, *group, before, after),
-            Action::RemoveGroup { group } => {
-                self.removed_groups.push(group.0);
-                self.freed.extend(self.group_names.get(group).cloned());
-                event(AuditKind::GroupRemoved, "sharing_group", group.0, json!({ "why": item.why }))
-            }
+            Action::RemoveGroup { group } => self.remove_group(item, *group),
             Action::AddToGroup { group, member } => self.join(*group, *member, true),
             Action::RemoveFromGroup { group, member } => self.join(*group, *member, false),
-        };
-        self.events.push(self.tx.event_row(news, actor_of(item), request_of(item), Some(run)));
-        Ok(())
+            Action::Undo(step) => self.undo(step)?,
+        })
     }
 
-    fn member(&mut self, id: MemberId) -> Result<&mut MemberState, StoreError> {
-        self.changed.insert(id);
-        self.members
-            .get_mut(&id)
-            .ok_or_else(|| StoreError::Database(format!("the plan names {id} without having read it")))
+    pub(super) fn member(&mut self, id: MemberId) -> Result<&mut MemberState, StoreError> {
+        let unread = || StoreError::Database(format!("the plan names {id} without having read it"));
+        let member = self.members.get_mut(&id).ok_or_else(unread)?;
+        self.changed.entry(id).or_insert_with(|| member.clone());
+        Ok(member)
     }
 
     fn provision(
@@ -143,6 +251,7 @@ impl<'t> RosterChange<'t> {
             directory_user: directory_user(item),
             suspended_from: None,
             waiting_for,
+            approval: None,
             seated,
             held: false,
         });
@@ -253,127 +362,23 @@ impl<'t> RosterChange<'t> {
     fn waitlist(&mut self, id: MemberId) -> Result<NewEvent, StoreError> {
         let member = self.member(id)?;
         let returned = member.status == MemberStatus::Removed;
-        member.status = MemberStatus::Suspended;
+        if member.status != MemberStatus::Pending {
+            member.status = MemberStatus::Suspended;
+        }
         member.waiting_for = Some(WaitingFor::Seat);
         self.managed += i64::from(returned);
         Ok(event(AuditKind::MemberWaitlisted, "member", id.0, json!({})))
     }
 
-    fn group_row(&self, item: &Item, id: SharingGroupId, name: &str) -> GroupChangeRow {
-        GroupChangeRow {
-            tenant_id: self.tx.tenant.0,
-            id: id.0,
-            name: name.to_owned(),
-            name_folded: fold(name),
-            managed_by: source_of(item),
-            directory_group_id: match item.subject {
-                Subject::DirectoryGroup(group) => Some(group.0),
-                _ => None,
-            },
-            modified_at: self.now,
-            created_at: self.now,
-        }
-    }
-
-    fn link_group(&mut self, item: &Item) {
-        if let Subject::DirectoryGroup(group) = item.subject {
-            self.linked_groups.push(NewLink { id: group.0, request: request_of(item) });
-        }
-    }
-
-    fn create_group(&mut self, item: &Item, name: &str) -> NewEvent {
-        let id: SharingGroupId = self.tx.clock.new_id();
-        self.groups.push(self.group_row(item, id, name));
-        self.link_group(item);
-        event(AuditKind::GroupCreated, "sharing_group", id.0, json!({ "after": { "name": name } }))
-    }
-
-    fn adopt_group(&mut self, item: &Item, id: SharingGroupId, name: &str) -> NewEvent {
-        self.renamed.push(self.group_row(item, id, name));
-        self.link_group(item);
-        // The names are the same when folded; a difference in case or spacing is reported (DS5).
-        let before = self.spellings.get(&id);
-        let differs = before.is_some_and(|before| before != name);
-        let detail = json!({ "before": { "name": before }, "after": { "name": name }, "spelling_differs": differs });
-        event(AuditKind::GroupAdopted, "sharing_group", id.0, detail)
-    }
-
-    fn rename_group(&mut self, item: &Item, id: SharingGroupId, before: &str, after: &str) -> NewEvent {
-        self.renamed.push(self.group_row(item, id, after));
-        if fold(before) != fold(after) {
-            self.freed.push(fold(before));
-        }
-        event(AuditKind::GroupRenamed, "sharing_group", id.0, json!({ "before": before, "after": after }))
-    }
-
-    fn join(&mut self, group: SharingGroupId, member: MemberId, joins: bool) -> NewEvent {
-        let row = GroupMemberRow { tenant_id: self.tx.tenant.0, group_id: group.0, member_id: member.0 };
-        let kind = if joins { AuditKind::GroupMemberAdded } else { AuditKind::GroupMemberRemoved };
-        if joins {
-            self.added.push(row)
-        } else {
-            self.left.push(row)
-        }
-        event(kind, "sharing_group", group.0, json!({ "member_id": member }))
-    }
-
-    /// Writes everything; the number of statements does not depend on the number of items (up to 1,000 rows each).
-    pub(super) async fn write(&self, tx: &TenantTx) -> Result<(), StoreError> {
-        self.write_members(tx).await?;
-        self.write_groups(tx).await?;
-        tx.tx.insert_rows("sharing_group_members", GROUP_MEMBER, &self.added, "ON CONFLICT DO NOTHING").await?;
-        if !self.left.is_empty() {
-            let sql = format!(
-                "DELETE FROM sharing_group_members WHERE tenant_id = $2 \
-                 AND (tenant_id, group_id, member_id) IN (SELECT r.tenant_id, r.group_id, r.member_id FROM {})",
-                tx.tx.rows(GROUP_MEMBER)
-            );
-            tx.tx.exec(&sql, [json_rows(&self.left)?, tx.tenant.0.into()]).await?;
-        }
-        tx.write_events(&self.events).await
-    }
-
-    async fn write_members(&self, tx: &TenantTx) -> Result<(), StoreError> {
-        let changed: Vec<&MemberState> = self.members.values().filter(|m| self.changed.contains(&m.id)).collect();
-        let moving = changed.iter().map(|member| (member.id.0, fold(&member.profile.email)));
-        let new = self.created.iter().map(|member| fold(&member.profile.email));
-        let wanted: HashMap<String, Option<Uuid>> =
-            new.map(|email| (email, None)).chain(moving.map(|(id, email)| (email, Some(id)))).collect();
-        // Only an address that this very plan gives to somebody else has to be laid aside first.
-        let contested = self.freed.iter().any(|email| wanted.contains_key(email));
-        if contested {
-            vacate(tx, "members", "email_folded", changed.iter().map(|member| member.id.0)).await?;
-        }
-        let row = |member: &MemberState| MemberChangeRow::new(tx.tenant, member, self.now);
-        let updates: Vec<MemberChangeRow> = changed.into_iter().map(row).collect();
-        tx.tx.update_rows("members", MEMBER_UPDATE, &updates).await?;
-        let inserts: Vec<MemberChangeRow> = self.created.iter().map(row).collect();
-        tx.tx.insert_rows("members", MEMBER_INSERT, &inserts, "").await?;
-        Ok(())
-    }
-
-    async fn write_groups(&self, tx: &TenantTx) -> Result<(), StoreError> {
-        if !self.removed_groups.is_empty() {
-            let gone = || id_rows(self.removed_groups.iter().copied());
-            let sql = format!(
-                "UPDATE sharing_groups SET removed_at = $3, modified_at = $3 WHERE tenant_id = $2 \
-                 AND id IN (SELECT r.id FROM {})",
-                tx.tx.rows(crate::sql::ID)
-            );
-            tx.tx.exec(&sql, [gone()?, tx.tenant.0.into(), self.now.into()]).await?;
-            let sql = format!(
-                "DELETE FROM sharing_group_members WHERE tenant_id = $2 AND group_id IN (SELECT r.id FROM {})",
-                tx.tx.rows(crate::sql::ID)
-            );
-            tx.tx.exec(&sql, [gone()?, tx.tenant.0.into()]).await?;
-        }
-        if self.renamed.len() > 1 {
-            vacate(tx, "sharing_groups", "name_folded", self.renamed.iter().map(|row| row.id)).await?;
-        }
-        const UPDATE: Columns = GROUP_INSERT.split_at(GROUP_INSERT.len() - 1).0;
-        tx.tx.update_rows("sharing_groups", UPDATE, &self.renamed).await?;
-        tx.tx.insert_rows("sharing_groups", GROUP_INSERT, &self.groups, "").await?;
-        Ok(())
+    /// How records of other sources may mean the people and groups that changed.
+    pub(super) fn known_as(&self) -> impl Iterator<Item = Known> {
+        let changed = self.changed.keys().filter_map(|id| self.members.get(id)).chain(&self.created);
+        let people = changed.flat_map(|member| {
+            let external_id = member.profile.external_id.clone().map(Known::ExternalId);
+            external_id.into_iter().chain([Known::Address(fold(&member.profile.email))])
+        });
+        let groups = self.groups.iter().chain(&self.renamed).map(|group| Known::Name(group.name_folded.clone()));
+        people.chain(groups)
     }
 }
 
@@ -382,23 +387,4 @@ fn directory_user(item: &Item) -> Option<DirectoryUserId> {
         Subject::DirectoryUser(user) => Some(user),
         _ => None,
     }
-}
-
-/// Lays the unique text of these rows aside within the transaction, so that they can take each other's.
-async fn vacate(
-    tx: &TenantTx,
-    table: &str,
-    column: &'static str,
-    ids: impl Iterator<Item = Uuid>,
-) -> Result<(), StoreError> {
-    const ROWS: Columns = &[("tenant_id", Type::Uuid), ("id", Type::Uuid), ("folded", Type::Text)];
-    // A space at the front: no folded text begins with one, so it meets nobody's.
-    let row = |id: Uuid| VacateRow { tenant_id: tx.tenant.0, id, folded: format!(" {id}") };
-    let rows: Vec<VacateRow> = ids.map(row).collect();
-    let sql = format!(
-        "UPDATE {table} SET {column} = r.folded FROM {} WHERE {table}.tenant_id = r.tenant_id AND {table}.id = r.id",
-        tx.tx.rows(ROWS)
-    );
-    tx.tx.exec(&sql, [json_rows(&rows)?]).await?;
-    Ok(())
 }

@@ -1,17 +1,20 @@
 //! The rows an application writes in bulk.
 
+use super::roster::Done;
 use crate::error::StoreError;
 use crate::scope::TenantTx;
-use crate::sql::{Columns, Type, time_text};
+use crate::sql::{Columns, Type, json_rows, time_text, time_text_null};
+use crate::world::Line;
 use chrono::{DateTime, Utc};
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::email::fold;
 use rollcall_core::guard::HoldReason;
 use rollcall_core::ids::{RunId, TenantId};
-use rollcall_core::plan::{Action, Item, Subject};
+use rollcall_core::plan::{Action, Item, Subject, Why};
+use rollcall_core::rewind::{Impossible, Step};
 use rollcall_core::roster::MemberState;
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 #[derive(Serialize)]
@@ -65,7 +68,44 @@ macro_rules! member_columns {
     };
 }
 
-pub(crate) const MEMBER_UPDATE: Columns = member_columns!();
+/// A member as planned, and what it was planned from of the columns that others than the lease holder write.
+#[derive(Serialize)]
+pub(crate) struct MemberUpdateRow {
+    #[serde(flatten)]
+    after: MemberChangeRow,
+    was_status: &'static str,
+    was_role: &'static str,
+    was_billing_contact: bool,
+    was_waiting_for: Option<&'static str>,
+    was_display_name: Option<String>,
+    was_given_name: Option<String>,
+    was_family_name: Option<String>,
+}
+
+impl MemberUpdateRow {
+    pub(crate) fn new(tenant: TenantId, before: &MemberState, after: &MemberState, now: DateTime<Utc>) -> Self {
+        Self {
+            after: MemberChangeRow::new(tenant, after, now),
+            was_status: before.status.as_str(),
+            was_role: before.role.as_str(),
+            was_billing_contact: before.billing_contact,
+            was_waiting_for: before.waiting_for.map(|what| what.as_str()),
+            was_display_name: before.profile.display_name.clone(),
+            was_given_name: before.profile.given_name.clone(),
+            was_family_name: before.profile.family_name.clone(),
+        }
+    }
+}
+
+pub(crate) const MEMBER_UPDATE: Columns = member_columns!(
+    ("was_status", Type::Text),
+    ("was_role", Type::Text),
+    ("was_billing_contact", Type::Flag),
+    ("was_waiting_for", Type::Text),
+    ("was_display_name", Type::Text),
+    ("was_given_name", Type::Text),
+    ("was_family_name", Type::Text)
+);
 pub(crate) const MEMBER_INSERT: Columns = member_columns!(("created_at", Type::Time));
 
 impl MemberChangeRow {
@@ -127,6 +167,32 @@ pub(crate) const GROUP_INSERT: Columns = &[
     ("created_at", Type::Time),
 ];
 
+/// A group given an earlier state.
+#[derive(Serialize)]
+pub(crate) struct GroupFactsRow {
+    pub(crate) tenant_id: Uuid,
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) name_folded: String,
+    pub(crate) managed_by: Option<Uuid>,
+    pub(crate) directory_group_id: Option<Uuid>,
+    #[serde(serialize_with = "time_text_null")]
+    pub(crate) removed_at: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "time_text")]
+    pub(crate) modified_at: DateTime<Utc>,
+}
+
+pub(crate) const GROUP_FACTS: Columns = &[
+    ("tenant_id", Type::Uuid),
+    ("id", Type::Uuid),
+    ("name", Type::Text),
+    ("name_folded", Type::Text),
+    ("managed_by", Type::Uuid),
+    ("directory_group_id", Type::Uuid),
+    ("removed_at", Type::Time),
+    ("modified_at", Type::Time),
+];
+
 #[derive(Serialize)]
 pub(crate) struct GroupMemberRow {
     pub(crate) tenant_id: Uuid,
@@ -142,16 +208,22 @@ pub(crate) struct ItemRow {
     tenant_id: Uuid,
     run_id: Uuid,
     id: Uuid,
-    action: &'static str,
-    subject_id: Uuid,
-    object_id: Uuid,
+    pub(super) action: &'static str,
+    pub(super) subject_id: Uuid,
+    pub(super) object_id: Uuid,
     subject_kind: &'static str,
     why: &'static str,
     decision: &'static str,
     held_reason: Option<&'static str>,
-    detail: Json,
-    digest: String,
+    pub(super) detail: Json,
+    pub(super) digest: String,
     request_id: Option<Uuid>,
+    source_id: Option<Uuid>,
+    member_id: Option<Uuid>,
+    group_id: Option<Uuid>,
+    who: Json,
+    before: Option<Json>,
+    after: Json,
 }
 
 pub(crate) const ITEM_COLUMNS: Columns = &[
@@ -168,21 +240,24 @@ pub(crate) const ITEM_COLUMNS: Columns = &[
     ("detail", Type::Json),
     ("digest", Type::Text),
     ("request_id", Type::Uuid),
+    ("source_id", Type::Uuid),
+    ("member_id", Type::Uuid),
+    ("group_id", Type::Uuid),
+    ("who", Type::Json),
+    ("before", Type::Json),
+    ("after", Type::Json),
 ];
 
 impl ItemRow {
     pub(crate) fn new(
         tx: &TenantTx,
         run: RunId,
-        item: &Item,
+        (item, done): (&Item, &Done),
         decision: &'static str,
         reason: Option<HoldReason>,
     ) -> Result<Self, StoreError> {
         let (subject_kind, subject_id) = ids_of(item.subject);
-        let object_id = match &item.action {
-            Action::AddToGroup { group, .. } | Action::RemoveFromGroup { group, .. } => group.0,
-            _ => subject_id,
-        };
+        let object_id = item.action.membership_group().map_or(subject_id, |group| group.0);
         Ok(Self {
             tenant_id: tx.tenant.0,
             run_id: run.0,
@@ -197,7 +272,106 @@ impl ItemRow {
             detail: action_json(item)?,
             digest: digest_of(item)?.to_hex(),
             request_id: super::request_of(item),
+            source_id: source_of(item),
+            member_id: done.member_id(),
+            group_id: done.group_id(),
+            who: done.who.clone(),
+            before: done.change.before.clone().map(Json::Object),
+            after: Json::Object(done.change.after.clone()),
         })
+    }
+
+    /// One item of a planned rewind, made from the item that it takes back.
+    pub(crate) fn of_rewind(
+        tx: &TenantTx,
+        run: Uuid,
+        line: &Line,
+        outcome: Result<&Item, Impossible>,
+    ) -> Result<Self, StoreError> {
+        let step = outcome.ok().and_then(|item| if let Action::Undo(step) = &item.action { Some(step) } else { None });
+        let change = step.map(|step| step.change.clone()).unwrap_or_default();
+        Ok(Self {
+            tenant_id: tx.tenant.0,
+            run_id: run,
+            id: tx.clock.new_id(),
+            action: step.map_or_else(|| line.inverse_word(), Step::word),
+            subject_id: line.subject_id,
+            object_id: line.id,
+            subject_kind: line.subject_kind()?,
+            why: Why::TakenBack.as_str(),
+            decision: if step.is_some() { "planned" } else { "impossible" },
+            held_reason: outcome.err().map(Impossible::as_str),
+            detail: json!({ "undoes": { "item_id": line.id, "action": line.action } }),
+            digest: outcome.map_or(Ok(PlanDigest::default()), digest_of)?.to_hex(),
+            request_id: None,
+            source_id: None,
+            member_id: line.member_id,
+            group_id: line.group_id,
+            who: line.who.clone().unwrap_or_default(),
+            before: change.before.map(Json::Object),
+            after: Json::Object(change.after),
+        })
+    }
+}
+
+/// What became of an open item: another decision, and if it was applied what it changed.
+#[derive(Serialize)]
+pub(crate) struct SettledRow {
+    pub(crate) run_id: Uuid,
+    pub(crate) id: Uuid,
+    pub(crate) decision: &'static str,
+    pub(crate) held_reason: Option<&'static str>,
+    pub(crate) member_id: Option<Uuid>,
+    pub(crate) group_id: Option<Uuid>,
+    pub(crate) before: Option<Json>,
+    pub(crate) after: Option<Json>,
+}
+
+impl SettledRow {
+    pub(crate) fn new(run_id: Uuid, id: Uuid, decision: &'static str) -> Self {
+        let (held_reason, member_id, group_id, before, after) = Default::default();
+        Self { run_id, id, decision, held_reason, member_id, group_id, before, after }
+    }
+
+    pub(super) fn with(self, done: Option<&Done>) -> Self {
+        let Some(done) = done else { return self };
+        Self {
+            member_id: done.member_id(),
+            group_id: done.group_id(),
+            before: done.change.before.clone().map(Json::Object),
+            after: Some(Json::Object(done.change.after.clone())),
+            ..self
+        }
+    }
+}
+
+const SETTLED: Columns = &[
+    ("run_id", Type::Uuid),
+    ("id", Type::Uuid),
+    ("decision", Type::Text),
+    ("held_reason", Type::Text),
+    ("member_id", Type::Uuid),
+    ("group_id", Type::Uuid),
+    ("before", Type::Json),
+    ("after", Type::Json),
+];
+
+impl TenantTx {
+    /// Writes what became of open items; what is not known of one stays as it was recorded.
+    pub(crate) async fn settle_items(&self, rows: &[SettledRow]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let kept = ["held_reason", "member_id", "group_id", "before", "after"];
+        let kept = kept.map(|column| format!("{column} = coalesce(r.{column}, run_items.{column})"));
+        let sql = format!(
+            "UPDATE run_items SET decision = r.decision, {} FROM {} \
+             WHERE run_items.tenant_id = $2 AND run_items.run_id = r.run_id AND run_items.id = r.id",
+            kept.join(", "),
+            self.tx.rows(SETTLED)
+        );
+        self.tx.exec(&sql, [json_rows(rows)?, self.tenant.0.into()]).await?;
+        Ok(())
     }
 }
 
@@ -209,13 +383,16 @@ pub(crate) fn digest_of(item: &Item) -> Result<PlanDigest, StoreError> {
 
 #[derive(Serialize)]
 pub(crate) struct DisputeRow {
-    pub(crate) tenant_id: Uuid,
-    pub(crate) subject_id: Uuid,
-    pub(crate) subject_kind: &'static str,
-    pub(crate) dispute: &'static str,
-    pub(crate) about: String,
+    tenant_id: Uuid,
+    subject_id: Uuid,
+    subject_kind: &'static str,
+    dispute: &'static str,
+    about: String,
     #[serde(serialize_with = "time_text")]
-    pub(crate) since: DateTime<Utc>,
+    since: DateTime<Utc>,
+    #[serde(serialize_with = "time_text")]
+    last_tried_at: DateTime<Utc>,
+    tries: i64,
 }
 
 pub(crate) const DISPUTE_COLUMNS: Columns = &[
@@ -225,9 +402,21 @@ pub(crate) const DISPUTE_COLUMNS: Columns = &[
     ("dispute", Type::Text),
     ("about", Type::Text),
     ("since", Type::Time),
+    ("last_tried_at", Type::Time),
+    ("tries", Type::Int),
 ];
 
-/// The kind and the id of a subject, as stored.
+impl DisputeRow {
+    /// A record that was just tried, and skipped.
+    pub(crate) fn new(tx: &TenantTx, subject: (&'static str, Uuid), dispute: &'static str, about: String) -> Self {
+        let (subject_kind, subject_id) = subject;
+        let now = tx.clock.now();
+        let tenant_id = tx.tenant.0;
+        Self { tenant_id, subject_id, subject_kind, dispute, about, since: now, last_tried_at: now, tries: 1 }
+    }
+}
+
+/// The kind and the id of a subject, as stored; read back by [`subject_of`].
 pub(crate) fn ids_of(subject: Subject) -> (&'static str, Uuid) {
     match subject {
         Subject::DirectoryUser(id) => ("directory_user", id.0),
@@ -235,6 +424,16 @@ pub(crate) fn ids_of(subject: Subject) -> (&'static str, Uuid) {
         Subject::Member(id) => ("member", id.0),
         Subject::SharingGroup(id) => ("sharing_group", id.0),
     }
+}
+
+pub(crate) fn subject_of(kind: &str, id: Uuid) -> Option<Subject> {
+    Some(match kind {
+        "directory_user" => Subject::DirectoryUser(id.into()),
+        "directory_group" => Subject::DirectoryGroup(id.into()),
+        "member" => Subject::Member(id.into()),
+        "sharing_group" => Subject::SharingGroup(id.into()),
+        _ => return None,
+    })
 }
 
 pub(crate) fn source_of(item: &Item) -> Option<Uuid> {

@@ -153,7 +153,7 @@ impl Translation<'_, '_> {
                 let (own, _) = self.membership_columns();
                 let found = self.memberships();
                 format!(
-                    "({}.id IN (SELECT m.{own} FROM {found} WHERE m.tenant_id = $1 AND {tested}))",
+                    "({}.id IN (SELECT m.{own} FROM {found} WHERE m.tenant_id = {{tenant}} AND {tested}))",
                     self.target.alias
                 )
             }
@@ -176,7 +176,7 @@ impl Translation<'_, '_> {
         // SQLite reads an OR by index only under conditions that a sub-select does not need.
         let found = |condition: &str| {
             format!(
-                "SELECT s.id FROM directory_users s WHERE s.tenant_id = $1 AND s.source_id = $2 \
+                "SELECT s.id FROM directory_users s WHERE s.tenant_id = {{tenant}} AND s.source_id = $2 \
                  AND s.deleted_at IS NULL AND {condition}"
             )
         };

@@ -32,15 +32,18 @@ fn collect(value: &Value, found: &mut Map<String, Value>) {
     }
 }
 
+/// Longest address that has a column, in bytes: an index of Postgres takes no row of some 2,700.
+const ADDRESS_BYTES_MAX: usize = 320;
+
 /// The addresses of a user, for look-ups. Identity providers ask for every user whether somebody has an address, be it primary
-/// or not. Two addresses are kept in columns with an index. Whoever has more is marked, and looked at one by one.
+/// or not. Two addresses are kept in columns with an index. Whoever has more, or one that is too long, is marked, and looked at one by one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Emails {
     /// Where mail goes to, folded.
     pub(crate) first: Option<String>,
     /// Another of the user's addresses, folded.
     pub(crate) second: Option<String>,
-    /// There are others than these two.
+    /// There are others than these.
     pub(crate) more: bool,
 }
 
@@ -50,10 +53,16 @@ impl Emails {
         let emails = resource.attributes().get("emails").and_then(Value::as_array);
         let values = emails.into_iter().flatten().filter_map(|email| email.get("value")?.as_str());
         let mut seen = HashSet::new();
-        let mut others = values.map(fold).filter(|email| first.as_ref() != Some(email) && seen.insert(email.clone()));
-        let (second, third) = (others.next(), others.next());
-        drop(others);
-        Self { first, second, more: third.is_some() }
+        let others = values.map(fold).filter(|email| first.as_ref() != Some(email) && seen.insert(email.clone()));
+        let (mut second, mut more) = (None, false);
+        for email in others {
+            if second.is_none() && email.len() <= ADDRESS_BYTES_MAX {
+                second = Some(email);
+            } else {
+                more = true;
+            }
+        }
+        Self { first, second, more }
     }
 }
 
@@ -91,5 +100,10 @@ mod tests {
         assert_eq!(of(two), emails("a@x.de", Some("b@x.de"), false));
         let three = json!([{ "value": "a@x.de" }, { "value": "b@x.de" }, { "value": "c@x.de" }]);
         assert_eq!(of(three), emails("a@x.de", Some("b@x.de"), true));
+        let long = format!("{}@x.de", "b".repeat(316));
+        let with_long = json!([{ "value": "a@x.de" }, { "value": long }]);
+        assert_eq!(of(with_long), emails("a@x.de", None, true), "no index takes it, so it is looked for");
+        let with_long = json!([{ "value": "a@x.de" }, { "value": long }, { "value": "c@x.de" }]);
+        assert_eq!(of(with_long), emails("a@x.de", Some("c@x.de"), true));
     }
 }

@@ -16,7 +16,7 @@ mod place;
 mod scalar;
 mod sort;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use rollcall_scim::filter::{CompareOp, CompareValue};
 use rollcall_scim::{AttrPath, Filter, ResourceKind};
@@ -32,7 +32,7 @@ pub(crate) enum Dialect {
     Sqlite,
 }
 
-/// The statement a condition becomes part of. Its first two parameters are the tenant and the source.
+/// The statement a condition becomes part of: one of `Store::glance`, in which `{tenant}` is the tenant and `$2` the source.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) kind: ResourceKind,
@@ -47,6 +47,19 @@ impl Target<'_> {
     /// The filter as a condition; its parameters are appended to `values`.
     pub(crate) fn condition(&self, filter: &Filter, values: &mut Vec<Value>) -> String {
         Translation { target: *self, values }.condition(filter, Within::Resource)
+    }
+
+    /// Whether one resource at most fulfils the filter, because it names the value of a unique attribute.
+    pub(crate) fn finds_one(&self, filter: &Filter) -> bool {
+        match filter {
+            Filter::And(filters) => filters.iter().any(|filter| self.finds_one(filter)),
+            Filter::Compare { path, op: CompareOp::Eq, .. } => match path.core() {
+                Some(("id", None)) => true,
+                Some(("userName", None)) => self.kind == ResourceKind::User,
+                _ => false,
+            },
+            _ => false,
+        }
     }
 
     /// What to order by, ascending or descending: strings folded unless they are case-exact, of a list its primary or

@@ -9,10 +9,11 @@ use rollcall_core::roster::Role;
 use serde_json::json;
 use std::time::Duration;
 
-struct Scene {
-    store: Store,
-    api: ApiScope,
-    source: SourceScope,
+/// A tenant with a source on SQLite, whose clock stands.
+pub(crate) struct Scene {
+    pub(crate) store: Store,
+    pub(crate) api: ApiScope,
+    pub(crate) source: SourceScope,
     file: std::path::PathBuf,
 }
 
@@ -21,11 +22,16 @@ async fn credential(store: &Store, secret: &str) -> Credential {
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let id: Uuid = Clock::System.new_id();
         let file = std::env::temp_dir().join(format!("rollcall-rejected-{}.db", id.simple()));
         let url = format!("sqlite://{}", file.display());
-        let config = StoreConfig { url, max_connections: 2, acquire_timeout: Duration::from_secs(30) };
+        let config = StoreConfig {
+            url,
+            max_connections: 2,
+            acquire_timeout: Duration::from_secs(30),
+            statement_timeout: Duration::ZERO,
+        };
         let clock = Clock::manual(DateTime::from_timestamp(1_790_000_000, 0).expect("in range"));
         let store = Store::connect(&config, clock).await.expect("a database");
         store.migrate().await.expect("the schema");
@@ -71,7 +77,7 @@ impl Scene {
         self.store.rejected_requests(&self.api, self.source.source(), &page).await.expect("a list").items
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.store.close().await;
         for end in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{end}", self.file.display()));
@@ -95,6 +101,31 @@ async fn what_is_understood_by_now_is_done_once_and_in_the_admins_name() {
     let events = scene.store.audit_events(&scene.api, &AuditFilter::default(), &page).await.expect("events").items;
     let made = events.iter().find(|event| event.kind == "directory_user.created").expect("an event");
     assert!(made.actor.starts_with("api_key:"), "{made:?}");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn two_who_replay_at_once_do_it_once() {
+    let scene = Scene::new().await;
+    let post = scene.rejected("POST", "/Groups", Some(json!({ "displayName": "Crew" })));
+    scene.store.keep_rejected(std::slice::from_ref(&post)).await.expect("kept");
+    let (one, other) = tokio::join!(scene.replay(&post), scene.replay(&post));
+    let done = |outcome: &Result<Replayed, StoreError>| matches!(outcome, Ok(Replayed::Done { status: 201, .. }));
+    let late = |outcome: &Result<Replayed, StoreError>| matches!(outcome, Err(StoreError::Conflict(_)));
+    assert!(done(&one) && late(&other) || late(&one) && done(&other), "{one:?}, {other:?}");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn what_is_refused_again_may_be_replayed_again() {
+    let scene = Scene::new().await;
+    let patch = scene.rejected("PATCH", &format!("/Users/{}", scene.store.clock.new_id::<Uuid>()), Some(json!({})));
+    scene.store.keep_rejected(std::slice::from_ref(&patch)).await.expect("kept");
+    for _ in 0..2 {
+        let refused = scene.replay(&patch).await.expect("an outcome");
+        assert!(matches!(refused, Replayed::Refused(_)), "{refused:?}");
+        assert!(scene.kept().await[0].replayed_at.is_none());
+    }
     scene.end().await;
 }
 

@@ -1,28 +1,36 @@
 //! Reads what a plan depends on: the touched subjects, whom they may meet in the roster, and the counts. The number of
 //! queries is fixed; their cost follows the number of changes, not the tenant.
 
+mod group_losses;
 mod groups;
+mod on_demand;
 mod people;
+pub(crate) mod profiles;
+mod rewind;
+mod view;
 
-use crate::changes::Touched;
+pub(crate) use rewind::{Line, Phase, Progress, RewindPart};
+
+use crate::changes::{Lane, Touched};
 use crate::connect::Store;
 use crate::error::StoreError;
 use crate::lease::Lease;
 use crate::members::{MEMBER_COLUMNS, MemberRow};
 use crate::scope::TenantTx;
-use crate::sql::{ID, id_rows};
+use crate::user_scope::UserScopes;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::directory::{Origin, SourceMode, UserSubject};
 use rollcall_core::guard::Standing;
-use rollcall_core::ids::{DirectoryUserId, MemberId, RequestId};
-use rollcall_core::plan::{Action, World};
-use rollcall_core::policy::Policy;
+use rollcall_core::ids::{DirectoryUserId, MemberId, RequestId, SharingGroupId, SourceId};
+use rollcall_core::plan::{Plan, World};
+use rollcall_core::policy::{Limit, Policy, SeatOrder};
 use rollcall_core::roster::{MemberStatus, Role};
 use sea_orm::FromQueryResult;
 use serde_json::Value as Json;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
+use view::View;
 
 /// Rounds of following "who holds this address, and what does their record say": enough for long cycles of swaps.
 const HOLDER_ROUNDS: usize = 8;
@@ -34,22 +42,56 @@ pub struct Chunk {
     /// How many changes it answers for.
     pub changes: usize,
     pub(crate) change_ids: Vec<Uuid>,
+    /// What the changes name.
+    pub(crate) touched: Vec<Touched>,
     /// The people the changes name; the world holds others whom they meet as well.
     pub(crate) touched_users: HashSet<DirectoryUserId>,
+    /// Groups that a source with a user scope said something of, and by which request: whose people may be in scope now, or
+    /// no longer.
+    pub(crate) changed_groups: Vec<(Uuid, Option<Uuid>)>,
     /// More people wait for a seat than were read.
     pub(crate) more_wait: bool,
     pub(crate) open_holds: Vec<OpenHold>,
+    pub(crate) names: Names,
+    /// The part of a rewind that this chunk is; it consumes no changes.
+    pub(crate) rewind: Option<RewindPart>,
+    /// A rewind waits for its turn.
+    pub(crate) rewind_waits: bool,
+    /// Sources in simulation whose records are among the changes.
+    pub candidates: Vec<Candidate>,
+    /// Some source is not live: if it is in simulation, what happens here may change what its promotion would do.
+    pub(crate) beside: bool,
 }
 
-/// A held run that more can be added to.
+/// Records of a source in simulation, in the world in which it would be the authority, and what was planned for them.
+#[derive(Debug)]
+pub struct Candidate {
+    pub(crate) source: SourceId,
+    pub world: World,
+    /// For the caller to fill in.
+    pub plan: Plan,
+}
+
+/// What people and groups of memberships are called.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// Email and display name.
+    pub(crate) members: HashMap<MemberId, (String, Option<String>)>,
+    pub(crate) groups: HashMap<SharingGroupId, String>,
+}
+
+/// An open run: a held one that more can be added to, one that was approved, or a rewind.
 #[derive(Clone, Debug, FromQueryResult)]
 pub(crate) struct OpenHold {
     pub(crate) id: Uuid,
     pub(crate) source_id: Option<Uuid>,
-    /// `held`, or `approved` and not applied yet.
+    /// `held`, or `approved` and not applied yet; of a rewind also `planning`.
     pub(crate) state: String,
-    pub(crate) held_reasons: Json,
     digest: String,
+    /// The run it takes back.
+    pub(crate) rewinds: Option<Uuid>,
+    pub(crate) progress: Option<Json>,
+    pub(crate) counts: Json,
 }
 
 impl OpenHold {
@@ -59,14 +101,10 @@ impl OpenHold {
 }
 
 #[derive(FromQueryResult)]
-struct ApprovedRow {
-    subject_id: Uuid,
-    action: String,
-}
-
-#[derive(FromQueryResult)]
 struct ChangeRow {
     id: Uuid,
+    lane: i64,
+    source_id: Option<Uuid>,
     user_id: Option<Uuid>,
     group_id: Option<Uuid>,
     request_id: Option<Uuid>,
@@ -78,11 +116,24 @@ struct StandingRow {
     policy: Json,
     seats_used: i64,
     managed_members: i64,
+    authority: Option<Uuid>,
+    quarantined: bool,
+    beside: bool,
+}
+
+/// Whose word counts in a tenant.
+pub(crate) struct Authority {
+    source: Option<SourceId>,
+    quarantined: bool,
+    /// Some source is not live.
+    beside: bool,
 }
 
 #[derive(FromQueryResult)]
 struct SumRow {
     removals: i64,
+    creations: i64,
+    modifications: i64,
 }
 
 #[derive(FromQueryResult)]
@@ -96,30 +147,54 @@ impl Store {
     /// The next changes of the tenant, at most `limit`, pushed ones first; `None` when there are none.
     pub async fn next_chunk(&self, lease: &Lease, limit: usize) -> Result<Option<Chunk>, StoreError> {
         let tx = self.read(&lease.scope).await?;
-        let sql = "SELECT id, user_id, group_id, request_id FROM directory_changes \
+        let sql = "SELECT id, lane, source_id, user_id, group_id, request_id FROM directory_changes \
                    WHERE tenant_id = $1 ORDER BY lane, id LIMIT $2";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let changes: Vec<ChangeRow> = tx.tx.all(sql, [tx.tenant.0.into(), limit.into()]).await?;
+        let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+        let changes: Vec<ChangeRow> = tx.tx.all(sql, [tx.tenant.0.into(), rows.into()]).await?;
         if changes.is_empty() {
             return Ok(None);
         }
-        let touched = TouchedSubjects::sort(&changes);
-        let touched_users = touched.users.keys().map(|id| DirectoryUserId(*id)).collect();
-        let mut world = World::default();
-        tx.read_standing(&mut world).await?;
-        tx.read_users(&mut world, touched.users).await?;
-        tx.read_groups(&mut world, touched.groups).await?;
-        tx.read_memberships(&mut world, touched.memberships).await?;
-        let more_wait = tx.read_waiting(&mut world).await?;
-        let sql = "SELECT id, source_id, state, digest, held_reasons FROM runs \
-                   WHERE tenant_id = $1 AND state IN ('held', 'approved')";
-        let open_holds: Vec<OpenHold> = tx.tx.all(sql, [tx.tenant.0.into()]).await?;
-        if open_holds.iter().any(|hold| hold.state == "approved") {
-            tx.read_approved(&mut world).await?;
+        let open = tx.open_runs().await?;
+        let (rewinds, open_holds): (Vec<_>, Vec<_>) = open.into_iter().partition(|run| run.rewinds.is_some());
+        let pushed = changes.first().is_some_and(|change| change.lane == Lane::Push as i64);
+        if let (Some(run), false) = (rewinds.first(), pushed) {
+            return tx.rewind_chunk(run, limit).await.map(Some);
         }
+        let touched = TouchedSubjects::sort(&changes);
+        let WorldRead { world, touched_users, changed_groups, more_wait, names, candidates, beside } =
+            tx.read_world(touched, &open_holds).await?;
         let change_ids: Vec<Uuid> = changes.iter().map(|change| change.id).collect();
-        Ok(Some(Chunk { world, changes: change_ids.len(), change_ids, touched_users, more_wait, open_holds }))
+        let names_of = |change: &ChangeRow| Touched::from_ids(change.user_id, change.group_id);
+        let named = changes.iter().map(names_of).collect();
+        let (changes, rewind_waits) = (change_ids.len(), !rewinds.is_empty());
+        let rewind = None;
+        Ok(Some(Chunk {
+            world,
+            changes,
+            change_ids,
+            touched: named,
+            touched_users,
+            changed_groups,
+            more_wait,
+            open_holds,
+            names,
+            rewind,
+            rewind_waits,
+            candidates,
+            beside,
+        }))
     }
+}
+
+/// A world, and what is known of the tenant beyond it.
+struct WorldRead {
+    world: World,
+    touched_users: HashSet<DirectoryUserId>,
+    changed_groups: Vec<(Uuid, Option<Uuid>)>,
+    more_wait: bool,
+    names: Names,
+    candidates: Vec<Candidate>,
+    beside: bool,
 }
 
 /// Each touched subject once, with the last request that touched it.
@@ -128,6 +203,8 @@ struct TouchedSubjects {
     users: BTreeMap<Uuid, Option<Uuid>>,
     groups: BTreeMap<Uuid, Option<Uuid>>,
     memberships: BTreeMap<(Uuid, Uuid), Option<Uuid>>,
+    /// What of groups and memberships a source said, and which source.
+    said: Vec<(SourceId, Touched)>,
 }
 
 impl TouchedSubjects {
@@ -135,7 +212,11 @@ impl TouchedSubjects {
         let mut sorted = Self::default();
         for change in changes {
             let request = change.request_id;
-            match Touched::from_ids(change.user_id, change.group_id) {
+            let touched = Touched::from_ids(change.user_id, change.group_id);
+            if let (Some(source), Touched::Group(_) | Touched::Membership(..)) = (change.source_id, touched) {
+                sorted.said.push((source.into(), touched));
+            }
+            match touched {
                 Touched::User(user) => sorted.users.insert(user.0, request),
                 Touched::Group(group) => sorted.groups.insert(group.0, request),
                 Touched::Membership(group, user) => sorted.memberships.insert((group.0, user.0), request),
@@ -144,30 +225,102 @@ impl TouchedSubjects {
         }
         sorted
     }
+
+    /// Where a group's people are synced because they are in it, whoever came or went is looked at; answers the groups that
+    /// the source said something else of.
+    fn look_at_people(&mut self, world: &World) -> Vec<(Uuid, Option<Uuid>)> {
+        let mut changed = Vec::new();
+        for (source, touched) in std::mem::take(&mut self.said) {
+            if world.policy_of(source).user_scope.is_none() {
+                continue;
+            }
+            match touched {
+                Touched::Membership(group, user) => {
+                    let request = self.memberships.get(&(group.0, user.0)).copied().flatten();
+                    self.users.entry(user.0).or_insert(request);
+                }
+                Touched::Group(group) => changed.push((group.0, self.groups.get(&group.0).copied().flatten())),
+                Touched::User(_) | Touched::Tenant => {}
+            }
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        changed
+    }
 }
 
-fn origin(source: Uuid, mode: &str, request: Option<Uuid>) -> Origin {
+pub(crate) fn origin(source: Uuid, mode: &str, request: Option<Uuid>) -> Origin {
     // A mode this program does not know must not change anything.
-    let mode = mode.parse().unwrap_or(SourceMode::Off);
-    Origin { source: source.into(), mode, request: request.map(RequestId) }
+    let quarantined = mode == "quarantined";
+    let mode = if quarantined { SourceMode::Live } else { mode.parse().unwrap_or(SourceMode::Off) };
+    Origin { source: source.into(), mode, quarantined, request: request.map(RequestId) }
 }
 
-fn count(value: i64) -> u32 {
+pub(crate) fn count(value: i64) -> u32 {
     u32::try_from(value.max(0)).unwrap_or(u32::MAX)
 }
 
 impl TenantTx {
-    async fn read_standing(&self, world: &mut World) -> Result<(), StoreError> {
-        let sql = "SELECT t.seats, t.policy, l.seats_used, l.managed_members FROM tenants t \
-                   JOIN tenant_leases l ON l.tenant_id = t.id WHERE t.id = $1";
+    /// Held runs, those that were approved and not applied yet, and rewinds on their way.
+    async fn open_runs(&self) -> Result<Vec<OpenHold>, StoreError> {
+        let sql = "SELECT id, source_id, state, digest, rewinds, progress, counts FROM runs \
+                   WHERE tenant_id = $1 AND state IN ('held', 'approved', 'planning') ORDER BY id";
+        self.tx.all(sql, [self.tenant.0.into()]).await
+    }
+
+    /// What a plan for these subjects depends on; those of sources in simulation in worlds of their own.
+    async fn read_world(&self, mut touched: TouchedSubjects, open_holds: &[OpenHold]) -> Result<WorldRead, StoreError> {
+        let mut world = World::default();
+        let Authority { source: authority, quarantined, beside } = self.read_standing(&mut world).await?;
+        let changed_groups = touched.look_at_people(&world);
+        let aside = if beside { self.set_candidates_aside(&mut touched).await? } else { BTreeMap::new() };
+        let candidates = self.read_candidates(&world, aside).await?;
+        let touched_users = touched.users.keys().map(|id| DirectoryUserId(*id)).collect();
+        let view = View::Actual { authority, quarantined };
+        self.read_users(&mut world, touched.users, view).await?;
+        self.read_groups(&mut world, touched.groups, view).await?;
+        let names = self.read_memberships(&mut world, touched.memberships).await?;
+        self.read_group_standing(&mut world).await?;
+        let more_wait = self.read_waiting(&mut world).await?;
+        if !open_holds.is_empty() {
+            self.read_decisions(&mut world).await?;
+        }
+        Ok(WorldRead { world, touched_users, changed_groups, more_wait, names, candidates, beside })
+    }
+
+    async fn read_candidates(
+        &self,
+        actual: &World,
+        aside: BTreeMap<SourceId, TouchedSubjects>,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let mut candidates = Vec::new();
+        for (source, touched) in aside {
+            let (policy, source_policies) = (actual.policy.clone(), actual.source_policies.clone());
+            let standing = actual.standing.clone();
+            let mut world = World { policy, source_policies, standing, takes_over: true, ..World::default() };
+            let view = View::Candidate(source);
+            self.read_users(&mut world, touched.users, view).await?;
+            self.read_groups(&mut world, touched.groups, view).await?;
+            candidates.push(Candidate { source, world, plan: Plan::default() });
+        }
+        Ok(candidates)
+    }
+
+    /// Policy and counts; answers who is the authority.
+    pub(crate) async fn read_standing(&self, world: &mut World) -> Result<Authority, StoreError> {
+        let sql = "SELECT t.seats, t.policy, l.seats_used, l.managed_members, \
+                   (SELECT s.id FROM sources s WHERE s.tenant_id = t.id AND s.mode = 'live') AS authority, \
+                   EXISTS (SELECT 1 FROM sources s WHERE s.tenant_id = t.id AND s.mode = 'live' \
+                   AND s.quarantined_at IS NOT NULL) AS quarantined, \
+                   EXISTS (SELECT 1 FROM sources s WHERE s.tenant_id = t.id AND s.mode <> 'live') AS beside \
+                   FROM tenants t JOIN tenant_leases l ON l.tenant_id = t.id WHERE t.id = $1";
         let row: Option<StandingRow> = self.tx.one(sql, [self.tenant.0.into()]).await?;
         let row = row.ok_or(StoreError::NotFound("tenant"))?;
         world.policy = serde_json::from_value::<Policy>(row.policy)
             .map_err(|e| StoreError::Database(format!("the stored policy: {e}")))?;
-        let window = self.clock.now() - world.policy.removal_limit.window();
-        let sql = "SELECT CAST(coalesce(sum(removals), 0) AS bigint) AS removals FROM removal_counts \
-                   WHERE tenant_id = $1 AND hour >= $2";
-        let sum: Option<SumRow> = self.tx.one(sql, [self.tenant.0.into(), hour_of(window).into()]).await?;
+        world.source_policies =
+            world.policy.by_source().map_err(|e| StoreError::Database(format!("the stored policy: {e}")))?;
+        let [removals, creations, modifications] = self.counts_in_windows(&world.policy).await?;
         let sql = "SELECT id, role, billing_contact FROM members \
                    WHERE tenant_id = $1 AND (role <> 'member' OR billing_contact = TRUE) AND status = 'active'";
         let admins: Vec<AdminRow> = self.tx.all(sql, [self.tenant.0.into()]).await?;
@@ -178,24 +331,46 @@ impl TenantTx {
             seats_bought: count(row.seats),
             seats_used: count(row.seats_used),
             managed: count(row.managed_members),
-            removals_in_window: count(sum.map_or(0, |sum| sum.removals)),
+            removals_in_window: removals,
+            creations_in_window: creations,
+            modifications_in_window: modifications,
             active_admins: ids(|row| row.role != Role::Member.as_str()),
             active_billing_contacts: ids(|row| row.billing_contact),
         };
-        Ok(())
+        Ok(Authority { source: row.authority.map(Into::into), quarantined: row.quarantined, beside: row.beside })
     }
 
-    /// What an admin released for the people of this world.
-    async fn read_approved(&self, world: &mut World) -> Result<(), StoreError> {
+    /// Removals, creations and modifications, each in the window of its own limit.
+    async fn counts_in_windows(&self, policy: &Policy) -> Result<[u32; 3], StoreError> {
+        let sum = |column: &str, since: &str| {
+            format!("CAST(coalesce(sum(CASE WHEN hour >= {since} THEN {column} END), 0) AS bigint) AS {column}")
+        };
         let sql = format!(
-            "SELECT subject_id, action FROM run_items WHERE tenant_id = $2 AND decision = 'approved' \
-             AND subject_id IN (SELECT r.id FROM {})",
-            self.tx.rows(ID)
+            "SELECT {}, {}, {} FROM removal_counts WHERE tenant_id = $1 AND hour >= $5",
+            sum("removals", "$2"),
+            sum("creations", "$3"),
+            sum("modifications", "$4")
         );
-        let ids = id_rows(world.users.iter().map(|user| user.id.0))?;
-        let rows: Vec<ApprovedRow> = self.tx.all(&sql, [ids, self.tenant.0.into()]).await?;
-        let known = rows.iter().filter_map(|row| Some((row.subject_id.into(), Action::approvable(&row.action)?)));
-        world.approved = known.collect();
+        // Where there is no limit nothing is counted.
+        let limit = |limit: &Option<Limit>| limit.unwrap_or(policy.removal_limit);
+        let limits = [policy.removal_limit, limit(&policy.creation_limit), limit(&policy.modification_limit)];
+        let since = limits.map(|limit| hour_of(self.clock.now() - limit.window()));
+        let first = since.iter().min().copied();
+        let values = [self.tenant.0.into()].into_iter().chain(since.map(Into::into)).chain([first.into()]);
+        let row: Option<SumRow> = self.tx.one(&sql, values).await?;
+        let row = row.map_or([0; 3], |row| [row.removals, row.creations, row.modifications]);
+        Ok(row.map(count))
+    }
+
+    /// What of the touched subjects waits for an admin, and what was released.
+    async fn read_decisions(&self, world: &mut World) -> Result<(), StoreError> {
+        for item in self.open_items(world).await? {
+            match (item.key(), item.held_for()) {
+                (Some(key), Some(reason)) => drop(world.held.insert(key, reason)),
+                (Some(key), None) if item.decision == "approved" => drop(world.approved.insert(key)),
+                _ => {}
+            }
+        }
         Ok(())
     }
 
@@ -205,23 +380,30 @@ impl TenantTx {
         let leaving = |user: &&UserSubject| {
             let mut known = user.member.iter().chain(&user.returning);
             let counts = known.any(|member| member.seated || member.waiting_for.is_some());
-            counts && !user.record.as_ref().is_some_and(|record| record.active)
+            counts && !user.is_wanted()
         };
         // One made by hand may turn out to have left.
         let by_hand = world.holders.values().filter(|holder| holder.seated && holder.managed_by.is_none());
         let released = world.users.iter().filter(leaving).count() + by_hand.count();
-        let free = world.standing.seats_bought.saturating_sub(world.standing.seats_used);
+        let seats = world.policy.seats_at_most(world.standing.seats_bought);
+        let free = seats.saturating_sub(world.standing.seats_used);
         let limit = usize::try_from(free).unwrap_or(usize::MAX).saturating_add(released).min(500);
         if limit == 0 {
             return Ok(false);
         }
-        // Not those whom the source has disabled meanwhile: an invitation cannot be taken back.
+        let order = self.waitlist_place(world.policy.seat_order);
+        let scopes = self.user_scopes(world).await?;
+        // Not those whom the source has disabled meanwhile or has not in scope, or an admin declined: an invitation cannot be
+        // taken back.
         let sql = format!(
             "SELECT {MEMBER_COLUMNS} FROM members m WHERE m.tenant_id = $1 AND m.waiting_for = 'seat' \
-             AND EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id AND u.id = m.directory_user_id \
-             AND u.active AND u.deleted_at IS NULL) ORDER BY m.directory_user_id LIMIT {limit}"
+             AND (m.approval IS NULL OR m.approval <> 'declined') AND EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id AND u.id = m.directory_user_id \
+             AND u.source_id = m.managed_by AND u.active AND u.deleted_at IS NULL AND {} AND EXISTS (SELECT 1 FROM sources s \
+             WHERE s.tenant_id = u.tenant_id AND s.id = u.source_id AND s.people_leave = FALSE)) ORDER BY {order} LIMIT {limit}",
+            self.in_scope(scopes.as_ref(), 2)
         );
-        let rows: Vec<MemberRow> = self.tx.all(&sql, [self.tenant.0.into()]).await?;
+        let scopes = scopes.iter().map(UserScopes::parameter);
+        let rows: Vec<MemberRow> = self.tx.all(&sql, [self.tenant.0.into()].into_iter().chain(scopes)).await?;
         let more = rows.len() == limit;
         for row in rows {
             let member = row.into_state()?;
@@ -231,6 +413,17 @@ impl TenantTx {
             }
         }
         Ok(more)
+    }
+}
+
+impl TenantTx {
+    /// What the waitlist goes by; `review` gives seats by the same.
+    pub(crate) fn waitlist_place(&self, order: SeatOrder) -> &'static str {
+        match order {
+            SeatOrder::Announced => "m.directory_user_id",
+            SeatOrder::Email if self.tx.is_postgres() => "m.email_folded COLLATE \"C\"",
+            SeatOrder::Email => "m.email_folded",
+        }
     }
 }
 

@@ -11,9 +11,15 @@ use rollcall_scim::bulk::{BulkCall, BulkOperation, BulkOutcome, BulkRequest, Bul
 use rollcall_scim::{ResourceKind, ScimError};
 use rollcall_store::Performed;
 use std::collections::HashMap;
+use uuid::Uuid;
+
+/// Operations that a bulk may hold for each place it takes of its source's rate, beside its own: they run one after the other,
+/// so a bulk costs less at a time than as many requests.
+const OPERATIONS_A_PLACE: usize = 10;
 
 pub(crate) async fn run(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
     let bulk = BulkRequest::parse(body.json(&auth).await?, auth.ingest.config.bulk())?;
+    auth.charge(bulk.operations.len() / OPERATIONS_A_PLACE).await?;
     let base = base_url(&request, &auth);
     let order = bulk.execution_order();
     let fail_on_errors = bulk.fail_on_errors.unwrap_or(usize::MAX);
@@ -27,7 +33,9 @@ pub(crate) async fn run(request: HttpRequest, auth: SourceAuth, body: Body) -> R
             break;
         }
         let Some(operation) = operations.get_mut(place).and_then(Option::take) else { continue };
+        let (path, named) = (operation.call.as_ref().map(path_of).unwrap_or_default(), named_by(&operation));
         let outcome = perform(&auth, &base, operation, &mut made).await;
+        auth.noted.operation(&outcome.method, &path, named, outcome.result.as_ref().copied());
         errors += usize::from(outcome.result.is_err());
         if let Some(slot) = outcomes.get_mut(place) {
             *slot = Some(outcome);
@@ -78,6 +86,10 @@ async fn perform(
     outcome
 }
 
+fn named_by(operation: &BulkOperation) -> Option<Uuid> {
+    operation.call.as_ref().ok()?.verb.id()?.parse().ok()
+}
+
 fn path_of(call: &BulkCall) -> String {
     match call.verb.id() {
         Some(id) => format!("{}/{id}", call.kind.endpoint()),
@@ -89,7 +101,7 @@ fn describe(outcome: &mut BulkOutcome, performed: Performed, base: &str, made: &
     let (id, location, version) = match performed {
         Performed::User(user) => {
             let user = user.value;
-            (user.id.to_string(), users::location(base, user.id), user.version)
+            (user.id.to_string(), users::location(base, user.id), user.shown_version())
         }
         Performed::Group(group) => {
             let group = group.value;

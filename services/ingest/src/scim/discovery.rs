@@ -19,9 +19,6 @@ fn capabilities(auth: &SourceAuth) -> Capabilities {
         cursor_timeout_seconds: Some(CURSOR_VALID_SECONDS),
         sort: true,
         etag: true,
-        // RFC 9967 lets a server ignore `Prefer: respond-async`: the answer is the stored resource, at once. Saying nothing of
-        // `securityEvents` is how a server without them looks.
-        respond_async: false,
         groups: !auth.scope.users_only(),
         documentation_uri: None,
     }

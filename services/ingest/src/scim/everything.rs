@@ -1,5 +1,5 @@
-//! `POST /.search` (RFC 7644 §3.4.3): users and groups in one list, users first. It has no order of its own to offer beyond that,
-//! so `sortBy` is refused here.
+//! `GET` of the base address and `POST /.search` (RFC 7644 §3.4.2.1, §3.4.3): users and groups in one list, users first. It has
+//! no order of its own to offer beyond that, so `sortBy` is refused here.
 
 use super::{Listed, groups, list_answer, users};
 use crate::auth::SourceAuth;
@@ -7,7 +7,7 @@ use crate::body::Body;
 use crate::error::IngestError;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_scim::list::Paging;
-use rollcall_scim::{ListQuery, Quirks, ResourceKind, ScimError};
+use rollcall_scim::{ListQuery, Quirks, ResourceKind, ScimError, query};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -17,24 +17,36 @@ const IN_GROUPS: &str = "g.";
 
 pub(crate) async fn search(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
     let body = body.json(&auth).await?;
-    let of_users = asked(&auth, ResourceKind::User, &body);
-    if auth.scope.users_only() {
-        let query = of_users?;
-        let page = users_page(&request, &auth, &query).await?;
-        return Ok(list_answer(&query, page));
-    }
-    // A filter on an attribute that only one kind has finds none of the other (RFC 7644 §3.4.2.1).
-    match (of_users, asked(&auth, ResourceKind::Group, &body)) {
-        (Ok(of_users), Ok(of_groups)) => both(&request, &auth, of_users, of_groups).await,
-        (Ok(query), Err(_)) => Ok(list_answer(&query, users_page(&request, &auth, &query).await?)),
-        (Err(_), Ok(query)) => Ok(list_answer(&query, groups_page(&request, &auth, &query).await?)),
-        (Err(error), Err(_)) => Err(error),
-    }
+    answer(&request, &auth, &Question::Body(body)).await
 }
 
-fn asked(auth: &SourceAuth, kind: ResourceKind, body: &Value) -> Result<ListQuery, IngestError> {
-    let mut quirks = Quirks::new();
-    let query = ListQuery::from_search(kind, body, auth.ingest.config.pages, &mut quirks);
+pub(crate) async fn list(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
+    let pairs = query::parse_query(request.query_string(), &mut auth.quirks())?;
+    answer(&request, &auth, &Question::Pairs(pairs)).await
+}
+
+/// A query as it came.
+enum Question {
+    Body(Value),
+    Pairs(Vec<(String, String)>),
+}
+
+async fn answer(request: &HttpRequest, auth: &SourceAuth, question: &Question) -> Result<HttpResponse, IngestError> {
+    let of_users = asked(auth, ResourceKind::User, question)?;
+    if auth.scope.users_only() {
+        let page = users_page(request, auth, &of_users).await?;
+        return Ok(list_answer(&of_users, page));
+    }
+    let of_groups = asked(auth, ResourceKind::Group, question)?;
+    both(request, auth, of_users, of_groups).await
+}
+
+fn asked(auth: &SourceAuth, kind: ResourceKind, question: &Question) -> Result<ListQuery, IngestError> {
+    let (mut quirks, pages) = (Quirks::new(), auth.ingest.config.pages);
+    let query = match question {
+        Question::Body(body) => ListQuery::of_all_from_search(kind, body, pages, &mut quirks),
+        Question::Pairs(pairs) => ListQuery::of_all_from_pairs(kind, pairs, pages, &mut quirks),
+    };
     // One request is read for both kinds; how it is said counts once.
     if kind == ResourceKind::User {
         auth.quirks().merge(&quirks);

@@ -1,8 +1,8 @@
 //! `/Groups`. Membership arrives as row operations and stays so: no handler reads a group's members to change them.
 
 use super::{
-    Listed, base_url, call, header_text, id_in_path, list_answer, list_query, list_request, not_modified, projection,
-    resource,
+    Listed, base_url, call, header_text, id_in_path, list_answer, list_query, list_request, names_attributes,
+    not_modified, projection, resource,
 };
 use crate::auth::SourceAuth;
 use crate::body::Body;
@@ -91,16 +91,20 @@ pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &Lis
     let base = base_url(request, auth);
     let wanted = list_request(query, KIND, query.projection.wants_members(), &base);
     let page = auth.ingest.store.list_groups(&auth.scope, &wanted).await?;
+    if let [only] = page.items.as_slice() {
+        auth.noted.concerns(only.id.0);
+    }
     Ok(Listed::of(page, |group| render(group, &base, &query.projection)))
 }
 
 /// POST, PUT, PATCH and DELETE. PATCH answers 204: Entra wants no body, and a body would mean reading every member
-/// (ENTRA-DOC, scim.md §2).
+/// (ENTRA-DOC, scim.md §2); unless the client names the attributes that it wants to see (RFC 7644 §3.5.2).
 pub(crate) async fn write(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
     let call = call(&request, &auth, KIND, body).await?;
     let status = match *request.method() {
         Method::POST => StatusCode::CREATED,
         Method::PUT => StatusCode::OK,
+        Method::PATCH if names_attributes(&request, &auth)? => StatusCode::OK,
         _ => StatusCode::NO_CONTENT,
     };
     match auth.perform(call).await? {

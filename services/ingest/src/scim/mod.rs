@@ -61,8 +61,13 @@ fn not_modified(etag: &str) -> HttpResponse {
 /// `attributes` and `excludedAttributes` of a request for one resource.
 fn projection(request: &HttpRequest, auth: &SourceAuth, kind: ResourceKind) -> Result<Projection, IngestError> {
     let pairs = query::parse_query(request.query_string(), &mut auth.quirks())?;
-    let value = |name: &str| pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str());
-    Ok(Projection::parse(kind, value("attributes"), value("excludedAttributes")))
+    Ok(Projection::parse(kind, query::last(&pairs, "attributes"), query::last(&pairs, "excludedAttributes"))?)
+}
+
+/// Whether `attributes` names what the client wants to see.
+fn names_attributes(request: &HttpRequest, auth: &SourceAuth) -> Result<bool, IngestError> {
+    let pairs = query::parse_query(request.query_string(), &mut auth.quirks())?;
+    Ok(pairs.iter().any(|(key, value)| key.eq_ignore_ascii_case("attributes") && !value.trim().is_empty()))
 }
 
 fn list_query(request: &HttpRequest, auth: &SourceAuth, kind: ResourceKind) -> Result<ListQuery, IngestError> {

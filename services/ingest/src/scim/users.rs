@@ -29,7 +29,7 @@ fn render(user: &DirectoryUser, base: &str, projection: &Projection) -> Value {
         groups: &user.groups,
         created: user.created_at,
         last_modified: user.modified_at,
-        version: user.version,
+        version: user.shown_version(),
         location: &location(base, user.id),
     };
     render_user(&parts, projection)
@@ -43,7 +43,7 @@ fn one(
 ) -> Result<HttpResponse, IngestError> {
     let base = base_url(request, auth);
     let body = render(user, &base, &projection(request, auth, KIND)?);
-    Ok(resource(status, &body, &etag(user.version), &location(&base, user.id)))
+    Ok(resource(status, &body, &etag(user.shown_version()), &location(&base, user.id)))
 }
 
 pub(crate) async fn get(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
@@ -51,8 +51,9 @@ pub(crate) async fn get(request: HttpRequest, auth: SourceAuth) -> Result<HttpRe
     let with_groups = projection(&request, &auth, KIND)?.wants_groups();
     let user = auth.ingest.store.user(&auth.scope, id, with_groups).await?;
     let user = user.ok_or(StoreError::NotFound("user"))?;
-    if if_none_match_hits(header_text(&request, header::IF_NONE_MATCH), user.version) {
-        return Ok(not_modified(&etag(user.version)));
+    let version = user.shown_version();
+    if if_none_match_hits(header_text(&request, header::IF_NONE_MATCH), version) {
+        return Ok(not_modified(&etag(version)));
     }
     one(&request, &auth, StatusCode::OK, &user)
 }
@@ -78,6 +79,9 @@ pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &Lis
     let base = base_url(request, auth);
     let wanted = list_request(query, KIND, query.projection.wants_groups(), &base);
     let page = auth.ingest.store.list_users(&auth.scope, &wanted).await?;
+    if let [only] = page.items.as_slice() {
+        auth.noted.concerns(only.id.0);
+    }
     Ok(Listed::of(page, |user| render(user, &base, &query.projection)))
 }
 

@@ -1,5 +1,6 @@
 //! What each command does.
 
+pub(crate) mod cutover;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod routes;

@@ -1,10 +1,12 @@
 //! Runs the roles until a signal, and then stops in order: readiness off, consumers stop, requests drain, wake-ups and
 //! spans are flushed.
 
+use crate::health::Health;
 use crate::http::{Hub, Services};
 use crate::ports::{self, Backend};
 use crate::settings::Settings;
 use anyhow::{Context, Result};
+use chrono::TimeDelta;
 use rollcall_ingest::Ledger;
 use rollcall_runtime::telemetry::{self, TelemetryConfig};
 use rollcall_runtime::{Metrics, Readiness, shutdown};
@@ -64,7 +66,8 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
         store.migrate().await.context("the schema cannot be brought up to date")?;
     }
     store.check().await.map_err(anyhow::Error::msg)?;
-    let hub = Hub { store, queue, cache, metrics, readiness: Readiness::new(), ledger: Ledger::default() };
+    let ledger = Ledger::new(TimeDelta::days(i64::from(settings.ingest.request_log_days)));
+    let hub = Hub { store, queue, cache, metrics, readiness: Readiness::new(), ledger, health: Health::default() };
     let (server, address) = hub.serve(services, settings)?;
     let mut servers = vec![server.handle()];
     let mut tasks = tokio::task::JoinSet::new();
@@ -78,7 +81,7 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
         tasks.spawn(hub.ledger.clone().run(hub.store.clone(), cancel.clone()));
     }
     if work {
-        let worker = Worker::new(hub.store.clone(), hub.queue.clone(), hub.metrics.clone(), worker_config(settings));
+        let worker = Worker::new(hub.store.patient(), hub.queue.clone(), hub.metrics.clone(), worker_config(settings));
         tasks.spawn(worker.run(cancel.clone()));
     }
     hub.readiness.set_ready();
@@ -101,6 +104,7 @@ fn worker_config(settings: &Settings) -> WorkerConfig {
         chunk_changes_max: given.chunk_changes_max,
         lease_ttl: Duration::from_secs(given.lease_seconds),
         sweep_interval: Duration::from_secs(given.sweep_seconds),
+        run_retention: Duration::from_secs(given.run_retention_days.saturating_mul(86_400)),
     }
 }
 

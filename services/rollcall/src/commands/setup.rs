@@ -2,6 +2,7 @@
 //! stopped. With `--json` they print one object and nothing else.
 
 use crate::cli::{ApiKeyCommand, Json, SourceCommand, TenantCommand};
+use crate::commands::cutover;
 use crate::ports::{self, Backend, open_store_for_command};
 use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
@@ -9,7 +10,7 @@ use chrono::TimeDelta;
 use rollcall_core::directory::SourceKind;
 use rollcall_core::policy::Policy;
 use rollcall_runtime::{Lane, Metrics};
-use rollcall_store::{NewSource, NewTenant, Store, StoreError, TenantScope};
+use rollcall_store::{ApiKey, NewSource, NewTenant, Store, StoreError, TenantScope};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -98,6 +99,9 @@ pub(crate) async fn source(command: SourceCommand, backend: &Backend, settings: 
                 &format!("The source is {}.", args.mode),
             );
         }
+        SourceCommand::Release(args) => cutover::release(args, &store, backend, settings).await?,
+        SourceCommand::Promote(args) => cutover::promote(args, &store, backend, settings).await?,
+        SourceCommand::Detach(args) => cutover::detach(args, &store, backend, settings).await?,
         SourceCommand::CreateToken(args) => {
             let scope = scope_of(&store, &args.tenant).await?;
             let source = args.source.parse().context("--source takes the id of a source")?;
@@ -118,15 +122,35 @@ pub(crate) async fn source(command: SourceCommand, backend: &Backend, settings: 
 
 pub(crate) async fn api_key(command: ApiKeyCommand, backend: &Backend, settings: &Settings) -> Result<()> {
     let store = open_store_for_command(backend, settings).await?;
-    let ApiKeyCommand::Create(args) = command;
-    let scope = scope_of(&store, &args.tenant).await?;
-    let secret = store.create_api_key(&scope, args.role, &args.name).await?;
-    let lines = format!("API key (shown once): {}", secret.secret);
-    print(&args.output, json!({ "key": secret.secret, "key_id": secret.id }), &lines);
+    match command {
+        ApiKeyCommand::Create(args) => {
+            let scope = scope_of(&store, &args.tenant).await?;
+            let secret = store.create_api_key(&scope, args.role, &args.name).await?;
+            let lines = format!("API key (shown once): {}", secret.secret);
+            print(&args.output, json!({ "key": secret.secret, "key_id": secret.id }), &lines);
+        }
+        ApiKeyCommand::List(args) => {
+            let keys = store.api_keys(&scope_of(&store, &args.tenant).await?).await?;
+            let line = |key: &ApiKey| {
+                let ApiKey { id, prefix, role, name, created_at, revoked_at } = key;
+                let end = revoked_at.map(|at| format!(", revoked {at}")).unwrap_or_default();
+                format!("{id}  {prefix}…  {role}  {name:?}, made {created_at}{end}")
+            };
+            let lines: Vec<String> = keys.iter().map(line).collect();
+            print(&args.output, json!({ "items": keys }), &lines.join("\n"));
+        }
+        ApiKeyCommand::Revoke(args) => {
+            let scope = scope_of(&store, &args.tenant).await?;
+            let id = args.key_id.parse().context("--key-id takes the id of a key")?;
+            let digest = store.revoke_api_key(&scope, id).await?;
+            ports::open_cache(backend, settings, &Metrics::new()?)?.revoke_credential(&digest).await;
+            print(&args.output, json!({ "key_id": id, "revoked": true }), "The key is revoked.");
+        }
+    }
     Ok(())
 }
 
-async fn scope_of(store: &Store, slug: &str) -> Result<TenantScope> {
+pub(crate) async fn scope_of(store: &Store, slug: &str) -> Result<TenantScope> {
     store.operator_scope(slug).await.map_err(|error| match error {
         StoreError::NotFound(_) => {
             anyhow!("there is no tenant {slug:?}; --tenant takes the slug that `tenant create` printed")
@@ -136,7 +160,7 @@ async fn scope_of(store: &Store, slug: &str) -> Result<TenantScope> {
 }
 
 /// Tells a running hub; an embedded one is another process without a queue, its sweep finds the change.
-async fn wake(backend: &Backend, settings: &Settings, scope: &TenantScope) -> Result<()> {
+pub(crate) async fn wake(backend: &Backend, settings: &Settings, scope: &TenantScope) -> Result<()> {
     if matches!(backend, Backend::Services) && !settings.queue.url.is_empty() {
         let queue = ports::open_queue(backend, settings, &Metrics::new()?)?;
         queue.wake(scope.tenant().0, Lane::Push);
@@ -150,7 +174,7 @@ fn public_url(settings: &Settings) -> String {
     if given.is_empty() { format!("http://{}", settings.http.listen) } else { given.clone() }
 }
 
-fn print(output: &Json, body: Value, lines: &str) {
+pub(crate) fn print(output: &Json, body: Value, lines: &str) {
     if output.json { println!("{body}") } else { println!("{lines}") }
 }
 

@@ -7,11 +7,27 @@
 // Tests fail by panicking: that is what a test is.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod approval;
+mod cutover;
+mod cutover_plan;
+mod decisions;
+mod desk;
 mod engine;
+mod faults;
+mod flips;
+mod guards;
+mod in_flight;
 mod ledger;
 mod log;
+mod member_changes;
 mod office;
+mod pages;
+mod quarantine;
+mod rewind;
+mod seats;
+mod set_aside;
 mod situations;
+mod user_scope;
 
 use log::Log;
 use office::Office;

@@ -4,7 +4,7 @@
 use crate::log::{ExpectedMember, Log, Write, first_email, first_name};
 use rollcall_core::directory::{SourceKind, SourceMode};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SharingGroupId, TenantId};
-use rollcall_core::policy::{OnDeleted, Onboarding, Policy, RemovalLimit};
+use rollcall_core::policy::{Limit, OnDeleted, Onboarding, Policy};
 use rollcall_core::roster::Role;
 use rollcall_runtime::{Lane, Metrics, Queue};
 use rollcall_scim::{GroupResource, UserResource};
@@ -65,21 +65,15 @@ impl Office {
         let policy = Policy {
             onboarding: Onboarding::Federated,
             on_deleted: if seed.is_multiple_of(2) { OnDeleted::Remove } else { OnDeleted::Suspend },
-            removal_limit: RemovalLimit { count: 10_000, ..RemovalLimit::default() },
+            removal_limit: Limit { count: 10_000, ..Limit::default() },
             ..Policy::default()
         };
         let owner_email = Some("owner@x.test".to_owned());
-        let new = NewTenant { name: name.to_owned(), seats: 1_000, policy, owner_email };
-        let (tenant, slug) = store.create_tenant(&new).await.expect("a tenant");
-        let operator = store.operator_scope(&slug).await.expect("a scope");
-        let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
-        let new = NewSource { kind, mode, name: "IdP", users_only: false, token_expires_at: None };
-        let (_, token) = store.create_source(&operator, &new).await.expect("a source");
-        let key = store.create_api_key(&operator, Role::Owner, "test").await.expect("a key");
-        let now = store.clock.now();
-        let token = store.credential(&digest(&token.secret)).await.expect("a look-up").expect("a credential");
-        let key = store.credential(&digest(&key.secret)).await.expect("a look-up").expect("a credential");
-        let (source, api) = (token.source_scope(now).expect("a source"), key.api_scope(now).expect("a key"));
+        Self::open_tenant(store, workers, NewTenant { name: name.to_owned(), seats: 1_000, policy, owner_email }).await
+    }
+
+    pub(crate) async fn open_tenant(store: Store, workers: usize, new: NewTenant) -> Self {
+        let (tenant, source, api) = found(&store, &new).await;
         let metrics = Metrics::new().expect("metrics");
         let queue = Queue::in_process(metrics.clone());
         let stop = CancellationToken::new();
@@ -89,6 +83,7 @@ impl Office {
             chunk_changes_max: 7,
             lease_ttl: Duration::from_secs(2),
             sweep_interval: Duration::from_millis(200),
+            run_retention: Duration::from_secs(90 * 86_400),
         };
         let work = |_| {
             let worker = Worker::new(store.clone(), queue.clone(), metrics.clone(), config.clone());
@@ -132,6 +127,15 @@ impl Office {
         }
     }
 
+    pub(crate) fn tenant(&self) -> TenantId {
+        self.writer.tenant
+    }
+
+    /// As often as it is said: a wake-up carries no fact.
+    pub(crate) fn wake(&self) {
+        self.writer.queue.wake(self.writer.tenant.0, Lane::Push);
+    }
+
     /// Leave to write as the tenant's identity provider.
     pub(crate) fn source(&self) -> SourceScope {
         self.writer.source
@@ -161,6 +165,20 @@ impl Office {
         }
         Roster { members, groups }
     }
+}
+
+/// A tenant with a live source and an owner's key.
+pub(crate) async fn found(store: &Store, new: &NewTenant) -> (TenantId, SourceScope, ApiScope) {
+    let (tenant, slug) = store.create_tenant(new).await.expect("a tenant");
+    let operator = store.operator_scope(&slug).await.expect("a scope");
+    let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
+    let new = NewSource { kind, mode, name: "IdP", users_only: false, token_expires_at: None };
+    let (_, token) = store.create_source(&operator, &new).await.expect("a source");
+    let key = store.create_api_key(&operator, Role::Owner, "test").await.expect("a key");
+    let now = store.clock.now();
+    let token = store.credential(&digest(&token.secret)).await.expect("a look-up").expect("a credential");
+    let key = store.credential(&digest(&key.secret)).await.expect("a look-up").expect("a credential");
+    (tenant, token.source_scope(now).expect("a source"), key.api_scope(now).expect("a key"))
 }
 
 /// All rows of a list.

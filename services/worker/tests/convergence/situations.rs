@@ -5,7 +5,7 @@ use crate::engine;
 use crate::office::{Office, pages};
 use rollcall_core::ids::DirectoryUserId;
 use rollcall_scim::{GroupResource, UserResource};
-use rollcall_store::{Member, MemberFilter, Store, StoreError};
+use rollcall_store::{Member, MemberFilter, SkippedFilter, Store, StoreError};
 use serde_json::{Map, Value, json};
 
 /// Seeds of tenants in which deleting suspends, and in which it removes.
@@ -17,7 +17,7 @@ fn attributes(value: Value) -> Map<String, Value> {
 }
 
 /// A person, by userName, address and external id.
-async fn hire(office: &Office, name: &str, email: &str, external_id: Option<&str>) -> DirectoryUserId {
+pub(crate) async fn hire(office: &Office, name: &str, email: &str, external_id: Option<&str>) -> DirectoryUserId {
     let mut user = attributes(json!({ "userName": name, "active": true, "emails": [{ "value": email }] }));
     if let Some(external_id) = external_id {
         user.insert("externalId".into(), json!(external_id));
@@ -26,7 +26,7 @@ async fn hire(office: &Office, name: &str, email: &str, external_id: Option<&str
     created.expect("a record").id
 }
 
-async fn set(office: &Office, user: DirectoryUserId, changes: Value) {
+pub(crate) async fn set(office: &Office, user: DirectoryUserId, changes: Value) {
     let edit = |user: &rollcall_store::DirectoryUser| {
         let mut changed = user.resource.attributes().clone();
         changed.extend(attributes(changes));
@@ -45,7 +45,8 @@ async fn member_of(office: &Office, user: DirectoryUserId) -> Option<Member> {
 }
 
 async fn disputes(office: &Office) -> Vec<String> {
-    let skipped = office.store.skipped_records(&office.api).await.expect("a list");
+    let all = SkippedFilter::default();
+    let skipped = pages(async |page| office.store.skipped_records(&office.api, &all, &page).await).await;
     skipped.into_iter().map(|record| record.dispute).collect()
 }
 

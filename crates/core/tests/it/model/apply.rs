@@ -1,10 +1,12 @@
 //! Verdicts, played as the store plays them, and what must be true after every one of them.
 
+use super::read::looked_at;
 use super::{Hub, SharingGroup, Touch};
 use rollcall_core::email::fold;
-use rollcall_core::guard::Verdict;
+use rollcall_core::guard::{HoldReason, Verdict};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId};
 use rollcall_core::plan::{Action, Disputed, Item, Subject, World};
+use rollcall_core::rewind::Recorded;
 use rollcall_core::roster::{MemberState, MemberStatus, Profile, Role, WaitingFor};
 use std::collections::{BTreeSet, HashSet};
 
@@ -13,25 +15,51 @@ use std::collections::{BTreeSet, HashSet};
 struct News {
     linked_users: Vec<DirectoryUserId>,
     linked_groups: Vec<DirectoryGroupId>,
+    left_records: Vec<DirectoryGroupId>,
     freed: Vec<String>,
     /// Addresses of members whose record is gone: whoever was refused one may be the same person.
     orphaned: Vec<String>,
 }
 
 impl Hub {
-    pub(super) fn apply(&mut self, world: &World, touched: &[Touch], disputed: Vec<Disputed>, verdict: Verdict) {
+    /// Answers what each applied item did.
+    pub(super) fn apply(
+        &mut self,
+        world: &World,
+        touched: &[Touch],
+        disputed: Vec<Disputed>,
+        verdict: Verdict,
+    ) -> Vec<Recorded> {
         let mut news = News::default();
+        let mut recorded = Vec::new();
         for item in &verdict.apply {
+            let before = item.action.target().map(|target| (target, self.facts(target)));
             self.perform(item, &verdict.holding, &mut news);
+            recorded.push(self.record(item, before));
         }
         self.removals_in_window += verdict.removals;
+        self.creations_in_window += verdict.creations;
+        self.modifications_in_window += verdict.modifications;
+        self.group_losses.extend(&verdict.group_losses);
+        // What is not withheld again is applied, or withdrawn by the source.
+        self.held.retain(|key, _| !looked_at(world, key));
+        self.approved.retain(|key| !looked_at(world, key));
+        let withheld = verdict.withheld.iter().filter(|(_, reason)| *reason != HoldReason::Simulation);
+        self.held.extend(withheld.map(|(item, reason)| (item.key(), *reason)));
         let gone = world.users.iter().filter(|u| u.record.is_none() && touched.contains(&Touch::User(u.id)));
         news.orphaned.extend(gone.filter_map(|user| user.member.as_ref()).map(|member| fold(&member.profile.email)));
-        self.settle_disputes(world, disputed);
+        // A group that was in dispute may have missed changes of its members meanwhile.
+        news.linked_groups.extend(self.settle_disputes(world, disputed));
         self.follow_up(world, news);
+        self.changes.extend(self.people_of_changed_groups(touched));
+        recorded
     }
 
-    fn settle_disputes(&mut self, world: &World, disputed: Vec<Disputed>) {
+    /// Answers the groups that were in dispute and are no longer.
+    fn settle_disputes(&mut self, world: &World, disputed: Vec<Disputed>) -> Vec<DirectoryGroupId> {
+        let still = |group: &DirectoryGroupId| disputed.iter().any(|d| d.subject == Subject::DirectoryGroup(*group));
+        let mut resumed: Vec<DirectoryGroupId> = world.groups.iter().map(|group| group.id).collect();
+        resumed.retain(|id| self.disputes.contains_key(&Subject::DirectoryGroup(*id)) && !still(id));
         for user in &world.users {
             self.disputes.remove(&Subject::DirectoryUser(user.id));
         }
@@ -41,10 +69,11 @@ impl Hub {
         for Disputed { subject, dispute, about } in disputed {
             self.disputes.insert(subject, (dispute, about));
         }
+        resumed
     }
 
     fn follow_up(&mut self, world: &World, news: News) {
-        let mut touched: BTreeSet<Touch> = BTreeSet::new();
+        let mut touched: BTreeSet<Touch> = news.left_records.iter().map(|record| Touch::Group(*record)).collect();
         for (group, user) in &self.memberships {
             if news.linked_users.contains(user) || news.linked_groups.contains(group) {
                 touched.insert(Touch::Membership(*group, *user));
@@ -95,6 +124,7 @@ impl Hub {
                 let Subject::DirectoryGroup(record) = item.subject else { panic!("{item:?}") };
                 let source = item.origin.map(|origin| origin.source);
                 let group = self.sharing_groups.get_mut(group).expect("a known group");
+                news.left_records.extend(group.directory_group);
                 (group.directory_group, group.managed_by, group.name) = (Some(record), source, name.clone());
                 news.linked_groups.push(record);
             }
@@ -107,7 +137,6 @@ impl Hub {
                 }
             }
             Action::RemoveGroup { group } => {
-                self.group_members.retain(|(g, _)| g != group);
                 let group = self.sharing_groups.get_mut(group).expect("a known group");
                 group.removed = true;
                 news.freed.push(fold(&group.name));
@@ -118,6 +147,7 @@ impl Hub {
             Action::RemoveFromGroup { group, member } => {
                 assert!(self.group_members.remove(&(*group, *member)), "no change without a change");
             }
+            Action::Undo(step) => news.freed.extend(self.undo(step)),
             _ => self.change_status(item, holding, news),
         }
     }
@@ -167,7 +197,9 @@ impl Hub {
             Action::Waitlist { member: id } => {
                 let member = self.member(id);
                 let returned = member.status == MemberStatus::Removed;
-                member.status = MemberStatus::Suspended;
+                if member.status != MemberStatus::Pending {
+                    member.status = MemberStatus::Suspended;
+                }
                 member.waiting_for = Some(WaitingFor::Seat);
                 self.managed += i64::from(returned);
             }
@@ -200,6 +232,7 @@ impl Hub {
             directory_user: Some(user),
             suspended_from: None,
             waiting_for,
+            approval: None,
             seated,
             held: false,
         };

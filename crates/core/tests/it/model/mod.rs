@@ -4,14 +4,17 @@
 
 mod apply;
 mod read;
+mod rewind;
 
+use rollcall_core::approval::ItemKey;
 use rollcall_core::directory::{Dispute, PersonRecord, SourceMode};
 use rollcall_core::guard::{HoldReason, Verdict, review};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId, SourceId};
 use rollcall_core::plan::{Item, Subject, plan};
 use rollcall_core::policy::{Onboarding, Policy};
-use rollcall_core::roster::{MemberState, MemberStatus, Profile, Role};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use rollcall_core::rewind::{Impossible, Recorded};
+use rollcall_core::roster::{Approval, MemberState, MemberStatus, Profile, Role};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use uuid::Uuid;
 
 /// What a change mark names.
@@ -27,6 +30,7 @@ pub(crate) enum Touch {
 pub(crate) struct DirectoryUser {
     pub(crate) source: SourceId,
     pub(crate) record: Option<PersonRecord>,
+    pub(crate) unmapped: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,10 +48,13 @@ pub(crate) struct SharingGroup {
 }
 
 /// What one run did.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) applied: Vec<Item>,
     pub(crate) withheld: Vec<(Item, HoldReason)>,
+    /// What each applied item did, as a run keeps it.
+    pub(crate) recorded: Vec<Recorded>,
+    pub(crate) impossible: Vec<(Uuid, Impossible)>,
 }
 
 impl Outcome {
@@ -61,6 +68,7 @@ pub(crate) struct Hub {
     pub(crate) policy: Policy,
     pub(crate) seats: u32,
     pub(crate) modes: BTreeMap<SourceId, SourceMode>,
+    pub(crate) quarantined: BTreeSet<SourceId>,
     pub(crate) users: BTreeMap<DirectoryUserId, DirectoryUser>,
     pub(crate) groups: BTreeMap<DirectoryGroupId, DirectoryGroup>,
     pub(crate) memberships: BTreeSet<(DirectoryGroupId, DirectoryUserId)>,
@@ -73,6 +81,13 @@ pub(crate) struct Hub {
     pub(crate) seats_used: i64,
     pub(crate) managed: i64,
     pub(crate) removals_in_window: u32,
+    pub(crate) creations_in_window: u32,
+    pub(crate) modifications_in_window: u32,
+    /// Whom sharing groups lost in the window.
+    pub(crate) group_losses: BTreeSet<(SharingGroupId, MemberId)>,
+    /// What waits for an admin, and what an admin released.
+    pub(crate) held: HashMap<ItemKey, HoldReason>,
+    pub(crate) approved: HashSet<ItemKey>,
     /// People of the waitlist read at once.
     pub(crate) waiting_max: usize,
     ids: u128,
@@ -139,6 +154,7 @@ impl Hub {
             directory_user: None,
             suspended_from: None,
             waiting_for: None,
+            approval: None,
             seated: true,
             held: false,
         };
@@ -153,7 +169,7 @@ impl Hub {
     pub(crate) fn create_user_of(&mut self, source: SourceId, record: PersonRecord) -> DirectoryUserId {
         let id = self.new_id();
         let record = PersonRecord { was_active: record.active, ..record };
-        self.users.insert(id, DirectoryUser { source, record: Some(record) });
+        self.users.insert(id, DirectoryUser { source, record: Some(record), unmapped: None });
         self.changes.push_back(Touch::User(id));
         id
     }
@@ -199,6 +215,8 @@ impl Hub {
     pub(crate) fn delete_group(&mut self, id: DirectoryGroupId) {
         let Some(group) = self.groups.get_mut(&id).filter(|group| group.name.is_some()) else { return };
         group.name = None;
+        let left = self.memberships.iter().filter(|(group, _)| *group == id);
+        self.changes.extend(left.map(|(group, user)| Touch::Membership(*group, *user)));
         self.memberships.retain(|(group, _)| *group != id);
         self.changes.push_back(Touch::Group(id));
     }
@@ -230,20 +248,39 @@ impl Hub {
         }
     }
 
+    /// The guards' window passes.
+    pub(crate) fn pass_window(&mut self) {
+        (self.removals_in_window, self.creations_in_window, self.modifications_in_window) = (0, 0, 0);
+        self.group_losses.clear();
+    }
+
+    /// An admin releases everything that is held.
+    pub(crate) fn approve(&mut self) {
+        self.approved.extend(self.held.drain().map(|(key, _)| key));
+        self.touch_everything();
+    }
+
+    /// An admin decides about somebody who is pending (LP5).
+    pub(crate) fn decide(&mut self, id: MemberId, approval: Approval) {
+        let Some(member) = self.members.get_mut(&id).filter(|m| m.status == MemberStatus::Pending) else { return };
+        member.approval = Some(approval);
+        self.changes.extend(member.directory_user.map(Touch::User));
+    }
+
     /// One run over these subjects.
     pub(crate) fn reconcile(&mut self, touched: &[Touch]) -> Outcome {
         let mut world = self.read(touched);
         let more_wait = self.read_waiting(&mut world);
-        let mut plan = plan(&world);
-        let disputed = std::mem::take(&mut plan.disputed);
-        let verdict: Verdict = review(plan, &world);
-        let outcome = Outcome { applied: verdict.apply.clone(), withheld: verdict.withheld.clone() };
-        self.apply(&world, touched, disputed, verdict);
-        if more_wait && i64::from(self.seats) > self.seats_used {
+        let mut verdict: Verdict = review(plan(&world), &world);
+        let disputed = std::mem::take(&mut verdict.disputed);
+        self.seats += verdict.seats_grown;
+        let (applied, withheld) = (verdict.apply.clone(), verdict.withheld.clone());
+        let recorded = self.apply(&world, touched, disputed, verdict);
+        if more_wait && i64::from(self.policy.seats_at_most(self.seats)) > self.seats_used {
             self.changes.push_back(Touch::Tenant);
         }
         self.check();
-        outcome
+        Outcome { applied, withheld, recorded, impossible: Vec::new() }
     }
 
     /// Runs over all changes at once, then over what they caused, until nothing is left.
@@ -253,7 +290,7 @@ impl Hub {
 
     /// Runs until nothing is left, in chunks whose size is asked for with the number of waiting changes.
     pub(crate) fn settle_in_chunks(&mut self, size: &mut dyn FnMut(usize) -> usize) -> Outcome {
-        let mut all = Outcome { applied: Vec::new(), withheld: Vec::new() };
+        let mut all = Outcome::default();
         for _ in 0..10_000 {
             if self.changes.is_empty() {
                 return all;
@@ -263,6 +300,7 @@ impl Hub {
             let mut outcome = self.reconcile(&touched);
             all.applied.append(&mut outcome.applied);
             all.withheld.append(&mut outcome.withheld);
+            all.recorded.append(&mut outcome.recorded);
         }
         panic!("the hub does not come to rest: {:?}", self.changes);
     }

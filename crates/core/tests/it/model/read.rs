@@ -1,21 +1,46 @@
 //! Worlds, as the store reads them: touched subjects, whoever holds what they ask for, and those holders' records.
 
-use super::{Hub, Touch};
+use super::{DirectoryGroup, Hub, SharingGroup, Touch};
+use rollcall_core::approval::ItemKey;
 use rollcall_core::directory::{GroupState, GroupSubject, MembershipSubject, Origin, SourceMode, UserSubject};
 use rollcall_core::email::fold;
-use rollcall_core::guard::Standing;
+use rollcall_core::guard::{GroupStanding, Standing};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId, SourceId};
-use rollcall_core::plan::World;
-use rollcall_core::roster::{MemberState, MemberStatus, WaitingFor};
+use rollcall_core::plan::{Subject, World};
+use rollcall_core::policy::{Policy, SeatOrder};
+use rollcall_core::roster::{Approval, MemberState, MemberStatus, WaitingFor};
 use std::collections::{BTreeSet, HashSet};
+
+/// Does a plan for this world answer for the item?
+pub(super) fn looked_at(world: &World, key: &ItemKey) -> bool {
+    match (key.subject, key.group) {
+        (Subject::Member(member), Some(group)) => {
+            world.memberships.iter().any(|membership| (membership.group, membership.member) == (group, member))
+        }
+        (Subject::DirectoryUser(id), _) => world.users.iter().any(|user| user.id == id),
+        (Subject::DirectoryGroup(id), _) => world.groups.iter().any(|group| group.id == id),
+        _ => false,
+    }
+}
 
 impl Hub {
     /// The world of a chunk.
     pub(super) fn read(&self, touched: &[Touch]) -> World {
-        let mut world = World { policy: self.policy.clone(), standing: self.standing(), ..World::default() };
+        let source_policies = self.policy.by_source().expect("a valid policy");
+        let policy = self.policy.clone();
+        let mut world = World { policy, source_policies, standing: self.standing(), ..World::default() };
         let touched: BTreeSet<Touch> = touched.iter().copied().collect();
-        let of = |pick: fn(&Touch) -> Option<DirectoryUserId>| touched.iter().filter_map(pick).collect();
-        self.read_users(&mut world, of(|touch| if let Touch::User(id) = touch { Some(*id) } else { None }));
+        let of = |pick: fn(&Touch) -> Option<DirectoryUserId>| -> BTreeSet<DirectoryUserId> {
+            touched.iter().filter_map(pick).collect()
+        };
+        let mut users: BTreeSet<_> = of(|touch| if let Touch::User(id) = touch { Some(*id) } else { None });
+        // Whose groups changed may be in scope now, or no longer.
+        users.extend(
+            of(|touch| if let Touch::Membership(_, id) = touch { Some(*id) } else { None })
+                .into_iter()
+                .filter(|user: &DirectoryUserId| self.policy_of(self.users[user].source).user_scope.is_some()),
+        );
+        self.read_users(&mut world, users);
         let groups = touched.iter().filter_map(|touch| if let Touch::Group(id) = touch { Some(*id) } else { None });
         self.read_groups(&mut world, groups.collect());
         for touch in &touched {
@@ -23,10 +48,16 @@ impl Hub {
                 world.memberships.extend(self.membership(*group, *user));
             }
         }
+        let shrinking = world.memberships.iter().filter(|m| m.actual && !m.desired).map(|m| m.group);
+        let gone = world.groups.iter().filter(|group| group.name.is_none());
+        let shrinking = shrinking.chain(gone.filter_map(|group| group.sharing_group.as_ref()).map(|group| group.id));
+        world.group_standing = shrinking.map(|group| (group, self.group_standing(group))).collect();
+        world.held = self.held.iter().filter(|(key, _)| looked_at(&world, key)).map(|(k, r)| (*k, *r)).collect();
+        world.approved = self.approved.iter().filter(|key| looked_at(&world, key)).copied().collect();
         world
     }
 
-    fn standing(&self) -> Standing {
+    pub(super) fn standing(&self) -> Standing {
         let ids = |wanted: fn(&MemberState) -> bool| -> HashSet<MemberId> {
             self.members.values().filter(|member| wanted(member)).map(|member| member.id).collect()
         };
@@ -36,13 +67,16 @@ impl Hub {
             seats_used: count(self.seats_used),
             managed: count(self.managed),
             removals_in_window: self.removals_in_window,
+            creations_in_window: self.creations_in_window,
+            modifications_in_window: self.modifications_in_window,
             active_admins: ids(MemberState::is_active_admin),
             active_billing_contacts: ids(MemberState::is_active_billing_contact),
         }
     }
 
     fn origin(&self, source: SourceId) -> Origin {
-        Origin { source, mode: self.modes.get(&source).copied().unwrap_or(SourceMode::Off), request: None }
+        let mode = self.modes.get(&source).copied().unwrap_or(SourceMode::Off);
+        Origin { source, mode, quarantined: self.quarantined.contains(&source), request: None }
     }
 
     fn read_users(&self, world: &mut World, touched: BTreeSet<DirectoryUserId>) {
@@ -70,7 +104,28 @@ impl Hub {
         let gone = |m: &&MemberState| m.directory_user.is_none_or(|id| self.users[&id].record.is_none());
         let same = |m: &&MemberState| m.managed_by == Some(user.source) && m.profile.external_id == anchor && gone(m);
         let returning = anchor.as_ref().and_then(|_| self.members.values().rfind(same).cloned());
-        UserSubject { id, origin: self.origin(user.source), record: user.record.clone(), member, returning }
+        let (origin, record) = (self.origin(user.source), user.record.clone());
+        let in_scope = self.in_scope(id);
+        UserSubject { id, origin, record, member, returning, unmapped: user.unmapped.clone(), in_scope }
+    }
+
+    fn policy_of(&self, source: SourceId) -> Policy {
+        self.policy.of_source(source).expect("a valid policy")
+    }
+
+    /// Has a live group of the scope this person?
+    pub(crate) fn in_scope(&self, id: DirectoryUserId) -> bool {
+        let Some(scope) = self.policy_of(self.users[&id].source).user_scope else { return true };
+        let mut groups = self.memberships.iter().filter(|(_, user)| *user == id).map(|(group, _)| &self.groups[group]);
+        groups.any(|group| group.name.as_deref().is_some_and(|name| scope.holds(name, None)))
+    }
+
+    /// Whoever is in a group that a source with a scope changed: it may have become one of the scope, or no longer be.
+    pub(super) fn people_of_changed_groups(&self, touched: &[Touch]) -> BTreeSet<Touch> {
+        let changed = |group: &DirectoryGroupId| touched.contains(&Touch::Group(*group));
+        let scoped = |group: &DirectoryGroupId| self.policy_of(self.groups[group].source).user_scope.is_some();
+        let people = self.memberships.iter().filter(|(group, _)| changed(group) && scoped(group));
+        people.map(|(_, user)| Touch::User(*user)).collect()
     }
 
     fn read_groups(&self, world: &mut World, touched: BTreeSet<DirectoryGroupId>) {
@@ -92,7 +147,27 @@ impl Hub {
     fn group_subject(&self, id: DirectoryGroupId) -> GroupSubject {
         let group = &self.groups[&id];
         let linked = self.sharing_group_of(id).map(|id| self.group_state(id));
-        GroupSubject { id, origin: self.origin(group.source), name: group.name.clone(), sharing_group: linked }
+        let (origin, name) = (self.origin(group.source), group.name.clone());
+        let removed = |other: &SharingGroup| other.removed && other.directory_group == Some(id);
+        let deleted_here = self.sharing_groups.values().any(removed);
+        GroupSubject { id, origin, fed: self.feeds(group), name, sharing_group: linked, deleted_here }
+    }
+
+    fn group_standing(&self, id: SharingGroupId) -> GroupStanding {
+        let back = |pair: &(SharingGroupId, MemberId)| self.group_members.contains(pair);
+        let lost = self.group_losses.iter().filter(|pair| pair.0 == id && !back(pair)).count();
+        let wanted = self.memberships.iter().filter(|(group, _)| self.sharing_group_of(*group) == Some(id)).count();
+        let size = |count: usize| u32::try_from(count).expect("a small world");
+        GroupStanding { lost: size(lost), inside: size(self.people_in(id)), wanted: size(wanted) }
+    }
+
+    /// People with access who are in it.
+    pub(crate) fn people_in(&self, id: SharingGroupId) -> usize {
+        self.group_members.iter().filter(|(group, member)| *group == id && self.members[member].has_access()).count()
+    }
+
+    fn feeds(&self, group: &DirectoryGroup) -> bool {
+        self.policy_of(group.source).feeds_group(group.name.as_deref().unwrap_or_default(), None)
     }
 
     pub(crate) fn sharing_group_of(&self, id: DirectoryGroupId) -> Option<SharingGroupId> {
@@ -100,19 +175,27 @@ impl Hub {
         present.find(|(_, group)| group.directory_group == Some(id)).map(|(id, _)| *id)
     }
 
-    fn group_state(&self, id: SharingGroupId) -> GroupState {
+    pub(super) fn group_state(&self, id: SharingGroupId) -> GroupState {
         let group = &self.sharing_groups[&id];
         let live = group.directory_group.filter(|id| self.groups[id].name.is_some());
-        GroupState { id, name: group.name.clone(), managed_by: group.managed_by, directory_group: live }
+        GroupState {
+            id,
+            name: group.name.clone(),
+            managed_by: group.managed_by,
+            directory_group: live,
+            tied_to: group.directory_group,
+        }
     }
 
     fn membership(&self, group: DirectoryGroupId, user: DirectoryUserId) -> Option<MembershipSubject> {
-        self.groups[&group].name.as_ref()?;
-        let (sharing_group, member) = (self.sharing_group_of(group)?, self.member_of(user)?.id);
+        self.groups[&group].name.as_ref().filter(|_| self.feeds(&self.groups[&group]))?;
+        let (sharing_group, member) = (self.sharing_group_of(group)?, self.member_of(user)?);
+        let (has_access, member) = (member.has_access(), member.id);
         Some(MembershipSubject {
             origin: self.origin(self.groups[&group].source),
             group: sharing_group,
             member,
+            has_access,
             desired: self.memberships.contains(&(group, user)),
             actual: self.group_members.contains(&(sharing_group, member)),
         })
@@ -123,16 +206,20 @@ impl Hub {
         let leaving = |user: &&UserSubject| {
             let mut known = user.member.iter().chain(&user.returning);
             let counts = known.any(|member| member.seated || member.waiting_for.is_some());
-            counts && !user.record.as_ref().is_some_and(|record| record.active)
+            counts && !user.is_wanted()
         };
         // One made by hand may turn out to have left.
         let by_hand = world.holders.values().filter(|holder| holder.seated && holder.managed_by.is_none());
         let released = world.users.iter().filter(leaving).count() + by_hand.count();
-        let free = world.standing.seats_bought.saturating_sub(world.standing.seats_used);
+        let seats = world.policy.seats_at_most(world.standing.seats_bought);
+        let free = seats.saturating_sub(world.standing.seats_used);
         let limit = (free as usize + released).min(self.waiting_max);
         let mut waiting: Vec<&MemberState> =
             self.members.values().filter(|m| m.waiting_for == Some(WaitingFor::Seat) && self.is_wanted(m)).collect();
-        waiting.sort_by_key(|member| member.directory_user);
+        match world.policy.seat_order {
+            SeatOrder::Announced => waiting.sort_by_key(|member| member.directory_user),
+            SeatOrder::Email => waiting.sort_by_key(|member| fold(&member.profile.email)),
+        }
         waiting.truncate(limit);
         let present = waiting.iter().filter(|member| member.status != MemberStatus::Removed);
         world.waiting = present.filter_map(|member| Some((member.directory_user?, (*member).clone()))).collect();
@@ -140,7 +227,10 @@ impl Hub {
     }
 
     fn is_wanted(&self, member: &MemberState) -> bool {
-        let record = member.directory_user.and_then(|user| self.users[&user].record.as_ref());
-        record.is_some_and(|record| record.active)
+        if member.approval == Some(Approval::Declined) {
+            return false;
+        }
+        let user = member.directory_user.filter(|user| self.in_scope(*user));
+        user.and_then(|user| self.users[&user].record.as_ref()).is_some_and(|record| record.active)
     }
 }

@@ -4,9 +4,10 @@ use crate::model::{DirectoryUser, Hub, Touch, record, scim};
 use proptest::prelude::*;
 use rollcall_core::directory::SourceMode;
 use rollcall_core::email::{fold, strip_tombstone};
+use rollcall_core::group_scope::GroupScope;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
-use rollcall_core::policy::{OnDeleted, Onboarding, OverLimit, Policy, RemovalLimit};
-use rollcall_core::roster::{MemberStatus, Role};
+use rollcall_core::policy::{Limit, OnDeleted, Onboarding, OverLimit, Policy};
+use rollcall_core::roster::{Approval, MemberStatus, Role};
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -63,12 +64,22 @@ pub(crate) enum Step {
         member: usize,
         billing: bool,
     },
+    /// The policy protects one member from now on.
+    Protect {
+        member: usize,
+    },
     Accept {
         member: usize,
     },
+    Decide {
+        member: usize,
+        approve: bool,
+    },
     Seats(u32),
-    /// The removal window passes.
+    /// The guards' window passes.
     Window,
+    /// An admin says whose people are synced from now on; `None`: everybody.
+    Scope(Option<usize>),
     Mode {
         simulate: bool,
     },
@@ -84,6 +95,8 @@ pub(crate) struct Shape {
     pub(crate) runs: bool,
     /// Mode changes and a second source.
     pub(crate) simulation: bool,
+    /// The policy's user scope changes.
+    pub(crate) scopes: bool,
 }
 
 pub(crate) fn steps(shape: Shape, count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
@@ -103,6 +116,8 @@ fn step(shape: Shape) -> impl Strategy<Value = Step> {
     let never = || Just(Step::Window).boxed();
     let mode = any::<bool>().prop_map(|simulate| Step::Mode { simulate });
     let mode = if shape.simulation { mode.boxed() } else { never() };
+    let scope = prop::option::weighted(0.5, 0..NAMES.len()).prop_map(Step::Scope);
+    let scope = if shape.scopes { scope.boxed() } else { never() };
     let run = if shape.runs { (1..8_usize).prop_map(Step::Run).boxed() } else { never() };
     prop_oneof![
         8 => create,
@@ -117,28 +132,50 @@ fn step(shape: Shape) -> impl Strategy<Value = Step> {
         4 => membership.prop_map(|(group, user, inside)| Step::Membership { group, user, inside }),
         1 => (0..ADDRESSES.len()).prop_map(|email| Step::ByHand { email }),
         1 => (any_place(), any::<bool>()).prop_map(|(member, billing)| Step::Promote { member, billing }),
+        1 => any_place().prop_map(|member| Step::Protect { member }),
         2 => any_place().prop_map(|member| Step::Accept { member }),
+        2 => (any_place(), any::<bool>()).prop_map(|(member, approve)| Step::Decide { member, approve }),
         1 => (0..6_u32).prop_map(Step::Seats),
         1 => Just(Step::Window),
+        1 => scope,
         1 => mode,
         6 => run,
     ]
 }
 
+/// The people of one group, whatever the case and spacing of its name.
+pub(crate) fn scope_of(name: usize) -> GroupScope {
+    GroupScope { names: vec![NAMES[name].to_owned()], ..GroupScope::default() }
+}
+
 /// Any policy, with limits that a handful of people can reach.
 pub(crate) fn policies() -> impl Strategy<Value = Policy> {
     let switches = (prop::bool::weighted(0.85), prop::bool::weighted(0.85), prop::bool::weighted(0.2), any::<bool>());
-    (switches, any::<bool>(), any::<bool>(), any::<bool>(), 0..5_u32).prop_map(
-        |((auto_provision, auto_deprovision, approval, adopt_existing), invite, remove, hold, count)| Policy {
-            auto_provision,
-            auto_deprovision,
-            approval,
-            adopt_existing,
-            onboarding: if invite { Onboarding::Invite } else { Onboarding::Federated },
-            on_deleted: if remove { OnDeleted::Remove } else { OnDeleted::Suspend },
-            over_limit: if hold { OverLimit::Hold } else { OverLimit::SuspendOnly },
-            removal_limit: RemovalLimit { count, percent: 0, ..RemovalLimit::default() },
-            ..Policy::default()
+    let limits = (0..5_u32, prop::option::weighted(0.2, 0..4_u32), prop::option::weighted(0.2, 0..4_u32));
+    let limit = |count| Limit { count, percent: 0, ..Limit::default() };
+    let disabled = prop_oneof![5 => Just(OnDeleted::Suspend), 1 => Just(OnDeleted::Remove)];
+    let outside = prop_oneof![3 => Just(OnDeleted::Suspend), 1 => Just(OnDeleted::Remove)];
+    let scope = (prop::option::weighted(0.2, 0..NAMES.len()), outside);
+    let seats = (disabled, prop::option::weighted(0.2, 0..8_u32), scope);
+    (switches, any::<bool>(), any::<bool>(), any::<bool>(), limits, seats).prop_map(
+        move |((auto_provision, auto_deprovision, approval, adopt_existing), invite, remove, hold, limits, seats)| {
+            Policy {
+                on_disabled: seats.0,
+                seat_cap: seats.1,
+                user_scope: seats.2.0.map(scope_of),
+                on_out_of_scope: seats.2.1,
+                auto_provision,
+                auto_deprovision,
+                approval,
+                adopt_existing,
+                onboarding: if invite { Onboarding::Invite } else { Onboarding::Federated },
+                on_deleted: if remove { OnDeleted::Remove } else { OnDeleted::Suspend },
+                over_limit: if hold { OverLimit::Hold } else { OverLimit::SuspendOnly },
+                removal_limit: limit(limits.0),
+                creation_limit: limits.1.map(limit),
+                modification_limit: limits.2.map(limit),
+                ..Policy::default()
+            }
         },
     )
 }
@@ -256,13 +293,27 @@ impl Player {
                 member.role = if billing { member.role } else { Role::Admin };
                 member.billing_contact |= billing;
             }
+            Step::Protect { member } => {
+                let place = member % self.hub.members.len();
+                let id = *self.hub.members.keys().nth(place).expect("in range");
+                self.hub.policy.protected_members.insert(id);
+            }
             Step::Accept { member } => {
                 let place = member % self.hub.members.len();
                 let id = *self.hub.members.keys().nth(place).expect("in range");
                 self.hub.accept(id);
             }
+            Step::Decide { member, approve } => {
+                let place = member % self.hub.members.len();
+                let id = *self.hub.members.keys().nth(place).expect("in range");
+                self.hub.decide(id, if approve { Approval::Approved } else { Approval::Declined });
+            }
             Step::Seats(seats) => self.hub.set_seats(seats),
-            Step::Window => self.hub.removals_in_window = 0,
+            Step::Window => self.hub.pass_window(),
+            Step::Scope(name) => {
+                self.hub.policy.user_scope = name.map(scope_of);
+                self.hub.touch_everything();
+            }
             Step::Mode { simulate } => {
                 let mode = if simulate { SourceMode::Simulate } else { SourceMode::Live };
                 self.hub.modes.insert(second_source(), mode);

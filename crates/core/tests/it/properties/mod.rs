@@ -1,19 +1,21 @@
 //! What holds for every history, whatever the policy.
 
+mod groups;
 mod history;
+mod rewind;
 
 use crate::model::{Hub, Touch, scim};
-use history::{Player, Shape, Step, policies, second_source, steps};
+use history::{Player, Shape, Step, policies, scope_of, second_source, steps};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use rollcall_core::directory::SourceMode;
 use rollcall_core::email::fold;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId};
-use rollcall_core::policy::{OnDeleted, Onboarding, Policy, RemovalLimit};
+use rollcall_core::policy::{Limit, OnDeleted, Onboarding, Policy};
 use rollcall_core::roster::{MemberState, MemberStatus, WaitingFor};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-const ANY: Shape = Shape { anchors: true, runs: true, simulation: true };
+const ANY: Shape = Shape { anchors: true, runs: true, simulation: true, scopes: true };
 const UNANCHORED: Shape = Shape { anchors: false, ..ANY };
 const LIVE: Shape = Shape { simulation: false, ..ANY };
 
@@ -95,27 +97,41 @@ fn shuffled(changes: impl IntoIterator<Item = Touch>, keys: &[u16]) -> Vec<Touch
 
 /// Seats, admins and billing contacts: what a run may never make worse.
 struct Before {
+    seats: u32,
     seats_used: i64,
     admins: usize,
     billing_contacts: usize,
     unmanaged: HashMap<MemberId, MemberState>,
+    /// Those in `protected_members` who have not left.
+    protected: Vec<MemberState>,
 }
 
 impl Before {
     fn of(hub: &Hub) -> Self {
+        let gone = |member: &MemberState| matches!(member.status, MemberStatus::Suspended | MemberStatus::Removed);
+        let protected = hub.policy.protected_members.iter().map(|id| &hub.members[id]).filter(|m| !gone(m));
         Self {
+            seats: hub.seats,
             seats_used: hub.seats_used,
             admins: hub.members.values().filter(|member| member.is_active_admin()).count(),
             billing_contacts: hub.members.values().filter(|member| member.is_active_billing_contact()).count(),
             unmanaged: hub.members.values().filter(|m| m.managed_by.is_none()).map(|m| (m.id, m.clone())).collect(),
+            protected: protected.cloned().collect(),
         }
     }
 
     fn check(&self, hub: &Hub) {
         let after = Self::of(hub);
         assert!(after.seats_used <= self.seats_used.max(i64::from(hub.seats)), "DA8: {} seats", after.seats_used);
+        let cap = hub.policy.seats_at_most(self.seats);
+        assert!((self.seats..=cap).contains(&after.seats), "PE3: {} of {cap} seats", after.seats);
         assert!(self.admins == 0 || after.admins > 0, "DA7: no admin is left");
         assert!(self.billing_contacts == 0 || after.billing_contacts > 0, "DA7: no billing contact is left");
+        for before in &self.protected {
+            let after = hub.members[&before.id].status;
+            let stays = !matches!(after, MemberStatus::Suspended | MemberStatus::Removed);
+            assert!(stays, "DA7: the protected {before:?} is {after}");
+        }
         for (id, before) in &self.unmanaged {
             let after = &hub.members[id];
             assert!(after.managed_by.is_some() || after == before, "DX1: {before:?} became {after:?}");
@@ -181,13 +197,18 @@ proptest! {
         ],
         approval in prop::bool::weighted(0.2),
         adopt_existing in any::<bool>(),
+        scope in prop::option::weighted(0.3, (0..4_usize, any::<bool>())),
         past in prop_oneof![steps(LIVE, 0..40)],
         present in steps(Shape { runs: false, ..LIVE }, 1..30),
         keys in prop::collection::vec(any::<u16>(), 64),
         chunks in prop::collection::vec(1..12_usize, 1..5),
     ) {
-        let removal_limit = RemovalLimit { count: 10_000, ..RemovalLimit::default() };
-        let policy = Policy { onboarding, on_deleted, approval, adopt_existing, removal_limit, ..Policy::default() };
+        let removal_limit = Limit { count: 10_000, ..Limit::default() };
+        let on_out_of_scope = if scope.is_some_and(|scope| scope.1) { OnDeleted::Remove } else { OnDeleted::Suspend };
+        let user_scope = scope.map(|scope| scope_of(scope.0));
+        let policy = Policy {
+            onboarding, on_deleted, approval, adopt_existing, removal_limit, user_scope, on_out_of_scope, ..Policy::default()
+        };
         let mut player = Player::new(policy, 10_000);
         let removes = on_deleted == OnDeleted::Remove;
         let plenty = |step: &Step| match step {
@@ -239,6 +260,36 @@ proptest! {
             history.into_iter().filter(|step| !matches!(step, Step::Window | Step::Seats(_))).collect();
         player.play(&one_window, &mut note, &mut count);
         prop_assert!(lost.borrow().len() <= limit, "{:?} of {limit}", lost.borrow());
+    }
+
+    /// PE8. However new members and changed profiles are split over runs inside one window, no more of either happen than
+    /// the limits say.
+    #[test]
+    fn pe8_no_split_of_changes_evades_the_budgets(policy in policies(), history in steps(LIVE, 20..120)) {
+        let mut player = Player::new(policy, 4);
+        let limits = [player.hub.policy.creation_limit, player.hub.policy.modification_limit];
+        let had = std::cell::RefCell::new(BTreeMap::new());
+        let seen = std::cell::RefCell::new([0_u32; 2]);
+        let mut note = |hub: &Hub| *had.borrow_mut() = hub.members.clone();
+        let mut count = |hub: &Hub| {
+            let before = had.borrow();
+            let changed = |(id, member): &(&MemberId, &MemberState)| before.get(id).is_some_and(|was: &MemberState| {
+                // Who is adopted or relinked takes the record's external id with them; who returns, the record's address.
+                let anchored = was.profile.external_id == member.profile.external_id;
+                anchored && was.status != MemberStatus::Removed && was.profile != member.profile
+            });
+            let new = hub.members.keys().filter(|id| !before.contains_key(id)).count();
+            let changed = hub.members.iter().filter(changed).count();
+            let mut seen = seen.borrow_mut();
+            seen[0] += u32::try_from(new).expect("few");
+            seen[1] += u32::try_from(changed).expect("few");
+        };
+        let one_window: Vec<Step> =
+            history.into_iter().filter(|step| !matches!(step, Step::Window | Step::ByHand { .. })).collect();
+        player.play(&one_window, &mut note, &mut count);
+        for (limit, seen) in limits.iter().zip(*seen.borrow()) {
+            prop_assert!(limit.is_none_or(|limit| seen <= limit.count), "{seen} of {limit:?}");
+        }
     }
 
     /// DX3. What a source in simulation says makes no difference to what live sources say.

@@ -9,13 +9,18 @@ use uuid::Uuid;
 use crate::{Store, StoreConfig};
 
 /// Runs a check on each engine there is, and cleans up also when it fails.
-pub(super) fn on_each_engine(check: impl AsyncFn(Store, &'static str)) {
+pub(crate) fn on_each_engine(check: impl AsyncFn(Store, &'static str)) {
+    on_each_database(async |store, engine, _| check(store, engine).await);
+}
+
+/// As [`on_each_engine`], with the database's address for who opens it once more.
+pub(crate) fn on_each_database(check: impl AsyncFn(Store, &'static str, &str)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let run_check = |url: String, engine| {
         catch_unwind(AssertUnwindSafe(|| {
             runtime.block_on(async {
-                let store = connect(url).await;
-                check(store.clone(), engine).await;
+                let store = connect(url.clone()).await;
+                check(store.clone(), engine, &url).await;
                 store.close().await;
             });
         }))
@@ -30,8 +35,9 @@ pub(super) fn on_each_engine(check: impl AsyncFn(Store, &'static str)) {
     let name = format!("rollcall_filter_{}", unique());
     runtime.block_on(run(&server, format!("CREATE DATABASE {name}")));
     let on_postgres = run_check(with_database(&server, &name), "Postgres");
-    runtime.block_on(run(&server, format!("DROP DATABASE {name} WITH (FORCE)")));
-    on_postgres.unwrap_or_else(|failure| resume_unwind(failure));
+    // As in the worker's tests: a failed check first, and no force, which autovacuum would refuse.
+    let dropped = catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(&server, format!("DROP DATABASE {name}")))));
+    on_postgres.and(dropped).unwrap_or_else(|failure| resume_unwind(failure));
 }
 
 fn unique() -> String {
@@ -41,7 +47,12 @@ fn unique() -> String {
 /// A store whose clock stands where its tests put it.
 async fn connect(url: String) -> Store {
     let clock = Clock::manual(chrono::DateTime::from_timestamp(1_790_000_000, 123_456_000).expect("in range"));
-    let config = StoreConfig { url, max_connections: 4, acquire_timeout: Duration::from_secs(30) };
+    let config = StoreConfig {
+        url,
+        max_connections: 4,
+        acquire_timeout: Duration::from_secs(30),
+        statement_timeout: Duration::ZERO,
+    };
     let store = Store::connect(&config, clock).await.expect("a database");
     store.migrate().await.expect("the schema");
     store

@@ -1,6 +1,6 @@
 //! The SQL against the reference evaluator: random resources, random filters, both engines.
 
-mod engines;
+pub(crate) mod engines;
 mod plans;
 mod random;
 mod world;

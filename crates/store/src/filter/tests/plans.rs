@@ -1,27 +1,30 @@
-//! What identity providers look up for every user is found by an index. SQLite only: its planner goes by the shape of a
-//! statement; the plans of Postgres on a large tenant are in the documentation.
+//! What identity providers look up for every user is found by an index: on SQLite, whose planner goes by the shape of a
+//! statement, and on a Postgres that was never analysed. Its plans for a large tenant are in the documentation.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rollcall_scim::ResourceKind;
-use sea_orm::FromQueryResult;
+use sea_orm::{DbErr, FromQueryResult, QueryResult};
 use uuid::Uuid;
 
 use super::engines::on_each_engine;
 use super::world::{BASE, World};
 use super::{Dialect, Target, parse};
 
-#[derive(FromQueryResult)]
 struct Step {
     detail: String,
+}
+
+impl FromQueryResult for Step {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let detail = row.try_get(prefix, "detail").or_else(|_| row.try_get(prefix, "QUERY PLAN"))?;
+        Ok(Self { detail })
+    }
 }
 
 #[test]
 fn lookups_of_identity_providers_use_an_index() {
     on_each_engine(async |store, engine| {
-        if engine != "SQLite" {
-            return;
-        }
         let world = World::random(store, engine, &mut StdRng::seed_from_u64(3)).await;
         let some_id = Uuid::nil();
         for (kind, text, indexes) in [
@@ -42,8 +45,9 @@ fn lookups_of_identity_providers_use_an_index() {
             ),
         ] {
             let plan = plan(&world, kind, &text).await;
-            for index in indexes {
-                assert!(plan.contains(index), "{text}\n{plan}");
+            // Postgres says otherwise what a primary key is entered by, and reads a table this small as it likes.
+            for index in indexes.iter().filter(|index| engine == "SQLite" || index.starts_with("directory_users")) {
+                assert!(plan.contains(index), "{engine}: {text}\n{plan}");
             }
             assert!(!plan.contains("SCAN u") && !plan.contains("SCAN g"), "{text}\n{plan}");
         }
@@ -61,10 +65,15 @@ async fn plan(world: &World, kind: ResourceKind, text: &str) -> String {
     let filter = parse(kind, text).expect(text);
     let tx = world.store.read(&world.scope.scope).await.expect("a transaction");
     let mut values = vec![tx.tenant.0.into(), world.scope.source().0.into()];
-    let condition = Target { kind, dialect: Dialect::Sqlite, alias, base: BASE }.condition(&filter, &mut values);
+    let (dialect, explain, by_id) = match world.engine {
+        "SQLite" => (Dialect::Sqlite, "EXPLAIN QUERY PLAN", "+"),
+        _ => (Dialect::Postgres, "EXPLAIN", ""),
+    };
+    let condition = Target { kind, dialect, alias, base: BASE }.condition(&filter, &mut values);
+    let condition = condition.replace("{tenant}", "$1");
     let sql = format!(
-        "EXPLAIN QUERY PLAN SELECT {alias}.id FROM {table} {alias} WHERE {alias}.tenant_id = $1 AND {alias}.source_id = $2 \
-         AND {alias}.deleted_at IS NULL AND {condition} ORDER BY +{alias}.id LIMIT 100 OFFSET 0"
+        "{explain} SELECT {alias}.id FROM {table} {alias} WHERE {alias}.tenant_id = $1 AND {alias}.source_id = $2 \
+         AND {alias}.deleted_at IS NULL AND {condition} ORDER BY {by_id}{alias}.id LIMIT 100"
     );
     let steps: Vec<Step> = tx.tx.all(&sql, values).await.expect(&sql);
     steps.into_iter().map(|step| step.detail + "\n").collect()

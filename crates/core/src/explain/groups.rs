@@ -1,0 +1,83 @@
+//! The way into one sharing group: the source's word, and what stopped it where the roster differs.
+
+use super::person::{dispute_gate, reconcile, source_mode, withheld_gate};
+use super::{Evidence, Facts, Gate, GateName, GroupFacts, GroupPath};
+use crate::directory::Dispute;
+
+pub(super) fn path(facts: &Facts, group: &GroupFacts) -> GroupPath {
+    let mut gates = gates(facts, group).into_iter().filter(Gate::is_blocked);
+    let decided_by = match (group.desired, group.actual) {
+        (true, false) => gates.next(),
+        (false, true) => gates.find(|gate| gate.gate != GateName::SourceRecord),
+        _ => None,
+    };
+    let short = match (group.desired, group.actual) {
+        (true, true) => "In the group, as the source says.",
+        (false, true) if group.directory_group.is_none() => "In the group; no source decides about it.",
+        (false, true) => "Still in the group, which the source no longer says.",
+        (true, false) => "Not in the group, although the source says so.",
+        (false, false) => "Not in the group, as the source says.",
+    };
+    let reason = decided_by.as_ref().map_or(String::new(), |gate| format!(" {}", gate.sentence));
+    GroupPath {
+        name: group.name.clone(),
+        sharing_group_id: group.sharing_group,
+        directory_group_id: group.directory_group,
+        wanted: group.desired,
+        inside: group.actual,
+        sentence: format!("{short}{reason}"),
+        decided_by,
+    }
+}
+
+fn gates(facts: &Facts, group: &GroupFacts) -> Vec<Gate> {
+    vec![
+        match group.desired {
+            true => Gate::ok(GateName::SourceRecord, "The source says that the person is in the group."),
+            false => Gate::blocked(
+                GateName::SourceRecord,
+                "The source does not say that the person is in the group.",
+                "Add the person to the group at the source.",
+            ),
+        },
+        Gate {
+            evidence: Evidence { source_id: group.origin.map(|origin| origin.source), ..Evidence::default() },
+            ..source_mode(facts, group.origin)
+        },
+        match &group.skipped {
+            Some(skipped) if skipped.dispute != Dispute::GroupOutOfScope => dispute_gate(skipped),
+            _ => Gate::ok(GateName::Match, "The sharing group of the directory group is known."),
+        },
+        match facts.policy.group_sync {
+            true if group.skipped.as_ref().is_some_and(|skipped| skipped.dispute == Dispute::GroupOutOfScope) => {
+                let remedy = "Take the group into the policy's `group_scope`.";
+                Gate::blocked(GateName::Policy, "The policy's `group_scope` leaves the group out.", remedy)
+            }
+            true => Gate::ok(GateName::Policy, "Directory groups become sharing groups."),
+            false => Gate::blocked(
+                GateName::Policy,
+                "The policy leaves sharing groups alone.",
+                "Turn `group_sync` on in the policy.",
+            ),
+        },
+        match &group.withheld {
+            Some(withheld) => withheld_gate(withheld),
+            None => Gate::ok(GateName::Hold, "No guard withholds it."),
+        },
+        reconcile(facts, group.unread.or(facts.backlog.unread)),
+        membership(facts, group),
+    ]
+}
+
+fn membership(facts: &Facts, group: &GroupFacts) -> Gate {
+    let gate = GateName::Status;
+    let before = "Look at the gates of the person.";
+    match (&facts.member, group.sharing_group) {
+        (None, _) => Gate::blocked(gate, "Only members are in sharing groups, and the person is none.", before),
+        (Some(_), None) => {
+            Gate::blocked(gate, "The sharing group does not exist.", "Rename or re-create the group at the source.")
+        }
+        (Some(_), Some(_)) if group.actual => Gate::ok(gate, "The member is in the sharing group."),
+        (Some(_), Some(_)) => Gate::blocked(gate, "The member is not in the sharing group.", before),
+    }
+}

@@ -1,0 +1,302 @@
+//! The gates of one person, in their order.
+
+use super::{Decision, Evidence, Facts, Gate, GateName, Skipped, Unread, Withheld, gate_of};
+use crate::directory::{Dispute, Origin, SourceMode};
+use crate::guard::HoldReason;
+use crate::roster::{Approval, MemberState, MemberStatus, WaitingFor};
+use chrono::{DateTime, Utc};
+
+/// Actions by which somebody loses access; the other ones that guards withhold give it.
+const LEAVING: [&str; 3] = ["suspend", "release_seat", "remove"];
+
+pub(super) fn gates(facts: &Facts) -> Vec<Gate> {
+    vec![
+        source_record(facts),
+        source_mode(facts, facts.said.as_ref().map(|said| said.origin)),
+        scope(facts),
+        matching(facts),
+        declined(facts),
+        policy(facts),
+        seat(facts),
+        hold(facts),
+        reconcile(facts, facts.backlog.unread),
+        status(facts),
+    ]
+}
+
+/// The first gate in the way of somebody who is not in. Whoever is in against the word of the source is so because of the
+/// gate behind it that stopped that word.
+pub(super) fn deciding<'g>(facts: &Facts, gates: &'g [Gate]) -> Option<&'g Gate> {
+    let mut blocked = gates.iter().filter(|gate| gate.is_blocked());
+    match (facts.let_in(), facts.has_access()) {
+        (false, _) => blocked.next(),
+        (true, false) => blocked.find(|gate| gate.gate == GateName::Status),
+        (true, true) if facts.wanted() => None,
+        (true, true) => blocked.find(|gate| !matches!(gate.gate, GateName::SourceRecord | GateName::Scope)),
+    }
+}
+
+pub(super) fn in_short(facts: &Facts) -> &'static str {
+    match (facts.has_access(), facts.wanted()) {
+        (true, true) => "Has access.",
+        (true, false) => "Still has access.",
+        (false, _) => "Has no access.",
+    }
+}
+
+fn source_record(facts: &Facts) -> Gate {
+    let gate = GateName::SourceRecord;
+    let assign = "Assign the person to this application in the identity provider.";
+    let answer = match (&facts.said, &facts.member) {
+        (None, Some(member)) if member.managed_by.is_none() => {
+            Gate::ok(gate, "The member was made by hand: no source decides about them.")
+        }
+        (None, _) => Gate::blocked(gate, "No source says anything about this person.", assign),
+        (Some(said), _) => match &said.record {
+            None => Gate::blocked(gate, "The source deleted the record.", assign),
+            Some(record) if record.active => Gate::ok(gate, "The source says that the person is active."),
+            Some(record) if record.was_active => {
+                Gate::blocked(gate, "The source says that the person is disabled.", "Enable the person at the source.")
+            }
+            Some(_) => Gate::blocked(gate, "The source has never said that the person is active.", assign),
+        },
+    };
+    let source_id = facts.said.as_ref().map(|said| said.origin.source);
+    let last = facts.said_last.as_ref().map(Evidence::from).unwrap_or_default();
+    answer.with(Evidence { source_id, ..last })
+}
+
+pub(super) fn source_mode(facts: &Facts, origin: Option<Origin>) -> Gate {
+    let gate = GateName::SourceMode;
+    let Some(Origin { source, mode, quarantined, .. }) = origin else {
+        return Gate::ok(gate, "No source is concerned.");
+    };
+    // What was planned in a simulation that is over says nothing any more.
+    let withheld = relevant(facts, gate).filter(|w| mode != SourceMode::Live || w.decision != Decision::Simulated);
+    let answer = match (mode, withheld) {
+        (SourceMode::Live, _) if quarantined => Gate::blocked(
+            gate,
+            "The source is quarantined: what it says is planned and held, and changes nothing.",
+            HoldReason::Quarantined.remedy(),
+        ),
+        (SourceMode::Live, Some(withheld)) => withheld_gate(withheld),
+        (SourceMode::Live, None) => Gate::ok(gate, "The source is live: what it says counts."),
+        (SourceMode::Simulate, _) => Gate::blocked(
+            gate,
+            "The source is in simulation: what it says is planned and changes nothing.",
+            "Set the source to live when its plan is what you want.",
+        ),
+        (SourceMode::Off, _) => Gate::blocked(
+            gate,
+            "The source is off: it may say nothing, and what it said before changes nothing.",
+            "Set the source to live.",
+        ),
+    };
+    let evidence = withheld.map(Evidence::from).unwrap_or_default();
+    answer.with(Evidence { source_id: Some(source), ..evidence })
+}
+
+/// Names the groups that would bring somebody in, or the one that does.
+fn scope(facts: &Facts) -> Gate {
+    let gate = GateName::Scope;
+    let Some(scope) = &facts.policy.user_scope else { return Gate::ok(gate, "The policy leaves nobody out.") };
+    let Some(said) = facts.said.as_ref().filter(|said| said.record.is_some()) else {
+        return Gate::ok(gate, "No record of a source is concerned.");
+    };
+    let evidence = |about: String| Evidence { about: Some(about), ..Evidence::default() };
+    if said.in_scope {
+        let mut inside = facts.groups.iter().filter(|group| group.desired && scope.holds(&group.name, None));
+        let answer = Gate::ok(gate, "A group of the policy's `user_scope` has the person.");
+        return answer.with(inside.next().map(|group| evidence(group.name.clone())).unwrap_or_default());
+    }
+    let groups = scope.described();
+    let sentence = format!("The person is in none of the groups that the policy's `user_scope` names: {groups}.");
+    let remedy = "Add the person to one of these groups at the source, or name a group of theirs in `user_scope`.";
+    Gate::blocked(gate, sentence, remedy).with(evidence(groups))
+}
+
+fn matching(facts: &Facts) -> Gate {
+    let gate = GateName::Match;
+    match (&facts.skipped, &facts.member) {
+        (Some(skipped), member) if stops(skipped, member.as_ref()) => dispute_gate(skipped),
+        (Some(skipped), _) => {
+            let about = &skipped.about;
+            let linked = "The record is linked to the member; only the address";
+            Gate::ok(gate, format!("{linked} {about} is in dispute and not given to them.")).with(skipped)
+        }
+        (None, Some(_)) if facts.said.is_some() => Gate::ok(gate, "The record is linked to this member."),
+        (None, Some(_)) => Gate::ok(gate, "No record of a source is linked to this member."),
+        (None, None) => {
+            let found = match facts.holder {
+                Some(_) => "A member has this address and is not linked to the record yet.",
+                None => "Nobody in the roster is this person yet: a new member is made.",
+            };
+            Gate::ok(gate, found).with(Evidence { member_id: facts.holder, ..Evidence::default() })
+        }
+    }
+}
+
+/// A dispute keeps out who is not in the roster. A member who has a place keeps it, but for the address.
+fn stops(skipped: &Skipped, member: Option<&MemberState>) -> bool {
+    skipped.dispute == Dispute::Failed || member.is_none_or(|member| member.status == MemberStatus::Removed)
+}
+
+/// Why a record or a group is skipped. No wildcard: a new dispute has to say what it means.
+pub(super) fn dispute_gate(skipped: &Skipped) -> Gate {
+    let about = &skipped.about;
+    let sentence = match skipped.dispute {
+        Dispute::NoEmail => "The record has no usable email address.".to_owned(),
+        Dispute::MappingFailed => format!("The policy's mapping fails for the record: {about}."),
+        Dispute::EmailTaken => format!("Another member has the address {about}."),
+        Dispute::AdoptionOff => format!("A member made by hand has the address {about}, and the policy adopts nobody."),
+        Dispute::GroupOutOfScope => format!("The policy does not sync the group {about}."),
+        Dispute::GroupDeletedHere => format!("The sharing group {about} was deleted in the product."),
+        Dispute::GroupNameTaken => format!("Another sharing group is called {about}."),
+        Dispute::Failed => format!("Applying the last change failed: {about}."),
+    };
+    Gate::blocked(GateName::Match, sentence, skipped.dispute.remedy()).with(skipped)
+}
+
+fn declined(facts: &Facts) -> Gate {
+    let gate = GateName::Declined;
+    let pending = facts.member.as_ref().filter(|member| member.status == MemberStatus::Pending);
+    let decided = facts.decided_last.as_ref().map(Evidence::from).unwrap_or_default();
+    match pending.and_then(|member| member.approval) {
+        Some(Approval::Declined) => {
+            let remedy = "Approve the member: the decision can be changed at any time.";
+            Gate::blocked(gate, "An admin declined the person: no sync lets them in.", remedy).with(decided)
+        }
+        Some(Approval::Approved) => Gate::ok(gate, "An admin approved the person.").with(decided),
+        None => Gate::ok(gate, "Nobody has declined the person."),
+    }
+}
+
+fn policy(facts: &Facts) -> Gate {
+    let gate = GateName::Policy;
+    if let Some(withheld) = relevant(facts, gate) {
+        return withheld_gate(withheld);
+    }
+    let undecided =
+        |member: &&MemberState| member.waiting_for == Some(WaitingFor::Approval) && member.approval.is_none();
+    if facts.member.as_ref().is_some_and(|member| undecided(&member)) && facts.wanted() {
+        let remedy = "Approve the member, or turn `approval` off in the policy for those who come after.";
+        let answer = Gate::blocked(gate, "The policy wants new people approved, and nobody has yet.", remedy);
+        return answer.with(facts.status_last.as_ref().map(Evidence::from).unwrap_or_default());
+    }
+    if facts.wanted() && facts.member.is_none() && facts.holder.is_none() && !facts.policy.auto_provision {
+        let remedy = "Turn `auto_provision` on in the policy.";
+        return Gate::blocked(gate, "The policy lets nobody in by itself.", remedy);
+    }
+    if !facts.wanted() && facts.has_access() && !facts.policy.auto_deprovision {
+        let remedy = "Turn `auto_deprovision` on in the policy, after checking that everybody is in scope.";
+        return Gate::blocked(gate, "The policy takes access from nobody by itself.", remedy);
+    }
+    Gate::ok(gate, "The policy lets it happen.")
+}
+
+fn seat(facts: &Facts) -> Gate {
+    let (gate, seats) = (GateName::Seat, facts.seats);
+    let count = format!("{} of {} seats are taken", seats.used, seats.bought);
+    if facts.member.as_ref().and_then(|member| member.waiting_for) == Some(WaitingFor::Seat) {
+        let place = match seats.place {
+            Some(1) => "the next is this person".to_owned(),
+            Some(place) => format!("{} people come before this one", place - 1),
+            None => "many people come before this one".to_owned(),
+        };
+        let since = facts.status_last.as_ref().map(Evidence::from).unwrap_or_default();
+        let remedy = "Buy seats, raise `seat_cap` in the policy, or let somebody go: who waits is let in by itself.";
+        let answer = Gate::blocked(gate, format!("Waits for a seat: {count}, and {place}."), remedy);
+        return answer.with(Evidence { place: seats.place, ..since });
+    }
+    match &facts.member {
+        Some(member) if member.seated => Gate::ok(gate, format!("Has a seat; {count}.")),
+        _ if seats.used < seats.bought => Gate::ok(gate, format!("Seats are free; {count}.")),
+        _ if seats.bought < facts.policy.seats_at_most(seats.bought) => {
+            Gate::ok(gate, format!("A seat is bought when one is needed; {count}."))
+        }
+        _ => Gate::unknown(gate, format!("Would wait for a seat: {count}.")),
+    }
+}
+
+fn hold(facts: &Facts) -> Gate {
+    match relevant(facts, GateName::Hold) {
+        Some(withheld) => withheld_gate(withheld),
+        None => Gate::ok(GateName::Hold, "No guard withholds anything about this person."),
+    }
+}
+
+/// The newest item that is withheld at this gate. What an admin rejected is a reason only while the source still wants it.
+fn relevant(facts: &Facts, gate: GateName) -> Option<&Withheld> {
+    let of_gate = facts.withheld.iter().filter(|withheld| gate_of(withheld.reason) == gate);
+    of_gate.into_iter().find(|withheld| match withheld.decision {
+        Decision::Held | Decision::Approved | Decision::Simulated => true,
+        Decision::Rejected => {
+            let leaving = LEAVING.contains(&withheld.action.as_str());
+            facts.wanted() != facts.let_in() && leaving == facts.let_in()
+        }
+    })
+}
+
+pub(super) fn withheld_gate(withheld: &Withheld) -> Gate {
+    let Withheld { action, reason, run, .. } = withheld;
+    let why = match withheld.decision {
+        Decision::Held => format!("`{action}` is held in run {run}: {reason}."),
+        Decision::Approved => format!("`{action}` was approved in run {run}; a worker is about to apply it."),
+        Decision::Rejected => {
+            format!("An admin rejected `{action}` in run {run}; the source's next word is judged anew.")
+        }
+        Decision::Simulated => format!("`{action}` was only planned, in run {run}."),
+    };
+    Gate::blocked(gate_of(*reason), why, reason.remedy()).with(withheld)
+}
+
+pub(super) fn reconcile(facts: &Facts, unread: Option<Unread>) -> Gate {
+    let (gate, backlog) = (GateName::Reconcile, &facts.backlog);
+    let Some(unread) = unread else {
+        return match backlog.deeper {
+            true => Gate::unknown(gate, "Many changes wait for a worker; one of this person may be among them."),
+            false => Gate::ok(gate, "A worker has looked at everything that was said."),
+        };
+    };
+    let age = (facts.now - unread.since).num_seconds().max(0);
+    let later = |at: &DateTime<Utc>| *at > facts.now;
+    let (state, remedy) = match (backlog.retry_at.filter(later), backlog.leased_until.filter(later)) {
+        (Some(at), _) => {
+            let error = backlog.last_error.as_deref().unwrap_or("an error");
+            (format!("the tenant is tried again at {at} because of: {error}"), "Give the error to the operator.")
+        }
+        (None, Some(_)) => ("a worker is at it".to_owned(), "Ask again in a moment."),
+        (None, None) => ("no worker has looked at it yet".to_owned(), "Ask again in a moment."),
+    };
+    let from = unread.request.map_or_else(String::new, |request| format!(" from request {request}"));
+    let retry_at = backlog.retry_at.filter(later);
+    let error = backlog.last_error.clone().filter(|_| retry_at.is_some());
+    let answer = Gate::blocked(gate, format!("A change{from} is {age} s old, and {state}."), remedy);
+    answer.with(Evidence { retry_at, error, ..Evidence::from(&unread) })
+}
+
+fn status(facts: &Facts) -> Gate {
+    let gate = GateName::Status;
+    let Some(member) = &facts.member else {
+        let nobody = "The person is no member.";
+        return Gate::blocked(gate, nobody, "Look at the gates before this one.");
+    };
+    let answer = match member.status {
+        MemberStatus::Active => Gate::ok(gate, "The member is active."),
+        MemberStatus::Invited => {
+            Gate::blocked(gate, "The invitation is not accepted yet.", "Have the person accept the invitation.")
+        }
+        MemberStatus::Pending => {
+            Gate::blocked(gate, "The member is pending: no seat, no access.", "Look at the gates before this one.")
+        }
+        MemberStatus::Suspended => Gate::blocked(
+            gate,
+            "The member is suspended; role and groups are kept.",
+            "Enable the person at the source.",
+        ),
+        MemberStatus::Removed => {
+            Gate::blocked(gate, "The member was removed.", "Assign the person to this application at the source again.")
+        }
+    };
+    answer.with(facts.status_last.as_ref().map(Evidence::from).unwrap_or_default())
+}

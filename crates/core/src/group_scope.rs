@@ -1,0 +1,126 @@
+//! Which directory groups become sharing groups, and whose people are synced (DX6). A group that is outside is ignored; a
+//! sharing group whose directory group goes outside stays and is no longer fed, until somebody deletes it in the product
+//! (DX20). Who is in no group of the user scope is synced no more than somebody whom the source does not have.
+
+use crate::email::fold;
+use crate::policy::Policy;
+use serde::{Deserialize, Serialize};
+
+/// Entries of all three lists together, at most.
+const ENTRIES_MAX: usize = 500;
+const ENTRY_BYTES_MAX: usize = 256;
+/// Entries that a sentence names.
+const ENTRIES_TOLD: usize = 5;
+
+/// Which of the two scopes an entry of [`GroupScope`] is of: said in errors.
+pub(crate) const GROUP_SCOPE: &str = "group_scope";
+pub(crate) const USER_SCOPE: &str = "user_scope";
+
+/// A group is inside when any entry names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GroupScope {
+    /// Names; case and spacing do not matter.
+    pub names: Vec<String>,
+    /// What names begin with.
+    pub prefixes: Vec<String>,
+    pub external_ids: Vec<String>,
+}
+
+impl GroupScope {
+    pub fn holds(&self, name: &str, external_id: Option<&str>) -> bool {
+        let name = fold(name);
+        self.names.iter().any(|wanted| fold(wanted) == name)
+            || self.prefixes.iter().any(|prefix| name.starts_with(&fold(prefix)))
+            || external_id.is_some_and(|id| self.external_ids.iter().any(|wanted| wanted == id))
+    }
+
+    /// What the entries are, for people: `Staff`, `App-*`, an external id.
+    pub(crate) fn described(&self) -> String {
+        let prefixes = self.prefixes.iter().map(|prefix| format!("{prefix}*"));
+        let all: Vec<String> = self.names.iter().cloned().chain(prefixes).chain(self.external_ids.clone()).collect();
+        let told = all.iter().take(ENTRIES_TOLD).cloned().collect::<Vec<_>>().join(", ");
+        match all.len().saturating_sub(ENTRIES_TOLD) {
+            0 => told,
+            more => format!("{told} and {more} more"),
+        }
+    }
+
+    /// # Errors
+    /// Names the key and the bound that is broken.
+    pub(crate) fn check(&self, key: &str) -> Result<(), String> {
+        let entries = || self.names.iter().chain(&self.prefixes).chain(&self.external_ids);
+        match entries().count() {
+            0 => return Err(format!("{key} names no group: give names, prefixes or external_ids, or null for all")),
+            count if count > ENTRIES_MAX => return Err(format!("{key} has more than {ENTRIES_MAX} entries")),
+            _ => {}
+        }
+        let usable = |entry: &String| !fold(entry).is_empty() && !entry.chars().any(char::is_control);
+        if entries().any(|entry| !usable(entry) || entry.len() > ENTRY_BYTES_MAX) {
+            return Err(format!("{key}: an entry is 1 to {ENTRY_BYTES_MAX} bytes without control characters"));
+        }
+        Ok(())
+    }
+}
+
+impl Policy {
+    /// Does a directory group of this name fill a sharing group?
+    pub fn feeds_group(&self, name: &str, external_id: Option<&str>) -> bool {
+        self.group_sync && self.group_scope.as_ref().is_none_or(|scope| scope.holds(name, external_id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dx6_a_group_is_inside_by_name_prefix_or_external_id() {
+        let scope = GroupScope {
+            names: vec!["All  Staff".into()],
+            prefixes: vec!["App-".into()],
+            external_ids: vec!["g-7".into()],
+        };
+        let policy = Policy { group_scope: Some(scope), ..Policy::default() };
+        for (name, external_id, inside) in [
+            ("all staff", None, true),
+            ("ALL STAFF", Some("x"), true),
+            ("all staff 2", None, false),
+            ("app-wiki", None, true),
+            ("my app-wiki", None, false),
+            ("other", Some("g-7"), true),
+            ("other", Some("G-7"), false),
+            ("other", None, false),
+        ] {
+            assert_eq!(policy.feeds_group(name, external_id), inside, "{name} {external_id:?}");
+            assert!(Policy::default().feeds_group(name, external_id), "no scope: all");
+            assert!(!Policy { group_sync: false, ..policy.clone() }.feeds_group(name, external_id));
+        }
+    }
+
+    #[test]
+    fn dx6_a_scope_is_bounded() {
+        let names = |names: Vec<String>| GroupScope { names, ..GroupScope::default() };
+        assert!(names(vec!["a".into()]).check(USER_SCOPE).is_ok());
+        for scope in [
+            names(vec![]),
+            names(vec![" ".into()]),
+            names(vec!["a\0".into()]),
+            names(vec!["a".repeat(257)]),
+            names(vec!["a".into(); 501]),
+        ] {
+            let error = scope.check(USER_SCOPE).expect_err("out of bounds");
+            assert!(error.starts_with(USER_SCOPE), "{} names: {error}", scope.names.len());
+        }
+    }
+
+    #[test]
+    fn dx6_a_sentence_names_a_few_entries() {
+        let scope = GroupScope {
+            names: vec!["Staff".into()],
+            prefixes: vec!["App-".into()],
+            external_ids: (1..6).map(|n| format!("g-{n}")).collect(),
+        };
+        assert_eq!(scope.described(), "Staff, App-*, g-1, g-2, g-3 and 2 more");
+    }
+}

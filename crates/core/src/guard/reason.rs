@@ -1,0 +1,63 @@
+//! Why something is withheld, and what an admin can do about it.
+
+use crate::roster::text_enum;
+
+text_enum! {
+    /// Why an item was withheld; on the wire in a run's `held_reasons`.
+    HoldReason {
+        /// More people would lose access than the tenant allows in its window (DA10).
+        RemovalOverLimit = "member_removal_over_limit",
+        /// More people would come in than the tenant allows in its window (PE8).
+        CreationOverLimit = "member_creation_over_limit",
+        /// More profiles would change than the tenant allows in its window (PE8).
+        ModificationOverLimit = "member_modification_over_limit",
+        /// A sharing group would lose over half of its people, and at least ten (design §4).
+        GroupWipe = "group_wipe",
+        /// The policy protects this member, whatever the source says (a break-glass account).
+        ProtectedMember = "protected_member",
+        /// Nobody could administer the tenant any more (DA7).
+        LastAdmin = "last_active_admin",
+        /// Nobody could be reached about bills any more (DA7).
+        LastBillingContact = "last_billing_contact",
+        ProvisioningOff = "provisioning_off",
+        /// The switch for deprovisioning is off; this is what it would do (DA11).
+        DeprovisioningOff = "deprovisioning_off",
+        /// The source is in simulation: nothing of its plan happens (DX3).
+        Simulation = "simulation",
+        /// The source is quarantined: nothing of what it says happens before an admin releases it (PE9).
+        Quarantined = "source_quarantined",
+    }
+}
+
+impl HoldReason {
+    /// Over a limit that new members or changed profiles have (PE8)?
+    pub(super) const fn is_of_changes(self) -> bool {
+        matches!(self, Self::CreationOverLimit | Self::ModificationOverLimit)
+    }
+
+    /// What an admin can do about it.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::RemovalOverLimit => {
+                "Check that these people really left, then approve the run. A higher limit counts for what comes after."
+            }
+            Self::CreationOverLimit => {
+                "Check that these people belong in, then approve the run. A higher limit counts for what comes after."
+            }
+            Self::ModificationOverLimit => {
+                "Check that the directory means these changes, then approve the run. A higher limit counts for what comes \
+                 after."
+            }
+            Self::GroupWipe => {
+                "Check that the group was emptied on purpose, then approve the run, or put the people back at the source."
+            }
+            Self::ProtectedMember => "Take the member out of the policy's `protected_members` if they really left.",
+            Self::LastAdmin => "Make another active member an admin first.",
+            Self::LastBillingContact => "Make another active member the billing contact first.",
+            Self::ProvisioningOff => "Turn automatic provisioning on, or invite the person by hand.",
+            Self::DeprovisioningOff => "Turn automatic deprovisioning on, after checking that everybody is in scope.",
+            Self::Quarantined => "Check what the source says; then release the source, or switch it off.",
+            Self::Simulation => "Promote the source when the plan is what you want.",
+        }
+    }
+}

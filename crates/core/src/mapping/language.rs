@@ -1,0 +1,330 @@
+//! The part of the Common Expression Language (CEL) that mappings may use, with functions for names and addresses.
+
+use cel::common::ast::operators::{
+    ADD, CONDITIONAL, EQUALS, GREATER, GREATER_EQUALS, IN, INDEX, LESS, LESS_EQUALS, LOGICAL_AND, LOGICAL_NOT,
+    LOGICAL_OR, NOT_EQUALS, NOT_STRICTLY_FALSE, OPT_INDEX, OPT_SELECT,
+};
+use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, SelectExpr, SourceInfo};
+use cel::parser::Macro;
+use cel::{Context, Env, Value};
+use serde_json::Value as Json;
+use std::sync::Arc;
+
+/// How deep brackets and conditions may nest.
+const NESTING_MAX: u16 = 32;
+
+/// What looking through a list of a record may cost: the most values side by side in it, times its bytes. Each step of a loop
+/// may read all of the record, so without a bound the cost is the square of what a source may send.
+const LOOP_COST_MAX: usize = 2_000_000;
+
+/// The variable that holds the record.
+const USER: &str = "user";
+
+const OPERATORS: &[&str] = &[
+    ADD,
+    CONDITIONAL,
+    EQUALS,
+    GREATER,
+    GREATER_EQUALS,
+    IN,
+    INDEX,
+    LESS,
+    LESS_EQUALS,
+    LOGICAL_AND,
+    LOGICAL_NOT,
+    LOGICAL_OR,
+    NOT_EQUALS,
+    NOT_STRICTLY_FALSE,
+    OPT_INDEX,
+    OPT_SELECT,
+];
+
+/// Each of them gives no more than it was given.
+const FUNCTIONS: &[&str] = &[
+    "after",
+    "before",
+    "contains",
+    "endsWith",
+    "hasValue",
+    "lower",
+    "orValue",
+    "size",
+    "startsWith",
+    "string",
+    "trim",
+    "upper",
+];
+
+/// Those of them that give a text or a number, or fail.
+const TEXT_FUNCTIONS: &[&str] = &["after", "before", "lower", "size", "string", "trim", "upper"];
+
+pub(super) struct Language {
+    env: Arc<Env>,
+    root: Context<'static, 'static>,
+}
+
+/// A compiled expression.
+pub(super) struct Expression {
+    tree: IdedExpr,
+    /// It looks through a list, one of the record's or one that it holds itself, of at most so many values.
+    looks_through: Option<usize>,
+}
+
+/// A record as the expressions see it.
+pub(super) struct User<'l> {
+    context: Context<'l, 'static>,
+    size: Size,
+}
+
+/// How large a record is.
+#[derive(Default)]
+struct Size {
+    bytes: usize,
+    /// The most values side by side.
+    widest: usize,
+}
+
+/// What is wrong with the node of this id.
+type Refusal = (u64, String);
+
+impl Language {
+    pub(super) fn new() -> Self {
+        let mut env = Env::stdlib();
+        let _only_a_second_one_is_refused = env.add_macro(default_macro());
+        let env = Arc::new(env);
+        let mut root = Context::with_env(Arc::clone(&env));
+        let text = |text: String| Arc::new(text);
+        // None of these names is taken, so none is refused.
+        let _ = root.add_function("lower", move |t: Arc<String>| text(t.to_lowercase()));
+        let _ = root.add_function("upper", move |t: Arc<String>| text(t.to_uppercase()));
+        let _ = root.add_function("trim", move |t: Arc<String>| text(t.trim().to_owned()));
+        let _ = root.add_function("before", move |t: Arc<String>, mark: Arc<String>| {
+            text(t.split_once(mark.as_str()).map_or(t.as_str(), |(before, _)| before).to_owned())
+        });
+        let _ = root.add_function("after", move |t: Arc<String>, mark: Arc<String>| {
+            text(t.split_once(mark.as_str()).map_or("", |(_, after)| after).to_owned())
+        });
+        Self { env, root }
+    }
+
+    /// # Errors
+    /// The place, as line and column, and what is wrong there.
+    pub(super) fn compile(&self, text: &str) -> Result<Expression, String> {
+        let parsed = self.env.parser().max_recursion_depth(NESTING_MAX).parse_with_source_info(text);
+        let (tree, source) = parsed.map_err(|errors| match errors.errors.first() {
+            Some(error) if error.msg.contains("Recursion limit") => format!("nests more than {NESTING_MAX} deep"),
+            Some(error) => format!("at {}:{}: {}", error.pos.0, error.pos.1, short(&error.msg)),
+            None => "is no expression".to_owned(),
+        })?;
+        let mut checker =
+            Checker { names: vec![USER.to_owned()], loops: 0, outside: 1, looks_through: false, widest: 0 };
+        let checked = checker.check(&tree);
+        checked.map_err(|(id, reason)| format!("at {}: {reason}", place(&source, text, id)))?;
+        let looks_through = checker.looks_through.then_some(checker.widest);
+        Ok(Expression { tree, looks_through })
+    }
+
+    /// The record as the expressions see it.
+    pub(super) fn user<'l>(&'l self, record: &Json) -> Result<User<'l>, String> {
+        let value = cel::to_value(record).map_err(|e| short(&e.to_string()))?;
+        let mut context = self.root.new_inner_scope();
+        context.add_variable_from_value(USER, value);
+        let mut size = Size::default();
+        size.add(record);
+        Ok(User { context, size })
+    }
+}
+
+impl Size {
+    fn add(&mut self, value: &Json) {
+        // What is not text takes about as much as a short one.
+        self.bytes += size_of::<Json>();
+        match value {
+            Json::String(text) => self.bytes += text.len(),
+            Json::Array(items) => {
+                self.widest = self.widest.max(items.len());
+                items.iter().for_each(|item| self.add(item));
+            }
+            Json::Object(members) => {
+                self.widest = self.widest.max(members.len());
+                members.iter().for_each(|(name, member)| {
+                    self.bytes += name.len();
+                    self.add(member);
+                });
+            }
+            Json::Null | Json::Bool(_) | Json::Number(_) => {}
+        }
+    }
+}
+
+impl Expression {
+    pub(super) fn evaluate(&self, user: &User<'_>) -> Result<Option<String>, String> {
+        if let Some(widest) = self.looks_through
+            && user.size.bytes.saturating_mul(user.size.widest.max(widest)) > LOOP_COST_MAX
+        {
+            return Err("the record is too large for its lists to be looked through".into());
+        }
+        match Value::resolve(&self.tree, &user.context) {
+            Ok(Value::String(text)) => Ok(Some(text.to_string())),
+            Ok(Value::Null) => Ok(None),
+            Ok(other) => Err(format!("gives {}, not a text", kind(&other))),
+            Err(cel::ExecutionError::NoSuchKey(name)) => Err(format!("the record has no {}", short(&name))),
+            Err(error) => Err(short(&error.to_string())),
+        }
+    }
+}
+
+const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::List(_) => "a list",
+        Value::Map(_) => "an object",
+        Value::Int(_) | Value::UInt(_) | Value::Float(_) => "a number",
+        Value::Bool(_) => "true or false",
+        _ => "something else",
+    }
+}
+
+/// Messages of the interpreter hold values of the record; a line of them is enough.
+fn short(message: &str) -> String {
+    message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(160).collect()
+}
+
+fn place(source: &SourceInfo, text: &str, id: u64) -> String {
+    let start = source.offset_for(id).map_or(0, |(start, _)| start as usize);
+    let before: String = text.chars().take(start).collect();
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!("{}:{column}", before.matches('\n').count() + 1)
+}
+
+/// Lets through what ends soon and holds little.
+struct Checker {
+    /// What may be named here: the record, and the elements of the lists that are looked through.
+    names: Vec<String>,
+    loops: usize,
+    /// So many of the names are of the record, the others of the element.
+    outside: usize,
+    looks_through: bool,
+    /// The most texts in a list that the expression holds.
+    widest: usize,
+}
+
+impl Checker {
+    fn check(&mut self, node: &IdedExpr) -> Result<(), Refusal> {
+        let refuse = |reason: String| Err((node.id, reason));
+        match &node.expr {
+            Expr::Literal(_) => Ok(()),
+            Expr::Ident(name) if name.starts_with('@') || self.names.contains(name) => Ok(()),
+            Expr::Ident(name) => refuse(format!("there is no `{name}`; the record is `{USER}`")),
+            Expr::Select(select) => self.check(&select.operand),
+            Expr::Call(call) => self.call(node.id, call),
+            Expr::Comprehension(each) => self.comprehension(node.id, each),
+            // Within a loop the list is what a filter found; more than the element itself could grow.
+            Expr::List(list) => match list.elements.iter().find(|element| !self.may_be_listed(element)) {
+                Some(element) => {
+                    Err((element.id, "a list here holds texts alone; `map` is not among the functions".into()))
+                }
+                None => {
+                    self.widest = self.widest.max(list.elements.len());
+                    Ok(())
+                }
+            },
+            Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => refuse("an object cannot be made here".into()),
+        }
+    }
+
+    fn may_be_listed(&self, element: &IdedExpr) -> bool {
+        match &element.expr {
+            Expr::Literal(_) => self.loops == 0,
+            Expr::Ident(name) => self.loops == 1 && self.names.contains(name),
+            _ => false,
+        }
+    }
+
+    fn call(&mut self, id: u64, call: &CallExpr) -> Result<(), Refusal> {
+        let name = call.func_name.as_str();
+        if !OPERATORS.contains(&name) && !FUNCTIONS.contains(&name) {
+            let known = FUNCTIONS.join(", ");
+            let name = name.replace('_', "");
+            return Err((
+                id,
+                format!("`{name}` is not among the functions: all, default, exists, filter, has, {known}"),
+            ));
+        }
+        if self.loops > 0 && name == IN {
+            return Err((id, "`in` looks through a list, and that cannot be done within another".into()));
+        }
+        if self.loops > 0 && [EQUALS, NOT_EQUALS].contains(&name) && !call.args.iter().any(|side| self.is_small(side)) {
+            let reason = "while a list is looked through, compare with a part of its element, a text or a number";
+            return Err((id, reason.into()));
+        }
+        call.target.iter().try_for_each(|target| self.check(target))?;
+        call.args.iter().try_for_each(|argument| self.check(argument))
+    }
+
+    /// Comparing with it costs no more than the element is large: it is no list and no object, or it is of the element.
+    fn is_small(&self, side: &IdedExpr) -> bool {
+        match &side.expr {
+            Expr::Literal(_) => true,
+            Expr::Ident(name) => self.names.iter().skip(self.outside).any(|inside| inside == name),
+            Expr::Select(select) => select.test || self.is_small(&select.operand),
+            Expr::Call(call) if [INDEX, OPT_INDEX, OPT_SELECT].contains(&call.func_name.as_str()) => {
+                call.args.first().is_some_and(|from| self.is_small(from))
+            }
+            Expr::Call(call) => TEXT_FUNCTIONS.contains(&call.func_name.as_str()),
+            _ => false,
+        }
+    }
+
+    fn comprehension(&mut self, id: u64, each: &ComprehensionExpr) -> Result<(), Refusal> {
+        self.check(&each.iter_range)?;
+        if self.loops > 0 {
+            return Err((id, "a list cannot be looked through within another".into()));
+        }
+        self.loops += 1;
+        self.looks_through = true;
+        let outside = self.names.len();
+        self.outside = outside;
+        self.names.push(each.iter_var.clone());
+        self.names.extend(each.iter_var2.clone());
+        self.names.push(each.accu_var.clone());
+        let parts = [&each.accu_init, &each.loop_cond, &each.loop_step, &each.result];
+        let checked = parts.into_iter().try_for_each(|part| self.check(part));
+        self.names.truncate(outside);
+        self.loops -= 1;
+        checked
+    }
+}
+
+/// `default(user.name.givenName, "…")`: the attribute, or the fallback when it, or anything on the way to it, is not there.
+fn default_macro() -> Macro {
+    Macro::global("default", 2, |helper, _, arguments| {
+        let (Some(fallback), Some(value)) = (arguments.pop(), arguments.pop()) else { return Ok(None) };
+        let id = value.id;
+        let mut node = |expr: Expr| helper.next_expr(expr);
+        let value = optional(value, &mut node);
+        if !matches!(&value.expr, Expr::Call(call) if call.func_name == OPT_SELECT || call.func_name == OPT_INDEX) {
+            return Err(helper.new_error(id, "default takes an attribute, e.g. default(user.title, \"\")"));
+        }
+        let or_value = CallExpr { func_name: "orValue".into(), target: Some(Box::new(value)), args: vec![fallback] };
+        Ok(Some(helper.next_expr(Expr::Call(or_value))))
+    })
+}
+
+/// The same way to an attribute, by steps that may lead nowhere.
+fn optional(value: IdedExpr, node: &mut impl FnMut(Expr) -> IdedExpr) -> IdedExpr {
+    let id = value.id;
+    let (step, from, to) = match value.expr {
+        Expr::Select(SelectExpr { operand, field, test: false }) => {
+            (OPT_SELECT, *operand, node(Expr::Literal(LiteralValue::String(field.into()))))
+        }
+        Expr::Call(CallExpr { func_name, target: None, mut args }) if func_name == INDEX && args.len() == 2 => {
+            match (args.pop(), args.pop()) {
+                (Some(key), Some(from)) => (OPT_INDEX, from, key),
+                _ => return IdedExpr { id, expr: Expr::Unspecified },
+            }
+        }
+        expr => return IdedExpr { id, expr },
+    };
+    let from = optional(from, node);
+    node(Expr::Call(CallExpr { func_name: step.into(), target: None, args: vec![from, to] }))
+}

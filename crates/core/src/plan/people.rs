@@ -1,0 +1,238 @@
+//! People: who comes in, changes, leaves and returns.
+
+use super::{Action, Disputed, Item, Plan, Subject, Why, World};
+use crate::directory::{Dispute, PersonRecord, UserSubject};
+use crate::email::fold;
+use crate::ids::DirectoryUserId;
+use crate::matching::{Match, Matched, takes_updates, wanted_email};
+use crate::policy::{LocalAttribute, OnDeleted, Onboarding, Policy};
+use crate::roster::{Approval, MemberState, MemberStatus, Profile, WaitingFor};
+use std::collections::{BTreeSet, HashSet};
+
+/// Collects one user's items under one origin.
+struct UserItems<'p> {
+    subject: &'p UserSubject,
+    plan: &'p mut Plan,
+}
+
+impl UserItems<'_> {
+    fn push(&mut self, action: Action, why: Why) {
+        let subject = Subject::DirectoryUser(self.subject.id);
+        self.plan.items.push(Item { subject, action, why, origin: Some(self.subject.origin) });
+    }
+
+    fn dispute(&mut self, dispute: Dispute) {
+        let known = self.subject.member.as_ref().or(self.subject.returning.as_ref());
+        let wanted = self.subject.record.as_ref().and_then(|record| wanted_email(record, known));
+        // Who comes back to a former invitation needs the address that went to.
+        let about =
+            known.filter(|member| !takes_updates(member)).map(|member| member.profile.email.as_str()).or(wanted);
+        self.dispute_about(dispute, about.map(fold).unwrap_or_default());
+    }
+
+    fn dispute_about(&mut self, dispute: Dispute, about: String) {
+        self.plan.disputed.push(Disputed { subject: Subject::DirectoryUser(self.subject.id), dispute, about });
+    }
+}
+
+pub(super) fn plan_user(world: &World, subject: &UserSubject, matched: Matched<'_>, plan: &mut Plan) {
+    let policy = world.policy_of(subject.origin.source);
+    let mut items = UserItems { subject, plan };
+    let record = subject.record.as_ref();
+    if let (Some(record), Some(why)) = (record, &subject.unmapped) {
+        return plan_unmapped(policy, matched.who, record, why, &mut items);
+    }
+    match (matched.who, record) {
+        (Match::Nobody, _) | (_, None) if subject.member.is_none() => {}
+        (Match::Linked(member), None) => plan_gone(policy.on_deleted, member, Why::DeletedAtSource, &mut items),
+        (Match::Linked(member), Some(record)) => {
+            plan_access(policy, member, record, &mut items);
+            plan_profile(member, record, &policy.local_attributes, matched.address_free, &mut items);
+        }
+        (Match::Returning(member), Some(record)) => {
+            let by_anchor = subject.returning.as_ref().is_some_and(|anchored| anchored.id == member.id);
+            let why = match (by_anchor, member.directory_user == Some(subject.id)) {
+                (true, true) => Why::LinkedBefore,
+                (true, false) => Why::MatchedByExternalId,
+                (false, _) => Why::MatchedByEmail,
+            };
+            let external_id = record.external_id.clone();
+            items.push(Action::Relink { member: member.id, external_id }, why);
+            let linked = linked(member, record);
+            plan_access(policy, &linked, record, &mut items);
+            plan_profile(&linked, record, &policy.local_attributes, matched.address_free, &mut items);
+            // The waitlist knows the member by the former record, so does not ask for a seat in this plan.
+            let waits = member.status == MemberStatus::Pending && member.waiting_for == Some(WaitingFor::Seat);
+            if subject.is_wanted() && waits && member.approval != Some(Approval::Declined) {
+                let (from, to) = (member.status, restored_status(policy, member));
+                items.push(Action::Restore { member: member.id, from, to }, Why::SeatBecameFree);
+            }
+        }
+        (Match::Adopted(member), Some(record)) => {
+            let external_id = record.external_id.clone();
+            items.push(Action::Adopt { member: member.id, external_id }, Why::MatchedByEmail);
+            let linked = linked(member, record);
+            plan_access(policy, &linked, record, &mut items);
+            let kept = held_locally(&policy.local_attributes, &linked.profile);
+            plan_profile(&linked, record, &kept, true, &mut items);
+        }
+        (Match::New, Some(record)) => {
+            items.push(provision(policy, record), Why::NewInDirectory);
+        }
+        (Match::Disputed(dispute), _) => items.dispute(dispute),
+        _ => {}
+    }
+}
+
+/// A record that the policy's mapping fails for brings nobody in and changes no profile; access follows it all the same.
+fn plan_unmapped(policy: &Policy, who: Match<'_>, record: &PersonRecord, why: &str, items: &mut UserItems<'_>) {
+    match who {
+        Match::Nobody => return,
+        Match::Linked(member) => plan_access(policy, member, record, items),
+        _ => {}
+    }
+    items.dispute_about(Dispute::MappingFailed, why.to_owned());
+}
+
+/// A member as the link to this record leaves it.
+fn linked(member: &MemberState, record: &PersonRecord) -> MemberState {
+    let mut linked = member.clone();
+    linked.profile.external_id = record.external_id.clone().or(linked.profile.external_id);
+    linked
+}
+
+fn provision(policy: &Policy, record: &PersonRecord) -> Action {
+    let status = if record.active { entry_status(policy) } else { MemberStatus::Suspended };
+    let waiting_for = (status == MemberStatus::Pending).then_some(WaitingFor::Approval);
+    let email = wanted_email(record, None).unwrap_or_default();
+    Action::Provision { profile: profile(record, email), status, waiting_for }
+}
+
+/// Where a new member starts, a seat given.
+fn entry_status(policy: &Policy) -> MemberStatus {
+    if policy.approval { MemberStatus::Pending } else { admitted_status(policy) }
+}
+
+/// Where somebody starts who needs no approval, or has it.
+fn admitted_status(policy: &Policy) -> MemberStatus {
+    match policy.onboarding {
+        Onboarding::Invite => MemberStatus::Invited,
+        Onboarding::Federated => MemberStatus::Active,
+    }
+}
+
+/// What a restore brings back. Who never had access starts over, as an admin decided if one did (LP5).
+fn restored_status(policy: &Policy, member: &MemberState) -> MemberStatus {
+    match (member.suspended_from, member.approval) {
+        (Some(former @ (MemberStatus::Invited | MemberStatus::Active)), _) => former,
+        (_, Some(Approval::Approved)) => admitted_status(policy),
+        (_, Some(Approval::Declined)) => MemberStatus::Pending,
+        (_, None) => entry_status(policy),
+    }
+}
+
+fn profile(record: &PersonRecord, email: &str) -> Profile {
+    Profile {
+        email: email.to_owned(),
+        display_name: record.display_name.clone(),
+        given_name: record.given_name.clone(),
+        family_name: record.family_name.clone(),
+        external_id: record.external_id.clone(),
+    }
+}
+
+/// What a record that is still there means for its member's access.
+fn plan_access(policy: &Policy, member: &MemberState, record: &PersonRecord, items: &mut UserItems<'_>) {
+    if !items.subject.is_wanted() {
+        let (fate, why) = left_by(policy, record, items.subject.in_scope);
+        plan_gone(fate, member, why, items);
+    } else if matches!(member.status, MemberStatus::Suspended | MemberStatus::Removed) {
+        let (from, to) = (member.status, restored_status(policy, member));
+        items.push(Action::Restore { member: member.id, from, to }, Why::ActiveAtSource);
+    } else if member.is_let_in() {
+        let (from, to) = (member.status, admitted_status(policy));
+        items.push(Action::Restore { member: member.id, from, to }, Why::ApprovedByAdmin);
+    }
+}
+
+/// What becomes of somebody whose record is still there, and why. Of two reasons to leave the stricter counts, so that it does
+/// not matter which of them was seen first.
+fn left_by(policy: &Policy, record: &PersonRecord, in_scope: bool) -> (OnDeleted, Why) {
+    let stricter = policy.on_out_of_scope == OnDeleted::Remove && policy.on_disabled == OnDeleted::Suspend;
+    if record.active || (!in_scope && stricter) {
+        (policy.on_out_of_scope, Why::OutOfScope)
+    } else {
+        (policy.on_disabled, Why::DisabledAtSource)
+    }
+}
+
+/// Brings a member's profile in line with the record, but for the attributes that stay the product's own (PE6).
+fn plan_profile(
+    member: &MemberState,
+    record: &PersonRecord,
+    local: &BTreeSet<LocalAttribute>,
+    address_free: bool,
+    items: &mut UserItems<'_>,
+) {
+    if !takes_updates(member) || (member.status == MemberStatus::Removed && !items.subject.is_wanted()) {
+        return;
+    }
+    let wanted = wanted_email(record, Some(member)).filter(|_| address_free);
+    let email = wanted.unwrap_or(&member.profile.email);
+    if !address_free {
+        items.dispute(Dispute::EmailTaken);
+    }
+    let mut after = profile(record, email);
+    for attribute in local {
+        *after.local_mut(*attribute) = member.profile.local(*attribute).clone();
+    }
+    if after != member.profile {
+        let before = member.profile.clone();
+        items.push(Action::UpdateProfile { member: member.id, before, after }, Why::ProfileChanged);
+    }
+}
+
+/// Of the local attributes those that a member made by hand has a value for; the source fills the others when it adopts.
+fn held_locally(local: &BTreeSet<LocalAttribute>, profile: &Profile) -> BTreeSet<LocalAttribute> {
+    local.iter().copied().filter(|attribute| profile.local(*attribute).is_some()).collect()
+}
+
+fn plan_gone(fate: OnDeleted, member: &MemberState, why: Why, items: &mut UserItems<'_>) {
+    match (fate, member.status) {
+        (_, MemberStatus::Removed) => {}
+        (OnDeleted::Suspend, _) => plan_leaving(member, why, items),
+        (OnDeleted::Remove, from) => items.push(Action::Remove { member: member.id, from }, why),
+    }
+}
+
+fn plan_leaving(member: &MemberState, why: Why, items: &mut UserItems<'_>) {
+    let id = member.id;
+    match member.status {
+        MemberStatus::Removed => {}
+        MemberStatus::Suspended if member.held && member.seated => items.push(Action::ReleaseSeat { member: id }, why),
+        MemberStatus::Suspended if member.waiting_for.is_some() => items.push(Action::StopWaiting { member: id }, why),
+        MemberStatus::Suspended => {}
+        from => items.push(Action::Suspend { member: id, from, release_seat: true }, why),
+    }
+}
+
+/// Everybody at the head of the waitlist asks for a seat again; `review` gives out those that are free.
+pub(super) fn admit_waiting(world: &World, plan: &mut Plan) {
+    let touched: HashSet<DirectoryUserId> = world.users.iter().map(|user| user.id).collect();
+    for (user, member) in &world.waiting {
+        let touched_and_leaving = touched.contains(user) && world.users.iter().any(|u| u.id == *user && !u.is_wanted());
+        let restored_already = touched.contains(user) && member.status == MemberStatus::Suspended;
+        if touched_and_leaving || restored_already {
+            continue;
+        }
+        let policy = member.managed_by.map_or(&world.policy, |source| world.policy_of(source));
+        let to = restored_status(policy, member);
+        let action = Action::Restore { member: member.id, from: member.status, to };
+        plan.items.push(Item {
+            subject: Subject::DirectoryUser(*user),
+            action,
+            why: Why::SeatBecameFree,
+            origin: None,
+        });
+    }
+}

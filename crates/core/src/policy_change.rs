@@ -1,0 +1,130 @@
+//! A policy as admins send it: whole, or only what is to be different. Either way no key falls back to its default
+//! because somebody did not mention it.
+
+use crate::policy::Policy;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+
+/// Keys whose own keys are changed one by one. Every other value is given whole.
+const CHANGED_BY_PART: &[&str] = &["creation_limit", "mapping", "modification_limit", "removal_limit", "sources"];
+
+impl Policy {
+    /// Reads a policy in which every key is given.
+    ///
+    /// # Errors
+    /// Names the keys that are missing, or the one that takes no such value.
+    pub fn whole(given: &Map<String, Json>) -> Result<Self, String> {
+        let policy = read(given)?;
+        let known = policy.keys()?;
+        let missing: Vec<&str> = known.keys().filter(|key| !given.contains_key(*key)).map(String::as_str).collect();
+        if missing.is_empty() {
+            return Ok(policy);
+        }
+        Err(format!(
+            "policy: {} not given; PUT takes every key, PATCH changes those that it is given",
+            missing.join(", ")
+        ))
+    }
+
+    /// This policy with some keys changed. In `sources` a source that is null has nothing of its own any more.
+    ///
+    /// # Errors
+    /// Names the key that does not exist or takes no such value.
+    pub fn with_changes(&self, changes: &Map<String, Json>) -> Result<Self, String> {
+        let mut keys = self.keys()?;
+        for (key, change) in changes {
+            let by_part = CHANGED_BY_PART.contains(&key.as_str());
+            match (keys.get_mut(key).filter(|_| by_part), change) {
+                (Some(Json::Object(parts)), Json::Object(changes)) => {
+                    parts.extend(changes.clone());
+                    if key == "sources" {
+                        parts.retain(|_, own| !own.is_null());
+                    }
+                }
+                _ => drop(keys.insert(key.clone(), change.clone())),
+            }
+        }
+        read(&keys)
+    }
+
+    fn keys(&self) -> Result<Map<String, Json>, String> {
+        match serde_json::to_value(self).map_err(|e| e.to_string())? {
+            Json::Object(keys) => Ok(keys),
+            _ => Err("a policy is a JSON object".into()),
+        }
+    }
+}
+
+fn read(keys: &Map<String, Json>) -> Result<Policy, String> {
+    // Read one by one only to tell which key is wrong.
+    let wrong = || {
+        keys.iter().find_map(|(key, value)| {
+            let alone = Map::from_iter([(key.clone(), value.clone())]);
+            Policy::deserialize(Json::Object(alone)).err().map(|e| format!("policy.{key}: {e}"))
+        })
+    };
+    Policy::deserialize(Json::Object(keys.clone())).map_err(|e| wrong().unwrap_or_else(|| format!("policy: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::SourceId;
+    use serde_json::json;
+
+    fn keys(json: Json) -> Map<String, Json> {
+        json.as_object().cloned().unwrap_or_default()
+    }
+
+    fn stored() -> Policy {
+        let settings =
+            ["approval=true", "removal_limit.count=3", "removal_limit.percent=1", "mapping.email=user.title"];
+        Policy::with_settings(settings).unwrap()
+    }
+
+    #[test]
+    fn a_whole_policy_has_every_key() {
+        let given = keys(serde_json::to_value(stored()).unwrap());
+        assert_eq!(Policy::whole(&given), Ok(stored()));
+        for key in given.keys() {
+            let mut part = given.clone();
+            part.remove(key);
+            let error = Policy::whole(&part).unwrap_err();
+            assert!(error.contains(key) && error.contains("PATCH"), "{key}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_change_leaves_the_rest_as_it_was() {
+        let [one, other] = [1, 2].map(|id| SourceId(uuid::Uuid::from_u128(id)));
+        let both = json!({ "sources": { one.to_string(): { "approval": false }, other.to_string(): { "onboarding": "invite" } } });
+        let before = stored().with_changes(&keys(both)).unwrap();
+        assert_eq!(stored().with_changes(&Map::new()), Ok(stored()));
+        let changes = json!({
+            "removal_limit": { "count": 4 },
+            "creation_limit": { "count": 7 },
+            "mapping": { "given_name": "user.title" },
+            "sources": { one.to_string(): null },
+        });
+        let after = before.with_changes(&keys(changes)).unwrap();
+        assert_eq!((after.approval, after.removal_limit.count, after.removal_limit.percent), (true, 4, 1));
+        assert_eq!((after.creation_limit.map(|limit| limit.count), after.mapping.email.is_some()), (Some(7), true));
+        assert_eq!(after.sources.keys().copied().collect::<Vec<_>>(), [other]);
+        let off = after.with_changes(&keys(json!({ "creation_limit": null, "mapping": { "email": null } }))).unwrap();
+        assert_eq!((off.creation_limit, off.mapping.email), (None, None));
+    }
+
+    #[test]
+    fn a_wrong_change_is_named() {
+        for (changes, named) in [
+            (json!({ "aproval": true }), "aproval"),
+            (json!({ "auto_provision": true, "approval": "perhaps" }), "policy.approval"),
+            (json!({ "removal_limit": { "counts": 1 } }), "policy.removal_limit"),
+            (json!({ "removal_limit": null }), "policy.removal_limit"),
+            (json!({ "sources": { "nobody": {} } }), "policy.sources"),
+        ] {
+            let error = stored().with_changes(&keys(changes.clone())).unwrap_err();
+            assert!(error.contains(named), "{changes}: {error}");
+        }
+    }
+}

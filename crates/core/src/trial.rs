@@ -1,0 +1,71 @@
+//! One person on demand, step by step (PE14): the same matching, [`plan`] and [`review`] as always, over a world that was
+//! read for that person. It says what would happen; making it happen is the worker's.
+
+use crate::explain::Situation;
+use crate::guard::{HoldReason, review};
+use crate::ids::{DirectoryUserId, MemberId};
+use crate::matching::{Match, match_users};
+use crate::plan::{Disputed, Item, Subject, World, plan};
+use serde::Serialize;
+use std::collections::HashSet;
+
+/// Whom the record means, and by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MatchStep {
+    pub situation: Situation,
+    pub member_id: Option<MemberId>,
+    pub how: &'static str,
+    /// The record's address may be given to that member now.
+    pub address_free: bool,
+}
+
+/// What each step made of one person.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    pub matched: MatchStep,
+    /// The plan's items about the person.
+    pub planned: Vec<Item>,
+    pub disputed: Vec<Disputed>,
+    /// Items about people whom this one meets: who has the address, who waits for the seat.
+    pub others: usize,
+    /// What a guard withholds of it.
+    pub withheld: Vec<(Item, HoldReason)>,
+    /// What remains, and would be written.
+    pub applied: Vec<Item>,
+}
+
+/// Plans and reviews the world, and tells what that means for one of its people; `None` when the person is not in it.
+pub fn try_person(world: &World, user: DirectoryUserId) -> Option<Trial> {
+    let place = world.users.iter().position(|subject| subject.id == user)?;
+    let matched = match_users(world, &HashSet::new()).into_iter().nth(place)?;
+    let gone = world.users[place].record.is_none();
+    let (situation, member_id, how) = match matched.who {
+        Match::Nobody if gone => (Situation::Deleted, None, "the record is deleted, and nobody is linked to it"),
+        Match::Nobody if !world.users[place].in_scope => {
+            (Situation::Unmatched, None, "nobody: the person is in no group of the policy's user_scope")
+        }
+        Match::Nobody => (Situation::Unmatched, None, "nobody, and nobody is wanted"),
+        Match::Linked(member) if gone => (Situation::Deleted, Some(member.id), "the member of the deleted record"),
+        Match::Linked(member) => (Situation::Linked, Some(member.id), "the member the record is linked to"),
+        Match::Returning(member) => (Situation::Unlinked, Some(member.id), "a member whose former record is gone"),
+        Match::Adopted(member) => (Situation::Unlinked, Some(member.id), "a member made by hand, by the address"),
+        Match::New => (Situation::Unmatched, None, "a new person"),
+        Match::Disputed(dispute) => (Situation::Disputed, None, dispute.as_str()),
+    };
+    let concerns = |subject: Subject| {
+        subject == Subject::DirectoryUser(user) || member_id.is_some_and(|id| subject == Subject::Member(id))
+    };
+    let plan = plan(world);
+    let planned: Vec<Item> = plan.items.iter().filter(|item| concerns(item.subject)).cloned().collect();
+    let others = plan.items.len() - planned.len();
+    let verdict = review(plan, world);
+    let disputed = verdict.disputed.into_iter().filter(|disputed| concerns(disputed.subject)).collect();
+    Some(Trial {
+        matched: MatchStep { situation, member_id, how, address_free: matched.address_free },
+        planned,
+        disputed,
+        others,
+        withheld: verdict.withheld.into_iter().filter(|(item, _)| concerns(item.subject)).collect(),
+        applied: verdict.apply.into_iter().filter(|item| concerns(item.subject)).collect(),
+    })
+}

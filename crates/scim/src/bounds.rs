@@ -1,0 +1,102 @@
+//! How large a resource may get, and how much work a PATCH may make. Bodies are bounded before they are read; these bounds
+//! keep what is made of them, and the time that takes, in proportion.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::error::ScimError;
+use crate::limits::{DOCUMENT_BYTES, EXTENSIONS, KEYS_PER_OBJECT, PATCH_WORK_BYTES, VALUES_PER_ATTRIBUTE};
+use crate::path::quoted;
+
+/// Bytes of a value's JSON.
+pub(crate) fn json_bytes(value: &impl Serialize) -> usize {
+    struct Count(usize);
+    impl Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Neither JSON values nor counting can fail.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
+}
+
+/// How large a resource counts. `active` is left out: also the largest user must be one that can be disabled.
+pub(crate) fn kept_bytes(attributes: &Map<String, Value>) -> usize {
+    json_bytes(attributes) - attributes.get("active").map_or(0, json_bytes)
+}
+
+/// Refuses a resource that is larger than the limit, unless one as large was kept before: then it may still be changed.
+pub(crate) fn check_document(what: &str, attributes: &Map<String, Value>, before: usize) -> Result<(), ScimError> {
+    let bytes = kept_bytes(attributes);
+    if bytes <= DOCUMENT_BYTES.max(before) {
+        return Ok(());
+    }
+    Err(ScimError::invalid_value(format!("the {what} is {bytes} bytes of JSON; at most {DOCUMENT_BYTES} are kept")))
+}
+
+/// Refuses lists that are too long to keep in one attribute.
+pub(crate) fn check_count(name: &str, count: usize) -> Result<(), ScimError> {
+    if count <= VALUES_PER_ATTRIBUTE {
+        return Ok(());
+    }
+    Err(ScimError::invalid_value(format!(
+        "{} has {count} values; at most {VALUES_PER_ATTRIBUTE} are kept",
+        shown(name)
+    )))
+}
+
+/// Refuses objects with too many keys.
+pub(crate) fn check_keys(name: &str, count: usize) -> Result<(), ScimError> {
+    if count <= KEYS_PER_OBJECT {
+        return Ok(());
+    }
+    Err(ScimError::invalid_value(format!("{} has {count} attributes; at most {KEYS_PER_OBJECT} are kept", shown(name))))
+}
+
+/// A name that a client made up may be long.
+fn shown(name: &str) -> Cow<'_, str> {
+    if name.len() <= 128 { Cow::Borrowed(name) } else { Cow::Owned(quoted(name)) }
+}
+
+/// Refuses resources with too many extensions.
+pub(crate) fn check_extensions(count: usize) -> Result<(), ScimError> {
+    if count <= EXTENSIONS {
+        return Ok(());
+    }
+    Err(ScimError::invalid_value(format!("there are {count} extensions; at most {EXTENSIONS} are kept")))
+}
+
+/// What is left of the work that one PATCH may make.
+#[derive(Debug)]
+pub(crate) struct Work {
+    bytes_left: usize,
+}
+
+impl Work {
+    pub(crate) fn of_one_patch() -> Self {
+        Self { bytes_left: PATCH_WORK_BYTES }
+    }
+
+    /// Takes a step off before it is made.
+    ///
+    /// # Errors
+    /// 413 when too much was done.
+    pub(crate) fn take(&mut self, bytes: usize) -> Result<(), ScimError> {
+        self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or_else(|| {
+            ScimError::too_large(format!(
+                "applying this PATCH would compare and copy more than {PATCH_WORK_BYTES} bytes; send it in parts"
+            ))
+        })?;
+        Ok(())
+    }
+}

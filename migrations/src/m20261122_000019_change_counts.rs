@@ -1,0 +1,25 @@
+//! New members and changed profiles are counted beside removals, for the limits that they may have (PE8).
+
+use crate::column::int;
+use sea_orm_migration::prelude::*;
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        // One at a time: SQLite adds no two columns at once.
+        for column in [int("creations"), int("modifications")] {
+            manager.alter_table(Table::alter().table("removal_counts").add_column(column).to_owned()).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for column in ["modifications", "creations"] {
+            manager.alter_table(Table::alter().table("removal_counts").drop_column(column).to_owned()).await?;
+        }
+        Ok(())
+    }
+}

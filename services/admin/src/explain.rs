@@ -1,0 +1,52 @@
+//! `/api/v1/…/explain`: why a person has access, or has none (PE14). The facts are the store's, the reasons the domain's.
+
+use crate::auth::ApiAuth;
+use crate::error::AdminError;
+use crate::query::query;
+use crate::resources::{Answer, id_in_path};
+use crate::sources::second_id;
+use actix_web::{HttpRequest, HttpResponse};
+use rollcall_core::explain::explain;
+use rollcall_store::Known;
+use serde::Deserialize;
+use serde_json::json;
+
+/// Characters of an address or external id that is looked for.
+const KNOWN_CHARACTERS_MAX: usize = 1_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Somebody {
+    email: Option<String>,
+    external_id: Option<String>,
+}
+
+pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
+    let facts = auth.admin.store.facts_of_member(&auth.scope, id_in_path(&request, "member")?).await?;
+    Ok(HttpResponse::Ok().json(explain(&facts)))
+}
+
+/// A directory record, which need not have become a member.
+pub(crate) async fn record(request: HttpRequest, auth: ApiAuth) -> Answer {
+    let source = id_in_path(&request, "source")?;
+    let user = second_id(&request, "user_id", "user")?;
+    let facts = auth.admin.store.facts_of_record(&auth.scope, source, user).await?;
+    Ok(HttpResponse::Ok().json(explain(&facts)))
+}
+
+/// Everybody whom an address or an external id may mean; somebody unknown is explained as well.
+pub(crate) async fn somebody(request: HttpRequest, auth: ApiAuth) -> Answer {
+    let asked: Somebody = query(&request)?;
+    let known = match (&asked.email, &asked.external_id) {
+        (Some(email), None) => Known::Email(email),
+        (None, Some(id)) => Known::ExternalId(id),
+        _ => return Err(AdminError::BadRequest("name the person by either email or external_id".into())),
+    };
+    let (Known::Email(text) | Known::ExternalId(text)) = known;
+    if text.trim().is_empty() || text.chars().count() > KNOWN_CHARACTERS_MAX {
+        let takes = format!("email and external_id are 1 to {KNOWN_CHARACTERS_MAX} characters");
+        return Err(AdminError::BadRequest(takes));
+    }
+    let facts = auth.admin.store.facts_of_known(&auth.scope, known).await?;
+    Ok(HttpResponse::Ok().json(json!({ "items": facts.iter().map(explain).collect::<Vec<_>>(), "next_cursor": null })))
+}

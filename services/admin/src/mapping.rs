@@ -1,0 +1,36 @@
+//! `/api/v1/policy/mapping`: what expressions give for real records, before they are put in force.
+
+use crate::auth::AdminAuth;
+use crate::body::body;
+use crate::error::AdminError;
+use crate::resources::Answer;
+use actix_web::{HttpResponse, web};
+use rollcall_core::ids::{DirectoryUserId, SourceId};
+use rollcall_core::mapping::Mapping;
+use rollcall_store::PreviewOf;
+use serde::Deserialize;
+use serde_json::json;
+
+/// Records shown when the body does not say which.
+const SAMPLE: u32 = 5;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Preview {
+    mapping: Mapping,
+    source_id: SourceId,
+    user_id: Option<DirectoryUserId>,
+    sample: Option<u32>,
+}
+
+pub(crate) async fn preview_mapping(auth: AdminAuth, payload: web::Payload) -> Answer {
+    let AdminAuth(auth) = auth;
+    let asked: Preview = body(payload).await?;
+    let of = match (asked.user_id, asked.sample) {
+        (Some(_), Some(_)) => return Err(AdminError::BadRequest("give user_id or sample, not both".into())),
+        (Some(user), None) => PreviewOf::User(user),
+        (None, sample) => PreviewOf::Sample(sample.unwrap_or(SAMPLE)),
+    };
+    let records = auth.admin.store.preview_mapping(&auth.scope, asked.source_id, of, asked.mapping).await?;
+    Ok(HttpResponse::Ok().json(json!({ "items": records, "next_cursor": null })))
+}

@@ -1,0 +1,79 @@
+//! `/api/v1/sources/{id}/users/{user_id}/reconcile`: one person on demand, with a trace of each step (PE14).
+
+use crate::auth::AdminAuth;
+use crate::body::body;
+use crate::error::AdminError;
+use crate::resources::{Answer, id_in_path};
+use crate::sources::second_id;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use rollcall_core::guard::HoldReason;
+use rollcall_core::ids::{DirectoryUserId, RequestId, SourceId};
+use rollcall_core::plan::{Item, World};
+use rollcall_core::trial::{Trial, try_person};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    /// Tell what would happen, and change nothing.
+    dry_run: bool,
+}
+
+pub(crate) async fn reconcile(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+    let AdminAuth(auth) = auth;
+    let source: SourceId = id_in_path(&request, "source")?;
+    let user: DirectoryUserId = second_id(&request, "user_id", "user")?;
+    let world = auth.admin.store.world_of_person(&auth.scope, source, user).await?;
+    let asked: Asked = body(payload).await?;
+    if !asked.dry_run {
+        auth.admin.store.touch_person(&auth.scope, source, user).await?;
+        auth.admin.wake(&auth.scope);
+        let id = request.extensions().get::<RequestId>().copied();
+        return Ok(HttpResponse::Accepted().json(json!({ "dry_run": false, "request_id": id })));
+    }
+    let trial = try_person(&world, user).ok_or_else(|| AdminError::NotFound("user of this source not found".into()))?;
+    Ok(HttpResponse::Ok().json(json!({ "dry_run": true, "steps": steps(&world, user, &trial) })))
+}
+
+fn steps(world: &World, user: DirectoryUserId, trial: &Trial) -> Value {
+    let disputed = |one: &rollcall_core::plan::Disputed| json!({ "dispute": one.dispute, "about": one.about, "remedy": one.dispute.remedy() });
+    let withheld =
+        |(item, reason): &(Item, HoldReason)| json!({ "item": item, "held_reason": reason, "remedy": reason.remedy() });
+    json!([
+        said(world, user),
+        { "step": "match", "matched": trial.matched },
+        {
+            "step": "plan",
+            "items": trial.planned,
+            "disputed": trial.disputed.iter().map(disputed).collect::<Vec<_>>(),
+            "items_about_others": trial.others,
+        },
+        { "step": "review", "withheld": trial.withheld.iter().map(withheld).collect::<Vec<_>>() },
+        { "step": "apply", "items": trial.applied },
+    ])
+}
+
+/// What the planner reads of the record; nothing else of it is looked at.
+fn said(world: &World, user: DirectoryUserId) -> Value {
+    let subject = world.users.iter().find(|subject| subject.id == user);
+    let record = subject.and_then(|subject| subject.record.as_ref()).map(|record| {
+        json!({
+            "email": record.email,
+            "external_id": record.external_id,
+            "display_name": record.display_name,
+            "given_name": record.given_name,
+            "family_name": record.family_name,
+            "active": record.active,
+            "was_active": record.was_active,
+        })
+    });
+    let origin = subject.map(|subject| subject.origin);
+    json!({
+        "step": "source",
+        "source_id": origin.map(|origin| origin.source),
+        "mode": origin.map(|origin| origin.mode),
+        "record": record,
+        "in_scope": subject.map(|subject| subject.in_scope),
+    })
+}

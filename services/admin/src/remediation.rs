@@ -1,0 +1,58 @@
+//! `/api/v1/skipped-records`: what could not be applied, and what an admin does about it (PE10).
+
+use crate::auth::{AdminAuth, ApiAuth};
+use crate::body::{body_or_default, no_body};
+use crate::resources::{Answer, id_in_path, list, parameters, parsed};
+use actix_web::{HttpRequest, HttpResponse, web};
+use rollcall_store::{Page, SkippedFilter, SkippedRecord};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Ignorance {
+    /// Why, for those who look at it later.
+    note: Option<String>,
+}
+
+fn shown(record: &SkippedRecord) -> Value {
+    json!({
+        "subject": { "kind": record.subject_kind, "id": record.subject_id },
+        "dispute": record.dispute,
+        "about": record.about,
+        "since": record.since,
+        "last_tried_at": record.last_tried_at,
+        "tries": record.tries,
+        "ignored_at": record.ignored_at,
+        "note": record.note,
+        "remedy": record.remedy(),
+    })
+}
+
+pub(crate) async fn skipped_records(request: HttpRequest, auth: ApiAuth) -> Answer {
+    let asked = parameters(&request)?;
+    let dispute = parsed("dispute", asked.dispute.as_deref())?;
+    let ignored = parsed("ignored", asked.ignored.as_deref())?.unwrap_or(false);
+    let filter = SkippedFilter { dispute, ignored };
+    let page = auth.admin.store.skipped_records(&auth.scope, &filter, &asked.page()?).await?;
+    list(Page { items: page.items.iter().map(shown).collect(), next: page.next })
+}
+
+pub(crate) async fn retry(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+    let AdminAuth(auth) = auth;
+    let id = id_in_path(&request, "record")?;
+    auth.admin.store.skipped_record(&auth.scope, id).await?;
+    no_body(payload).await?;
+    auth.admin.store.retry_record(&auth.scope, id).await?;
+    auth.admin.wake(&auth.scope);
+    Ok(HttpResponse::Accepted().json(json!({ "status": "the record is planned again" })))
+}
+
+pub(crate) async fn ignore(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+    let AdminAuth(auth) = auth;
+    let id = id_in_path(&request, "record")?;
+    auth.admin.store.skipped_record(&auth.scope, id).await?;
+    let asked: Ignorance = body_or_default(payload).await?;
+    auth.admin.store.ignore_record(&auth.scope, id, asked.note.as_deref()).await?;
+    Ok(HttpResponse::Ok().json(shown(&auth.admin.store.skipped_record(&auth.scope, id).await?)))
+}

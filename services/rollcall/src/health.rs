@@ -1,0 +1,86 @@
+//! What a process says of its health. Anybody may ask, so an answer costs little and tells little.
+
+use crate::http::Hub;
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+/// How long what the dependencies answered is passed on.
+const FRESH: Duration = Duration::from_secs(1);
+/// Longest wait for a dependency.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the dependencies last answered. Clones share it; whoever asks while they are being asked waits for that answer.
+#[derive(Clone, Default)]
+pub(crate) struct Health(Arc<Mutex<Option<Answers>>>);
+
+#[derive(Clone)]
+struct Answers {
+    at: Instant,
+    database: Result<(), String>,
+    queue: Result<(), String>,
+    cache: Result<(), String>,
+}
+
+impl Health {
+    async fn of(&self, hub: &Hub) -> Answers {
+        let mut last = self.0.lock().await;
+        if let Some(answers) = last.as_ref().filter(|answers| answers.at.elapsed() < FRESH) {
+            return answers.clone();
+        }
+        let (database, queue, cache) =
+            tokio::join!(asked(hub.store.check()), asked(hub.queue.check()), asked(hub.cache.check()));
+        let answers = Answers { at: Instant::now(), database, queue, cache };
+        answers.report(last.as_ref());
+        *last = Some(answers.clone());
+        answers
+    }
+}
+
+async fn asked(check: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    timeout(PATIENCE, check).await.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")))
+}
+
+impl Answers {
+    /// The reasons hold addresses and what a driver says: they are for the log, once for each that is new.
+    fn report(&self, before: Option<&Self>) {
+        let was = |of: fn(&Self) -> &Result<(), String>| before.map(of);
+        for (dependency, now, was) in [
+            ("database", &self.database, was(|answers| &answers.database)),
+            ("queue", &self.queue, was(|answers| &answers.queue)),
+            ("cache", &self.cache, was(|answers| &answers.cache)),
+        ] {
+            match now {
+                Err(reason) if was != Some(now) => {
+                    tracing::warn!(dependency, reason, "a dependency is not as it must be")
+                }
+                Ok(()) if was.is_some_and(Result::is_err) => tracing::info!(dependency, "a dependency is back"),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The process runs.
+pub(crate) async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "ok" }))
+}
+
+/// The process can do its work: its database answers with the right schema. Without RabbitMQ or Redis it works on (the
+/// sweep and the database stand in), so those are reported and do not fail it.
+pub(crate) async fn readyz(hub: web::Data<Hub>) -> HttpResponse {
+    let answers = hub.health.of(&hub).await;
+    // Asked each time: a process that stops says so at once.
+    let ready = hub.readiness.is_ready() && answers.database.is_ok();
+    let said = |answer: &Result<(), String>| if answer.is_ok() { "ok" } else { "failed" };
+    let body = json!({
+        "status": if ready { "ready" } else { "not ready" },
+        "database": said(&answers.database),
+        "queue": said(&answers.queue),
+        "cache": said(&answers.cache),
+    });
+    if ready { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
+}
