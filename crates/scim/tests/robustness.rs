@@ -178,11 +178,14 @@ fn cases() -> u32 {
     std::env::var("ROLLCALL_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(3_000)
 }
 
-/// Reading canonical attributes again must give the same, without a quirk but those that say what a value is.
+/// Reading canonical attributes again must give the same. Of an unassigned `active`, reading it again makes a word.
 fn assert_canonical(user: &UserResource) -> Result<(), TestCaseError> {
-    let attributes = user.attributes().clone();
-    let again = UserResource::from_json(Value::Object(attributes), &mut Quirks::new());
-    prop_assert_eq!(again.as_ref(), Ok(user));
+    let mut attributes = user.attributes().clone();
+    if !attributes.get("active").is_some_and(Value::is_boolean) {
+        attributes.insert("active".to_owned(), json!(user.active()));
+    }
+    let again = UserResource::from_json(Value::Object(attributes.clone()), &mut Quirks::new());
+    prop_assert_eq!(again.map(UserResource::into_attributes), Ok(attributes));
     Ok(())
 }
 

@@ -12,8 +12,8 @@ use crate::limits::USER_NAME_BYTES;
 use crate::schema::ResourceKind;
 
 /// A user's attributes in canonical form: schema spelling, no nulls, no empty lists, booleans as booleans, at most one
-/// primary a list, the password dropped, extensions under their URN. `active` is always there; `schemas`, `id`, `meta` and
-/// `groups` are not among them.
+/// primary a list, the password dropped, extensions under their URN. `active` is always there, until a PATCH unassigns it;
+/// `schemas`, `id`, `meta` and `groups` are not among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserResource {
     attributes: Map<String, Value>,
