@@ -22,11 +22,11 @@ mod m20261122_000013_remediation;
 mod m20261122_000014_group_losses;
 mod m20261122_000015_approval;
 mod m20261122_000016_quarantine;
-mod m20261122_000017_first_statistics;
 mod m20261122_000018_request_log;
 mod m20261122_000019_change_counts;
 mod m20261122_000021_waitlist_by_email;
 mod m20261122_000022_group_name_keys;
+mod m20261122_000023_first_statistics;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -51,11 +51,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000014_group_losses::Migration),
             Box::new(m20261122_000015_approval::Migration),
             Box::new(m20261122_000016_quarantine::Migration),
-            Box::new(m20261122_000017_first_statistics::Migration),
             Box::new(m20261122_000018_request_log::Migration),
             Box::new(m20261122_000019_change_counts::Migration),
             Box::new(m20261122_000021_waitlist_by_email::Migration),
             Box::new(m20261122_000022_group_name_keys::Migration),
+            Box::new(m20261122_000023_first_statistics::Migration),
         ]
     }
 }

@@ -3,11 +3,13 @@
 
 use crate::error::StoreError;
 use crate::scope::TenantTx;
-use crate::sql::{Columns, Type, time_text};
+use crate::sql::{Columns, Type, names_of, time_text};
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
+use sea_orm::FromQueryResult;
 use sea_orm::sea_query::InsertStatement;
 use serde::Serialize;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// Pushed changes go before bulk ones (design §6.5).
@@ -37,28 +39,51 @@ impl Touched {
         }
     }
 
-    pub(crate) fn from_ids(user: Option<Uuid>, group: Option<Uuid>) -> Self {
-        match (user, group) {
-            (Some(user), None) => Self::User(user.into()),
-            (None, Some(group)) => Self::Group(group.into()),
-            (Some(user), Some(group)) => Self::Membership(group.into(), user.into()),
-            (None, None) => Self::Tenant,
-        }
-    }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, FromQueryResult)]
 pub(crate) struct ChangeRow {
     tenant_id: Uuid,
     id: Uuid,
-    lane: i64,
+    pub(crate) lane: i64,
     /// The source that said so; none for what is only looked at again.
-    source_id: Option<Uuid>,
+    pub(crate) source_id: Option<Uuid>,
     user_id: Option<Uuid>,
     group_id: Option<Uuid>,
-    request_id: Option<Uuid>,
+    pub(crate) request_id: Option<Uuid>,
     #[serde(serialize_with = "time_text")]
     created_at: DateTime<Utc>,
+}
+
+impl ChangeRow {
+    pub(crate) fn touched(&self) -> Touched {
+        match (self.user_id, self.group_id) {
+            (Some(user), None) => Touched::User(user.into()),
+            (None, Some(group)) => Touched::Group(group.into()),
+            (Some(user), Some(group)) => Touched::Membership(group.into(), user.into()),
+            (None, None) => Touched::Tenant,
+        }
+    }
+
+    /// Its place among the tenant's changes.
+    fn place(&self) -> (i64, Uuid) {
+        (self.lane, self.id)
+    }
+}
+
+/// The changes that a chunk answers for: those of the tenant from one place to another, as they were when it was read.
+#[derive(Debug, Default)]
+pub(crate) struct ReadChanges {
+    ids: HashSet<Uuid>,
+    ends: Option<[(i64, Uuid); 2]>,
+}
+
+impl ReadChanges {
+    /// Of changes in the order of their places.
+    pub(crate) fn of(changes: &[ChangeRow]) -> Self {
+        let ends = changes.first().zip(changes.last()).map(|(first, last)| [first.place(), last.place()]);
+        Self { ids: changes.iter().map(|change| change.id).collect(), ends }
+    }
 }
 
 const COLUMNS: Columns = &[
@@ -109,6 +134,31 @@ impl TenantTx {
         };
         let rows: Vec<ChangeRow> = touched.into_iter().map(row).collect();
         self.tx.insert_rows("directory_changes", COLUMNS, &rows, "").await?;
+        Ok(())
+    }
+
+    /// The next changes, pushed ones first.
+    pub(crate) async fn next_changes(&self, limit: usize) -> Result<Vec<ChangeRow>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM directory_changes WHERE tenant_id = $1 ORDER BY lane, id LIMIT $2",
+            names_of(COLUMNS).join(", ")
+        );
+        let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.tx.all(&sql, [self.tenant.0.into(), rows.into()]).await
+    }
+
+    /// Takes away what was read. By its place: thousands of ids are a join, and the queue, which is full at one time and empty
+    /// at another, is what planners know least of. What came in between since is put back.
+    pub(crate) async fn consume(&self, read: &ReadChanges) -> Result<(), StoreError> {
+        let Some([first, last]) = read.ends else { return Ok(()) };
+        let sql = format!(
+            "DELETE FROM directory_changes WHERE tenant_id = $1 AND (lane, id) >= ($2, $3) AND (lane, id) <= ($4, $5) RETURNING {}",
+            names_of(COLUMNS).join(", ")
+        );
+        let values = [self.tenant.0.into(), first.0.into(), first.1.into(), last.0.into(), last.1.into()];
+        let mut gone: Vec<ChangeRow> = self.tx.all(&sql, values).await?;
+        gone.retain(|change| !read.ids.contains(&change.id));
+        self.tx.insert_rows("directory_changes", COLUMNS, &gone, "").await?;
         Ok(())
     }
 }

@@ -120,7 +120,7 @@ impl Store {
 
     async fn has_changes(&self, scope: &TenantScope) -> Result<bool, StoreError> {
         let tx = self.read(scope).await?;
-        let sql = "SELECT id FROM directory_changes WHERE tenant_id = $1 LIMIT 1";
+        let sql = "SELECT id FROM directory_changes WHERE tenant_id = $1 ORDER BY lane, id LIMIT 1";
         let row: Option<ChangeId> = tx.tx.one(sql, [tx.tenant.0.into()]).await?;
         Ok(row.is_some())
     }

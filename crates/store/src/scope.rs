@@ -198,6 +198,8 @@ impl TenantTx {
 pub(crate) struct Tx {
     engine: Engine,
     faults: Faults,
+    /// Whether Postgres keeps the plans of its statements.
+    keeps_plans: bool,
 }
 
 enum Engine {
@@ -213,9 +215,11 @@ pub(crate) type Texts = Vec<Vec<Option<String>>>;
 
 /// Runs one statement on a session, by the named method of sqlx.
 macro_rules! run_on {
-    ($session:ident, $sql:expr, $parameters:expr, $method:ident, $error:ident) => {{
+    ($self:ident, $session:ident, $sql:expr, $parameters:expr, $method:ident, $error:ident) => {{
         let mut session = $session.lock().await;
-        let query = sqlx::query_with(AssertSqlSafe($sql), $parameters);
+        // A text of its own: one that is known is not prepared again, persistent or not.
+        let sql = if $self.keeps_plans { $sql } else { $sql + " /* planned anew */" };
+        let query = sqlx::query_with(AssertSqlSafe(sql), $parameters).persistent($self.keeps_plans);
         let done = query.$method(session.connection().map_err($error)?).await;
         session.noted(done).map_err($error)?.convert()
     }};
@@ -228,8 +232,8 @@ macro_rules! run {
         let values = SqlxValues(values.unwrap_or(Values(Vec::new())));
         $self.faults.point().map_err($error)?;
         match &$self.engine {
-            Engine::Postgres(session) => run_on!(session, sql, values, $method, $error),
-            Engine::Sqlite(session) => run_on!(session, sql, values, $method, $error),
+            Engine::Postgres(session) => run_on!($self, session, sql, values, $method, $error),
+            Engine::Sqlite(session) => run_on!($self, session, sql, values, $method, $error),
         }
     }};
 }
@@ -243,7 +247,7 @@ macro_rules! run_columns {
         }
         $self.faults.point().map_err($error)?;
         match &$self.engine {
-            Engine::Postgres(session) => run_on!(session, $sql.to_owned(), parameters, $method, $error),
+            Engine::Postgres(session) => run_on!($self, session, $sql.to_owned(), parameters, $method, $error),
             Engine::Sqlite(_) => return Err(DbErr::Custom("SQLite takes no arrays".to_owned())),
         }
     }};
@@ -271,7 +275,7 @@ impl Tx {
                 Engine::Sqlite(Mutex::new(Session::begin(reader, "BEGIN".to_owned()).await?))
             }
         };
-        Ok(Self { engine, faults })
+        Ok(Self { engine, faults, keeps_plans: true })
     }
 
     /// A session whose statements are transactions of their own: one round trip each. Only for reading on SQLite.
@@ -280,7 +284,13 @@ impl Tx {
             Pools::Postgres(pool) => Engine::Postgres(Mutex::new(Session::open(pool).await?)),
             Pools::Sqlite { reader, .. } => Engine::Sqlite(Mutex::new(Session::open(reader).await?)),
         };
-        Ok(Self { engine, faults: store.faults.clone() })
+        Ok(Self { engine, faults: store.faults.clone(), keeps_plans: true })
+    }
+
+    /// From now on each statement is planned by the size that its tables have now. A plan that was kept may be of a time when they
+    /// were empty: a small price for one person, and the whole tenant for each of thousands.
+    pub(crate) fn forget_plans(&mut self) {
+        self.keeps_plans = !self.is_postgres();
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {

@@ -11,10 +11,11 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// Rows sent in one statement at most: bounds the memory of a chunk and the time a statement holds its locks.
-const ROWS_PER_STATEMENT: usize = 1000;
+const ROWS_PER_STATEMENT: usize = 500;
 
 /// The type of a column in a row parameter.
 #[derive(Clone, Copy)]
@@ -69,12 +70,7 @@ impl Tx {
         rows: &[R],
         tail: &str,
     ) -> Result<u64, StoreError> {
-        let sql = self.insert_sql(table, columns, tail);
-        let mut inserted = 0;
-        for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-            inserted += self.write_rows(&sql, columns, chunk).await?;
-        }
-        Ok(inserted)
+        self.write_rows(&self.insert_sql(table, columns, tail), columns, rows).await
     }
 
     /// Inserts rows and answers what `tail` (an ON CONFLICT clause with RETURNING) returns.
@@ -88,9 +84,9 @@ impl Tx {
         let sql = self.insert_sql(table, columns, tail);
         let mut returned = Vec::new();
         for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-            let found = match self.is_postgres() {
-                true => self.query_columns(&sql, texts(columns, chunk)?).await?,
-                false => self.query_all_raw(self.statement(&sql, [json_rows(chunk)?])).await?,
+            let found = match self.parameters(columns, chunk)? {
+                Parameters::Columns(texts) => self.query_columns(&sql, texts).await?,
+                Parameters::Json(rows) => self.query_all_raw(self.statement(&sql, [rows])).await?,
             };
             for row in found {
                 returned.push(T::from_query_result(&row, "")?);
@@ -100,8 +96,7 @@ impl Tx {
     }
 
     fn insert_sql(&self, table: &str, columns: Columns, tail: &str) -> String {
-        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-        let names = names.join(", ");
+        let names = names_of(columns).join(", ");
         // `WHERE true` keeps SQLite from reading ON CONFLICT as a join condition.
         format!("INSERT INTO {table} ({names}) SELECT {names} FROM {} WHERE true {tail}", self.written_rows(columns))
     }
@@ -111,19 +106,40 @@ impl Tx {
         if !self.is_postgres() {
             return self.rows(columns);
         }
-        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let names = names_of(columns);
         let cast = |(name, kind): &(&str, Type)| format!("j.{name}::{} AS {name}", postgres_type(*kind));
         let select: Vec<String> = columns.iter().map(cast).collect();
         let arrays: Vec<String> = (1..=columns.len()).map(|place| format!("${place}::text[]")).collect();
         format!("(SELECT {} FROM unnest({}) AS j({})) AS r", select.join(", "), arrays.join(", "), names.join(", "))
     }
 
-    /// Runs a statement over [`written_rows`](Self::written_rows).
+    fn parameters<R: Serialize>(&self, columns: Columns, rows: &[R]) -> Result<Parameters, StoreError> {
+        Ok(if self.is_postgres() {
+            Parameters::Columns(texts(columns, rows)?)
+        } else {
+            Parameters::Json(json_rows(rows)?)
+        })
+    }
+
+    /// Runs a statement over [`written_rows`](Self::written_rows), a part of the rows at a time. While the database works on one
+    /// part the next is made.
     async fn write_rows<R: Serialize>(&self, sql: &str, columns: Columns, rows: &[R]) -> Result<u64, StoreError> {
-        if self.is_postgres() {
-            return Ok(self.execute_columns(sql, texts(columns, rows)?).await?.rows_affected());
+        let mut parts = rows.chunks(ROWS_PER_STATEMENT).map(|part| self.parameters(columns, part));
+        let mut next = parts.next().transpose()?;
+        let mut written = 0;
+        while let Some(part) = next {
+            let (done, following) = tokio::join!(self.run_part(sql, part), async { parts.next().transpose() });
+            written += done?;
+            next = following?;
         }
-        self.exec(sql, [json_rows(rows)?]).await
+        Ok(written)
+    }
+
+    async fn run_part(&self, sql: &str, part: Parameters) -> Result<u64, StoreError> {
+        match part {
+            Parameters::Columns(texts) => Ok(self.execute_columns(sql, texts).await?.rows_affected()),
+            Parameters::Json(rows) => self.exec(sql, [rows]).await,
+        }
     }
 
     /// Updates rows by `(tenant_id, id)`; every other column is set. A column `was_x` is what `x` must still be: a row of
@@ -146,11 +162,7 @@ impl Tx {
             set.join(", "),
             self.written_rows(columns)
         );
-        let mut updated = 0;
-        for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-            updated += self.write_rows(&sql, columns, chunk).await?;
-        }
-        Ok(updated)
+        self.write_rows(&sql, columns, rows).await
     }
 
     /// An id made by the database, for rows that only it enumerates.
@@ -225,6 +237,12 @@ impl Tx {
     }
 }
 
+/// Rows on their way to the database.
+enum Parameters {
+    Columns(Texts),
+    Json(Value),
+}
+
 /// One write of a [`Tx::batch`].
 pub(crate) enum Write {
     Insert(InsertStatement),
@@ -243,6 +261,10 @@ impl From<UpdateStatement> for Write {
     }
 }
 
+pub(crate) fn names_of(columns: Columns) -> Vec<&'static str> {
+    columns.iter().map(|(name, _)| *name).collect()
+}
+
 /// Rows as the one parameter [`Tx::rows`] reads.
 pub(crate) fn json_rows<R: Serialize>(rows: &[R]) -> Result<Value, StoreError> {
     let text = serde_json::to_string(rows).map_err(|e| StoreError::Invalid(e.to_string()))?;
@@ -252,15 +274,17 @@ pub(crate) fn json_rows<R: Serialize>(rows: &[R]) -> Result<Value, StoreError> {
 /// Rows as a text for each column, in the columns' order.
 fn texts<R: Serialize>(columns: Columns, rows: &[R]) -> Result<Texts, StoreError> {
     let mut texts: Texts = columns.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+    let invalid = |e: serde_json::Error| StoreError::Invalid(e.to_string());
+    let mut json = Vec::new();
     for row in rows {
-        let Json::Object(mut row) = serde_json::to_value(row).map_err(|e| StoreError::Invalid(e.to_string()))? else {
-            return Err(StoreError::Invalid("a row is no struct".into()));
-        };
+        json.clear();
+        serde_json::to_writer(&mut json, row).map_err(invalid)?;
+        let fields: BTreeMap<&str, &RawValue> = serde_json::from_slice(&json).map_err(invalid)?;
         for (column, (name, kind)) in texts.iter_mut().zip(columns) {
-            column.push(match (row.remove(*name), kind) {
-                (None | Some(Json::Null), _) => None,
-                (Some(Json::String(text)), Type::Uuid | Type::Text | Type::Int | Type::Flag | Type::Time) => Some(text),
-                (Some(value), _) => Some(value.to_string()),
+            column.push(match (fields.get(name).map(|field| field.get()), kind) {
+                (None | Some("null"), _) => None,
+                (Some(text), Type::Uuid | Type::Text | Type::Time) => serde_json::from_str(text).map_err(invalid)?,
+                (Some(text), Type::Int | Type::Flag | Type::Json) => Some(text.to_owned()),
             });
         }
     }

@@ -8,8 +8,8 @@ mod sweep;
 use recheck::Recheck;
 use rollcall_runtime::{Lane, Metrics, Queue};
 use rollcall_store::Store;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -40,13 +40,15 @@ pub struct Worker {
     /// Names this worker in the leases it takes.
     holder: Uuid,
     recheck: Arc<Recheck>,
+    /// When a push was last looked at: bulk work gives way to those that follow.
+    last_push: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Worker {
     pub fn new(store: Store, queue: Queue, metrics: Metrics, config: WorkerConfig) -> Self {
         let holder = store.clock.new_id();
         let recheck = Arc::new(Recheck::new(queue.clone()));
-        Self { store, queue, metrics, config, holder, recheck }
+        Self { store, queue, metrics, config, holder, recheck, last_push: Arc::default() }
     }
 
     /// Works until cancelled; then finishes the chunks in hand and returns.

@@ -7,6 +7,7 @@ use rollcall_core::ids::TenantId;
 use rollcall_core::plan::plan;
 use rollcall_runtime::{Handled, Lane, Wakeup};
 use rollcall_store::{Applied, Chunk, Lease, LeaseAnswer, StoreError};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,10 @@ use tracing::Instrument;
 
 /// Chunks of one turn; then other tenants get theirs.
 const CHUNKS_PER_TURN: usize = 8;
+/// Changes of one bulk chunk while pushes come in: what it commits at once is what their commits wait for.
+const BULK_CHUNK_BESIDE_PUSHES: usize = 250;
+/// How long after a push more of them are expected.
+const PUSHES_EXPECTED: Duration = Duration::from_secs(1);
 /// Wait before the next try when the database itself is away.
 const OUTAGE_WAIT: Duration = Duration::from_secs(1);
 
@@ -32,6 +37,9 @@ impl Worker {
             tracing::info_span!(parent: None, "reconcile", tenant_id = %wakeup.tenant_id, lane = wakeup.lane.name());
         wakeup.trace.link(&span);
         let started = Instant::now();
+        if wakeup.lane == Lane::Push {
+            *self.last_push.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
+        }
         let outcome = self.take_turn(wakeup.tenant_id.into(), wakeup.lane, cancel).instrument(span).await;
         self.metrics.reconcile(wakeup.lane, outcome, started.elapsed());
         Handled::Done
@@ -47,7 +55,7 @@ impl Worker {
         let worker = self.clone();
         keeper.spawn(async move { worker.keep(&lease).await }.in_current_span());
         let turn = tokio::select! {
-            turn = self.work(&lease, cancel) => turn,
+            turn = self.work(&lease, lane, cancel) => turn,
             _ = keeper.join_next() => Err(StoreError::LeaseLost),
         };
         drop(keeper);
@@ -99,12 +107,13 @@ impl Worker {
         }
     }
 
-    async fn work(&self, lease: &Lease, cancel: &CancellationToken) -> Result<Turn, StoreError> {
-        let mut limit = self.config.chunk_changes_max;
+    async fn work(&self, lease: &Lease, lane: Lane, cancel: &CancellationToken) -> Result<Turn, StoreError> {
+        let mut one_by_one = false;
         for _ in 0..CHUNKS_PER_TURN {
             if cancel.is_cancelled() {
                 return Ok(Turn::Yield);
             }
+            let limit = if one_by_one { 1 } else { self.chunk_limit(lane) };
             let Some(mut chunk) = self.store.next_chunk(lease, limit).await? else { return Ok(Turn::Done) };
             let (alone, last) = (chunk.changes == 1, chunk.changes < limit);
             match self.plan_and_apply(lease, &mut chunk).await {
@@ -127,11 +136,18 @@ impl Worker {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a chunk failed; its changes are tried one by one");
-                    limit = 1;
+                    one_by_one = true;
                 }
             }
         }
         Ok(Turn::Yield)
+    }
+
+    fn chunk_limit(&self, lane: Lane) -> usize {
+        let max = self.config.chunk_changes_max;
+        let last_push = *self.last_push.lock().unwrap_or_else(PoisonError::into_inner);
+        let gives_way = lane == Lane::Bulk && last_push.is_some_and(|at| at.elapsed() < PUSHES_EXPECTED);
+        if gives_way { max.min(BULK_CHUNK_BESIDE_PUSHES) } else { max }
     }
 
     async fn plan_and_apply(&self, lease: &Lease, chunk: &mut Chunk) -> Result<Applied, StoreError> {

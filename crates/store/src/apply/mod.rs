@@ -18,7 +18,7 @@ use crate::error::StoreError;
 use crate::lease::Lease;
 use crate::scope::TenantTx;
 use crate::sql::id_rows;
-use crate::world::{Chunk, hour_of};
+use crate::world::{Chunk, MANY_CHANGES, hour_of};
 use rollcall_core::audit::{Actor, AuditKind};
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::guard::Verdict;
@@ -57,17 +57,23 @@ impl Store {
         if let Some(part) = &chunk.rewind {
             return self.apply_rewind(lease, chunk, part, verdict).await;
         }
-        let tx = self.write(&lease.scope).await?;
+        let mut tx = self.write(&lease.scope).await?;
+        if chunk.changes >= MANY_CHANGES {
+            tx.tx.forget_plans();
+        }
         let mut change = RosterChange::new(&tx, (&chunk.world, &chunk.names), &verdict);
         let run: RunId = tx.clock.new_id();
         let performed = verdict.apply.iter().map(|item| Ok((item, change.perform(item, run)?)));
         let performed: Vec<(&Item, Done)> = performed.collect::<Result<_, StoreError>>()?;
         tx.write_counts(lease, change.seats_used, change.managed).await?;
+        tx.consume(&chunk.read).await?;
         tx.grow_seats(&chunk.world, verdict.seats_grown, run).await?;
-        change.write(&tx).await?;
+        // The rows of the run are made while the database works on those of the roster.
+        let (written, items) = tokio::join!(change.write(&tx), async { tx.item_rows(run, &performed) });
+        written?;
         tx.count_changes(&verdict).await?;
         tx.write_group_losses(&verdict, &chunk.world.policy).await?;
-        tx.write_run(run, &performed).await?;
+        tx.write_run(run, &performed, items?).await?;
         let held = tx.write_held(chunk, &verdict, &performed).await?;
         if held > 0 {
             tx.quarantine_if_due(&chunk.world, &verdict).await?;
@@ -79,7 +85,6 @@ impl Store {
         }
         tx.follow_up(&change, chunk).await?;
         tx.touch_resumed(resumed).await?;
-        tx.consume(&chunk.change_ids).await?;
         if chunk.rewind_waits {
             tx.look_at_tenant_again().await?;
         }
@@ -105,8 +110,8 @@ impl Store {
         let rows: Vec<DisputeRow> =
             skipped.map(|subject| DisputeRow::new(&tx, subject, "failed", about.clone())).collect();
         tx.upsert_disputes(&rows).await?;
+        tx.consume(&chunk.read).await?;
         tx.touch_people_of_groups(chunk).await?;
-        tx.consume(&chunk.change_ids).await?;
         tx.commit().await
     }
 }
@@ -141,7 +146,11 @@ impl TenantTx {
         Ok(())
     }
 
-    async fn write_run(&self, run: RunId, performed: &[(&Item, Done)]) -> Result<(), StoreError> {
+    fn item_rows(&self, run: RunId, performed: &[(&Item, Done)]) -> Result<Vec<ItemRow>, StoreError> {
+        performed.iter().map(|(item, done)| ItemRow::new(self, run, (item, done), "applied", None)).collect()
+    }
+
+    async fn write_run(&self, run: RunId, performed: &[(&Item, Done)], rows: Vec<ItemRow>) -> Result<(), StoreError> {
         if performed.is_empty() {
             return Ok(());
         }
@@ -161,8 +170,6 @@ impl TenantTx {
             now.into(),
         ];
         self.tx.exec(sql, values).await?;
-        let rows = performed.iter().map(|(item, done)| ItemRow::new(self, run, (item, done), "applied", None));
-        let rows: Vec<ItemRow> = rows.collect::<Result<_, _>>()?;
         self.tx.insert_rows("run_items", ITEM_COLUMNS, &rows, "ON CONFLICT DO NOTHING").await?;
         Ok(())
     }
@@ -206,15 +213,6 @@ impl TenantTx {
             kept("note")
         );
         self.tx.insert_rows("disputes", DISPUTE_COLUMNS, rows, tail).await?;
-        Ok(())
-    }
-
-    async fn consume(&self, changes: &[Uuid]) -> Result<(), StoreError> {
-        let sql = format!(
-            "DELETE FROM directory_changes WHERE tenant_id = $2 AND id IN (SELECT r.id FROM {})",
-            self.tx.rows(crate::sql::ID)
-        );
-        self.tx.exec(&sql, [id_rows(changes.iter().copied())?, self.tenant.0.into()]).await?;
         Ok(())
     }
 

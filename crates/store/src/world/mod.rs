@@ -11,7 +11,7 @@ mod view;
 
 pub(crate) use rewind::{Line, Phase, Progress, RewindPart};
 
-use crate::changes::{Lane, Touched};
+use crate::changes::{ChangeRow, Lane, ReadChanges, Touched};
 use crate::connect::Store;
 use crate::error::StoreError;
 use crate::lease::Lease;
@@ -32,6 +32,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 use view::View;
 
+/// From so many changes on their statements are worth a plan of their own.
+pub(crate) const MANY_CHANGES: usize = 100;
 /// Rounds of following "who holds this address, and what does their record say": enough for long cycles of swaps.
 const HOLDER_ROUNDS: usize = 8;
 
@@ -41,7 +43,7 @@ pub struct Chunk {
     pub world: World,
     /// How many changes it answers for.
     pub changes: usize,
-    pub(crate) change_ids: Vec<Uuid>,
+    pub(crate) read: ReadChanges,
     /// What the changes name.
     pub(crate) touched: Vec<Touched>,
     /// The people the changes name; the world holds others whom they meet as well.
@@ -101,16 +103,6 @@ impl OpenHold {
 }
 
 #[derive(FromQueryResult)]
-struct ChangeRow {
-    id: Uuid,
-    lane: i64,
-    source_id: Option<Uuid>,
-    user_id: Option<Uuid>,
-    group_id: Option<Uuid>,
-    request_id: Option<Uuid>,
-}
-
-#[derive(FromQueryResult)]
 struct StandingRow {
     seats: i64,
     policy: Json,
@@ -146,13 +138,13 @@ struct AdminRow {
 impl Store {
     /// The next changes of the tenant, at most `limit`, pushed ones first; `None` when there are none.
     pub async fn next_chunk(&self, lease: &Lease, limit: usize) -> Result<Option<Chunk>, StoreError> {
-        let tx = self.read(&lease.scope).await?;
-        let sql = "SELECT id, lane, source_id, user_id, group_id, request_id FROM directory_changes \
-                   WHERE tenant_id = $1 ORDER BY lane, id LIMIT $2";
-        let rows = i64::try_from(limit).unwrap_or(i64::MAX);
-        let changes: Vec<ChangeRow> = tx.tx.all(sql, [tx.tenant.0.into(), rows.into()]).await?;
+        let mut tx = self.read(&lease.scope).await?;
+        let changes = tx.next_changes(limit).await?;
         if changes.is_empty() {
             return Ok(None);
+        }
+        if changes.len() >= MANY_CHANGES {
+            tx.tx.forget_plans();
         }
         let open = tx.open_runs().await?;
         let (rewinds, open_holds): (Vec<_>, Vec<_>) = open.into_iter().partition(|run| run.rewinds.is_some());
@@ -163,15 +155,14 @@ impl Store {
         let touched = TouchedSubjects::sort(&changes);
         let WorldRead { world, touched_users, changed_groups, more_wait, names, candidates, beside } =
             tx.read_world(touched, &open_holds).await?;
-        let change_ids: Vec<Uuid> = changes.iter().map(|change| change.id).collect();
-        let names_of = |change: &ChangeRow| Touched::from_ids(change.user_id, change.group_id);
-        let named = changes.iter().map(names_of).collect();
-        let (changes, rewind_waits) = (change_ids.len(), !rewinds.is_empty());
+        let named = changes.iter().map(ChangeRow::touched).collect();
+        let read = ReadChanges::of(&changes);
+        let (changes, rewind_waits) = (changes.len(), !rewinds.is_empty());
         let rewind = None;
         Ok(Some(Chunk {
             world,
             changes,
-            change_ids,
+            read,
             touched: named,
             touched_users,
             changed_groups,
@@ -212,7 +203,7 @@ impl TouchedSubjects {
         let mut sorted = Self::default();
         for change in changes {
             let request = change.request_id;
-            let touched = Touched::from_ids(change.user_id, change.group_id);
+            let touched = change.touched();
             if let (Some(source), Touched::Group(_) | Touched::Membership(..)) = (change.source_id, touched) {
                 sorted.said.push((source.into(), touched));
             }

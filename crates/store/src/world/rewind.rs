@@ -4,6 +4,7 @@
 use super::view::View;
 use super::{Authority, Chunk, HOLDER_ROUNDS, Names, OpenHold};
 use crate::apply::{ids_of, subject_of};
+use crate::changes::ReadChanges;
 use crate::error::StoreError;
 use crate::members::{MEMBER_COLUMNS, MemberRow};
 use crate::scope::TenantTx;
@@ -185,7 +186,7 @@ impl TenantTx {
         Ok(Chunk {
             world,
             changes: lines.len(),
-            change_ids: Vec::new(),
+            read: ReadChanges::default(),
             touched: Vec::new(),
             touched_users: HashSet::new(),
             changed_groups: Vec::new(),

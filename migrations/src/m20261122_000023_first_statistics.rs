@@ -3,7 +3,8 @@
 //! On a table that was never analysed the planner takes any two conditions to leave less than a row, so each index that
 //! begins with the tenant looks as good as the one with the name asked for behind it. Until autovacuum comes, a minute
 //! later, a look-up in the very first sync of a database would read every user synced so far. So the tables are analysed
-//! once while they hold a row each of as many made-up tenants, which go again in the same transaction.
+//! once while they hold a row each of as many made-up tenants, which go again in the same transaction. After whatever makes an
+//! index: that counts the rows anew, and finds none.
 
 use crate::SYSTEM_ROLE;
 use sea_orm_migration::prelude::*;
