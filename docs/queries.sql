@@ -162,8 +162,8 @@ PREPARE add_member(text, uuid, uuid, uuid) AS INSERT INTO directory_memberships 
 :explain add_member('[{"id":"01900000-0000-7000-a000-00000000ffff"}]', :tenant, pg_temp.id('c000', 1), :source);
 
 \echo == Next changes (Store::next_chunk)
-PREPARE next_changes(uuid, bigint) AS SELECT id, user_id, group_id, request_id FROM directory_changes
-  WHERE tenant_id = $1 ORDER BY lane, id LIMIT $2;
+PREPARE next_changes(uuid, bigint) AS SELECT tenant_id, id, lane, source_id, user_id, group_id, request_id, created_at
+  FROM directory_changes WHERE tenant_id = $1 ORDER BY lane, id LIMIT $2;
 :explain next_changes(:tenant, 500);
 
 \echo == Touched records (TenantTx::read_records)

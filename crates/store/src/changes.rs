@@ -38,7 +38,6 @@ impl Touched {
             Self::Tenant => (None, None),
         }
     }
-
 }
 
 #[derive(Serialize, FromQueryResult)]

@@ -172,7 +172,8 @@ async fn open_postgres(config: &StoreConfig) -> Result<(Pools, Schema), StoreErr
     let options = options.options([("role", TENANT_ROLE), ("statement_timeout", &timeout)]);
     // A plan made for one tenant's id believes that a tenant whom the statistics do not know yet has no rows. And a plan that was
     // kept since a table was small must not read all of it, which is other tenants' mostly: every question has an index.
-    let options = options.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")]);
+    let options =
+        options.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")]);
     let data = pool(options, config.max_connections, config.acquire_timeout, Some(POSTGRES_LIFETIME))?;
     Ok((Pools::Postgres(data), Schema::Postgres(schema)))
 }
@@ -189,16 +190,16 @@ async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Schema
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::from_secs(10))
-        .statement_cache_capacity(256)
-        .pragma("cache_size", "-16000");
+        .statement_cache_capacity(256);
     let schema = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(config.acquire_timeout)
         .idle_timeout(SCHEMA_IDLE)
         .connect_with(options.clone())
         .await?;
-    let writer = pool(options.clone(), 1, config.acquire_timeout, None)?;
-    let reader = pool(options, config.max_connections, config.acquire_timeout, None)?;
+    // KiB, with a minus. What a reader does not find in its own is in the system's cache.
+    let writer = pool(options.clone().pragma("cache_size", "-16000"), 1, config.acquire_timeout, None)?;
+    let reader = pool(options.pragma("cache_size", "-4000"), config.max_connections, config.acquire_timeout, None)?;
     Ok((Pools::Sqlite { writer, reader }, Schema::Sqlite(schema)))
 }
 

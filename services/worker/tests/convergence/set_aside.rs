@@ -10,10 +10,38 @@ use rollcall_core::policy::Policy;
 use rollcall_scim::GroupResource;
 use rollcall_store::{MemberFilter, SkippedFilter, SkippedRecord, Store};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 async fn skipped(office: &Office) -> Vec<SkippedRecord> {
     let all = SkippedFilter::default();
     pages(async |page| office.store.skipped_records(&office.api, &all, &page).await).await
+}
+
+/// Marks everybody as changed, in the bulk lane.
+async fn look_again(desk: &Desk) {
+    let source = desk.store.sources(&desk.api).await.expect("sources").into_iter().next().expect("a source");
+    for mode in [SourceMode::Simulate, SourceMode::Live] {
+        desk.store.change_source(&desk.api, SourceId(source.id), Some(mode), None).await.expect("a switch");
+    }
+}
+
+#[test]
+fn what_was_pushed_while_a_chunk_was_planned_is_not_consumed_with_it() {
+    on_each_engine(async |store: Store, engine| {
+        let desk = Desk::open(&store, engine, Policy::default()).await;
+        desk.hire("ann").await;
+        desk.work().await;
+        // Both lanes in one chunk; what comes meanwhile has its place between the two.
+        look_again(&desk).await;
+        desk.hire("bob").await;
+        let hire = async || {
+            desk.hire("cy").await;
+        };
+        assert_eq!(desk.work_while(hire).await, 0, "{engine}");
+        let members: BTreeSet<String> = desk.members().await.into_iter().map(|member| member.email).collect();
+        let expected = ["ann", "bob", "cy", "owner"].map(|name| format!("{name}@x.test"));
+        assert_eq!(members, BTreeSet::from(expected), "{engine}");
+    });
 }
 
 #[test]
@@ -22,10 +50,7 @@ fn what_was_pushed_while_a_change_failed_is_not_set_aside_with_it() {
         let desk = Desk::open(&store, engine, Policy::default()).await;
         let ann = desk.hire("ann").await;
         desk.work().await;
-        let source = desk.store.sources(&desk.api).await.expect("sources").into_iter().next().expect("a source");
-        for mode in [SourceMode::Simulate, SourceMode::Live] {
-            desk.store.change_source(&desk.api, SourceId(source.id), Some(mode), None).await.expect("a switch");
-        }
+        look_again(&desk).await;
         // In the bulk lane: what is pushed meanwhile goes before it.
         let lease = desk.lease().await;
         let failed = desk.store.next_chunk(&lease, 1).await.expect("an answer").expect("a change");
