@@ -1,5 +1,5 @@
-//! Transactions of one statement. On Postgres a write that needs no answer of the database on its way goes in one round
-//! trip: a chain of data-modifying CTEs that begins by setting the tenant.
+//! Transactions of one statement. A write that needs no answer of the database on its way goes in one round trip: on Postgres
+//! a chain of data-modifying CTEs that begins by setting the tenant, on SQLite one text from BEGIN to COMMIT.
 //!
 //! The chain's relation `tenant` holds the tenant's id, and every insert selects from it. So nothing is written before
 //! row-level security knows the tenant.
@@ -17,7 +17,7 @@ impl TenantTx {
         values: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> InsertStatement {
         let (mut columns, mut row) = (vec!["tenant_id"], Query::select());
-        if self.at_once {
+        if self.at_once && self.tx.is_postgres() {
             row.column(("tenant", "tenant_id")).from("tenant");
         } else {
             row.expr(Expr::value(self.tenant.0));
@@ -31,10 +31,13 @@ impl TenantTx {
         insert
     }
 
-    /// Runs writes that belong together, in one round trip on Postgres.
+    /// Runs writes that belong together, in one round trip.
     pub(crate) async fn batch_of(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         if !self.at_once {
             return self.tx.batch(writes).await;
+        }
+        if !self.tx.is_postgres() {
+            return self.tx.batch_alone(&writes).await;
         }
         let tenant =
             CommonTableExpression::new().query(self.set_tenant()).table_name("tenant").materialized(true).to_owned();

@@ -146,13 +146,10 @@ impl Store {
         Ok(TenantTx { tx, tenant, actor, request, clock: self.clock.clone(), at_once: false })
     }
 
-    /// Opens a transaction whose writes go in one [`TenantTx::batch_of`], which on Postgres is all of it: no round trip to begin
-    /// and none to commit.
+    /// Opens a transaction whose writes go in one [`TenantTx::batch_of`], which is all of it: no round trip to begin and none to
+    /// commit.
     pub(crate) async fn write_once(&self, scope: &TenantScope) -> Result<TenantTx, StoreError> {
-        if matches!(self.pools, Pools::Sqlite { .. }) {
-            return self.write(scope).await;
-        }
-        let tx = Tx::single(self).await?;
+        let tx = Tx::single(self, true).await?;
         let TenantScope { tenant, actor, request } = *scope;
         Ok(TenantTx { tx, tenant, actor, request, clock: self.clock.clone(), at_once: true })
     }
@@ -169,7 +166,7 @@ impl Store {
         select: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<T>, StoreError> {
-        let tx = Tx::single(self).await?;
+        let tx = Tx::single(self, false).await?;
         let (sql, tenant) = if tx.is_postgres() {
             let select = select.replace("{tenant}", "tenant.id");
             let sql =
@@ -219,6 +216,7 @@ macro_rules! run_on {
         let mut session = $session.lock().await;
         // A text of its own: one that is known is not prepared again, persistent or not.
         let sql = if $self.keeps_plans { $sql } else { $sql + " /* planned anew */" };
+        let sql = session.opened(sql, stringify!($method) == "execute").await.map_err($error)?;
         let query = sqlx::query_with(AssertSqlSafe(sql), $parameters).persistent($self.keeps_plans);
         let done = query.$method(session.connection().map_err($error)?).await;
         session.noted(done).map_err($error)?.convert()
@@ -269,19 +267,18 @@ impl Tx {
             }
             // IMMEDIATE: a transaction that begins by reading could otherwise fail when it comes to write.
             Pools::Sqlite { writer, .. } if writes => {
-                Engine::Sqlite(Mutex::new(Session::begin(writer, "BEGIN IMMEDIATE".to_owned()).await?))
+                Engine::Sqlite(Mutex::new(Session::open_with(writer, "BEGIN IMMEDIATE").await?))
             }
-            Pools::Sqlite { reader, .. } => {
-                Engine::Sqlite(Mutex::new(Session::begin(reader, "BEGIN".to_owned()).await?))
-            }
+            Pools::Sqlite { reader, .. } => Engine::Sqlite(Mutex::new(Session::open_with(reader, "BEGIN").await?)),
         };
         Ok(Self { engine, faults, keeps_plans: true })
     }
 
-    /// A session whose statements are transactions of their own: one round trip each. Only for reading on SQLite.
-    async fn single(store: &Store) -> Result<Self, StoreError> {
+    /// A session whose statements are transactions of their own: one round trip each.
+    async fn single(store: &Store, writes: bool) -> Result<Self, StoreError> {
         let engine = match &store.pools {
             Pools::Postgres(pool) => Engine::Postgres(Mutex::new(Session::open(pool).await?)),
+            Pools::Sqlite { writer, .. } if writes => Engine::Sqlite(Mutex::new(Session::open(writer).await?)),
             Pools::Sqlite { reader, .. } => Engine::Sqlite(Mutex::new(Session::open(reader).await?)),
         };
         Ok(Self { engine, faults: store.faults.clone(), keeps_plans: true })
@@ -311,6 +308,14 @@ impl Tx {
     /// As [`query_all_raw`](ConnectionTrait::query_all_raw), of the same.
     pub(crate) async fn query_columns(&self, sql: &str, columns: Texts) -> Result<Vec<QueryResult>, DbErr> {
         Ok(run_columns!(self, sql, columns, fetch_all, query_error))
+    }
+
+    /// Whether the next call begins and ends a transaction by itself; while it does, whoever drops it rolls back.
+    pub(crate) async fn whole(&self, begun: bool) {
+        match &self.engine {
+            Engine::Postgres(session) => session.lock().await.whole(begun),
+            Engine::Sqlite(session) => session.lock().await.whole(begun),
+        }
     }
 
     pub(crate) fn is_postgres(&self) -> bool {

@@ -101,6 +101,8 @@ impl From<PoolError<Error>> for StoreError {
 /// One connection in use. Dropped within a transaction, it is rolled back before anybody else gets it.
 pub(crate) struct Session<DB: Engine> {
     connection: Option<Object<Opener<DB>>>,
+    /// Begins the transaction, together with its first statement.
+    opening: Option<&'static str>,
     in_transaction: bool,
     /// A statement was sent and its result has not been seen.
     in_flight: bool,
@@ -111,7 +113,28 @@ pub(crate) struct Session<DB: Engine> {
 impl<DB: Engine> Session<DB> {
     /// A connection without a transaction: each statement is one of its own.
     pub(crate) async fn open(pool: &SessionPool<DB>) -> Result<Self, StoreError> {
-        Ok(Self { connection: Some(pool.get().await?), in_transaction: false, in_flight: false, broken: false })
+        let connection = Some(pool.get().await?);
+        Ok(Self { connection, opening: None, in_transaction: false, in_flight: false, broken: false })
+    }
+
+    /// A connection within a transaction that begins with its first statement: one way to the engine less.
+    pub(crate) async fn open_with(pool: &SessionPool<DB>, begin: &'static str) -> Result<Self, StoreError> {
+        let mut session = Self::open(pool).await?;
+        session.opening = Some(begin);
+        Ok(session)
+    }
+
+    /// A statement, with what opens the transaction before it. Where rows are counted that has to go first: it would repeat the
+    /// count of whatever was before.
+    pub(crate) async fn opened(&mut self, statement: String, counts: bool) -> Result<String, Error> {
+        let Some(begin) = self.opening.take() else { return Ok(statement) };
+        self.in_transaction = true;
+        if !counts {
+            return Ok(format!("{begin}; {statement}"));
+        }
+        let begun = DB::run(self.connection()?, begin.to_owned()).await;
+        self.noted(begun)?;
+        Ok(statement)
     }
 
     /// A connection within a transaction that `statement` begins.
@@ -122,6 +145,11 @@ impl<DB: Engine> Session<DB> {
         let begun = DB::run(session.connection()?, statement).await;
         session.noted(begun)?;
         Ok(session)
+    }
+
+    /// Notes that a statement which is a transaction of its own begins, or has ended it.
+    pub(crate) fn whole(&mut self, begun: bool) {
+        self.in_transaction = begun;
     }
 
     /// Ends the transaction, if there is one.

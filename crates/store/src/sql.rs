@@ -199,16 +199,10 @@ impl Tx {
         Ok(row.map(|row| T::from_query_result(&row, "")).transpose()?)
     }
 
-    /// Runs writes that belong together: one round trip on Postgres (data-modifying CTEs), one after the other on
-    /// SQLite, where a statement costs no round trip.
+    /// Runs writes that belong together, in one round trip: data-modifying CTEs on Postgres, one after the other on SQLite.
     pub(crate) async fn batch(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         if !self.is_postgres() {
-            for write in writes {
-                match write {
-                    Write::Insert(insert) => self.execute(&insert).await?,
-                    Write::Update(update) => self.execute(&update).await?,
-                };
-            }
+            self.execute_raw(self.script(&writes, ["", ""])).await?;
             return Ok(());
         }
         if let [Write::Insert(only)] = writes.as_slice() {
@@ -216,6 +210,28 @@ impl Tx {
             return Ok(());
         }
         self.batch_after(Query::with(), writes).await
+    }
+
+    /// Writes of SQLite that are a whole transaction.
+    pub(crate) async fn batch_alone(&self, writes: &[Write]) -> Result<(), StoreError> {
+        self.whole(true).await;
+        self.execute_raw(self.script(writes, ["BEGIN IMMEDIATE; ", "; COMMIT"])).await?;
+        self.whole(false).await;
+        Ok(())
+    }
+
+    /// Writes of SQLite as one text: a call for each would be a way to the engine's thread and back for each.
+    fn script(&self, writes: &[Write], [begin, end]: [&str; 2]) -> Statement {
+        let (mut texts, mut values) = (Vec::new(), Vec::new());
+        for write in writes {
+            let Statement { sql, values: more, .. } = match write {
+                Write::Insert(insert) => self.get_database_backend().build(insert),
+                Write::Update(update) => self.get_database_backend().build(update),
+            };
+            texts.push(sql);
+            values.extend(more.map(|values| values.0).unwrap_or_default());
+        }
+        self.statement(&format!("{begin}{}{end}", texts.join("; ")), values)
     }
 
     /// As [`batch`](Self::batch) on Postgres, after what `with` names.
