@@ -46,6 +46,25 @@ struct Open {
     reasons: BTreeSet<String>,
 }
 
+/// The open runs' digests, and which of the runs have to be counted anew: counting reads all that is open of a run.
+struct OpenRuns {
+    digests: HashMap<Uuid, PlanDigest>,
+    changed: BTreeSet<Uuid>,
+}
+
+impl OpenRuns {
+    fn of(open: &[OpenHold]) -> Self {
+        let approved = open.iter().filter(|run| run.state == "approved").map(|run| run.id);
+        Self { digests: open.iter().map(|run| (run.id, run.plan_digest())).collect(), changed: approved.collect() }
+    }
+
+    fn change(&mut self, run: Uuid, change: impl FnOnce(PlanDigest) -> PlanDigest) {
+        let digest = self.digests.entry(run).or_default();
+        *digest = change(*digest);
+        self.changed.insert(run);
+    }
+}
+
 impl TenantTx {
     /// Records the withheld items; returns how many of them were not withheld before.
     pub(super) async fn write_held(
@@ -54,11 +73,10 @@ impl TenantTx {
         verdict: &Verdict,
         performed: &[(&Item, Done)],
     ) -> Result<usize, StoreError> {
-        let mut digests: HashMap<Uuid, PlanDigest> =
-            chunk.open_holds.iter().map(|hold| (hold.id, hold.plan_digest())).collect();
+        let mut open = OpenRuns::of(&chunk.open_holds);
         if !chunk.open_holds.is_empty() {
             self.refuse_decided(&chunk.open_holds).await?;
-            self.settle_open_items(chunk, verdict, performed, &mut digests).await?;
+            self.settle_open_items(chunk, verdict, performed, &mut open).await?;
         }
         let mut held = 0;
         let would = self.rehearse(chunk, verdict)?;
@@ -68,11 +86,11 @@ impl TenantTx {
             let of_source = verdict.withheld.iter().filter(|(_, reason)| *reason != HoldReason::Simulation);
             let withheld: Vec<_> = of_source.filter(|(item, _)| source_of(item) == source).collect();
             if !withheld.is_empty() {
-                held += self.hold(chunk, source, (&withheld, &would), &mut digests).await?;
+                held += self.hold(chunk, source, (&withheld, &would), &mut open).await?;
             }
         }
-        if !digests.is_empty() {
-            self.recount_open_runs(&digests).await?;
+        if !open.changed.is_empty() {
+            self.recount_open_runs(&open).await?;
         }
         Ok(held)
     }
@@ -99,7 +117,7 @@ impl TenantTx {
         chunk: &Chunk,
         verdict: &Verdict,
         performed: &[(&Item, Done)],
-        digests: &mut HashMap<Uuid, PlanDigest>,
+        runs: &mut OpenRuns,
     ) -> Result<(), StoreError> {
         let done: HashMap<ItemKey, &Done> = performed.iter().map(|(item, done)| (item.key(), done)).collect();
         let mut again: HashMap<ItemKey, (HoldReason, String)> = HashMap::new();
@@ -127,10 +145,9 @@ impl TenantTx {
                 "held" if key.and_then(|key| again.get(&key)).is_some_and(as_before) => continue,
                 _ => SettledRow::new(item.run_id, item.id, "withdrawn"),
             };
-            if settled.insert(item.id, outcome).is_none()
-                && let Some(digest) = digests.get_mut(&item.run_id)
-            {
-                *digest = digest.without(PlanDigest::from_hex(&item.digest).unwrap_or_default());
+            if settled.insert(item.id, outcome).is_none() && runs.digests.contains_key(&item.run_id) {
+                let gone = PlanDigest::from_hex(&item.digest).unwrap_or_default();
+                runs.change(item.run_id, |digest| digest.without(gone));
             }
         }
         self.settle_items(&settled.into_values().collect::<Vec<_>>()).await
@@ -159,7 +176,7 @@ impl TenantTx {
         chunk: &Chunk,
         source: Option<Uuid>,
         (withheld, would): (&Withheld<'_>, &HashMap<ItemKey, Done>),
-        digests: &mut HashMap<Uuid, PlanDigest>,
+        runs: &mut OpenRuns,
     ) -> Result<usize, StoreError> {
         let open = chunk.open_holds.iter().find(|hold| hold.source_id == source && hold.state == "held");
         let run: RunId = open.map_or_else(|| self.clock.new_id(), |hold| hold.id.into());
@@ -176,9 +193,8 @@ impl TenantTx {
         if new.is_empty() {
             return Ok(0);
         }
-        let digest = digests.entry(run.0).or_default();
-        *digest =
-            new.iter().fold(*digest, |sum, item| sum.with(PlanDigest::from_hex(&item.digest).unwrap_or_default()));
+        let added = new.iter().map(|item| PlanDigest::from_hex(&item.digest).unwrap_or_default());
+        runs.change(run.0, |digest| added.fold(digest, PlanDigest::with));
         let reasons = reasons_of(withheld);
         let held = event(AuditKind::RunHeld, "run", run.0, json!({ "held_reasons": reasons, "items": new.len() }));
         let actor = source.map_or(Actor::System, |id| Actor::Source(id.into())).to_text();
@@ -219,21 +235,22 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Brings digest, counts and reasons of the open runs up to date, and closes those in which nothing is open any more.
-    async fn recount_open_runs(&self, digests: &HashMap<Uuid, PlanDigest>) -> Result<(), StoreError> {
+    /// Brings digest, counts and reasons of the open runs that changed up to date, and closes those in which nothing is open any more.
+    async fn recount_open_runs(&self, runs: &OpenRuns) -> Result<(), StoreError> {
         let sql = format!(
             "SELECT run_id, action, held_reason, count(*) AS open FROM run_items WHERE tenant_id = $2 \
              AND decision IN ('held', 'approved') AND run_id IN (SELECT r.id FROM {}) GROUP BY run_id, action, held_reason",
             self.tx.rows(ID)
         );
-        let rows: Vec<OpenCount> = self.tx.all(&sql, [id_rows(digests.keys().copied())?, self.tenant.0.into()]).await?;
+        let rows: Vec<OpenCount> =
+            self.tx.all(&sql, [id_rows(runs.changed.iter().copied())?, self.tenant.0.into()]).await?;
         let mut open: HashMap<Uuid, Open> = HashMap::new();
         for row in rows {
             let of_run = open.entry(row.run_id).or_default();
             *of_run.counts.entry(row.action).or_default() += row.open;
             of_run.reasons.extend(row.held_reason);
         }
-        for (run, digest) in digests {
+        for (run, digest) in runs.digests.iter().filter(|(run, _)| runs.changed.contains(*run)) {
             let now = self.clock.now();
             let ids = [self.tenant.0.into(), (*run).into(), now.into()];
             match open.get(run) {
