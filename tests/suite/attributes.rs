@@ -85,6 +85,11 @@ async fn dx5_another_attribute_moves_everybody_to_the_new_address(hub: Hub) {
     let after = tenant.eventually_status(&email("ann"), "active").await;
     assert_eq!(after.id, before.id, "the same person");
     assert_eq!(tenant.members().await.len(), 2, "and nobody else came in");
+    let former = tenant.get(&format!("/api/v1/members/{}", after.id)).await.expect(200).json["former_emails"].clone();
+    let emails: Vec<&Value> = former.as_array().expect("a list").iter().map(|former| &former["email"]).collect();
+    assert_eq!(emails, [&json!(email("ann.home"))], "{former}");
+    let bea = tenant.eventually_status(&email("bea"), "active").await;
+    assert_eq!(tenant.get(&format!("/api/v1/members/{}", bea.id)).await.expect(200).json["former_emails"], json!([]));
 }
 
 async fn lp12_members_are_made_from_the_email_attribute_alone(hub: Hub) {

@@ -71,7 +71,7 @@ pub use lease::{Lease, LeaseAnswer};
 pub use list::{ListPage, ListRequest};
 pub use mapping_preview::{PreviewOf, PreviewedRecord};
 pub use member_changes::MemberChanges;
-pub use members::{Member, MemberFilter, SharingGroup};
+pub use members::{FormerEmail, Member, MemberFilter, SharingGroup};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, PageRequest};
 pub use policy::VersionedPolicy;
 pub use rejected::{REJECTED_BODY_BYTES, REJECTED_KEPT, RejectedRequest, Replayed};

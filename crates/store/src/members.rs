@@ -14,7 +14,7 @@ use rollcall_core::roster::{MemberState, MemberStatus, Profile};
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 /// The columns of a [`MemberRow`] over `members m`.
@@ -93,6 +93,32 @@ pub struct Member {
     pub modified_at: DateTime<Utc>,
 }
 
+/// An address that a member had.
+#[derive(Clone, Debug, Serialize)]
+pub struct FormerEmail {
+    pub email: String,
+    /// When another one took its place.
+    pub until: DateTime<Utc>,
+}
+
+/// Of so many changes of a member's profile the former addresses are told.
+const CHANGES_TOLD: u64 = 200;
+
+#[derive(FromQueryResult)]
+struct UpdateRow {
+    at: DateTime<Utc>,
+    detail: Option<Json>,
+}
+
+impl UpdateRow {
+    fn former_email(self) -> Option<FormerEmail> {
+        let detail = self.detail?;
+        let [before, after] = ["before", "after"].map(|side| detail[side]["email"].as_str());
+        let email = before.filter(|email| after.is_some_and(|after| fold(after) != fold(email)))?.to_owned();
+        Some(FormerEmail { email, until: self.at })
+    }
+}
+
 const LISTED: [&str; 16] = [
     "id",
     "email",
@@ -151,6 +177,18 @@ impl Store {
 
     pub async fn member(&self, scope: &ApiScope, id: MemberId) -> Result<Member, StoreError> {
         self.read(&scope.scope).await?.member_row(id).await
+    }
+
+    /// The addresses that a member had, as the audit log tells them, the latest first.
+    pub async fn former_emails(&self, scope: &ApiScope, id: MemberId) -> Result<Vec<FormerEmail>, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        let sql = format!(
+            "SELECT at, detail FROM audit_events WHERE tenant_id = $1 AND subject_id = $2 AND kind = $3 \
+             ORDER BY id DESC LIMIT {CHANGES_TOLD}"
+        );
+        let values = [tx.tenant.0.into(), id.0.into(), AuditKind::MemberUpdated.as_str().into()];
+        let updates: Vec<UpdateRow> = tx.tx.all(&sql, values).await?;
+        Ok(updates.into_iter().filter_map(UpdateRow::former_email).collect())
     }
 
     pub async fn groups(&self, scope: &ApiScope, page: &PageRequest) -> Result<Page<SharingGroup>, StoreError> {

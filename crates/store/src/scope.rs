@@ -185,6 +185,13 @@ impl Store {
 }
 
 impl TenantTx {
+    /// The same, for statements that are about many people: each is planned by the size that its tables have now. A plan that
+    /// was kept may be of a time when they were empty: a small price for one person, and the whole tenant for each of thousands.
+    pub(crate) fn of_many(mut self) -> Self {
+        self.tx.keeps_plans = !self.tx.is_postgres();
+        self
+    }
+
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         self.tx.commit().await
     }
@@ -282,12 +289,6 @@ impl Tx {
             Pools::Sqlite { reader, .. } => Engine::Sqlite(Mutex::new(Session::open(reader).await?)),
         };
         Ok(Self { engine, faults: store.faults.clone(), keeps_plans: true })
-    }
-
-    /// From now on each statement is planned by the size that its tables have now. A plan that was kept may be of a time when they
-    /// were empty: a small price for one person, and the whole tenant for each of thousands.
-    pub(crate) fn forget_plans(&mut self) {
-        self.keeps_plans = !self.is_postgres();
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {

@@ -9,7 +9,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use rollcall_core::approval::RunState;
 use rollcall_core::roster::MemberStatus;
 use rollcall_store::{
-    AuditEvent, AuditFilter, DEFAULT_LIMIT, LoggedRequest, MemberFilter, Page, PageRequest, RequestFilter,
+    AuditEvent, AuditFilter, DEFAULT_LIMIT, FormerEmail, LoggedRequest, Member, MemberFilter, Page, PageRequest,
+    RequestFilter,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -74,9 +75,19 @@ pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
     list(auth.admin.store.members(&auth.scope, &filter, &asked.page()?).await?)
 }
 
+/// A member, and the addresses they had before.
+#[derive(Serialize)]
+struct MemberWithHistory {
+    #[serde(flatten)]
+    member: Member,
+    former_emails: Vec<FormerEmail>,
+}
+
 pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let member = auth.admin.store.member(&auth.scope, id_in_path(&request, "member")?).await?;
-    Ok(HttpResponse::Ok().json(member))
+    let id = id_in_path(&request, "member")?;
+    let member = auth.admin.store.member(&auth.scope, id).await?;
+    let former_emails = auth.admin.store.former_emails(&auth.scope, id).await?;
+    Ok(HttpResponse::Ok().json(MemberWithHistory { member, former_emails }))
 }
 
 /// The product reports that an invited person accepted (DX13).

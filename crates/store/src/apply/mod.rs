@@ -59,7 +59,7 @@ impl Store {
         }
         let mut tx = self.write(&lease.scope).await?;
         if chunk.changes >= MANY_CHANGES {
-            tx.tx.forget_plans();
+            tx = tx.of_many();
         }
         let mut change = RosterChange::new(&tx, (&chunk.world, &chunk.names), &verdict);
         let run: RunId = tx.clock.new_id();
