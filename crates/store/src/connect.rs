@@ -199,7 +199,7 @@ async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Schema
         .await?;
     // KiB, with a minus. What a reader does not find in its own is in the system's cache.
     let writer = pool(options.clone().pragma("cache_size", "-8000"), 1, config.acquire_timeout, None)?;
-    let reader = pool(options.pragma("cache_size", "-2000"), config.max_connections, config.acquire_timeout, None)?;
+    let reader = pool(options.pragma("cache_size", "-1000"), config.max_connections, config.acquire_timeout, None)?;
     Ok((Pools::Sqlite { writer, reader }, Schema::Sqlite(schema)))
 }
 
