@@ -144,10 +144,8 @@ impl Worker {
     }
 
     fn chunk_limit(&self, lane: Lane) -> usize {
-        let max = self.config.chunk_changes_max;
         let last_push = *self.last_push.lock().unwrap_or_else(PoisonError::into_inner);
-        let gives_way = lane == Lane::Bulk && last_push.is_some_and(|at| at.elapsed() < PUSHES_EXPECTED);
-        if gives_way { max.min(BULK_CHUNK_BESIDE_PUSHES) } else { max }
+        chunk_limit(self.config.chunk_changes_max, lane, last_push.map(|at| at.elapsed()))
     }
 
     async fn plan_and_apply(&self, lease: &Lease, chunk: &mut Chunk) -> Result<Applied, StoreError> {
@@ -170,5 +168,26 @@ impl Worker {
         };
         self.recheck.after(lease.tenant().0, lane, wait);
         "failed"
+    }
+}
+
+/// How many changes a chunk takes: bulk work gives way while pushes come in.
+fn chunk_limit(max: usize, lane: Lane, since_push: Option<Duration>) -> usize {
+    let gives_way = lane == Lane::Bulk && since_push.is_some_and(|since| since < PUSHES_EXPECTED);
+    if gives_way { max.min(BULK_CHUNK_BESIDE_PUSHES) } else { max }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bulk_work_gives_way_to_pushes_and_only_while_they_come_in() {
+        let just_now = Some(Duration::from_millis(10));
+        assert_eq!(chunk_limit(2_000, Lane::Bulk, just_now), BULK_CHUNK_BESIDE_PUSHES);
+        assert_eq!(chunk_limit(7, Lane::Bulk, just_now), 7, "a smaller limit holds");
+        assert_eq!(chunk_limit(2_000, Lane::Bulk, Some(PUSHES_EXPECTED)), 2_000);
+        assert_eq!(chunk_limit(2_000, Lane::Bulk, None), 2_000);
+        assert_eq!(chunk_limit(2_000, Lane::Push, just_now), 2_000);
     }
 }

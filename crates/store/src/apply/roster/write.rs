@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 impl RosterChange<'_> {
-    /// Writes everything; the number of statements does not depend on the number of items (up to 1,000 rows each).
+    /// Writes everything; the number of statements does not depend on the number of items (up to 500 rows each).
     pub(in crate::apply) async fn write(&self, tx: &TenantTx) -> Result<(), StoreError> {
         self.write_members(tx).await?;
         self.write_groups(tx).await?;
