@@ -207,6 +207,9 @@ async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Schema
 mod tests {
     use super::*;
     use crate::filter::tests::engines::on_each_database;
+    use crate::scope::{TenantScope, TenantTx};
+    use rollcall_core::audit::Actor;
+    use sea_orm::FromQueryResult;
 
     #[test]
     fn a_statement_that_takes_too_long_ends_and_who_is_patient_waits_for_it() {
@@ -233,6 +236,36 @@ mod tests {
                 sleep(&hurried.patient(), "0.5").await.expect("it waits");
             }
             hurried.close().await;
+        });
+    }
+
+    #[derive(FromQueryResult)]
+    struct Plans {
+        kept: i64,
+        mode: String,
+    }
+
+    #[test]
+    fn plans_are_generic_and_those_about_many_people_are_not_kept() {
+        on_each_database(async |store, engine, _| {
+            if engine == "SQLite" {
+                return;
+            }
+            let scope = TenantScope::new(store.clock.new_id(), Actor::System);
+            let ask = async |tx: TenantTx| {
+                let sql = "SELECT count(*) AS kept, current_setting('plan_cache_mode') AS mode FROM pg_prepared_statements \
+                           WHERE statement LIKE '%pg_prepared_statements%'";
+                let plans: Option<Plans> = tx.tx.one(sql, []).await.expect("an answer");
+                tx.commit().await.expect("an end");
+                plans.map(|plans| (plans.kept, plans.mode)).expect("a row")
+            };
+            let mut seen = Vec::new();
+            for many in [true, false, true, true] {
+                let tx = store.read(&scope).await.expect("a transaction");
+                seen.push(ask(if many { tx.of_many() } else { tx }).await);
+            }
+            let expected = [0, 1, 1, 1].map(|kept| (kept, "force_generic_plan".to_owned()));
+            assert_eq!(seen, expected);
         });
     }
 }
