@@ -28,6 +28,7 @@ mod m20261122_000021_waitlist_by_email;
 mod m20261122_000022_group_name_keys;
 mod m20261122_000023_first_statistics;
 mod m20261122_000024_room_for_updates;
+mod m20261127_000025_streams_without_references;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000022_group_name_keys::Migration),
             Box::new(m20261122_000023_first_statistics::Migration),
             Box::new(m20261122_000024_room_for_updates::Migration),
+            Box::new(m20261127_000025_streams_without_references::Migration),
         ]
     }
 }
