@@ -1,5 +1,5 @@
 //! The machine's own limits, measured in the same run as the hub: pgbench with a transaction of a provisioning write's
-//! shape, a single SELECT and a page, on the same PostgreSQL; and what one flush to disk costs.
+//! shape, a single SELECT and a page, on the same PostgreSQL; commits of SQLite; and what one flush to disk costs.
 
 use std::{
     fs,
@@ -23,6 +23,8 @@ pub(crate) enum Limit {
     SelectUser,
     /// OFFSET + 100 rows + count(*).
     ListPage,
+    /// One row and its commit, in SQLite.
+    SqliteCommit,
 }
 
 impl Limit {
@@ -32,8 +34,16 @@ impl Limit {
             Self::WriteTransaction => "write_transaction",
             Self::SelectUser => "select_user",
             Self::ListPage => "list_page",
+            Self::SqliteCommit => "sqlite_commit",
         }
     }
+}
+
+/// Single-row commits a second of SQLite in `folder`, by the script that is beside those of pgbench.
+pub(crate) fn sqlite_commits(scripts: &Path, folder: &Path, window: Duration) -> Result<f64, BenchError> {
+    let script = scripts.with_file_name("sqlite_commits.py").display().to_string();
+    let text = output("python3", &[&script, &folder.display().to_string(), &window.as_secs().max(1).to_string()])?;
+    text.trim().parse().map_err(|_| BenchError::setup(format!("{script} printed no rate: {text}")))
 }
 
 /// A database with the limit tables, made for this run and dropped with it.

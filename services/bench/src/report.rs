@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     latency::{Latency, Spread},
+    limits::Limit,
     load::Cell,
     process::Memory,
     reconcile::Visibility,
@@ -178,13 +179,13 @@ impl Report {
         Spread::of(self.group(scenario, concurrency, contender).iter().map(rate))
     }
 
-    /// The pgbench runs beside a scenario, and their script.
-    pub(crate) fn limit(&self, scenario: &str, concurrency: usize) -> Option<(Spread, &str)> {
-        let runs: Vec<_> =
-            self.limits.iter().filter(|run| run.scenario == scenario && run.concurrency == concurrency).collect();
+    /// The runs of a limit beside a scenario.
+    pub(crate) fn limit(&self, scenario: &str, concurrency: usize, limit: Limit) -> Option<Spread> {
+        let beside =
+            |run: &&LimitRun| run.scenario == scenario && run.concurrency == concurrency && run.limit == limit.name();
         // A page of the limit is 100 users.
-        let scale = if scenario == "s6" { crate::scenario::PAGE as f64 } else { 1.0 };
-        Some((Spread::of(runs.iter().map(|run| run.rate * scale))?, runs.first()?.limit.as_str()))
+        let scale = if limit == Limit::ListPage { crate::scenario::PAGE as f64 } else { 1.0 };
+        Spread::of(self.limits.iter().filter(beside).map(|run| run.rate * scale))
     }
 
     /// Median p50 at the judged concurrency; of a pair, both steps together.

@@ -7,7 +7,7 @@ use crate::{
     contender::{Contender, Kind, Maker, Stage},
     error::BenchError,
     http::Endpoint,
-    limits::{Limit, Limits, flush_latency},
+    limits::{Limit, Limits, flush_latency, sqlite_commits},
     load::{LoadPlan, drive},
     options::SuiteArgs,
     process::{cpu_of, settle},
@@ -198,17 +198,19 @@ impl Suite {
             Kind::S2 | Kind::S3 => Limit::SelectUser,
             Kind::S6 | Kind::S7 => Limit::ListPage,
         };
-        let Some(limits) = &self.limits else {
-            return Ok(());
-        };
-        let rate = limits.measure(limit, concurrency, Duration::from_secs(self.args.seconds))?;
-        say(&format!("{} c={concurrency} pgbench {}: {rate:.0}/s (round {})", kind.name(), limit.name(), round + 1));
-        self.report.limits.push(LimitRun {
-            scenario: kind.name().into(),
-            limit: limit.name().into(),
-            concurrency,
-            rate,
-        });
+        let window = Duration::from_secs(self.args.seconds);
+        let mut measured = Vec::new();
+        if let Some(limits) = &self.limits {
+            measured.push((limit, limits.measure(limit, concurrency, window)?));
+        }
+        if let (Kind::S1, Some(data)) = (kind, &self.args.embedded_data) {
+            measured.push((Limit::SqliteCommit, sqlite_commits(&self.args.pgbench_scripts, data, window)?));
+        }
+        for (limit, rate) in measured {
+            say(&format!("{} c={concurrency} {}: {rate:.0}/s (round {})", kind.name(), limit.name(), round + 1));
+            let (scenario, limit) = (kind.name().into(), limit.name().into());
+            self.report.limits.push(LimitRun { scenario, limit, concurrency, rate });
+        }
         Ok(())
     }
 

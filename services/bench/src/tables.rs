@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use crate::{
     goals::{self, Against, verdict},
     latency::{Latency, Spread},
+    limits::Limit,
     reconcile::describe,
     report::{Measured, Report, Resting, SyncRun},
     statements::Conversation,
@@ -39,13 +40,12 @@ impl Report {
             for contender in ["postgres", "embedded", "jackson"] {
                 self.rate_row(f, scenario, concurrency, contender)?;
             }
-            if let Some((spread, limit)) = self.limit(scenario, concurrency) {
-                let range = format!("{:.0}-{:.0}", spread.min, spread.max);
-                writeln!(
-                    f,
-                    "{scenario:<9}{concurrency:>4} {:<10}{:>9.0} {range:>17}  {limit}",
-                    "pgbench", spread.median
-                )?;
+            for limit in [Limit::WriteTransaction, Limit::SelectUser, Limit::ListPage, Limit::SqliteCommit] {
+                if let Some(spread) = self.limit(scenario, concurrency, limit) {
+                    let range = format!("{:.0}-{:.0}", spread.min, spread.max);
+                    let (median, name) = (spread.median, limit.name());
+                    writeln!(f, "{scenario:<9}{concurrency:>4} {:<10}{median:>9.0} {range:>17}  {name}", "limit")?;
+                }
             }
         }
         Ok(())
@@ -87,9 +87,7 @@ impl Report {
             let ours = self.rate(goal.scenario, self.judged_at, goal.contender);
             let (theirs, name) = match goal.against {
                 Against::Jackson => (self.rate(goal.scenario, self.judged_at, "jackson"), "jackson"),
-                Against::Limit => {
-                    self.limit(goal.scenario, self.judged_at).map_or((None, ""), |(spread, name)| (Some(spread), name))
-                }
+                Against::Limit(limit) => (self.limit(goal.scenario, self.judged_at, limit), limit.name()),
             };
             if let (Some(ours), Some(theirs)) = (ours, theirs) {
                 let ratio = ours.median / theirs.median.max(1e-9);
