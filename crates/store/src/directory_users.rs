@@ -1,6 +1,7 @@
 //! Directory users: what SCIM clients write and read. Each write is one short transaction of the record, its change
 //! mark and its audit event; no member is looked at here.
 
+use crate::at_once::Seen;
 use crate::audit::NewEvent;
 use crate::changes::Touched;
 use crate::connect::Store;
@@ -15,10 +16,11 @@ use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_scim::etag::if_match_allows;
 use rollcall_scim::{UserResource, fold};
 use sea_orm::FromQueryResult;
-use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, UpdateStatement};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 /// A directory user as stored.
 #[derive(Clone, Debug)]
@@ -105,29 +107,29 @@ pub(crate) fn into_map(json: Json) -> Map<String, Json> {
     }
 }
 
-/// `[[id, name], …]` as the group sub-select builds it, in an order of its own.
+/// `["<id><name>", …]` as the group sub-select builds it, in an order of its own.
 fn pairs(json: Json) -> Vec<(String, String)> {
-    let mut pairs: Vec<(String, String)> = serde_json::from_value(json).unwrap_or_default();
+    let texts: Vec<String> = serde_json::from_value(json).unwrap_or_default();
+    let split = |text: String| text.split_at_checked(Hyphenated::LENGTH).map(|(id, name)| (id.into(), name.into()));
+    let mut pairs: Vec<(String, String)> = texts.into_iter().filter_map(split).collect();
     pairs.sort_unstable();
     pairs
 }
 
 /// The columns of a [`UserRow`] over `directory_users u`.
 pub(crate) fn user_columns(postgres: bool, with_groups: bool) -> String {
+    let of_user = "FROM directory_memberships dm \
+                   JOIN directory_groups g ON g.tenant_id = dm.tenant_id AND g.id = dm.group_id AND g.deleted_at IS NULL \
+                   WHERE dm.tenant_id = u.tenant_id AND dm.user_id = u.id";
     let groups = match (with_groups, postgres) {
-        (false, true) => "NULL::json",
-        (false, false) => "NULL",
-        (true, true) => concat!(
-            "(SELECT json_agg(json_build_array(g.id, g.display_name)) FROM directory_memberships dm ",
-            "JOIN directory_groups g ON g.tenant_id = dm.tenant_id AND g.id = dm.group_id AND g.deleted_at IS NULL ",
-            "WHERE dm.tenant_id = u.tenant_id AND dm.user_id = u.id)"
-        ),
-        (true, false) => concat!(
-            "(SELECT json_group_array(json_array(",
-            "lower(substr(hex(g.id),1,8)||'-'||substr(hex(g.id),9,4)||'-'||substr(hex(g.id),13,4)||'-'||",
-            "substr(hex(g.id),17,4)||'-'||substr(hex(g.id),21)), g.display_name)) FROM directory_memberships dm ",
-            "JOIN directory_groups g ON g.tenant_id = dm.tenant_id AND g.id = dm.group_id AND g.deleted_at IS NULL ",
-            "WHERE dm.tenant_id = u.tenant_id AND dm.user_id = u.id)"
+        (false, true) => "NULL::json".to_owned(),
+        (false, false) => "NULL".to_owned(),
+        // An array, not an aggregate, which is dear to begin even for a user without groups.
+        (true, true) => format!("array_to_json(ARRAY(SELECT g.id::text || g.display_name {of_user}))"),
+        (true, false) => format!(
+            "(SELECT json_group_array(\
+             lower(substr(hex(g.id),1,8)||'-'||substr(hex(g.id),9,4)||'-'||substr(hex(g.id),13,4)||'-'||\
+             substr(hex(g.id),17,4)||'-'||substr(hex(g.id),21))||g.display_name) {of_user})"
         ),
     };
     format!("u.id, u.attributes, u.version, u.created_at, u.modified_at, {groups} AS groups")
@@ -198,7 +200,8 @@ impl Store {
         Ok(rows.into_iter().next().map(UserRow::into_user))
     }
 
-    /// Reads a user under a lock, lets `edit` make the new resource, and stores it when it differs.
+    /// Reads a user, lets `edit` make the new resource, and stores it when it differs. Where somebody else changed the user
+    /// between the two it is read again, under a lock, and edited again.
     ///
     /// # Errors
     /// What `edit` answers, [`StoreError::NotFound`], or [`StoreError::Taken`] for the userName.
@@ -206,11 +209,37 @@ impl Store {
         &self,
         scope: &SourceScope,
         id: DirectoryUserId,
-        edit: F,
+        mut edit: F,
     ) -> Result<Written<DirectoryUser>, E>
     where
         E: From<StoreError>,
-        F: FnOnce(&DirectoryUser) -> Result<UserResource, E>,
+        F: FnMut(&DirectoryUser) -> Result<UserResource, E>,
+    {
+        let user = self.user(scope, id, true).await?.ok_or(StoreError::NotFound("user"))?;
+        let resource = edit(&user)?;
+        if resource == user.resource {
+            return Ok(Written { value: user, changed: false });
+        }
+        let seen = Seen { table: "directory_users", id: id.0, version: user.version };
+        let tx = self.write_if(&scope.scope).await?;
+        let (user, update, then) = tx.edited(scope.source(), user, resource);
+        if tx.batch_if(seen, update, then).await.map_err(|e| e.or_taken("userName"))? {
+            tx.commit().await?;
+            return Ok(Written { value: user, changed: true });
+        }
+        drop(tx);
+        self.change_locked_user(scope, id, edit).await
+    }
+
+    async fn change_locked_user<E, F>(
+        &self,
+        scope: &SourceScope,
+        id: DirectoryUserId,
+        mut edit: F,
+    ) -> Result<Written<DirectoryUser>, E>
+    where
+        E: From<StoreError>,
+        F: FnMut(&DirectoryUser) -> Result<UserResource, E>,
     {
         let tx = self.write(&scope.scope).await?;
         let row = tx.user_row(scope.source(), id, true, Lock::Change).await?;
@@ -219,7 +248,11 @@ impl Store {
         if resource == user.resource {
             return Ok(Written { value: user, changed: false });
         }
-        let user = tx.store_user(scope.source(), user, resource).await?;
+        let (user, mut update, then) = tx.edited(scope.source(), user, resource);
+        update.table("directory_users");
+        update.and_where(Expr::col("tenant_id").eq(tx.tenant.0)).and_where(Expr::col("id").eq(id.0));
+        let writes = std::iter::once(Write::Update(update)).chain(then).collect();
+        tx.tx.batch(writes).await.map_err(|e| e.or_taken("userName"))?;
         tx.commit().await?;
         Ok(Written { value: user, changed: true })
     }
@@ -298,28 +331,26 @@ impl TenantTx {
         self.tx.one(&sql, [self.tenant.0.into(), id.0.into(), source.0.into()]).await
     }
 
-    async fn store_user(
+    /// The user as it will be, what is to be set in its row, and what is written with that.
+    fn edited(
         &self,
         source: SourceId,
         mut user: DirectoryUser,
         resource: UserResource,
-    ) -> Result<DirectoryUser, StoreError> {
+    ) -> (DirectoryUser, UpdateStatement, Vec<Write>) {
         let detail = json!({ "before": audited(&user.resource), "after": audited(&resource) });
         user.resource = resource;
         user.version += 1;
         user.modified_at = self.clock.now();
-        let mut update = Query::update().table("directory_users").to_owned();
+        let mut update = Query::update();
         update.values(derived(&user.resource).into_iter().map(|(name, value)| (name, Expr::value(value))));
         update.value("version", user.version).value("modified_at", user.modified_at);
         if user.resource.active() {
             update.value("was_active", true);
         }
-        update.and_where(Expr::col("tenant_id").eq(self.tenant.0)).and_where(Expr::col("id").eq(user.id.0));
         let event = user_event(AuditKind::DirectoryUserUpdated, user.id, Some(detail));
         let change = self.change(Some(source), Touched::User(user.id));
-        let writes = vec![Write::Update(update), change.into(), self.event(event).into()];
-        self.tx.batch(writes).await.map_err(|e| e.or_taken("userName"))?;
-        Ok(user)
+        (user, update, vec![change.into(), self.event(event).into()])
     }
 }
 
@@ -337,3 +368,6 @@ fn audited(resource: &UserResource) -> Json {
         "active": resource.active(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,7 +177,11 @@ impl Store {
                 return self.edit_user(scope, id, if_match, |user| Ok(replacement.over(&user.resource))).await;
             }
             Write::PatchUser(id, patch) => {
-                let edit = |user: &DirectoryUser| Ok(apply_to_user(&user.resource, patch, quirks)?);
+                let edit = |user: &DirectoryUser| {
+                    // Anew each time: an edit may be made twice.
+                    *quirks = Quirks::new();
+                    Ok(apply_to_user(&user.resource, patch, quirks)?)
+                };
                 return self.edit_user(scope, id, if_match, edit).await;
             }
             Write::DeleteUser(id) => {
@@ -208,7 +212,7 @@ impl Store {
         scope: &SourceScope,
         id: &str,
         if_match: Option<&str>,
-        edit: impl FnOnce(&DirectoryUser) -> Result<UserResource, CallError>,
+        mut edit: impl FnMut(&DirectoryUser) -> Result<UserResource, CallError>,
     ) -> Result<Performed, CallError> {
         let edit = |user: &DirectoryUser| {
             if !user.is_what(if_match) {

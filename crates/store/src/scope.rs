@@ -125,8 +125,16 @@ pub(crate) struct TenantTx {
     pub(crate) actor: Actor,
     pub(crate) request: Option<RequestId>,
     pub(crate) clock: Clock,
-    /// Its one batch is the whole transaction and has to say whose it is.
-    pub(crate) at_once: bool,
+    pub(crate) whole: Whole,
+}
+
+/// Whether one batch is the whole transaction; then it has to say whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whole {
+    No,
+    Always,
+    /// Its first write is an update that may find nothing, and the others are written only with it.
+    IfUpdated,
 }
 
 impl Store {
@@ -143,15 +151,24 @@ impl Store {
     async fn open(&self, scope: &TenantScope, writes: bool) -> Result<TenantTx, StoreError> {
         let tx = Tx::begin(self, TENANT_ROLE, Some(scope.tenant), writes).await?;
         let TenantScope { tenant, actor, request } = *scope;
-        Ok(TenantTx { tx, tenant, actor, request, clock: self.clock.clone(), at_once: false })
+        Ok(TenantTx { tx, tenant, actor, request, clock: self.clock.clone(), whole: Whole::No })
     }
 
     /// Opens a transaction whose writes go in one [`TenantTx::batch_of`], which is all of it: no round trip to begin and none to
     /// commit.
     pub(crate) async fn write_once(&self, scope: &TenantScope) -> Result<TenantTx, StoreError> {
+        self.single(scope, Whole::Always).await
+    }
+
+    /// The same, for one [`TenantTx::batch_if`].
+    pub(crate) async fn write_if(&self, scope: &TenantScope) -> Result<TenantTx, StoreError> {
+        self.single(scope, Whole::IfUpdated).await
+    }
+
+    async fn single(&self, scope: &TenantScope, whole: Whole) -> Result<TenantTx, StoreError> {
         let tx = Tx::single(self, true).await?;
         let TenantScope { tenant, actor, request } = *scope;
-        Ok(TenantTx { tx, tenant, actor, request, clock: self.clock.clone(), at_once: true })
+        Ok(TenantTx { tx, tenant, actor, request, clock: self.clock.clone(), whole })
     }
 
     /// Reads by one statement that is a transaction of its own: one round trip. In `select`, `{tenant}` stands for the

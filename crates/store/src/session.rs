@@ -113,7 +113,8 @@ pub(crate) struct Session<DB: Engine> {
 impl<DB: Engine> Session<DB> {
     /// A connection without a transaction: each statement is one of its own.
     pub(crate) async fn open(pool: &SessionPool<DB>) -> Result<Self, StoreError> {
-        let connection = Some(pool.get().await?);
+        // In a box: its state would be a part of every caller's, and moved with each.
+        let connection = Some(Box::pin(pool.get()).await?);
         Ok(Self { connection, opening: None, in_transaction: false, in_flight: false, broken: false })
     }
 

@@ -209,15 +209,16 @@ impl Tx {
             self.execute(only).await?;
             return Ok(());
         }
-        self.batch_after(Query::with(), writes).await
+        self.batch_after(Query::with(), writes).await.map(drop)
     }
 
-    /// Writes of SQLite that are a whole transaction.
-    pub(crate) async fn batch_alone(&self, writes: &[Write]) -> Result<(), StoreError> {
+    /// Writes of SQLite that are a whole transaction; whether the last one wrote anything.
+    pub(crate) async fn batch_alone(&self, writes: &[Write]) -> Result<bool, StoreError> {
         self.whole(true).await;
-        self.execute_raw(self.script(writes, ["BEGIN IMMEDIATE; ", "; COMMIT"])).await?;
+        let script = self.script(writes, ["BEGIN IMMEDIATE; ", "; COMMIT; SELECT changes() > 0 AS wrote"]);
+        let wrote = self.query_one_raw(script).await?;
         self.whole(false).await;
-        Ok(())
+        Ok(wrote.map(|row| row.try_get("", "wrote")).transpose()?.unwrap_or_default())
     }
 
     /// Writes of SQLite as one text: a call for each would be a way to the engine's thread and back for each.
@@ -234,8 +235,8 @@ impl Tx {
         self.statement(&format!("{begin}{}{end}", texts.join("; ")), values)
     }
 
-    /// As [`batch`](Self::batch) on Postgres, after what `with` names.
-    pub(crate) async fn batch_after(&self, mut with: WithClause, writes: Vec<Write>) -> Result<(), StoreError> {
+    /// As [`batch`](Self::batch) on Postgres, after what `with` names; how many rows the last one wrote.
+    pub(crate) async fn batch_after(&self, mut with: WithClause, writes: Vec<Write>) -> Result<u64, StoreError> {
         let mut writes = writes;
         let Some(Write::Insert(last)) = writes.pop() else {
             return Err(StoreError::Database("a batch ends with an insert".into()));
@@ -248,8 +249,7 @@ impl Tx {
             with.cte(CommonTableExpression::new().query(query).table_name(format!("w{number}")).to_owned());
         }
         let statement: WithQuery = last.with(with);
-        self.execute(&statement).await?;
-        Ok(())
+        Ok(self.execute(&statement).await?.rows_affected())
     }
 }
 

@@ -140,7 +140,7 @@ async fn what_was_said_later_stays() {
     scene.store.clock.advance(TimeDelta::seconds(5));
     let edit = json!({ "userName": "ann@x.example", "title": "later" });
     let edit = rollcall_scim::UserResource::from_json(edit, &mut Quirks::new()).expect("a user");
-    scene.store.change_user::<StoreError, _>(&scene.source, user.id, |_| Ok(edit)).await.expect("a change");
+    scene.store.change_user::<StoreError, _>(&scene.source, user.id, |_| Ok(edit.clone())).await.expect("a change");
     scene.store.clock.advance(TimeDelta::seconds(5));
     let late = scene.rejected("PATCH", &path, Some(patch));
     scene.store.keep_rejected(&[early.clone(), late.clone()]).await.expect("kept");

@@ -121,7 +121,7 @@ impl Desk {
     pub(crate) async fn set(&self, user: DirectoryUserId, changes: Value) {
         let edit = |user: &rollcall_store::DirectoryUser| {
             let mut changed = user.resource.attributes().clone();
-            changed.extend(attributes(changes));
+            changed.extend(attributes(changes.clone()));
             Ok::<_, StoreError>(UserResource::from_stored(changed))
         };
         self.store.change_user(&self.source, user, edit).await.expect("a change");

@@ -271,7 +271,7 @@ impl Writer {
     async fn edit(&self, user: usize, attribute: &str, value: Value) -> Result<(&'static str, bool), StoreError> {
         let edit = |user: &rollcall_store::DirectoryUser| {
             let mut attributes = user.resource.attributes().clone();
-            attributes.insert(attribute.into(), value);
+            attributes.insert(attribute.into(), value.clone());
             Ok::<_, StoreError>(UserResource::from_stored(attributes))
         };
         let written = self.store.change_user(&self.source, self.user(user), edit).await?;

@@ -29,7 +29,7 @@ pub(crate) async fn hire(office: &Office, name: &str, email: &str, external_id: 
 pub(crate) async fn set(office: &Office, user: DirectoryUserId, changes: Value) {
     let edit = |user: &rollcall_store::DirectoryUser| {
         let mut changed = user.resource.attributes().clone();
-        changed.extend(attributes(changes));
+        changed.extend(attributes(changes.clone()));
         Ok::<_, StoreError>(UserResource::from_stored(changed))
     };
     office.store.change_user(&office.source(), user, edit).await.expect("a change");

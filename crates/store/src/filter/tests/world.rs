@@ -101,7 +101,7 @@ async fn change_some(store: &Store, scope: &SourceScope, rng: &mut StdRng, ids: 
         store.clock.advance(TimeDelta::microseconds(rng.random_range(1..5_000_000)));
         let body = random_user(rng, number);
         let user = UserResource::from_json(body, &mut Quirks::new()).expect("a user");
-        store.change_user::<crate::StoreError, _>(scope, *id, |_| Ok(user)).await.expect("a change");
+        store.change_user::<crate::StoreError, _>(scope, *id, |_| Ok(user.clone())).await.expect("a change");
     }
 }
 

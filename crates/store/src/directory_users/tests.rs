@@ -1,0 +1,136 @@
+//! Changes of one user that meet: what was read may be another's by the time it is written.
+
+use super::*;
+use crate::filter::tests::engines::on_each_database;
+use crate::{NewSource, NewTenant, StoreConfig, digest};
+use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::policy::Policy;
+use std::time::Duration;
+
+async fn source(store: &Store) -> SourceScope {
+    let new = NewTenant { name: "T".into(), seats: 9, policy: Policy::default(), owner_email: None };
+    let (_, slug) = store.create_tenant(&new).await.expect("a tenant");
+    let operator = store.operator_scope(&slug).await.expect("a scope");
+    let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
+    let new = NewSource { kind, mode, name: "", users_only: false, token_expires_at: None };
+    let (_, token) = store.create_source(&operator, &new).await.expect("a source");
+    let token = store.credential(&digest(&token.secret)).await.expect("a look-up").expect("a credential");
+    token.source_scope(store.clock.now()).expect("a token")
+}
+
+fn with(user: &DirectoryUser, attribute: &str, value: &str) -> UserResource {
+    let mut attributes = user.resource.attributes().clone();
+    attributes.insert(attribute.into(), value.into());
+    UserResource::from_stored(attributes)
+}
+
+async fn ada(store: &Store, scope: &SourceScope) -> DirectoryUserId {
+    let ada = UserResource::from_stored(into_map(json!({ "userName": "ada@x.de", "active": true })));
+    store.create_user(scope, ada).await.expect("a user").id
+}
+
+/// Rows of the queue and of the audit log that are about a user.
+async fn written(store: &Store, user: DirectoryUserId) -> (i64, i64) {
+    #[derive(FromQueryResult)]
+    struct Count {
+        changes: i64,
+        events: i64,
+    }
+    let tx = store.across(false).await.expect("a transaction");
+    let sql = "SELECT (SELECT count(*) FROM directory_changes WHERE user_id = $1) AS changes, \
+               (SELECT count(*) FROM audit_events WHERE subject_id = $1) AS events";
+    let count: Option<Count> = tx.one(sql, [user.0.into()]).await.expect("an answer");
+    count.map(|count| (count.changes, count.events)).expect("a row")
+}
+
+/// Another process's work, done before this returns.
+fn elsewhere(url: &str, store: &Store, work: impl AsyncFnOnce(Store) + Send) {
+    let config = StoreConfig {
+        url: url.to_owned(),
+        max_connections: 1,
+        acquire_timeout: Duration::from_secs(30),
+        statement_timeout: Duration::ZERO,
+    };
+    let clock = store.clock.clone();
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let store = Store::connect(&config, clock).await.expect("a database");
+                work(store.clone()).await;
+                store.close().await;
+            });
+        });
+    });
+}
+
+#[test]
+fn a_change_that_nobody_meets_is_made_once_and_one_that_changes_nothing_is_not_written() {
+    on_each_database(async |store, engine, _| {
+        let scope = source(&store).await;
+        let id = ada(&store, &scope).await;
+        let mut edits = 0;
+        for title in ["Countess", "Countess", "Lady"] {
+            let edit = |user: &DirectoryUser| {
+                edits += 1;
+                Ok::<_, StoreError>(with(user, "title", title))
+            };
+            store.change_user(&scope, id, edit).await.expect("a change");
+        }
+        assert_eq!(edits, 3, "{engine}: none of them was made a second time");
+        let user = store.user(&scope, id, true).await.expect("a look-up").expect("a user");
+        assert_eq!((user.version, written(&store, id).await), (3, (3, 3)), "{engine}");
+        // Nor another tenant's, whose version it is as well.
+        let other = source(&store).await;
+        let refused = store.change_user(&other, id, |user| Ok::<_, StoreError>(with(user, "title", "Thief"))).await;
+        assert!(matches!(refused, Err(StoreError::NotFound(_))), "{engine}: {refused:?}");
+        let seen = || Seen { table: "directory_users", id: id.0, version: 3 };
+        let tx = store.write_if(&other.scope).await.expect("a transaction");
+        let (_, update, then) = tx.edited(other.source(), user.clone(), with(&user, "title", "Thief"));
+        assert!(!tx.batch_if(seen(), update, then).await.expect("an answer"), "{engine}");
+        assert_eq!(written(&store, id).await, (3, 3), "{engine}");
+    });
+}
+
+#[test]
+fn a_change_that_comes_in_between_is_kept_and_edited_on() {
+    on_each_database(async |store, engine, url| {
+        let scope = source(&store).await;
+        let id = ada(&store, &scope).await;
+        let mut seen = Vec::new();
+        let edit = |user: &DirectoryUser| {
+            if seen.is_empty() {
+                elsewhere(url, &store, async |store| {
+                    let edit = |user: &DirectoryUser| Ok::<_, StoreError>(with(user, "nickName", "Ada"));
+                    store.change_user(&scope, id, edit).await.expect("the other's change");
+                });
+            }
+            seen.push(user.version);
+            Ok::<_, StoreError>(with(user, "title", "Countess"))
+        };
+        let changed = store.change_user(&scope, id, edit).await.expect("a change");
+        assert!(changed.changed);
+        let user = store.user(&scope, id, true).await.expect("a look-up").expect("a user");
+        assert_eq!(seen, [1, 2], "{engine}: read again");
+        assert_eq!((user.version, written(&store, id).await), (3, (3, 3)), "{engine}");
+        let attributes = user.resource.attributes();
+        assert_eq!((&attributes["nickName"], &attributes["title"]), (&json!("Ada"), &json!("Countess")), "{engine}");
+    });
+}
+
+#[test]
+fn who_is_deleted_in_between_is_not_brought_back() {
+    on_each_database(async |store, engine, url| {
+        let scope = source(&store).await;
+        let id = ada(&store, &scope).await;
+        let mut edits = 0;
+        let edit = |user: &DirectoryUser| {
+            edits += 1;
+            elsewhere(url, &store, async |store| store.delete_user(&scope, id).await.expect("a deletion"));
+            Ok::<_, StoreError>(with(user, "title", "Countess"))
+        };
+        let refused = store.change_user(&scope, id, edit).await;
+        assert!(matches!(refused, Err(StoreError::NotFound(_))), "{engine}: {refused:?}");
+        assert_eq!((edits, written(&store, id).await), (1, (2, 2)), "{engine}: created and deleted");
+    });
+}
