@@ -7,6 +7,7 @@ use crate::{
 };
 use actix_web::http::Method;
 use actix_web::{HttpRequest, Route, web};
+use rollcall_runtime::RoutePattern;
 
 /// One method on one path; every one of them wants an API key.
 pub struct Endpoint {
@@ -81,7 +82,7 @@ pub fn configure(admin: Admin) -> impl FnOnce(&mut web::ServiceConfig) {
         app.app_data(web::Data::new(admin));
         let mut endpoints = endpoints().into_iter().peekable();
         while let Some(first) = endpoints.next() {
-            let mut resource = web::resource(first.path).route((first.route)());
+            let mut resource = web::resource(first.path).app_data(RoutePattern(first.path)).route((first.route)());
             let mut allowed = vec![first.method.to_string()];
             while let Some(next) = endpoints.next_if(|next| next.path == first.path) {
                 resource = resource.route((next.route)());

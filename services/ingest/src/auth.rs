@@ -8,7 +8,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use rollcall_core::ids::{RequestId, SourceId};
-use rollcall_runtime::{Caller, LookedUp};
+use rollcall_runtime::{Caller, LookedUp, RoutePattern};
 use rollcall_scim::bulk::BulkCall;
 use rollcall_scim::{Quirks, ScimError};
 use rollcall_store::{Credential, Performed, SCIM_TOKEN_PREFIX, SourceScope, digest, may_be_secret, no_groups};
@@ -75,17 +75,13 @@ impl FromRequest for SourceAuth {
             let scope = request_id.map_or(scope, |id| scope.for_request(id));
             let noted = Noted::new(scope);
             request.extensions_mut().insert(Rc::clone(&noted));
-            if scope.users_only() && request.match_pattern().is_some_and(|route| is_of_groups(&route)) {
+            let route = request.app_data::<RoutePattern>();
+            if scope.users_only() && route.is_some_and(|RoutePattern(route)| route.contains("/Groups")) {
                 return Err(no_groups().into());
             }
             Ok(Self { scope, ingest, noted })
         })
     }
-}
-
-/// As the router knows the address, in either case.
-fn is_of_groups(route: &str) -> bool {
-    route.contains("/Groups") || route.contains("/groups")
 }
 
 fn rate_key(scope: &SourceScope) -> String {
@@ -110,7 +106,7 @@ async fn identify(ingest: &Ingest, request: &HttpRequest) -> Result<(Credential,
             },
         },
     };
-    let decision = ingest.cache.failed_authentication(&caller, ingest.config.failed_auth_rate).await;
+    let decision = Box::pin(ingest.cache.failed_authentication(&caller, ingest.config.failed_auth_rate)).await;
     if decision.allowed {
         Err(ScimError::unauthorized(refusal).into())
     } else {
@@ -151,7 +147,7 @@ async fn look_up(ingest: &Ingest, token: &str, caller: &Caller) -> Result<Option
         LookedUp::Present(json) => match serde_json::from_str(&json) {
             Ok(credential) => Ok(Some(credential)),
             // Written by another version: the database's is read until that entry ends.
-            Err(_) => Ok(ingest.store.credential(&digest).await?),
+            Err(_) => Ok(Box::pin(ingest.store.credential(&digest)).await?),
         },
     }
 }

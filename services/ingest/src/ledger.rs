@@ -8,7 +8,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rollcall_core::ids::RequestId;
 use rollcall_scim::{Quirk, Quirks, ScimError};
 use rollcall_store::{
@@ -50,7 +50,7 @@ pub struct Ledger {
 }
 
 /// Tenant, source, day.
-type Page = (Uuid, Uuid, String);
+type Page = (Uuid, Uuid, NaiveDate);
 
 #[derive(Default)]
 struct Pending {
@@ -158,7 +158,8 @@ fn counts(pages: &BTreeMap<Page, (i64, Quirks)>) -> Vec<DialectCount> {
         of_page.extend(quirks.iter().map(|(quirk, count)| (quirk.name(), i64::from(count))));
         of_page.sort_unstable();
         let (tenant_id, source_id) = (*tenant_id, *source_id);
-        let row = |(quirk, occurrences)| DialectCount { tenant_id, source_id, day: day.clone(), quirk, occurrences };
+        let row =
+            |(quirk, occurrences)| DialectCount { tenant_id, source_id, day: day.to_string(), quirk, occurrences };
         counts.extend(of_page.into_iter().map(row));
     }
     counts
@@ -263,7 +264,7 @@ fn write_down(ingest: &Ingest, noted: &Noted, request: &HttpRequest, outcome: Re
         rejected.push(row(ingest, noted, now, call, &error));
     }
     let scope = &noted.scope;
-    let page = (scope.tenant().0, scope.source().0, now.format("%Y-%m-%d").to_string());
+    let page = (scope.tenant().0, scope.source().0, now.date_naive());
     let mut pending = ingest.ledger.pending();
     let slot = pending.pages.entry(page).or_default();
     slot.0 += 1;

@@ -95,11 +95,14 @@ impl Lines {
     }
 }
 
+/// What every address of a source begins with.
+const SCIM: &str = "/scim/v2/";
+
 /// The path of a request from behind the source's address, without its query.
 pub(crate) fn path_of(request: &HttpRequest) -> &str {
     let source = request.match_info().get("source_id").unwrap_or_default();
     let path = request.path();
-    path.split_once(source).map_or(path, |(_, rest)| rest)
+    path.strip_prefix(SCIM).and_then(|rest| rest.strip_prefix(source)).unwrap_or(path)
 }
 
 #[cfg(test)]

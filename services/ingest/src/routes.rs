@@ -8,6 +8,7 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, Route, guard, web};
+use rollcall_runtime::RoutePattern;
 use rollcall_scim::ScimError;
 
 /// One method on one path; every one of them wants a SCIM token of the source in the path.
@@ -98,7 +99,10 @@ fn resource(path: &str, endpoints: &[Endpoint]) -> impl HttpServiceFactory + use
     }
     let allowed = allowed.join(", ");
     let routes = endpoints.iter().fold(web::resource(path), |resource, endpoint| resource.route((endpoint.route)()));
-    routes.default_service(web::to(move || refuse_method(allowed.clone()))).wrap(from_fn(ledger::observe))
+    routes
+        .app_data(RoutePattern(endpoints[0].path))
+        .default_service(web::to(move || refuse_method(allowed.clone())))
+        .wrap(from_fn(ledger::observe))
 }
 
 async fn refuse_method(allowed: String) -> Result<String, IngestError> {

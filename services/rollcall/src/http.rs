@@ -4,23 +4,24 @@ use crate::health::{Health, healthz, readyz};
 use crate::settings::Settings;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::error::ErrorInternalServerError;
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::{Next, NormalizePath, TrailingSlash, from_fn};
-use actix_web::{App, Error, HttpMessage, HttpResponse, HttpServer, web};
+use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result};
 use rollcall_admin::{Admin, AdminConfig};
 use rollcall_core::ids::RequestId;
 use rollcall_ingest::{HadTrailingSlash, Ingest, IngestConfig, Ledger};
-use rollcall_runtime::{Cache, Metrics, Queue, Rate, Readiness, TraceContext};
+use rollcall_runtime::{Cache, Metrics, Queue, Rate, Readiness, RoutePattern, TraceContext};
 use rollcall_scim::Limits;
 use rollcall_scim::list::PageLimits;
 use rollcall_store::Store;
 use serde_json::json;
+use std::borrow::Cow;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
-use tracing::Span;
-use tracing_actix_web::{RootSpanBuilder, TracingLogger};
+use tracing::{Instrument, Span};
 
 /// How long a process that cannot be told of a revocation may trust a credential.
 const CREDENTIAL_TTL: Duration = Duration::from_secs(60);
@@ -85,7 +86,6 @@ impl Hub {
             let mut app = App::new()
                 .wrap(NormalizePath::new(TrailingSlash::Trim))
                 .wrap(from_fn(observe))
-                .wrap(TracingLogger::<RequestSpan>::new())
                 .app_data(shared.clone())
                 .route("/healthz", web::get().to(healthz))
                 .route("/readyz", web::get().to(readyz))
@@ -142,37 +142,54 @@ fn bind(address: &str, key: &str) -> Result<TcpListener> {
     Ok(listener)
 }
 
-/// Gives the request an id, answers it in `X-Request-Id`, and measures the request under its route's pattern.
+/// Gives the request an id and a span, answers the id in `X-Request-Id`, and measures the request under its route's pattern.
 async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
     let hub = request.app_data::<web::Data<Hub>>().cloned();
+    let hub = hub.ok_or_else(|| ErrorInternalServerError("the service is not configured"))?;
     let method = method_name(request.method());
-    let id: Option<RequestId> = hub.as_ref().map(|hub| hub.store.clock.new_id());
-    if let Some(id) = id {
-        request.extensions_mut().insert(id);
-        Span::current().record("request_id", tracing::field::display(id));
-    }
+    let id: RequestId = hub.store.clock.new_id();
+    let span = span_of(&request, method, id);
+    request.extensions_mut().insert(id);
     if request.path().len() > 1 && request.path().ends_with('/') {
         request.extensions_mut().insert(HadTrailingSlash);
     }
-    let mut response = next.call(request).await?;
-    if let Some(hub) = hub {
-        let Route(route) = response.request().extensions_mut().remove().unwrap_or_default();
-        let service = if route.starts_with("/scim") { "ingest" } else { "admin" };
-        hub.metrics.http_request(service, &route, method, response.status().as_u16(), started.elapsed());
-    }
-    if let Some(value) = id.and_then(|id| HeaderValue::from_str(&id.to_string()).ok()) {
+    let mut response = next.call(request).instrument(span.clone()).await?;
+    let (route, status) = (route_of(response.request()), response.status().as_u16());
+    tracing::record_all!(span, route = &*route, status = status);
+    let service = if route.starts_with("/scim") { "ingest" } else { "admin" };
+    hub.metrics.http_request(service, &route, method, status, started.elapsed());
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
     Ok(response)
 }
 
-/// The pattern of the request's route, which is looked for once.
-#[derive(Default)]
-struct Route(String);
+/// The span of a request. It names the route once that is known, and never the query: a filter holds an email address.
+fn span_of(request: &ServiceRequest, method: &'static str, id: RequestId) -> Span {
+    let span = tracing::info_span!(
+        "request",
+        method,
+        request_id = %id,
+        route = tracing::field::Empty,
+        status = tracing::field::Empty,
+    );
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    TraceContext::from_headers(header("traceparent"), header("tracestate")).adopt(&span);
+    span
+}
+
+/// The pattern of the route that a request took. What is in a service's table says so itself; to search the router for it
+/// takes as long as to route the request.
+fn route_of(request: &HttpRequest) -> Cow<'static, str> {
+    match request.app_data::<RoutePattern>() {
+        Some(RoutePattern(pattern)) => Cow::Borrowed(pattern),
+        None => request.match_pattern().map_or(Cow::Borrowed("unknown"), Cow::Owned),
+    }
+}
 
 /// Any token is a method to HTTP, and nobody needs a credential to send one: a label and a span take those that are known.
 fn method_name(method: &Method) -> &'static str {
@@ -185,34 +202,6 @@ fn method_name(method: &Method) -> &'static str {
         "DELETE" => "DELETE",
         "OPTIONS" => "OPTIONS",
         _ => "other",
-    }
-}
-
-/// The span of a request. It names the route, never the query: a filter holds an email address.
-pub(crate) struct RequestSpan;
-
-impl RootSpanBuilder for RequestSpan {
-    fn on_request_start(request: &ServiceRequest) -> Span {
-        let route = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
-        let span = tracing::info_span!(
-            "request",
-            method = method_name(request.method()),
-            route = route.as_str(),
-            request_id = tracing::field::Empty,
-            status = tracing::field::Empty,
-        );
-        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-        TraceContext::from_headers(header("traceparent"), header("tracestate")).adopt(&span);
-        request.extensions_mut().insert(Route(route));
-        span
-    }
-
-    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
-        let status = match outcome {
-            Ok(response) => response.status(),
-            Err(error) => error.as_response_error().status_code(),
-        };
-        span.record("status", status.as_u16());
     }
 }
 

@@ -132,6 +132,17 @@ impl Cache {
         if let Some(known) = self.local.get(digest, LocalLayer::now()) {
             return Ok(known.into());
         }
+        // In a box: the usual way, which ends above, does not carry it.
+        Box::pin(self.look_up(digest, caller, ttl, ask_database)).await
+    }
+
+    async fn look_up<E>(
+        &self,
+        digest: &CredentialDigest,
+        caller: &Caller,
+        ttl: Duration,
+        ask_database: impl AsyncFnOnce() -> Result<Option<String>, E>,
+    ) -> Result<LookedUp, E> {
         let _door = match self.guesses.admit(digest, caller) {
             Ok(door) => door,
             Err(retry_after) => return Ok(LookedUp::TooMany { retry_after }),

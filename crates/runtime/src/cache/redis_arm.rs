@@ -201,7 +201,7 @@ impl RedisArm {
             Ok(decision) => return Some(decision),
             Err(wanted) => wanted,
         };
-        let (granted, remaining, wait) = self.gcra(key, rate, wanted, false).await?;
+        let (granted, remaining, wait) = Box::pin(self.gcra(key, rate, wanted, false)).await?;
         if granted == 0 {
             return Some(RateDecision { allowed: false, remaining: 0, retry_after: Duration::from_micros(wait) });
         }

@@ -160,6 +160,8 @@ where
                 .with_tracer(provider.tracer("rollcall"))
                 .with_location(false)
                 .with_threads(false)
+                // Nobody asks OpenTelemetry which span is the current one, and to tell it costs at every poll.
+                .with_context_activation(false)
                 .with_tracked_inactivity(false),
         )
         .with(log_layer(config.log_format, Arc::clone(&dispatch), writer));

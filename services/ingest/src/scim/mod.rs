@@ -42,7 +42,7 @@ fn header_text(request: &HttpRequest, name: header::HeaderName) -> Option<&str> 
 }
 
 fn answer(status: StatusCode, body: &Value) -> HttpResponse {
-    HttpResponse::build(status).content_type(CONTENT_TYPE).body(body.to_string())
+    HttpResponse::build(status).content_type(CONTENT_TYPE).json(body)
 }
 
 /// One resource, with its entity tag and its address (RFC 7644 §3.1, §3.14).
@@ -51,7 +51,7 @@ fn resource(status: StatusCode, body: &Value, etag: &str, location: &str) -> Htt
         .content_type(CONTENT_TYPE)
         .insert_header((header::ETAG, etag))
         .insert_header((header::LOCATION, location))
-        .body(body.to_string())
+        .json(body)
 }
 
 fn not_modified(etag: &str) -> HttpResponse {
