@@ -1,5 +1,5 @@
 //! Transactions of one statement. A write that needs no answer of the database on its way goes in one round trip: on Postgres
-//! a chain of data-modifying CTEs that begins by setting the tenant, on SQLite one text from BEGIN to COMMIT.
+//! a chain of data-modifying CTEs that begins by setting the tenant, on SQLite one text ([`crate::together`]).
 //!
 //! The chain's relation `tenant` holds the tenant's id, and every insert selects from it, or from the update that did. So
 //! nothing is read or written before row-level security knows the tenant.

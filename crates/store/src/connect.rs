@@ -3,6 +3,7 @@
 use crate::error::StoreError;
 use crate::faults::Faults;
 use crate::session::{SessionPool, pool};
+use crate::together::Together;
 use rollcall_core::clock::Clock;
 use rollcall_migrations::{Migrator, TENANT_ROLE};
 use sea_orm::sqlx;
@@ -32,7 +33,7 @@ pub struct StoreConfig {
 #[derive(Clone)]
 pub(crate) enum Pools {
     Postgres(SessionPool<Postgres>),
-    Sqlite { writer: SessionPool<Sqlite>, reader: SessionPool<Sqlite> },
+    Sqlite { writer: SessionPool<Sqlite>, reader: SessionPool<Sqlite>, together: Together },
 }
 
 /// How the schema is made and looked at: as whoever the login is, where the data is worked with as a tenant.
@@ -130,7 +131,7 @@ impl Store {
     pub async fn close(&self) {
         match &self.pools {
             Pools::Postgres(pool) => pool.close(),
-            Pools::Sqlite { writer, reader } => {
+            Pools::Sqlite { writer, reader, .. } => {
                 reader.close();
                 writer.close();
             }
@@ -200,7 +201,8 @@ async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Schema
     // KiB, with a minus. What a reader does not find in its own is in the system's cache.
     let writer = pool(options.clone().pragma("cache_size", "-8000"), 1, config.acquire_timeout, None)?;
     let reader = pool(options.pragma("cache_size", "-1000"), config.max_connections, config.acquire_timeout, None)?;
-    Ok((Pools::Sqlite { writer, reader }, Schema::Sqlite(schema)))
+    let together = Together::start(writer.clone());
+    Ok((Pools::Sqlite { writer, reader, together }, Schema::Sqlite(schema)))
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ mod session;
 mod sources;
 mod sql;
 mod tenants;
+mod together;
 mod user_scope;
 mod world;
 

@@ -5,6 +5,7 @@ use crate::connect::{Pools, Store};
 use crate::error::StoreError;
 use crate::faults::Faults;
 use crate::session::Session;
+use crate::together::Together;
 use async_trait::async_trait;
 use rollcall_core::audit::Actor;
 use rollcall_core::clock::Clock;
@@ -226,6 +227,8 @@ pub(crate) struct Tx {
 enum Engine {
     Postgres(Mutex<Session<Postgres>>),
     Sqlite(Mutex<Session<Sqlite>>),
+    /// No session: one script, which is committed together with others'.
+    Together(Together),
 }
 
 /// Where a [`Store::glance`] takes the tenant from.
@@ -256,6 +259,7 @@ macro_rules! run {
         match &$self.engine {
             Engine::Postgres(session) => run_on!($self, session, sql, values, $method, $error),
             Engine::Sqlite(session) => run_on!($self, session, sql, values, $method, $error),
+            Engine::Together(_) => return Err(DbErr::Custom("a whole transaction is one batch".to_owned())),
         }
     }};
 }
@@ -270,12 +274,17 @@ macro_rules! run_columns {
         $self.faults.point().map_err($error)?;
         match &$self.engine {
             Engine::Postgres(session) => run_on!($self, session, $sql.to_owned(), parameters, $method, $error),
-            Engine::Sqlite(_) => return Err(DbErr::Custom("SQLite takes no arrays".to_owned())),
+            Engine::Sqlite(_) | Engine::Together(_) => return Err(DbErr::Custom("SQLite takes no arrays".to_owned())),
         }
     }};
 }
 
 impl Tx {
+    /// A transaction of SQLite over a session.
+    pub(crate) fn of_sqlite(session: Session<Sqlite>) -> Self {
+        Self { engine: Engine::Sqlite(Mutex::new(session)), faults: Faults::default(), keeps_plans: true }
+    }
+
     async fn begin(store: &Store, role: &str, tenant: Option<TenantId>, writes: bool) -> Result<Self, StoreError> {
         let faults = store.faults.clone();
         faults.point()?;
@@ -302,7 +311,7 @@ impl Tx {
     async fn single(store: &Store, writes: bool) -> Result<Self, StoreError> {
         let engine = match &store.pools {
             Pools::Postgres(pool) => Engine::Postgres(Mutex::new(Session::open(pool).await?)),
-            Pools::Sqlite { writer, .. } if writes => Engine::Sqlite(Mutex::new(Session::open(writer).await?)),
+            Pools::Sqlite { together, .. } if writes => Engine::Together(together.clone()),
             Pools::Sqlite { reader, .. } => Engine::Sqlite(Mutex::new(Session::open(reader).await?)),
         };
         Ok(Self { engine, faults: store.faults.clone(), keeps_plans: true })
@@ -313,6 +322,8 @@ impl Tx {
         match self.engine {
             Engine::Postgres(session) => session.into_inner().commit().await?,
             Engine::Sqlite(session) => session.into_inner().commit().await?,
+            // Its batch has committed.
+            Engine::Together(_) => {}
         }
         // Committed, and the answer is lost.
         Ok(self.faults.point()?)
@@ -328,11 +339,19 @@ impl Tx {
         Ok(run_columns!(self, sql, columns, fetch_all, query_error))
     }
 
-    /// Whether the next call begins and ends a transaction by itself; while it does, whoever drops it rolls back.
-    pub(crate) async fn whole(&self, begun: bool) {
+    /// Notes that the last statement has ended the transaction.
+    pub(crate) async fn ended(&self) {
+        if let Engine::Sqlite(session) = &self.engine {
+            session.lock().await.ended();
+        }
+    }
+
+    /// Runs a script of SQLite that is the whole transaction; whether its last statement wrote anything.
+    pub(crate) async fn write_whole(&self, script: Statement) -> Result<bool, StoreError> {
+        self.faults.point()?;
         match &self.engine {
-            Engine::Postgres(session) => session.lock().await.whole(begun),
-            Engine::Sqlite(session) => session.lock().await.whole(begun),
+            Engine::Together(together) => together.write(script).await,
+            _ => Err(StoreError::Database("the transaction is not whole".into())),
         }
     }
 

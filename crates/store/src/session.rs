@@ -148,9 +148,9 @@ impl<DB: Engine> Session<DB> {
         Ok(session)
     }
 
-    /// Notes that a statement which is a transaction of its own begins, or has ended it.
-    pub(crate) fn whole(&mut self, begun: bool) {
-        self.in_transaction = begun;
+    /// Notes that a statement has ended the transaction.
+    pub(crate) fn ended(&mut self) {
+        self.in_transaction = false;
     }
 
     /// Ends the transaction, if there is one.

@@ -57,7 +57,8 @@ impl Tx {
             let declared: Vec<String> = columns.iter().map(declared).collect();
             format!("json_to_recordset(${parameter}::json) AS j({})", declared.join(", "))
         } else {
-            format!("json_each(${parameter}) AS j")
+            // A row's text is made each time that it is named, and each column names it: LIMIT has it made once.
+            format!("(SELECT value FROM json_each(${parameter}) LIMIT -1) AS j")
         };
         format!("(SELECT {} FROM {from}) AS r", select.join(", "))
     }
@@ -202,7 +203,7 @@ impl Tx {
     /// Runs writes that belong together, in one round trip: data-modifying CTEs on Postgres, one after the other on SQLite.
     pub(crate) async fn batch(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         if !self.is_postgres() {
-            self.execute_raw(self.script(&writes, ["", ""])).await?;
+            self.execute_raw(self.script(&writes)).await?;
             return Ok(());
         }
         if let [Write::Insert(only)] = writes.as_slice() {
@@ -214,15 +215,11 @@ impl Tx {
 
     /// Writes of SQLite that are a whole transaction; whether the last one wrote anything.
     pub(crate) async fn batch_alone(&self, writes: &[Write]) -> Result<bool, StoreError> {
-        self.whole(true).await;
-        let script = self.script(writes, ["BEGIN IMMEDIATE; ", "; COMMIT; SELECT changes() > 0 AS wrote"]);
-        let wrote = self.query_one_raw(script).await?;
-        self.whole(false).await;
-        Ok(wrote.map(|row| row.try_get("", "wrote")).transpose()?.unwrap_or_default())
+        self.write_whole(self.script(writes)).await
     }
 
     /// Writes of SQLite as one text: a call for each would be a way to the engine's thread and back for each.
-    fn script(&self, writes: &[Write], [begin, end]: [&str; 2]) -> Statement {
+    fn script(&self, writes: &[Write]) -> Statement {
         let (mut texts, mut values) = (Vec::new(), Vec::new());
         for write in writes {
             let Statement { sql, values: more, .. } = match write {
@@ -232,7 +229,7 @@ impl Tx {
             texts.push(sql);
             values.extend(more.map(|values| values.0).unwrap_or_default());
         }
-        self.statement(&format!("{begin}{}{end}", texts.join("; ")), values)
+        self.statement(&texts.join("; "), values)
     }
 
     /// As [`batch`](Self::batch) on Postgres, after what `with` names; how many rows the last one wrote.
