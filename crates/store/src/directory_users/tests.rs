@@ -43,6 +43,19 @@ async fn written(store: &Store, user: DirectoryUserId) -> (i64, i64) {
     count.map(|count| (count.changes, count.events)).expect("a row")
 }
 
+/// Whether a session of this database waits for a lock.
+async fn somebody_waits(store: &Store) -> bool {
+    #[derive(FromQueryResult)]
+    struct Waiting {
+        sessions: i64,
+    }
+    let looking = store.across(false).await.expect("a transaction");
+    let sql = "SELECT count(*) AS sessions FROM pg_locks l \
+               JOIN pg_stat_activity a ON a.pid = l.pid AND a.datname = current_database() WHERE NOT l.granted";
+    let waiting: Option<Waiting> = looking.one(sql, []).await.expect("an answer");
+    waiting.is_some_and(|waiting| waiting.sessions > 0)
+}
+
 /// Another process's work, done before this returns.
 fn elsewhere(url: &str, store: &Store, work: impl AsyncFnOnce(Store) + Send) {
     let config = StoreConfig {
@@ -132,5 +145,30 @@ fn who_is_deleted_in_between_is_not_brought_back() {
         let refused = store.change_user(&scope, id, edit).await;
         assert!(matches!(refused, Err(StoreError::NotFound(_))), "{engine}: {refused:?}");
         assert_eq!((edits, written(&store, id).await), (1, (2, 2)), "{engine}: created and deleted");
+    });
+}
+
+#[test]
+fn a_change_that_is_not_committed_yet_is_waited_for_and_then_seen() {
+    on_each_database(async |store, engine, _| {
+        let scope = source(&store).await;
+        let id = ada(&store, &scope).await;
+        let user = store.user(&scope, id, true).await.expect("a look-up").expect("a user");
+        let other = store.across(true).await.expect("a transaction");
+        let sql = "UPDATE directory_users SET version = version + 1 WHERE id = $1";
+        assert_eq!(other.exec(sql, [id.0.into()]).await.expect("a change"), 1);
+        let ours = async {
+            let tx = store.write_if(&scope.scope).await.expect("a transaction");
+            let seen = Seen { table: "directory_users", id: id.0, version: user.version };
+            let (_, update, then) = tx.edited(scope.source(), user.clone(), with(&user, "title", "Countess"));
+            tx.batch_if(seen, update, then).await.expect("an answer")
+        };
+        let theirs = async {
+            while engine == "Postgres" && !somebody_waits(&store).await {}
+            other.commit().await.expect("an end");
+        };
+        let (updated, ()) = tokio::join!(ours, theirs);
+        assert!(!updated, "{engine}: it is another version by then");
+        assert_eq!(written(&store, id).await, (1, 1), "{engine}");
     });
 }
