@@ -100,9 +100,9 @@ SELECT set_config('role', 'rollcall_tenant', true), set_config('app.tenant_id', 
 
 \echo == User by id, with its groups (TenantTx::user_row)
 PREPARE user_by_id(uuid, uuid, uuid) AS SELECT u.id, u.attributes, u.version, u.created_at, u.modified_at,
-  (SELECT json_agg(json_build_array(g.id, g.display_name)) FROM directory_memberships dm
+  array_to_json(ARRAY(SELECT g.id::text || g.display_name FROM directory_memberships dm
    JOIN directory_groups g ON g.tenant_id = dm.tenant_id AND g.id = dm.group_id AND g.deleted_at IS NULL
-   WHERE dm.tenant_id = u.tenant_id AND dm.user_id = u.id) AS groups
+   WHERE dm.tenant_id = u.tenant_id AND dm.user_id = u.id)) AS groups
   FROM directory_users u WHERE u.tenant_id = $1 AND u.id = $2 AND u.source_id = $3 AND u.deleted_at IS NULL;
 :explain user_by_id(:tenant, pg_temp.id('a000', 777), :source);
 
