@@ -48,7 +48,7 @@ impl TenantTx {
     pub(crate) async fn batch_of(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         match (self.whole, self.tx.is_postgres()) {
             (Whole::No, _) => self.tx.batch(writes).await,
-            (_, false) => self.tx.batch_alone(&writes).await.map(drop),
+            (_, false) => self.tx.batch_whole(&writes).await.map(drop),
             (_, true) => self.tx.batch_after(self.set_tenant(), writes).await.map(drop),
         }
     }
@@ -61,15 +61,13 @@ impl TenantTx {
         mut update: UpdateStatement,
         then: Vec<Write>,
     ) -> Result<bool, StoreError> {
-        let unchanged = |table: &'static str| {
-            let column = |name| Expr::col((table, name));
-            Cond::all().add(column("version").eq(seen.version)).add(column("deleted_at").is_null())
-        };
-        update.table(seen.table).cond_where(unchanged(seen.table));
+        let column = |name| Expr::col((seen.table, name));
+        let unchanged = Cond::all().add(column("version").eq(seen.version)).add(column("deleted_at").is_null());
+        update.table(seen.table).cond_where(unchanged.clone());
         if !self.tx.is_postgres() {
             update.and_where(Expr::col("tenant_id").eq(self.tenant.0)).and_where(Expr::col("id").eq(seen.id));
             let writes: Vec<Write> = std::iter::once(Write::Update(update)).chain(then).collect();
-            return self.tx.batch_alone(&writes).await;
+            return self.tx.batch_whole(&writes).await;
         }
         // Found by its place, which is known only when the tenant is: by its id the table might be entered before that.
         let found = Query::select()
@@ -77,7 +75,7 @@ impl TenantTx {
             .from(seen.table)
             .and_where(Expr::col((seen.table, "tenant_id")).equals(("tenant", "tenant_id")))
             .and_where(Expr::col((seen.table, "id")).eq(seen.id))
-            .cond_where(unchanged(seen.table))
+            .cond_where(unchanged)
             .offset(0)
             .to_owned();
         let place = Query::select()

@@ -214,7 +214,7 @@ impl Tx {
     }
 
     /// Writes of SQLite that are a whole transaction; whether the last one wrote anything.
-    pub(crate) async fn batch_alone(&self, writes: &[Write]) -> Result<bool, StoreError> {
+    pub(crate) async fn batch_whole(&self, writes: &[Write]) -> Result<bool, StoreError> {
         self.write_whole(self.script(writes)).await
     }
 

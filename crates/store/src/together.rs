@@ -62,6 +62,9 @@ async fn serve(writer: SessionPool<Sqlite>, mut waiting: mpsc::Receiver<Job>) {
             Ok(session) => commit(Tx::of_sqlite(session), scripts).await,
             Err(error) => Err(error),
         };
+        if let Err(error) = &done {
+            tracing::warn!(%error, transactions = answers.len(), "nothing of a commit was written; its callers are told to try again");
+        }
         let mut done = done.map_err(|error| error.to_string()).map(Vec::into_iter);
         for answer in answers {
             let result = match &mut done {

@@ -133,33 +133,26 @@ impl Cache {
             return Ok(known.into());
         }
         // In a box: the usual way, which ends above, does not carry it.
-        Box::pin(self.look_up(digest, caller, ttl, ask_database)).await
-    }
-
-    async fn look_up<E>(
-        &self,
-        digest: &CredentialDigest,
-        caller: &Caller,
-        ttl: Duration,
-        ask_database: impl AsyncFnOnce() -> Result<Option<String>, E>,
-    ) -> Result<LookedUp, E> {
-        let _door = match self.guesses.admit(digest, caller) {
-            Ok(door) => door,
-            Err(retry_after) => return Ok(LookedUp::TooMany { retry_after }),
-        };
-        let found = match self.get_credential(digest).await {
-            Some(found) => found,
-            None => {
-                let (found, ttl) = match ask_database().await? {
-                    Some(value) => (CachedCredential::Present(value.into()), ttl),
-                    None => (CachedCredential::Absent, ABSENT_TTL),
-                };
-                self.put(digest, found.clone(), ttl).await;
-                found
-            }
-        };
-        self.guesses.learn(digest, found != CachedCredential::Absent);
-        Ok(found.into())
+        let look_up = Box::pin(async {
+            let _door = match self.guesses.admit(digest, caller) {
+                Ok(door) => door,
+                Err(retry_after) => return Ok(LookedUp::TooMany { retry_after }),
+            };
+            let found = match self.get_credential(digest).await {
+                Some(found) => found,
+                None => {
+                    let (found, ttl) = match ask_database().await? {
+                        Some(value) => (CachedCredential::Present(value.into()), ttl),
+                        None => (CachedCredential::Absent, ABSENT_TTL),
+                    };
+                    self.put(digest, found.clone(), ttl).await;
+                    found
+                }
+            };
+            self.guesses.learn(digest, found != CachedCredential::Absent);
+            Ok(found.into())
+        });
+        look_up.await
     }
 
     /// Takes a place from the rate of failed authentications of an address. One that is over it costs Redis nothing until its

@@ -1,22 +1,10 @@
 //! Changes of one user that meet: what was read may be another's by the time it is written.
 
 use super::*;
-use crate::filter::tests::engines::on_each_database;
-use crate::{NewSource, NewTenant, StoreConfig, digest};
-use rollcall_core::directory::{SourceKind, SourceMode};
-use rollcall_core::policy::Policy;
+use crate::StoreConfig;
+use crate::filter::tests::engines::{new_source, on_each_database};
 use std::time::Duration;
-
-async fn source(store: &Store) -> SourceScope {
-    let new = NewTenant { name: "T".into(), seats: 9, policy: Policy::default(), owner_email: None };
-    let (_, slug) = store.create_tenant(&new).await.expect("a tenant");
-    let operator = store.operator_scope(&slug).await.expect("a scope");
-    let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
-    let new = NewSource { kind, mode, name: "", users_only: false, token_expires_at: None };
-    let (_, token) = store.create_source(&operator, &new).await.expect("a source");
-    let token = store.credential(&digest(&token.secret)).await.expect("a look-up").expect("a credential");
-    token.source_scope(store.clock.now()).expect("a token")
-}
+use tokio::time::timeout;
 
 fn with(user: &DirectoryUser, attribute: &str, value: &str) -> UserResource {
     let mut attributes = user.resource.attributes().clone();
@@ -80,7 +68,7 @@ fn elsewhere(url: &str, store: &Store, work: impl AsyncFnOnce(Store) + Send) {
 #[test]
 fn a_change_that_nobody_meets_is_made_once_and_one_that_changes_nothing_is_not_written() {
     on_each_database(async |store, engine, _| {
-        let scope = source(&store).await;
+        let scope = new_source(&store).await;
         let id = ada(&store, &scope).await;
         let mut edits = 0;
         for title in ["Countess", "Countess", "Lady"] {
@@ -94,7 +82,7 @@ fn a_change_that_nobody_meets_is_made_once_and_one_that_changes_nothing_is_not_w
         let user = store.user(&scope, id, true).await.expect("a look-up").expect("a user");
         assert_eq!((user.version, written(&store, id).await), (3, (3, 3)), "{engine}");
         // Nor another tenant's, whose version it is as well.
-        let other = source(&store).await;
+        let other = new_source(&store).await;
         let refused = store.change_user(&other, id, |user| Ok::<_, StoreError>(with(user, "title", "Thief"))).await;
         assert!(matches!(refused, Err(StoreError::NotFound(_))), "{engine}: {refused:?}");
         let seen = || Seen { table: "directory_users", id: id.0, version: 3 };
@@ -108,7 +96,7 @@ fn a_change_that_nobody_meets_is_made_once_and_one_that_changes_nothing_is_not_w
 #[test]
 fn a_change_that_comes_in_between_is_kept_and_edited_on() {
     on_each_database(async |store, engine, url| {
-        let scope = source(&store).await;
+        let scope = new_source(&store).await;
         let id = ada(&store, &scope).await;
         let mut seen = Vec::new();
         let edit = |user: &DirectoryUser| {
@@ -134,7 +122,7 @@ fn a_change_that_comes_in_between_is_kept_and_edited_on() {
 #[test]
 fn who_is_deleted_in_between_is_not_brought_back() {
     on_each_database(async |store, engine, url| {
-        let scope = source(&store).await;
+        let scope = new_source(&store).await;
         let id = ada(&store, &scope).await;
         let mut edits = 0;
         let edit = |user: &DirectoryUser| {
@@ -151,7 +139,7 @@ fn who_is_deleted_in_between_is_not_brought_back() {
 #[test]
 fn a_change_that_is_not_committed_yet_is_waited_for_and_then_seen() {
     on_each_database(async |store, engine, _| {
-        let scope = source(&store).await;
+        let scope = new_source(&store).await;
         let id = ada(&store, &scope).await;
         let user = store.user(&scope, id, true).await.expect("a look-up").expect("a user");
         let other = store.across(true).await.expect("a transaction");
@@ -164,7 +152,8 @@ fn a_change_that_is_not_committed_yet_is_waited_for_and_then_seen() {
             tx.batch_if(seen, update, then).await.expect("an answer")
         };
         let theirs = async {
-            while engine == "Postgres" && !somebody_waits(&store).await {}
+            let waited = async { while engine == "Postgres" && !somebody_waits(&store).await {} };
+            timeout(Duration::from_secs(30), waited).await.expect("the other waits");
             other.commit().await.expect("an end");
         };
         let (updated, ()) = tokio::join!(ours, theirs);

@@ -1,12 +1,14 @@
 //! A fresh SQLite file always; with `DATABASE_URL` (Postgres) a fresh database there too, dropped in the end.
 
 use rollcall_core::clock::Clock;
+use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::policy::Policy;
 use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 use uuid::Uuid;
 
-use crate::{Store, StoreConfig};
+use crate::{NewSource, NewTenant, SourceScope, Store, StoreConfig, digest};
 
 /// Runs a check on each engine there is, and cleans up also when it fails.
 pub(crate) fn on_each_engine(check: impl AsyncFn(Store, &'static str)) {
@@ -69,4 +71,17 @@ fn with_database(server: &str, name: &str) -> String {
     let start = address.find("://").map_or(0, |place| place + 3);
     let end = address[start..].find('/').map_or(address.len(), |place| start + place);
     format!("{}/{name}?{options}", &address[..end])
+}
+
+/// A live source of a tenant of its own.
+pub(crate) async fn new_source(store: &Store) -> SourceScope {
+    let tenant = NewTenant { name: "Filters".into(), seats: 10, policy: Policy::default(), owner_email: None };
+    let (_, slug) = store.create_tenant(&tenant).await.expect("a tenant");
+    let scope = store.operator_scope(&slug).await.expect("a scope");
+    let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
+    let new = NewSource { kind, mode, name: "idp", users_only: false, token_expires_at: None };
+    let made = store.create_source(&scope, &new).await;
+    let (_, secret) = made.expect("a source");
+    let credential = store.credential(&digest(&secret.secret)).await.expect("a look-up").expect("a credential");
+    credential.source_scope(store.clock.now()).expect("a token")
 }

@@ -3,16 +3,15 @@
 use chrono::TimeDelta;
 use rand::Rng;
 use rand::rngs::StdRng;
-use rollcall_core::directory::{SourceKind, SourceMode};
 use rollcall_core::ids::DirectoryUserId;
-use rollcall_core::policy::Policy;
 use rollcall_scim::list::Paging;
 use rollcall_scim::render::{GroupParts, UserParts, render_group, render_user};
 use rollcall_scim::{GroupResource, Limits, Projection, Quirks, ResourceKind, UserResource};
 use serde_json::{Value as Json, json};
 
+use super::engines::new_source;
 use super::random::{random_group, random_user};
-use crate::{DirectoryGroup, DirectoryUser, ListRequest, NewSource, NewTenant, SourceScope, Store, digest};
+use crate::{DirectoryGroup, DirectoryUser, ListRequest, SourceScope, Store};
 
 pub(super) const BASE: &str = "https://hub.example/scim/v2/s";
 const USERS: usize = 60;
@@ -103,18 +102,6 @@ async fn change_some(store: &Store, scope: &SourceScope, rng: &mut StdRng, ids: 
         let user = UserResource::from_json(body, &mut Quirks::new()).expect("a user");
         store.change_user::<crate::StoreError, _>(scope, *id, |_| Ok(user.clone())).await.expect("a change");
     }
-}
-
-async fn new_source(store: &Store) -> SourceScope {
-    let tenant = NewTenant { name: "Filters".into(), seats: 10, policy: Policy::default(), owner_email: None };
-    let (_, slug) = store.create_tenant(&tenant).await.expect("a tenant");
-    let scope = store.operator_scope(&slug).await.expect("a scope");
-    let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
-    let new = NewSource { kind, mode, name: "idp", users_only: false, token_expires_at: None };
-    let made = store.create_source(&scope, &new).await;
-    let (_, secret) = made.expect("a source");
-    let credential = store.credential(&digest(&secret.secret)).await.expect("a look-up").expect("a credential");
-    credential.source_scope(store.clock.now()).expect("a token")
 }
 
 fn show_user(user: &DirectoryUser) -> Shown {
