@@ -1,5 +1,6 @@
 //! The audit log: every write in this crate appends its own event, in its own transaction (design §5).
 
+use crate::at_once::Row;
 use crate::connect::Store;
 use crate::error::StoreError;
 use crate::page::{Page, PageRequest};
@@ -9,7 +10,7 @@ use chrono::{DateTime, Utc};
 use rollcall_core::audit::AuditKind;
 use rollcall_core::ids::RunId;
 use sea_orm::FromQueryResult;
-use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement};
+use sea_orm::sea_query::{Expr, ExprTrait};
 use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -51,8 +52,8 @@ const COLUMNS: Columns = &[
 ];
 
 impl TenantTx {
-    /// The event as a statement, for a batch.
-    pub(crate) fn event(&self, event: NewEvent) -> InsertStatement {
+    /// The event as a row, for a batch.
+    pub(crate) fn event(&self, event: NewEvent) -> Row {
         let values = [
             ("id", self.clock.new_id::<Uuid>().into()),
             ("at", self.clock.now().into()),
@@ -63,7 +64,7 @@ impl TenantTx {
             ("request_id", self.request.map(|id| id.0).into()),
             ("detail", event.detail.into()),
         ];
-        self.insert("audit_events", values)
+        self.row("audit_events", values)
     }
 
     /// The event as a row, for many at once; `actor` and `request` are those that caused it.

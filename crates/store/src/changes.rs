@@ -1,13 +1,13 @@
 //! `directory_changes`: which subjects were touched and by which request. Written with the change itself, read and
 //! consumed by the worker, so no wake-up needs to carry a fact (design §1).
 
+use crate::at_once::Row;
 use crate::error::StoreError;
 use crate::scope::TenantTx;
 use crate::sql::{Columns, Type, names_of, time_text};
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
 use sea_orm::FromQueryResult;
-use sea_orm::sea_query::InsertStatement;
 use serde::Serialize;
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -97,8 +97,8 @@ const COLUMNS: Columns = &[
 ];
 
 impl TenantTx {
-    /// The change as a statement, for a batch.
-    pub(crate) fn change(&self, source: Option<SourceId>, touched: Touched) -> InsertStatement {
+    /// The change as a row, for a batch.
+    pub(crate) fn change(&self, source: Option<SourceId>, touched: Touched) -> Row {
         let (user, group) = touched.ids();
         let values = [
             ("id", self.clock.new_id::<Uuid>().into()),
@@ -109,7 +109,7 @@ impl TenantTx {
             ("request_id", self.request.map(|id| id.0).into()),
             ("created_at", self.clock.now().into()),
         ];
-        self.insert("directory_changes", values)
+        self.row("directory_changes", values)
     }
 
     pub(crate) async fn write_changes(

@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use crate::faults::Faults;
+use crate::gather::Gathered;
 use crate::session::{SessionPool, pool};
 use crate::together::Together;
 use rollcall_core::clock::Clock;
@@ -32,7 +33,7 @@ pub struct StoreConfig {
 
 #[derive(Clone)]
 pub(crate) enum Pools {
-    Postgres(SessionPool<Postgres>),
+    Postgres { pool: SessionPool<Postgres>, gathered: Gathered },
     Sqlite { writer: SessionPool<Sqlite>, reader: SessionPool<Sqlite>, together: Together },
 }
 
@@ -75,7 +76,7 @@ impl Store {
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self.pools, Pools::Postgres(_))
+        matches!(self.pools, Pools::Postgres { .. })
     }
 
     /// Brings the schema up to date. Processes that start together take turns.
@@ -130,7 +131,7 @@ impl Store {
     /// Waits for running statements and closes every connection.
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Postgres(pool) => pool.close(),
+            Pools::Postgres { pool, .. } => pool.close(),
             Pools::Sqlite { writer, reader, .. } => {
                 reader.close();
                 writer.close();
@@ -176,7 +177,7 @@ async fn open_postgres(config: &StoreConfig) -> Result<(Pools, Schema), StoreErr
     let options =
         options.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")]);
     let data = pool(options, config.max_connections, config.acquire_timeout, Some(POSTGRES_LIFETIME))?;
-    Ok((Pools::Postgres(data), Schema::Postgres(schema)))
+    Ok((Pools::Postgres { gathered: Gathered::new(&data), pool: data }, Schema::Postgres(schema)))
 }
 
 async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Schema), StoreError> {

@@ -144,7 +144,7 @@ impl Store {
         let detail =
             Some(json!({ "kind": new.kind, "mode": new.mode, "name": new.name, "users_only": new.users_only }));
         let event = NewEvent { kind: AuditKind::SourceCreated, subject_kind: "source", subject_id: id.0, detail };
-        tx.batch_of(vec![insert.into(), tx.event(event).into()]).await.map_err(second_live)?;
+        tx.tx.batch(vec![insert.into(), tx.event(event).into()]).await.map_err(second_live)?;
         let (kind, prefix) = match new.kind {
             SourceKind::Scim => ("scim_token", SCIM_TOKEN_PREFIX),
             SourceKind::Agent => ("agent_install", AGENT_INSTALL_PREFIX),
@@ -258,7 +258,7 @@ impl TenantTx {
         if let Some(row) = self.tx.one::<DigestOnly, _>(sql, values).await? {
             let kind = AuditKind::CredentialRevoked;
             let event = NewEvent { kind, subject_kind: "credential", subject_id: id.0, detail: None };
-            self.batch_of(vec![self.event(event).into()]).await?;
+            self.tx.batch(vec![self.event(event).into()]).await?;
             return row.read();
         }
         let sql = "SELECT digest FROM credentials WHERE tenant_id = $1 AND id = $2 AND (source_id = $3 OR $3 IS NULL)";
@@ -300,7 +300,7 @@ impl TenantTx {
             Some(json!({ "kind": new.kind, "prefix": &secret[..8], "source_id": new.source, "role": new.role }));
         let event =
             NewEvent { kind: AuditKind::CredentialCreated, subject_kind: "credential", subject_id: id.0, detail };
-        self.batch_of(vec![insert.into(), self.event(event).into()]).await?;
+        self.tx.batch(vec![insert.into(), self.event(event).into()]).await?;
         Ok(NewSecret { id, secret })
     }
 }

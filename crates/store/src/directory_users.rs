@@ -1,7 +1,7 @@
 //! Directory users: what SCIM clients write and read. Each write is one short transaction of the record, its change
 //! mark and its audit event; no member is looked at here.
 
-use crate::at_once::Seen;
+use crate::at_once::Change;
 use crate::audit::NewEvent;
 use crate::changes::Touched;
 use crate::connect::Store;
@@ -16,7 +16,7 @@ use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_scim::etag::if_match_allows;
 use rollcall_scim::{UserResource, fold};
 use sea_orm::FromQueryResult;
-use sea_orm::sea_query::{Expr, ExprTrait, Query, UpdateStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -169,7 +169,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Taken`] when the source has a user of that userName, whatever the case.
     pub async fn create_user(&self, scope: &SourceScope, resource: UserResource) -> Result<DirectoryUser, StoreError> {
-        let tx = self.write_once(&scope.scope).await?;
+        let tx = self.write_once(&scope.scope);
         let id: DirectoryUserId = tx.clock.new_id();
         let now = tx.clock.now();
         let keys = [
@@ -180,11 +180,10 @@ impl Store {
             ("created_at", now.into()),
             ("modified_at", now.into()),
         ];
-        let insert = tx.insert("directory_users", keys.into_iter().chain(derived(&resource)));
+        let user = tx.row("directory_users", keys.into_iter().chain(derived(&resource)));
         let event = user_event(AuditKind::DirectoryUserCreated, id, Some(audited(&resource)));
-        let writes =
-            vec![insert.into(), tx.change(Some(scope.source()), Touched::User(id)).into(), tx.event(event).into()];
-        tx.batch_of(writes).await.map_err(|e| e.or_taken("userName"))?;
+        let rows = vec![user, tx.change(Some(scope.source()), Touched::User(id)), tx.event(event)];
+        tx.add(rows).await.map_err(|e| e.or_taken("userName"))?;
         tx.commit().await?;
         Ok(DirectoryUser { id, resource, version: 1, created_at: now, modified_at: now, groups: Vec::new() })
     }
@@ -196,7 +195,7 @@ impl Store {
         with_groups: bool,
     ) -> Result<Option<DirectoryUser>, StoreError> {
         let sql = user_by_id(self.is_postgres(), with_groups);
-        let rows: Vec<UserRow> = self.glance(&scope.scope, &sql, [id.0.into(), scope.source().0.into()]).await?;
+        let rows: Vec<UserRow> = self.look(&scope.scope, sql, vec![id.0.into(), scope.source().0.into()]).await?;
         Ok(rows.into_iter().next().map(UserRow::into_user))
     }
 
@@ -220,10 +219,9 @@ impl Store {
         if resource == user.resource {
             return Ok(Written { value: user, changed: false });
         }
-        let seen = Seen { table: "directory_users", id: id.0, version: user.version };
-        let tx = self.write_if(&scope.scope).await?;
-        let (user, update, then) = tx.edited(scope.source(), user, resource);
-        if tx.batch_if(seen, update, then).await.map_err(|e| e.or_taken("userName"))? {
+        let tx = self.write_once(&scope.scope);
+        let (user, change) = tx.edited(scope.source(), user, resource);
+        if tx.change_if(change).await.map_err(|e| e.or_taken("userName"))? {
             tx.commit().await?;
             return Ok(Written { value: user, changed: true });
         }
@@ -248,10 +246,9 @@ impl Store {
         if resource == user.resource {
             return Ok(Written { value: user, changed: false });
         }
-        let (user, mut update, then) = tx.edited(scope.source(), user, resource);
-        update.table("directory_users");
-        update.and_where(Expr::col("tenant_id").eq(tx.tenant.0)).and_where(Expr::col("id").eq(id.0));
-        let writes = std::iter::once(Write::Update(update)).chain(then).collect();
+        let (user, change) = tx.edited(scope.source(), user, resource);
+        let update = Write::Update(change.update(tx.tenant));
+        let writes = std::iter::once(update).chain(change.then.into_iter().map(Write::from)).collect();
         tx.tx.batch(writes).await.map_err(|e| e.or_taken("userName"))?;
         tx.commit().await?;
         Ok(Written { value: user, changed: true })
@@ -331,26 +328,22 @@ impl TenantTx {
         self.tx.one(&sql, [self.tenant.0.into(), id.0.into(), source.0.into()]).await
     }
 
-    /// The user as it will be, what is to be set in its row, and what is written with that.
-    fn edited(
-        &self,
-        source: SourceId,
-        mut user: DirectoryUser,
-        resource: UserResource,
-    ) -> (DirectoryUser, UpdateStatement, Vec<Write>) {
+    /// The user as it will be, and how it is made so.
+    fn edited(&self, source: SourceId, mut user: DirectoryUser, resource: UserResource) -> (DirectoryUser, Change) {
         let detail = json!({ "before": audited(&user.resource), "after": audited(&resource) });
+        let seen_version = user.version;
         user.resource = resource;
         user.version += 1;
         user.modified_at = self.clock.now();
-        let mut update = Query::update();
-        update.values(derived(&user.resource).into_iter().map(|(name, value)| (name, Expr::value(value))));
-        update.value("version", user.version).value("modified_at", user.modified_at);
+        let mut set = derived(&user.resource).to_vec();
+        set.extend([("version", user.version.into()), ("modified_at", user.modified_at.into())]);
         if user.resource.active() {
-            update.value("was_active", true);
+            set.push(("was_active", true.into()));
         }
         let event = user_event(AuditKind::DirectoryUserUpdated, user.id, Some(detail));
-        let change = self.change(Some(source), Touched::User(user.id));
-        (user, update, vec![change.into(), self.event(event).into()])
+        let then = vec![self.change(Some(source), Touched::User(user.id)), self.event(event)];
+        let change = Change { table: "directory_users", id: user.id.0, seen_version, set, then };
+        (user, change)
     }
 }
 

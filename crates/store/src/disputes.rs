@@ -84,7 +84,7 @@ impl Store {
             _ => Touched::User(subject.into()),
         };
         let event = record.event(AuditKind::SkippedRecordRetried, None);
-        tx.batch_of(vec![tx.change(None, touched).into(), tx.event(event).into()]).await?;
+        tx.tx.batch(vec![tx.change(None, touched).into(), tx.event(event).into()]).await?;
         tx.commit().await
     }
 
@@ -107,7 +107,7 @@ impl Store {
             // Settled in this moment.
             return Err(StoreError::NotFound("skipped record"));
         }
-        tx.batch_of(vec![tx.event(record.event(AuditKind::SkippedRecordIgnored, note)).into()]).await?;
+        tx.tx.batch(vec![tx.event(record.event(AuditKind::SkippedRecordIgnored, note)).into()]).await?;
         tx.commit().await
     }
 }

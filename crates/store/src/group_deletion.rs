@@ -44,7 +44,7 @@ impl Store {
         let kind = AuditKind::GroupRemoved;
         let event = NewEvent { kind, subject_kind: "sharing_group", subject_id: id.0, detail };
         let still_there = group.directory_group_id.map(|id| tx.change(None, Touched::Group(id.into())).into());
-        tx.batch_of(still_there.into_iter().chain([tx.event(event).into()]).collect()).await?;
+        tx.tx.batch(still_there.into_iter().chain([tx.event(event).into()]).collect()).await?;
         tx.commit().await
     }
 }

@@ -23,6 +23,7 @@ mod error;
 mod explain;
 mod faults;
 mod filter;
+mod gather;
 mod group_deletion;
 mod lease;
 mod list;

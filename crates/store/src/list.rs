@@ -105,9 +105,9 @@ struct List<'l> {
 impl List<'_> {
     /// Of a filter that finds one at most: no order and no bounds, so that nothing leads a planner without statistics away
     /// from the unique index.
-    async fn one<T: FromQueryResult>(self, shown: bool) -> Result<ListPage<T>, StoreError> {
+    async fn one<T: FromQueryResult>(mut self, shown: bool) -> Result<ListPage<T>, StoreError> {
         let sql = format!("SELECT {} FROM {} WHERE {}", self.columns, self.from, self.filter);
-        let mut items: Vec<T> = self.read(&sql).await?;
+        let mut items: Vec<T> = self.store.look(&self.scope.scope, sql, self.values.split_off(1)).await?;
         let total = items.len() as u64;
         if !shown {
             items.clear();

@@ -196,6 +196,6 @@ impl TenantTx {
             .to_owned();
         let detail = Some(json!({ "before": before, "after": after }));
         let event = NewEvent { kind: AuditKind::MemberUpdated, subject_kind: "member", subject_id: id.0, detail };
-        self.batch_of(vec![update.into(), self.event(event).into()]).await
+        self.tx.batch(vec![update.into(), self.event(event).into()]).await
     }
 }

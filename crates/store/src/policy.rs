@@ -81,7 +81,7 @@ impl Store {
         let detail = Some(json!({ "before": before.policy, "after": after, "version": version + 1 }));
         let kind = AuditKind::PolicyChanged;
         let event = NewEvent { kind, subject_kind: "tenant", subject_id: tx.tenant.0, detail };
-        tx.batch_of(vec![tx.change(None, Touched::Tenant).into(), tx.event(event).into()]).await?;
+        tx.tx.batch(vec![tx.change(None, Touched::Tenant).into(), tx.event(event).into()]).await?;
         tx.touch_withheld().await?;
         tx.touch_simulations().await?;
         tx.commit().await?;

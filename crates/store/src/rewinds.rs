@@ -57,7 +57,7 @@ impl Store {
         tx.tx.exec(sql, values).await?;
         let (kind, detail) = (AuditKind::RunRewindPlanned, Some(json!({ "rewind_run_id": rewind })));
         let event = NewEvent { kind, subject_kind: "run", subject_id: id.0, detail };
-        tx.batch_of(vec![tx.event(event).into()]).await?;
+        tx.tx.batch(vec![tx.event(event).into()]).await?;
         tx.look_at_tenant_again().await?;
         tx.commit().await?;
         Ok(rewind)

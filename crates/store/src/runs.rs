@@ -191,7 +191,7 @@ impl Store {
         tx.tx.exec(sql, [tx.tenant.0.into(), id.0.into(), word.into(), tx.clock.now().into()]).await?;
         let detail = Some(json!({ "digest": digest, "items": items }));
         let event = NewEvent { kind, subject_kind: "run", subject_id: id.0, detail };
-        tx.batch_of(vec![tx.event(event).into()]).await?;
+        tx.tx.batch(vec![tx.event(event).into()]).await?;
         match (decision, run.rewinds) {
             (RunDecision::Approve, Some(_)) => tx.look_at_tenant_again().await?,
             (RunDecision::Approve, None) => tx.touch_items(Retouch::Approved(id)).await?,

@@ -4,7 +4,8 @@
 use crate::connect::{Pools, Store};
 use crate::error::StoreError;
 use crate::faults::Faults;
-use crate::session::Session;
+use crate::gather::{Gathered, Look, glance};
+use crate::session::{Session, SessionPool};
 use crate::together::Together;
 use async_trait::async_trait;
 use rollcall_core::audit::Actor;
@@ -126,16 +127,6 @@ pub(crate) struct TenantTx {
     pub(crate) actor: Actor,
     pub(crate) request: Option<RequestId>,
     pub(crate) clock: Clock,
-    pub(crate) whole: Whole,
-}
-
-/// Whether one batch is the whole transaction; then it has to say whose it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whole {
-    No,
-    Always,
-    /// Its first write is an update that may find nothing, and the others are written only with it.
-    IfUpdated,
 }
 
 impl Store {
@@ -152,48 +143,50 @@ impl Store {
     async fn open(&self, scope: &TenantScope, writes: bool) -> Result<TenantTx, StoreError> {
         let tx = Tx::begin(self, TENANT_ROLE, Some(scope.tenant), writes).await?;
         let TenantScope { tenant, actor, request } = *scope;
-        Ok(TenantTx { tx, tenant, actor, request, clock: self.clock.clone(), whole: Whole::No })
+        Ok(TenantTx { tx, tenant, actor, request, clock: self.clock.clone() })
     }
 
-    /// Opens a transaction whose writes go in one [`TenantTx::batch_of`], which is all of it: no round trip to begin and none to
-    /// commit.
-    pub(crate) async fn write_once(&self, scope: &TenantScope) -> Result<TenantTx, StoreError> {
-        self.single(scope, Whole::Always).await
-    }
-
-    /// The same, for one [`TenantTx::batch_if`].
-    pub(crate) async fn write_if(&self, scope: &TenantScope) -> Result<TenantTx, StoreError> {
-        self.single(scope, Whole::IfUpdated).await
-    }
-
-    async fn single(&self, scope: &TenantScope, whole: Whole) -> Result<TenantTx, StoreError> {
-        let tx = Tx::single(self, true).await?;
+    /// Opens a transaction that is one [`TenantTx::add`] or one [`TenantTx::change_if`]: no round trip to begin and none to commit.
+    pub(crate) fn write_once(&self, scope: &TenantScope) -> TenantTx {
+        let engine = match &self.pools {
+            Pools::Postgres { gathered, .. } => Engine::Gathered(gathered.clone()),
+            Pools::Sqlite { together, .. } => Engine::Together(together.clone()),
+        };
         let TenantScope { tenant, actor, request } = *scope;
-        Ok(TenantTx { tx, tenant, actor, request, clock: self.clock.clone(), whole })
+        let tx = Tx { engine, faults: self.faults.clone(), keeps_plans: true };
+        TenantTx { tx, tenant, actor, request, clock: self.clock.clone() }
     }
 
     /// Reads by one statement that is a transaction of its own: one round trip. In `select`, `{tenant}` stands for the
     /// tenant's id; `values` are those of `$2` and on.
     ///
-    /// On Postgres the statement sets the tenant itself. The sub-select that does so depends on nothing and is kept apart by
-    /// its OFFSET, and the one that reads depends on it, so it runs after it, and row-level security sees the tenant; were
-    /// it ever otherwise, it would see none, and no row. The session's role is the tenants' from its start.
+    /// On Postgres the statement sets the tenant itself ([`glance`]); the session's role is the tenants' from its start.
     pub(crate) async fn glance<T: FromQueryResult>(
         &self,
         scope: &TenantScope,
         select: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<T>, StoreError> {
-        let tx = Tx::single(self, false).await?;
+        let tx = Tx::single(self).await?;
         let (sql, tenant) = if tx.is_postgres() {
-            let select = select.replace("{tenant}", "tenant.id");
-            let sql =
-                format!("SELECT q.* FROM {GLANCE} CROSS JOIN LATERAL (SELECT i.* FROM ({select}) AS i OFFSET 0) AS q");
-            (sql, scope.tenant.to_string().into())
+            (glance(select), scope.tenant.to_string().into())
         } else {
             (select.replace("{tenant}", "$1"), scope.tenant.0.into())
         };
         tx.all(&sql, std::iter::once(tenant).chain(values)).await
+    }
+
+    /// The same for what is short whatever its values: on Postgres it goes with others' of the same text.
+    pub(crate) async fn look<T: FromQueryResult>(
+        &self,
+        scope: &TenantScope,
+        select: String,
+        values: Vec<Value>,
+    ) -> Result<Vec<T>, StoreError> {
+        let Pools::Postgres { gathered, .. } = &self.pools else { return self.glance(scope, &select, values).await };
+        self.faults.point()?;
+        let rows = gathered.looks.ask((scope.tenant, select), Look(values)).await?;
+        Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?)
     }
 
     /// Opens a transaction across tenants; for `across.rs` only.
@@ -229,10 +222,12 @@ enum Engine {
     Sqlite(Mutex<Session<Sqlite>>),
     /// No session: one script, which is committed together with others'.
     Together(Together),
+    /// No session: what goes with others' in one statement.
+    Gathered(Gathered),
 }
 
 /// Where a [`Store::glance`] takes the tenant from.
-const GLANCE: &str = "(SELECT CAST(set_config('app.tenant_id', $1, true) AS uuid) AS id OFFSET 0) AS tenant";
+pub(crate) const GLANCE: &str = "(SELECT CAST(set_config('app.tenant_id', $1, true) AS uuid) AS id OFFSET 0) AS tenant";
 
 /// Columns of texts, each as long as there are rows.
 pub(crate) type Texts = Vec<Vec<Option<String>>>;
@@ -259,7 +254,9 @@ macro_rules! run {
         match &$self.engine {
             Engine::Postgres(session) => run_on!($self, session, sql, values, $method, $error),
             Engine::Sqlite(session) => run_on!($self, session, sql, values, $method, $error),
-            Engine::Together(_) => return Err(DbErr::Custom("a whole transaction is one batch".to_owned())),
+            Engine::Together(_) | Engine::Gathered(_) => {
+                return Err(DbErr::Custom("a whole transaction is one batch".to_owned()));
+            }
         }
     }};
 }
@@ -274,7 +271,7 @@ macro_rules! run_columns {
         $self.faults.point().map_err($error)?;
         match &$self.engine {
             Engine::Postgres(session) => run_on!($self, session, $sql.to_owned(), parameters, $method, $error),
-            Engine::Sqlite(_) | Engine::Together(_) => return Err(DbErr::Custom("SQLite takes no arrays".to_owned())),
+            _ => return Err(DbErr::Custom("only a session of Postgres takes arrays".to_owned())),
         }
     }};
 }
@@ -285,11 +282,17 @@ impl Tx {
         Self { engine: Engine::Sqlite(Mutex::new(session)), faults: Faults::default(), keeps_plans: true }
     }
 
+    /// A session of Postgres whose statements are transactions of their own.
+    pub(crate) async fn of_pool(pool: &SessionPool<Postgres>) -> Result<Self, StoreError> {
+        let engine = Engine::Postgres(Mutex::new(Session::open(pool).await?));
+        Ok(Self { engine, faults: Faults::default(), keeps_plans: true })
+    }
+
     async fn begin(store: &Store, role: &str, tenant: Option<TenantId>, writes: bool) -> Result<Self, StoreError> {
         let faults = store.faults.clone();
         faults.point()?;
         let engine = match &store.pools {
-            Pools::Postgres(pool) => {
+            Pools::Postgres { pool, .. } => {
                 // Both values are safe to print into SQL: the role is a constant, the tenant a UUID.
                 let tenant = tenant.map(|id| id.to_string()).unwrap_or_default();
                 let patience = if store.patient { ", set_config('statement_timeout', '0', true)" } else { "" };
@@ -307,14 +310,13 @@ impl Tx {
         Ok(Self { engine, faults, keeps_plans: true })
     }
 
-    /// A session whose statements are transactions of their own: one round trip each.
-    async fn single(store: &Store, writes: bool) -> Result<Self, StoreError> {
-        let engine = match &store.pools {
-            Pools::Postgres(pool) => Engine::Postgres(Mutex::new(Session::open(pool).await?)),
-            Pools::Sqlite { together, .. } if writes => Engine::Together(together.clone()),
-            Pools::Sqlite { reader, .. } => Engine::Sqlite(Mutex::new(Session::open(reader).await?)),
+    /// A session that only reads, by statements that are transactions of their own: one round trip each.
+    async fn single(store: &Store) -> Result<Self, StoreError> {
+        let tx = match &store.pools {
+            Pools::Postgres { pool, .. } => Self::of_pool(pool).await?,
+            Pools::Sqlite { reader, .. } => Self::of_sqlite(Session::open(reader).await?),
         };
-        Ok(Self { engine, faults: store.faults.clone(), keeps_plans: true })
+        Ok(Self { faults: store.faults.clone(), ..tx })
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
@@ -323,7 +325,7 @@ impl Tx {
             Engine::Postgres(session) => session.into_inner().commit().await?,
             Engine::Sqlite(session) => session.into_inner().commit().await?,
             // Its batch has committed.
-            Engine::Together(_) => {}
+            Engine::Together(_) | Engine::Gathered(_) => {}
         }
         // Committed, and the answer is lost.
         Ok(self.faults.point()?)
@@ -355,8 +357,15 @@ impl Tx {
         }
     }
 
+    /// Where what is written goes with others', on Postgres.
+    pub(crate) fn gathered(&self) -> Result<Option<&Gathered>, StoreError> {
+        let Engine::Gathered(gathered) = &self.engine else { return Ok(None) };
+        self.faults.point()?;
+        Ok(Some(gathered))
+    }
+
     pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self.engine, Engine::Postgres(_))
+        matches!(self.engine, Engine::Postgres(_) | Engine::Gathered(_))
     }
 }
 

@@ -4,7 +4,9 @@
 
 use crate::error::StoreError;
 use deadpool::Runtime;
-use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult, TimeoutType};
+use deadpool::managed::{
+    Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType,
+};
 use sea_orm::sqlx::{AssertSqlSafe, Connection, Database, Error, Executor, Postgres, Sqlite, query_scalar, raw_sql};
 use std::future::Future;
 use std::time::Duration;
@@ -85,6 +87,8 @@ pub(crate) fn pool<DB: Engine>(
     let builder =
         Pool::builder(Opener { options, lifetime }).max_size(usize::try_from(connections).unwrap_or(1).max(1));
     let builder = builder.runtime(Runtime::Tokio1).wait_timeout(Some(wait)).create_timeout(Some(wait));
+    // The one that was used last has its plans and its tables at hand.
+    let builder = builder.queue_mode(QueueMode::Lifo);
     builder.build().map_err(|error| StoreError::Invalid(error.to_string()))
 }
 

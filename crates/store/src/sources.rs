@@ -170,7 +170,7 @@ impl Store {
         tx.touch_withheld().await?;
         let detail = Some(json!({ "since": since, "reason": source.quarantine_reason }));
         let event = NewEvent { kind: AuditKind::SourceReleased, subject_kind: "source", subject_id: id.0, detail };
-        tx.batch_of(vec![tx.event(event).into()]).await?;
+        tx.tx.batch(vec![tx.event(event).into()]).await?;
         tx.commit().await
     }
 
@@ -227,7 +227,7 @@ impl Store {
         let detail = Some(json!({ "replaced_by": secret.id, "expires_at": old_expires_at }));
         let kind = AuditKind::CredentialRotated;
         let event = NewEvent { kind, subject_kind: "credential", subject_id: old.0, detail };
-        tx.batch_of(vec![tx.event(event).into()]).await?;
+        tx.tx.batch(vec![tx.event(event).into()]).await?;
         tx.commit().await?;
         Ok(Rotated { secret, old_digest, old_expires_at })
     }
@@ -286,7 +286,7 @@ impl TenantTx {
         self.tx.exec(sql, [self.tenant.0.into(), id.0.into(), users_only.into()]).await?;
         let detail = Some(json!({ "before": { "users_only": before }, "after": { "users_only": users_only } }));
         let event = NewEvent { kind: AuditKind::SourceUpdated, subject_kind: "source", subject_id: id.0, detail };
-        self.batch_of(vec![self.event(event).into()]).await?;
+        self.tx.batch(vec![self.event(event).into()]).await?;
         self.token_digests(id).await
     }
 
@@ -331,7 +331,7 @@ impl TenantTx {
         let detail = Some(json!({ "before": before, "after": mode }));
         let kind = AuditKind::SourceModeChanged;
         let event = NewEvent { kind, subject_kind: "source", subject_id: id.0, detail };
-        self.batch_of(vec![self.event(event).into()]).await
+        self.tx.batch(vec![self.event(event).into()]).await
     }
 
     /// Of the tokens whose cached answers a switch makes wrong.

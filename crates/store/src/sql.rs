@@ -4,10 +4,11 @@
 //! read by `json_to_recordset` on Postgres and `json_each` on SQLite, whatever their number. Rows to be written go to Postgres
 //! as a parameter for each column, because there reading JSON costs more than writing the rows.
 
+use crate::at_once::Row;
 use crate::error::StoreError;
 use crate::scope::{Texts, Tx};
 use sea_orm::sea_query::{
-    CommonTableExpression, InsertStatement, Query, SubQueryStatement, UpdateStatement, Value, WithClause, WithQuery,
+    CommonTableExpression, InsertStatement, Query, SubQueryStatement, UpdateStatement, Value, WithQuery,
 };
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use serde::Serialize;
@@ -206,16 +207,30 @@ impl Tx {
             self.execute_raw(self.script(&writes)).await?;
             return Ok(());
         }
-        if let [Write::Insert(only)] = writes.as_slice() {
-            self.execute(only).await?;
+        let mut writes = writes;
+        let Some(Write::Insert(last)) = writes.pop() else {
+            return Err(StoreError::Database("a batch ends with an insert".into()));
+        };
+        if writes.is_empty() {
+            self.execute(&last).await?;
             return Ok(());
         }
-        self.batch_after(Query::with(), writes).await.map(drop)
+        let mut with = Query::with().to_owned();
+        for (number, write) in writes.into_iter().enumerate() {
+            let query: SubQueryStatement = match write {
+                Write::Insert(insert) => insert.into(),
+                Write::Update(update) => update.into(),
+            };
+            with.cte(CommonTableExpression::new().query(query).table_name(format!("w{number}")).to_owned());
+        }
+        let statement: WithQuery = last.with(with);
+        self.execute(&statement).await?;
+        Ok(())
     }
 
     /// Writes of SQLite that are a whole transaction; whether the last one wrote anything.
-    pub(crate) async fn batch_whole(&self, writes: &[Write]) -> Result<bool, StoreError> {
-        self.write_whole(self.script(writes)).await
+    pub(crate) async fn batch_whole(&self, writes: Vec<Write>) -> Result<bool, StoreError> {
+        self.write_whole(self.script(&writes)).await
     }
 
     /// Writes of SQLite as one text: a call for each would be a way to the engine's thread and back for each.
@@ -231,23 +246,6 @@ impl Tx {
         }
         self.statement(&texts.join("; "), values)
     }
-
-    /// As [`batch`](Self::batch) on Postgres, after what `with` names; how many rows the last one wrote.
-    pub(crate) async fn batch_after(&self, mut with: WithClause, writes: Vec<Write>) -> Result<u64, StoreError> {
-        let mut writes = writes;
-        let Some(Write::Insert(last)) = writes.pop() else {
-            return Err(StoreError::Database("a batch ends with an insert".into()));
-        };
-        for (number, write) in writes.into_iter().enumerate() {
-            let query: SubQueryStatement = match write {
-                Write::Insert(insert) => insert.into(),
-                Write::Update(update) => update.into(),
-            };
-            with.cte(CommonTableExpression::new().query(query).table_name(format!("w{number}")).to_owned());
-        }
-        let statement: WithQuery = last.with(with);
-        Ok(self.execute(&statement).await?.rows_affected())
-    }
 }
 
 /// Rows on their way to the database.
@@ -260,6 +258,12 @@ enum Parameters {
 pub(crate) enum Write {
     Insert(InsertStatement),
     Update(UpdateStatement),
+}
+
+impl From<Row> for Write {
+    fn from(row: Row) -> Self {
+        Self::Insert(row.insert())
+    }
 }
 
 impl From<InsertStatement> for Write {

@@ -64,7 +64,7 @@ impl Store {
         let detail = json!({ "name": new.name, "slug": slug, "seats": new.seats, "policy": policy });
         let created = AuditKind::TenantCreated;
         let event = NewEvent { kind: created, subject_kind: "tenant", subject_id: id.0, detail: Some(detail) };
-        tx.batch_of(vec![tx.event(event).into()]).await?;
+        tx.tx.batch(vec![tx.event(event).into()]).await?;
         if let Some(email) = &new.owner_email {
             insert_owner(&tx, email).await?;
         }
@@ -93,7 +93,7 @@ impl Store {
             subject_id: tx.tenant.0,
             detail: Some(json!({ "seats": seats })),
         };
-        tx.batch_of(vec![tx.change(None, Touched::Tenant).into(), tx.event(event).into()]).await?;
+        tx.tx.batch(vec![tx.change(None, Touched::Tenant).into(), tx.event(event).into()]).await?;
         tx.commit().await
     }
 }
@@ -132,7 +132,7 @@ async fn insert_owner(tx: &TenantTx, email: &str) -> Result<(), StoreError> {
         .to_owned();
     let detail = Some(json!({ "email": email, "role": "owner", "billing_contact": true }));
     let event = NewEvent { kind: AuditKind::MemberCreated, subject_kind: "member", subject_id: id.0, detail };
-    tx.batch_of(vec![insert.into(), tx.event(event).into()]).await
+    tx.tx.batch(vec![insert.into(), tx.event(event).into()]).await
 }
 
 /// Lower-case ASCII letters, digits and single dashes, 1 to 40 of them.

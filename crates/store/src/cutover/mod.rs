@@ -111,6 +111,6 @@ impl TenantTx {
 
     async fn source_event(&self, kind: AuditKind, source: Uuid, detail: Json) -> Result<(), StoreError> {
         let event = NewEvent { kind, subject_kind: "source", subject_id: source, detail: Some(detail) };
-        self.batch_of(vec![self.event(event).into()]).await
+        self.tx.batch(vec![self.event(event).into()]).await
     }
 }

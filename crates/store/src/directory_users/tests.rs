@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::StoreConfig;
-use crate::filter::tests::engines::{new_source, on_each_database};
+use crate::filter::tests::engines::{new_source, on_each_database, written};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -15,20 +15,6 @@ fn with(user: &DirectoryUser, attribute: &str, value: &str) -> UserResource {
 async fn ada(store: &Store, scope: &SourceScope) -> DirectoryUserId {
     let ada = UserResource::from_stored(into_map(json!({ "userName": "ada@x.de", "active": true })));
     store.create_user(scope, ada).await.expect("a user").id
-}
-
-/// Rows of the queue and of the audit log that are about a user.
-async fn written(store: &Store, user: DirectoryUserId) -> (i64, i64) {
-    #[derive(FromQueryResult)]
-    struct Count {
-        changes: i64,
-        events: i64,
-    }
-    let tx = store.across(false).await.expect("a transaction");
-    let sql = "SELECT (SELECT count(*) FROM directory_changes WHERE user_id = $1) AS changes, \
-               (SELECT count(*) FROM audit_events WHERE subject_id = $1) AS events";
-    let count: Option<Count> = tx.one(sql, [user.0.into()]).await.expect("an answer");
-    count.map(|count| (count.changes, count.events)).expect("a row")
 }
 
 /// Whether a session of this database waits for a lock.
@@ -85,10 +71,9 @@ fn a_change_that_nobody_meets_is_made_once_and_one_that_changes_nothing_is_not_w
         let other = new_source(&store).await;
         let refused = store.change_user(&other, id, |user| Ok::<_, StoreError>(with(user, "title", "Thief"))).await;
         assert!(matches!(refused, Err(StoreError::NotFound(_))), "{engine}: {refused:?}");
-        let seen = || Seen { table: "directory_users", id: id.0, version: 3 };
-        let tx = store.write_if(&other.scope).await.expect("a transaction");
-        let (_, update, then) = tx.edited(other.source(), user.clone(), with(&user, "title", "Thief"));
-        assert!(!tx.batch_if(seen(), update, then).await.expect("an answer"), "{engine}");
+        let tx = store.write_once(&other.scope);
+        let (_, change) = tx.edited(other.source(), user.clone(), with(&user, "title", "Thief"));
+        assert!(!tx.change_if(change).await.expect("an answer"), "{engine}");
         assert_eq!(written(&store, id).await, (3, 3), "{engine}");
     });
 }
@@ -146,10 +131,9 @@ fn a_change_that_is_not_committed_yet_is_waited_for_and_then_seen() {
         let sql = "UPDATE directory_users SET version = version + 1 WHERE id = $1";
         assert_eq!(other.exec(sql, [id.0.into()]).await.expect("a change"), 1);
         let ours = async {
-            let tx = store.write_if(&scope.scope).await.expect("a transaction");
-            let seen = Seen { table: "directory_users", id: id.0, version: user.version };
-            let (_, update, then) = tx.edited(scope.source(), user.clone(), with(&user, "title", "Countess"));
-            tx.batch_if(seen, update, then).await.expect("an answer")
+            let tx = store.write_once(&scope.scope);
+            let (_, change) = tx.edited(scope.source(), user.clone(), with(&user, "title", "Countess"));
+            tx.change_if(change).await.expect("an answer")
         };
         let theirs = async {
             let waited = async { while engine == "Postgres" && !somebody_waits(&store).await {} };

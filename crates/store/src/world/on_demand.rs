@@ -64,7 +64,7 @@ impl Store {
         tx.write_changes(Some(source), Lane::Push, [Touched::User(user)].into_iter().chain(memberships)).await?;
         let kind = AuditKind::ReconcileRequested;
         let event = NewEvent { kind, subject_kind: "directory_user", subject_id: user.0, detail: None };
-        tx.batch_of(vec![tx.event(event).into()]).await?;
+        tx.tx.batch(vec![tx.event(event).into()]).await?;
         tx.commit().await
     }
 }

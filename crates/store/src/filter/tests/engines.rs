@@ -2,7 +2,9 @@
 
 use rollcall_core::clock::Clock;
 use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::ids::DirectoryUserId;
 use rollcall_core::policy::Policy;
+use sea_orm::FromQueryResult;
 use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
@@ -84,4 +86,18 @@ pub(crate) async fn new_source(store: &Store) -> SourceScope {
     let (_, secret) = made.expect("a source");
     let credential = store.credential(&digest(&secret.secret)).await.expect("a look-up").expect("a credential");
     credential.source_scope(store.clock.now()).expect("a token")
+}
+
+/// Rows of the queue and of the audit log that are about a user.
+pub(crate) async fn written(store: &Store, user: DirectoryUserId) -> (i64, i64) {
+    #[derive(FromQueryResult)]
+    struct Count {
+        changes: i64,
+        events: i64,
+    }
+    let tx = store.across(false).await.expect("a transaction");
+    let sql = "SELECT (SELECT count(*) FROM directory_changes WHERE user_id = $1) AS changes, \
+               (SELECT count(*) FROM audit_events WHERE subject_id = $1) AS events";
+    let count: Option<Count> = tx.one(sql, [user.0.into()]).await.expect("an answer");
+    count.map(|count| (count.changes, count.events)).expect("a row")
 }
