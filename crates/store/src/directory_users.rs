@@ -118,9 +118,15 @@ fn pairs(json: Json) -> Vec<(String, String)> {
 
 /// The columns of a [`UserRow`] over `directory_users u`.
 pub(crate) fn user_columns(postgres: bool, with_groups: bool) -> String {
-    let of_user = "FROM directory_memberships dm \
-                   JOIN directory_groups g ON g.tenant_id = dm.tenant_id AND g.id = dm.group_id AND g.deleted_at IS NULL \
-                   WHERE dm.tenant_id = u.tenant_id AND dm.user_id = u.id";
+    // Kept apart on Postgres: it may not know yet how many groups there are, and would look through the tenant's for each.
+    let groups_of = if postgres {
+        "CROSS JOIN LATERAL (SELECT o.id, o.display_name FROM directory_groups o \
+         WHERE o.tenant_id = dm.tenant_id AND o.id = dm.group_id AND o.deleted_at IS NULL OFFSET 0) AS g"
+    } else {
+        "JOIN directory_groups g ON g.tenant_id = dm.tenant_id AND g.id = dm.group_id AND g.deleted_at IS NULL"
+    };
+    let of_user =
+        format!("FROM directory_memberships dm {groups_of} WHERE dm.tenant_id = u.tenant_id AND dm.user_id = u.id");
     let groups = match (with_groups, postgres) {
         (false, true) => "NULL::json".to_owned(),
         (false, false) => "NULL".to_owned(),

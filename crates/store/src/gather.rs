@@ -6,7 +6,7 @@ use crate::at_once::{Addition, Change};
 use crate::error::StoreError;
 use crate::scope::{GLANCE, Tx};
 use crate::session::SessionPool;
-use rollcall_core::ids::TenantId;
+use rollcall_core::ids::{SourceId, TenantId};
 use sea_orm::sea_query::Value;
 use sea_orm::sqlx::Postgres;
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
@@ -40,18 +40,26 @@ pub(crate) struct Gathered {
     pub(crate) looks: Gather<Look>,
     pub(crate) additions: Gather<Addition>,
     pub(crate) changes: Gather<Change>,
+    pub(crate) totals: Gather<Total>,
 }
 
 impl Gathered {
+    /// Must be called on a runtime that lives as long as the store: whose request it was that made others wait may end with the
+    /// thread that serves it.
     pub(crate) fn new(pool: &SessionPool<Postgres>) -> Self {
-        let pool = || pool.clone();
-        Self { looks: Gather::new(pool()), additions: Gather::new(pool()), changes: Gather::new(pool()) }
+        Self {
+            looks: Gather::new(pool),
+            additions: Gather::new(pool),
+            changes: Gather::new(pool),
+            totals: Gather::new(pool),
+        }
     }
 }
 
 /// Jobs of one kind, and those of them that wait.
 pub(crate) struct Gather<J: Job> {
     pool: SessionPool<Postgres>,
+    runtime: Handle,
     lines: Arc<Mutex<Lines<J>>>,
 }
 
@@ -61,16 +69,16 @@ type Asked<J> = (J, oneshot::Sender<Result<<J as Job>::Answer, StoreError>>);
 
 impl<J: Job> Clone for Gather<J> {
     fn clone(&self) -> Self {
-        Self { pool: self.pool.clone(), lines: self.lines.clone() }
+        Self { pool: self.pool.clone(), runtime: self.runtime.clone(), lines: self.lines.clone() }
     }
 }
 
 impl<J: Job> Gather<J> {
-    fn new(pool: SessionPool<Postgres>) -> Self {
-        Self { pool, lines: Arc::default() }
+    fn new(pool: &SessionPool<Postgres>) -> Self {
+        Self { pool: pool.clone(), runtime: Handle::current(), lines: Arc::default() }
     }
 
-    /// Does the job, at once or with the others that wait by then.
+    /// Does the job, at once or with the others that wait by then. One that has to wait is done whether or not its caller stays.
     pub(crate) async fn ask(&self, key: J::Key, job: J) -> Result<J::Answer, StoreError> {
         let answered = match self.lines().entry(key.clone()) {
             Entry::Vacant(line) => {
@@ -135,16 +143,15 @@ impl<J: Job> Drop for Turn<J> {
     fn drop(&mut self) {
         let mut lines = self.gather.lines();
         let somebody_waits = lines.get(&self.key).is_some_and(|waiting| !waiting.is_empty());
-        // One that never began was refused by a runtime that ends, and the next would be as well.
-        match Handle::try_current() {
-            Ok(runtime) if somebody_waits && self.begun => {
-                // Before it is taken: a runtime that ends drops it here.
-                drop(lines);
-                let next = Self { gather: self.gather.clone(), key: self.key.clone(), begun: false };
-                runtime.spawn(next.serve());
-            }
+        // One that never began was refused by a runtime that has ended, and the next would be as well.
+        if somebody_waits && self.begun {
+            // Before it is spawned: it may be dropped there and then.
+            drop(lines);
+            let next = Self { gather: self.gather.clone(), key: self.key.clone(), begun: false };
+            self.gather.runtime.spawn(next.serve());
+        } else {
             // With the line go the answers that somebody may wait for.
-            _ => drop(lines.remove(&self.key)),
+            lines.remove(&self.key);
         }
     }
 }
@@ -246,6 +253,22 @@ impl Job for Look {
             asked_by(&row, &mut answers)?.push(row);
         }
         Ok(answers)
+    }
+}
+
+/// How many rows a source has. Its key has the `SELECT`, where `$2` is the source: whoever asks at the same time has the same answer.
+pub(crate) struct Total;
+
+impl Job for Total {
+    type Key = (TenantId, SourceId, String);
+    type Answer = u64;
+
+    async fn run(tx: Tx, (tenant, source, select): &Self::Key, askers: &[Self]) -> Result<Vec<u64>, StoreError> {
+        let values = [tenant.to_string().into(), source.0.into()];
+        let counted = tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, glance(select), values));
+        let row = counted.await?.ok_or_else(|| StoreError::Database("a count without a row".into()))?;
+        let total: i64 = row.try_get("", "total")?;
+        Ok(vec![u64::try_from(total).unwrap_or(0); askers.len()])
     }
 }
 

@@ -1,8 +1,9 @@
 //! SCIM lists: filter, order and page in the database, over one source's live records.
 
-use crate::connect::Store;
+use crate::connect::{Pools, Store};
 use crate::error::StoreError;
 use crate::filter::{Dialect, Target};
+use crate::gather;
 use crate::scope::SourceScope;
 use rollcall_scim::list::{Paging, Sort};
 use rollcall_scim::{Filter, ResourceKind};
@@ -73,7 +74,8 @@ impl ListRequest<'_> {
         }
         // SQLite would read by id to save the sort, rather than by the index that finds the few rows.
         let by_id = if dialect == Dialect::Sqlite && self.filter.is_some() { "+" } else { "" };
-        let list = List { store, scope, from, columns, filter, order: format!("{by_id}{alias}.id"), values };
+        let plain = self.filter.is_none();
+        let list = List { store, scope, from, columns, filter, plain, order: format!("{by_id}{alias}.id"), values };
         match self.paging {
             Paging::Index(start) if self.filter.is_some_and(|filter| target.finds_one(filter)) => {
                 list.one(self.count > 0 && *start <= 1).await
@@ -97,6 +99,8 @@ struct List<'l> {
     from: &'l str,
     columns: &'l str,
     filter: String,
+    /// Nobody asked for anything but what is there.
+    plain: bool,
     order: String,
     /// Of the filter, the tenant's place included.
     values: Vec<Value>,
@@ -125,6 +129,8 @@ impl List<'_> {
             return Ok(ListPage { items: Vec::new(), total: Some(self.total().await?), next: None });
         }
         let of_filter = self.values.len();
+        // Whether an index alone tells which rows are skipped.
+        let walked = offset > 0 && self.plain && sorted.is_none() && self.store.is_postgres();
         if let Some(sorted) = sorted {
             self.order = sorted(&mut self.values);
         }
@@ -135,13 +141,20 @@ impl List<'_> {
         }
         let Self { from, columns, filter, order, .. } = &self;
         let alias = from.split(' ').next_back().unwrap_or(from);
-        // The page first, then its columns: Postgres would read the related rows of every skipped one as well. The bounds
-        // are no parameters where they can be few texts: not knowing them, Postgres would take a page for a tenth of all, and
-        // walk it in order rather than enter by the index that finds the few rows.
-        let sql = format!(
-            "SELECT {columns} FROM (SELECT {alias}.* FROM {from} WHERE {filter} ORDER BY {order} {bounds}) AS {alias} \
-             ORDER BY {order}"
-        );
+        // The page first, then its columns: Postgres would read the related rows of every skipped one as well, and here the
+        // skipped ones themselves. The bounds are no parameters where they can be few texts: not knowing them, Postgres would
+        // take a page for a tenth of all, and walk it in order rather than enter by the index that finds the few rows.
+        let shown = if walked { format!("{alias}.tenant_id, {alias}.id") } else { format!("{alias}.*") };
+        let page = format!("(SELECT {shown} FROM {from} WHERE {filter} ORDER BY {order} {bounds})");
+        let page = if walked {
+            format!(
+                "{page} AS page CROSS JOIN LATERAL (SELECT {alias}.* FROM {from} \
+                 WHERE {alias}.tenant_id = page.tenant_id AND {alias}.id = page.id OFFSET 0) AS {alias}"
+            )
+        } else {
+            format!("{page} AS {alias}")
+        };
+        let sql = format!("SELECT {columns} FROM {page} ORDER BY {order}");
         let items: Vec<T> = self.read(&sql).await?;
         self.values.truncate(of_filter);
         // A page that is not full is the last one, unless it lies beyond it.
@@ -174,6 +187,11 @@ impl List<'_> {
 
     async fn total(&self) -> Result<u64, StoreError> {
         let sql = format!("SELECT count(*) AS total FROM {} WHERE {}", self.from, self.filter);
+        if self.plain
+            && let Pools::Postgres { gathered, .. } = &self.store.pools
+        {
+            return gathered.totals.ask((self.scope.tenant(), self.scope.source(), sql), gather::Total).await;
+        }
         let rows: Vec<Total> = self.read(&sql).await?;
         Ok(rows.first().map_or(0, |row| u64::try_from(row.total).unwrap_or(0)))
     }

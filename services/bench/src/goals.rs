@@ -65,6 +65,8 @@ pub(crate) const CPU: [(&str, f64); 2] = [("s1", 6.0), ("s2", 6.0)];
 
 /// s7: jackson's seconds over the hub's.
 pub(crate) const SYNC: (f64, f64) = (5.0, 8.0);
+/// Wake-ups a second confirmed by a quorum queue. Absolute, for want of a limit of the machine's that takes as long to say.
+pub(crate) const RELAY: (f64, f64) = (4_000.0, 6_000.0);
 /// Peak resident memory of the hub in any cell, MiB: floor and goal.
 pub(crate) const PEAK_MIB: (f64, f64) = (150.0, 100.0);
 /// A push in the large tenant over one in the small.

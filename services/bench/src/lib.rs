@@ -2,7 +2,7 @@
 //!
 //! It plays what identity providers play (SCIM over HTTP, Okta's shapes) against any server, the hub or a peer, and
 //! measures the machine's own limits in the same run, so that results are ratios. It is a client: it knows the hub by
-//! its contract for scripts only, and reaches loopback only.
+//! its contract for scripts only, and reaches loopback only; what it shares with the hub is the publisher of wake-ups, which it measures.
 
 mod command;
 mod contender;
@@ -17,6 +17,7 @@ mod options;
 mod pgwire;
 mod process;
 mod reconcile;
+mod relay;
 mod report;
 mod scenario;
 mod shapes;

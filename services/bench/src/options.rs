@@ -29,7 +29,7 @@ pub(crate) struct SuiteArgs {
     /// The PostgreSQL that hub and peer use; the limits are measured there in a database of their own.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
-    /// Only for its CPU time.
+    /// For its CPU time, and to measure how fast it confirms wake-ups.
     #[arg(long, env = "AMQP_URL", hide_env_values = true)]
     pub(crate) amqp_url: Option<String>,
     /// Only for its CPU time.

@@ -113,6 +113,8 @@ pub(crate) struct Report {
     pub(crate) syncs: Vec<SyncRun>,
     /// Push to roster, small tenant first.
     pub(crate) visibility: Vec<Visibility>,
+    /// Wake-ups a second that the broker confirmed.
+    pub(crate) relay: Option<f64>,
     /// What requests say to PostgreSQL.
     pub(crate) statements: BTreeMap<String, Conversation>,
 }

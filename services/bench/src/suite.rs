@@ -12,6 +12,7 @@ use crate::{
     options::SuiteArgs,
     process::{cpu_of, settle},
     reconcile::{Watched, describe},
+    relay,
     report::{Filled, LimitRun, Measured, Report, Resting, SyncRun},
     statements,
     sync::{SyncPlan, full_sync},
@@ -71,6 +72,7 @@ pub(crate) async fn run(args: SuiteArgs) -> Result<(), BenchError> {
         suite.large().await?;
     }
     suite.statements().await?;
+    suite.relay().await?;
     suite.finish()
 }
 
@@ -317,6 +319,13 @@ impl Suite {
                     Err(error) => say(&format!("statements were not counted: {error}")),
                 }
             }
+        }
+        Ok(())
+    }
+
+    async fn relay(&mut self) -> Result<(), BenchError> {
+        if let Some(url) = &self.args.amqp_url {
+            self.report.relay = Some(relay::confirmed(url).await?);
         }
         Ok(())
     }

@@ -125,6 +125,9 @@ impl Report {
                 goals::SYNC.1,
             )?;
         }
+        if let Some(rate) = self.relay {
+            verdict_line(f, "wake-ups confirmed by RabbitMQ /s", rate, goals::RELAY.0, goals::RELAY.1)?;
+        }
         self.size_verdicts(f)
     }
 

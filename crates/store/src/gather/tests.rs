@@ -5,9 +5,10 @@ use crate::connect::Pools;
 use crate::directory_users::DirectoryUser;
 use crate::filter::tests::engines::{new_source, on_each_database, written};
 use crate::scope::SourceScope;
-use crate::{Store, StoreConfig};
+use crate::{ListRequest, Store, StoreConfig};
 use rollcall_core::ids::DirectoryUserId;
-use rollcall_scim::UserResource;
+use rollcall_scim::list::Paging;
+use rollcall_scim::{ResourceKind, UserResource};
 use sea_orm::FromQueryResult;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
@@ -194,6 +195,29 @@ fn changes_that_wait_are_one_statement_and_two_of_the_same_user_are_both_made() 
         }
         let together = lists_of(&store, "AS (UPDATE directory_users").await;
         assert!(together.last().is_some_and(|most| *most > 1), "{together:?}");
+    });
+}
+
+#[test]
+fn all_who_wait_for_a_total_have_the_one_that_is_counted_then() {
+    on_one_connection(async |store| {
+        let (scope, other) = (new_source(&store).await, new_source(&store).await);
+        people(&store, &scope, &["a@x.de", "b@x.de", "c@x.de"]).await;
+        people(&store, &other, &["d@x.de"]).await;
+        let asking = [scope, other, scope, scope, scope, other, other].map(|scope| {
+            let store = store.clone();
+            async move {
+                let (kind, paging) = (ResourceKind::User, Paging::Index(1));
+                let (filter, sort, count, with_related) = (None, None, 0, false);
+                let asked = ListRequest { kind, filter, sort, paging: &paging, count, with_related, base: "" };
+                store.list_users(&scope, &asked).await.expect("a page").total
+            }
+        });
+        let mut totals = Vec::new();
+        for asked in at_the_same_time(&store, asking).await {
+            totals.push(asked.await.expect("an answer"));
+        }
+        assert_eq!(totals, [3, 1, 3, 3, 3, 1, 1].map(Some));
     });
 }
 
