@@ -72,6 +72,11 @@ fn places<'r>(lists: impl Iterator<Item = &'r [Row]> + Clone) -> Vec<Vec<&'r Row
     (0..places).map(|place| lists.clone().map(|list| &list[place]).collect()).collect()
 }
 
+/// Inserts as links of the chain.
+fn chained(inserts: &[String]) -> String {
+    inserts.iter().enumerate().map(|(place, insert)| format!(", w{place} AS ({insert})")).collect()
+}
+
 /// Rows that are added together or not at all.
 pub(crate) struct Addition(Vec<Row>);
 
@@ -84,9 +89,7 @@ impl Job for Addition {
         let places = places(additions.iter().map(|addition| addition.0.as_slice()));
         let inserts: Vec<String> = places.iter().map(|rows| insert(&mut lists, rows, ("tenant", "true"))).collect();
         let (last, others) = inserts.split_last().ok_or_else(|| StoreError::Database("nothing to add".into()))?;
-        let others: String =
-            others.iter().enumerate().map(|(place, insert)| format!(", w{place} AS ({insert})")).collect();
-        let sql = format!("WITH {TENANT}{others} {last}");
+        let sql = format!("WITH {TENANT}{} {last}", chained(others));
         tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, lists.values)).await?;
         Ok(additions.iter().map(|_| ()).collect())
     }
@@ -149,12 +152,11 @@ impl Job for Change {
             changes.iter().enumerate().map(|(asked, change)| change.update_if(asked, &mut lists)).collect();
         let updated: Vec<String> =
             (0..changes.len()).map(|asked| format!("SELECT tenant_id, asked FROM u{asked}")).collect();
-        let inserts: String = places(changes.iter().map(|change| change.then.as_slice()))
+        let inserts: Vec<String> = places(changes.iter().map(|change| change.then.as_slice()))
             .iter()
             .map(|rows| insert(&mut lists, rows, ("updated", "p.asked = updated.asked")))
-            .enumerate()
-            .map(|(place, insert)| format!(", w{place} AS ({insert})"))
             .collect();
+        let inserts = chained(&inserts);
         let updated = updated.join(" UNION ALL ");
         let sql = format!("WITH {TENANT}{updates}, updated AS ({updated}){inserts} SELECT asked FROM updated");
         let rows = tx.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, lists.values)).await?;

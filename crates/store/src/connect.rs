@@ -209,7 +209,7 @@ async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Schema
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::tests::engines::on_each_database;
+    use crate::filter::tests::engines::{on_each_database, one_connection};
     use crate::scope::{TenantScope, TenantTx};
     use rollcall_core::audit::Actor;
     use sea_orm::FromQueryResult;
@@ -220,12 +220,7 @@ mod tests {
             if engine == "SQLite" {
                 return;
             }
-            let config = StoreConfig {
-                url: url.to_owned(),
-                max_connections: 1,
-                acquire_timeout: Duration::from_secs(30),
-                statement_timeout: Duration::from_millis(200),
-            };
+            let config = StoreConfig { statement_timeout: Duration::from_millis(200), ..one_connection(url) };
             let hurried = Store::connect(&config, store.clock.clone()).await.expect("a database");
             let sleep = async |store: &Store, seconds: &str| {
                 let tx = store.across(true).await.expect("a transaction");

@@ -4,7 +4,7 @@
 
 use crate::at_once::{Addition, Change};
 use crate::error::StoreError;
-use crate::scope::{GLANCE, Tx};
+use crate::scope::Tx;
 use crate::session::SessionPool;
 use rollcall_core::ids::{SourceId, TenantId};
 use sea_orm::sea_query::Value;
@@ -121,7 +121,7 @@ impl<J: Job> Turn<J> {
             if jobs.is_empty() {
                 return;
             }
-            for (answer, result) in answers.into_iter().zip(together(&self.gather.pool, &self.key, &jobs).await) {
+            for (answer, result) in answers.into_iter().zip(several(&self.gather.pool, &self.key, &jobs).await) {
                 // Whoever asked may be gone.
                 let _ = answer.send(result);
             }
@@ -161,11 +161,7 @@ async fn alone<J: Job>(pool: &SessionPool<Postgres>, key: &J::Key, job: &J) -> R
     answers.into_iter().next().ok_or_else(|| StoreError::Database("a job without an answer".into()))
 }
 
-async fn together<J: Job>(
-    pool: &SessionPool<Postgres>,
-    key: &J::Key,
-    jobs: &[J],
-) -> Vec<Result<J::Answer, StoreError>> {
+async fn several<J: Job>(pool: &SessionPool<Postgres>, key: &J::Key, jobs: &[J]) -> Vec<Result<J::Answer, StoreError>> {
     let done = async { J::run(Tx::of_pool(pool).await?, key, jobs).await };
     match done.await {
         Ok(answers) => answers.into_iter().map(Ok).collect(),
@@ -271,6 +267,9 @@ impl Job for Total {
         Ok(vec![u64::try_from(total).unwrap_or(0); askers.len()])
     }
 }
+
+/// Where a statement that reads takes the tenant from.
+const GLANCE: &str = "(SELECT CAST(set_config('app.tenant_id', $1, true) AS uuid) AS id OFFSET 0) AS tenant";
 
 /// A statement that sets the tenant and reads.
 ///

@@ -226,9 +226,6 @@ enum Engine {
     Gathered(Gathered),
 }
 
-/// Where a [`Store::glance`] takes the tenant from.
-pub(crate) const GLANCE: &str = "(SELECT CAST(set_config('app.tenant_id', $1, true) AS uuid) AS id OFFSET 0) AS tenant";
-
 /// Columns of texts, each as long as there are rows.
 pub(crate) type Texts = Vec<Vec<Option<String>>>;
 

@@ -1,8 +1,7 @@
 //! Changes of one user that meet: what was read may be another's by the time it is written.
 
 use super::*;
-use crate::StoreConfig;
-use crate::filter::tests::engines::{new_source, on_each_database, written};
+use crate::filter::tests::engines::{new_source, on_each_database, one_connection, written};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -32,12 +31,7 @@ async fn somebody_waits(store: &Store) -> bool {
 
 /// Another process's work, done before this returns.
 fn elsewhere(url: &str, store: &Store, work: impl AsyncFnOnce(Store) + Send) {
-    let config = StoreConfig {
-        url: url.to_owned(),
-        max_connections: 1,
-        acquire_timeout: Duration::from_secs(30),
-        statement_timeout: Duration::ZERO,
-    };
+    let config = one_connection(url);
     let clock = store.clock.clone();
     std::thread::scope(|threads| {
         threads.spawn(|| {

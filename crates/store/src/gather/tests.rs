@@ -4,15 +4,14 @@ use super::*;
 use crate::changes::Touched;
 use crate::connect::Pools;
 use crate::directory_users::DirectoryUser;
-use crate::filter::tests::engines::{new_source, on_each_database, written};
+use crate::filter::tests::engines::{new_source, on_each_database, one_connection, written};
 use crate::scope::SourceScope;
-use crate::{ListRequest, Store, StoreConfig};
+use crate::{ListRequest, Store};
 use rollcall_core::ids::DirectoryUserId;
 use rollcall_scim::list::Paging;
 use rollcall_scim::{ResourceKind, UserResource};
 use sea_orm::FromQueryResult;
 use serde_json::{Value as Json, json};
-use std::time::Duration;
 use tokio::task::{JoinHandle, yield_now};
 
 fn on_one_connection(check: impl AsyncFn(Store)) {
@@ -20,13 +19,7 @@ fn on_one_connection(check: impl AsyncFn(Store)) {
         if engine == "SQLite" {
             return;
         }
-        let config = StoreConfig {
-            url: url.to_owned(),
-            max_connections: 1,
-            acquire_timeout: Duration::from_secs(30),
-            statement_timeout: Duration::ZERO,
-        };
-        let narrow = Store::connect(&config, store.clock.clone()).await.expect("a database");
+        let narrow = Store::connect(&one_connection(url), store.clock.clone()).await.expect("a database");
         check(narrow.clone()).await;
         narrow.close().await;
     });

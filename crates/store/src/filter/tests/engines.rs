@@ -48,15 +48,20 @@ fn unique() -> String {
     Clock::System.new_id::<Uuid>().simple().to_string()
 }
 
+/// One connection, for which everybody waits.
+pub(crate) fn one_connection(url: &str) -> StoreConfig {
+    StoreConfig {
+        url: url.to_owned(),
+        max_connections: 1,
+        acquire_timeout: Duration::from_secs(30),
+        statement_timeout: Duration::ZERO,
+    }
+}
+
 /// A store whose clock stands where its tests put it.
 async fn connect(url: String) -> Store {
     let clock = Clock::manual(chrono::DateTime::from_timestamp(1_790_000_000, 123_456_000).expect("in range"));
-    let config = StoreConfig {
-        url,
-        max_connections: 4,
-        acquire_timeout: Duration::from_secs(30),
-        statement_timeout: Duration::ZERO,
-    };
+    let config = StoreConfig { max_connections: 4, ..one_connection(&url) };
     let store = Store::connect(&config, clock).await.expect("a database");
     store.migrate().await.expect("the schema");
     store
