@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const PAGE: &str = "docs/requirements.md";
-const PLACES: &[&str] = &["crates", "services", "migrations", "tests"];
+const PLACES: &[&str] = &["crates", "services", "tools", "migrations", "tests"];
 const KINDS: &[&str] = &["da", "ds", "dx", "dw", "lp", "pe"];
 
 /// What the policies, guards and decisions of this version are for: none of it may lose its last test.
