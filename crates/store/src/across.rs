@@ -1,8 +1,8 @@
 //! The queries that do not know the tenant yet, or serve all of them. They are few, and all of them are here.
 
-use crate::connect::Store;
-use crate::credentials::{Credential, SecretDigest};
-use crate::error::StoreError;
+use crate::access::credentials::{Credential, SecretDigest};
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
 use rollcall_core::ids::TenantId;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;

@@ -4,83 +4,48 @@
 //! short transaction that begins with it. What two tenants share is in `across.rs`. A mutation writes its own audit
 //! event, in the same transaction.
 
+mod access;
 mod across;
-mod apply;
-mod approval;
-mod at_once;
-mod audit;
-mod changes;
-mod comparison;
-mod connect;
-mod credentials;
-mod cutover;
-mod dialect;
-mod directory_groups;
-mod directory_members;
-mod directory_users;
-mod disputes;
-mod error;
-mod explain;
-mod faults;
-mod filter;
-mod gather;
-mod group_deletion;
-mod lease;
-mod list;
-mod mapping_preview;
-mod member_changes;
-mod members;
-mod open_items;
-mod page;
-mod policy;
-mod rejected;
-mod request_log;
-mod retention;
-mod rewinds;
-mod runs;
-mod scim_call;
+mod admin;
+mod directory;
+mod engine;
+mod log;
+mod reconcile;
 mod scope;
-mod session;
-mod sources;
-mod sql;
-mod tenants;
-mod together;
-mod user_scope;
-mod world;
 
-pub use across::Backlog;
-pub use apply::Applied;
-pub use approval::{DECISIONS_MAX, DecisionResult};
-pub use audit::{AuditEvent, AuditFilter};
-pub use comparison::{ComparedItem, ComparedPage};
-pub use connect::{Store, StoreConfig};
-pub use credentials::{
+pub use access::credentials::{
     API_KEY_PREFIX, ApiKey, Credential, NewSecret, NewSource, SCIM_TOKEN_PREFIX, SecretDigest, digest, may_be_secret,
 };
-pub use cutover::{
+pub use access::sources::{Rotated, Source, SourceToken};
+pub use access::tenants::NewTenant;
+pub use across::Backlog;
+pub use admin::cutover::{
     Detachment, GroupCounts, MembershipCounts, PeopleCounts, Promotion, PromotionItems, RemovalOutlook, Respelled,
     SeatOutlook,
 };
-pub use dialect::{DialectCount, DialectDay, REQUESTS, TokenUse};
-pub use directory_groups::DirectoryGroup;
-pub use directory_members::MemberChange;
-pub use directory_users::{DirectoryUser, Written};
-pub use disputes::{SkippedFilter, SkippedRecord};
-pub use error::StoreError;
-pub use explain::Known;
-pub use faults::Faults;
-pub use lease::{Lease, LeaseAnswer};
-pub use list::{ListPage, ListRequest};
-pub use mapping_preview::{PreviewOf, PreviewedRecord};
-pub use member_changes::MemberChanges;
-pub use members::{FormerEmail, Member, MemberFilter, SharingGroup};
-pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, PageRequest};
-pub use policy::VersionedPolicy;
-pub use rejected::{REJECTED_BODY_BYTES, REJECTED_KEPT, RejectedRequest, Replayed};
-pub use request_log::{LoggedRequest, RequestFilter};
-pub use runs::{Run, RunDecision, RunItem};
-pub use scim_call::{CallError, Performed, no_groups};
+pub use admin::explain::Known;
+pub use admin::mapping_preview::{PreviewOf, PreviewedRecord};
+pub use admin::member_approval::{DECISIONS_MAX, DecisionResult};
+pub use admin::member_changes::MemberChanges;
+pub use admin::members::{FormerEmail, Member, MemberFilter, SharingGroup};
+pub use admin::policy::VersionedPolicy;
+pub use admin::run_comparison::{ComparedItem, ComparedPage};
+pub use admin::runs::{Run, RunDecision, RunItem};
+pub use admin::skipped_records::{SkippedFilter, SkippedRecord};
+pub use directory::dialect_counts::{DialectCount, DialectDay, REQUESTS, TokenUse};
+pub use directory::groups::DirectoryGroup;
+pub use directory::list::{ListPage, ListRequest};
+pub use directory::memberships::MemberChange;
+pub use directory::rejected::{REJECTED_BODY_BYTES, REJECTED_KEPT, RejectedRequest, Replayed};
+pub use directory::request_log::{LoggedRequest, RequestFilter};
+pub use directory::scim_call::{CallError, Performed, no_groups};
+pub use directory::users::{DirectoryUser, Written};
+pub use engine::connect::{Store, StoreConfig};
+pub use engine::error::StoreError;
+pub use engine::faults::Faults;
+pub use engine::page::{DEFAULT_LIMIT, MAX_LIMIT, Page, PageRequest};
+pub use log::audit_events::{AuditEvent, AuditFilter};
+pub use reconcile::apply::Applied;
+pub use reconcile::lease::{Lease, LeaseAnswer};
+pub use reconcile::world::Chunk;
 pub use scope::{ApiScope, SourceScope, TenantScope};
-pub use sources::{Rotated, Source, SourceToken};
-pub use tenants::NewTenant;
-pub use world::Chunk;

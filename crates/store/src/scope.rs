@@ -1,12 +1,12 @@
 //! Scope is proof: no tenant's data is reached without a value of this module, and such a value is made only from a
 //! verified credential, a worker's lease or the operator's command line (design §5).
 
-use crate::connect::{Pools, Store};
-use crate::error::StoreError;
-use crate::faults::Faults;
-use crate::gather::{Gathered, Look, glance};
-use crate::session::{Session, SessionPool};
-use crate::together::Together;
+use crate::engine::connect::{Pools, Store};
+use crate::engine::error::StoreError;
+use crate::engine::faults::Faults;
+use crate::engine::postgres_batching::{Gathered, Look, glance};
+use crate::engine::session::{Session, SessionPool};
+use crate::engine::sqlite_group_commit::Together;
 use async_trait::async_trait;
 use rollcall_core::audit::Actor;
 use rollcall_core::clock::Clock;

@@ -1,0 +1,336 @@
+//! Sources, and the secrets that machines and people present. A secret is shown once; what is kept is its SHA-256.
+//!
+//! SHA-256 without salt or stretching is right here: a token holds 256 random bits, so there is nothing to guess, and
+//! a look-up by digest compares no secret byte by byte.
+
+use crate::access::sources::second_live;
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::log::audit_events::NewEvent;
+use crate::scope::{ApiScope, SourceScope, TenantScope, TenantTx};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use rand::TryRngCore;
+use rand::rngs::OsRng;
+use rollcall_core::audit::AuditKind;
+use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::ids::{CredentialId, SourceId};
+use rollcall_core::roster::Role;
+use sea_orm::FromQueryResult;
+use sea_orm::sea_query::Query;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// SHA-256 of a presented secret.
+pub type SecretDigest = [u8; 32];
+
+/// At the start of every secret of a kind, for people and for secret scanners.
+pub const SCIM_TOKEN_PREFIX: &str = "rcs_";
+pub const API_KEY_PREFIX: &str = "rck_";
+const AGENT_INSTALL_PREFIX: &str = "rci_";
+/// Characters behind the prefix: 256 bits.
+const SECRET_CHARACTERS: usize = 43;
+
+/// Has this the form of a secret that was made here? What has not need not be looked for.
+pub fn may_be_secret(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|random| {
+        random.len() == SECRET_CHARACTERS
+            && random.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    })
+}
+
+/// The digest under which a presented secret is looked up.
+pub fn digest(secret: &str) -> SecretDigest {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// A secret that was just made: the only moment its text exists.
+pub struct NewSecret {
+    pub id: CredentialId,
+    pub secret: String,
+}
+
+/// A source about to be made.
+#[derive(Clone, Debug)]
+pub struct NewSource<'a> {
+    pub kind: SourceKind,
+    pub mode: SourceMode,
+    pub name: &'a str,
+    /// The source has no groups (DS3).
+    pub users_only: bool,
+    /// When its first secret ends; never when `None`.
+    pub token_expires_at: Option<DateTime<Utc>>,
+}
+
+/// An API key as operators read it; the secret itself is not kept.
+#[derive(Clone, Debug, Serialize, FromQueryResult)]
+pub struct ApiKey {
+    pub id: Uuid,
+    pub name: String,
+    /// The first characters of the secret, to recognise it by.
+    pub prefix: String,
+    pub role: String,
+    pub created_at: DateTime<Utc>,
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// What a presented secret stands for. Caches keep it as JSON for a minute at most.
+#[derive(Clone, Debug, Serialize, Deserialize, FromQueryResult)]
+pub struct Credential {
+    tenant_id: Uuid,
+    id: Uuid,
+    source_id: Option<Uuid>,
+    kind: String,
+    role: Option<String>,
+    expires_at: Option<DateTime<Utc>>,
+    mode: Option<String>,
+    users_only: Option<bool>,
+}
+
+impl Credential {
+    /// The scope of a SCIM token; `None` for another kind of secret, or when it has expired.
+    pub fn source_scope(&self, now: DateTime<Utc>) -> Option<SourceScope> {
+        let source = self.source_id.filter(|_| self.kind == "scim_token" && !self.expired(now))?;
+        Some(SourceScope::new(self.tenant_id.into(), source.into(), self.id.into(), self.users_only == Some(true)))
+    }
+
+    /// The scope of an API key; `None` for another kind of secret, or when it has expired.
+    pub fn api_scope(&self, now: DateTime<Utc>) -> Option<ApiScope> {
+        let role: Role = self.role.as_ref().filter(|_| self.kind == "api_key" && !self.expired(now))?.parse().ok()?;
+        Some(ApiScope::new(self.tenant_id.into(), self.id.into(), role))
+    }
+
+    /// Whether the source of a SCIM token takes anything at present.
+    pub fn source_is_off(&self) -> bool {
+        self.mode.as_deref() == Some(SourceMode::Off.as_str())
+    }
+
+    fn expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
+impl Store {
+    /// Makes a source with its first secret.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it would be the second live source of its tenant (DS2).
+    pub async fn create_source(
+        &self,
+        scope: &TenantScope,
+        new: &NewSource<'_>,
+    ) -> Result<(SourceId, NewSecret), StoreError> {
+        let tx = self.write(scope).await?;
+        if new.mode == SourceMode::Live {
+            tx.refuse_second_live(None).await?;
+        }
+        let id: SourceId = tx.clock.new_id();
+        let insert = Query::insert()
+            .into_table("sources")
+            .columns(["tenant_id", "id", "kind", "mode", "name", "users_only", "created_at"])
+            .values_panic([
+                tx.tenant.0.into(),
+                id.0.into(),
+                new.kind.as_str().into(),
+                new.mode.as_str().into(),
+                new.name.into(),
+                new.users_only.into(),
+                tx.clock.now().into(),
+            ])
+            .to_owned();
+        let detail =
+            Some(json!({ "kind": new.kind, "mode": new.mode, "name": new.name, "users_only": new.users_only }));
+        let event = NewEvent { kind: AuditKind::SourceCreated, subject_kind: "source", subject_id: id.0, detail };
+        tx.tx.batch(vec![insert.into(), tx.event(event).into()]).await.map_err(second_live)?;
+        let (kind, prefix) = match new.kind {
+            SourceKind::Scim => ("scim_token", SCIM_TOKEN_PREFIX),
+            SourceKind::Agent => ("agent_install", AGENT_INSTALL_PREFIX),
+        };
+        let expires_at = new.token_expires_at;
+        let credential = NewCredential { kind, prefix, source: Some(id), expires_at, ..Default::default() };
+        let secret = tx.create_credential(credential).await?;
+        tx.commit().await?;
+        Ok((id, secret))
+    }
+
+    /// One more token for a source, so that the old one can be replaced without a gap.
+    pub async fn create_scim_token(
+        &self,
+        scope: &TenantScope,
+        source: SourceId,
+        name: &str,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<NewSecret, StoreError> {
+        let tx = self.write(scope).await?;
+        let secret = tx.create_source_token(source, name, expires_at).await?;
+        tx.commit().await?;
+        Ok(secret)
+    }
+
+    pub async fn create_api_key(&self, scope: &TenantScope, role: Role, name: &str) -> Result<NewSecret, StoreError> {
+        let tx = self.write(scope).await?;
+        let credential =
+            NewCredential { kind: "api_key", prefix: API_KEY_PREFIX, role: Some(role), name, ..Default::default() };
+        let secret = tx.create_credential(credential).await?;
+        tx.commit().await?;
+        Ok(secret)
+    }
+
+    /// All API keys of a tenant, the oldest first, those that ended too.
+    pub async fn api_keys(&self, scope: &TenantScope) -> Result<Vec<ApiKey>, StoreError> {
+        let tx = self.read(scope).await?;
+        let sql = "SELECT id, name, prefix, role, created_at, revoked_at FROM credentials \
+                   WHERE tenant_id = $1 AND kind = 'api_key' ORDER BY id LIMIT 1000";
+        tx.tx.all(sql, [tx.tenant.0.into()]).await
+    }
+
+    /// As [`revoke_credential`](Self::revoke_credential), of an API key and of nothing else.
+    pub async fn revoke_api_key(&self, scope: &TenantScope, id: CredentialId) -> Result<SecretDigest, StoreError> {
+        if !self.api_keys(scope).await?.iter().any(|key| key.id == id.0) {
+            return Err(StoreError::NotFound("API key"));
+        }
+        self.revoke_credential(scope, id).await
+    }
+
+    /// Ends a credential. The caller then drops the digest from the cache; should it not come to that, the same call again
+    /// answers the digest again.
+    pub async fn revoke_credential(&self, scope: &TenantScope, id: CredentialId) -> Result<SecretDigest, StoreError> {
+        let tx = self.write(scope).await?;
+        let digest = tx.revoke(id, None).await?;
+        tx.commit().await?;
+        Ok(digest)
+    }
+}
+
+#[derive(FromQueryResult)]
+struct IdOnly {
+    #[expect(dead_code, reason = "its presence is the answer")]
+    id: Uuid,
+}
+
+#[derive(FromQueryResult)]
+pub(crate) struct DigestOnly {
+    pub(crate) digest: Vec<u8>,
+}
+
+impl DigestOnly {
+    pub(crate) fn read(self) -> Result<SecretDigest, StoreError> {
+        self.digest.try_into().map_err(|_| StoreError::Database("a digest has 32 bytes".into()))
+    }
+}
+
+#[derive(Default)]
+struct NewCredential<'a> {
+    kind: &'static str,
+    /// Visible at the start of the secret, for people and for secret scanners.
+    prefix: &'static str,
+    source: Option<SourceId>,
+    role: Option<Role>,
+    name: &'a str,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl TenantTx {
+    /// One more token of a SCIM source.
+    pub(crate) async fn create_source_token(
+        &self,
+        source: SourceId,
+        name: &str,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<NewSecret, StoreError> {
+        let sql = "SELECT id FROM sources WHERE tenant_id = $1 AND id = $2 AND kind = 'scim'";
+        let found: Option<IdOnly> = self.tx.one(sql, [self.tenant.0.into(), source.0.into()]).await?;
+        found.ok_or(StoreError::NotFound("SCIM source"))?;
+        let (kind, prefix) = ("scim_token", SCIM_TOKEN_PREFIX);
+        let credential = NewCredential { kind, prefix, source: Some(source), name, expires_at, ..Default::default() };
+        self.create_credential(credential).await
+    }
+
+    /// Ends a credential, of this source when one is named. Of one that was ended before it answers the digest alone.
+    pub(crate) async fn revoke(&self, id: CredentialId, source: Option<SourceId>) -> Result<SecretDigest, StoreError> {
+        let sql = "UPDATE credentials SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL \
+                   AND (source_id = $4 OR $4 IS NULL) RETURNING digest";
+        let source = source.map(|source| source.0);
+        let values = [self.tenant.0.into(), id.0.into(), self.clock.now().into(), source.into()];
+        if let Some(row) = self.tx.one::<DigestOnly, _>(sql, values).await? {
+            let kind = AuditKind::CredentialRevoked;
+            let event = NewEvent { kind, subject_kind: "credential", subject_id: id.0, detail: None };
+            self.tx.batch(vec![self.event(event).into()]).await?;
+            return row.read();
+        }
+        let sql = "SELECT digest FROM credentials WHERE tenant_id = $1 AND id = $2 AND (source_id = $3 OR $3 IS NULL)";
+        let row: Option<DigestOnly> = self.tx.one(sql, [self.tenant.0.into(), id.0.into(), source.into()]).await?;
+        row.ok_or(StoreError::NotFound("credential"))?.read()
+    }
+
+    async fn create_credential(&self, new: NewCredential<'_>) -> Result<NewSecret, StoreError> {
+        let id: CredentialId = self.clock.new_id();
+        let secret = random_secret(new.prefix)?;
+        let insert = Query::insert()
+            .into_table("credentials")
+            .columns([
+                "tenant_id",
+                "id",
+                "source_id",
+                "kind",
+                "digest",
+                "prefix",
+                "name",
+                "role",
+                "created_at",
+                "expires_at",
+            ])
+            .values_panic([
+                self.tenant.0.into(),
+                id.0.into(),
+                new.source.map(|id| id.0).into(),
+                new.kind.into(),
+                digest(&secret).to_vec().into(),
+                secret[..8].into(),
+                new.name.into(),
+                new.role.map(Role::as_str).into(),
+                self.clock.now().into(),
+                new.expires_at.into(),
+            ])
+            .to_owned();
+        let detail =
+            Some(json!({ "kind": new.kind, "prefix": &secret[..8], "source_id": new.source, "role": new.role }));
+        let event =
+            NewEvent { kind: AuditKind::CredentialCreated, subject_kind: "credential", subject_id: id.0, detail };
+        self.tx.batch(vec![insert.into(), self.event(event).into()]).await?;
+        Ok(NewSecret { id, secret })
+    }
+}
+
+/// 256 bits from the operating system, in URL-safe characters after the prefix.
+fn random_secret(prefix: &str) -> Result<String, StoreError> {
+    let mut bytes = [0_u8; 32];
+    OsRng.try_fill_bytes(&mut bytes).map_err(|e| StoreError::Unavailable(format!("no randomness: {e}")))?;
+    Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_secret_made_here_has_the_form_and_little_else_has() {
+        let secret = random_secret(SCIM_TOKEN_PREFIX).expect("randomness");
+        assert!(may_be_secret(&secret, SCIM_TOKEN_PREFIX), "{secret}");
+        assert!(!may_be_secret(&secret, API_KEY_PREFIX));
+        for other in [
+            "",
+            "rcs_",
+            "nonsense",
+            &secret[..secret.len() - 1],
+            &format!("{secret}a"),
+            &secret.replace("rcs_", "RCS_"),
+        ] {
+            assert!(!may_be_secret(other, SCIM_TOKEN_PREFIX), "{other}");
+        }
+        assert!(!may_be_secret(&format!("rcs_{}", "=".repeat(43)), SCIM_TOKEN_PREFIX));
+    }
+}

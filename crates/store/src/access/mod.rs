@@ -1,0 +1,5 @@
+//! Tenants, sources and the credentials that open them.
+
+pub(crate) mod credentials;
+pub(crate) mod sources;
+pub(crate) mod tenants;

@@ -1,0 +1,374 @@
+//! What feeds a tenant, as its admins see and change it: sources, their mode, and the tokens of each.
+
+use crate::access::credentials::{DigestOnly, NewSecret, SecretDigest};
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::log::audit_events::NewEvent;
+use crate::scope::{ApiScope, TenantTx};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use rollcall_core::audit::AuditKind;
+use rollcall_core::directory::SourceMode;
+use rollcall_core::ids::{CredentialId, SourceId};
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+/// Names of tokens, in characters.
+const NAME_CHARACTERS_MAX: usize = 200;
+/// RFC 3339 has four digits for a year.
+const YEAR_MAX: i32 = 9999;
+/// Tokens in force of one source at most: rotation needs two, a careful admin a few more.
+const TOKENS_MAX: usize = 20;
+
+/// A source as admins read it.
+#[derive(Clone, Debug, Serialize, FromQueryResult)]
+pub struct Source {
+    pub id: Uuid,
+    /// `scim` or `agent`.
+    pub kind: String,
+    /// `off`, `simulate` or `live`.
+    pub mode: String,
+    pub name: String,
+    /// Groups are neither shown nor taken (DS3).
+    pub users_only: bool,
+    /// Since when what it says is planned and held only, and why (PE9).
+    pub quarantined_at: Option<DateTime<Utc>>,
+    pub quarantine_reason: Option<String>,
+    pub created_at: DateTime<Utc>,
+    /// When any of its tokens was last used, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// A token as admins read it; the secret itself is not kept.
+#[derive(Clone, Debug, Serialize, FromQueryResult)]
+pub struct SourceToken {
+    pub id: Uuid,
+    pub name: String,
+    /// The first characters of the secret, to recognise it by.
+    pub prefix: String,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// To the minute; null when it was never used.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// A rotation: the new token, and the old one's digest, whose cache entries the caller makes everybody forget.
+pub struct Rotated {
+    pub secret: NewSecret,
+    pub old_digest: SecretDigest,
+    pub old_expires_at: DateTime<Utc>,
+}
+
+#[derive(FromQueryResult)]
+struct LiveRow {
+    id: Uuid,
+    name: String,
+}
+
+#[derive(FromQueryResult)]
+struct RotatedRow {
+    name: String,
+    expires_at: DateTime<Utc>,
+    digest: Vec<u8>,
+}
+
+const SOURCES: &str = "SELECT s.id, s.kind, s.mode, s.name, s.users_only, s.quarantined_at, s.quarantine_reason, \
+    s.created_at, \
+    (SELECT max(c.last_used_at) FROM credentials c WHERE c.tenant_id = s.tenant_id AND c.source_id = s.id) AS last_used_at \
+    FROM sources s WHERE s.tenant_id = $1";
+
+/// What the unique index says when two live sources were made at the same moment.
+pub(crate) fn second_live(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Taken(_) => {
+            StoreError::Conflict(format!("the tenant has a live source already; {SECOND_LIVE_REMEDY}"))
+        }
+        other => other,
+    }
+}
+
+const SECOND_LIVE_REMEDY: &str = "only one source may decide who is a member. To move the tenant to another source, put \
+    that one in mode simulate (PATCH /api/v1/sources/{id}, `rollcall source set-mode`), read what would happen (GET \
+    /api/v1/sources/{id}/promotion) and promote it (POST /api/v1/sources/{id}/promote, `rollcall source promote`). To give \
+    this one up, detach it (POST /api/v1/sources/{id}/detach) or set it to off";
+
+impl Store {
+    /// All sources of a tenant, the oldest first.
+    pub async fn sources(&self, scope: &ApiScope) -> Result<Vec<Source>, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        tx.tx.all(&format!("{SOURCES} ORDER BY s.id"), [tx.tenant.0.into()]).await
+    }
+
+    pub async fn source(&self, scope: &ApiScope, id: SourceId) -> Result<Source, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        tx.source_row(id).await
+    }
+
+    /// Switches a source, and whether its groups are taken. Answers the digests of its tokens: the caller makes every process forget what it cached of them,
+    /// so the switch works within a second (DS7).
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when another source of the tenant is live (DS2).
+    pub async fn change_source(
+        &self,
+        scope: &ApiScope,
+        id: SourceId,
+        mode: Option<SourceMode>,
+        users_only: Option<bool>,
+    ) -> Result<Vec<SecretDigest>, StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        let mut digests = Vec::new();
+        if let Some(users_only) = users_only {
+            digests = tx.set_users_only(id, users_only).await?;
+        }
+        if let Some(mode) = mode {
+            digests.extend(tx.set_source_mode(id, mode).await?);
+        }
+        tx.commit().await?;
+        Ok(digests)
+    }
+
+    /// The mode alone, from the operator's command line.
+    pub async fn set_source_mode_as_operator(
+        &self,
+        scope: &crate::scope::TenantScope,
+        id: SourceId,
+        mode: SourceMode,
+    ) -> Result<Vec<SecretDigest>, StoreError> {
+        let tx = self.write(scope).await?;
+        let digests = tx.set_source_mode(id, mode).await?;
+        tx.commit().await?;
+        Ok(digests)
+    }
+
+    /// Ends a quarantine: what was held is planned again, under the guards, and not quarantined for within the window of the
+    /// removal limit (PE9).
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the source is not quarantined.
+    pub async fn release_source(&self, scope: &ApiScope, id: SourceId) -> Result<(), StoreError> {
+        self.release_source_as_operator(&scope.scope, id).await
+    }
+
+    /// As [`release_source`](Self::release_source), from the operator's command line.
+    pub async fn release_source_as_operator(
+        &self,
+        scope: &crate::scope::TenantScope,
+        id: SourceId,
+    ) -> Result<(), StoreError> {
+        let tx = self.write(scope).await?;
+        tx.stop_the_planning().await?;
+        let source = tx.source_row(id).await?;
+        let Some(since) = source.quarantined_at else {
+            return Err(StoreError::Conflict("the source is not quarantined".into()));
+        };
+        let sql = "UPDATE sources SET quarantined_at = NULL, quarantine_reason = NULL, quarantine_released_at = $3 \
+                   WHERE tenant_id = $1 AND id = $2";
+        tx.tx.exec(sql, [tx.tenant.0.into(), id.0.into(), tx.clock.now().into()]).await?;
+        tx.touch_withheld().await?;
+        let detail = Some(json!({ "since": since, "reason": source.quarantine_reason }));
+        let event = NewEvent { kind: AuditKind::SourceReleased, subject_kind: "source", subject_id: id.0, detail };
+        tx.tx.batch(vec![tx.event(event).into()]).await?;
+        tx.commit().await
+    }
+
+    /// All tokens of a source, the oldest first, those that ended too.
+    pub async fn source_tokens(&self, scope: &ApiScope, source: SourceId) -> Result<Vec<SourceToken>, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        tx.source_row(source).await?;
+        let sql = "SELECT id, name, prefix, created_at, expires_at, revoked_at, last_used_at FROM credentials \
+                   WHERE tenant_id = $1 AND source_id = $2 AND kind = 'scim_token' ORDER BY id LIMIT 1000";
+        tx.tx.all(sql, [tx.tenant.0.into(), source.0.into()]).await
+    }
+
+    /// One more token.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the source has as many tokens in force as it may.
+    pub async fn add_source_token(
+        &self,
+        scope: &ApiScope,
+        source: SourceId,
+        name: &str,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<NewSecret, StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        tx.check_new_token(source, name, expires_at).await?;
+        let secret = tx.create_source_token(source, name, expires_at).await?;
+        tx.commit().await?;
+        Ok(secret)
+    }
+
+    /// A new token with the old one's name; the old one stays in force for `overlap`, so that the identity provider can be
+    /// changed without a gap.
+    pub async fn rotate_source_token(
+        &self,
+        scope: &ApiScope,
+        source: SourceId,
+        old: CredentialId,
+        overlap: TimeDelta,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<Rotated, StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        // One statement, so that of two rotations the later one sees what the earlier one wrote: an end only comes nearer.
+        let sql = "UPDATE credentials SET expires_at = CASE WHEN expires_at < $5 THEN expires_at ELSE $5 END \
+                   WHERE tenant_id = $1 AND id = $2 AND source_id = $3 AND kind = 'scim_token' AND revoked_at IS NULL \
+                   AND (expires_at IS NULL OR expires_at > $4) RETURNING name, expires_at, digest";
+        let now = tx.clock.now();
+        let values = [tx.tenant.0.into(), old.0.into(), source.0.into(), now.into(), (now + overlap).into()];
+        let rotated: Option<RotatedRow> = tx.tx.one(sql, values).await?;
+        let RotatedRow { name, expires_at: old_expires_at, digest } =
+            rotated.ok_or(StoreError::NotFound("token that is in force"))?;
+        let old_digest = DigestOnly { digest }.read()?;
+        tx.check_new_token(source, &name, expires_at).await?;
+        let secret = tx.create_source_token(source, &name, expires_at).await?;
+        let detail = Some(json!({ "replaced_by": secret.id, "expires_at": old_expires_at }));
+        let kind = AuditKind::CredentialRotated;
+        let event = NewEvent { kind, subject_kind: "credential", subject_id: old.0, detail };
+        tx.tx.batch(vec![tx.event(event).into()]).await?;
+        tx.commit().await?;
+        Ok(Rotated { secret, old_digest, old_expires_at })
+    }
+
+    /// Ends a token. The caller then tells the cache.
+    pub async fn revoke_source_token(
+        &self,
+        scope: &ApiScope,
+        source: SourceId,
+        token: CredentialId,
+    ) -> Result<SecretDigest, StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        let digest = tx.revoke(token, Some(source)).await?;
+        tx.commit().await?;
+        Ok(digest)
+    }
+}
+
+impl TenantTx {
+    pub(crate) async fn source_row(&self, id: SourceId) -> Result<Source, StoreError> {
+        let sql = format!("{SOURCES} AND s.id = $2");
+        self.tx.one(&sql, [self.tenant.0.into(), id.0.into()]).await?.ok_or(StoreError::NotFound("source"))
+    }
+
+    /// Exclusive authority: names the source that is live, `except` this one (DS2).
+    pub(crate) async fn refuse_second_live(&self, except: Option<SourceId>) -> Result<(), StoreError> {
+        let sql = "SELECT id, name FROM sources WHERE tenant_id = $1 AND mode = 'live'";
+        let live: Option<LiveRow> = self.tx.one(sql, [self.tenant.0.into()]).await?;
+        match live.filter(|live| Some(live.id) != except.map(|id| id.0)) {
+            Some(live) => {
+                let (name, id) = (live.name, live.id);
+                Err(StoreError::Conflict(format!("source {id} {name:?} of this tenant is live; {SECOND_LIVE_REMEDY}")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What a source lost while it was not live it would take away at once. When that is everybody, it is a mistake more
+    /// often than not: disconnected, or nobody assigned (design §4, as a promotion).
+    async fn refuse_emptied(&self, id: SourceId) -> Result<(), StoreError> {
+        if self.has_people(id.0).await? || !self.has_members(id.0).await? {
+            return Ok(());
+        }
+        let why = "the source has no active person in scope: making it live would take access from everybody it manages. \
+                   Check that it is connected and that people are assigned to it, or detach it";
+        Err(StoreError::Conflict(why.into()))
+    }
+
+    /// From now on groups are refused, or taken. Those that are there stay as they are.
+    async fn set_users_only(&self, id: SourceId, users_only: bool) -> Result<Vec<SecretDigest>, StoreError> {
+        let before = self.source_row(id).await?.users_only;
+        if before == users_only {
+            return Ok(Vec::new());
+        }
+        let sql = "UPDATE sources SET users_only = $3 WHERE tenant_id = $1 AND id = $2";
+        self.tx.exec(sql, [self.tenant.0.into(), id.0.into(), users_only.into()]).await?;
+        let detail = Some(json!({ "before": { "users_only": before }, "after": { "users_only": users_only } }));
+        let event = NewEvent { kind: AuditKind::SourceUpdated, subject_kind: "source", subject_id: id.0, detail };
+        self.tx.batch(vec![self.event(event).into()]).await?;
+        self.token_digests(id).await
+    }
+
+    async fn set_source_mode(&self, id: SourceId, mode: SourceMode) -> Result<Vec<SecretDigest>, StoreError> {
+        let is_so = |source: &Source| source.mode == mode.as_str();
+        if is_so(&self.source_row(id).await?) {
+            // Whoever asks again may have died before the caches were told.
+            return self.token_digests(id).await;
+        }
+        // What was planned while it was in the other mode is not applied any more.
+        self.stop_the_planning().await?;
+        self.lock_source(id).await?;
+        let source = self.source_row(id).await?;
+        if is_so(&source) {
+            return self.token_digests(id).await;
+        }
+        let before = source.mode;
+        if mode == SourceMode::Live {
+            self.refuse_second_live(Some(id)).await?;
+            self.refuse_emptied(id).await?;
+        }
+        self.write_mode(id, &before, mode).await?;
+        self.close_runs_of(id, "withdrawn").await?;
+        if mode != SourceMode::Off {
+            // Live: what it said while it was simulated has changed nothing yet. In simulation: what it would do is planned.
+            self.touch_everything_of(id).await?;
+        }
+        self.token_digests(id).await
+    }
+
+    /// Switches a source, and says so in the log. A source that was detached is attached again by it.
+    pub(crate) async fn write_mode(&self, id: SourceId, before: &str, mode: SourceMode) -> Result<(), StoreError> {
+        // What left with a detachment comes back with its source; nobody deleted it in the product.
+        let sql = "UPDATE sharing_groups SET directory_group_id = NULL WHERE tenant_id = $1 AND managed_by = $2 \
+                   AND removed_at IS NOT NULL AND EXISTS (SELECT 1 FROM sources s WHERE s.tenant_id = $1 AND s.id = $2 \
+                   AND s.people_leave = TRUE)";
+        self.tx.exec(sql, [self.tenant.0.into(), id.0.into()]).await?;
+        let sql = "UPDATE sources SET mode = $3, people_leave = FALSE, quarantined_at = NULL, quarantine_reason = NULL \
+                   WHERE tenant_id = $1 AND id = $2";
+        let values = [self.tenant.0.into(), id.0.into(), mode.as_str().into()];
+        self.tx.exec(sql, values).await.map_err(second_live)?;
+        let detail = Some(json!({ "before": before, "after": mode }));
+        let kind = AuditKind::SourceModeChanged;
+        let event = NewEvent { kind, subject_kind: "source", subject_id: id.0, detail };
+        self.tx.batch(vec![self.event(event).into()]).await
+    }
+
+    /// Of the tokens whose cached answers a switch makes wrong.
+    pub(crate) async fn token_digests(&self, id: SourceId) -> Result<Vec<SecretDigest>, StoreError> {
+        let sql = "SELECT digest FROM credentials WHERE tenant_id = $1 AND source_id = $2 AND revoked_at IS NULL";
+        let digests: Vec<DigestOnly> = self.tx.all(sql, [self.tenant.0.into(), id.0.into()]).await?;
+        digests.into_iter().map(DigestOnly::read).collect()
+    }
+
+    async fn check_new_token(
+        &self,
+        source: SourceId,
+        name: &str,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<(), StoreError> {
+        if name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
+            let takes = format!(
+                "a token's name has at most {NAME_CHARACTERS_MAX} characters, none of them a control character"
+            );
+            return Err(StoreError::Invalid(takes));
+        }
+        let now = self.clock.now();
+        // Later ones have no common form as text.
+        if expires_at.is_some_and(|end| end <= now || end.year() > YEAR_MAX) {
+            return Err(StoreError::Invalid(format!("expires_at is in the future, and not after the year {YEAR_MAX}")));
+        }
+        let sql = "SELECT digest FROM credentials WHERE tenant_id = $1 AND source_id = $2 AND revoked_at IS NULL \
+                   AND (expires_at IS NULL OR expires_at > $3)";
+        let values = [self.tenant.0.into(), source.0.into(), now.into()];
+        let in_force: Vec<DigestOnly> = self.tx.all(sql, values).await?;
+        if in_force.len() >= TOKENS_MAX {
+            let why = format!("the source has {TOKENS_MAX} tokens in force; revoke those that are no longer used");
+            return Err(StoreError::Conflict(why));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

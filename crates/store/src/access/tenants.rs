@@ -1,0 +1,148 @@
+//! Tenants: made by the operator, with seats, a policy, and an owner who can administer it.
+
+use crate::admin::policy::check_policy;
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::log::audit_events::NewEvent;
+use crate::log::changes::Touched;
+use crate::scope::{TenantScope, TenantTx};
+use rollcall_core::audit::{Actor, AuditKind};
+use rollcall_core::email::fold;
+use rollcall_core::ids::{MemberId, TenantId};
+use rollcall_core::policy::Policy;
+use sea_orm::sea_query::Query;
+use serde_json::json;
+
+/// A tenant about to be made.
+#[derive(Clone, Debug)]
+pub struct NewTenant {
+    pub name: String,
+    pub seats: u32,
+    pub policy: Policy,
+    /// Becomes an active owner and billing contact whom no source manages.
+    pub owner_email: Option<String>,
+}
+
+impl Store {
+    /// Makes a tenant; its slug is derived from the name and made unique by a number.
+    pub async fn create_tenant(&self, new: &NewTenant) -> Result<(TenantId, String), StoreError> {
+        let id: TenantId = self.clock.new_id();
+        let base = slug_of(&new.name)?;
+        check_policy(&new.policy)?;
+        if let Some(source) = new.policy.sources.keys().next() {
+            return Err(StoreError::Invalid(format!("sources.{source}: a new tenant has no source yet")));
+        }
+        if !new.policy.protected_members.is_empty() {
+            return Err(StoreError::Invalid("protected_members: a new tenant has no members yet".into()));
+        }
+        for attempt in 1..=100 {
+            let slug = if attempt == 1 { base.clone() } else { format!("{base}-{attempt}") };
+            match self.insert_tenant(id, &slug, new).await {
+                Err(StoreError::Taken(_)) => {}
+                other => return other.map(|()| (id, slug)),
+            }
+        }
+        Err(StoreError::Invalid(format!("a hundred tenants are called `{base}`; choose another name")))
+    }
+
+    async fn insert_tenant(&self, id: TenantId, slug: &str, new: &NewTenant) -> Result<(), StoreError> {
+        let tx = self.write(&TenantScope::new(id, Actor::Operator)).await?;
+        let policy = serde_json::to_value(&new.policy).map_err(|e| StoreError::Invalid(e.to_string()))?;
+        let values = [
+            id.0.into(),
+            slug.into(),
+            new.name.as_str().into(),
+            i64::from(new.seats).into(),
+            policy.clone().into(),
+            tx.clock.now().into(),
+        ];
+        let sql = "INSERT INTO tenants (id, slug, name, seats, policy, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
+        tx.tx.exec(sql, values).await?;
+        let seats_used = i64::from(new.owner_email.is_some());
+        let sql = "INSERT INTO tenant_leases (tenant_id, seats_used) VALUES ($1, $2)";
+        tx.tx.exec(sql, [id.0.into(), seats_used.into()]).await?;
+        let detail = json!({ "name": new.name, "slug": slug, "seats": new.seats, "policy": policy });
+        let created = AuditKind::TenantCreated;
+        let event = NewEvent { kind: created, subject_kind: "tenant", subject_id: id.0, detail: Some(detail) };
+        tx.tx.batch(vec![tx.event(event).into()]).await?;
+        if let Some(email) = &new.owner_email {
+            insert_owner(&tx, email).await?;
+        }
+        tx.commit().await
+    }
+
+    /// A scope for the operator's command line.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for a slug nobody has.
+    pub async fn operator_scope(&self, slug: &str) -> Result<TenantScope, StoreError> {
+        let tenant = self.tenant_by_slug(slug).await?.ok_or(StoreError::NotFound("tenant"))?;
+        Ok(TenantScope::new(tenant, Actor::Operator))
+    }
+
+    /// Buys or returns seats; the worker then admits whoever waits.
+    pub async fn set_seats(&self, scope: &TenantScope, seats: u32) -> Result<(), StoreError> {
+        let tx = self.write(scope).await?;
+        // Whom a worker was about to give a seat that is returned here waits instead.
+        tx.stop_the_planning().await?;
+        let sql = "UPDATE tenants SET seats = $2 WHERE id = $1";
+        tx.tx.exec(sql, [tx.tenant.0.into(), i64::from(seats).into()]).await?;
+        let event = NewEvent {
+            kind: AuditKind::TenantSeatsChanged,
+            subject_kind: "tenant",
+            subject_id: tx.tenant.0,
+            detail: Some(json!({ "seats": seats })),
+        };
+        tx.tx.batch(vec![tx.change(None, Touched::Tenant).into(), tx.event(event).into()]).await?;
+        tx.commit().await
+    }
+}
+
+async fn insert_owner(tx: &TenantTx, email: &str) -> Result<(), StoreError> {
+    let id: MemberId = tx.clock.new_id();
+    let now = tx.clock.now();
+    let insert = Query::insert()
+        .into_table("members")
+        .columns([
+            "tenant_id",
+            "id",
+            "email",
+            "email_folded",
+            "status",
+            "role",
+            "billing_contact",
+            "seated",
+            "held",
+            "created_at",
+            "modified_at",
+        ])
+        .values_panic([
+            tx.tenant.0.into(),
+            id.0.into(),
+            email.into(),
+            fold(email).into(),
+            "active".into(),
+            "owner".into(),
+            true.into(),
+            true.into(),
+            false.into(),
+            now.into(),
+            now.into(),
+        ])
+        .to_owned();
+    let detail = Some(json!({ "email": email, "role": "owner", "billing_contact": true }));
+    let event = NewEvent { kind: AuditKind::MemberCreated, subject_kind: "member", subject_id: id.0, detail };
+    tx.tx.batch(vec![insert.into(), tx.event(event).into()]).await
+}
+
+/// Lower-case ASCII letters, digits and single dashes, 1 to 40 of them.
+fn slug_of(name: &str) -> Result<String, StoreError> {
+    let dashed: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let words: Vec<&str> = dashed.split('-').filter(|word| !word.is_empty()).collect();
+    let slug: String = words.join("-").chars().take(40).collect();
+    if name.trim().is_empty() || name.chars().count() > 200 {
+        return Err(StoreError::Invalid("a tenant's name has 1 to 200 characters".into()));
+    }
+    Ok(if slug.is_empty() { "tenant".into() } else { slug })
+}

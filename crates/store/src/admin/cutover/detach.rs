@@ -1,0 +1,156 @@
+//! A source is left behind in one of two ways, shown as a plan first (PE7): its people stay and nobody manages them any
+//! more, or they leave as if it had deleted them all, under every guard.
+
+use super::leaving::{Leaving, Left};
+use super::plan::{RemovalOutlook, removal_outlook};
+use crate::access::credentials::SecretDigest;
+use crate::admin::runs::RunItem;
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::page::{Page, PageRequest};
+use crate::scope::{ApiScope, TenantScope, TenantTx};
+use rollcall_core::audit::AuditKind;
+use rollcall_core::digest::PlanDigest;
+use rollcall_core::directory::{PeopleAfter, SourceMode};
+use rollcall_core::ids::SourceId;
+use rollcall_core::plan::World;
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+/// What detaching a source would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Detachment {
+    pub source_id: Uuid,
+    pub people: PeopleAfter,
+    /// Names the plan; `detach` takes no other.
+    pub digest: String,
+    /// Members whom the source manages and who would stay unmanaged, or leave.
+    pub members: i64,
+    /// Sharing groups likewise.
+    pub groups: i64,
+    /// What the removal limit says to that; nobody is removed when people are kept.
+    pub removal_limit: RemovalOutlook,
+}
+
+impl Store {
+    /// What detaching a source would do. Reads its people; changes nothing.
+    pub async fn detachment(
+        &self,
+        scope: &ApiScope,
+        source: SourceId,
+        people: PeopleAfter,
+    ) -> Result<Detachment, StoreError> {
+        self.detachment_as_operator(&scope.scope, source, people).await
+    }
+
+    /// As [`detachment`](Self::detachment), from the operator's command line.
+    pub async fn detachment_as_operator(
+        &self,
+        scope: &TenantScope,
+        source: SourceId,
+        people: PeopleAfter,
+    ) -> Result<Detachment, StoreError> {
+        self.read(scope).await?.of_many().detachment(source, people).await
+    }
+
+    /// The items of that plan.
+    pub async fn detachment_items(
+        &self,
+        scope: &ApiScope,
+        source: SourceId,
+        people: PeopleAfter,
+        page: &PageRequest,
+    ) -> Result<Page<RunItem>, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        tx.source_row(source).await?;
+        let mut world = World::default();
+        tx.read_standing(&mut world).await?;
+        let (after, limit) = (page.after.unwrap_or_default(), page.limit + 1);
+        let items = match people {
+            PeopleAfter::Remove => {
+                let leaving = Leaving::of(&world, source, Some(source.0), None);
+                let mut items = tx.leaving_items(&leaving, after, limit).await?;
+                items.extend(tx.going_items(Some(source.0), None, after, limit).await?);
+                items
+            }
+            PeopleAfter::Keep => tx.kept_items(source.0, after, limit).await?,
+        };
+        Ok(page.cut(items, |item| item.id))
+    }
+
+    /// Detaches a source, if that would still do what the admin saw. It is off afterwards. Answers its tokens, whose
+    /// cached answers are wrong now.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Stale`] when the plan changed.
+    pub async fn detach(
+        &self,
+        scope: &ApiScope,
+        source: SourceId,
+        people: PeopleAfter,
+        digest: &str,
+    ) -> Result<Vec<SecretDigest>, StoreError> {
+        self.detach_as_operator(&scope.scope, source, people, digest).await
+    }
+
+    /// As [`detach`](Self::detach), from the operator's command line.
+    pub async fn detach_as_operator(
+        &self,
+        scope: &TenantScope,
+        source: SourceId,
+        people: PeopleAfter,
+        digest: &str,
+    ) -> Result<Vec<SecretDigest>, StoreError> {
+        let tx = self.write(scope).await?.of_many();
+        tx.stop_the_planning().await?;
+        tx.lock_source(source).await?;
+        let detachment = tx.detachment(source, people).await?;
+        if detachment.digest != digest {
+            return Err(StoreError::Stale);
+        }
+        let before = tx.source_row(source).await?.mode;
+        if before != SourceMode::Off.as_str() {
+            tx.write_mode(source, &before, SourceMode::Off).await?;
+        }
+        // With `remove` the worker reads every record of the source as deleted from now on.
+        let sql = "UPDATE sources SET people_leave = $3 WHERE tenant_id = $1 AND id = $2";
+        let leave = people == PeopleAfter::Remove;
+        tx.tx.exec(sql, [tx.tenant.0.into(), source.0.into(), leave.into()]).await?;
+        match people {
+            PeopleAfter::Keep => tx.keep_people(source).await?,
+            PeopleAfter::Remove => tx.touch_everything_of(source).await?,
+        }
+        let (members, groups) = (detachment.members, detachment.groups);
+        let detail = json!({ "people": people, "members": members, "groups": groups, "digest": digest });
+        tx.source_event(AuditKind::SourceDetached, source.0, detail).await?;
+        let tokens = tx.token_digests(source).await?;
+        tx.commit().await?;
+        Ok(tokens)
+    }
+}
+
+impl TenantTx {
+    async fn detachment(&self, source: SourceId, people: PeopleAfter) -> Result<Detachment, StoreError> {
+        self.source_row(source).await?;
+        let mut world = World::default();
+        self.read_standing(&mut world).await?;
+        let mut digest = PlanDigest::of(&format!("detach {source} {people}")).with(self.policy_digest().await?);
+        let left = match people {
+            PeopleAfter::Remove => {
+                let leaving = Leaving::of(&world, source, Some(source.0), None);
+                self.fold_leaving(&leaving, &mut digest).await?
+            }
+            PeopleAfter::Keep => Left { all: self.fold_kept(source.0, &mut digest).await?, with_access: 0 },
+        };
+        let groups = self.fold_going(Some(source.0), None, &mut digest).await?;
+        Ok(Detachment {
+            source_id: source.0,
+            people,
+            digest: digest.to_hex(),
+            members: left.all,
+            groups,
+            removal_limit: removal_outlook(&world, left.with_access),
+        })
+    }
+}

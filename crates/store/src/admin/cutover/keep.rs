@@ -1,0 +1,176 @@
+//! People of a source that is left behind stay, and nobody manages them any more. Whoever only the source could have let in,
+//! or waits for a word about it, would wait for ever: they end up suspended, without a seat.
+
+use super::ROWS;
+use super::leaving::simulated_item;
+use super::links::{GROUPS_OF, MEMBERS_OF, NewManager};
+use crate::admin::runs::RunItem;
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::{Columns, Type, time_text};
+use crate::log::audit_events::{EventRow, NewEvent};
+use crate::scope::TenantTx;
+use chrono::{DateTime, Utc};
+use rollcall_core::audit::AuditKind;
+use rollcall_core::digest::PlanDigest;
+use rollcall_core::ids::SourceId;
+use rollcall_core::rewind::Change;
+use rollcall_core::roster::MemberStatus;
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+/// Why, in the item and in the events.
+const WHY: &str = "source_detached";
+
+/// What a detachment changes of a member.
+#[derive(Clone, PartialEq, Eq, Serialize, FromQueryResult)]
+struct Kept {
+    #[serde(skip)]
+    id: Uuid,
+    #[serde(skip)]
+    email: String,
+    #[serde(skip)]
+    display_name: Option<String>,
+    managed_by: Option<Uuid>,
+    status: String,
+    suspended_from: Option<String>,
+    waiting_for: Option<String>,
+    seated: bool,
+    held: bool,
+}
+
+impl Kept {
+    fn afterwards(&self) -> Self {
+        let kept = Self { managed_by: None, ..self.clone() };
+        let pending = self.status == MemberStatus::Pending.as_str();
+        if !pending && self.status != MemberStatus::Suspended.as_str() {
+            return kept;
+        }
+        let suspended_from = if pending { Some(self.status.clone()) } else { self.suspended_from.clone() };
+        let status = MemberStatus::Suspended.as_str().to_owned();
+        Self { status, suspended_from, waiting_for: None, seated: false, held: false, ..kept }
+    }
+
+    /// How the log tells what it changes beside the manager.
+    fn events(&self) -> Vec<NewEvent> {
+        let event = |kind, detail| NewEvent { kind, subject_kind: "member", subject_id: self.id, detail: Some(detail) };
+        let after = self.afterwards();
+        if self.status != after.status {
+            let detail = json!({ "from": self.status, "why": WHY, "seat_released": self.seated });
+            return vec![event(AuditKind::MemberSuspended, detail)];
+        }
+        let waits = self.waiting_for != after.waiting_for;
+        let waits = waits.then(|| event(AuditKind::MemberStoppedWaiting, json!({ "why": WHY })));
+        // A hold is on a seat that the member kept.
+        let seat = (self.seated != after.seated || self.held != after.held)
+            .then(|| event(AuditKind::SeatReleased, json!({ "why": WHY })));
+        waits.into_iter().chain(seat).collect()
+    }
+}
+
+#[derive(Serialize)]
+struct KeptRow {
+    tenant_id: Uuid,
+    id: Uuid,
+    status: String,
+    suspended_from: Option<String>,
+    waiting_for: Option<String>,
+    seated: bool,
+    held: bool,
+    #[serde(serialize_with = "time_text")]
+    modified_at: DateTime<Utc>,
+}
+
+const KEPT_ROW: Columns = &[
+    ("tenant_id", Type::Uuid),
+    ("id", Type::Uuid),
+    ("status", Type::Text),
+    ("suspended_from", Type::Text),
+    ("waiting_for", Type::Text),
+    ("seated", Type::Flag),
+    ("held", Type::Flag),
+    ("modified_at", Type::Time),
+];
+
+impl TenantTx {
+    async fn kept(&self, source: Uuid, after: Uuid, limit: u64) -> Result<Vec<Kept>, StoreError> {
+        let sql = "SELECT m.id, m.email, m.display_name, m.managed_by, m.status, m.suspended_from, m.waiting_for, m.seated, m.held \
+                   FROM members m WHERE m.tenant_id = $1 AND m.managed_by = $2 AND m.status <> 'removed' AND m.id > $3 \
+                   ORDER BY m.id LIMIT $4";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.tx.all(sql, [self.tenant.0.into(), source.into(), after.into(), limit.into()]).await
+    }
+
+    pub(super) async fn kept_items(&self, source: Uuid, after: Uuid, limit: u64) -> Result<Vec<RunItem>, StoreError> {
+        Ok(self.kept(source, after, limit).await?.into_iter().map(kept_item).collect())
+    }
+
+    /// Counts those who stay and adds them to the digest, some at a time.
+    pub(super) async fn fold_kept(&self, source: Uuid, digest: &mut PlanDigest) -> Result<i64, StoreError> {
+        let (mut count, mut after) = (0, Uuid::nil());
+        loop {
+            let rows = self.kept(source, after, ROWS).await?;
+            for row in &rows {
+                count += 1;
+                let loose = row.events().len();
+                *digest = digest.with(PlanDigest::of(&format!("stays {} {} {loose}", row.id, row.status)));
+            }
+            match rows.last() {
+                Some(last) => after = last.id,
+                None => return Ok(count),
+            }
+        }
+    }
+
+    pub(super) async fn keep_people(&self, source: SourceId) -> Result<(), StoreError> {
+        let seats = self.let_go(source.0).await?;
+        let nobody = NewManager { source: None, run: None, kind: AuditKind::MemberDetached };
+        let members = self.move_members(MEMBERS_OF, source.0, nobody).await?;
+        self.move_groups(GROUPS_OF, source.0, NewManager { kind: AuditKind::GroupDetached, ..nobody }).await?;
+        let sql = "UPDATE tenant_leases SET managed_members = managed_members - $2, seats_used = seats_used - $3 \
+                   WHERE tenant_id = $1";
+        self.tx.exec(sql, [self.tenant.0.into(), members.into(), seats.into()]).await?;
+        self.close_runs_of(source, "withdrawn").await?;
+        let sql = "DELETE FROM disputes WHERE tenant_id = $1 AND ( \
+                   subject_id IN (SELECT u.id FROM directory_users u WHERE u.tenant_id = $1 AND u.source_id = $2) \
+                   OR subject_id IN (SELECT g.id FROM directory_groups g WHERE g.tenant_id = $1 AND g.source_id = $2))";
+        self.tx.exec(sql, [self.tenant.0.into(), source.0.into()]).await?;
+        Ok(())
+    }
+
+    /// Ends what only their source could have ended; answers how many seats that frees.
+    async fn let_go(&self, source: Uuid) -> Result<i64, StoreError> {
+        let (mut seats, mut after) = (0, Uuid::nil());
+        loop {
+            let kept = self.kept(source, after, ROWS).await?;
+            let Some(last) = kept.last() else { return Ok(seats) };
+            after = last.id;
+            let loose: Vec<&Kept> = kept.iter().filter(|member| !member.events().is_empty()).collect();
+            seats += loose.iter().map(|member| i64::from(member.seated)).sum::<i64>();
+            let rows: Vec<KeptRow> = loose.iter().map(|member| self.kept_row(member)).collect();
+            self.tx.update_rows("members", KEPT_ROW, &rows).await?;
+            let told = |event| self.event_row(event, self.actor.to_text(), self.request.map(|id| id.0), None);
+            let events: Vec<EventRow> = loose.iter().flat_map(|member| member.events()).map(told).collect();
+            self.write_events(&events).await?;
+        }
+    }
+
+    fn kept_row(&self, member: &Kept) -> KeptRow {
+        let Kept { id, status, suspended_from, waiting_for, seated, held, .. } = member.afterwards();
+        let (tenant_id, modified_at) = (self.tenant.0, self.clock.now());
+        KeptRow { tenant_id, id, status, suspended_from, waiting_for, seated, held, modified_at }
+    }
+}
+
+fn kept_item(member: Kept) -> RunItem {
+    let Change { before, after } = Change::between(&member, &member.afterwards());
+    let detail = json!({ "action": "detach", "member": member.id, "status": member.status });
+    let who = json!({ "email": member.email, "display_name": member.display_name });
+    RunItem {
+        why: WHY.into(),
+        before: before.map(Json::Object),
+        after: Some(Json::Object(after)),
+        ..simulated_item(member.id, "detach", ("member", who), detail)
+    }
+}

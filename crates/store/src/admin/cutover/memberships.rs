@@ -1,0 +1,152 @@
+//! Memberships that a promotion would change: of people and groups that are taken over, those that the two sources have
+//! differently. They are worked out when they are asked for, by group and member, so that they have an order to page by.
+
+use super::leaving::simulated_item;
+use super::plan::{MembershipCounts, PromotionItems};
+use crate::admin::runs::RunItem;
+use crate::engine::error::StoreError;
+use crate::scope::TenantTx;
+use rollcall_core::digest::PlanDigest;
+use rollcall_core::plan::Why;
+use sea_orm::FromQueryResult;
+use serde_json::json;
+use uuid::Uuid;
+
+/// Pairs read at once for the digest: each reading looks at all memberships, and one pair is small.
+const PAIRS: usize = 20_000;
+
+/// Records, and the members and sharing groups that they would be linked to; `$2` is the run that says so. Pairs that only
+/// one of the two sides has, after group `$3` and member `$4`.
+const DIFFERING: &str = "WITH people AS (SELECT i.subject_id AS record, i.object_id AS member FROM run_items i \
+      WHERE i.tenant_id = $1 AND i.run_id = $2 AND i.decision = 'simulated' AND i.action IN ('relink', 'adopt')), \
+    shared AS (SELECT i.subject_id AS record, i.object_id AS id FROM run_items i \
+      WHERE i.tenant_id = $1 AND i.run_id = $2 AND i.decision = 'simulated' AND i.action = 'adopt_group'), \
+    desired AS (SELECT s.id, p.member FROM directory_memberships dm JOIN shared s ON s.record = dm.group_id \
+      JOIN people p ON p.record = dm.user_id WHERE dm.tenant_id = $1 AND (s.id, p.member) > ($3, $4)), \
+    actual AS (SELECT s.id, p.member FROM sharing_group_members gm JOIN shared s ON s.id = gm.group_id \
+      JOIN people p ON p.member = gm.member_id WHERE gm.tenant_id = $1 AND (s.id, p.member) > ($3, $4)), \
+    pairs AS (SELECT id, member, 'add_to_group' AS action FROM (SELECT * FROM desired EXCEPT SELECT * FROM actual) AS missing \
+      UNION ALL SELECT id, member, 'remove_from_group' AS action \
+      FROM (SELECT * FROM actual EXCEPT SELECT * FROM desired) AS unwanted), \
+    page AS (SELECT * FROM pairs ORDER BY id, member LIMIT $5) ";
+
+#[derive(FromQueryResult)]
+struct PairRow {
+    group_id: Uuid,
+    member_id: Uuid,
+    action: String,
+}
+
+#[derive(FromQueryResult)]
+struct NamedRow {
+    group_id: Uuid,
+    member_id: Uuid,
+    action: String,
+    name: String,
+    email: String,
+    display_name: Option<String>,
+}
+
+/// The run by which people and groups find each other.
+#[derive(Clone, Copy)]
+pub(super) struct PlannedMemberships {
+    run: Option<Uuid>,
+}
+
+impl PlannedMemberships {
+    pub(super) fn of(run: Option<Uuid>) -> Self {
+        Self { run }
+    }
+}
+
+/// The place after which a page of a promotion's items begins: memberships come last.
+#[derive(Clone, Copy)]
+pub(super) enum After {
+    Item(Uuid),
+    Membership(Uuid, Uuid),
+}
+
+impl After {
+    pub(super) fn parse(cursor: Option<&str>) -> Result<Self, StoreError> {
+        let Some(cursor) = cursor else { return Ok(Self::Item(Uuid::nil())) };
+        let place = match cursor.split_once('.') {
+            None => cursor.parse().map(Self::Item),
+            Some((group, member)) => group.parse().and_then(|group| Ok(Self::Membership(group, member.parse()?))),
+        };
+        place.map_err(|_| StoreError::Invalid("cursor is not one that this list gave".into()))
+    }
+}
+
+impl TenantTx {
+    /// Counts them and adds each to the digest.
+    pub(super) async fn fold_memberships(
+        &self,
+        PlannedMemberships { run }: PlannedMemberships,
+        digest: &mut PlanDigest,
+    ) -> Result<MembershipCounts, StoreError> {
+        let mut counts = MembershipCounts::default();
+        let sql =
+            format!("{DIFFERING} SELECT id AS group_id, member AS member_id, action FROM page ORDER BY id, member");
+        let (mut group, mut member, limit) = (Uuid::nil(), Uuid::nil(), i64::try_from(PAIRS).unwrap_or(i64::MAX));
+        loop {
+            let values = [self.tenant.0.into(), run.into(), group.into(), member.into(), limit.into()];
+            let pairs: Vec<PairRow> = self.tx.all(&sql, values).await?;
+            for pair in &pairs {
+                let count = if pair.action == "add_to_group" { &mut counts.added } else { &mut counts.removed };
+                *count += 1;
+                let text = format!("{} {} {}", pair.action, pair.group_id, pair.member_id);
+                *digest = digest.with(PlanDigest::of(&text));
+            }
+            match pairs.last() {
+                Some(last) if pairs.len() == PAIRS => (group, member) = (last.group_id, last.member_id),
+                _ => return Ok(counts),
+            }
+        }
+    }
+
+    /// Fills a page with them, as far as there is room, and says where the next one begins.
+    pub(super) async fn add_memberships(
+        &self,
+        PlannedMemberships { run }: PlannedMemberships,
+        (group, member): (Uuid, Uuid),
+        room: usize,
+        page: &mut PromotionItems,
+    ) -> Result<(), StoreError> {
+        let sql = format!(
+            "{DIFFERING} SELECT p.id AS group_id, p.member AS member_id, p.action, g.name, m.email, m.display_name \
+             FROM page p JOIN sharing_groups g ON g.tenant_id = $1 AND g.id = p.id \
+             JOIN members m ON m.tenant_id = $1 AND m.id = p.member ORDER BY p.id, p.member"
+        );
+        let limit = i64::try_from(room + 1).unwrap_or(i64::MAX);
+        let values = [self.tenant.0.into(), run.into(), group.into(), member.into(), limit.into()];
+        let mut rows: Vec<NamedRow> = self.tx.all(&sql, values).await?;
+        let more = rows.len() > room;
+        rows.truncate(room);
+        if more {
+            // A page that is full without any of them goes on with the first.
+            let last = rows.last().map_or((group, member), |row| (row.group_id, row.member_id));
+            page.next = Some(format!("{}.{}", last.0, last.1));
+        }
+        page.items.extend(rows.into_iter().map(item));
+        Ok(())
+    }
+}
+
+/// The id is made of the pair, so it is the same each time.
+fn item(row: NamedRow) -> RunItem {
+    let joins = row.action == "add_to_group";
+    let pair = PlanDigest::of(&format!("{} {}", row.group_id, row.member_id)).to_hex();
+    let id = Uuid::try_parse(&pair[..32]).unwrap_or(row.member_id);
+    let why = if joins { Why::AddedAtSource } else { Why::RemovedAtSource };
+    let who = json!({ "email": row.email, "display_name": row.display_name, "group": row.name });
+    let detail = json!({ "action": row.action, "group": row.group_id, "member": row.member_id });
+    RunItem {
+        subject_id: row.member_id,
+        why: why.as_str().into(),
+        member_id: Some(row.member_id),
+        group_id: Some(row.group_id),
+        before: Some(json!({ "inside": !joins })),
+        after: Some(json!({ "inside": joins })),
+        ..simulated_item(id, &row.action, ("member", who), detail)
+    }
+}

@@ -1,0 +1,116 @@
+//! Moving a tenant to another source, and leaving a source behind (design §1.8, PE7): both are shown as a plan first, named
+//! by its digest, and done in one transaction that also takes the tenant's lease away from whoever plans for it just then.
+
+mod detach;
+mod keep;
+mod leaving;
+mod links;
+mod memberships;
+mod plan;
+mod promote;
+
+pub use detach::Detachment;
+pub use plan::{
+    GroupCounts, MembershipCounts, PeopleCounts, Promotion, PromotionItems, RemovalOutlook, Respelled, SeatOutlook,
+};
+
+use crate::engine::error::StoreError;
+use crate::log::audit_events::NewEvent;
+use crate::log::changes::Lane;
+use crate::scope::TenantTx;
+use rollcall_core::audit::AuditKind;
+use rollcall_core::digest::PlanDigest;
+use rollcall_core::ids::SourceId;
+use sea_orm::FromQueryResult;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+/// Rows moved, or read, at once: bounds the memory, whatever the tenant's size.
+const ROWS: u64 = 1000;
+
+#[derive(FromQueryResult)]
+struct CountRow {
+    count: i64,
+}
+
+#[derive(FromQueryResult)]
+struct VersionRow {
+    policy_version: i64,
+}
+
+#[derive(FromQueryResult)]
+struct SourceRow {
+    id: Uuid,
+}
+
+impl TenantTx {
+    async fn authority(&self) -> Result<Option<Uuid>, StoreError> {
+        let sql = "SELECT id FROM sources WHERE tenant_id = $1 AND mode = 'live'";
+        let live: Option<SourceRow> = self.tx.one(sql, [self.tenant.0.into()]).await?;
+        Ok(live.map(|live| live.id))
+    }
+
+    /// What is done depends on the policy, also where no item of the plan shows it.
+    async fn policy_digest(&self) -> Result<PlanDigest, StoreError> {
+        let sql = "SELECT policy_version FROM tenants WHERE id = $1";
+        let row: Option<VersionRow> = self.tx.one(sql, [self.tenant.0.into()]).await?;
+        let version = row.ok_or(StoreError::NotFound("tenant"))?.policy_version;
+        Ok(PlanDigest::of(&format!("policy {version}")))
+    }
+
+    /// Closes what a source has open: a run that is held for it, or that says what its promotion would do.
+    pub(crate) async fn close_runs_of(&self, source: SourceId, planned_as: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE run_items SET decision = 'withdrawn' WHERE tenant_id = $1 AND decision IN ('held', 'approved') \
+                   AND run_id IN (SELECT r.id FROM runs r WHERE r.tenant_id = $1 AND r.source_id = $2 \
+                   AND r.state IN ('held', 'approved') AND r.rewinds IS NULL)";
+        self.tx.exec(sql, [self.tenant.0.into(), source.0.into()]).await?;
+        let sql = "UPDATE runs SET state = CASE WHEN state = 'planned' THEN $3 ELSE 'withdrawn' END, modified_at = $4 \
+                   WHERE tenant_id = $1 AND source_id = $2 AND state IN ('held', 'approved', 'planned') \
+                   AND rewinds IS NULL";
+        let values = [self.tenant.0.into(), source.0.into(), planned_as.into(), self.clock.now().into()];
+        self.tx.exec(sql, values).await?;
+        Ok(())
+    }
+
+    /// Has every record of a source planned anew, those that are gone too.
+    pub(crate) async fn touch_everything_of(&self, source: SourceId) -> Result<(), StoreError> {
+        self.touch_users_of(source).await?;
+        self.touch_groups_of(source).await
+    }
+
+    /// Has what the promotion of any source would do planned anew.
+    pub(crate) async fn touch_simulations(&self) -> Result<(), StoreError> {
+        let sql = "SELECT id FROM sources WHERE tenant_id = $1 AND mode = 'simulate'";
+        let sources: Vec<SourceRow> = self.tx.all(sql, [self.tenant.0.into()]).await?;
+        for source in sources {
+            self.touch_everything_of(source.id.into()).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn touch_users_of(&self, source: SourceId) -> Result<(), StoreError> {
+        self.touch_records_of(source, "directory_users", "user_id").await
+    }
+
+    pub(crate) async fn touch_groups_of(&self, source: SourceId) -> Result<(), StoreError> {
+        self.touch_records_of(source, "directory_groups", "group_id").await
+    }
+
+    async fn touch_records_of(&self, source: SourceId, table: &str, column: &str) -> Result<(), StoreError> {
+        let sql = format!(
+            "INSERT INTO directory_changes (tenant_id, id, lane, {column}, request_id, created_at) \
+             SELECT $1, {}, {}, d.id, $3, $4 FROM {table} d WHERE d.tenant_id = $1 AND d.source_id = $2",
+            self.tx.random_id(),
+            Lane::Bulk as i64
+        );
+        let request = self.request.map(|id| id.0);
+        let values = [self.tenant.0.into(), source.0.into(), request.into(), self.clock.now().into()];
+        self.tx.exec(&sql, values).await?;
+        Ok(())
+    }
+
+    async fn source_event(&self, kind: AuditKind, source: Uuid, detail: Json) -> Result<(), StoreError> {
+        let event = NewEvent { kind, subject_kind: "source", subject_id: source, detail: Some(detail) };
+        self.tx.batch(vec![self.event(event).into()]).await
+    }
+}

@@ -1,0 +1,377 @@
+//! What the promotion of a source would do: the open what-if run says it of those whom the source has, and one look at the
+//! roster of those whom it does not have (`leaving.rs`), and of the memberships that differ (`memberships.rs`).
+
+use super::CountRow;
+use super::leaving::{Leaving, Left};
+use super::memberships::{After, PlannedMemberships};
+use crate::access::sources::Source;
+use crate::admin::runs::{ITEM, RunItem};
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::page::PageRequest;
+use crate::reconcile::user_scope::UserScopes;
+use crate::scope::{ApiScope, TenantScope, TenantTx};
+use rollcall_core::digest::PlanDigest;
+use rollcall_core::ids::SourceId;
+use rollcall_core::plan::World;
+use rollcall_core::policy::Policy;
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+/// The summary of a promotion.
+#[derive(Clone, Debug, Serialize)]
+pub struct Promotion {
+    pub source_id: Uuid,
+    /// The source that is live now; it would go on in simulation.
+    pub authority: Option<Uuid>,
+    /// The open run that holds the items about records of the source.
+    pub run_id: Option<Uuid>,
+    /// Names the plan; `promote` takes no other.
+    pub digest: String,
+    /// Changes of the source that are not in the plan yet.
+    pub pending_changes: i64,
+    pub people: PeopleCounts,
+    pub groups: GroupCounts,
+    pub memberships: MembershipCounts,
+    /// Records that would be skipped.
+    pub disputed: i64,
+    pub removal_limit: RemovalOutlook,
+    pub seats: SeatOutlook,
+    /// Groups that are the same but for case or spacing (DS5), the first 200.
+    pub spelled_differently: Vec<Respelled>,
+    /// What an admin should not miss.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PeopleCounts {
+    /// Members who stay who they are, and follow the source from then on.
+    pub transferred: i64,
+    pub new: i64,
+    /// Members made by hand whom the source would manage.
+    pub adopted: i64,
+    /// Members of the authority whom the source does not have; of those who are suspended, whom the policy would remove.
+    pub leaving: i64,
+    /// Members whom the source has disabled.
+    pub suspended: i64,
+    pub restored: i64,
+    pub profile_changes: i64,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct GroupCounts {
+    /// Taken over under the very same name.
+    pub same: i64,
+    /// Taken over, however the name is spelled.
+    pub adopted: i64,
+    /// Those of them whose spelling changes, and groups that get another name.
+    pub renamed: i64,
+    pub created: i64,
+    pub removed: i64,
+}
+
+/// Of people and groups that are taken over; those of new ones are not counted.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct MembershipCounts {
+    pub added: i64,
+    pub removed: i64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct RemovalOutlook {
+    /// People who may lose access now without an approval.
+    pub allowed: i64,
+    /// People beyond that: the policy's `over_limit` says what becomes of them.
+    pub over: i64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct SeatOutlook {
+    pub free: i64,
+    pub wanted: i64,
+}
+
+#[derive(Clone, Debug, Serialize, FromQueryResult)]
+pub struct Respelled {
+    pub group_id: Uuid,
+    pub before: String,
+    pub after: String,
+}
+
+/// The parties of a promotion, read at one moment.
+pub(super) struct Cutover {
+    pub(super) source: Source,
+    pub(super) authority: Option<Uuid>,
+    pub(super) run: Option<PlannedRun>,
+    /// Changes of the source that the run does not know yet.
+    pending: i64,
+    pub(super) world: World,
+}
+
+#[derive(FromQueryResult)]
+pub(super) struct PlannedRun {
+    pub(super) id: Uuid,
+    digest: String,
+    counts: Json,
+}
+
+impl Store {
+    /// What making this source the authority would do. Reads the whole tenant; changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the source is not in simulation.
+    pub async fn promotion(&self, scope: &ApiScope, source: SourceId) -> Result<Promotion, StoreError> {
+        self.promotion_as_operator(&scope.scope, source).await
+    }
+
+    /// As [`promotion`](Self::promotion), from the operator's command line.
+    pub async fn promotion_as_operator(&self, scope: &TenantScope, source: SourceId) -> Result<Promotion, StoreError> {
+        let tx = self.read(scope).await?.of_many();
+        let cutover = tx.cutover(source).await?;
+        tx.summary(&cutover).await
+    }
+
+    /// The items of that plan: people and groups that would leave included, and at the end the memberships.
+    ///
+    /// # Errors
+    /// As [`promotion`](Self::promotion); [`StoreError::Invalid`] when the cursor is none of this list.
+    pub async fn promotion_items(
+        &self,
+        scope: &ApiScope,
+        source: SourceId,
+        limit: u64,
+        cursor: Option<&str>,
+    ) -> Result<PromotionItems, StoreError> {
+        let after = After::parse(cursor)?;
+        let tx = self.read(&scope.scope).await?;
+        let cutover = tx.cutover(source).await?;
+        let run = cutover.run.as_ref().map(|run| run.id);
+        let mut page = PromotionItems { items: Vec::new(), next: None };
+        if let After::Item(after) = after {
+            let request = PageRequest { limit, after: Some(after) };
+            let mut items = tx.planned_items_of(run, after, limit + 1).await?;
+            items.extend(tx.leaving_items(&cutover.leaving(), after, limit + 1).await?);
+            if cutover.groups_follow() {
+                items.extend(tx.going_items(cutover.authority, run, after, limit + 1).await?);
+            }
+            let cut = request.cut(items, |item| item.id);
+            (page.items, page.next) = (cut.items, cut.next.map(|id| id.to_string()));
+        }
+        let room = usize::try_from(limit).unwrap_or(usize::MAX) - page.items.len();
+        if page.next.is_none() && cutover.groups_follow() {
+            let start = if let After::Membership(group, member) = after { (group, member) } else { Default::default() };
+            tx.add_memberships(PlannedMemberships::of(run), start, room, &mut page).await?;
+        }
+        Ok(page)
+    }
+}
+
+/// A page of a promotion's items; its cursor is opaque.
+#[derive(Clone, Debug)]
+pub struct PromotionItems {
+    pub items: Vec<RunItem>,
+    pub next: Option<String>,
+}
+
+impl Cutover {
+    /// A source without groups, and a tenant without group sync, leave the sharing groups as they are.
+    pub(super) fn groups_follow(&self) -> bool {
+        !self.source.users_only && self.policy().group_sync
+    }
+
+    /// The policy in force once the source is the authority.
+    fn policy(&self) -> &Policy {
+        self.world.policy_of(self.source.id.into())
+    }
+
+    /// Whom the source does not have.
+    fn leaving(&self) -> Leaving {
+        Leaving::of(&self.world, self.source.id.into(), self.authority, self.run.as_ref().map(|run| run.id))
+    }
+
+    fn count(&self, action: &str) -> i64 {
+        self.run.as_ref().and_then(|run| run.counts[action].as_i64()).unwrap_or(0)
+    }
+}
+
+impl TenantTx {
+    pub(super) async fn cutover(&self, id: SourceId) -> Result<Cutover, StoreError> {
+        let source = self.source_row(id).await?;
+        if source.mode != "simulate" {
+            let remedy =
+                "set it to simulate (PATCH /api/v1/sources/{id}), let it say whom it has, and read the preview";
+            return Err(StoreError::Conflict(match source.mode.as_str() {
+                "live" => "the source is the authority already: its word counts".into(),
+                mode => format!("the source is {mode}, so nobody knows what it would do: {remedy}"),
+            }));
+        }
+        // First: what a worker plans while this is read is told as pending, not half of it as planned.
+        let pending = self.pending_changes(id.0).await?;
+        let sql = "SELECT id, digest, counts FROM runs WHERE tenant_id = $1 AND source_id = $2 AND state = 'planned' \
+                   AND rewinds IS NULL";
+        let run = self.tx.one(sql, [self.tenant.0.into(), id.0.into()]).await?;
+        let mut world = World::default();
+        self.read_standing(&mut world).await?;
+        Ok(Cutover { source, authority: self.authority().await?, run, pending, world })
+    }
+
+    pub(super) async fn summary(&self, cutover: &Cutover) -> Result<Promotion, StoreError> {
+        let run = cutover.run.as_ref().map(|run| run.id);
+        let mut digest = cutover.run.as_ref().and_then(|run| PlanDigest::from_hex(&run.digest)).unwrap_or_default();
+        let parties = format!("promote {} {:?}", cutover.source.id, cutover.authority);
+        digest = digest.with(PlanDigest::of(&parties)).with(self.policy_digest().await?);
+        let Left { all: leaving, with_access } = self.fold_leaving(&cutover.leaving(), &mut digest).await?;
+        let mut groups = self.taken_over_groups(run).await?;
+        groups.created = cutover.count("create_group");
+        groups.renamed = groups.adopted - groups.same + cutover.count("rename_group");
+        let mut memberships = MembershipCounts::default();
+        if cutover.groups_follow() {
+            groups.removed = self.fold_going(cutover.authority, run, &mut digest).await?;
+            memberships = self.fold_memberships(PlannedMemberships::of(run), &mut digest).await?;
+        }
+        let people = PeopleCounts {
+            transferred: self.transferred(run).await?,
+            new: cutover.count("provision"),
+            adopted: cutover.count("adopt"),
+            leaving,
+            suspended: cutover.count("suspend") + cutover.count("remove"),
+            restored: cutover.count("restore"),
+            profile_changes: cutover.count("update_profile"),
+        };
+        let contested = (cutover.count("relink") - people.transferred).max(0);
+        let mut promotion = Promotion {
+            source_id: cutover.source.id,
+            authority: cutover.authority,
+            run_id: run,
+            digest: digest.to_hex(),
+            pending_changes: cutover.pending,
+            groups,
+            memberships,
+            disputed: self.disputed_records(cutover.source.id).await? + contested,
+            removal_limit: removal_outlook(&cutover.world, with_access + people.suspended),
+            seats: seat_outlook(&cutover.world, people.new + people.restored, with_access + people.suspended),
+            people,
+            spelled_differently: self.respelled(run).await?,
+            warnings: Vec::new(),
+        };
+        promotion.warnings = warnings(&promotion, self.has_people(cutover.source.id).await?);
+        Ok(promotion)
+    }
+
+    async fn planned_items_of(&self, run: Option<Uuid>, after: Uuid, limit: u64) -> Result<Vec<RunItem>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM run_items WHERE tenant_id = $1 AND run_id = $2 AND decision = 'simulated' AND id > $3 \
+             ORDER BY id LIMIT $4",
+            ITEM.join(", ")
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.tx.all(&sql, [self.tenant.0.into(), run.into(), after.into(), limit.into()]).await
+    }
+
+    /// Each member once, however many records mean them.
+    async fn transferred(&self, run: Option<Uuid>) -> Result<i64, StoreError> {
+        let sql = "SELECT count(DISTINCT object_id) AS count FROM run_items WHERE tenant_id = $1 AND run_id = $2 \
+                   AND action = 'relink' AND decision = 'simulated'";
+        self.count_of(sql, run).await
+    }
+
+    async fn taken_over_groups(&self, run: Option<Uuid>) -> Result<GroupCounts, StoreError> {
+        let all = "SELECT count(*) AS count FROM run_items i \
+            JOIN sharing_groups g ON g.tenant_id = i.tenant_id AND g.id = i.object_id \
+            JOIN directory_groups d ON d.tenant_id = i.tenant_id AND d.id = i.subject_id \
+            WHERE i.tenant_id = $1 AND i.run_id = $2 AND i.action = 'adopt_group' AND i.decision = 'simulated'";
+        let adopted = self.count_of(all, run).await?;
+        let same = self.count_of(&format!("{all} AND g.name = d.display_name"), run).await?;
+        Ok(GroupCounts { same, adopted, ..GroupCounts::default() })
+    }
+
+    async fn respelled(&self, run: Option<Uuid>) -> Result<Vec<Respelled>, StoreError> {
+        let sql = "SELECT g.id AS group_id, g.name AS before, d.display_name AS after FROM run_items i \
+                   JOIN sharing_groups g ON g.tenant_id = i.tenant_id AND g.id = i.object_id \
+                   JOIN directory_groups d ON d.tenant_id = i.tenant_id AND d.id = i.subject_id \
+                   WHERE i.tenant_id = $1 AND i.run_id = $2 AND i.action = 'adopt_group' AND i.decision = 'simulated' \
+                   AND g.name <> d.display_name ORDER BY g.id LIMIT 200";
+        self.tx.all(sql, [self.tenant.0.into(), run.into()]).await
+    }
+
+    async fn pending_changes(&self, source: Uuid) -> Result<i64, StoreError> {
+        let sql = "SELECT count(*) AS count FROM directory_changes c WHERE c.tenant_id = $1 AND ( \
+                   EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = $1 AND u.id = c.user_id AND u.source_id = $2) \
+                   OR EXISTS (SELECT 1 FROM directory_groups g \
+                   WHERE g.tenant_id = $1 AND g.id = c.group_id AND g.source_id = $2))";
+        self.count_of(sql, Some(source)).await
+    }
+
+    async fn disputed_records(&self, source: Uuid) -> Result<i64, StoreError> {
+        let sql = "SELECT count(*) AS count FROM disputes d WHERE d.tenant_id = $1 AND ( \
+                   EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = $1 AND u.id = d.subject_id AND u.source_id = $2) \
+                   OR EXISTS (SELECT 1 FROM directory_groups g \
+                   WHERE g.tenant_id = $1 AND g.id = d.subject_id AND g.source_id = $2))";
+        self.count_of(sql, Some(source)).await
+    }
+
+    /// Does the source have anybody who is active, and in scope? One that says nothing has most likely not been connected yet.
+    pub(crate) async fn has_people(&self, source: Uuid) -> Result<bool, StoreError> {
+        let world = World::under(self.policy_in_force().await?).map_err(StoreError::Invalid)?;
+        let scopes = self.user_scopes(&world).await?;
+        let sql = format!(
+            "SELECT count(*) AS count FROM (SELECT u.id FROM directory_users u WHERE u.tenant_id = $1 \
+             AND u.source_id = $2 AND u.deleted_at IS NULL AND u.active = TRUE AND {} LIMIT 1) AS x",
+            self.in_scope(scopes.as_ref(), 3)
+        );
+        let values = [self.tenant.0.into(), source.into()].into_iter().chain(scopes.iter().map(UserScopes::parameter));
+        let row: Option<CountRow> = self.tx.one(&sql, values).await?;
+        Ok(row.is_some_and(|row| row.count > 0))
+    }
+
+    /// Does the source manage anybody who has access?
+    pub(crate) async fn has_members(&self, source: Uuid) -> Result<bool, StoreError> {
+        let sql = "SELECT count(*) AS count FROM (SELECT m.id FROM members m WHERE m.tenant_id = $1 AND m.managed_by = $2 \
+                   AND m.status IN ('invited', 'active') LIMIT 1) AS x";
+        Ok(self.count_of(sql, Some(source)).await? > 0)
+    }
+
+    async fn count_of(&self, sql: &str, id: Option<Uuid>) -> Result<i64, StoreError> {
+        let row: Option<CountRow> = self.tx.one(sql, [self.tenant.0.into(), id.into()]).await?;
+        Ok(row.map_or(0, |row| row.count))
+    }
+}
+
+pub(super) fn removal_outlook(world: &World, leaving: i64) -> RemovalOutlook {
+    let limit = world.policy.removal_limit.allowed(world.standing.managed);
+    let allowed = i64::from(limit.saturating_sub(world.standing.removals_in_window));
+    RemovalOutlook { allowed, over: (leaving - allowed).max(0) }
+}
+
+fn seat_outlook(world: &World, coming: i64, leaving: i64) -> SeatOutlook {
+    let free = i64::from(world.standing.seats_bought) - i64::from(world.standing.seats_used);
+    SeatOutlook { free, wanted: (coming - leaving).max(0) }
+}
+
+fn warnings(promotion: &Promotion, has_people: bool) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let leaving = promotion.people.leaving;
+    if !has_people {
+        warnings.push(format!(
+            "The source has no active person in scope: all {leaving} members of the present authority would leave. \
+             It is not promoted like this; check that it is connected and has assigned people."
+        ));
+    } else if leaving > promotion.people.transferred {
+        warnings.push(format!("More members would leave ({leaving}) than stay: check that everybody is in scope."));
+    }
+    if promotion.removal_limit.over > 0 {
+        warnings
+            .push(format!("{} people more than the removal limit allows would leave.", promotion.removal_limit.over));
+    }
+    if promotion.seats.wanted > promotion.seats.free {
+        warnings.push(format!("{} more seats are wanted than are free: the rest would wait.", {
+            promotion.seats.wanted - promotion.seats.free.max(0)
+        }));
+    }
+    if promotion.authority.is_none() {
+        warnings.push("No source is live: members whom this source does not have would stay as they are.".into());
+    }
+    warnings
+}

@@ -1,0 +1,155 @@
+//! The authority of a tenant goes to another source, in one transaction: identities first, everything that differs is
+//! planned by the worker afterwards, under all guards.
+
+use super::SourceRow;
+use super::links::{GROUPS_OF, MATCHED_GROUPS, MEMBERS_OF, NewManager, matched_members};
+use super::plan::{Cutover, Promotion};
+use crate::access::credentials::SecretDigest;
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::scope::{ApiScope, TenantScope, TenantTx};
+use rollcall_core::audit::AuditKind;
+use rollcall_core::directory::SourceMode;
+use rollcall_core::ids::{RunId, SourceId};
+use serde_json::json;
+
+/// Memberships of groups and people that follow source `$2` and are not as it has them.
+const DIFFERING: &str = "WITH desired AS (SELECT d.id AS group_id, dm.user_id FROM directory_groups d \
+      JOIN sharing_groups g ON g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.removed_at IS NULL \
+      JOIN directory_memberships dm ON dm.tenant_id = d.tenant_id AND dm.group_id = d.id \
+      JOIN members m ON m.tenant_id = dm.tenant_id AND m.directory_user_id = dm.user_id \
+      WHERE d.tenant_id = $1 AND d.source_id = $2 AND d.deleted_at IS NULL), \
+    actual AS (SELECT d.id AS group_id, u.id AS user_id FROM directory_groups d \
+      JOIN sharing_groups g ON g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.removed_at IS NULL \
+      JOIN sharing_group_members gm ON gm.tenant_id = g.tenant_id AND gm.group_id = g.id \
+      JOIN members m ON m.tenant_id = gm.tenant_id AND m.id = gm.member_id \
+      JOIN directory_users u ON u.tenant_id = m.tenant_id AND u.id = m.directory_user_id AND u.source_id = $2 \
+      WHERE d.tenant_id = $1 AND d.source_id = $2 AND d.deleted_at IS NULL) \
+    SELECT * FROM (SELECT * FROM desired EXCEPT SELECT * FROM actual) AS missing \
+    UNION ALL SELECT * FROM (SELECT * FROM actual EXCEPT SELECT * FROM desired) AS unwanted";
+
+impl Store {
+    /// Makes a source the authority, if its promotion would still do what the admin saw. The source that was live goes on
+    /// in simulation, so the way back is the same. Answers the tokens whose cached answers are wrong now.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Stale`] when the plan changed, or is not complete yet;
+    /// [`StoreError::Conflict`] when the source is not in simulation, has no active person, or has no plan.
+    pub async fn promote(
+        &self,
+        scope: &ApiScope,
+        source: SourceId,
+        digest: &str,
+    ) -> Result<Vec<SecretDigest>, StoreError> {
+        self.promote_as_operator(&scope.scope, source, digest).await
+    }
+
+    /// As [`promote`](Self::promote), from the operator's command line.
+    pub async fn promote_as_operator(
+        &self,
+        scope: &TenantScope,
+        source: SourceId,
+        digest: &str,
+    ) -> Result<Vec<SecretDigest>, StoreError> {
+        let tx = self.write(scope).await?.of_many();
+        // First, so that nobody applies anything between what is read here and what is written.
+        tx.stop_the_planning().await?;
+        tx.lock_source(source).await?;
+        let cutover = tx.cutover(source).await?;
+        let promotion = tx.summary(&cutover).await?;
+        if !tx.has_people(source.0).await? {
+            let why = "the source has no active person in scope: promoting it would take access from everybody. Check \
+                       that it is connected and that people are assigned to it";
+            return Err(StoreError::Conflict(why.into()));
+        }
+        tx.refuse_unplanned(&cutover, &promotion).await?;
+        if promotion.digest != digest || promotion.pending_changes > 0 {
+            return Err(StoreError::Stale);
+        }
+        let tokens = tx.flip(&cutover, &promotion).await?;
+        tx.commit().await?;
+        Ok(tokens)
+    }
+}
+
+impl TenantTx {
+    /// Without a run nobody is taken over: all members of the authority would leave, and people who are the same come in
+    /// beside them.
+    async fn refuse_unplanned(&self, cutover: &Cutover, promotion: &Promotion) -> Result<(), StoreError> {
+        let Some(authority) = cutover.authority else { return Ok(()) };
+        if cutover.run.is_some() || promotion.pending_changes > 0 || !self.has_members(authority).await? {
+            return Ok(());
+        }
+        let why = "the source has people, and none of them is in its plan: promoting it would take access from everybody. \
+                   See the skipped records; switch the source off and to simulate again to have it planned anew";
+        Err(StoreError::Conflict(why.into()))
+    }
+
+    /// Two promotions of one tenant, or one and a switch of mode, do not read past each other.
+    pub(crate) async fn lock_source(&self, source: SourceId) -> Result<(), StoreError> {
+        let lock = if self.tx.is_postgres() { " FOR NO KEY UPDATE" } else { "" };
+        let sql = format!("SELECT id FROM sources WHERE tenant_id = $1 AND (id = $2 OR mode = 'live'){lock}");
+        let _locked: Vec<SourceRow> = self.tx.all(&sql, [self.tenant.0.into(), source.0.into()]).await?;
+        Ok(())
+    }
+
+    async fn flip(&self, cutover: &Cutover, promotion: &Promotion) -> Result<Vec<SecretDigest>, StoreError> {
+        let source = SourceId(cutover.source.id);
+        let mut tokens = self.token_digests(source).await?;
+        if let Some(former) = cutover.authority {
+            self.write_mode(former.into(), SourceMode::Live.as_str(), SourceMode::Simulate).await?;
+            self.close_runs_of(former.into(), "withdrawn").await?;
+            tokens.extend(self.token_digests(former.into()).await?);
+        }
+        self.write_mode(source, &cutover.source.mode, SourceMode::Live).await?;
+        let (people, groups) = self.move_links(cutover).await?;
+        self.close_runs_of(source, "promoted").await?;
+        let detail = json!({
+            "former": cutover.authority, "digest": promotion.digest, "run_id": promotion.run_id,
+            "members": people, "groups": groups, "leaving": promotion.people.leaving,
+        });
+        self.source_event(AuditKind::SourcePromoted, source.0, detail).await?;
+        self.touch_everything_of(source).await?;
+        if let Some(former) = cutover.authority {
+            // What it would do if it came back, and those of its people whom the new authority does not have.
+            self.touch_everything_of(former.into()).await?;
+        }
+        self.touch_differing_memberships(source).await?;
+        Ok(tokens)
+    }
+
+    /// Whoever the new authority has follows its record. Whom it does not have is its member too, but still with a record
+    /// of the former one: by that the planner knows that they are gone (`world/view.rs`).
+    async fn move_links(&self, cutover: &Cutover) -> Result<(i64, i64), StoreError> {
+        let (source, run) = (Some(cutover.source.id), cutover.run.as_ref().map(|run| RunId(run.id)));
+        let relinked = NewManager { source, run, kind: AuditKind::MemberRelinked };
+        let (mut people, mut groups) = (0, 0);
+        if let Some(run) = run {
+            people = self.move_members(&matched_members(), run.0, relinked).await?;
+        }
+        if let Some(former) = cutover.authority {
+            self.move_members(MEMBERS_OF, former, relinked).await?;
+        }
+        if cutover.groups_follow() {
+            let adopted = NewManager { kind: AuditKind::GroupAdopted, ..relinked };
+            if let Some(run) = run {
+                groups = self.move_groups(MATCHED_GROUPS, run.0, adopted).await?;
+            }
+            if let Some(former) = cutover.authority {
+                let relinked = NewManager { kind: AuditKind::GroupRelinked, ..relinked };
+                self.move_groups(GROUPS_OF, former, relinked).await?;
+            }
+        }
+        Ok((people, groups))
+    }
+
+    async fn touch_differing_memberships(&self, source: SourceId) -> Result<(), StoreError> {
+        let sql = format!(
+            "INSERT INTO directory_changes (tenant_id, id, lane, source_id, group_id, user_id, created_at) \
+             SELECT $1, {}, 1, $2, x.group_id, x.user_id, $3 FROM ({DIFFERING}) AS x",
+            self.tx.random_id()
+        );
+        self.tx.exec(&sql, [self.tenant.0.into(), source.0.into(), self.clock.now().into()]).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! How one person stands to groups: those the source names, and those of the roster that it does not.
+
+use super::Whom;
+use super::rows::{Change, DisputeRow, ItemRow};
+use crate::engine::error::StoreError;
+use crate::reconcile::world::origin;
+use crate::scope::TenantTx;
+use chrono::{DateTime, Utc};
+use rollcall_core::explain::GroupFacts;
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+#[derive(FromQueryResult)]
+struct GroupRow {
+    name: String,
+    directory_group_id: Option<Uuid>,
+    sharing_group_id: Option<Uuid>,
+    source_id: Option<Uuid>,
+    mode: Option<String>,
+    desired: bool,
+    actual: bool,
+    dispute: Option<String>,
+    about: Option<String>,
+    since: Option<DateTime<Utc>>,
+}
+
+/// Groups of one person that are told.
+const GROUPS_MAX: usize = 200;
+
+const GROUPS: &str = "SELECT d.display_name AS name, d.id AS directory_group_id, g.id AS sharing_group_id, d.source_id, \
+    s.mode, TRUE AS desired, gm.member_id IS NOT NULL AS actual, q.dispute, q.about, q.since \
+    FROM directory_memberships dm \
+    JOIN directory_groups d ON d.tenant_id = dm.tenant_id AND d.id = dm.group_id AND d.deleted_at IS NULL \
+    JOIN sources s ON s.tenant_id = d.tenant_id AND s.id = d.source_id \
+    LEFT JOIN sharing_groups g ON g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.removed_at IS NULL \
+    LEFT JOIN sharing_group_members gm ON gm.tenant_id = g.tenant_id AND gm.group_id = g.id AND gm.member_id = $2 \
+    LEFT JOIN disputes q ON q.tenant_id = d.tenant_id AND q.subject_id = d.id \
+    WHERE dm.tenant_id = $1 AND dm.user_id = $3 \
+    UNION ALL \
+    SELECT g.name, d.id, g.id, d.source_id, s.mode, FALSE, TRUE, NULL, NULL, NULL FROM sharing_group_members gm \
+    JOIN sharing_groups g ON g.tenant_id = gm.tenant_id AND g.id = gm.group_id AND g.removed_at IS NULL \
+    LEFT JOIN directory_groups d ON d.tenant_id = g.tenant_id AND d.id = g.directory_group_id AND d.deleted_at IS NULL \
+    LEFT JOIN sources s ON s.tenant_id = d.tenant_id AND s.id = d.source_id \
+    WHERE gm.tenant_id = $1 AND gm.member_id = $2 AND NOT EXISTS (SELECT 1 FROM directory_memberships dm \
+    WHERE dm.tenant_id = gm.tenant_id AND dm.group_id = g.directory_group_id AND dm.user_id = $3)";
+
+impl TenantTx {
+    pub(super) async fn group_facts(
+        &self,
+        whom: Whom,
+        items: &[ItemRow],
+        changes: &[Change],
+    ) -> Result<Vec<GroupFacts>, StoreError> {
+        let sql = format!("{GROUPS} ORDER BY name LIMIT {GROUPS_MAX}");
+        let ids = [whom.member, whom.user].map(|id| id.unwrap_or_default().into());
+        let rows: Vec<GroupRow> = self.tx.all(&sql, [self.tenant.0.into()].into_iter().chain(ids)).await?;
+        let facts = |row: GroupRow| {
+            let unread =
+                changes.iter().find(|change| change.group_id.is_some() && change.group_id == row.directory_group_id);
+            let of_group = items.iter().filter(|item| Some(item.object_id) == row.sharing_group_id);
+            let skipped = row.dispute.zip(row.about).zip(row.since);
+            let skipped = skipped.map(|((dispute, about), since)| DisputeRow { dispute, about, since });
+            GroupFacts {
+                name: row.name,
+                directory_group: row.directory_group_id.map(Into::into),
+                sharing_group: row.sharing_group_id.map(Into::into),
+                origin: row.source_id.zip(row.mode).map(|(source, mode)| origin(source, &mode, None)),
+                desired: row.desired,
+                actual: row.actual,
+                skipped: skipped.and_then(DisputeRow::skipped),
+                withheld: of_group.into_iter().find_map(ItemRow::withheld),
+                unread: unread.map(Change::unread),
+            }
+        };
+        Ok(rows.into_iter().map(facts).collect())
+    }
+}

@@ -1,0 +1,261 @@
+//! Reads the facts of an explanation: a fixed number of statements about one person, each by an index or bounded.
+
+mod groups;
+mod rows;
+
+use crate::admin::members::{MEMBER_COLUMNS, MemberRow};
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::reconcile::world::count;
+use crate::scope::{ApiScope, TenantTx};
+use rollcall_core::directory::UserSubject;
+use rollcall_core::email::fold;
+use rollcall_core::explain::{Backlog, Facts, Said, Seats};
+use rollcall_core::ids::{DirectoryUserId, MemberId, SourceId};
+use rollcall_core::plan::World;
+use rollcall_core::policy::{Policy, SeatOrder};
+use rollcall_core::roster::{Approval, MemberState, WaitingFor};
+use rows::{Change, CountRow, DisputeRow, ItemRow, PersonRow, StandingRow, TraceRow};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Changes looked through for one of the person; beyond, the answer says that it does not know.
+const CHANGES_READ: i64 = 5_000;
+/// People counted before one on the waitlist.
+const WAITING_COUNTED: i64 = 1_000;
+/// People whom one address or external id may mean.
+const PEOPLE_MAX: usize = 10;
+
+/// What an admin knows of somebody who may be nobody yet.
+#[derive(Clone, Copy, Debug)]
+pub enum Known<'a> {
+    Email(&'a str),
+    ExternalId(&'a str),
+}
+
+/// Whom the facts are about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Whom {
+    member: Option<Uuid>,
+    user: Option<Uuid>,
+}
+
+impl Store {
+    pub async fn facts_of_member(&self, scope: &ApiScope, member: MemberId) -> Result<Facts, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        let facts = tx.facts(Whom { member: Some(member.0), user: None }).await?;
+        if facts.member.is_none() {
+            return Err(StoreError::NotFound("member"));
+        }
+        Ok(facts)
+    }
+
+    pub async fn facts_of_record(
+        &self,
+        scope: &ApiScope,
+        source: SourceId,
+        user: DirectoryUserId,
+    ) -> Result<Facts, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        let facts = tx.facts(Whom { member: None, user: Some(user.0) }).await?;
+        match &facts.said {
+            Some(said) if said.origin.source == source => Ok(facts),
+            _ => Err(StoreError::NotFound("user of this source")),
+        }
+    }
+
+    /// Everybody whom this may mean, at most ten; one who is nobody when nothing is known of it.
+    pub async fn facts_of_known(&self, scope: &ApiScope, known: Known<'_>) -> Result<Vec<Facts>, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        let mut people = tx.people_known_as(known).await?;
+        if people.is_empty() {
+            people.push(Whom::default());
+        }
+        let mut facts = Vec::new();
+        for whom in people {
+            facts.push(tx.facts(whom).await?);
+        }
+        Ok(facts)
+    }
+}
+
+impl TenantTx {
+    async fn facts(&self, whom: Whom) -> Result<Facts, StoreError> {
+        let member = self.member_state(whom).await?;
+        let user = whom.user.or(member.as_ref().and_then(|member| member.directory_user).map(|id| id.0));
+        let wanted = BTreeMap::from_iter(user.map(|id| (id, None)));
+        let standing = self.standing().await?;
+        let policy: Result<Policy, _> = serde_json::from_value(standing.policy.clone()).map_err(|e| e.to_string());
+        let world = policy.and_then(World::under);
+        let world = world.map_err(|e| StoreError::Database(format!("the stored policy: {e}")))?;
+        let said = self.read_records(&world, &wanted).await?.pop();
+        let said = said.map(|UserSubject { id, origin, record, in_scope, .. }| Said { id, origin, record, in_scope });
+        let whom = Whom { member: member.as_ref().map(|member| member.id.0), user };
+        let items = self.withheld_items(whom).await?;
+        let changes = self.unread_changes(user).await?;
+        let traces = self.traces(whom).await?;
+        let trace = |what: &str| traces.iter().find(|row| row.what == what).map(TraceRow::trace);
+        let source =
+            said.as_ref().map(|said| said.origin.source).or(member.as_ref().and_then(|member| member.managed_by));
+        let policy = source.map_or(&world.policy, |source| world.policy_of(source)).clone();
+        Ok(Facts {
+            now: self.clock.now(),
+            policy,
+            seats: Seats {
+                bought: count(standing.seats),
+                used: count(standing.seats_used),
+                place: self.place_on_waitlist(member.as_ref(), world.policy.seat_order).await?,
+            },
+            said_last: trace("said"),
+            status_last: trace("status"),
+            decided_last: trace("decided"),
+            holder: self.holder(&said, member.as_ref()).await?,
+            skipped: self.skipped(user).await?,
+            withheld: items.iter().filter(|item| !item.is_about_a_group()).filter_map(ItemRow::withheld).collect(),
+            backlog: Backlog {
+                unread: changes.iter().find(|change| change.group_id.is_none()).map(Change::unread),
+                deeper: standing.waiting > CHANGES_READ,
+                leased_until: standing.expires_at,
+                retry_at: standing.retry_at,
+                last_error: standing.last_error,
+            },
+            groups: self.group_facts(whom, &items, &changes).await?,
+            member,
+            said,
+        })
+    }
+
+    async fn member_state(&self, whom: Whom) -> Result<Option<MemberState>, StoreError> {
+        let (column, id) = match whom {
+            Whom { member: Some(id), .. } => ("id", id),
+            Whom { user: Some(id), .. } => ("directory_user_id", id),
+            _ => return Ok(None),
+        };
+        let sql = format!("SELECT {MEMBER_COLUMNS} FROM members m WHERE m.tenant_id = $1 AND m.{column} = $2");
+        let row: Option<MemberRow> = self.tx.one(&sql, [self.tenant.0.into(), id.into()]).await?;
+        row.map(MemberRow::into_state).transpose()
+    }
+
+    async fn standing(&self) -> Result<StandingRow, StoreError> {
+        let sql = "SELECT t.seats, t.policy, l.seats_used, l.expires_at, l.retry_at, l.last_error, \
+                   (SELECT count(*) FROM (SELECT 1 FROM directory_changes c WHERE c.tenant_id = t.id LIMIT $2) AS x) AS waiting \
+                   FROM tenants t JOIN tenant_leases l ON l.tenant_id = t.id WHERE t.id = $1";
+        let row = self.tx.one(sql, [self.tenant.0.into(), (CHANGES_READ + 1).into()]).await?;
+        row.ok_or(StoreError::NotFound("tenant"))
+    }
+
+    /// Whoever has the address that a record without a member asks for.
+    async fn holder(&self, said: &Option<Said>, member: Option<&MemberState>) -> Result<Option<MemberId>, StoreError> {
+        let record = said.as_ref().and_then(|said| said.record.as_ref()).filter(|_| member.is_none());
+        let Some(email) = record.and_then(|record| record.email.as_deref()) else { return Ok(None) };
+        let sql = "SELECT id AS member_id, directory_user_id AS user_id FROM members \
+                   WHERE tenant_id = $1 AND email_folded = $2 AND status <> 'removed'";
+        let row: Option<PersonRow> = self.tx.one(sql, [self.tenant.0.into(), fold(email).into()]).await?;
+        Ok(row.and_then(|row| row.member_id).map(Into::into))
+    }
+
+    async fn skipped(&self, user: Option<Uuid>) -> Result<Option<rollcall_core::explain::Skipped>, StoreError> {
+        let Some(user) = user else { return Ok(None) };
+        let sql = "SELECT dispute, about, since FROM disputes WHERE tenant_id = $1 AND subject_id = $2";
+        let row: Option<DisputeRow> = self.tx.one(sql, [self.tenant.0.into(), user.into()]).await?;
+        Ok(row.and_then(DisputeRow::skipped))
+    }
+
+    /// What did not happen to this person, the newest first; items of groups are filed under the member.
+    async fn withheld_items(&self, whom: Whom) -> Result<Vec<ItemRow>, StoreError> {
+        let sql = "SELECT id, run_id, action, subject_id, object_id, decision, held_reason, request_id FROM run_items \
+                   WHERE tenant_id = $1 AND decision <> 'applied' AND subject_id IN ($2, $3) ORDER BY id DESC LIMIT 200";
+        let ids = [whom.member, whom.user].map(|id| id.unwrap_or_default().into());
+        self.tx.all(sql, [self.tenant.0.into()].into_iter().chain(ids)).await
+    }
+
+    /// Changes of this person, and of groups as a whole, among those that a worker reads next; the oldest first.
+    async fn unread_changes(&self, user: Option<Uuid>) -> Result<Vec<Change>, StoreError> {
+        let Some(user) = user else { return Ok(Vec::new()) };
+        let sql = "SELECT c.group_id, c.request_id, c.created_at FROM \
+                   (SELECT id, user_id, group_id, request_id, created_at FROM directory_changes WHERE tenant_id = $1 \
+                   ORDER BY lane, id LIMIT $3) AS c \
+                   WHERE c.user_id = $2 OR (c.user_id IS NULL AND c.group_id IS NOT NULL) ORDER BY c.created_at LIMIT 1000";
+        self.tx.all(sql, [self.tenant.0.into(), user.into(), CHANGES_READ.into()]).await
+    }
+
+    /// The last event about the record, the last that set the member's status, and an admin's last word about letting them in.
+    async fn traces(&self, whom: Whom) -> Result<Vec<TraceRow>, StoreError> {
+        let sql = "SELECT * FROM (SELECT 'said' AS what, at, actor, run_id, request_id FROM audit_events \
+                   WHERE tenant_id = $1 AND subject_id = $2 AND kind LIKE 'directory_user.%' ORDER BY id DESC LIMIT 1) AS said \
+                   UNION ALL SELECT * FROM (SELECT 'status' AS what, at, actor, run_id, request_id FROM audit_events \
+                   WHERE tenant_id = $1 AND subject_id = $3 AND kind IN ('member.created', 'member.pending', \
+                   'member.waitlisted', 'member.stopped_waiting', 'member.invited', 'member.activated', 'member.suspended', \
+                   'member.restored', 'member.removed') ORDER BY id DESC LIMIT 1) AS status \
+                   UNION ALL SELECT * FROM (SELECT 'decided' AS what, at, actor, run_id, request_id FROM audit_events \
+                   WHERE tenant_id = $1 AND subject_id = $3 AND kind IN ('member.approved', 'member.declined') \
+                   ORDER BY id DESC LIMIT 1) AS decided";
+        let ids = [whom.user, whom.member].map(|id| id.unwrap_or_default().into());
+        self.tx.all(sql, [self.tenant.0.into()].into_iter().chain(ids)).await
+    }
+
+    /// 1 is the next to be let in.
+    async fn place_on_waitlist(
+        &self,
+        member: Option<&MemberState>,
+        order: SeatOrder,
+    ) -> Result<Option<u32>, StoreError> {
+        let waits = member.filter(|member| member.waiting_for == Some(WaitingFor::Seat));
+        let waits = waits.filter(|member| member.approval != Some(Approval::Declined));
+        let Some((user, member)) = waits.and_then(|member| Some((member.directory_user?, member))) else {
+            return Ok(None);
+        };
+        let own = match order {
+            SeatOrder::Announced => user.0.into(),
+            SeatOrder::Email => fold(&member.profile.email).into(),
+        };
+        let place = self.waitlist_place(order);
+        let sql = format!(
+            "SELECT count(*) AS counted FROM (SELECT 1 FROM members m WHERE m.tenant_id = $1 AND m.waiting_for = 'seat' \
+                   AND (m.approval IS NULL OR m.approval <> 'declined') AND {place} < $2 AND EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id \
+                   AND u.id = m.directory_user_id AND u.active AND u.deleted_at IS NULL) LIMIT $3) AS x"
+        );
+        let values = [self.tenant.0.into(), own, WAITING_COUNTED.into()];
+        let row: Option<CountRow> = self.tx.one(&sql, values).await?;
+        let before = row.map_or(0, |row| row.counted);
+        Ok((before < WAITING_COUNTED).then(|| count(before + 1)))
+    }
+
+    /// Members and records that go by this, each person once.
+    async fn people_known_as(&self, known: Known<'_>) -> Result<Vec<Whom>, StoreError> {
+        let (of_members, of_records, value) = match known {
+            Known::Email(email) => ("m.email_folded = $2", "u.email_folded = $2", fold(email)),
+            Known::ExternalId(id) => {
+                ("m.managed_by = s.id AND m.external_id = $2", "u.external_id = $2", id.to_owned())
+            }
+        };
+        let sources = match known {
+            Known::Email(_) => "",
+            Known::ExternalId(_) => "JOIN sources s ON s.tenant_id = m.tenant_id",
+        };
+        let sql = format!(
+            "SELECT m.id AS member_id, m.directory_user_id AS user_id FROM members m {sources} \
+             WHERE m.tenant_id = $1 AND {of_members} ORDER BY m.id DESC LIMIT {PEOPLE_MAX}"
+        );
+        let mut found: Vec<PersonRow> = self.tx.all(&sql, [self.tenant.0.into(), value.as_str().into()]).await?;
+        let sql = format!(
+            "SELECT m.id AS member_id, u.id AS user_id FROM sources s {} directory_users u ON u.tenant_id = s.tenant_id \
+             AND u.source_id = s.id AND {of_records} AND u.deleted_at IS NULL \
+             LEFT JOIN members m ON m.tenant_id = u.tenant_id AND m.directory_user_id = u.id \
+             WHERE s.tenant_id = $1 ORDER BY u.id DESC LIMIT {PEOPLE_MAX}",
+            self.tx.join()
+        );
+        found.extend(self.tx.all::<PersonRow, _>(&sql, [self.tenant.0.into(), value.into()]).await?);
+        let mut people: Vec<Whom> = Vec::new();
+        for PersonRow { member_id: member, user_id: user } in found {
+            if !people
+                .iter()
+                .any(|known| (member.is_some() && known.member == member) || (user.is_some() && known.user == user))
+            {
+                people.push(Whom { member, user });
+            }
+        }
+        people.truncate(PEOPLE_MAX);
+        Ok(people)
+    }
+}

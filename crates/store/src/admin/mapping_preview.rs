@@ -1,0 +1,123 @@
+//! What a mapping would give for records that are there, before it is put in force (PE13).
+
+use crate::admin::policy::check_policy;
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::reconcile::world::profiles::{Said, read_by};
+use crate::scope::{ApiScope, TenantTx};
+use rollcall_core::directory::PersonRecord;
+use rollcall_core::ids::{DirectoryUserId, SourceId};
+use rollcall_core::mapping::Mapping;
+use rollcall_core::policy::Policy;
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+/// Most records of a preview.
+const PREVIEW_MAX: u32 = 20;
+
+/// Which records of a source are wanted.
+#[derive(Clone, Copy, Debug)]
+pub enum PreviewOf {
+    User(DirectoryUserId),
+    /// The first ones that the source announced.
+    Sample(u32),
+}
+
+/// One record under a mapping. What has no value is null; with `error` the record would be skipped.
+#[derive(Clone, Debug, Serialize)]
+pub struct PreviewedRecord {
+    pub user_id: Uuid,
+    pub user_name: String,
+    pub email: Option<String>,
+    pub display_name: Option<String>,
+    pub given_name: Option<String>,
+    pub family_name: Option<String>,
+    pub error: Option<String>,
+}
+
+#[derive(FromQueryResult)]
+struct RecordRow {
+    id: Uuid,
+    user_name: String,
+    email: Option<String>,
+    display_name: Option<String>,
+    given_name: Option<String>,
+    family_name: Option<String>,
+    attributes: Json,
+}
+
+impl Store {
+    /// Reads records as the source's policy would with this mapping; nothing changes.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] names a wrong expression or a wrong number of records.
+    pub async fn preview_mapping(
+        &self,
+        scope: &ApiScope,
+        source: SourceId,
+        of: PreviewOf,
+        mapping: Mapping,
+    ) -> Result<Vec<PreviewedRecord>, StoreError> {
+        let in_force = self.policy(scope).await?.policy.of_source(source).map_err(StoreError::Invalid)?;
+        let policy = Policy { mapping, ..in_force };
+        check_policy(&policy)?;
+        let tx = self.read(&scope.scope).await?;
+        tx.source_row(source).await?;
+        let mut rows = tx.records_of(source, of).await?;
+        drop(tx);
+        let said: Vec<Said> = rows.iter_mut().map(RecordRow::take_said).collect();
+        let said = read_by(&policy, said).await?;
+        Ok(rows.into_iter().zip(said).map(|(row, said)| row.previewed(said)).collect())
+    }
+}
+
+impl TenantTx {
+    async fn records_of(&self, source: SourceId, of: PreviewOf) -> Result<Vec<RecordRow>, StoreError> {
+        let (user, limit) = match of {
+            PreviewOf::User(user) => (Some(user.0), 1),
+            PreviewOf::Sample(count @ 1..=PREVIEW_MAX) => (None, count),
+            PreviewOf::Sample(_) => return Err(StoreError::Invalid(format!("sample is 1 to {PREVIEW_MAX}"))),
+        };
+        let one = if user.is_some() { "AND id = $3" } else { "" };
+        let sql = format!(
+            "SELECT id, user_name, email, display_name, given_name, family_name, attributes FROM directory_users \
+             WHERE tenant_id = $1 AND source_id = $2 AND deleted_at IS NULL {one} ORDER BY id LIMIT {limit}"
+        );
+        let values = [self.tenant.0.into(), source.0.into()].into_iter().chain(user.map(Into::into));
+        let rows: Vec<RecordRow> = self.tx.all(&sql, values).await?;
+        if user.is_some() && rows.is_empty() {
+            return Err(StoreError::NotFound("user of this source"));
+        }
+        Ok(rows)
+    }
+}
+
+impl RecordRow {
+    fn take_said(&mut self) -> Said {
+        let record = PersonRecord {
+            email: self.email.take(),
+            external_id: None,
+            display_name: self.display_name.take(),
+            given_name: self.given_name.take(),
+            family_name: self.family_name.take(),
+            active: true,
+            was_active: true,
+        };
+        Said { record, attributes: self.attributes.take(), unmapped: None }
+    }
+
+    fn previewed(self, said: Said) -> PreviewedRecord {
+        let record = said.record;
+        PreviewedRecord {
+            user_id: self.id,
+            user_name: self.user_name,
+            email: record.email,
+            display_name: record.display_name,
+            given_name: record.given_name,
+            family_name: record.family_name,
+            error: said.unmapped,
+        }
+    }
+}

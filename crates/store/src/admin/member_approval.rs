@@ -1,0 +1,138 @@
+//! What admins decide about pending members (LP5): the word is written here and the people marked as changed; a worker lets
+//! in who was approved and is still wanted, under every guard.
+
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::{ID, id_rows};
+use crate::log::audit_events::{EventRow, NewEvent};
+use crate::log::changes::{Lane, Touched};
+use crate::scope::{ApiScope, TenantTx};
+use rollcall_core::audit::AuditKind;
+use rollcall_core::ids::MemberId;
+use rollcall_core::roster::{Approval, MemberStatus};
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+use serde_json::json;
+use std::collections::{HashMap, HashSet};
+use uuid::Uuid;
+
+/// People decided about at once.
+pub const DECISIONS_MAX: usize = 200;
+
+/// What became of one decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionResult {
+    Decided,
+    /// It was decided so before.
+    Unchanged,
+    /// The member is not `pending`, so there is nothing to decide.
+    NotPending,
+    NotFound,
+}
+
+#[derive(FromQueryResult)]
+struct PendingRow {
+    id: Uuid,
+    status: String,
+    waiting_for: Option<String>,
+    approval: Option<String>,
+    directory_user_id: Option<Uuid>,
+}
+
+impl PendingRow {
+    fn result(&self, approval: Approval) -> DecisionResult {
+        // A repeated call is answered as the first was, whatever a worker has made of it.
+        if self.approval.as_deref() == Some(approval.as_str()) {
+            DecisionResult::Unchanged
+        } else if self.status == MemberStatus::Pending.as_str() {
+            DecisionResult::Decided
+        } else {
+            DecisionResult::NotPending
+        }
+    }
+}
+
+impl Store {
+    /// Decides about pending members, each by itself, and answers in the order of the ids. The last word counts: who was
+    /// declined can be approved, and the other way round while they still wait. What a worker has planned for the tenant and
+    /// not applied is void, so nobody comes in after an admin's no.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for more than [`DECISIONS_MAX`] ids.
+    pub async fn decide_members(
+        &self,
+        scope: &ApiScope,
+        ids: &[MemberId],
+        approval: Approval,
+    ) -> Result<Vec<DecisionResult>, StoreError> {
+        if ids.len() > DECISIONS_MAX {
+            return Err(StoreError::Invalid(format!("at most {DECISIONS_MAX} members at once")));
+        }
+        let tx = self.write(&scope.scope).await?;
+        tx.stop_the_planning().await?;
+        let known = tx.pending_rows(ids).await?;
+        let decided: Vec<&PendingRow> =
+            known.values().filter(|row| row.result(approval) == DecisionResult::Decided).collect();
+        if !decided.is_empty() {
+            tx.write_decision(&decided, approval).await?;
+            tx.commit().await?;
+        }
+        let mut seen = HashSet::new();
+        let result = |id: &MemberId| match known.get(&id.0).map(|row| row.result(approval)) {
+            Some(DecisionResult::Decided) if !seen.insert(id.0) => DecisionResult::Unchanged,
+            found => found.unwrap_or(DecisionResult::NotFound),
+        };
+        Ok(ids.iter().map(result).collect())
+    }
+
+    /// As [`decide_members`](Self::decide_members), about one.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the member is not pending.
+    pub async fn decide_member(&self, scope: &ApiScope, id: MemberId, approval: Approval) -> Result<(), StoreError> {
+        match self.decide_members(scope, &[id], approval).await?.as_slice() {
+            [DecisionResult::Decided | DecisionResult::Unchanged] => Ok(()),
+            [DecisionResult::NotPending] => {
+                Err(StoreError::Conflict("the member is not pending: there is nothing to decide".into()))
+            }
+            _ => Err(StoreError::NotFound("member")),
+        }
+    }
+}
+
+impl TenantTx {
+    async fn pending_rows(&self, ids: &[MemberId]) -> Result<HashMap<Uuid, PendingRow>, StoreError> {
+        let sql = format!(
+            "SELECT m.id, m.status, m.waiting_for, m.approval, m.directory_user_id FROM {} {} members m \
+             ON m.tenant_id = $2 AND m.id = r.id",
+            self.tx.rows(ID),
+            self.tx.join()
+        );
+        let rows: Vec<PendingRow> =
+            self.tx.all(&sql, [id_rows(ids.iter().map(|id| id.0))?, self.tenant.0.into()]).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    }
+
+    async fn write_decision(&self, decided: &[&PendingRow], approval: Approval) -> Result<(), StoreError> {
+        let sql = format!(
+            "UPDATE members SET approval = $3, modified_at = $4 WHERE tenant_id = $2 AND id IN (SELECT r.id FROM {})",
+            self.tx.rows(ID)
+        );
+        let ids = id_rows(decided.iter().map(|row| row.id))?;
+        let values = [ids, self.tenant.0.into(), approval.as_str().into(), self.clock.now().into()];
+        self.tx.exec(&sql, values).await?;
+        let kind = match approval {
+            Approval::Approved => AuditKind::MemberApproved,
+            Approval::Declined => AuditKind::MemberDeclined,
+        };
+        let event = |row: &&PendingRow| {
+            let detail = Some(json!({ "before": row.approval, "after": approval, "waiting_for": row.waiting_for }));
+            let event = NewEvent { kind, subject_kind: "member", subject_id: row.id, detail };
+            self.event_row(event, self.actor.to_text(), self.request.map(|id| id.0), None)
+        };
+        self.write_events(&decided.iter().map(event).collect::<Vec<EventRow>>()).await?;
+        let touched = decided.iter().filter_map(|row| row.directory_user_id);
+        self.write_changes(None, Lane::Push, touched.map(|id| Touched::User(id.into()))).await
+    }
+}

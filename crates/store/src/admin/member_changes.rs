@@ -1,0 +1,201 @@
+//! What admins change of a member: role, billing contact, and the attributes that are the product's own (DA7, PE6).
+
+use crate::admin::members::Member;
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::log::audit_events::NewEvent;
+use crate::reconcile::open_items::Retouch;
+use crate::scope::{ApiScope, TenantTx};
+use chrono::{DateTime, Utc};
+use rollcall_core::audit::AuditKind;
+use rollcall_core::ids::MemberId;
+use rollcall_core::policy::LocalAttribute;
+use rollcall_core::roster::{MemberStatus, Role};
+use sea_orm::FromQueryResult;
+use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{ExprTrait, Query, Value};
+use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Longest local attribute, in bytes.
+const TEXT_BYTES_MAX: usize = 320;
+
+/// What to change; what is not named stays.
+#[derive(Clone, Debug, Default)]
+pub struct MemberChanges {
+    pub role: Option<Role>,
+    pub billing_contact: Option<bool>,
+    /// `None` takes the value away.
+    pub local: BTreeMap<LocalAttribute, Option<String>>,
+    /// The member's `modified_at` that was read; another's change in between is not overwritten.
+    pub seen: Option<DateTime<Utc>>,
+}
+
+impl MemberChanges {
+    fn check(&self) -> Result<(), StoreError> {
+        let usable =
+            |text: &str| !text.trim().is_empty() && text.len() <= TEXT_BYTES_MAX && !text.chars().any(char::is_control);
+        match self.local.iter().find(|(_, value)| value.as_deref().is_some_and(|text| !usable(text))) {
+            Some((attribute, _)) => Err(StoreError::Invalid(format!(
+                "{attribute} is null or text of 1 to {TEXT_BYTES_MAX} bytes without control characters"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+#[derive(FromQueryResult)]
+struct IdRow {
+    #[expect(dead_code, reason = "its presence is the answer")]
+    id: Uuid,
+}
+
+/// The fields that differ: columns with their new values, and both sides for the log.
+#[derive(Default)]
+struct Difference {
+    columns: Vec<(&'static str, Value)>,
+    before: Map<String, Json>,
+    after: Map<String, Json>,
+}
+
+impl Difference {
+    fn note(&mut self, column: &'static str, value: Value, before: Json, after: Json) {
+        if before != after {
+            self.columns.push((column, value));
+            self.before.insert(column.into(), before);
+            self.after.insert(column.into(), after);
+        }
+    }
+
+    fn of(before: &Member, changes: &MemberChanges) -> Self {
+        let mut found = Self::default();
+        if let Some(role) = changes.role {
+            found.note("role", role.as_str().into(), json!(before.role), json!(role));
+        }
+        if let Some(contact) = changes.billing_contact {
+            found.note("billing_contact", contact.into(), json!(before.billing_contact), json!(contact));
+        }
+        for (attribute, value) in &changes.local {
+            let now = match attribute {
+                LocalAttribute::DisplayName => &before.display_name,
+                LocalAttribute::GivenName => &before.given_name,
+                LocalAttribute::FamilyName => &before.family_name,
+            };
+            found.note(attribute.as_str(), value.clone().into(), json!(now), json!(value));
+        }
+        found
+    }
+
+    fn changes(&self, column: &str) -> bool {
+        self.after.contains_key(column)
+    }
+}
+
+impl Store {
+    /// Changes a member. What a worker has planned for the tenant and not applied is void: it counted on who was an admin,
+    /// and would write the member back as it was.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Changed`] when `seen` is not the latest; [`StoreError::Forbidden`] for a role
+    /// that the key may not give; [`StoreError::Conflict`] for the last active admin or billing contact (DA7), a removed
+    /// member, and an attribute that the directory owns (PE6); [`StoreError::Invalid`] for a text that is none.
+    pub async fn change_member(
+        &self,
+        scope: &ApiScope,
+        id: MemberId,
+        changes: &MemberChanges,
+    ) -> Result<Member, StoreError> {
+        changes.check()?;
+        let tx = self.write(&scope.scope).await?;
+        tx.stop_the_planning().await?;
+        let before = tx.member_row(id).await?;
+        if changes.seen.is_some_and(|seen| seen != before.modified_at) {
+            return Err(StoreError::Changed);
+        }
+        let difference = Difference::of(&before, changes);
+        if difference.columns.is_empty() {
+            return Ok(before);
+        }
+        if before.status == MemberStatus::Removed.as_str() {
+            return Err(StoreError::Conflict("the member was removed".into()));
+        }
+        tx.refuse_role(scope.role(), &before, &difference, changes).await?;
+        tx.refuse_owned_by_directory(&before, &difference).await?;
+        tx.write_difference(id, difference).await?;
+        if changes.role.is_some_and(|role| role != Role::Member) || changes.billing_contact == Some(true) {
+            // Somebody may have been kept because there was nobody else.
+            tx.touch_items(Retouch::LastOfTheirKind).await?;
+        }
+        let after = tx.member_row(id).await?;
+        tx.commit().await?;
+        Ok(after)
+    }
+}
+
+impl TenantTx {
+    /// Who may give which role, and that somebody stays who can administer the tenant, and be reached about bills (DA7).
+    async fn refuse_role(
+        &self,
+        by: Role,
+        member: &Member,
+        difference: &Difference,
+        changes: &MemberChanges,
+    ) -> Result<(), StoreError> {
+        let role: Role = member.role.parse().map_err(StoreError::Database)?;
+        if let Some(after) = changes.role
+            && !by.may_change(role, after)
+        {
+            return Err(StoreError::Forbidden("only the key of an owner makes an owner, or changes the role of one"));
+        }
+        if member.status != MemberStatus::Active.as_str() {
+            return Ok(());
+        }
+        let leaves = difference.changes("role") && changes.role == Some(Role::Member);
+        if leaves && !self.has_other(member.id, "role <> 'member'").await? {
+            let why = "the member is the last active admin: make another active member an admin first";
+            return Err(StoreError::Conflict(why.into()));
+        }
+        let leaves = difference.changes("billing_contact") && changes.billing_contact == Some(false);
+        if leaves && !self.has_other(member.id, "billing_contact = TRUE").await? {
+            let why = "the member is the last billing contact: make another active member the billing contact first";
+            return Err(StoreError::Conflict(why.into()));
+        }
+        Ok(())
+    }
+
+    async fn has_other(&self, member: Uuid, condition: &str) -> Result<bool, StoreError> {
+        let sql = format!(
+            "SELECT id FROM members WHERE tenant_id = $1 AND id <> $2 AND status = 'active' AND {condition} LIMIT 1"
+        );
+        let found: Option<IdRow> = self.tx.one(&sql, [self.tenant.0.into(), member.into()]).await?;
+        Ok(found.is_some())
+    }
+
+    async fn refuse_owned_by_directory(&self, member: &Member, difference: &Difference) -> Result<(), StoreError> {
+        let mut changed =
+            LocalAttribute::ALL.iter().filter(|attribute| difference.changes(attribute.as_str())).peekable();
+        let (Some(source), Some(_)) = (member.managed_by, changed.peek()) else { return Ok(()) };
+        let policy = self.policy_in_force().await?.of_source(source.into()).map_err(StoreError::Database)?;
+        match changed.find(|attribute| !policy.local_attributes.contains(attribute)) {
+            Some(owned) => Err(StoreError::Conflict(format!(
+                "the directory owns {owned} of this member: change it there, or add it to `local_attributes` in the policy"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    async fn write_difference(&self, id: MemberId, difference: Difference) -> Result<(), StoreError> {
+        let Difference { columns, before, after } = difference;
+        let update = Query::update()
+            .table("members")
+            .values(columns.into_iter().map(|(column, value)| (column, Expr::val(value))))
+            .value("modified_at", self.clock.now())
+            .and_where(Expr::col("tenant_id").eq(self.tenant.0))
+            .and_where(Expr::col("id").eq(id.0))
+            .to_owned();
+        let detail = Some(json!({ "before": before, "after": after }));
+        let event = NewEvent { kind: AuditKind::MemberUpdated, subject_kind: "member", subject_id: id.0, detail };
+        self.tx.batch(vec![update.into(), self.event(event).into()]).await
+    }
+}

@@ -1,0 +1,13 @@
+//! Reads and decisions of a tenant's admins: members, runs, policy, skipped records, cut-over, explanations.
+
+pub(crate) mod cutover;
+pub(crate) mod explain;
+pub(crate) mod mapping_preview;
+pub(crate) mod member_approval;
+pub(crate) mod member_changes;
+pub(crate) mod members;
+pub(crate) mod policy;
+pub(crate) mod rewinds;
+pub(crate) mod run_comparison;
+pub(crate) mod runs;
+pub(crate) mod skipped_records;

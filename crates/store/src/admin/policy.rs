@@ -1,0 +1,207 @@
+//! A tenant's policy: read and changed as a whole, with a version so that two admins do not overwrite each other.
+
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::{ID, id_rows};
+use crate::log::audit_events::NewEvent;
+use crate::log::changes::{Lane, Touched};
+use crate::reconcile::open_items::Retouch;
+use crate::scope::{ApiScope, TenantTx};
+use rollcall_core::audit::AuditKind;
+use rollcall_core::group_scope::GroupScope;
+use rollcall_core::ids::SourceId;
+use rollcall_core::mapping::Mapping;
+use rollcall_core::policy::{LocalAttribute, OnDeleted, Policy};
+use rollcall_scim::TextPath;
+use sea_orm::FromQueryResult;
+use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// Policies that others may put in force while one is being changed.
+const CHANGE_TRIES: usize = 5;
+
+/// The policy in force, and which version of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionedPolicy {
+    pub policy: Policy,
+    pub version: i64,
+}
+
+#[derive(FromQueryResult)]
+struct PolicyRow {
+    policy: Json,
+    policy_version: i64,
+}
+
+#[derive(FromQueryResult)]
+struct IdRow {
+    id: Uuid,
+}
+
+impl PolicyRow {
+    fn read(self) -> Result<VersionedPolicy, StoreError> {
+        let policy = serde_json::from_value(self.policy);
+        let policy = policy.map_err(|e| StoreError::Database(format!("the stored policy: {e}")))?;
+        Ok(VersionedPolicy { policy, version: self.policy_version })
+    }
+}
+
+impl Store {
+    pub async fn policy(&self, scope: &ApiScope) -> Result<VersionedPolicy, StoreError> {
+        self.read(&scope.scope).await?.policy_row("").await?.read()
+    }
+
+    /// Puts a policy in force from the next plan on. Whatever an earlier policy withheld is planned again.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when `version` is not the one in force; [`StoreError::Invalid`] names a wrong key.
+    pub async fn set_policy(
+        &self,
+        scope: &ApiScope,
+        policy: &Policy,
+        version: i64,
+    ) -> Result<VersionedPolicy, StoreError> {
+        check_policy(policy)?;
+        let tx = self.write(&scope.scope).await?;
+        // What was planned under the policy of before is not applied any more.
+        tx.stop_the_planning().await?;
+        let before = tx.policy_row(" FOR UPDATE").await?.read()?;
+        if before.version != version {
+            return Err(StoreError::Changed);
+        }
+        if before.policy == *policy {
+            return Ok(before);
+        }
+        tx.refuse_strangers(policy).await?;
+        tx.touch_reread(&before.policy, policy).await?;
+        let after = serde_json::to_value(policy).map_err(|e| StoreError::Invalid(e.to_string()))?;
+        let sql = "UPDATE tenants SET policy = $2, policy_version = $3 WHERE id = $1";
+        tx.tx.exec(sql, [tx.tenant.0.into(), after.clone().into(), (version + 1).into()]).await?;
+        let detail = Some(json!({ "before": before.policy, "after": after, "version": version + 1 }));
+        let kind = AuditKind::PolicyChanged;
+        let event = NewEvent { kind, subject_kind: "tenant", subject_id: tx.tenant.0, detail };
+        tx.tx.batch(vec![tx.change(None, Touched::Tenant).into(), tx.event(event).into()]).await?;
+        tx.touch_withheld().await?;
+        tx.touch_simulations().await?;
+        tx.commit().await?;
+        Ok(VersionedPolicy { policy: policy.clone(), version: version + 1 })
+    }
+}
+
+impl Store {
+    /// Puts a policy in force that differs from the present one in some keys.
+    ///
+    /// # Errors
+    /// As [`set_policy`](Self::set_policy); without a `version` only when others change it all the time.
+    pub async fn change_policy(
+        &self,
+        scope: &ApiScope,
+        changes: &Map<String, Json>,
+        version: Option<i64>,
+    ) -> Result<VersionedPolicy, StoreError> {
+        for _ in 0..CHANGE_TRIES {
+            let now = self.policy(scope).await?;
+            let policy = now.policy.with_changes(changes).map_err(StoreError::Invalid)?;
+            match self.set_policy(scope, &policy, version.unwrap_or(now.version)).await {
+                Err(StoreError::Changed) if version.is_none() => {}
+                outcome => return outcome,
+            }
+        }
+        Err(StoreError::Changed)
+    }
+}
+
+/// What the domain cannot check alone: whether paths name attributes of SCIM users.
+///
+/// # Errors
+/// [`StoreError::Invalid`] names the key and what is wrong with it.
+pub(crate) fn check_policy(policy: &Policy) -> Result<(), StoreError> {
+    policy.validate().map_err(StoreError::Invalid)?;
+    for own in policy.by_source().map_err(StoreError::Invalid)?.values().chain([policy]) {
+        if let Some(path) = &own.email_attribute {
+            TextPath::parse(path).map_err(|e| StoreError::Invalid(format!("email_attribute: {}", e.detail)))?;
+        }
+    }
+    Ok(())
+}
+
+/// What of a policy makes something else of the people that a source has described already.
+fn reading(policy: &Policy) -> (&Option<String>, &Mapping, &BTreeSet<LocalAttribute>) {
+    (&policy.email_attribute, &policy.mapping, &policy.local_attributes)
+}
+
+/// What of a policy decides whose people are synced.
+fn scoping(policy: &Policy) -> (&Option<GroupScope>, OnDeleted) {
+    (&policy.user_scope, policy.on_out_of_scope)
+}
+
+impl TenantTx {
+    /// A protected member whom nobody knows is a mistake in an id, and would protect nobody.
+    async fn refuse_strangers(&self, policy: &Policy) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT r.id FROM {} LEFT JOIN members m ON m.tenant_id = $2 AND m.id = r.id WHERE m.id IS NULL LIMIT 1",
+            self.tx.rows(ID)
+        );
+        let protected = id_rows(policy.protected_members.iter().map(|member| member.0))?;
+        match self.tx.one::<IdRow, _>(&sql, [protected, self.tenant.0.into()]).await? {
+            Some(stranger) => {
+                Err(StoreError::Invalid(format!("protected_members: {} is no member of the tenant", stranger.id)))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Plans again what the sources have said already, where the new policy reads it differently.
+    async fn touch_reread(&self, before: &Policy, after: &Policy) -> Result<(), StoreError> {
+        let sources: Vec<IdRow> =
+            self.tx.all("SELECT id FROM sources WHERE tenant_id = $1", [self.tenant.0.into()]).await?;
+        let sources: Vec<SourceId> = sources.into_iter().map(|row| row.id.into()).collect();
+        if let Some(unknown) = after.sources.keys().find(|source| !sources.contains(source)) {
+            return Err(StoreError::Invalid(format!("sources.{unknown}: the tenant has no such source")));
+        }
+        for source in sources {
+            let policies = before.of_source(source).and_then(|before| Ok((before, after.of_source(source)?)));
+            let (before, after) = policies.map_err(StoreError::Invalid)?;
+            if reading(&before) != reading(&after) || scoping(&before) != scoping(&after) {
+                self.touch_users_of(source).await?;
+            }
+            if (before.group_sync, &before.group_scope) != (after.group_sync, &after.group_scope) {
+                self.touch_groups_of(source).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn policy_in_force(&self) -> Result<Policy, StoreError> {
+        Ok(self.policy_row("").await?.read()?.policy)
+    }
+
+    /// The policy for a source's records, which nobody changes before this transaction ends.
+    pub(crate) async fn kept_policy_of(&self, source: SourceId) -> Result<Policy, StoreError> {
+        let policy = self.policy_row(" FOR SHARE").await?.read()?.policy;
+        policy.of_source(source).map_err(StoreError::Invalid)
+    }
+
+    /// `lock` is how Postgres locks the row, if at all.
+    async fn policy_row(&self, lock: &str) -> Result<PolicyRow, StoreError> {
+        let lock = if self.tx.is_postgres() { lock } else { "" };
+        let sql = format!("SELECT policy, policy_version FROM tenants WHERE id = $1{lock}");
+        self.tx.one(&sql, [self.tenant.0.into()]).await?.ok_or(StoreError::NotFound("tenant"))
+    }
+
+    /// What is withheld, and people in dispute about adoption, may be let through by the new policy.
+    pub(crate) async fn touch_withheld(&self) -> Result<(), StoreError> {
+        self.touch_items(Retouch::Held).await?;
+        let sql = format!(
+            "INSERT INTO directory_changes (tenant_id, id, lane, user_id, request_id, created_at) \
+             SELECT $1, {}, {}, d.subject_id, $2, $3 FROM disputes d \
+             WHERE d.tenant_id = $1 AND d.subject_kind = 'directory_user'",
+            self.tx.random_id(),
+            Lane::Push as i64
+        );
+        let request = self.request.map(|id| id.0);
+        self.tx.exec(&sql, [self.tenant.0.into(), request.into(), self.clock.now().into()]).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! Two runs side by side: what only one of them does, and what both do (PE11). A page is the next keys of either run, so
+//! it costs the same wherever it is and however large the runs are.
+
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::page::PageRequest;
+use crate::scope::ApiScope;
+use rollcall_core::ids::RunId;
+use sea_orm::FromQueryResult;
+use sea_orm::sea_query::Value;
+use serde::Serialize;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+/// One action, and what each run has of it.
+#[derive(Clone, Debug, Serialize, FromQueryResult)]
+pub struct ComparedItem {
+    /// `only_this`, `only_other`, `same`, or `differs`: both do it to the same, with another outcome.
+    pub found: String,
+    pub action: String,
+    pub subject_kind: String,
+    pub subject_id: Uuid,
+    #[serde(skip)]
+    pub object_id: Uuid,
+    pub who: Option<Json>,
+    /// What it changes in this run, and in the other.
+    pub this_before: Option<Json>,
+    pub this_after: Option<Json>,
+    pub other_before: Option<Json>,
+    pub other_after: Option<Json>,
+}
+
+/// A page of a comparison; its cursor is opaque.
+#[derive(Clone, Debug)]
+pub struct ComparedPage {
+    pub items: Vec<ComparedItem>,
+    pub next: Option<String>,
+}
+
+/// The place after which a page begins, as a cursor: subject, action, object.
+struct After(Uuid, String, Uuid);
+
+impl After {
+    fn parse(cursor: Option<&str>) -> Result<Self, StoreError> {
+        let Some(cursor) = cursor else { return Ok(Self(Uuid::nil(), String::new(), Uuid::nil())) };
+        let mut parts = cursor.splitn(3, '.');
+        let mut part = || parts.next().unwrap_or_default();
+        let (subject, action, object) = (part().parse(), part().to_owned(), part().parse());
+        match (subject, object) {
+            (Ok(subject), Ok(object)) => Ok(Self(subject, action, object)),
+            _ => Err(StoreError::Invalid("cursor is not one that this list gave".into())),
+        }
+    }
+
+    fn cursor(item: &ComparedItem) -> String {
+        format!("{}.{}.{}", item.subject_id, item.action, item.object_id)
+    }
+}
+
+impl Store {
+    /// Compares the items of two runs of the tenant.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when one of them is not there.
+    pub async fn compare_runs(
+        &self,
+        scope: &ApiScope,
+        (this, other): (RunId, RunId),
+        limit: u64,
+        cursor: Option<&str>,
+    ) -> Result<ComparedPage, StoreError> {
+        let limit = PageRequest::parse(Some(limit), None)?.limit;
+        let After(subject, action, object) = After::parse(cursor)?;
+        self.run(scope, this).await?;
+        self.run(scope, other).await?;
+        let tx = self.read(&scope.scope).await?;
+        // The first keys of both are among the first of each, and no planner that knows nothing of a new run can go wrong.
+        let side = |run: &str| {
+            format!(
+                "SELECT id, subject_id, action, object_id, subject_kind, digest, who, before, after FROM run_items \
+                 WHERE tenant_id = $1 AND run_id = {run} AND (subject_id, action, object_id) > ($4, $5, $6) \
+                 ORDER BY subject_id, action, object_id LIMIT $7"
+            )
+        };
+        let sql = format!(
+            "SELECT CASE WHEN b.id IS NULL THEN 'only_this' WHEN a.id IS NULL THEN 'only_other' \
+             WHEN a.digest = b.digest THEN 'same' ELSE 'differs' END AS found, \
+             coalesce(a.action, b.action) AS action, coalesce(a.subject_kind, b.subject_kind) AS subject_kind, \
+             coalesce(a.subject_id, b.subject_id) AS subject_id, coalesce(a.object_id, b.object_id) AS object_id, \
+             coalesce(a.who, b.who) AS who, a.before AS this_before, a.after AS this_after, \
+             b.before AS other_before, b.after AS other_after \
+             FROM ({}) AS a FULL JOIN ({}) AS b \
+             ON a.subject_id = b.subject_id AND a.action = b.action AND a.object_id = b.object_id \
+             ORDER BY coalesce(a.subject_id, b.subject_id), coalesce(a.action, b.action), coalesce(a.object_id, b.object_id) \
+             LIMIT $7",
+            side("$2"),
+            side("$3")
+        );
+        let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+        let values: [Value; 7] = [
+            tx.tenant.0.into(),
+            this.0.into(),
+            other.0.into(),
+            subject.into(),
+            action.into(),
+            object.into(),
+            rows.into(),
+        ];
+        let mut items: Vec<ComparedItem> = tx.tx.all(&sql, values).await?;
+        let page = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = items.len() > page;
+        items.truncate(page);
+        let next = if more { items.last().map(After::cursor) } else { None };
+        Ok(ComparedPage { items, next })
+    }
+}

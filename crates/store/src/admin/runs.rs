@@ -1,0 +1,236 @@
+//! Runs: what people read of plans that were applied, held or simulated, and how they decide about held ones.
+
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::page::{Page, PageRequest};
+use crate::log::audit_events::NewEvent;
+use crate::reconcile::open_items::Retouch;
+use crate::reconcile::world::Progress;
+use crate::scope::{ApiScope, TenantTx};
+use chrono::{DateTime, Utc};
+use rollcall_core::audit::AuditKind;
+use rollcall_core::ids::RunId;
+use sea_orm::FromQueryResult;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+/// One run.
+#[derive(Clone, Debug, Serialize, FromQueryResult)]
+pub struct Run {
+    pub id: Uuid,
+    /// Null when the run answers for several sources, or for none (a seat that became free).
+    pub source_id: Option<Uuid>,
+    pub state: String,
+    pub verdict: String,
+    pub held_reasons: Json,
+    /// Items by action.
+    pub counts: Json,
+    pub digest: String,
+    /// The run that this one takes back.
+    pub rewinds: Option<Uuid>,
+    pub created_at: DateTime<Utc>,
+    pub modified_at: DateTime<Utc>,
+}
+
+/// One line of a run's plan.
+#[derive(Clone, Debug, Serialize, FromQueryResult)]
+pub struct RunItem {
+    pub id: Uuid,
+    pub action: String,
+    pub subject_kind: String,
+    pub subject_id: Uuid,
+    pub why: String,
+    /// `applied`, `held`, `approved` (released, not applied yet), `withdrawn` (the source took it back), `rejected`,
+    /// `simulated`; of a rewind `planned` and `impossible`.
+    pub decision: String,
+    pub held_reason: Option<String>,
+    /// What people called it at that time: `email` and `display_name`, or a group's `name`.
+    pub who: Option<Json>,
+    pub member_id: Option<Uuid>,
+    pub group_id: Option<Uuid>,
+    /// The fields that it changes, before; null when it makes somebody or something.
+    pub before: Option<Json>,
+    pub after: Option<Json>,
+    /// The action with its parameters.
+    pub detail: Json,
+    /// The source that said so, about the record named as subject, in this request.
+    pub source_id: Option<Uuid>,
+    pub request_id: Option<Uuid>,
+}
+
+pub(crate) const ITEM: [&str; 15] = [
+    "id",
+    "action",
+    "subject_kind",
+    "subject_id",
+    "why",
+    "decision",
+    "held_reason",
+    "who",
+    "member_id",
+    "group_id",
+    "before",
+    "after",
+    "detail",
+    "source_id",
+    "request_id",
+];
+
+/// What an admin decides about a held run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunDecision {
+    /// Let the withheld items happen.
+    Approve,
+    /// Drop them; what the source says next is judged anew.
+    Reject,
+}
+
+#[derive(FromQueryResult)]
+struct OpenRun {
+    state: String,
+    digest: String,
+    rewinds: Option<Uuid>,
+    progress: Option<Json>,
+    created_at: DateTime<Utc>,
+}
+
+#[derive(FromQueryResult)]
+struct Unread {
+    #[expect(dead_code, reason = "its presence is the answer")]
+    unread: i64,
+}
+
+/// Waiting changes that an approval looks through, pushed ones first; behind more of them nobody knows.
+const CHANGES_READ: i64 = 5_000;
+
+impl OpenRun {
+    /// The word of what waits for a decision: of the run, and of its items.
+    fn open_word(&self) -> &'static str {
+        if self.rewinds.is_some() { "planned" } else { "held" }
+    }
+}
+
+const RUN: [&str; 10] =
+    ["id", "source_id", "state", "verdict", "held_reasons", "counts", "digest", "rewinds", "created_at", "modified_at"];
+
+impl Store {
+    pub async fn runs(
+        &self,
+        scope: &ApiScope,
+        state: Option<&str>,
+        page: &PageRequest,
+    ) -> Result<Page<Run>, StoreError> {
+        let mut query = page.select("runs", scope.tenant());
+        query.columns(RUN);
+        if let Some(state) = state {
+            query.and_where(Expr::col("state").eq(state));
+        }
+        page.fetch(self.read(&scope.scope).await?, query, |run: &Run| run.id).await
+    }
+
+    pub async fn run(&self, scope: &ApiScope, id: RunId) -> Result<Run, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        let sql = format!("SELECT {} FROM runs WHERE tenant_id = $1 AND id = $2", RUN.join(", "));
+        let row = tx.tx.one(&sql, [tx.tenant.0.into(), id.0.into()]).await?;
+        row.ok_or(StoreError::NotFound("run"))
+    }
+
+    /// The items of a run in the order they were planned.
+    pub async fn run_items(
+        &self,
+        scope: &ApiScope,
+        id: RunId,
+        page: &PageRequest,
+    ) -> Result<Page<RunItem>, StoreError> {
+        self.run(scope, id).await?;
+        let mut query = page.select("run_items", scope.tenant());
+        query.columns(ITEM).and_where(Expr::col("run_id").eq(id.0));
+        page.fetch(self.read(&scope.scope).await?, query, |item: &RunItem| item.id).await
+    }
+
+    /// Decides about a held run, or a planned rewind, that is still the one whose digest the admin saw. Approved items are not applied here:
+    /// a worker plans what they are about again and lets through what is still wanted, under every invariant.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Stale`] when the plan changed; [`StoreError::Unsettled`] when it is about to;
+    /// [`StoreError::Conflict`] when it is not held.
+    pub async fn decide_run(
+        &self,
+        scope: &ApiScope,
+        id: RunId,
+        digest: &str,
+        decision: RunDecision,
+    ) -> Result<(), StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        let lock = if tx.tx.is_postgres() { " FOR UPDATE" } else { "" };
+        let sql = format!(
+            "SELECT state, digest, rewinds, progress, created_at FROM runs WHERE tenant_id = $1 AND id = $2{lock}"
+        );
+        let run: Option<OpenRun> = tx.tx.one(&sql, [tx.tenant.0.into(), id.0.into()]).await?;
+        let run = run.ok_or(StoreError::NotFound("run"))?;
+        let open = run.open_word();
+        if run.state != open {
+            return Err(StoreError::Conflict(format!("the run is {}, not {open}", run.state)));
+        }
+        let approves = decision == RunDecision::Approve;
+        if run.digest != digest {
+            return Err(StoreError::Stale);
+        }
+        if approves {
+            tx.refuse_moved(id, &run).await?;
+        }
+        let (word, kind) = match decision {
+            RunDecision::Approve => ("approved", AuditKind::RunApproved),
+            RunDecision::Reject => ("rejected", AuditKind::RunRejected),
+        };
+        // Those of a rewind stay `planned` until the worker comes to them.
+        let items = if approves && run.rewinds.is_some() { None } else { Some(tx.decide_items(id, open, word).await?) };
+        let sql = "UPDATE runs SET state = $3, modified_at = $4 WHERE tenant_id = $1 AND id = $2";
+        tx.tx.exec(sql, [tx.tenant.0.into(), id.0.into(), word.into(), tx.clock.now().into()]).await?;
+        let detail = Some(json!({ "digest": digest, "items": items }));
+        let event = NewEvent { kind, subject_kind: "run", subject_id: id.0, detail };
+        tx.tx.batch(vec![tx.event(event).into()]).await?;
+        match (decision, run.rewinds) {
+            (RunDecision::Approve, Some(_)) => tx.look_at_tenant_again().await?,
+            (RunDecision::Approve, None) => tx.touch_items(Retouch::Approved(id)).await?,
+            (RunDecision::Reject, _) => {}
+        }
+        tx.commit().await
+    }
+}
+
+impl TenantTx {
+    /// What was shown must still be what would happen.
+    async fn refuse_moved(&self, id: RunId, run: &OpenRun) -> Result<(), StoreError> {
+        if run.rewinds.is_some() {
+            let planned_since = Progress::read(run.progress.as_ref()).planned_since.unwrap_or(run.created_at);
+            let moved = self.moved_since(id, planned_since).await?;
+            return if moved { Err(StoreError::Stale) } else { Ok(()) };
+        }
+        if self.is_unread(id).await? { Err(StoreError::Unsettled) } else { Ok(()) }
+    }
+
+    /// Waits a change of somebody whom the run holds something for? What the worker makes of it, nobody has seen yet.
+    async fn is_unread(&self, run: RunId) -> Result<bool, StoreError> {
+        let join = self.tx.join();
+        let sql = format!(
+            "WITH c AS (SELECT user_id, group_id FROM directory_changes WHERE tenant_id = $1 ORDER BY lane, id \
+             LIMIT {CHANGES_READ}) SELECT CAST(1 AS bigint) AS unread WHERE (SELECT count(*) FROM c) >= {CHANGES_READ} \
+             OR EXISTS (SELECT 1 FROM c {join} run_items i ON i.tenant_id = $1 AND i.run_id = $2 AND i.decision = 'held' \
+             AND i.subject_id = CASE WHEN c.group_id IS NULL THEN c.user_id WHEN c.user_id IS NULL THEN c.group_id END) \
+             OR EXISTS (SELECT 1 FROM c {join} members m ON m.tenant_id = $1 AND m.directory_user_id = c.user_id \
+             {join} sharing_groups g ON g.tenant_id = $1 AND g.directory_group_id = c.group_id \
+             {join} run_items i ON i.tenant_id = $1 AND i.run_id = $2 AND i.decision = 'held' \
+             AND i.subject_id = m.id AND i.object_id = g.id)"
+        );
+        let row: Option<Unread> = self.tx.one(&sql, [self.tenant.0.into(), run.0.into()]).await?;
+        Ok(row.is_some())
+    }
+
+    async fn decide_items(&self, run: RunId, open: &str, word: &str) -> Result<u64, StoreError> {
+        let sql = "UPDATE run_items SET decision = $3 WHERE tenant_id = $1 AND run_id = $2 AND decision = $4";
+        self.tx.exec(sql, [self.tenant.0.into(), run.0.into(), word.into(), open.into()]).await
+    }
+}

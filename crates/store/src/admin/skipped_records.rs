@@ -1,0 +1,134 @@
+//! The remediation list: records that were skipped, why, since when, and what an admin does about them: try again, or
+//! ignore until it is about something else (PE10, design §6.6).
+
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::page::{Page, PageRequest};
+use crate::log::audit_events::NewEvent;
+use crate::log::changes::Touched;
+use crate::scope::{ApiScope, TenantTx};
+use chrono::{DateTime, Utc};
+use rollcall_core::audit::AuditKind;
+use rollcall_core::directory::Dispute;
+use sea_orm::FromQueryResult;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use serde_json::json;
+use uuid::Uuid;
+
+/// Longest note of somebody who ignores a record, in characters.
+const NOTE_CHARACTERS_MAX: usize = 500;
+
+/// A skipped record.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct SkippedRecord {
+    /// `directory_user` or `directory_group`.
+    pub subject_kind: String,
+    pub subject_id: Uuid,
+    /// The word of a [`Dispute`].
+    pub dispute: String,
+    /// The address, the name or the error it is about.
+    pub about: String,
+    pub since: DateTime<Utc>,
+    /// When it was planned last; null when that was before tries were counted.
+    pub last_tried_at: Option<DateTime<Utc>>,
+    pub tries: i64,
+    pub ignored_at: Option<DateTime<Utc>>,
+    pub note: Option<String>,
+}
+
+const SKIPPED: [&str; 9] =
+    ["subject_kind", "subject_id", "dispute", "about", "since", "last_tried_at", "tries", "ignored_at", "note"];
+
+/// Which skipped records a reader wants.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SkippedFilter {
+    pub dispute: Option<Dispute>,
+    /// Those that somebody ignores, instead of the others.
+    pub ignored: bool,
+}
+
+impl Store {
+    /// The skipped records of a tenant, in the order in which the directory announced them.
+    pub async fn skipped_records(
+        &self,
+        scope: &ApiScope,
+        filter: &SkippedFilter,
+        page: &PageRequest,
+    ) -> Result<Page<SkippedRecord>, StoreError> {
+        let mut query = page.select_by("disputes", "subject_id", scope.tenant());
+        query.columns(SKIPPED);
+        if let Some(dispute) = filter.dispute {
+            query.and_where(Expr::col("dispute").eq(dispute.as_str()));
+        }
+        let ignored = Expr::col("ignored_at");
+        query.and_where(if filter.ignored { ignored.is_not_null() } else { ignored.is_null() });
+        page.fetch(self.read(&scope.scope).await?, query, |record: &SkippedRecord| record.subject_id).await
+    }
+
+    pub async fn skipped_record(&self, scope: &ApiScope, subject: Uuid) -> Result<SkippedRecord, StoreError> {
+        self.read(&scope.scope).await?.skipped_record(subject).await
+    }
+
+    /// Plans a skipped record again. One that was ignored is back on the list.
+    pub async fn retry_record(&self, scope: &ApiScope, subject: Uuid) -> Result<(), StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        let record = tx.skipped_record(subject).await?;
+        let sql = "UPDATE disputes SET ignored_at = NULL, note = NULL \
+                   WHERE tenant_id = $1 AND subject_id = $2 AND ignored_at IS NOT NULL";
+        tx.tx.exec(sql, [tx.tenant.0.into(), subject.into()]).await?;
+        let touched = match record.subject_kind.as_str() {
+            "directory_group" => {
+                tx.forget_deletion(&record).await?;
+                Touched::Group(subject.into())
+            }
+            _ => Touched::User(subject.into()),
+        };
+        let event = record.event(AuditKind::SkippedRecordRetried, None);
+        tx.tx.batch(vec![tx.change(None, touched).into(), tx.event(event).into()]).await?;
+        tx.commit().await
+    }
+
+    /// Takes a skipped record off the list until its dispute is another one, or about something else.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] when the note is too long.
+    pub async fn ignore_record(&self, scope: &ApiScope, subject: Uuid, note: Option<&str>) -> Result<(), StoreError> {
+        if note.is_some_and(|note| note.chars().count() > NOTE_CHARACTERS_MAX || note.contains('\0')) {
+            return Err(StoreError::Invalid(format!("note is text of at most {NOTE_CHARACTERS_MAX} characters")));
+        }
+        let tx = self.write(&scope.scope).await?;
+        let record = tx.skipped_record(subject).await?;
+        if record.ignored_at.is_some() && record.note.as_deref() == note {
+            return Ok(());
+        }
+        let sql = "UPDATE disputes SET ignored_at = $3, note = $4 WHERE tenant_id = $1 AND subject_id = $2";
+        let values = [tx.tenant.0.into(), subject.into(), tx.clock.now().into(), note.into()];
+        if tx.tx.exec(sql, values).await? == 0 {
+            // Settled in this moment.
+            return Err(StoreError::NotFound("skipped record"));
+        }
+        tx.tx.batch(vec![tx.event(record.event(AuditKind::SkippedRecordIgnored, note)).into()]).await?;
+        tx.commit().await
+    }
+}
+
+impl TenantTx {
+    async fn skipped_record(&self, subject: Uuid) -> Result<SkippedRecord, StoreError> {
+        let sql = format!("SELECT {} FROM disputes WHERE tenant_id = $1 AND subject_id = $2", SKIPPED.join(", "));
+        let found: Option<SkippedRecord> = self.tx.one(&sql, [self.tenant.0.into(), subject.into()]).await?;
+        found.ok_or(StoreError::NotFound("skipped record"))
+    }
+}
+
+impl SkippedRecord {
+    /// What an admin can do about it.
+    pub fn remedy(&self) -> &'static str {
+        self.dispute.parse::<Dispute>().map_or("See the worker's log.", Dispute::remedy)
+    }
+
+    fn event(&self, kind: AuditKind, note: Option<&str>) -> NewEvent {
+        let subject_kind = if self.subject_kind == "directory_group" { "directory_group" } else { "directory_user" };
+        let detail = Some(json!({ "dispute": self.dispute, "about": self.about, "note": note }));
+        NewEvent { kind, subject_kind, subject_id: self.subject_id, detail }
+    }
+}

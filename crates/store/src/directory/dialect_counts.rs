@@ -1,0 +1,111 @@
+//! The dialect ledger: how often each source's identity provider departed from the RFC, by day; and when tokens were used.
+//! Both arrive gathered from memory, a few seconds' worth at a time for all tenants, so no request writes here.
+
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::{Columns, Type, json_rows, time_text};
+use crate::scope::ApiScope;
+use chrono::{DateTime, TimeDelta, Utc};
+use rollcall_core::ids::SourceId;
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// The name under which requests themselves are counted beside the quirks.
+pub const REQUESTS: &str = "requests";
+/// How long counts are kept.
+const KEPT_DAYS: i64 = 90;
+
+/// So many occurrences more.
+#[derive(Clone, Debug, Serialize)]
+pub struct DialectCount {
+    pub tenant_id: Uuid,
+    pub source_id: Uuid,
+    /// UTC, `2026-11-22`.
+    pub day: String,
+    /// The name of a quirk, or [`REQUESTS`].
+    pub quirk: &'static str,
+    pub occurrences: i64,
+}
+
+const COUNT_COLUMNS: Columns = &[
+    ("tenant_id", Type::Uuid),
+    ("source_id", Type::Uuid),
+    ("day", Type::Text),
+    ("quirk", Type::Text),
+    ("occurrences", Type::Int),
+];
+
+/// A token was used at this time.
+#[derive(Clone, Debug, Serialize)]
+pub struct TokenUse {
+    pub tenant_id: Uuid,
+    pub id: Uuid,
+    #[serde(serialize_with = "time_text")]
+    pub last_used_at: DateTime<Utc>,
+}
+
+const USE_COLUMNS: Columns = &[("tenant_id", Type::Uuid), ("id", Type::Uuid), ("last_used_at", Type::Time)];
+
+/// One line of the ledger.
+#[derive(Clone, Debug, Serialize, FromQueryResult)]
+pub struct DialectDay {
+    pub day: String,
+    pub quirk: String,
+    pub occurrences: i64,
+}
+
+impl Store {
+    /// Adds counts of any tenants by one statement. Rows in the order of their keys, so that two processes never wait for
+    /// each other in a circle.
+    pub async fn add_dialect_counts(&self, counts: &[DialectCount]) -> Result<(), StoreError> {
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let tx = self.across(true).await?;
+        let tail = "ON CONFLICT (tenant_id, source_id, day, quirk) \
+                    DO UPDATE SET occurrences = dialect_counts.occurrences + excluded.occurrences";
+        tx.insert_rows("dialect_counts", COUNT_COLUMNS, counts, tail).await?;
+        tx.commit().await
+    }
+
+    /// Notes when tokens were last used.
+    pub async fn note_token_uses(&self, uses: &[TokenUse]) -> Result<(), StoreError> {
+        if uses.is_empty() {
+            return Ok(());
+        }
+        let tx = self.across(true).await?;
+        let sql = format!(
+            "UPDATE credentials SET last_used_at = r.last_used_at FROM {} \
+             WHERE credentials.tenant_id = r.tenant_id AND credentials.id = r.id \
+             AND (credentials.last_used_at IS NULL OR credentials.last_used_at < r.last_used_at)",
+            tx.rows(USE_COLUMNS)
+        );
+        tx.exec(&sql, [json_rows(uses)?]).await?;
+        tx.commit().await
+    }
+
+    /// Drops counts and rejected requests whose time is over.
+    pub async fn prune_ledger(&self) -> Result<(), StoreError> {
+        let tx = self.across(true).await?;
+        let now = self.clock.now();
+        tx.exec("DELETE FROM rejected_requests WHERE expires_at <= $1", [now.into()]).await?;
+        let oldest = (now - TimeDelta::days(KEPT_DAYS)).format("%Y-%m-%d").to_string();
+        tx.exec("DELETE FROM dialect_counts WHERE day < $1", [oldest.into()]).await?;
+        tx.commit().await
+    }
+
+    /// The ledger of one source from this day on, the newest day first.
+    pub async fn dialect(
+        &self,
+        scope: &ApiScope,
+        source: SourceId,
+        since: &str,
+    ) -> Result<Vec<DialectDay>, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        tx.source_row(source).await?;
+        let sql = "SELECT day, quirk, occurrences FROM dialect_counts \
+                   WHERE tenant_id = $1 AND source_id = $2 AND day >= $3 ORDER BY day DESC, quirk";
+        tx.tx.all(sql, [tx.tenant.0.into(), source.0.into(), since.into()]).await
+    }
+}

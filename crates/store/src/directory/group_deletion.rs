@@ -1,0 +1,85 @@
+//! Deleting a sharing group in the product is the second of two steps: first the source lets go of it (DX20). It never reaches
+//! the source; should that still have the group, the next sync says so instead of making it again.
+
+use crate::admin::skipped_records::SkippedRecord;
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::log::audit_events::NewEvent;
+use crate::log::changes::Touched;
+use crate::scope::{ApiScope, TenantTx};
+use rollcall_core::audit::AuditKind;
+use rollcall_core::directory::Dispute;
+use rollcall_core::ids::SharingGroupId;
+use rollcall_core::policy::Policy;
+use sea_orm::FromQueryResult;
+use serde_json::json;
+use uuid::Uuid;
+
+/// A sharing group, and the directory group that it follows, if that is still there.
+#[derive(FromQueryResult)]
+struct FollowedRow {
+    name: String,
+    directory_group_id: Option<Uuid>,
+    source_id: Option<Uuid>,
+    directory_name: Option<String>,
+    external_id: Option<String>,
+    has_members: bool,
+}
+
+impl Store {
+    /// # Errors
+    /// [`StoreError::Conflict`] while a source feeds the group with members.
+    pub async fn delete_group_here(&self, scope: &ApiScope, id: SharingGroupId) -> Result<(), StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        // First, so that nobody fills the group between what is read here and what is written.
+        tx.stop_the_planning().await?;
+        let policy = tx.policy_in_force().await?;
+        let group = tx.followed_group(id).await?;
+        group.refuse_while_fed(&policy)?;
+        let ids = || [tx.tenant.0.into(), id.0.into()];
+        let sql = "UPDATE sharing_groups SET removed_at = $3, modified_at = $3 WHERE tenant_id = $1 AND id = $2";
+        tx.tx.exec(sql, ids().into_iter().chain([tx.clock.now().into()])).await?;
+        tx.tx.exec("DELETE FROM sharing_group_members WHERE tenant_id = $1 AND group_id = $2", ids()).await?;
+        let detail = Some(json!({ "name": group.name, "why": "deleted_in_the_product" }));
+        let kind = AuditKind::GroupRemoved;
+        let event = NewEvent { kind, subject_kind: "sharing_group", subject_id: id.0, detail };
+        let still_there = group.directory_group_id.map(|id| tx.change(None, Touched::Group(id.into())).into());
+        tx.tx.batch(still_there.into_iter().chain([tx.event(event).into()]).collect()).await?;
+        tx.commit().await
+    }
+}
+
+impl FollowedRow {
+    fn refuse_while_fed(&self, policy: &Policy) -> Result<(), StoreError> {
+        let (Some(source), Some(name)) = (self.source_id, &self.directory_name) else { return Ok(()) };
+        let policy = policy.of_source(source.into()).map_err(StoreError::Invalid)?;
+        if self.has_members && policy.feeds_group(name, self.external_id.as_deref()) {
+            let why =
+                format!("source {source} feeds the group: empty it there, or take it out of `group_scope`, first");
+            return Err(StoreError::Conflict(why));
+        }
+        Ok(())
+    }
+}
+
+impl TenantTx {
+    async fn followed_group(&self, id: SharingGroupId) -> Result<FollowedRow, StoreError> {
+        let sql = "SELECT g.name, d.id AS directory_group_id, d.source_id, d.display_name AS directory_name, d.external_id, \
+                   EXISTS (SELECT 1 FROM sharing_group_members gm WHERE gm.tenant_id = g.tenant_id AND gm.group_id = g.id) \
+                   AS has_members FROM sharing_groups g LEFT JOIN directory_groups d \
+                   ON d.tenant_id = g.tenant_id AND d.id = g.directory_group_id AND d.deleted_at IS NULL \
+                   WHERE g.tenant_id = $1 AND g.id = $2 AND g.removed_at IS NULL";
+        self.tx.one(sql, [self.tenant.0.into(), id.0.into()]).await?.ok_or(StoreError::NotFound("group"))
+    }
+
+    /// A retry of what was deleted here asks for the group again.
+    pub(crate) async fn forget_deletion(&self, record: &SkippedRecord) -> Result<(), StoreError> {
+        if record.dispute != Dispute::GroupDeletedHere.as_str() {
+            return Ok(());
+        }
+        let sql = "UPDATE sharing_groups SET directory_group_id = NULL WHERE tenant_id = $1 AND directory_group_id = $2 \
+                   AND removed_at IS NOT NULL";
+        self.tx.exec(sql, [self.tenant.0.into(), record.subject_id.into()]).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,316 @@
+//! Directory groups. A membership change is a row operation: parallel PATCHes of one group never read or rewrite the group,
+//! so they lose nobody, and those that only add or only remove do not queue (design §6.3, §6.4).
+
+use crate::directory::filter::folded::folds;
+use crate::directory::list::{Identified, ListPage, ListRequest};
+use crate::directory::memberships::{Delta, MemberChange};
+use crate::directory::users::{Written, into_map, version_with};
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::Write;
+use crate::log::audit_events::NewEvent;
+use crate::log::changes::Touched;
+use crate::scope::{SourceScope, TenantTx};
+use chrono::{DateTime, Utc};
+use rollcall_core::audit::AuditKind;
+use rollcall_core::email::fold as name_key;
+use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
+use rollcall_scim::etag::if_match_allows;
+use rollcall_scim::{GroupResource, fold};
+use sea_orm::FromQueryResult;
+use sea_orm::sea_query::{Expr, ExprTrait, Query, Value};
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+/// A directory group as stored.
+#[derive(Clone, Debug)]
+pub struct DirectoryGroup {
+    pub id: DirectoryGroupId,
+    pub resource: GroupResource,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub modified_at: DateTime<Utc>,
+}
+
+/// How far a write keeps other writes away from a group's row, and so from its members. On SQLite there is one writer anyway.
+#[derive(Clone, Copy)]
+enum Lock {
+    No,
+    /// Members join, or members leave. The foreign key of a membership takes the same lock, so nobody waits for it who would
+    /// not wait without it.
+    Members,
+    /// The attributes change, or some members leave while others join: after others of its kind, beside those that only
+    /// add or only remove.
+    Group,
+    /// What was read must still be true, or the group goes: nobody else.
+    Alone,
+}
+
+impl Lock {
+    fn clause(self) -> &'static str {
+        match self {
+            Self::No => "",
+            Self::Members => " FOR KEY SHARE",
+            Self::Group => " FOR NO KEY UPDATE",
+            Self::Alone => " FOR UPDATE",
+        }
+    }
+}
+
+#[derive(FromQueryResult)]
+pub(crate) struct GroupRow {
+    id: Uuid,
+    attributes: Json,
+    version: i64,
+    created_at: DateTime<Utc>,
+    modified_at: DateTime<Utc>,
+}
+
+impl Identified for GroupRow {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+impl DirectoryGroup {
+    /// The version of what is shown. Membership changes do not touch the group's row, so where members are shown they are
+    /// part of the version.
+    pub fn shown_version(&self) -> i64 {
+        let Some(members) = &self.resource.members else { return self.version };
+        version_with(self.version, members.iter().map(|member| member.value.as_str()))
+    }
+}
+
+impl GroupRow {
+    fn into_group(self) -> DirectoryGroup {
+        DirectoryGroup {
+            id: self.id.into(),
+            resource: GroupResource::from_stored(into_map(self.attributes)),
+            version: self.version,
+            created_at: self.created_at,
+            modified_at: self.modified_at,
+        }
+    }
+}
+
+const COLUMNS: &str = "g.id, g.attributes, g.version, g.created_at, g.modified_at";
+
+fn derived(resource: &GroupResource) -> [(&'static str, Value); 6] {
+    [
+        ("display_name", resource.display_name().into()),
+        ("display_name_folded", fold(resource.display_name()).into()),
+        ("name_key", name_key(resource.display_name()).into()),
+        ("external_id", resource.external_id().map(str::to_owned).into()),
+        ("attributes", Json::Object(resource.attributes().clone()).into()),
+        ("folded", folds(resource.attributes()).into()),
+    ]
+}
+
+impl Store {
+    /// Makes a group with its first members. Two groups may have one name: which of them becomes a sharing group is
+    /// for the planner to say (DX8).
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] when a member is not a user of this source.
+    pub async fn create_group(
+        &self,
+        scope: &SourceScope,
+        mut resource: GroupResource,
+        members: &[DirectoryUserId],
+    ) -> Result<DirectoryGroup, StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        let id: DirectoryGroupId = tx.clock.new_id();
+        let now = tx.clock.now();
+        resource.members = None;
+        let mut insert = Query::insert().into_table("directory_groups").to_owned();
+        let derived = derived(&resource);
+        let fixed = ["tenant_id", "id", "source_id", "version", "created_at", "modified_at"];
+        insert.columns(fixed.into_iter().chain(derived.iter().map(|(name, _)| *name)));
+        let keys = [tx.tenant.0.into(), id.0.into(), scope.source().0.into(), 1_i64.into(), now.into(), now.into()];
+        insert.values_panic(keys.into_iter().chain(derived.into_iter().map(|(_, value)| Expr::value(value))));
+        let event = group_event(AuditKind::DirectoryGroupCreated, id, audited(&resource));
+        let change = tx.change(Some(scope.source()), Touched::Group(id));
+        tx.tx.batch(vec![insert.into(), change.into(), tx.event(event).into()]).await?;
+        if !members.is_empty() {
+            tx.change_members(scope.source(), id, Delta::of(&[MemberChange::Add(members.to_vec())])).await?;
+        }
+        tx.commit().await?;
+        Ok(DirectoryGroup { id, resource, version: 1, created_at: now, modified_at: now })
+    }
+
+    /// The group, and its members when asked for.
+    pub async fn group(
+        &self,
+        scope: &SourceScope,
+        id: DirectoryGroupId,
+        with_members: bool,
+    ) -> Result<Option<DirectoryGroup>, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        let Some(row) = tx.group_row(scope.source(), id, Lock::No).await? else { return Ok(None) };
+        let mut group = row.into_group();
+        if with_members {
+            tx.read_members(std::slice::from_mut(&mut group)).await?;
+        }
+        Ok(Some(group))
+    }
+
+    /// Applies attribute changes (through `edit`, when there are any) and then membership changes, all or nothing.
+    ///
+    /// # Errors
+    /// What `edit` answers, [`StoreError::NotFound`], or [`StoreError::Invalid`] for a member that is no user here.
+    pub async fn change_group<E, F>(
+        &self,
+        scope: &SourceScope,
+        id: DirectoryGroupId,
+        edit: Option<F>,
+        members: &[MemberChange],
+    ) -> Result<Written<DirectoryGroup>, E>
+    where
+        E: From<StoreError>,
+        F: FnOnce(&DirectoryGroup) -> Result<GroupResource, E>,
+    {
+        self.change_group_if(scope, id, None, edit, members).await
+    }
+
+    /// As [`change_group`](Self::change_group), if the group still is what one of the tags in `if_match` names: then nobody
+    /// else changes it or its members between the look and the end.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] too.
+    pub(crate) async fn change_group_if<E, F>(
+        &self,
+        scope: &SourceScope,
+        id: DirectoryGroupId,
+        if_match: Option<&str>,
+        edit: Option<F>,
+        members: &[MemberChange],
+    ) -> Result<Written<DirectoryGroup>, E>
+    where
+        E: From<StoreError>,
+        F: FnOnce(&DirectoryGroup) -> Result<GroupResource, E>,
+    {
+        let delta = Delta::of(members);
+        let lock = if edit.is_some() || delta.is_mixed() { Lock::Group } else { Lock::Members };
+        let tx = self.write(&scope.scope).await?;
+        let mut group = tx.group_to_write(scope.source(), id, if_match, lock).await?;
+        let mut changed = false;
+        if let Some(edit) = edit {
+            let mut resource = edit(&group)?;
+            resource.members = None;
+            if resource != group.resource {
+                tx.store_group(scope.source(), &mut group, resource).await?;
+                changed = true;
+            }
+        }
+        changed |= tx.change_members(scope.source(), id, delta).await?;
+        if changed {
+            tx.commit().await?;
+        }
+        Ok(Written { value: group, changed })
+    }
+
+    pub async fn delete_group(&self, scope: &SourceScope, id: DirectoryGroupId) -> Result<(), StoreError> {
+        self.delete_group_if(scope, id, None).await
+    }
+
+    /// As [`delete_group`](Self::delete_group), if the group still is what one of the tags in `if_match` names.
+    pub(crate) async fn delete_group_if(
+        &self,
+        scope: &SourceScope,
+        id: DirectoryGroupId,
+        if_match: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        let scoped = tx.kept_policy_of(scope.source()).await?.user_scope.is_some();
+        let group = tx.group_to_write(scope.source(), id, if_match, Lock::Alone).await?;
+        tx.empty_group(scope.source(), id, scoped).await?;
+        let now = tx.clock.now();
+        let update = Query::update()
+            .table("directory_groups")
+            .value("deleted_at", now)
+            .value("modified_at", now)
+            .and_where(Expr::col("tenant_id").eq(tx.tenant.0))
+            .and_where(Expr::col("id").eq(id.0))
+            .to_owned();
+        let event = group_event(AuditKind::DirectoryGroupDeleted, id, audited(&group.resource));
+        let change = tx.change(Some(scope.source()), Touched::Group(id));
+        tx.tx.batch(vec![Write::Update(update), change.into(), tx.event(event).into()]).await?;
+        tx.commit().await
+    }
+
+    pub async fn list_groups(
+        &self,
+        scope: &SourceScope,
+        request: &ListRequest<'_>,
+    ) -> Result<ListPage<DirectoryGroup>, StoreError> {
+        let page = request.fetch::<GroupRow>(self, scope, "directory_groups g", COLUMNS).await?;
+        let mut page = page.map(GroupRow::into_group);
+        if request.with_related && !page.items.is_empty() {
+            self.read(&scope.scope).await?.read_members(&mut page.items).await?;
+        }
+        Ok(page)
+    }
+}
+
+impl TenantTx {
+    async fn group_row(
+        &self,
+        source: SourceId,
+        id: DirectoryGroupId,
+        lock: Lock,
+    ) -> Result<Option<GroupRow>, StoreError> {
+        let lock = if self.tx.is_postgres() { lock.clause() } else { "" };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM directory_groups g \
+             WHERE g.tenant_id = $1 AND g.id = $2 AND g.source_id = $3 AND g.deleted_at IS NULL{lock}"
+        );
+        self.tx.one(&sql, [self.tenant.0.into(), id.0.into(), source.0.into()]).await
+    }
+
+    /// The group under a lock, and when `if_match` is given, as the client saw it: by either of its tags.
+    async fn group_to_write(
+        &self,
+        source: SourceId,
+        id: DirectoryGroupId,
+        if_match: Option<&str>,
+        lock: Lock,
+    ) -> Result<DirectoryGroup, StoreError> {
+        let lock = if if_match.is_some() { Lock::Alone } else { lock };
+        let group = self.group_row(source, id, lock).await?.ok_or(StoreError::NotFound("group"))?.into_group();
+        if !if_match_allows(if_match, group.version) {
+            let mut seen = group.clone();
+            self.read_members(std::slice::from_mut(&mut seen)).await?;
+            if !if_match_allows(if_match, seen.shown_version()) {
+                return Err(StoreError::Changed);
+            }
+        }
+        Ok(group)
+    }
+
+    async fn store_group(
+        &self,
+        source: SourceId,
+        group: &mut DirectoryGroup,
+        resource: GroupResource,
+    ) -> Result<(), StoreError> {
+        let detail = json!({ "before": audited(&group.resource), "after": audited(&resource) });
+        group.resource = resource;
+        group.version += 1;
+        group.modified_at = self.clock.now();
+        let mut update = Query::update().table("directory_groups").to_owned();
+        update.values(derived(&group.resource).into_iter().map(|(name, value)| (name, Expr::value(value))));
+        update.value("version", group.version).value("modified_at", group.modified_at);
+        update.and_where(Expr::col("tenant_id").eq(self.tenant.0)).and_where(Expr::col("id").eq(group.id.0));
+        let event = group_event(AuditKind::DirectoryGroupUpdated, group.id, detail);
+        let change = self.change(Some(source), Touched::Group(group.id));
+        self.tx.batch(vec![Write::Update(update), change.into(), self.event(event).into()]).await
+    }
+}
+
+fn group_event(kind: AuditKind, id: DirectoryGroupId, detail: Json) -> NewEvent {
+    NewEvent { kind, subject_kind: "directory_group", subject_id: id.0, detail: Some(detail) }
+}
+
+fn audited(resource: &GroupResource) -> Json {
+    json!({ "display_name": resource.display_name(), "external_id": resource.external_id() })
+}

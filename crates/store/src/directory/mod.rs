@@ -1,0 +1,12 @@
+//! The directory: records of users, groups and memberships as sources state them, their lists and filters.
+
+pub(crate) mod dialect_counts;
+pub(crate) mod filter;
+pub(crate) mod group_deletion;
+pub(crate) mod groups;
+pub(crate) mod list;
+pub(crate) mod memberships;
+pub(crate) mod rejected;
+pub(crate) mod request_log;
+pub(crate) mod scim_call;
+pub(crate) mod users;

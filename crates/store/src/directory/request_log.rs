@@ -1,0 +1,162 @@
+//! What identity providers asked and were answered, a line for each request and each operation of a bulk, by source and by
+//! person (PE15). Lines hold ids and outcomes, never what people are called; they arrive gathered from memory.
+
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::page::{Page, PageRequest};
+use crate::engine::row_sets::{Columns, Type, time_text};
+use crate::scope::{ApiScope, TenantTx};
+use chrono::{DateTime, TimeDelta, Utc};
+use rollcall_core::ids::{MemberId, SourceId};
+use sea_orm::FromQueryResult;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// Lines that one statement forgets at most.
+const FORGOTTEN_AT_ONCE: u64 = 10_000;
+
+/// One line.
+#[derive(Clone, Debug, Serialize, FromQueryResult)]
+pub struct LoggedRequest {
+    pub tenant_id: Uuid,
+    pub id: Uuid,
+    #[serde(serialize_with = "time_text")]
+    pub at: DateTime<Utc>,
+    pub source_id: Uuid,
+    /// The user or group that was read or written; of a list the one that it found.
+    pub subject_id: Option<Uuid>,
+    /// As in the audit events that it caused.
+    pub request_id: Option<Uuid>,
+    pub method: String,
+    /// From behind the source's address, without the query: `/Users`.
+    pub path: String,
+    /// What was answered.
+    pub status: i64,
+    pub scim_type: Option<String>,
+}
+
+const COLUMNS: Columns = &[
+    ("tenant_id", Type::Uuid),
+    ("id", Type::Uuid),
+    ("at", Type::Time),
+    ("source_id", Type::Uuid),
+    ("subject_id", Type::Uuid),
+    ("request_id", Type::Uuid),
+    ("method", Type::Text),
+    ("path", Type::Text),
+    ("status", Type::Int),
+    ("scim_type", Type::Text),
+];
+
+/// Which lines a reader wants; all of them when empty.
+#[derive(Clone, Debug, Default)]
+pub struct RequestFilter {
+    pub source: Option<SourceId>,
+    /// A directory user or group.
+    pub subject: Option<Uuid>,
+    /// Whose directory user the subject is.
+    pub member: Option<MemberId>,
+}
+
+impl Store {
+    /// Writes lines of any tenants by one statement for each thousand or so.
+    pub async fn log_requests(&self, lines: &[LoggedRequest]) -> Result<(), StoreError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let tx = self.across(true).await?;
+        tx.insert_rows("logged_requests", COLUMNS, lines, "").await?;
+        tx.commit().await
+    }
+
+    /// Lines in the order of the requests.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for a source or member that is none of this tenant's.
+    pub async fn logged_requests(
+        &self,
+        scope: &ApiScope,
+        filter: &RequestFilter,
+        page: &PageRequest,
+    ) -> Result<Page<LoggedRequest>, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        let mut query = page.select("logged_requests", tx.tenant);
+        query.columns(COLUMNS.iter().map(|(name, _)| *name));
+        if let Some(source) = filter.source {
+            tx.source_row(source).await?;
+            query.and_where(Expr::col("source_id").eq(source.0));
+        }
+        if let Some(subject) = filter.subject {
+            query.and_where(Expr::col("subject_id").eq(subject));
+        }
+        if let Some(member) = filter.member {
+            let user = tx.directory_user_of(member).await?;
+            query.and_where(Expr::col("subject_id").eq(user.unwrap_or(Uuid::nil())));
+        }
+        page.fetch(tx, query, |line: &LoggedRequest| line.id).await
+    }
+
+    /// Forgets lines older than this, a bounded number at a time.
+    pub async fn forget_requests(&self, kept: TimeDelta) -> Result<(), StoreError> {
+        let oldest = self.clock.now() - kept;
+        let sql = format!(
+            "DELETE FROM logged_requests WHERE (tenant_id, id) IN ( \
+               SELECT tenant_id, id FROM logged_requests WHERE at < $1 ORDER BY at LIMIT {FORGOTTEN_AT_ONCE})"
+        );
+        loop {
+            let tx = self.across(true).await?;
+            let forgotten = tx.exec(&sql, [oldest.into()]).await?;
+            tx.commit().await?;
+            if forgotten < FORGOTTEN_AT_ONCE {
+                return Ok(());
+            }
+        }
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Linked {
+    directory_user_id: Option<Uuid>,
+}
+
+impl TenantTx {
+    async fn directory_user_of(&self, member: MemberId) -> Result<Option<Uuid>, StoreError> {
+        let sql = "SELECT directory_user_id FROM members WHERE tenant_id = $1 AND id = $2";
+        let found: Option<Linked> = self.tx.one(sql, [self.tenant.0.into(), member.0.into()]).await?;
+        found.map(|member| member.directory_user_id).ok_or(StoreError::NotFound("member"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::rejected::tests::Scene;
+
+    #[tokio::test]
+    async fn pe15_lines_are_forgotten_after_their_time() {
+        let scene = Scene::new().await;
+        let line = || LoggedRequest {
+            tenant_id: scene.source.tenant().0,
+            id: scene.store.clock.new_id(),
+            at: scene.store.clock.now(),
+            source_id: scene.source.source().0,
+            subject_id: None,
+            request_id: None,
+            method: "GET".to_owned(),
+            path: "/Users".to_owned(),
+            status: 200,
+            scim_type: None,
+        };
+        scene.store.log_requests(&[line(), line()]).await.expect("written");
+        scene.store.clock.advance(TimeDelta::days(2));
+        let young = line();
+        scene.store.log_requests(std::slice::from_ref(&young)).await.expect("written");
+        scene.store.forget_requests(TimeDelta::days(1)).await.expect("forgotten");
+        let page = PageRequest::parse(None, None).expect("a page");
+        let left =
+            scene.store.logged_requests(&scene.api, &RequestFilter::default(), &page).await.expect("lines").items;
+        assert_eq!(left.iter().map(|line| line.id).collect::<Vec<_>>(), [young.id]);
+        scene.end().await;
+    }
+}

@@ -1,0 +1,280 @@
+//! One SCIM write as a value: a single request, an operation of a bulk and a replayed request are the same code, so they
+//! cannot differ in what they do.
+
+use crate::directory::groups::DirectoryGroup;
+use crate::directory::memberships::MemberChange;
+use crate::directory::users::{DirectoryUser, Written};
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::scope::SourceScope;
+use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId};
+use rollcall_scim::bulk::{BulkCall, BulkVerb};
+use rollcall_scim::patch::{apply_to_group, apply_to_user, group_changes};
+use rollcall_scim::{
+    GroupChange, GroupResource, Limits, MemberRef, PatchRequest, Quirks, ResourceKind, ScimError, UserReplacement,
+    UserResource,
+};
+use serde_json::{Value, json};
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// Why a write was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The request was not understood, or must not be done.
+    #[error(transparent)]
+    Scim(#[from] ScimError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a write left. A group comes without its members.
+#[derive(Clone, Debug)]
+pub enum Performed {
+    User(Box<Written<DirectoryUser>>),
+    Group(Box<Written<DirectoryGroup>>),
+    Deleted,
+}
+
+impl Performed {
+    /// Whether anything changed: an unchanged record wakes nobody.
+    pub fn changed(&self) -> bool {
+        match self {
+            Self::User(user) => user.changed,
+            Self::Group(group) => group.changed,
+            Self::Deleted => true,
+        }
+    }
+
+    /// What was written, unless it is gone.
+    pub fn subject(&self) -> Option<Uuid> {
+        match self {
+            Self::User(user) => Some(user.value.id.0),
+            Self::Group(group) => Some(group.value.id.0),
+            Self::Deleted => None,
+        }
+    }
+}
+
+/// What a users-only source says to anything about groups (DS3).
+pub fn no_groups() -> ScimError {
+    ScimError::forbidden(
+        "this source takes users only, groups are switched off for it; turn group provisioning off in the identity provider",
+    )
+}
+
+/// An id that is no UUID was never given by this hub, so it names nothing.
+fn id_of<T: FromStr>(id: &str, what: &'static str) -> Result<T, StoreError> {
+    id.parse().map_err(|_| StoreError::NotFound(what))
+}
+
+/// A write as it was read from a request: it may be tried more than once.
+enum Write {
+    CreateUser(UserResource),
+    PutUser(String, UserReplacement),
+    PatchUser(String, PatchRequest),
+    DeleteUser(String),
+    CreateGroup(GroupResource, Vec<DirectoryUserId>),
+    PutGroup(String, GroupResource, Vec<MemberChange>),
+    PatchGroup(String, PatchRequest),
+    DeleteGroup(String),
+}
+
+impl Write {
+    fn read(
+        kind: ResourceKind,
+        verb: BulkVerb,
+        data: Value,
+        limits: &Limits,
+        quirks: &mut Quirks,
+    ) -> Result<Self, ScimError> {
+        Ok(match (kind, verb) {
+            (ResourceKind::User, BulkVerb::Post) => Self::CreateUser(UserResource::from_json(data, quirks)?),
+            (ResourceKind::User, BulkVerb::Put(id)) => Self::PutUser(id, UserReplacement::from_json(data, quirks)?),
+            (ResourceKind::User, BulkVerb::Patch(id)) => {
+                Self::PatchUser(id, PatchRequest::parse(kind, data, limits, quirks)?)
+            }
+            (ResourceKind::User, BulkVerb::Delete(id)) => Self::DeleteUser(id),
+            (ResourceKind::Group, BulkVerb::Post) => {
+                let resource = GroupResource::from_json(data, limits, quirks)?;
+                let members = user_ids(resource.members.as_deref().unwrap_or_default())?;
+                Self::CreateGroup(resource, members)
+            }
+            (ResourceKind::Group, BulkVerb::Put(id)) => {
+                // PUT replaces the attributes; the members only when the body has the key (scim.md trap 2).
+                let resource = GroupResource::from_json(data, limits, quirks)?;
+                let members = match &resource.members {
+                    Some(members) => vec![MemberChange::Replace(user_ids(members)?)],
+                    None => Vec::new(),
+                };
+                Self::PutGroup(id, resource, members)
+            }
+            (ResourceKind::Group, BulkVerb::Patch(id)) => {
+                Self::PatchGroup(id, PatchRequest::parse(kind, data, limits, quirks)?)
+            }
+            (ResourceKind::Group, BulkVerb::Delete(id)) => Self::DeleteGroup(id),
+        })
+    }
+}
+
+/// How often a write is tried again when the database gave it up for another one. Requests of one source seldom meet, and
+/// whoever was in the way has finished by then.
+const RETRIES: u32 = 3;
+
+/// An edit of a group's attributes.
+type Edit = fn(&DirectoryGroup) -> Result<GroupResource, CallError>;
+
+/// No edit of attributes; names the type that `change_group` wants.
+const NO_EDIT: Option<Edit> = None;
+
+impl Store {
+    /// Performs one write. `call.version` is what `If-Match` says; its check and the write are one transaction.
+    ///
+    /// # Errors
+    /// As RFC 7644 §3.3 to §3.6 says; nothing is changed then.
+    pub async fn perform(
+        &self,
+        scope: &SourceScope,
+        call: BulkCall,
+        limits: &Limits,
+        quirks: &mut Quirks,
+    ) -> Result<Performed, CallError> {
+        let BulkCall { verb, kind, version, data } = call;
+        if kind == ResourceKind::Group && scope.users_only() {
+            return Err(no_groups().into());
+        }
+        let write = Write::read(kind, verb, data, limits, quirks)?;
+        let mut retries = RETRIES;
+        loop {
+            let mut noted = Quirks::new();
+            let done = self.attempt(scope, &write, version.as_deref(), &mut noted).await;
+            match done {
+                Err(CallError::Store(StoreError::Contended(why))) if retries > 0 => {
+                    tracing::debug!(why, "a SCIM write is tried again");
+                    retries -= 1;
+                }
+                done => {
+                    quirks.merge(&noted);
+                    return done;
+                }
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        scope: &SourceScope,
+        write: &Write,
+        if_match: Option<&str>,
+        quirks: &mut Quirks,
+    ) -> Result<Performed, CallError> {
+        let group = match write {
+            Write::CreateUser(resource) => {
+                let user = self.create_user(scope, resource.clone()).await?;
+                return Ok(Performed::User(Box::new(Written { value: user, changed: true })));
+            }
+            Write::PutUser(id, replacement) => {
+                return self.edit_user(scope, id, if_match, |user| Ok(replacement.over(&user.resource))).await;
+            }
+            Write::PatchUser(id, patch) => {
+                let edit = |user: &DirectoryUser| {
+                    // Anew each time: an edit may be made twice.
+                    *quirks = Quirks::new();
+                    Ok(apply_to_user(&user.resource, patch, quirks)?)
+                };
+                return self.edit_user(scope, id, if_match, edit).await;
+            }
+            Write::DeleteUser(id) => {
+                self.delete_user_if(scope, id_of(id, "user")?, if_match).await?;
+                return Ok(Performed::Deleted);
+            }
+            Write::CreateGroup(resource, members) => {
+                let group = self.create_group(scope, resource.clone(), members).await?;
+                Written { value: group, changed: true }
+            }
+            Write::PutGroup(id, resource, members) => {
+                let edit = |_: &DirectoryGroup| Ok::<_, CallError>(resource.clone());
+                self.change_group_if(scope, id_of(id, "group")?, if_match, Some(edit), members).await?
+            }
+            Write::PatchGroup(id, patch) => {
+                self.patch_group(scope, id_of(id, "group")?, if_match, patch, quirks).await?
+            }
+            Write::DeleteGroup(id) => {
+                self.delete_group_if(scope, id_of(id, "group")?, if_match).await?;
+                return Ok(Performed::Deleted);
+            }
+        };
+        Ok(Performed::Group(Box::new(group)))
+    }
+
+    async fn edit_user(
+        &self,
+        scope: &SourceScope,
+        id: &str,
+        if_match: Option<&str>,
+        mut edit: impl FnMut(&DirectoryUser) -> Result<UserResource, CallError>,
+    ) -> Result<Performed, CallError> {
+        let edit = |user: &DirectoryUser| {
+            if !user.is_what(if_match) {
+                return Err(StoreError::Changed.into());
+            }
+            edit(user)
+        };
+        let user = self.change_user(scope, id_of(id, "user")?, edit).await?;
+        Ok(Performed::User(Box::new(user)))
+    }
+
+    async fn patch_group(
+        &self,
+        scope: &SourceScope,
+        id: DirectoryGroupId,
+        if_match: Option<&str>,
+        patch: &PatchRequest,
+        quirks: &mut Quirks,
+    ) -> Result<Written<DirectoryGroup>, CallError> {
+        let mut members = Vec::new();
+        for step in group_changes(patch) {
+            members.push(self.member_change(scope, id, step).await?);
+        }
+        if !patch.changes_attributes() {
+            return self.change_group_if(scope, id, if_match, NO_EDIT, &members).await;
+        }
+        let edit = |group: &DirectoryGroup| Ok::<_, CallError>(apply_to_group(&group.resource, patch, quirks)?);
+        self.change_group_if(scope, id, if_match, Some(edit), &members).await
+    }
+
+    async fn member_change(
+        &self,
+        scope: &SourceScope,
+        group: DirectoryGroupId,
+        step: GroupChange,
+    ) -> Result<MemberChange, CallError> {
+        Ok(match step {
+            GroupChange::AddMembers(members) => MemberChange::Add(user_ids(&members)?),
+            GroupChange::ReplaceMembers(members) => MemberChange::Replace(user_ids(&members)?),
+            GroupChange::ClearMembers => MemberChange::Replace(Vec::new()),
+            // Removing somebody who is not there is a success, also under an id that is nobody's.
+            GroupChange::RemoveMembers(ids) => {
+                MemberChange::Remove(ids.iter().filter_map(|id| id.parse().ok()).collect())
+            }
+            GroupChange::RemoveMembersWhere(filter) => {
+                // No identity provider filters by anything but the id, which is reduced to the arm above.
+                let group = self.group(scope, group, true).await?;
+                let members = group.and_then(|group| group.resource.members).unwrap_or_default();
+                let matching = members.iter().filter(|member| {
+                    let element: Value = json!({ "value": member.value, "display": member.display, "type": "User" });
+                    filter.matches(&json!({ "members": [element] }))
+                });
+                MemberChange::Remove(matching.filter_map(|member| member.value.parse().ok()).collect())
+            }
+        })
+    }
+}
+
+/// An id that is no UUID was never given by this hub, so it is nobody's.
+fn user_ids(members: &[MemberRef]) -> Result<Vec<DirectoryUserId>, ScimError> {
+    let unknown = |member: &MemberRef| {
+        ScimError::invalid_value(format!("members: `{}` is not a user of this source", member.value))
+    };
+    members.iter().map(|member| member.value.parse().map_err(|_| unknown(member))).collect()
+}

@@ -1,0 +1,372 @@
+//! Directory users: what SCIM clients write and read. Each write is one short transaction of the record, its change
+//! mark and its audit event; no member is looked at here.
+
+use crate::directory::filter::folded::{Emails, folds};
+use crate::directory::list::{Identified, ListPage, ListRequest};
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::Write;
+use crate::engine::single_write::Change;
+use crate::log::audit_events::NewEvent;
+use crate::log::changes::Touched;
+use crate::scope::{SourceScope, TenantTx};
+use chrono::{DateTime, Utc};
+use rollcall_core::audit::AuditKind;
+use rollcall_core::ids::{DirectoryUserId, SourceId};
+use rollcall_scim::etag::if_match_allows;
+use rollcall_scim::{UserResource, fold};
+use sea_orm::FromQueryResult;
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
+
+/// A directory user as stored.
+#[derive(Clone, Debug)]
+pub struct DirectoryUser {
+    pub id: DirectoryUserId,
+    pub resource: UserResource,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub modified_at: DateTime<Utc>,
+    /// `(id, display name)` of the groups it is in; empty when not asked for.
+    pub groups: Vec<(String, String)>,
+}
+
+/// What a write left, and whether anything changed: an unchanged record wakes nobody.
+#[derive(Clone, Debug)]
+pub struct Written<T> {
+    pub value: T,
+    pub changed: bool,
+}
+
+#[derive(FromQueryResult)]
+pub(crate) struct UserRow {
+    pub(crate) id: Uuid,
+    attributes: Json,
+    version: i64,
+    created_at: DateTime<Utc>,
+    modified_at: DateTime<Utc>,
+    groups: Option<Json>,
+}
+
+impl Identified for UserRow {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+impl DirectoryUser {
+    /// The version of what is shown. Joining a group does not touch the user's row, so groups that are shown are part of the
+    /// version.
+    pub fn shown_version(&self) -> i64 {
+        if self.groups.is_empty() {
+            return self.version;
+        }
+        version_with(self.version, self.groups.iter().flat_map(|(id, name)| [id.as_str(), name.as_str()]))
+    }
+
+    /// Whether a write under this `If-Match` may go on: by either tag, with the groups or without.
+    pub(crate) fn is_what(&self, if_match: Option<&str>) -> bool {
+        if_match_allows(if_match, self.version) || if_match_allows(if_match, self.shown_version())
+    }
+}
+
+/// A version of a row and of what is shown beside it, never negative.
+pub(crate) fn version_with<'a>(version: i64, beside: impl Iterator<Item = &'a str>) -> i64 {
+    let mut sum = Sha256::new().chain_update(version.to_be_bytes());
+    for text in beside {
+        // No text holds a NUL, so none runs into the next.
+        sum.update(text.as_bytes());
+        sum.update([0]);
+    }
+    let sum: [u8; 32] = sum.finalize().into();
+    let mut first = [0_u8; 8];
+    first.copy_from_slice(&sum[..8]);
+    i64::from_be_bytes(first) & i64::MAX
+}
+
+impl UserRow {
+    pub(crate) fn into_user(self) -> DirectoryUser {
+        DirectoryUser {
+            id: self.id.into(),
+            resource: UserResource::from_stored(into_map(self.attributes)),
+            version: self.version,
+            created_at: self.created_at,
+            modified_at: self.modified_at,
+            groups: self.groups.map(pairs).unwrap_or_default(),
+        }
+    }
+}
+
+pub(crate) fn into_map(json: Json) -> Map<String, Json> {
+    match json {
+        Json::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// `["<id><name>", …]` as the group sub-select builds it, in an order of its own.
+fn pairs(json: Json) -> Vec<(String, String)> {
+    let texts: Vec<String> = serde_json::from_value(json).unwrap_or_default();
+    let split = |text: String| text.split_at_checked(Hyphenated::LENGTH).map(|(id, name)| (id.into(), name.into()));
+    let mut pairs: Vec<(String, String)> = texts.into_iter().filter_map(split).collect();
+    pairs.sort_unstable();
+    pairs
+}
+
+/// The columns of a [`UserRow`] over `directory_users u`.
+pub(crate) fn user_columns(postgres: bool, with_groups: bool) -> String {
+    // Kept apart on Postgres: it may not know yet how many groups there are, and would look through the tenant's for each.
+    let groups_of = if postgres {
+        "CROSS JOIN LATERAL (SELECT o.id, o.display_name FROM directory_groups o \
+         WHERE o.tenant_id = dm.tenant_id AND o.id = dm.group_id AND o.deleted_at IS NULL OFFSET 0) AS g"
+    } else {
+        "JOIN directory_groups g ON g.tenant_id = dm.tenant_id AND g.id = dm.group_id AND g.deleted_at IS NULL"
+    };
+    let of_user =
+        format!("FROM directory_memberships dm {groups_of} WHERE dm.tenant_id = u.tenant_id AND dm.user_id = u.id");
+    let groups = match (with_groups, postgres) {
+        (false, true) => "NULL::json".to_owned(),
+        (false, false) => "NULL".to_owned(),
+        // An array, not an aggregate, which is dear to begin even for a user without groups.
+        (true, true) => format!("array_to_json(ARRAY(SELECT g.id::text || g.display_name {of_user}))"),
+        (true, false) => format!(
+            "(SELECT json_group_array(\
+             lower(substr(hex(g.id),1,8)||'-'||substr(hex(g.id),9,4)||'-'||substr(hex(g.id),13,4)||'-'||\
+             substr(hex(g.id),17,4)||'-'||substr(hex(g.id),21))||g.display_name) {of_user})"
+        ),
+    };
+    format!("u.id, u.attributes, u.version, u.created_at, u.modified_at, {groups} AS groups")
+}
+
+/// One user by `$2` of the source `$3`.
+fn user_by_id(postgres: bool, with_groups: bool) -> String {
+    let columns = user_columns(postgres, with_groups);
+    format!(
+        "SELECT {columns} FROM directory_users u \
+         WHERE u.tenant_id = {{tenant}} AND u.id = $2 AND u.source_id = $3 AND u.deleted_at IS NULL"
+    )
+}
+
+/// The columns derived from the resource, for look-ups and for the planner.
+fn derived(resource: &UserResource) -> [(&'static str, sea_orm::sea_query::Value); 13] {
+    let emails = Emails::of(resource);
+    let text = |value: Option<&str>| value.map(str::to_owned).into();
+    [
+        ("user_name", resource.user_name().into()),
+        ("user_name_folded", fold(resource.user_name()).into()),
+        ("external_id", text(resource.external_id())),
+        ("email", text(resource.email())),
+        ("email_folded", emails.first.into()),
+        ("second_email_folded", emails.second.into()),
+        ("more_emails", emails.more.into()),
+        ("display_name", text(resource.display_name())),
+        ("given_name", text(resource.given_name())),
+        ("family_name", text(resource.family_name())),
+        ("active", resource.active().into()),
+        ("attributes", Json::Object(resource.attributes().clone()).into()),
+        ("folded", folds(resource.attributes()).into()),
+    ]
+}
+
+impl Store {
+    /// # Errors
+    /// [`StoreError::Taken`] when the source has a user of that userName, whatever the case.
+    pub async fn create_user(&self, scope: &SourceScope, resource: UserResource) -> Result<DirectoryUser, StoreError> {
+        let tx = self.write_once(&scope.scope);
+        let id: DirectoryUserId = tx.clock.new_id();
+        let now = tx.clock.now();
+        let keys = [
+            ("id", id.0.into()),
+            ("source_id", scope.source().0.into()),
+            ("was_active", resource.active().into()),
+            ("version", 1_i64.into()),
+            ("created_at", now.into()),
+            ("modified_at", now.into()),
+        ];
+        let user = tx.row("directory_users", keys.into_iter().chain(derived(&resource)));
+        let event = user_event(AuditKind::DirectoryUserCreated, id, Some(audited(&resource)));
+        let rows = vec![user, tx.change(Some(scope.source()), Touched::User(id)), tx.event(event)];
+        tx.add(rows).await.map_err(|e| e.or_taken("userName"))?;
+        tx.commit().await?;
+        Ok(DirectoryUser { id, resource, version: 1, created_at: now, modified_at: now, groups: Vec::new() })
+    }
+
+    pub async fn user(
+        &self,
+        scope: &SourceScope,
+        id: DirectoryUserId,
+        with_groups: bool,
+    ) -> Result<Option<DirectoryUser>, StoreError> {
+        let sql = user_by_id(self.is_postgres(), with_groups);
+        let rows: Vec<UserRow> = self.look(&scope.scope, sql, vec![id.0.into(), scope.source().0.into()]).await?;
+        Ok(rows.into_iter().next().map(UserRow::into_user))
+    }
+
+    /// Reads a user, lets `edit` make the new resource, and stores it when it differs. Where somebody else changed the user
+    /// between the two it is read again, under a lock, and edited again.
+    ///
+    /// # Errors
+    /// What `edit` answers, [`StoreError::NotFound`], or [`StoreError::Taken`] for the userName.
+    pub async fn change_user<E, F>(
+        &self,
+        scope: &SourceScope,
+        id: DirectoryUserId,
+        mut edit: F,
+    ) -> Result<Written<DirectoryUser>, E>
+    where
+        E: From<StoreError>,
+        F: FnMut(&DirectoryUser) -> Result<UserResource, E>,
+    {
+        let user = self.user(scope, id, true).await?.ok_or(StoreError::NotFound("user"))?;
+        let resource = edit(&user)?;
+        if resource == user.resource {
+            return Ok(Written { value: user, changed: false });
+        }
+        let tx = self.write_once(&scope.scope);
+        let (user, change) = tx.edited(scope.source(), user, resource);
+        if tx.change_if(change).await.map_err(|e| e.or_taken("userName"))? {
+            tx.commit().await?;
+            return Ok(Written { value: user, changed: true });
+        }
+        drop(tx);
+        self.change_locked_user(scope, id, edit).await
+    }
+
+    async fn change_locked_user<E, F>(
+        &self,
+        scope: &SourceScope,
+        id: DirectoryUserId,
+        mut edit: F,
+    ) -> Result<Written<DirectoryUser>, E>
+    where
+        E: From<StoreError>,
+        F: FnMut(&DirectoryUser) -> Result<UserResource, E>,
+    {
+        let tx = self.write(&scope.scope).await?;
+        let row = tx.user_row(scope.source(), id, true, Lock::Change).await?;
+        let user = row.ok_or(StoreError::NotFound("user"))?.into_user();
+        let resource = edit(&user)?;
+        if resource == user.resource {
+            return Ok(Written { value: user, changed: false });
+        }
+        let (user, change) = tx.edited(scope.source(), user, resource);
+        let update = Write::Update(change.update(tx.tenant));
+        let writes = std::iter::once(update).chain(change.then.into_iter().map(Write::from)).collect();
+        tx.tx.batch(writes).await.map_err(|e| e.or_taken("userName"))?;
+        tx.commit().await?;
+        Ok(Written { value: user, changed: true })
+    }
+
+    /// Deletes a user: out of all groups, its userName free again, its id never re-used.
+    pub async fn delete_user(&self, scope: &SourceScope, id: DirectoryUserId) -> Result<(), StoreError> {
+        self.delete_user_if(scope, id, None).await
+    }
+
+    /// As [`delete_user`](Self::delete_user), if the user still is what one of the tags in `if_match` names.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] or [`StoreError::Changed`].
+    pub(crate) async fn delete_user_if(
+        &self,
+        scope: &SourceScope,
+        id: DirectoryUserId,
+        if_match: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        let row = tx.user_row(scope.source(), id, if_match.is_some(), Lock::Delete).await?;
+        let user = row.ok_or(StoreError::NotFound("user"))?.into_user();
+        if !user.is_what(if_match) {
+            return Err(StoreError::Changed);
+        }
+        let sql = "DELETE FROM directory_memberships WHERE tenant_id = $1 AND user_id = $2";
+        tx.tx.exec(sql, [tx.tenant.0.into(), id.0.into()]).await?;
+        let now = tx.clock.now();
+        let update = Query::update()
+            .table("directory_users")
+            .value("deleted_at", now)
+            .value("modified_at", now)
+            .and_where(Expr::col("tenant_id").eq(tx.tenant.0))
+            .and_where(Expr::col("id").eq(id.0))
+            .to_owned();
+        let event = user_event(AuditKind::DirectoryUserDeleted, id, Some(audited(&user.resource)));
+        let change = tx.change(Some(scope.source()), Touched::User(id));
+        tx.tx.batch(vec![Write::Update(update), change.into(), tx.event(event).into()]).await?;
+        tx.commit().await
+    }
+
+    pub async fn list_users(
+        &self,
+        scope: &SourceScope,
+        request: &ListRequest<'_>,
+    ) -> Result<ListPage<DirectoryUser>, StoreError> {
+        let columns = user_columns(self.is_postgres(), request.with_related);
+        let page = request.fetch::<UserRow>(self, scope, "directory_users u", &columns).await?;
+        Ok(page.map(UserRow::into_user))
+    }
+}
+
+/// What a user's row is locked for.
+#[derive(Clone, Copy)]
+enum Lock {
+    /// Groups may take the user in meanwhile.
+    Change,
+    /// They may not: a membership would outlive its user.
+    Delete,
+}
+
+impl TenantTx {
+    async fn user_row(
+        &self,
+        source: SourceId,
+        id: DirectoryUserId,
+        with_groups: bool,
+        lock: Lock,
+    ) -> Result<Option<UserRow>, StoreError> {
+        let lock = match (self.tx.is_postgres(), lock) {
+            (false, _) => "",
+            (true, Lock::Change) => " FOR NO KEY UPDATE OF u",
+            (true, Lock::Delete) => " FOR UPDATE OF u",
+        };
+        let sql = user_by_id(self.tx.is_postgres(), with_groups).replace("{tenant}", "$1") + lock;
+        self.tx.one(&sql, [self.tenant.0.into(), id.0.into(), source.0.into()]).await
+    }
+
+    /// The user as it will be, and how it is made so.
+    fn edited(&self, source: SourceId, mut user: DirectoryUser, resource: UserResource) -> (DirectoryUser, Change) {
+        let detail = json!({ "before": audited(&user.resource), "after": audited(&resource) });
+        let seen_version = user.version;
+        user.resource = resource;
+        user.version += 1;
+        user.modified_at = self.clock.now();
+        let mut set = derived(&user.resource).to_vec();
+        set.extend([("version", user.version.into()), ("modified_at", user.modified_at.into())]);
+        if user.resource.active() {
+            set.push(("was_active", true.into()));
+        }
+        let event = user_event(AuditKind::DirectoryUserUpdated, user.id, Some(detail));
+        let then = vec![self.change(Some(source), Touched::User(user.id)), self.event(event)];
+        let change = Change { table: "directory_users", id: user.id.0, seen_version, set, then };
+        (user, change)
+    }
+}
+
+fn user_event(kind: AuditKind, id: DirectoryUserId, detail: Option<Json>) -> NewEvent {
+    NewEvent { kind, subject_kind: "directory_user", subject_id: id.0, detail }
+}
+
+/// The part of a record the audit log shows: who it is and whether they may be in.
+fn audited(resource: &UserResource) -> Json {
+    json!({
+        "user_name": resource.user_name(),
+        "external_id": resource.external_id(),
+        "email": resource.email(),
+        "display_name": resource.display_name(),
+        "active": resource.active(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! Changes of one user that meet: what was read may be another's by the time it is written.
+
+use super::*;
+use crate::directory::filter::tests::engines::{new_source, on_each_database, one_connection, written};
+use std::time::Duration;
+use tokio::time::timeout;
+
+fn with(user: &DirectoryUser, attribute: &str, value: &str) -> UserResource {
+    let mut attributes = user.resource.attributes().clone();
+    attributes.insert(attribute.into(), value.into());
+    UserResource::from_stored(attributes)
+}
+
+async fn ada(store: &Store, scope: &SourceScope) -> DirectoryUserId {
+    let ada = UserResource::from_stored(into_map(json!({ "userName": "ada@x.de", "active": true })));
+    store.create_user(scope, ada).await.expect("a user").id
+}
+
+/// Whether a session of this database waits for a lock.
+async fn somebody_waits(store: &Store) -> bool {
+    #[derive(FromQueryResult)]
+    struct Waiting {
+        sessions: i64,
+    }
+    let looking = store.across(false).await.expect("a transaction");
+    let sql = "SELECT count(*) AS sessions FROM pg_locks l \
+               JOIN pg_stat_activity a ON a.pid = l.pid AND a.datname = current_database() WHERE NOT l.granted";
+    let waiting: Option<Waiting> = looking.one(sql, []).await.expect("an answer");
+    waiting.is_some_and(|waiting| waiting.sessions > 0)
+}
+
+/// Another process's work, done before this returns.
+fn elsewhere(url: &str, store: &Store, work: impl AsyncFnOnce(Store) + Send) {
+    let config = one_connection(url);
+    let clock = store.clock.clone();
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let store = Store::connect(&config, clock).await.expect("a database");
+                work(store.clone()).await;
+                store.close().await;
+            });
+        });
+    });
+}
+
+#[test]
+fn a_change_that_nobody_meets_is_made_once_and_one_that_changes_nothing_is_not_written() {
+    on_each_database(async |store, engine, _| {
+        let scope = new_source(&store).await;
+        let id = ada(&store, &scope).await;
+        let mut edits = 0;
+        for title in ["Countess", "Countess", "Lady"] {
+            let edit = |user: &DirectoryUser| {
+                edits += 1;
+                Ok::<_, StoreError>(with(user, "title", title))
+            };
+            store.change_user(&scope, id, edit).await.expect("a change");
+        }
+        assert_eq!(edits, 3, "{engine}: none of them was made a second time");
+        let user = store.user(&scope, id, true).await.expect("a look-up").expect("a user");
+        assert_eq!((user.version, written(&store, id).await), (3, (3, 3)), "{engine}");
+        // Nor another tenant's, whose version it is as well.
+        let other = new_source(&store).await;
+        let refused = store.change_user(&other, id, |user| Ok::<_, StoreError>(with(user, "title", "Thief"))).await;
+        assert!(matches!(refused, Err(StoreError::NotFound(_))), "{engine}: {refused:?}");
+        let tx = store.write_once(&other.scope);
+        let (_, change) = tx.edited(other.source(), user.clone(), with(&user, "title", "Thief"));
+        assert!(!tx.change_if(change).await.expect("an answer"), "{engine}");
+        assert_eq!(written(&store, id).await, (3, 3), "{engine}");
+    });
+}
+
+#[test]
+fn a_change_that_comes_in_between_is_kept_and_edited_on() {
+    on_each_database(async |store, engine, url| {
+        let scope = new_source(&store).await;
+        let id = ada(&store, &scope).await;
+        let mut seen = Vec::new();
+        let edit = |user: &DirectoryUser| {
+            if seen.is_empty() {
+                elsewhere(url, &store, async |store| {
+                    let edit = |user: &DirectoryUser| Ok::<_, StoreError>(with(user, "nickName", "Ada"));
+                    store.change_user(&scope, id, edit).await.expect("the other's change");
+                });
+            }
+            seen.push(user.version);
+            Ok::<_, StoreError>(with(user, "title", "Countess"))
+        };
+        let changed = store.change_user(&scope, id, edit).await.expect("a change");
+        assert!(changed.changed);
+        let user = store.user(&scope, id, true).await.expect("a look-up").expect("a user");
+        assert_eq!(seen, [1, 2], "{engine}: read again");
+        assert_eq!((user.version, written(&store, id).await), (3, (3, 3)), "{engine}");
+        let attributes = user.resource.attributes();
+        assert_eq!((&attributes["nickName"], &attributes["title"]), (&json!("Ada"), &json!("Countess")), "{engine}");
+    });
+}
+
+#[test]
+fn who_is_deleted_in_between_is_not_brought_back() {
+    on_each_database(async |store, engine, url| {
+        let scope = new_source(&store).await;
+        let id = ada(&store, &scope).await;
+        let mut edits = 0;
+        let edit = |user: &DirectoryUser| {
+            edits += 1;
+            elsewhere(url, &store, async |store| store.delete_user(&scope, id).await.expect("a deletion"));
+            Ok::<_, StoreError>(with(user, "title", "Countess"))
+        };
+        let refused = store.change_user(&scope, id, edit).await;
+        assert!(matches!(refused, Err(StoreError::NotFound(_))), "{engine}: {refused:?}");
+        assert_eq!((edits, written(&store, id).await), (1, (2, 2)), "{engine}: created and deleted");
+    });
+}
+
+#[test]
+fn a_change_that_is_not_committed_yet_is_waited_for_and_then_seen() {
+    on_each_database(async |store, engine, _| {
+        let scope = new_source(&store).await;
+        let id = ada(&store, &scope).await;
+        let user = store.user(&scope, id, true).await.expect("a look-up").expect("a user");
+        let other = store.across(true).await.expect("a transaction");
+        let sql = "UPDATE directory_users SET version = version + 1 WHERE id = $1";
+        assert_eq!(other.exec(sql, [id.0.into()]).await.expect("a change"), 1);
+        let ours = async {
+            let tx = store.write_once(&scope.scope);
+            let (_, change) = tx.edited(scope.source(), user.clone(), with(&user, "title", "Countess"));
+            tx.change_if(change).await.expect("an answer")
+        };
+        let theirs = async {
+            let waited = async { while engine == "Postgres" && !somebody_waits(&store).await {} };
+            timeout(Duration::from_secs(30), waited).await.expect("the other waits");
+            other.commit().await.expect("an end");
+        };
+        let (updated, ()) = tokio::join!(ours, theirs);
+        assert!(!updated, "{engine}: it is another version by then");
+        assert_eq!(written(&store, id).await, (1, 1), "{engine}");
+    });
+}

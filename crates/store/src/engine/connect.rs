@@ -1,0 +1,269 @@
+//! Opening the database: Postgres with one pool, SQLite with one writer and a few readers.
+
+use crate::engine::error::StoreError;
+use crate::engine::faults::Faults;
+use crate::engine::postgres_batching::Gathered;
+use crate::engine::session::{SessionPool, pool};
+use crate::engine::sqlite_group_commit::Together;
+use rollcall_core::clock::Clock;
+use rollcall_migrations::{Migrator, TENANT_ROLE};
+use sea_orm::sqlx;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, SqlxPostgresConnector, SqlxSqliteConnector, Statement};
+use sea_orm_migration::MigratorTrait;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Postgres, Sqlite};
+use std::collections::HashSet;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How to reach the database.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// `postgres://…` or `sqlite://<path>`.
+    pub url: String,
+    /// Connections at most (Postgres); readers at most (SQLite, which has one writer).
+    pub max_connections: u32,
+    /// How long a caller waits for a free connection.
+    pub acquire_timeout: Duration,
+    /// How long one statement may take (Postgres); zero: as long as it likes.
+    pub statement_timeout: Duration,
+}
+
+#[derive(Clone)]
+pub(crate) enum Pools {
+    Postgres { pool: SessionPool<Postgres>, gathered: Gathered },
+    Sqlite { writer: SessionPool<Sqlite>, reader: SessionPool<Sqlite>, together: Together },
+}
+
+/// How the schema is made and looked at: as whoever the login is, where the data is worked with as a tenant.
+#[derive(Clone)]
+enum Schema {
+    Postgres(PgPool),
+    Sqlite(SqlitePool),
+}
+
+/// The only way to the data. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) pools: Pools,
+    schema: Schema,
+    /// Whether its transactions are free of the timeout of statements.
+    pub(crate) patient: bool,
+    pub clock: Clock,
+    pub faults: Faults,
+}
+
+impl Store {
+    /// # Errors
+    /// When the URL is not understood or the database cannot be reached.
+    pub async fn connect(config: &StoreConfig, clock: Clock) -> Result<Self, StoreError> {
+        let (pools, schema) = if let Some(path) = config.url.strip_prefix("sqlite://") {
+            open_sqlite(Path::new(path), config).await?
+        } else if config.url.starts_with("postgres://") || config.url.starts_with("postgresql://") {
+            open_postgres(config).await?
+        } else {
+            return Err(StoreError::Invalid("the database URL must begin with postgres:// or sqlite://".into()));
+        };
+        Ok(Self { pools, schema, patient: false, clock, faults: Faults::default() })
+    }
+
+    /// The same, for work that nobody waits for at the other end of a request: its transactions have no timeout of statements.
+    #[must_use]
+    pub fn patient(&self) -> Self {
+        Self { patient: true, ..self.clone() }
+    }
+
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.pools, Pools::Postgres { .. })
+    }
+
+    /// Brings the schema up to date. Processes that start together take turns.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        match &self.schema {
+            Schema::Postgres(pool) => {
+                let mut turn = pool.begin().await?;
+                sqlx::query("SELECT pg_advisory_xact_lock(hashtext('rollcall migrate'))").execute(&mut *turn).await?;
+                Migrator::up(&self.schema_connection(), None).await?;
+                turn.commit().await?;
+            }
+            Schema::Sqlite(_) => Migrator::up(&self.schema_connection(), None).await?,
+        }
+        Ok(())
+    }
+
+    /// Is the database there, and is its schema the one this program knows?
+    ///
+    /// # Errors
+    /// With what is wrong and the remedy.
+    pub async fn check(&self) -> Result<(), String> {
+        let applied = self.applied_migrations().await.map_err(|e| e.to_string())?;
+        // A schema newer than the program is fine: changes are additive, so that processes can be upgraded one by one.
+        let pending = Migrator::migrations().iter().filter(|m| !applied.contains(m.name())).count();
+        if pending > 0 {
+            return Err(format!("the schema lacks {pending} migrations; run `rollcall migrate`"));
+        }
+        Ok(())
+    }
+
+    /// Is this a database that no migration ever touched?
+    pub async fn has_no_schema(&self) -> Result<bool, StoreError> {
+        Ok(self.applied_migrations().await?.is_empty())
+    }
+
+    async fn applied_migrations(&self) -> Result<HashSet<String>, StoreError> {
+        let schema = self.schema_connection();
+        let backend = schema.get_database_backend();
+        let exists = match backend {
+            DbBackend::Postgres => "SELECT CAST(to_regclass('seaql_migrations') AS text) AS name",
+            _ => "SELECT name FROM sqlite_master WHERE name = 'seaql_migrations'",
+        };
+        let table = schema.query_one_raw(Statement::from_string(backend, exists)).await?;
+        if table.and_then(|row| row.try_get::<Option<String>>("", "name").ok().flatten()).is_none() {
+            return Ok(HashSet::new());
+        }
+        let versions = Statement::from_string(backend, "SELECT version FROM seaql_migrations");
+        let rows = schema.query_all_raw(versions).await?;
+        rows.iter().map(|row| Ok(row.try_get("", "version")?)).collect()
+    }
+
+    /// Waits for running statements and closes every connection.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Postgres { pool, .. } => pool.close(),
+            Pools::Sqlite { writer, reader, .. } => {
+                reader.close();
+                writer.close();
+            }
+        }
+        match &self.schema {
+            Schema::Postgres(pool) => pool.close().await,
+            Schema::Sqlite(pool) => pool.close().await,
+        }
+    }
+
+    fn schema_connection(&self) -> DatabaseConnection {
+        match &self.schema {
+            Schema::Postgres(pool) => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
+            Schema::Sqlite(pool) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone()),
+        }
+    }
+}
+
+/// Connections of the schema's pool: the migrations' own, and one that holds the turn.
+const SCHEMA_CONNECTIONS: u32 = 2;
+/// How long they outlive their use.
+const SCHEMA_IDLE: Duration = Duration::from_secs(30);
+const POSTGRES_LIFETIME: Duration = Duration::from_secs(30 * 60);
+
+async fn open_postgres(config: &StoreConfig) -> Result<(Pools, Schema), StoreError> {
+    let options = PgConnectOptions::from_str(&config.url)
+        .map_err(|e| StoreError::Invalid(format!("the database URL: {e}")))?
+        .application_name("rollcall")
+        .statement_cache_capacity(256);
+    let schema = PgPoolOptions::new()
+        .max_connections(SCHEMA_CONNECTIONS)
+        .acquire_timeout(config.acquire_timeout)
+        .idle_timeout(SCHEMA_IDLE)
+        .connect_with(options.clone())
+        .await?;
+    // From its first statement on a session sees what a tenant may see, and without a tenant that is nothing. Migrations, which
+    // have the other pool, take as long as they take.
+    let timeout = config.statement_timeout.as_millis().to_string();
+    let options = options.options([("role", TENANT_ROLE), ("statement_timeout", &timeout)]);
+    // A plan made for one tenant's id believes that a tenant whom the statistics do not know yet has no rows. And a plan that was
+    // kept since a table was small must not read all of it, which is other tenants' mostly: every question has an index.
+    let options =
+        options.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")]);
+    let data = pool(options, config.max_connections, config.acquire_timeout, Some(POSTGRES_LIFETIME))?;
+    Ok((Pools::Postgres { gathered: Gathered::new(&data), pool: data }, Schema::Postgres(schema)))
+}
+
+async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Schema), StoreError> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|e| StoreError::Invalid(format!("cannot create {}: {e}", folder.display())))?;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(Duration::from_secs(10))
+        .statement_cache_capacity(256);
+    let schema = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(config.acquire_timeout)
+        .idle_timeout(SCHEMA_IDLE)
+        .connect_with(options.clone())
+        .await?;
+    // KiB, with a minus. What a reader does not find in its own is in the system's cache.
+    let writer = pool(options.clone().pragma("cache_size", "-8000"), 1, config.acquire_timeout, None)?;
+    let reader = pool(options.pragma("cache_size", "-1000"), config.max_connections, config.acquire_timeout, None)?;
+    let together = Together::start(writer.clone());
+    Ok((Pools::Sqlite { writer, reader, together }, Schema::Sqlite(schema)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::filter::tests::engines::{on_each_database, one_connection};
+    use crate::scope::{TenantScope, TenantTx};
+    use rollcall_core::audit::Actor;
+    use sea_orm::FromQueryResult;
+
+    #[test]
+    fn a_statement_that_takes_too_long_ends_and_who_is_patient_waits_for_it() {
+        on_each_database(async |store, engine, url| {
+            if engine == "SQLite" {
+                return;
+            }
+            let config = StoreConfig { statement_timeout: Duration::from_millis(200), ..one_connection(url) };
+            let hurried = Store::connect(&config, store.clock.clone()).await.expect("a database");
+            let sleep = async |store: &Store, seconds: &str| {
+                let tx = store.across(true).await.expect("a transaction");
+                let slept = tx.exec(&format!("SELECT pg_sleep({seconds})"), []).await;
+                tx.commit().await.map(|()| slept).unwrap_or_else(Err)
+            };
+            // One connection serves them all: neither is what the other wants.
+            for _ in 0..2 {
+                let late = sleep(&hurried, "60").await;
+                assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
+                sleep(&hurried.patient(), "0.5").await.expect("it waits");
+            }
+            hurried.close().await;
+        });
+    }
+
+    #[derive(FromQueryResult)]
+    struct Plans {
+        kept: i64,
+        mode: String,
+    }
+
+    #[test]
+    fn plans_are_generic_and_those_about_many_people_are_not_kept() {
+        on_each_database(async |store, engine, _| {
+            if engine == "SQLite" {
+                return;
+            }
+            let scope = TenantScope::new(store.clock.new_id(), Actor::System);
+            let ask = async |tx: TenantTx| {
+                let sql = "SELECT count(*) AS kept, current_setting('plan_cache_mode') AS mode FROM pg_prepared_statements \
+                           WHERE statement LIKE '%pg_prepared_statements%'";
+                let plans: Option<Plans> = tx.tx.one(sql, []).await.expect("an answer");
+                tx.commit().await.expect("an end");
+                plans.map(|plans| (plans.kept, plans.mode)).expect("a row")
+            };
+            let mut seen = Vec::new();
+            for many in [true, false, true, true] {
+                let tx = store.read(&scope).await.expect("a transaction");
+                seen.push(ask(if many { tx.of_many() } else { tx }).await);
+            }
+            let expected = [0, 1, 1, 1].map(|kept| (kept, "force_generic_plan".to_owned()));
+            assert_eq!(seen, expected);
+        });
+    }
+}

@@ -1,0 +1,11 @@
+//! The two databases behind one door: sessions, transactions, batching of single writes, and rows as parameters.
+
+pub(crate) mod connect;
+pub(crate) mod error;
+pub(crate) mod faults;
+pub(crate) mod page;
+pub(crate) mod postgres_batching;
+pub(crate) mod row_sets;
+pub(crate) mod session;
+pub(crate) mod single_write;
+pub(crate) mod sqlite_group_commit;

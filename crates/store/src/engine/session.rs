@@ -1,0 +1,242 @@
+//! Connections between their uses. sqlx's own pool sends a ping over every connection that comes back, and that would be
+//! one more round trip for every request; here a connection that ended its transaction is put back as it is. One whose
+//! statement still runs is not put back at all.
+
+use crate::engine::error::StoreError;
+use deadpool::Runtime;
+use deadpool::managed::{
+    Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType,
+};
+use sea_orm::sqlx::{AssertSqlSafe, Connection, Database, Error, Executor, Postgres, Sqlite, query_scalar, raw_sql};
+use std::future::Future;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+/// Longest try to stop what a server does for nobody.
+const STOP: Duration = Duration::from_secs(5);
+
+/// A database that statements without parameters can be sent to, several in one round trip.
+pub(crate) trait Engine: Database {
+    fn run(connection: &mut Self::Connection, sql: String) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The server's process behind a connection, where there is a server.
+    fn process(connection: &mut Self::Connection) -> impl Future<Output = Result<Option<i32>, Error>> + Send;
+}
+
+impl Engine for Postgres {
+    async fn run(connection: &mut Self::Connection, sql: String) -> Result<(), Error> {
+        connection.execute(raw_sql(AssertSqlSafe(sql))).await.map(drop)
+    }
+
+    async fn process(connection: &mut Self::Connection) -> Result<Option<i32>, Error> {
+        query_scalar("SELECT pg_backend_pid()").fetch_one(connection).await.map(Some)
+    }
+}
+
+impl Engine for Sqlite {
+    async fn run(connection: &mut Self::Connection, sql: String) -> Result<(), Error> {
+        connection.execute(raw_sql(AssertSqlSafe(sql))).await.map(drop)
+    }
+
+    async fn process(_: &mut Self::Connection) -> Result<Option<i32>, Error> {
+        Ok(None)
+    }
+}
+
+/// Opens connections, and looks at one that is used again.
+pub(crate) struct Opener<DB: Database> {
+    options: <DB::Connection as Connection>::Options,
+    /// A connection older than this is replaced, so that a server's memory of it does not grow for ever.
+    lifetime: Option<Duration>,
+}
+
+/// A connection, and what stops its statement from outside.
+pub(crate) struct Opened<DB: Database> {
+    connection: DB::Connection,
+    process: Option<i32>,
+}
+
+pub(crate) type SessionPool<DB> = Pool<Opener<DB>>;
+
+impl<DB: Engine> Manager for Opener<DB> {
+    type Type = Opened<DB>;
+    type Error = Error;
+
+    async fn create(&self) -> Result<Opened<DB>, Error> {
+        let mut connection = DB::Connection::connect_with(&self.options).await?;
+        let process = DB::process(&mut connection).await?;
+        Ok(Opened { connection, process })
+    }
+
+    async fn recycle(&self, _: &mut Opened<DB>, metrics: &Metrics) -> RecycleResult<Error> {
+        if self.lifetime.is_some_and(|lifetime| metrics.age() > lifetime) {
+            return Err(RecycleError::message("it is old"));
+        }
+        Ok(())
+    }
+}
+
+/// A pool of at most `connections`, which are opened when they are wanted; nobody waits longer than `wait` for one.
+pub(crate) fn pool<DB: Engine>(
+    options: <DB::Connection as Connection>::Options,
+    connections: u32,
+    wait: Duration,
+    lifetime: Option<Duration>,
+) -> Result<SessionPool<DB>, StoreError> {
+    let builder =
+        Pool::builder(Opener { options, lifetime }).max_size(usize::try_from(connections).unwrap_or(1).max(1));
+    let builder = builder.runtime(Runtime::Tokio1).wait_timeout(Some(wait)).create_timeout(Some(wait));
+    // The one that was used last has its plans and its tables at hand.
+    let builder = builder.queue_mode(QueueMode::Lifo);
+    builder.build().map_err(|error| StoreError::Invalid(error.to_string()))
+}
+
+impl From<PoolError<Error>> for StoreError {
+    fn from(error: PoolError<Error>) -> Self {
+        match error {
+            PoolError::Backend(error) => error.into(),
+            PoolError::Timeout(TimeoutType::Wait) => Self::Unavailable("all connections are in use".into()),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+/// One connection in use. Dropped within a transaction, it is rolled back before anybody else gets it.
+pub(crate) struct Session<DB: Engine> {
+    connection: Option<Object<Opener<DB>>>,
+    /// Begins the transaction, together with its first statement.
+    opening: Option<&'static str>,
+    in_transaction: bool,
+    /// A statement was sent and its result has not been seen.
+    in_flight: bool,
+    /// The connection itself failed, not a statement on it.
+    broken: bool,
+}
+
+impl<DB: Engine> Session<DB> {
+    /// A connection without a transaction: each statement is one of its own.
+    pub(crate) async fn open(pool: &SessionPool<DB>) -> Result<Self, StoreError> {
+        // In a box: its state would be a part of every caller's, and moved with each.
+        let connection = Some(Box::pin(pool.get()).await?);
+        Ok(Self { connection, opening: None, in_transaction: false, in_flight: false, broken: false })
+    }
+
+    /// A connection within a transaction that begins with its first statement: one way to the engine less.
+    pub(crate) async fn open_with(pool: &SessionPool<DB>, begin: &'static str) -> Result<Self, StoreError> {
+        let mut session = Self::open(pool).await?;
+        session.opening = Some(begin);
+        Ok(session)
+    }
+
+    /// A statement, with what opens the transaction before it. Where rows are counted that has to go first: it would repeat the
+    /// count of whatever was before.
+    pub(crate) async fn opened(&mut self, statement: String, counts: bool) -> Result<String, Error> {
+        let Some(begin) = self.opening.take() else { return Ok(statement) };
+        self.in_transaction = true;
+        if !counts {
+            return Ok(format!("{begin}; {statement}"));
+        }
+        let begun = DB::run(self.connection()?, begin.to_owned()).await;
+        self.noted(begun)?;
+        Ok(statement)
+    }
+
+    /// A connection within a transaction that `statement` begins.
+    pub(crate) async fn begin(pool: &SessionPool<DB>, statement: String) -> Result<Self, StoreError> {
+        let mut session = Self::open(pool).await?;
+        // Beforehand: a caller that goes away while the server begins leaves a transaction to end.
+        session.in_transaction = true;
+        let begun = DB::run(session.connection()?, statement).await;
+        session.noted(begun)?;
+        Ok(session)
+    }
+
+    /// Notes that a statement has ended the transaction.
+    pub(crate) fn ended(&mut self) {
+        self.in_transaction = false;
+    }
+
+    /// Ends the transaction, if there is one.
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        if !self.in_transaction {
+            return Ok(());
+        }
+        let committed = DB::run(self.connection()?, "COMMIT".to_owned()).await;
+        self.noted(committed)?;
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    /// The connection for one statement, whose result is to be [`noted`](Self::noted).
+    ///
+    /// # Errors
+    /// Never for a session in use: only its drop takes the connection out.
+    pub(crate) fn connection(&mut self) -> Result<&mut DB::Connection, Error> {
+        self.in_flight = true;
+        self.connection.as_deref_mut().map(|opened| &mut opened.connection).ok_or(Error::PoolClosed)
+    }
+
+    /// Passes a result on, and remembers when it tells that the connection is of no more use.
+    pub(crate) fn noted<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        self.in_flight = false;
+        if let Err(error) = &result {
+            let by_server = |code: &str| code.len() == 5 && (code.starts_with("57P") || code.starts_with("08"));
+            self.broken |= match error {
+                Error::Database(error) => error.code().is_some_and(|code| by_server(&code)),
+                Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed => true,
+                _ => false,
+            };
+        }
+        result
+    }
+}
+
+impl<DB: Engine> Drop for Session<DB> {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        if self.broken {
+            if let Some(pool) = Object::pool(&connection) {
+                // What broke this one broke those that wait beside it, and they would fail a caller each.
+                pool.retain(|_, _| false);
+            }
+            drop(Object::take(connection));
+        } else if self.in_flight {
+            abandon(connection);
+        } else if self.in_transaction {
+            let Ok(runtime) = Handle::try_current() else {
+                drop(Object::take(connection));
+                return;
+            };
+            runtime.spawn(async move {
+                if DB::run(&mut connection.connection, "ROLLBACK".to_owned()).await.is_err() {
+                    drop(Object::take(connection));
+                }
+            });
+        }
+    }
+}
+
+/// Whoever waited for the statement went away. The next one must not wait for it in their place, so the connection leaves the
+/// pool; and the server is told to stop, or those who come and go would make it work for more than the pool has connections.
+fn abandon<DB: Engine>(connection: Object<Opener<DB>>) {
+    let pool = Object::pool(&connection);
+    let opened = Object::take(connection);
+    let (Some(pool), Some(process), Ok(runtime)) = (pool, opened.process, Handle::try_current()) else { return };
+    runtime.spawn(async move {
+        let stopped = timeout(STOP, async {
+            let mut other = DB::Connection::connect_with(&pool.manager().options).await?;
+            // As the login: a tenant may not stop it.
+            DB::run(&mut other, format!("SET ROLE NONE; SELECT pg_cancel_backend({process})")).await?;
+            other.close().await
+        });
+        if !matches!(stopped.await, Ok(Ok(()))) {
+            tracing::warn!("a statement nobody waits for could not be stopped; it ends with its timeout");
+        }
+        // Not before: a number that is free again may be another's.
+        drop(opened);
+    });
+}
+
+#[cfg(test)]
+mod tests;

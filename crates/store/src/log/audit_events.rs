@@ -1,0 +1,137 @@
+//! The audit log: every write in this crate appends its own event, in its own transaction (design §5).
+
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::page::{Page, PageRequest};
+use crate::engine::row_sets::{Columns, Type, time_text};
+use crate::engine::single_write::Row;
+use crate::scope::{ApiScope, TenantTx};
+use chrono::{DateTime, Utc};
+use rollcall_core::audit::AuditKind;
+use rollcall_core::ids::RunId;
+use sea_orm::FromQueryResult;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use serde::Serialize;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+/// One event about to be written.
+pub(crate) struct NewEvent {
+    pub(crate) kind: AuditKind,
+    pub(crate) subject_kind: &'static str,
+    pub(crate) subject_id: Uuid,
+    pub(crate) detail: Option<Json>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct EventRow {
+    tenant_id: Uuid,
+    id: Uuid,
+    #[serde(serialize_with = "time_text")]
+    at: DateTime<Utc>,
+    kind: &'static str,
+    actor: String,
+    subject_kind: &'static str,
+    subject_id: Uuid,
+    request_id: Option<Uuid>,
+    run_id: Option<Uuid>,
+    detail: Option<Json>,
+}
+
+const COLUMNS: Columns = &[
+    ("tenant_id", Type::Uuid),
+    ("id", Type::Uuid),
+    ("at", Type::Time),
+    ("kind", Type::Text),
+    ("actor", Type::Text),
+    ("subject_kind", Type::Text),
+    ("subject_id", Type::Uuid),
+    ("request_id", Type::Uuid),
+    ("run_id", Type::Uuid),
+    ("detail", Type::Json),
+];
+
+impl TenantTx {
+    /// The event as a row, for a batch.
+    pub(crate) fn event(&self, event: NewEvent) -> Row {
+        let values = [
+            ("id", self.clock.new_id::<Uuid>().into()),
+            ("at", self.clock.now().into()),
+            ("kind", event.kind.as_str().into()),
+            ("actor", self.actor.to_text().into()),
+            ("subject_kind", event.subject_kind.into()),
+            ("subject_id", event.subject_id.into()),
+            ("request_id", self.request.map(|id| id.0).into()),
+            ("detail", event.detail.into()),
+        ];
+        self.row("audit_events", values)
+    }
+
+    /// The event as a row, for many at once; `actor` and `request` are those that caused it.
+    pub(crate) fn event_row(
+        &self,
+        event: NewEvent,
+        actor: String,
+        request: Option<Uuid>,
+        run: Option<RunId>,
+    ) -> EventRow {
+        EventRow {
+            tenant_id: self.tenant.0,
+            id: self.clock.new_id(),
+            at: self.clock.now(),
+            kind: event.kind.as_str(),
+            actor,
+            subject_kind: event.subject_kind,
+            subject_id: event.subject_id,
+            request_id: request,
+            run_id: run.map(|id| id.0),
+            detail: event.detail,
+        }
+    }
+
+    pub(crate) async fn write_events(&self, rows: &[EventRow]) -> Result<(), StoreError> {
+        self.tx.insert_rows("audit_events", COLUMNS, rows, "").await?;
+        Ok(())
+    }
+}
+
+/// One line of the audit log.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct AuditEvent {
+    pub id: Uuid,
+    pub at: DateTime<Utc>,
+    pub kind: String,
+    pub actor: String,
+    pub subject_kind: String,
+    pub subject_id: Uuid,
+    pub request_id: Option<Uuid>,
+    pub run_id: Option<Uuid>,
+    pub detail: Option<Json>,
+}
+
+/// Which events a reader wants; all of them when empty.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    pub kind: Option<AuditKind>,
+    pub subject: Option<Uuid>,
+}
+
+impl Store {
+    /// Events in the order they were written.
+    pub async fn audit_events(
+        &self,
+        scope: &ApiScope,
+        filter: &AuditFilter,
+        page: &PageRequest,
+    ) -> Result<Page<AuditEvent>, StoreError> {
+        let mut query = page.select("audit_events", scope.tenant());
+        query.columns(["id", "at", "kind", "actor", "subject_kind", "subject_id", "request_id", "run_id", "detail"]);
+        if let Some(kind) = filter.kind {
+            query.and_where(Expr::col("kind").eq(kind.as_str()));
+        }
+        if let Some(subject) = filter.subject {
+            query.and_where(Expr::col("subject_id").eq(subject));
+        }
+        page.fetch(self.read(&scope.scope).await?, query, |event: &AuditEvent| event.id).await
+    }
+}

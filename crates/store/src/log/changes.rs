@@ -1,0 +1,163 @@
+//! `directory_changes`: which subjects were touched and by which request. Written with the change itself, read and
+//! consumed by the worker, so no wake-up needs to carry a fact (design §1).
+
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::{Columns, Type, names_of, time_text};
+use crate::engine::single_write::Row;
+use crate::scope::TenantTx;
+use chrono::{DateTime, Utc};
+use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+use std::collections::HashSet;
+use uuid::Uuid;
+
+/// Pushed changes go before bulk ones (design §6.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    Push = 0,
+    Bulk = 1,
+}
+
+/// What was touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Touched {
+    User(DirectoryUserId),
+    Group(DirectoryGroupId),
+    Membership(DirectoryGroupId, DirectoryUserId),
+    /// The tenant's own settings: seats, policy.
+    Tenant,
+}
+
+impl Touched {
+    fn ids(self) -> (Option<Uuid>, Option<Uuid>) {
+        match self {
+            Self::User(user) => (Some(user.0), None),
+            Self::Group(group) => (None, Some(group.0)),
+            Self::Membership(group, user) => (Some(user.0), Some(group.0)),
+            Self::Tenant => (None, None),
+        }
+    }
+}
+
+#[derive(Serialize, FromQueryResult)]
+pub(crate) struct ChangeRow {
+    tenant_id: Uuid,
+    id: Uuid,
+    pub(crate) lane: i64,
+    /// The source that said so; none for what is only looked at again.
+    pub(crate) source_id: Option<Uuid>,
+    user_id: Option<Uuid>,
+    group_id: Option<Uuid>,
+    pub(crate) request_id: Option<Uuid>,
+    #[serde(serialize_with = "time_text")]
+    created_at: DateTime<Utc>,
+}
+
+impl ChangeRow {
+    pub(crate) fn touched(&self) -> Touched {
+        match (self.user_id, self.group_id) {
+            (Some(user), None) => Touched::User(user.into()),
+            (None, Some(group)) => Touched::Group(group.into()),
+            (Some(user), Some(group)) => Touched::Membership(group.into(), user.into()),
+            (None, None) => Touched::Tenant,
+        }
+    }
+
+    /// Its place among the tenant's changes.
+    fn place(&self) -> (i64, Uuid) {
+        (self.lane, self.id)
+    }
+}
+
+/// The changes that a chunk answers for: those of the tenant from one place to another, as they were when it was read.
+#[derive(Debug, Default)]
+pub(crate) struct ReadChanges {
+    ids: HashSet<Uuid>,
+    ends: Option<[(i64, Uuid); 2]>,
+}
+
+impl ReadChanges {
+    /// Of changes in the order of their places.
+    pub(crate) fn of(changes: &[ChangeRow]) -> Self {
+        let ends = changes.first().zip(changes.last()).map(|(first, last)| [first.place(), last.place()]);
+        Self { ids: changes.iter().map(|change| change.id).collect(), ends }
+    }
+}
+
+const COLUMNS: Columns = &[
+    ("tenant_id", Type::Uuid),
+    ("id", Type::Uuid),
+    ("lane", Type::Int),
+    ("source_id", Type::Uuid),
+    ("user_id", Type::Uuid),
+    ("group_id", Type::Uuid),
+    ("request_id", Type::Uuid),
+    ("created_at", Type::Time),
+];
+
+impl TenantTx {
+    /// The change as a row, for a batch.
+    pub(crate) fn change(&self, source: Option<SourceId>, touched: Touched) -> Row {
+        let (user, group) = touched.ids();
+        let values = [
+            ("id", self.clock.new_id::<Uuid>().into()),
+            ("lane", (Lane::Push as i64).into()),
+            ("source_id", source.map(|id| id.0).into()),
+            ("user_id", user.into()),
+            ("group_id", group.into()),
+            ("request_id", self.request.map(|id| id.0).into()),
+            ("created_at", self.clock.now().into()),
+        ];
+        self.row("directory_changes", values)
+    }
+
+    pub(crate) async fn write_changes(
+        &self,
+        source: Option<SourceId>,
+        lane: Lane,
+        touched: impl IntoIterator<Item = Touched>,
+    ) -> Result<(), StoreError> {
+        let row = |touched: Touched| {
+            let (user_id, group_id) = touched.ids();
+            ChangeRow {
+                tenant_id: self.tenant.0,
+                id: self.clock.new_id(),
+                lane: lane as i64,
+                source_id: source.map(|id| id.0),
+                user_id,
+                group_id,
+                request_id: self.request.map(|id| id.0),
+                created_at: self.clock.now(),
+            }
+        };
+        let rows: Vec<ChangeRow> = touched.into_iter().map(row).collect();
+        self.tx.insert_rows("directory_changes", COLUMNS, &rows, "").await?;
+        Ok(())
+    }
+
+    /// The next changes, pushed ones first.
+    pub(crate) async fn next_changes(&self, limit: usize) -> Result<Vec<ChangeRow>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM directory_changes WHERE tenant_id = $1 ORDER BY lane, id LIMIT $2",
+            names_of(COLUMNS).join(", ")
+        );
+        let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.tx.all(&sql, [self.tenant.0.into(), rows.into()]).await
+    }
+
+    /// Takes away what was read. By its place: thousands of ids are a join, and the queue, which is full at one time and empty
+    /// at another, is what planners know least of. What came in between since is put back.
+    pub(crate) async fn consume(&self, read: &ReadChanges) -> Result<(), StoreError> {
+        let Some([first, last]) = read.ends else { return Ok(()) };
+        let sql = format!(
+            "DELETE FROM directory_changes WHERE tenant_id = $1 AND (lane, id) >= ($2, $3) AND (lane, id) <= ($4, $5) RETURNING {}",
+            names_of(COLUMNS).join(", ")
+        );
+        let values = [self.tenant.0.into(), first.0.into(), first.1.into(), last.0.into(), last.1.into()];
+        let mut gone: Vec<ChangeRow> = self.tx.all(&sql, values).await?;
+        gone.retain(|change| !read.ids.contains(&change.id));
+        self.tx.insert_rows("directory_changes", COLUMNS, &gone, "").await?;
+        Ok(())
+    }
+}

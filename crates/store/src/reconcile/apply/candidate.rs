@@ -1,0 +1,240 @@
+//! What the promotion of a source in simulation would do (DX3, PE11): one open `planned` run per source, kept up to date
+//! by each plan that looked at records of it.
+
+use super::roster::{Done, RosterChange};
+use super::rows::{ITEM_COLUMNS, ItemRow};
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::{Columns, ID, Type, id_rows, json_rows};
+use crate::reconcile::world::{Candidate, Names};
+use crate::scope::TenantTx;
+use rollcall_core::digest::PlanDigest;
+use rollcall_core::guard::{HoldReason, Verdict, would_hold};
+use rollcall_core::ids::{RunId, SourceId};
+use rollcall_core::plan::{Action, Item};
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
+
+/// The open what-if run of a source.
+#[derive(FromQueryResult)]
+struct OpenPlan {
+    id: Uuid,
+    digest: String,
+    counts: Json,
+}
+
+#[derive(FromQueryResult)]
+struct PlannedItem {
+    id: Uuid,
+    subject_id: Uuid,
+    action: String,
+    object_id: Uuid,
+    digest: String,
+}
+
+/// Somebody in the roster as others know them.
+#[derive(Serialize)]
+struct KnownRow {
+    email: Option<String>,
+    external_id: Option<String>,
+    name: Option<String>,
+}
+
+const KNOWN: Columns = &[("email", Type::Text), ("external_id", Type::Text), ("name", Type::Text)];
+
+/// What a run is about by now: kept by adding and taking away, so that a plan costs what changed and not what it holds.
+struct Tally {
+    digest: PlanDigest,
+    counts: BTreeMap<String, i64>,
+}
+
+impl Tally {
+    fn of(open: Option<&OpenPlan>) -> Self {
+        let digest = open.and_then(|open| PlanDigest::from_hex(&open.digest)).unwrap_or_default();
+        let counts = open.and_then(|open| serde_json::from_value(open.counts.clone()).ok()).unwrap_or_default();
+        Self { digest, counts }
+    }
+
+    fn joins(&mut self, item: &ItemRow) {
+        self.digest = self.digest.with(PlanDigest::from_hex(&item.digest).unwrap_or_default());
+        *self.counts.entry(item.action.to_owned()).or_default() += 1;
+    }
+
+    fn leaves(&mut self, item: &PlannedItem) {
+        self.digest = self.digest.without(PlanDigest::from_hex(&item.digest).unwrap_or_default());
+        *self.counts.entry(item.action.clone()).or_default() -= 1;
+        self.counts.retain(|_, count| *count > 0);
+    }
+}
+
+impl TenantTx {
+    /// Brings the open run of a candidate in line with what was planned for the records that this plan looked at.
+    pub(super) async fn write_candidate(&self, candidate: &Candidate) -> Result<(), StoreError> {
+        let sql = "SELECT id, digest, counts FROM runs WHERE tenant_id = $1 AND source_id = $2 AND state = 'planned' \
+                   AND rewinds IS NULL";
+        let values = [self.tenant.0.into(), candidate.source.0.into()];
+        let open: Option<OpenPlan> = self.tx.one(sql, values).await?;
+        let run: RunId = open.as_ref().map_or_else(|| self.clock.new_id(), |open| open.id.into());
+        let planned = self.planned_rows(run, candidate)?;
+        if open.is_none() && planned.is_empty() {
+            return Ok(());
+        }
+        let mut before = match &open {
+            Some(open) => self.planned_items(open.id, candidate).await?,
+            None => HashMap::new(),
+        };
+        let mut tally = Tally::of(open.as_ref());
+        let mut news: Vec<ItemRow> = Vec::new();
+        for item in planned {
+            let known = before.remove(&(item.subject_id, item.action.to_owned(), item.object_id));
+            if known.as_ref().is_none_or(|known| known.digest != item.digest) {
+                known.iter().for_each(|known| tally.leaves(known));
+                tally.joins(&item);
+                news.push(item);
+            }
+        }
+        before.values().for_each(|item| tally.leaves(item));
+        if news.is_empty() && before.is_empty() {
+            return Ok(());
+        }
+        self.save_plan(run, candidate.source, open.is_none(), &tally).await?;
+        self.withdraw_planned(before.into_values().map(|item| item.id)).await?;
+        let tail = "ON CONFLICT (tenant_id, run_id, subject_id, action, object_id) DO UPDATE SET decision = 'simulated', \
+                    why = excluded.why, detail = excluded.detail, digest = excluded.digest, who = excluded.who, \
+                    before = excluded.before, after = excluded.after, request_id = excluded.request_id";
+        self.tx.insert_rows("run_items", ITEM_COLUMNS, &news, tail).await?;
+        Ok(())
+    }
+
+    /// What each item would change, had those before it happened.
+    fn planned_rows(&self, run: RunId, candidate: &Candidate) -> Result<Vec<ItemRow>, StoreError> {
+        let (names, verdict) = (Names::default(), Verdict::default());
+        let mut rehearsal = RosterChange::new(self, (&candidate.world, &names), &verdict);
+        let mut rows = Vec::with_capacity(candidate.plan.items.len());
+        for item in &candidate.plan.items {
+            let done = rehearsal.perform(item, run)?;
+            // Whom or what it would make has no id yet.
+            let mut row = self.planned_row(run, item, &Done { target: item.action.target(), ..done })?;
+            if let Some(reason) = would_hold(&candidate.world.policy, &item.action) {
+                row.detail["would_hold"] = json!(reason);
+                let digest = PlanDigest::from_hex(&row.digest).unwrap_or_default();
+                row.digest = digest.with(PlanDigest::of(reason.as_str())).to_hex();
+            }
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    /// An item that takes somebody or a group over is found by whom it takes.
+    fn planned_row(&self, run: RunId, item: &Item, done: &Done) -> Result<ItemRow, StoreError> {
+        let mut row = ItemRow::new(self, run, (item, done), "simulated", Some(HoldReason::Simulation))?;
+        row.object_id = match item.action {
+            Action::Adopt { member, .. } | Action::Relink { member, .. } => member.0,
+            Action::AdoptGroup { group, .. } => group.0,
+            _ => row.object_id,
+        };
+        Ok(row)
+    }
+
+    /// What the run said so far of the subjects that this plan looked at.
+    async fn planned_items(
+        &self,
+        run: Uuid,
+        candidate: &Candidate,
+    ) -> Result<HashMap<(Uuid, String, Uuid), PlannedItem>, StoreError> {
+        let users = candidate.world.users.iter().map(|user| user.id.0);
+        let looked_at = id_rows(users.chain(candidate.world.groups.iter().map(|group| group.id.0)))?;
+        let join = self.tx.join();
+        let sql = format!(
+            "SELECT i.id, i.subject_id, i.action, i.object_id, i.digest FROM {} {join} run_items i ON i.tenant_id = $2 \
+             AND i.run_id = $3 AND i.subject_id = r.id AND i.decision = 'simulated'",
+            self.tx.rows(ID)
+        );
+        let items: Vec<PlannedItem> = self.tx.all(&sql, [looked_at, self.tenant.0.into(), run.into()]).await?;
+        let keyed = |item: PlannedItem| ((item.subject_id, item.action.clone(), item.object_id), item);
+        Ok(items.into_iter().map(keyed).collect())
+    }
+
+    async fn withdraw_planned(&self, items: impl ExactSizeIterator<Item = Uuid>) -> Result<(), StoreError> {
+        if items.len() == 0 {
+            return Ok(());
+        }
+        let sql = format!(
+            "UPDATE run_items SET decision = 'withdrawn' WHERE tenant_id = $2 AND id IN (SELECT r.id FROM {})",
+            self.tx.rows(ID)
+        );
+        self.tx.exec(&sql, [id_rows(items)?, self.tenant.0.into()]).await?;
+        Ok(())
+    }
+
+    async fn save_plan(&self, run: RunId, source: SourceId, is_new: bool, tally: &Tally) -> Result<(), StoreError> {
+        let sql = if is_new {
+            "INSERT INTO runs (tenant_id, id, source_id, state, verdict, held_reasons, counts, digest, created_at, \
+             modified_at) VALUES ($1, $2, $3, 'planned', 'withheld', $4, $5, $6, $7, $7)"
+        } else {
+            "UPDATE runs SET source_id = $3, held_reasons = $4, counts = $5, digest = $6, modified_at = $7 \
+             WHERE tenant_id = $1 AND id = $2"
+        };
+        let values = [
+            self.tenant.0.into(),
+            run.0.into(),
+            source.0.into(),
+            json!([HoldReason::Simulation]).into(),
+            json!(tally.counts).into(),
+            tally.digest.to_hex().into(),
+            self.clock.now().into(),
+        ];
+        self.tx.exec(sql, values).await?;
+        Ok(())
+    }
+
+    /// Records of candidates that may mean one of these people or groups are planned again: what a promotion would do
+    /// with them may be another thing now. `known` are addresses, external ids and names, before and after.
+    pub(super) async fn touch_candidates(&self, known: impl Iterator<Item = Known>) -> Result<(), StoreError> {
+        let rows: Vec<KnownRow> = known.map(KnownRow::from).collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let join = self.tx.join();
+        let records = |table: &str, on: &str, columns: &str| {
+            format!(
+                "SELECT {columns} FROM {} {join} sources s ON s.tenant_id = $2 AND s.mode = 'simulate' \
+                 {join} {table} d ON d.tenant_id = s.tenant_id AND d.source_id = s.id AND d.deleted_at IS NULL AND {on}",
+                self.tx.rows(KNOWN)
+            )
+        };
+        let (user, group) =
+            ("d.id AS user_id, CAST(NULL AS uuid) AS group_id", "CAST(NULL AS uuid) AS user_id, d.id AS group_id");
+        let (users, groups) = ("directory_users", "directory_groups");
+        let sql = format!(
+            "INSERT INTO directory_changes (tenant_id, id, lane, user_id, group_id, created_at) \
+             SELECT $2, {}, 1, x.user_id, x.group_id, $3 FROM ({} UNION {} UNION {}) AS x",
+            self.tx.random_id(),
+            records(users, "d.email_folded = r.email", user),
+            records(users, "d.external_id = r.external_id", user),
+            records(groups, "d.display_name_folded = r.name", group),
+        );
+        self.tx.exec(&sql, [json_rows(&rows)?, self.tenant.0.into(), self.clock.now().into()]).await?;
+        Ok(())
+    }
+}
+
+/// How a candidate's record may mean somebody or some group of the roster.
+pub(super) enum Known {
+    Address(String),
+    ExternalId(String),
+    Name(String),
+}
+
+impl From<Known> for KnownRow {
+    fn from(known: Known) -> Self {
+        let nothing = Self { email: None, external_id: None, name: None };
+        match known {
+            Known::Address(email) => Self { email: Some(email), ..nothing },
+            Known::ExternalId(id) => Self { external_id: Some(id), ..nothing },
+            Known::Name(name) => Self { name: Some(name), ..nothing },
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What an application makes worth looking at next: memberships of people and groups that just got their place, and
+//! records in dispute about an address or a name that just became free.
+
+use super::candidate::Known;
+use super::roster::{NewLink, RosterChange};
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::{Columns, TEXT, TextRow, Type, json_rows};
+use crate::log::changes::{Lane, Touched};
+use crate::reconcile::world::Chunk;
+use crate::scope::TenantTx;
+use rollcall_core::email::fold;
+use rollcall_core::plan::World;
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+use std::collections::HashSet;
+use uuid::Uuid;
+
+#[derive(Serialize)]
+struct LinkRow {
+    id: Uuid,
+    request_id: Option<Uuid>,
+}
+
+#[derive(FromQueryResult)]
+struct HeirRow {
+    subject_id: Uuid,
+}
+
+const LINKS: Columns = &[("id", Type::Uuid), ("request_id", Type::Uuid)];
+
+/// Memberships as the source has them, and as the roster still has them for a person or group that came back.
+const OF_USERS: &str = "SELECT dm.group_id, dm.user_id, r.request_id FROM {rows} \
+    {join} directory_memberships dm ON dm.tenant_id = $2 AND dm.user_id = r.id \
+    UNION SELECT g.directory_group_id, r.id, r.request_id FROM {rows} \
+    {join} members m ON m.tenant_id = $2 AND m.directory_user_id = r.id \
+    {join} sharing_group_members gm ON gm.tenant_id = m.tenant_id AND gm.member_id = m.id \
+    {join} sharing_groups g ON g.tenant_id = gm.tenant_id AND g.id = gm.group_id AND g.directory_group_id IS NOT NULL";
+
+const OF_GROUPS: &str = "SELECT dm.group_id, dm.user_id, r.request_id FROM {rows} \
+    {join} directory_memberships dm ON dm.tenant_id = $2 AND dm.group_id = r.id \
+    UNION SELECT r.id, m.directory_user_id, r.request_id FROM {rows} \
+    {join} sharing_groups g ON g.tenant_id = $2 AND g.directory_group_id = r.id \
+    {join} sharing_group_members gm ON gm.tenant_id = g.tenant_id AND gm.group_id = g.id \
+    {join} members m ON m.tenant_id = gm.tenant_id AND m.id = gm.member_id AND m.directory_user_id IS NOT NULL";
+
+/// Whoever is in a group that its source made another one: it may be of the user scope now, or no longer. Members of a group
+/// that is as it was made came in by changes of their own.
+const PEOPLE_OF_GROUPS: &str = "SELECT DISTINCT CAST(NULL AS uuid) AS group_id, dm.user_id, r.request_id FROM {rows} \
+    {join} directory_groups g ON g.tenant_id = $2 AND g.id = r.id AND (g.version > 1 OR g.deleted_at IS NOT NULL) \
+    {join} directory_memberships dm ON dm.tenant_id = g.tenant_id AND dm.group_id = g.id";
+
+impl TenantTx {
+    pub(super) async fn follow_up(&self, change: &RosterChange<'_>, chunk: &Chunk) -> Result<(), StoreError> {
+        self.touch_memberships(OF_USERS, &change.linked_users).await?;
+        self.touch_memberships(OF_GROUPS, &change.linked_groups).await?;
+        self.touch_people_of_groups(chunk).await?;
+        self.touch_disputed(&change.freed).await?;
+        self.touch_heirs(chunk).await?;
+        if !chunk.open_holds.is_empty() {
+            let left = change.left_records.iter().map(|record| Touched::Group(*record));
+            self.write_changes(None, Lane::Push, left).await?;
+        }
+        let World { policy, standing, .. } = &chunk.world;
+        let seats_left = i64::from(policy.seats_at_most(standing.seats_bought)) > change.seats_used;
+        if chunk.more_wait && seats_left {
+            self.look_at_tenant_again().await?;
+        }
+        if chunk.beside {
+            self.touch_candidates(change.known_as().chain(change.freed.iter().flat_map(|text| freed_text(text))))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// A group that was in dispute may have missed changes of its members meanwhile.
+    pub(super) async fn touch_resumed(&self, groups: Vec<Uuid>) -> Result<(), StoreError> {
+        let links: Vec<NewLink> = groups.into_iter().map(|id| NewLink { id, request: None }).collect();
+        self.touch_memberships(OF_GROUPS, &links).await
+    }
+
+    pub(super) async fn touch_people_of_groups(&self, chunk: &Chunk) -> Result<(), StoreError> {
+        let changed = chunk.changed_groups.iter().map(|(id, request)| NewLink { id: *id, request: *request });
+        self.touch_memberships(PEOPLE_OF_GROUPS, &changed.collect::<Vec<_>>()).await
+    }
+
+    async fn touch_memberships(&self, memberships: &str, links: &[NewLink]) -> Result<(), StoreError> {
+        if links.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<LinkRow> = links.iter().map(|link| LinkRow { id: link.id, request_id: link.request }).collect();
+        let memberships = memberships.replace("{rows}", &self.tx.rows(LINKS)).replace("{join}", self.tx.join());
+        let sql = format!(
+            "INSERT INTO directory_changes (tenant_id, id, lane, user_id, group_id, request_id, created_at) \
+             SELECT $2, {}, {}, x.user_id, x.group_id, x.request_id, $3 FROM ({memberships}) AS x",
+            self.tx.random_id(),
+            Lane::Bulk as i64
+        );
+        self.tx.exec(&sql, [json_rows(&rows)?, self.tenant.0.into(), self.clock.now().into()]).await?;
+        Ok(())
+    }
+
+    async fn touch_disputed(&self, freed: &[String]) -> Result<(), StoreError> {
+        if freed.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<TextRow<'_>> = freed.iter().map(|text| TextRow { text }).collect();
+        let sql = format!(
+            "INSERT INTO directory_changes (tenant_id, id, lane, user_id, group_id, created_at) SELECT $2, {}, {}, \
+             CASE WHEN d.subject_kind = 'directory_user' THEN d.subject_id END, \
+             CASE WHEN d.subject_kind = 'directory_group' THEN d.subject_id END, $3 \
+             FROM {} {} disputes d ON d.tenant_id = $2 AND d.about = r.text",
+            self.tx.random_id(),
+            Lane::Push as i64,
+            self.tx.rows(TEXT),
+            self.tx.join()
+        );
+        self.tx.exec(&sql, [json_rows(&rows)?, self.tenant.0.into(), self.clock.now().into()]).await?;
+        Ok(())
+    }
+
+    /// Records that were refused the address of somebody whose own record is gone since may be the same person. Only a
+    /// record that this chunk is about has just gone; the heirs that this plan looked at know it.
+    async fn touch_heirs(&self, chunk: &Chunk) -> Result<(), StoreError> {
+        let users = &chunk.world.users;
+        let gone = users.iter().filter(|user| user.record.is_none() && chunk.touched_users.contains(&user.id));
+        let addresses = gone.filter_map(|user| user.member.as_ref()).map(|member| fold(&member.profile.email));
+        let addresses: Vec<String> = addresses.collect();
+        if addresses.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<TextRow<'_>> = addresses.iter().map(|text| TextRow { text }).collect();
+        let sql = format!(
+            "SELECT d.subject_id FROM {} {} disputes d ON d.tenant_id = $2 AND d.about = r.text \
+             AND d.subject_kind = 'directory_user'",
+            self.tx.rows(TEXT),
+            self.tx.join()
+        );
+        let heirs: Vec<HeirRow> = self.tx.all(&sql, [json_rows(&rows)?, self.tenant.0.into()]).await?;
+        let looked_at: HashSet<Uuid> = users.iter().map(|user| user.id.0).collect();
+        let touched = heirs.into_iter().map(|heir| heir.subject_id).filter(|id| !looked_at.contains(id));
+        self.write_changes(None, Lane::Push, touched.map(|id| Touched::User(id.into()))).await
+    }
+}
+
+/// An address or a name: which of the two, the text does not tell.
+fn freed_text(text: &str) -> [Known; 2] {
+    [Known::Address(text.to_owned()), Known::Name(text.to_owned())]
+}

@@ -1,0 +1,51 @@
+//! Whom sharing groups lost in the policy's window: what their guard counts against the next losses (design §4).
+
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::{Columns, ID, Type, id_rows, time_text};
+use crate::scope::TenantTx;
+use chrono::{DateTime, Utc};
+use rollcall_core::guard::Verdict;
+use rollcall_core::ids::{MemberId, SharingGroupId};
+use rollcall_core::policy::Policy;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+#[derive(Serialize)]
+struct LossRow {
+    tenant_id: Uuid,
+    group_id: Uuid,
+    member_id: Uuid,
+    #[serde(serialize_with = "time_text")]
+    lost_at: DateTime<Utc>,
+}
+
+const LOSS: Columns =
+    &[("tenant_id", Type::Uuid), ("group_id", Type::Uuid), ("member_id", Type::Uuid), ("lost_at", Type::Time)];
+
+impl TenantTx {
+    /// Notes the losses, and forgets those of the same groups that are out of the window.
+    pub(super) async fn write_group_losses(&self, verdict: &Verdict, policy: &Policy) -> Result<(), StoreError> {
+        if verdict.group_losses.is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let sql = format!(
+            "DELETE FROM group_losses WHERE tenant_id = $2 AND lost_at < $3 AND group_id IN (SELECT r.id FROM {})",
+            self.tx.rows(ID)
+        );
+        let groups: BTreeSet<Uuid> = verdict.group_losses.iter().map(|(group, _)| group.0).collect();
+        let over = now - policy.removal_limit.window();
+        self.tx.exec(&sql, [id_rows(groups)?, self.tenant.0.into(), over.into()]).await?;
+        let row = |(group, member): &(SharingGroupId, MemberId)| LossRow {
+            tenant_id: self.tenant.0,
+            group_id: group.0,
+            member_id: member.0,
+            lost_at: now,
+        };
+        let rows: Vec<LossRow> = verdict.group_losses.iter().map(row).collect();
+        let again = "ON CONFLICT (tenant_id, group_id, member_id) DO UPDATE SET lost_at = excluded.lost_at";
+        self.tx.insert_rows("group_losses", LOSS, &rows, again).await?;
+        Ok(())
+    }
+}

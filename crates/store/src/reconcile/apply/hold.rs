@@ -1,0 +1,277 @@
+//! What the guards withheld: one open held run per source collects it until an admin decides or the source takes it back.
+
+use super::roster::{Done, RosterChange};
+use super::rows::{ITEM_COLUMNS, ItemRow, SettledRow, digest_of, source_of};
+use super::{counts_of, digest_of_all, event};
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::{ID, id_rows};
+use crate::reconcile::world::{Chunk, OpenHold};
+use crate::scope::TenantTx;
+use rollcall_core::approval::ItemKey;
+use rollcall_core::audit::{Actor, AuditKind};
+use rollcall_core::digest::PlanDigest;
+use rollcall_core::guard::{HoldReason, Verdict};
+use rollcall_core::ids::RunId;
+use rollcall_core::plan::{Action, Item};
+use sea_orm::FromQueryResult;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use uuid::Uuid;
+
+type Withheld<'v> = [&'v (Item, HoldReason)];
+
+#[derive(FromQueryResult)]
+struct ItemDigest {
+    digest: String,
+}
+
+#[derive(FromQueryResult)]
+struct RunState {
+    id: Uuid,
+    state: String,
+}
+
+#[derive(FromQueryResult)]
+struct OpenCount {
+    run_id: Uuid,
+    action: String,
+    held_reason: Option<String>,
+    open: i64,
+}
+
+/// What is open of a run.
+#[derive(Default)]
+struct Open {
+    counts: BTreeMap<String, i64>,
+    reasons: BTreeSet<String>,
+}
+
+/// The open runs' digests, and which of the runs have to be counted anew: counting reads all that is open of a run.
+struct OpenRuns {
+    digests: HashMap<Uuid, PlanDigest>,
+    changed: BTreeSet<Uuid>,
+}
+
+impl OpenRuns {
+    fn of(open: &[OpenHold]) -> Self {
+        let approved = open.iter().filter(|run| run.state == "approved").map(|run| run.id);
+        Self { digests: open.iter().map(|run| (run.id, run.plan_digest())).collect(), changed: approved.collect() }
+    }
+
+    fn change(&mut self, run: Uuid, change: impl FnOnce(PlanDigest) -> PlanDigest) {
+        let digest = self.digests.entry(run).or_default();
+        *digest = change(*digest);
+        self.changed.insert(run);
+    }
+}
+
+impl TenantTx {
+    /// Records the withheld items; returns how many of them were not withheld before.
+    pub(super) async fn write_held(
+        &self,
+        chunk: &Chunk,
+        verdict: &Verdict,
+        performed: &[(&Item, Done)],
+    ) -> Result<usize, StoreError> {
+        let mut open = OpenRuns::of(&chunk.open_holds);
+        if !chunk.open_holds.is_empty() {
+            self.refuse_decided(&chunk.open_holds).await?;
+            self.settle_open_items(chunk, verdict, performed, &mut open).await?;
+        }
+        let mut held = 0;
+        let would = self.rehearse(chunk, verdict)?;
+        let sources: BTreeSet<Option<Uuid>> = verdict.withheld.iter().map(|(item, _)| source_of(item)).collect();
+        for source in sources {
+            // What a source would do that is not the authority is planned in a world of its own (`candidate.rs`).
+            let of_source = verdict.withheld.iter().filter(|(_, reason)| *reason != HoldReason::Simulation);
+            let withheld: Vec<_> = of_source.filter(|(item, _)| source_of(item) == source).collect();
+            if !withheld.is_empty() {
+                held += self.hold(chunk, source, (&withheld, &would), &mut open).await?;
+            }
+        }
+        if !open.changed.is_empty() {
+            self.recount_open_runs(&open).await?;
+        }
+        Ok(held)
+    }
+
+    /// What an admin decided since the runs were read, this plan does not know. Until it is written nobody decides.
+    async fn refuse_decided(&self, read: &[OpenHold]) -> Result<(), StoreError> {
+        let lock = if self.tx.is_postgres() { " FOR UPDATE" } else { "" };
+        let sql = format!(
+            "SELECT id, state FROM runs WHERE tenant_id = $2 AND id IN (SELECT r.id FROM {}) ORDER BY id{lock}",
+            self.tx.rows(ID)
+        );
+        let now: Vec<RunState> =
+            self.tx.all(&sql, [id_rows(read.iter().map(|run| run.id))?, self.tenant.0.into()]).await?;
+        let now: HashMap<Uuid, String> = now.into_iter().map(|run| (run.id, run.state)).collect();
+        let is_as_read = |run: &OpenHold| now.get(&run.id) == Some(&run.state);
+        if read.iter().all(is_as_read) { Ok(()) } else { Err(StoreError::Moved) }
+    }
+
+    /// Items of open runs that this plan looked at: an approved one happened or is void now; a held one that the plan
+    /// does not withhold again is no longer wanted by the source, or as something else by now: that is held anew, under
+    /// another digest. With a group its memberships go.
+    async fn settle_open_items(
+        &self,
+        chunk: &Chunk,
+        verdict: &Verdict,
+        performed: &[(&Item, Done)],
+        runs: &mut OpenRuns,
+    ) -> Result<(), StoreError> {
+        let done: HashMap<ItemKey, &Done> = performed.iter().map(|(item, done)| (item.key(), done)).collect();
+        let mut again: HashMap<ItemKey, (HoldReason, String)> = HashMap::new();
+        for (item, reason) in &verdict.withheld {
+            again.insert(item.key(), (*reason, digest_of(item)?.to_hex()));
+        }
+        let mut open = self.open_items(&chunk.world).await?;
+        let gone = verdict.apply.iter().filter_map(|item| match item.action {
+            Action::RemoveGroup { group } => Some(group.0),
+            _ => None,
+        });
+        let gone: Vec<Uuid> = gone.collect();
+        if !gone.is_empty() {
+            open.append(&mut self.open_items_of_groups(&gone).await?);
+        }
+        let mut settled: BTreeMap<Uuid, SettledRow> = BTreeMap::new();
+        for item in &open {
+            let key = item.key();
+            let what = key.and_then(|key| done.get(&key)).copied();
+            let as_before =
+                |(reason, digest): &(HoldReason, String)| item.held_for() == Some(*reason) && item.digest == *digest;
+            let outcome = match item.decision.as_str() {
+                "approved" if what.is_some() => SettledRow::new(item.run_id, item.id, "applied").with(what),
+                // One that is held for another reason now, or says something else, is settled, and held anew.
+                "held" if key.and_then(|key| again.get(&key)).is_some_and(as_before) => continue,
+                _ => SettledRow::new(item.run_id, item.id, "withdrawn"),
+            };
+            if settled.insert(item.id, outcome).is_none() && runs.digests.contains_key(&item.run_id) {
+                let gone = PlanDigest::from_hex(&item.digest).unwrap_or_default();
+                runs.change(item.run_id, |digest| digest.without(gone));
+            }
+        }
+        self.settle_items(&settled.into_values().collect::<Vec<_>>()).await
+    }
+
+    /// What the withheld items would change, had they happened too. Whom or what they would make has no id yet.
+    fn rehearse(&self, chunk: &Chunk, verdict: &Verdict) -> Result<HashMap<ItemKey, Done>, StoreError> {
+        let mut would = HashMap::new();
+        if verdict.withheld.is_empty() {
+            return Ok(would);
+        }
+        let mut rehearsal = RosterChange::new(self, (&chunk.world, &chunk.names), verdict);
+        let run = self.clock.new_id();
+        for item in &verdict.apply {
+            rehearsal.perform(item, run)?;
+        }
+        for (item, _) in &verdict.withheld {
+            let done = rehearsal.perform(item, run)?;
+            would.insert(item.key(), Done { target: item.action.target(), ..done });
+        }
+        Ok(would)
+    }
+
+    async fn hold(
+        &self,
+        chunk: &Chunk,
+        source: Option<Uuid>,
+        (withheld, would): (&Withheld<'_>, &HashMap<ItemKey, Done>),
+        runs: &mut OpenRuns,
+    ) -> Result<usize, StoreError> {
+        let open = chunk.open_holds.iter().find(|hold| hold.source_id == source && hold.state == "held");
+        let run: RunId = open.map_or_else(|| self.clock.new_id(), |hold| hold.id.into());
+        if open.is_none() {
+            self.insert_run(run, source, withheld).await?;
+        }
+        let rows = self.withheld_rows(run, "held", withheld, would)?;
+        let tail = "ON CONFLICT (tenant_id, run_id, subject_id, action, object_id) \
+                    DO UPDATE SET decision = 'held', held_reason = excluded.held_reason, digest = excluded.digest, \
+                    detail = excluded.detail, why = excluded.why, who = excluded.who, before = excluded.before, \
+                    after = excluded.after, member_id = excluded.member_id, group_id = excluded.group_id, \
+                    request_id = excluded.request_id WHERE run_items.decision <> 'held' RETURNING digest";
+        let new: Vec<ItemDigest> = self.tx.insert_rows_returning("run_items", ITEM_COLUMNS, &rows, tail).await?;
+        if new.is_empty() {
+            return Ok(0);
+        }
+        let added = new.iter().map(|item| PlanDigest::from_hex(&item.digest).unwrap_or_default());
+        runs.change(run.0, |digest| added.fold(digest, PlanDigest::with));
+        let reasons = reasons_of(withheld);
+        let held = event(AuditKind::RunHeld, "run", run.0, json!({ "held_reasons": reasons, "items": new.len() }));
+        let actor = source.map_or(Actor::System, |id| Actor::Source(id.into())).to_text();
+        let request = withheld.iter().find_map(|(item, _)| super::request_of(item));
+        self.write_events(&[self.event_row(held, actor, request, Some(run))]).await?;
+        Ok(new.len())
+    }
+
+    fn withheld_rows(
+        &self,
+        run: RunId,
+        decision: &'static str,
+        withheld: &Withheld<'_>,
+        would: &HashMap<ItemKey, Done>,
+    ) -> Result<Vec<ItemRow>, StoreError> {
+        let unknown = Done::default();
+        let row = |(item, reason): &&(Item, HoldReason)| {
+            let done = would.get(&item.key()).unwrap_or(&unknown);
+            ItemRow::new(self, run, (item, done), decision, Some(*reason))
+        };
+        withheld.iter().map(row).collect()
+    }
+
+    async fn insert_run(&self, run: RunId, source: Option<Uuid>, withheld: &Withheld<'_>) -> Result<(), StoreError> {
+        let items = || withheld.iter().map(|(item, _)| item);
+        let sql = "INSERT INTO runs (tenant_id, id, source_id, state, verdict, held_reasons, counts, digest, created_at, \
+                   modified_at) VALUES ($1, $2, $3, 'held', 'withheld', $4, $5, $6, $7, $7)";
+        let values = [
+            self.tenant.0.into(),
+            run.0.into(),
+            source.into(),
+            json!(reasons_of(withheld)).into(),
+            counts_of(items()).into(),
+            digest_of_all(items())?.to_hex().into(),
+            self.clock.now().into(),
+        ];
+        self.tx.exec(sql, values).await?;
+        Ok(())
+    }
+
+    /// Brings digest, counts and reasons of the open runs that changed up to date, and closes those in which nothing is open any more.
+    async fn recount_open_runs(&self, runs: &OpenRuns) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT run_id, action, held_reason, count(*) AS open FROM run_items WHERE tenant_id = $2 \
+             AND decision IN ('held', 'approved') AND run_id IN (SELECT r.id FROM {}) GROUP BY run_id, action, held_reason",
+            self.tx.rows(ID)
+        );
+        let rows: Vec<OpenCount> =
+            self.tx.all(&sql, [id_rows(runs.changed.iter().copied())?, self.tenant.0.into()]).await?;
+        let mut open: HashMap<Uuid, Open> = HashMap::new();
+        for row in rows {
+            let of_run = open.entry(row.run_id).or_default();
+            *of_run.counts.entry(row.action).or_default() += row.open;
+            of_run.reasons.extend(row.held_reason);
+        }
+        for (run, digest) in runs.digests.iter().filter(|(run, _)| runs.changed.contains(*run)) {
+            let now = self.clock.now();
+            let ids = [self.tenant.0.into(), (*run).into(), now.into()];
+            match open.get(run) {
+                Some(Open { counts, reasons }) => {
+                    let sql = "UPDATE runs SET counts = $4, digest = $5, held_reasons = $6, modified_at = $3 \
+                               WHERE tenant_id = $1 AND id = $2";
+                    let rest = [json!(counts).into(), digest.to_hex().into(), json!(reasons).into()];
+                    self.tx.exec(sql, ids.into_iter().chain(rest)).await?;
+                }
+                // Its counts and digest stay as a record of what it was last about.
+                None => {
+                    let sql = "UPDATE runs SET state = CASE WHEN state = 'approved' THEN 'applied' ELSE 'withdrawn' END, \
+                               modified_at = $3 WHERE tenant_id = $1 AND id = $2 AND state IN ('held', 'approved')";
+                    self.tx.exec(sql, ids).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn reasons_of<'v>(withheld: &Withheld<'v>) -> BTreeSet<&'v str> {
+    withheld.iter().map(|(_, reason)| reason.as_str()).collect()
+}

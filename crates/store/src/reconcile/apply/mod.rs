@@ -1,0 +1,265 @@
+//! Applies a verdict to the roster: members, groups, seats, runs, audit events and the consumed changes in one
+//! transaction, under the lease's fence. Either all of it happened, or none (design §6.1).
+
+mod candidate;
+mod follow;
+mod group_losses;
+mod hold;
+mod quarantine;
+mod rewind;
+mod roster;
+mod rows;
+mod undo;
+
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::id_rows;
+use crate::log::audit_events::NewEvent;
+use crate::log::changes::{Lane, Touched};
+use crate::reconcile::lease::Lease;
+use crate::reconcile::world::{Chunk, MANY_CHANGES, hour_of};
+use crate::scope::TenantTx;
+use rollcall_core::audit::{Actor, AuditKind};
+use rollcall_core::digest::PlanDigest;
+use rollcall_core::guard::Verdict;
+use rollcall_core::ids::RunId;
+use rollcall_core::plan::{Disputed, Item, World};
+use rollcall_core::rewind::Impossible;
+use roster::{Done, RosterChange};
+use rows::{DISPUTE_COLUMNS, DisputeRow, ITEM_COLUMNS, ItemRow};
+pub(crate) use rows::{ids_of, subject_of};
+use sea_orm::FromQueryResult;
+use serde_json::json;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// What one application did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    pub items: usize,
+    /// Items newly withheld.
+    pub held: usize,
+}
+
+#[derive(FromQueryResult)]
+struct SettledRow {
+    subject_kind: String,
+    subject_id: Uuid,
+}
+
+impl Store {
+    /// Applies what the guards let through, records what they withheld, and consumes the changes.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] when another worker took over; [`StoreError::Moved`] when somebody changed a member that
+    /// the plan changes too, such as one who accepted, or decided about a held run. Nothing was written then.
+    pub async fn apply(&self, lease: &Lease, chunk: &Chunk, verdict: Verdict) -> Result<Applied, StoreError> {
+        if let Some(part) = &chunk.rewind {
+            return self.apply_rewind(lease, chunk, part, verdict).await;
+        }
+        let mut tx = self.write(&lease.scope).await?;
+        if chunk.changes >= MANY_CHANGES {
+            tx = tx.of_many();
+        }
+        let mut change = RosterChange::new(&tx, (&chunk.world, &chunk.names), &verdict);
+        let run: RunId = tx.clock.new_id();
+        let performed = verdict.apply.iter().map(|item| Ok((item, change.perform(item, run)?)));
+        let performed: Vec<(&Item, Done)> = performed.collect::<Result<_, StoreError>>()?;
+        tx.write_counts(lease, change.seats_used, change.managed).await?;
+        tx.consume(&chunk.read).await?;
+        tx.grow_seats(&chunk.world, verdict.seats_grown, run).await?;
+        // The rows of the run are made while the database works on those of the roster.
+        let (written, items) = tokio::join!(change.write(&tx), async { tx.item_rows(run, &performed) });
+        written?;
+        tx.count_changes(&verdict).await?;
+        tx.write_group_losses(&verdict, &chunk.world.policy).await?;
+        tx.write_run(run, &performed, items?).await?;
+        let held = tx.write_held(chunk, &verdict, &performed).await?;
+        if held > 0 {
+            tx.quarantine_if_due(&chunk.world, &verdict).await?;
+        }
+        let resumed = tx.write_disputes(&chunk.world, &verdict.disputed).await?;
+        for candidate in &chunk.candidates {
+            tx.write_candidate(candidate).await?;
+            tx.write_disputes(&candidate.world, &candidate.plan.disputed).await?;
+        }
+        tx.follow_up(&change, chunk).await?;
+        tx.touch_resumed(resumed).await?;
+        if chunk.rewind_waits {
+            tx.look_at_tenant_again().await?;
+        }
+        tx.commit().await?;
+        Ok(Applied { items: verdict.apply.len(), held })
+    }
+
+    /// Takes a change that fails by itself out of the way, with a line in the list of things to look at, so that the rest
+    /// of the tenant goes on (design §6.6). It is the chunk that failed: what was pushed since is not consumed unread.
+    pub async fn set_aside(&self, lease: &Lease, chunk: &Chunk, error: &str) -> Result<(), StoreError> {
+        if let Some(part) = &chunk.rewind {
+            tracing::warn!(error, "a step of a rewind failed");
+            let steps = chunk.world.rewind.steps.iter();
+            let impossible = steps.map(|step| (step.id, Impossible::Failed)).collect();
+            self.apply_rewind(lease, chunk, part, Verdict { impossible, ..Verdict::default() }).await?;
+            return Ok(());
+        }
+        let tx = self.write(&lease.scope).await?;
+        let standing = &chunk.world.standing;
+        tx.write_counts(lease, i64::from(standing.seats_used), i64::from(standing.managed)).await?;
+        let about: String = error.chars().take(500).collect();
+        let skipped = chunk.touched.iter().filter_map(|touched| skipped(*touched));
+        let rows: Vec<DisputeRow> =
+            skipped.map(|subject| DisputeRow::new(&tx, subject, "failed", about.clone())).collect();
+        tx.upsert_disputes(&rows).await?;
+        tx.consume(&chunk.read).await?;
+        tx.touch_people_of_groups(chunk).await?;
+        tx.commit().await
+    }
+}
+
+impl TenantTx {
+    /// Only under the lease, whose row whoever sets seats or policy locks too: so never beyond the cap.
+    async fn grow_seats(&self, world: &World, grown: u32, run: RunId) -> Result<(), StoreError> {
+        if grown == 0 {
+            return Ok(());
+        }
+        let before = world.standing.seats_bought;
+        let sql = "UPDATE tenants SET seats = $2 WHERE id = $1";
+        self.tx.exec(sql, [self.tenant.0.into(), i64::from(before + grown).into()]).await?;
+        let detail = json!({ "before": before, "after": before + grown, "seat_cap": world.policy.seat_cap });
+        let event = event(AuditKind::SeatsGrown, "tenant", self.tenant.0, detail);
+        self.write_events(&[self.event_row(event, Actor::System.to_text(), None, Some(run))]).await
+    }
+
+    /// Counts what the limits count (DA10, PE8).
+    async fn count_changes(&self, verdict: &Verdict) -> Result<(), StoreError> {
+        let counts = [verdict.removals, verdict.creations, verdict.modifications];
+        if counts == [0; 3] {
+            return Ok(());
+        }
+        let sql = "INSERT INTO removal_counts (tenant_id, hour, removals, creations, modifications) \
+                   VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant_id, hour) DO UPDATE SET \
+                   removals = removal_counts.removals + excluded.removals, \
+                   creations = removal_counts.creations + excluded.creations, \
+                   modifications = removal_counts.modifications + excluded.modifications";
+        let key = [self.tenant.0.into(), hour_of(self.clock.now()).into()];
+        self.tx.exec(sql, key.into_iter().chain(counts.map(|count| i64::from(count).into()))).await?;
+        Ok(())
+    }
+
+    fn item_rows(&self, run: RunId, performed: &[(&Item, Done)]) -> Result<Vec<ItemRow>, StoreError> {
+        performed.iter().map(|(item, done)| ItemRow::new(self, run, (item, done), "applied", None)).collect()
+    }
+
+    async fn write_run(&self, run: RunId, performed: &[(&Item, Done)], rows: Vec<ItemRow>) -> Result<(), StoreError> {
+        if performed.is_empty() {
+            return Ok(());
+        }
+        let items = || performed.iter().map(|(item, _)| *item);
+        let sources: std::collections::BTreeSet<Uuid> = items().filter_map(rows::source_of).collect();
+        let source = if sources.len() == 1 { sources.into_iter().next() } else { None };
+        let now = self.clock.now();
+        let sql = "INSERT INTO runs (tenant_id, id, source_id, state, verdict, held_reasons, counts, digest, created_at, \
+                   modified_at) VALUES ($1, $2, $3, 'applied', 'applied', $4, $5, $6, $7, $7)";
+        let values = [
+            self.tenant.0.into(),
+            run.0.into(),
+            source.into(),
+            json!([]).into(),
+            counts_of(items()).into(),
+            digest_of_all(items())?.to_hex().into(),
+            now.into(),
+        ];
+        self.tx.exec(sql, values).await?;
+        self.tx.insert_rows("run_items", ITEM_COLUMNS, &rows, "ON CONFLICT DO NOTHING").await?;
+        Ok(())
+    }
+
+    /// Answers the groups that were in dispute and are no longer.
+    async fn write_disputes(&self, world: &World, disputed: &[Disputed]) -> Result<Vec<Uuid>, StoreError> {
+        let still: std::collections::HashSet<Uuid> = disputed.iter().map(|d| ids_of(d.subject).1).collect();
+        let users = world.users.iter().map(|user| user.id.0);
+        let touched = users.chain(world.groups.iter().map(|group| group.id.0));
+        let settled: Vec<Uuid> = touched.filter(|id| !still.contains(id)).collect();
+        let mut resumed: Vec<SettledRow> = Vec::new();
+        if !settled.is_empty() {
+            let sql = format!(
+                "DELETE FROM disputes WHERE tenant_id = $2 AND subject_id IN (SELECT r.id FROM {}) \
+                 RETURNING subject_kind, subject_id",
+                self.tx.rows(crate::engine::row_sets::ID)
+            );
+            resumed = self.tx.all(&sql, [id_rows(settled)?, self.tenant.0.into()]).await?;
+            resumed.retain(|row| row.subject_kind == "directory_group");
+        }
+        let row = |disputed: &Disputed| {
+            let about = disputed.about.clone();
+            DisputeRow::new(self, ids_of(disputed.subject), disputed.dispute.as_str(), about)
+        };
+        self.upsert_disputes(&disputed.iter().map(row).collect::<Vec<_>>()).await?;
+        Ok(resumed.into_iter().map(|row| row.subject_id).collect())
+    }
+
+    async fn upsert_disputes(&self, rows: &[DisputeRow]) -> Result<(), StoreError> {
+        // Whoever ignores a record ignores what it is about now.
+        let kept = |column: &str| {
+            format!(
+                "{column} = CASE WHEN disputes.dispute = excluded.dispute AND disputes.about = excluded.about \
+                 THEN disputes.{column} END"
+            )
+        };
+        let tail = &format!(
+            "ON CONFLICT (tenant_id, subject_id) DO UPDATE SET dispute = excluded.dispute, about = excluded.about, \
+             last_tried_at = excluded.last_tried_at, tries = disputes.tries + 1, {}, {}",
+            kept("ignored_at"),
+            kept("note")
+        );
+        self.tx.insert_rows("disputes", DISPUTE_COLUMNS, rows, tail).await?;
+        Ok(())
+    }
+
+    /// More people may wait than were looked at, or a rewind goes on: look again.
+    pub(crate) async fn look_at_tenant_again(&self) -> Result<(), StoreError> {
+        self.write_changes(None, Lane::Bulk, [Touched::Tenant]).await
+    }
+}
+
+fn digest_of_all<'i>(items: impl IntoIterator<Item = &'i Item>) -> Result<PlanDigest, StoreError> {
+    items.into_iter().try_fold(PlanDigest::default(), |sum, item| Ok(sum.with(rows::digest_of(item)?)))
+}
+
+/// Items by action.
+fn counts_of<'i>(items: impl IntoIterator<Item = &'i Item>) -> serde_json::Value {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for item in items {
+        *counts.entry(item.action.name()).or_default() += 1;
+    }
+    json!(counts)
+}
+
+/// The record on the list of things to look at. Of a membership it is the group: once that is tried again, all its
+/// memberships are.
+fn skipped(touched: Touched) -> Option<(&'static str, Uuid)> {
+    match touched {
+        Touched::User(user) => Some(("directory_user", user.0)),
+        Touched::Group(group) | Touched::Membership(group, _) => Some(("directory_group", group.0)),
+        Touched::Tenant => None,
+    }
+}
+
+/// Who an item's event names: the source that said so, or Rollcall itself.
+fn actor_of(item: &Item) -> String {
+    item.origin.map_or(Actor::System, |origin| Actor::Source(origin.source)).to_text()
+}
+
+fn request_of(item: &Item) -> Option<Uuid> {
+    item.origin.and_then(|origin| origin.request).map(|id| id.0)
+}
+
+/// An event of one kind about one subject.
+fn event(
+    kind: rollcall_core::audit::AuditKind,
+    subject_kind: &'static str,
+    subject_id: Uuid,
+    detail: serde_json::Value,
+) -> NewEvent {
+    NewEvent { kind, subject_kind, subject_id, detail: Some(detail) }
+}

@@ -1,0 +1,59 @@
+//! A source whose removals are held again and again is taken out of the game, until an admin has looked (PE9).
+
+use super::{event, rows};
+use crate::engine::error::StoreError;
+use crate::scope::TenantTx;
+use rollcall_core::audit::{Actor, AuditKind};
+use rollcall_core::guard::{HoldReason, Verdict};
+use rollcall_core::plan::World;
+use sea_orm::FromQueryResult;
+use serde_json::json;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+#[derive(FromQueryResult)]
+struct CountRow {
+    held: i64,
+}
+
+impl TenantTx {
+    /// Counts what is held for the sources that this plan held something for: at most what the rule allows, and one chunk.
+    pub(super) async fn quarantine_if_due(&self, world: &World, verdict: &Verdict) -> Result<(), StoreError> {
+        let Some(most) = world.policy.quarantined_at(world.standing.managed) else { return Ok(()) };
+        let over = verdict.withheld.iter().filter(|(_, reason)| *reason == HoldReason::RemovalOverLimit);
+        let sources: BTreeSet<Uuid> = over.filter_map(|(item, _)| rows::source_of(item)).collect();
+        for source in sources {
+            let sql = "SELECT count(*) AS held FROM runs r JOIN run_items i ON i.tenant_id = r.tenant_id AND i.run_id = r.id \
+                       AND i.decision = 'held' AND i.held_reason = 'member_removal_over_limit' \
+                       WHERE r.tenant_id = $1 AND r.source_id = $2 AND r.state = 'held'";
+            let count: Option<CountRow> = self.tx.one(sql, [self.tenant.0.into(), source.into()]).await?;
+            let held = count.map_or(0, |count| count.held);
+            if held >= i64::from(most) {
+                self.quarantine(source, world, held).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Not again within the window of the limit after an admin released it: that is what the admin has looked at.
+    async fn quarantine(&self, source: Uuid, world: &World, held: i64) -> Result<(), StoreError> {
+        let (limit, managed) = (world.policy.removal_limit, world.standing.managed);
+        let allowed = limit.allowed(managed);
+        let reason = format!(
+            "{held} removals are held: over the limit of {allowed} in {} hours more often than the policy takes from a source",
+            limit.window_hours
+        );
+        let now = self.clock.now();
+        let sql = "UPDATE sources SET quarantined_at = $3, quarantine_reason = $4 WHERE tenant_id = $1 AND id = $2 \
+                   AND mode = 'live' AND quarantined_at IS NULL \
+                   AND (quarantine_released_at IS NULL OR quarantine_released_at < $5)";
+        let values =
+            [self.tenant.0.into(), source.into(), now.into(), reason.as_str().into(), (now - limit.window()).into()];
+        if self.tx.exec(sql, values).await? == 0 {
+            return Ok(());
+        }
+        let detail = json!({ "reason": reason, "held": held, "allowed": allowed });
+        let event = event(AuditKind::SourceQuarantined, "source", source, detail);
+        self.write_events(&[self.event_row(event, Actor::System.to_text(), None, None)]).await
+    }
+}

@@ -1,0 +1,131 @@
+//! One part of a rewind: its items are written while it is planned, and settled while it is applied. The rewind is a run
+//! like any other: the lease, the plan, the review and the one transaction are the same.
+
+use super::roster::RosterChange;
+use super::rows::{ITEM_COLUMNS, ItemRow, SettledRow, digest_of};
+use super::{Applied, event};
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::reconcile::lease::Lease;
+use crate::reconcile::world::{Chunk, Phase, RewindPart};
+use crate::scope::TenantTx;
+use rollcall_core::audit::AuditKind;
+use rollcall_core::guard::Verdict;
+use rollcall_core::plan::{Action, Item};
+use rollcall_core::rewind::{Impossible, Step};
+use serde_json::json;
+use uuid::Uuid;
+
+impl Store {
+    pub(super) async fn apply_rewind(
+        &self,
+        lease: &Lease,
+        chunk: &Chunk,
+        part: &RewindPart,
+        verdict: Verdict,
+    ) -> Result<Applied, StoreError> {
+        let tx = self.write(&lease.scope).await?.of_many();
+        let mut change = RosterChange::new(&tx, (&chunk.world, &chunk.names), &verdict);
+        if part.phase == Phase::Applying {
+            for item in &verdict.apply {
+                change.perform(item, part.run.into())?;
+            }
+        }
+        tx.write_counts(lease, change.seats_used, change.managed).await?;
+        change.write(&tx).await?;
+        match part.phase {
+            Phase::Planning => tx.write_rewind_items(part, &verdict).await?,
+            Phase::Applying => tx.settle_rewind_items(part, &verdict).await?,
+        }
+        tx.follow_up(&change, chunk).await?;
+        tx.commit().await?;
+        Ok(Applied { items: verdict.apply.len(), held: 0 })
+    }
+}
+
+fn step_of(item: &Item) -> Option<&Step> {
+    match &item.action {
+        Action::Undo(step) => Some(step),
+        _ => None,
+    }
+}
+
+impl TenantTx {
+    async fn write_rewind_items(&self, part: &RewindPart, verdict: &Verdict) -> Result<(), StoreError> {
+        let planned = verdict.apply.iter().filter_map(|item| Some((step_of(item)?.id, Ok(item))));
+        let impossible = verdict.impossible.iter().chain(&part.unknown).map(|(id, reason)| (*id, Err(*reason)));
+        let mut outcomes: Vec<(Uuid, Result<&Item, Impossible>)> = planned.chain(impossible).collect();
+        // The last item of the run that is taken back comes first.
+        outcomes.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
+        let (mut counts, mut digest, mut progress) = (part.counts.clone(), part.digest, part.progress);
+        let mut rows = Vec::with_capacity(outcomes.len());
+        for (id, outcome) in outcomes {
+            let Some(line) = part.lines.get(&id) else { continue };
+            let word = outcome.map_or("impossible", |item| item.action.name());
+            let count = counts.get(word).and_then(serde_json::Value::as_u64).unwrap_or_default();
+            counts.insert(word.into(), json!(count + 1));
+            if let Ok(item) = outcome {
+                digest = digest.with(digest_of(item)?);
+                progress.seats += step_of(item).map_or(0, Step::seats);
+            }
+            rows.push(ItemRow::of_rewind(self, part.run, line, outcome)?);
+        }
+        self.tx.insert_rows("run_items", ITEM_COLUMNS, &rows, "").await?;
+        let (state, progress) =
+            if part.is_last { ("planned", progress.when_planned()) } else { ("planning", progress) };
+        let sql = "UPDATE runs SET state = $3, counts = $4, digest = $5, progress = $6, modified_at = $7 \
+                   WHERE tenant_id = $1 AND id = $2 AND state = 'planning'";
+        let values = [
+            self.tenant.0.into(),
+            part.run.into(),
+            state.into(),
+            json!(counts).into(),
+            digest.to_hex().into(),
+            json!(progress).into(),
+            self.clock.now().into(),
+        ];
+        self.tx.exec(sql, values).await?;
+        Ok(())
+    }
+
+    async fn settle_rewind_items(&self, part: &RewindPart, verdict: &Verdict) -> Result<(), StoreError> {
+        let applied =
+            verdict.apply.iter().filter_map(step_of).map(|step| SettledRow::new(part.run, step.id, "applied"));
+        let impossible = verdict.impossible.iter().map(|(id, reason)| SettledRow {
+            held_reason: Some(reason.as_str()),
+            ..SettledRow::new(part.run, *id, "impossible")
+        });
+        self.settle_items(&applied.chain(impossible).collect::<Vec<_>>()).await?;
+        if !part.is_last {
+            let sql = "UPDATE runs SET progress = $3, modified_at = $4 WHERE tenant_id = $1 AND id = $2";
+            let progress = json!(part.progress);
+            let values = [self.tenant.0.into(), part.run.into(), progress.into(), self.clock.now().into()];
+            self.tx.exec(sql, values).await?;
+            return Ok(());
+        }
+        self.end_rewind(part).await
+    }
+
+    /// The run that was taken back is `rewound`; if it was a rewind itself, what that took back is in force again.
+    async fn end_rewind(&self, part: &RewindPart) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        for (sql, id) in [
+            (
+                "UPDATE runs SET state = 'applied', verdict = 'applied', progress = NULL, modified_at = $3 \
+              WHERE tenant_id = $1 AND id = $2",
+                part.run,
+            ),
+            (
+                "UPDATE runs SET state = 'applied', modified_at = $3 WHERE tenant_id = $1 AND state = 'rewound' \
+              AND id = (SELECT undone.rewinds FROM runs undone WHERE undone.tenant_id = $1 AND undone.id = $2)",
+                part.undoes,
+            ),
+            ("UPDATE runs SET state = 'rewound', modified_at = $3 WHERE tenant_id = $1 AND id = $2", part.undoes),
+        ] {
+            self.tx.exec(sql, [self.tenant.0.into(), id.into(), now.into()]).await?;
+        }
+        let rewound = event(AuditKind::RunRewound, "run", part.undoes, json!({ "rewind_run_id": part.run }));
+        let actor = self.actor.to_text();
+        self.write_events(&[self.event_row(rewound, actor, None, Some(part.run.into()))]).await
+    }
+}

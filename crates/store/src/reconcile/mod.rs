@@ -1,0 +1,8 @@
+//! The worker's side: the lease, the world that a plan is made from, and the write of an outcome.
+
+pub(crate) mod apply;
+pub(crate) mod lease;
+pub(crate) mod open_items;
+pub(crate) mod retention;
+pub(crate) mod user_scope;
+pub(crate) mod world;

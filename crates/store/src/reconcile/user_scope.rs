@@ -1,0 +1,122 @@
+//! Whose people are synced (DX6): which records a group of their source's user scope has, asked of the database; and the
+//! marks of those who were in a group that is gone.
+
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::{Columns, Type, json_rows};
+use crate::log::changes::{Lane, Touched};
+use crate::scope::TenantTx;
+use rollcall_core::email::fold;
+use rollcall_core::group_scope::GroupScope;
+use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
+use rollcall_core::plan::World;
+use sea_orm::FromQueryResult;
+use sea_orm::sea_query::Value;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// One entry of a source's scope, as the database compares it.
+#[derive(Serialize)]
+struct EntryRow<'a> {
+    source_id: Uuid,
+    kind: &'static str,
+    text: std::borrow::Cow<'a, str>,
+}
+
+const ENTRIES: Columns = &[("source_id", Type::Uuid), ("kind", Type::Text), ("text", Type::Text)];
+
+#[derive(FromQueryResult)]
+struct SourceRow {
+    id: Uuid,
+}
+
+#[derive(FromQueryResult)]
+struct UserIdRow {
+    user_id: Uuid,
+}
+
+/// The scopes of a tenant's sources, as the parameter of [`TenantTx::in_scope`].
+pub(crate) struct UserScopes {
+    entries: Value,
+    has_prefixes: bool,
+}
+
+impl UserScopes {
+    /// The parameter; it is asked for once in each statement.
+    pub(crate) fn parameter(&self) -> Value {
+        self.entries.clone()
+    }
+
+    fn of(scopes: &[(Uuid, &GroupScope)]) -> Result<Self, StoreError> {
+        let mut rows = Vec::new();
+        for (source_id, scope) in scopes {
+            let mut add = |kind, text| rows.push(EntryRow { source_id: *source_id, kind, text });
+            scope.names.iter().for_each(|name| add("name", fold(name).into()));
+            scope.prefixes.iter().for_each(|prefix| add("prefix", fold(prefix).into()));
+            scope.external_ids.iter().for_each(|id| add("external_id", id.as_str().into()));
+        }
+        let has_prefixes = rows.iter().any(|row| row.kind == "prefix");
+        Ok(Self { entries: json_rows(&rows)?, has_prefixes })
+    }
+}
+
+/// Does the policy of any source limit whose people are synced?
+pub(crate) fn any_user_scope(world: &World) -> bool {
+    world.source_policies.values().chain([&world.policy]).any(|policy| policy.user_scope.is_some())
+}
+
+impl TenantTx {
+    /// `None`, without a question to the database, when no source of the tenant has a scope.
+    pub(crate) async fn user_scopes(&self, world: &World) -> Result<Option<UserScopes>, StoreError> {
+        if !any_user_scope(world) {
+            return Ok(None);
+        }
+        let sources: Vec<SourceRow> =
+            self.tx.all("SELECT id FROM sources WHERE tenant_id = $1", [self.tenant.0.into()]).await?;
+        let scope = |row: &SourceRow| Some((row.id, world.policy_of(row.id.into()).user_scope.as_ref()?));
+        let scopes: Vec<(Uuid, &GroupScope)> = sources.iter().filter_map(scope).collect();
+        UserScopes::of(&scopes).map(Some)
+    }
+
+    /// The condition that the record `u` is in the scope of its source; `parameter` is the number of
+    /// [`UserScopes::parameter`]. It looks at the groups of that person and at no other.
+    pub(crate) fn in_scope(&self, scopes: Option<&UserScopes>, parameter: u8) -> String {
+        let Some(scopes) = scopes else { return "TRUE".to_owned() };
+        let entries = self.tx.rows_of(parameter, ENTRIES);
+        let prefixes = if scopes.has_prefixes {
+            format!(
+                " OR EXISTS (SELECT 1 FROM {entries} WHERE r.kind = 'prefix' AND r.source_id = sg.source_id \
+                 AND substr(sg.name_key, 1, length(r.text)) = r.text)"
+            )
+        } else {
+            String::new()
+        };
+        let join = self.tx.join();
+        format!(
+            "(u.source_id NOT IN (SELECT r.source_id FROM {entries}) OR EXISTS (SELECT 1 FROM directory_memberships sm \
+             {join} directory_groups sg ON sg.tenant_id = sm.tenant_id AND sg.id = sm.group_id AND sg.deleted_at IS NULL \
+             WHERE sm.tenant_id = u.tenant_id AND sm.user_id = u.id AND ( \
+             (sg.source_id, sg.name_key) IN (SELECT r.source_id, r.text FROM {entries} WHERE r.kind = 'name') \
+             OR (sg.source_id, sg.external_id) IN (SELECT r.source_id, r.text FROM {entries} WHERE r.kind = 'external_id')\
+             {prefixes})))"
+        )
+    }
+
+    /// Takes everybody out of a group that its source deletes. Where people are synced by their groups, each of them is
+    /// marked: once the rows are gone nobody knows any more who they were.
+    pub(crate) async fn empty_group(
+        &self,
+        source: SourceId,
+        id: DirectoryGroupId,
+        scoped: bool,
+    ) -> Result<(), StoreError> {
+        let sql = "DELETE FROM directory_memberships WHERE tenant_id = $1 AND group_id = $2";
+        let ids = [self.tenant.0.into(), id.0.into()];
+        if !scoped {
+            self.tx.exec(sql, ids).await?;
+            return Ok(());
+        }
+        let left: Vec<UserIdRow> = self.tx.all(&format!("{sql} RETURNING user_id"), ids).await?;
+        let touched = left.into_iter().map(|row| Touched::Membership(id, DirectoryUserId(row.user_id)));
+        self.write_changes(Some(source), Lane::Bulk, touched).await
+    }
+}

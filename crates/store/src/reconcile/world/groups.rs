@@ -1,0 +1,208 @@
+//! The groups of a world: what the source says of them, the sharing groups they meet, and the touched memberships.
+
+use super::view::{MODE, View};
+use super::{HOLDER_ROUNDS, Names, origin};
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::{Columns, ID, TEXT, TextRow, Type, id_rows, json_rows};
+use crate::scope::TenantTx;
+use rollcall_core::directory::{GroupState, GroupSubject, MembershipSubject};
+use rollcall_core::email::fold;
+use rollcall_core::plan::World;
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashSet};
+use uuid::Uuid;
+
+#[derive(FromQueryResult)]
+struct GroupRow {
+    id: Uuid,
+    source_id: Uuid,
+    mode: String,
+    display_name: String,
+    external_id: Option<String>,
+    deleted: bool,
+    people_leave: bool,
+    deleted_here: bool,
+}
+
+#[derive(FromQueryResult)]
+struct SharingGroupRow {
+    id: Uuid,
+    name: String,
+    managed_by: Option<Uuid>,
+    directory_group_id: Option<Uuid>,
+    live: bool,
+}
+
+#[derive(FromQueryResult)]
+struct MembershipRow {
+    source_id: Uuid,
+    mode: String,
+    request_id: Option<Uuid>,
+    group_id: Uuid,
+    member_id: Uuid,
+    group_name: String,
+    group_external_id: Option<String>,
+    desired: bool,
+    actual: bool,
+    has_access: bool,
+    email: String,
+    display_name: Option<String>,
+    name: String,
+}
+
+#[derive(Serialize)]
+struct PairRow {
+    group_id: Uuid,
+    user_id: Uuid,
+    request_id: Option<Uuid>,
+}
+
+const PAIRS: Columns = &[("group_id", Type::Uuid), ("user_id", Type::Uuid), ("request_id", Type::Uuid)];
+
+impl TenantTx {
+    pub(super) async fn read_groups(
+        &self,
+        world: &mut World,
+        touched: BTreeMap<Uuid, Option<Uuid>>,
+        view: View,
+    ) -> Result<(), StoreError> {
+        let mut wanted = touched;
+        let mut seen: HashSet<Uuid> = HashSet::new();
+        for _ in 0..HOLDER_ROUNDS {
+            if wanted.is_empty() {
+                break;
+            }
+            seen.extend(wanted.keys().copied());
+            let mut groups = self.read_group_records(world, &wanted).await?;
+            let own: Vec<Uuid> = wanted.keys().copied().collect();
+            let linked = self.read_sharing_groups("g.directory_group_id = r.id", ID, id_rows(own)?).await?;
+            for group in &mut groups {
+                group.sharing_group = linked.iter().find(|g| g.1 == Some(group.id.0)).map(|g| g.0.clone());
+            }
+            view.groups(&mut groups);
+            let names: Vec<String> = groups.iter().filter_map(|group| group.name.as_deref()).map(fold).collect();
+            let rows: Vec<TextRow<'_>> = names.iter().map(|text| TextRow { text }).collect();
+            world.groups.append(&mut groups);
+            let holders = self.read_sharing_groups("g.name_folded = r.text", TEXT, json_rows(&rows)?).await?;
+            let holders: Vec<GroupState> = holders.into_iter().map(|(group, _)| view.named(group)).collect();
+            let follow = holders.iter().filter_map(|group| group.directory_group);
+            wanted = follow.filter(|id| !seen.contains(&id.0)).map(|id| (id.0, None)).collect();
+            world.group_names.extend(holders.into_iter().map(|group| (fold(&group.name), group)));
+        }
+        world.groups.sort_by_key(|group| group.id);
+        Ok(())
+    }
+
+    async fn read_group_records(
+        &self,
+        world: &World,
+        wanted: &BTreeMap<Uuid, Option<Uuid>>,
+    ) -> Result<Vec<GroupSubject>, StoreError> {
+        let join = self.tx.join();
+        let sql = format!(
+            "SELECT g.id, g.source_id, {MODE} AS mode, g.display_name, g.external_id, \
+             g.deleted_at IS NOT NULL OR s.people_leave AS deleted, s.people_leave, \
+             EXISTS (SELECT 1 FROM sharing_groups x WHERE x.tenant_id = g.tenant_id AND x.directory_group_id = g.id \
+             AND x.managed_by = g.source_id AND x.removed_at IS NOT NULL) AS deleted_here FROM {} \
+             {join} directory_groups g ON g.tenant_id = $2 AND g.id = r.id \
+             {join} sources s ON s.tenant_id = g.tenant_id AND s.id = g.source_id",
+            self.tx.rows(ID)
+        );
+        let rows: Vec<GroupRow> = self.tx.all(&sql, [id_rows(wanted.keys().copied())?, self.tenant.0.into()]).await?;
+        let subject = |row: GroupRow| GroupSubject {
+            id: row.id.into(),
+            origin: origin(row.source_id, &row.mode, wanted.get(&row.id).copied().flatten()),
+            // A detached source's last word is about all its groups.
+            fed: row.people_leave
+                || world.policy_of(row.source_id.into()).feeds_group(&row.display_name, row.external_id.as_deref()),
+            deleted_here: row.deleted_here,
+            name: (!row.deleted).then_some(row.display_name),
+            sharing_group: None,
+        };
+        Ok(rows.into_iter().map(subject).collect())
+    }
+
+    /// Present sharing groups that meet `on`, each with the directory group it is tied to, alive or not.
+    pub(super) async fn read_sharing_groups(
+        &self,
+        on: &str,
+        columns: Columns,
+        rows: sea_orm::sea_query::Value,
+    ) -> Result<Vec<(GroupState, Option<Uuid>)>, StoreError> {
+        let join = self.tx.join();
+        let sql = format!(
+            "SELECT g.id, g.name, g.managed_by, g.directory_group_id, \
+             EXISTS (SELECT 1 FROM directory_groups d WHERE d.tenant_id = g.tenant_id AND d.id = g.directory_group_id \
+             AND d.deleted_at IS NULL AND (g.managed_by IS NULL OR d.source_id = g.managed_by)) AS live \
+             FROM {} {join} sharing_groups g ON g.tenant_id = $2 AND {on} AND g.removed_at IS NULL",
+            self.tx.rows(columns)
+        );
+        let rows: Vec<SharingGroupRow> = self.tx.all(&sql, [rows, self.tenant.0.into()]).await?;
+        let state = |row: SharingGroupRow| {
+            let group = GroupState {
+                id: row.id.into(),
+                name: row.name,
+                managed_by: row.managed_by.map(Into::into),
+                directory_group: row.directory_group_id.filter(|_| row.live).map(Into::into),
+                tied_to: row.directory_group_id.map(Into::into),
+            };
+            (group, row.directory_group_id)
+        };
+        Ok(rows.into_iter().map(state).collect())
+    }
+
+    /// Only memberships whose both ends are in the roster; the others are touched again when those ends are linked, or the
+    /// group is fed again.
+    pub(super) async fn read_memberships(
+        &self,
+        world: &mut World,
+        touched: BTreeMap<(Uuid, Uuid), Option<Uuid>>,
+    ) -> Result<Names, StoreError> {
+        let mut names = Names::default();
+        if touched.is_empty() {
+            return Ok(names);
+        }
+        let pair = |((group_id, user_id), request_id): (&(Uuid, Uuid), &Option<Uuid>)| PairRow {
+            group_id: *group_id,
+            user_id: *user_id,
+            request_id: *request_id,
+        };
+        let pairs: Vec<PairRow> = touched.iter().map(pair).collect();
+        let join = self.tx.join();
+        let sql = format!(
+            "SELECT d.source_id, {MODE} AS mode, r.request_id, g.id AS group_id, m.id AS member_id, \
+             d.display_name AS group_name, d.external_id AS group_external_id, dm.user_id IS NOT NULL AS desired, \
+             gm.member_id IS NOT NULL AS actual, m.status IN ('invited', 'active') AS has_access, m.email, m.display_name, g.name FROM {} \
+             {join} directory_groups d ON d.tenant_id = $2 AND d.id = r.group_id AND d.deleted_at IS NULL \
+             {join} sources s ON s.tenant_id = d.tenant_id AND s.id = d.source_id AND s.mode = 'live' \
+             {join} sharing_groups g ON g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.removed_at IS NULL \
+             {join} members m ON m.tenant_id = d.tenant_id AND m.directory_user_id = r.user_id \
+             LEFT JOIN directory_memberships dm \
+               ON dm.tenant_id = d.tenant_id AND dm.group_id = d.id AND dm.user_id = r.user_id \
+             LEFT JOIN sharing_group_members gm \
+               ON gm.tenant_id = d.tenant_id AND gm.group_id = g.id AND gm.member_id = m.id",
+            self.tx.rows(PAIRS)
+        );
+        let rows: Vec<MembershipRow> = self.tx.all(&sql, [json_rows(&pairs)?, self.tenant.0.into()]).await?;
+        for row in rows {
+            let policy = world.policy_of(row.source_id.into());
+            if !policy.feeds_group(&row.group_name, row.group_external_id.as_deref()) {
+                continue;
+            }
+            let (group, member) = (row.group_id.into(), row.member_id.into());
+            world.memberships.push(MembershipSubject {
+                origin: origin(row.source_id, &row.mode, row.request_id),
+                group,
+                member,
+                has_access: row.has_access,
+                desired: row.desired,
+                actual: row.actual,
+            });
+            names.members.insert(member, (row.email, row.display_name));
+            names.groups.insert(group, row.name);
+        }
+        world.memberships.sort_by_key(|membership| (membership.group, membership.member));
+        Ok(names)
+    }
+}

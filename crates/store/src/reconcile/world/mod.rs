@@ -1,0 +1,424 @@
+//! Reads what a plan depends on: the touched subjects, whom they may meet in the roster, and the counts. The number of
+//! queries is fixed; their cost follows the number of changes, not the tenant.
+
+mod group_losses;
+mod groups;
+mod on_demand;
+mod people;
+pub(crate) mod profiles;
+mod rewind;
+mod view;
+
+pub(crate) use rewind::{Line, Phase, Progress, RewindPart};
+
+use crate::admin::members::{MEMBER_COLUMNS, MemberRow};
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::log::changes::{ChangeRow, Lane, ReadChanges, Touched};
+use crate::reconcile::lease::Lease;
+use crate::reconcile::user_scope::UserScopes;
+use crate::scope::TenantTx;
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use rollcall_core::digest::PlanDigest;
+use rollcall_core::directory::{Origin, SourceMode, UserSubject};
+use rollcall_core::guard::Standing;
+use rollcall_core::ids::{DirectoryUserId, MemberId, RequestId, SharingGroupId, SourceId};
+use rollcall_core::plan::{Plan, World};
+use rollcall_core::policy::{Limit, Policy, SeatOrder};
+use rollcall_core::roster::{MemberStatus, Role};
+use sea_orm::FromQueryResult;
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use uuid::Uuid;
+use view::View;
+
+/// From so many changes on their statements are worth a plan of their own.
+pub(crate) const MANY_CHANGES: usize = 100;
+/// Rounds of following "who holds this address, and what does their record say": enough for long cycles of swaps.
+const HOLDER_ROUNDS: usize = 8;
+
+/// A world and what it was read from.
+#[derive(Debug)]
+pub struct Chunk {
+    pub world: World,
+    /// How many changes it answers for.
+    pub changes: usize,
+    pub(crate) read: ReadChanges,
+    /// What the changes name.
+    pub(crate) touched: Vec<Touched>,
+    /// The people the changes name; the world holds others whom they meet as well.
+    pub(crate) touched_users: HashSet<DirectoryUserId>,
+    /// Groups that a source with a user scope said something of, and by which request: whose people may be in scope now, or
+    /// no longer.
+    pub(crate) changed_groups: Vec<(Uuid, Option<Uuid>)>,
+    /// More people wait for a seat than were read.
+    pub(crate) more_wait: bool,
+    pub(crate) open_holds: Vec<OpenHold>,
+    pub(crate) names: Names,
+    /// The part of a rewind that this chunk is; it consumes no changes.
+    pub(crate) rewind: Option<RewindPart>,
+    /// A rewind waits for its turn.
+    pub(crate) rewind_waits: bool,
+    /// Sources in simulation whose records are among the changes.
+    pub candidates: Vec<Candidate>,
+    /// Some source is not live: if it is in simulation, what happens here may change what its promotion would do.
+    pub(crate) beside: bool,
+}
+
+/// Records of a source in simulation, in the world in which it would be the authority, and what was planned for them.
+#[derive(Debug)]
+pub struct Candidate {
+    pub(crate) source: SourceId,
+    pub world: World,
+    /// For the caller to fill in.
+    pub plan: Plan,
+}
+
+/// What people and groups of memberships are called.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// Email and display name.
+    pub(crate) members: HashMap<MemberId, (String, Option<String>)>,
+    pub(crate) groups: HashMap<SharingGroupId, String>,
+}
+
+/// An open run: a held one that more can be added to, one that was approved, or a rewind.
+#[derive(Clone, Debug, FromQueryResult)]
+pub(crate) struct OpenHold {
+    pub(crate) id: Uuid,
+    pub(crate) source_id: Option<Uuid>,
+    /// `held`, or `approved` and not applied yet; of a rewind also `planning`.
+    pub(crate) state: String,
+    digest: String,
+    /// The run it takes back.
+    pub(crate) rewinds: Option<Uuid>,
+    pub(crate) progress: Option<Json>,
+    pub(crate) counts: Json,
+}
+
+impl OpenHold {
+    pub(crate) fn plan_digest(&self) -> PlanDigest {
+        PlanDigest::from_hex(&self.digest).unwrap_or_default()
+    }
+}
+
+#[derive(FromQueryResult)]
+struct StandingRow {
+    seats: i64,
+    policy: Json,
+    seats_used: i64,
+    managed_members: i64,
+    authority: Option<Uuid>,
+    quarantined: bool,
+    beside: bool,
+}
+
+/// Whose word counts in a tenant.
+pub(crate) struct Authority {
+    source: Option<SourceId>,
+    quarantined: bool,
+    /// Some source is not live.
+    beside: bool,
+}
+
+#[derive(FromQueryResult)]
+struct SumRow {
+    removals: i64,
+    creations: i64,
+    modifications: i64,
+}
+
+#[derive(FromQueryResult)]
+struct AdminRow {
+    id: Uuid,
+    role: String,
+    billing_contact: bool,
+}
+
+impl Store {
+    /// The next changes of the tenant, at most `limit`, pushed ones first; `None` when there are none.
+    pub async fn next_chunk(&self, lease: &Lease, limit: usize) -> Result<Option<Chunk>, StoreError> {
+        let mut tx = self.read(&lease.scope).await?;
+        let changes = tx.next_changes(limit).await?;
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        if changes.len() >= MANY_CHANGES {
+            tx = tx.of_many();
+        }
+        let open = tx.open_runs().await?;
+        let (rewinds, open_holds): (Vec<_>, Vec<_>) = open.into_iter().partition(|run| run.rewinds.is_some());
+        let pushed = changes.first().is_some_and(|change| change.lane == Lane::Push as i64);
+        if let (Some(run), false) = (rewinds.first(), pushed) {
+            return tx.of_many().rewind_chunk(run, limit).await.map(Some);
+        }
+        let touched = TouchedSubjects::sort(&changes);
+        let WorldRead { world, touched_users, changed_groups, more_wait, names, candidates, beside } =
+            tx.read_world(touched, &open_holds).await?;
+        let named = changes.iter().map(ChangeRow::touched).collect();
+        let read = ReadChanges::of(&changes);
+        let (changes, rewind_waits) = (changes.len(), !rewinds.is_empty());
+        let rewind = None;
+        Ok(Some(Chunk {
+            world,
+            changes,
+            read,
+            touched: named,
+            touched_users,
+            changed_groups,
+            more_wait,
+            open_holds,
+            names,
+            rewind,
+            rewind_waits,
+            candidates,
+            beside,
+        }))
+    }
+}
+
+/// A world, and what is known of the tenant beyond it.
+struct WorldRead {
+    world: World,
+    touched_users: HashSet<DirectoryUserId>,
+    changed_groups: Vec<(Uuid, Option<Uuid>)>,
+    more_wait: bool,
+    names: Names,
+    candidates: Vec<Candidate>,
+    beside: bool,
+}
+
+/// Each touched subject once, with the last request that touched it.
+#[derive(Default)]
+struct TouchedSubjects {
+    users: BTreeMap<Uuid, Option<Uuid>>,
+    groups: BTreeMap<Uuid, Option<Uuid>>,
+    memberships: BTreeMap<(Uuid, Uuid), Option<Uuid>>,
+    /// What of groups and memberships a source said, and which source.
+    said: Vec<(SourceId, Touched)>,
+}
+
+impl TouchedSubjects {
+    fn sort(changes: &[ChangeRow]) -> Self {
+        let mut sorted = Self::default();
+        for change in changes {
+            let request = change.request_id;
+            let touched = change.touched();
+            if let (Some(source), Touched::Group(_) | Touched::Membership(..)) = (change.source_id, touched) {
+                sorted.said.push((source.into(), touched));
+            }
+            match touched {
+                Touched::User(user) => sorted.users.insert(user.0, request),
+                Touched::Group(group) => sorted.groups.insert(group.0, request),
+                Touched::Membership(group, user) => sorted.memberships.insert((group.0, user.0), request),
+                Touched::Tenant => None,
+            };
+        }
+        sorted
+    }
+
+    /// Where a group's people are synced because they are in it, whoever came or went is looked at; answers the groups that
+    /// the source said something else of.
+    fn look_at_people(&mut self, world: &World) -> Vec<(Uuid, Option<Uuid>)> {
+        let mut changed = Vec::new();
+        for (source, touched) in std::mem::take(&mut self.said) {
+            if world.policy_of(source).user_scope.is_none() {
+                continue;
+            }
+            match touched {
+                Touched::Membership(group, user) => {
+                    let request = self.memberships.get(&(group.0, user.0)).copied().flatten();
+                    self.users.entry(user.0).or_insert(request);
+                }
+                Touched::Group(group) => changed.push((group.0, self.groups.get(&group.0).copied().flatten())),
+                Touched::User(_) | Touched::Tenant => {}
+            }
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        changed
+    }
+}
+
+pub(crate) fn origin(source: Uuid, mode: &str, request: Option<Uuid>) -> Origin {
+    // A mode this program does not know must not change anything.
+    let quarantined = mode == "quarantined";
+    let mode = if quarantined { SourceMode::Live } else { mode.parse().unwrap_or(SourceMode::Off) };
+    Origin { source: source.into(), mode, quarantined, request: request.map(RequestId) }
+}
+
+pub(crate) fn count(value: i64) -> u32 {
+    u32::try_from(value.max(0)).unwrap_or(u32::MAX)
+}
+
+impl TenantTx {
+    /// Held runs, those that were approved and not applied yet, and rewinds on their way.
+    async fn open_runs(&self) -> Result<Vec<OpenHold>, StoreError> {
+        let sql = "SELECT id, source_id, state, digest, rewinds, progress, counts FROM runs \
+                   WHERE tenant_id = $1 AND state IN ('held', 'approved', 'planning') ORDER BY id";
+        self.tx.all(sql, [self.tenant.0.into()]).await
+    }
+
+    /// What a plan for these subjects depends on; those of sources in simulation in worlds of their own.
+    async fn read_world(&self, mut touched: TouchedSubjects, open_holds: &[OpenHold]) -> Result<WorldRead, StoreError> {
+        let mut world = World::default();
+        let Authority { source: authority, quarantined, beside } = self.read_standing(&mut world).await?;
+        let changed_groups = touched.look_at_people(&world);
+        let aside = if beside { self.set_candidates_aside(&mut touched).await? } else { BTreeMap::new() };
+        let candidates = self.read_candidates(&world, aside).await?;
+        let touched_users = touched.users.keys().map(|id| DirectoryUserId(*id)).collect();
+        let view = View::Actual { authority, quarantined };
+        self.read_users(&mut world, touched.users, view).await?;
+        self.read_groups(&mut world, touched.groups, view).await?;
+        let names = self.read_memberships(&mut world, touched.memberships).await?;
+        self.read_group_standing(&mut world).await?;
+        let more_wait = self.read_waiting(&mut world).await?;
+        if !open_holds.is_empty() {
+            self.read_decisions(&mut world).await?;
+        }
+        Ok(WorldRead { world, touched_users, changed_groups, more_wait, names, candidates, beside })
+    }
+
+    async fn read_candidates(
+        &self,
+        actual: &World,
+        aside: BTreeMap<SourceId, TouchedSubjects>,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let mut candidates = Vec::new();
+        for (source, touched) in aside {
+            let (policy, source_policies) = (actual.policy.clone(), actual.source_policies.clone());
+            let standing = actual.standing.clone();
+            let mut world = World { policy, source_policies, standing, takes_over: true, ..World::default() };
+            let view = View::Candidate(source);
+            self.read_users(&mut world, touched.users, view).await?;
+            self.read_groups(&mut world, touched.groups, view).await?;
+            candidates.push(Candidate { source, world, plan: Plan::default() });
+        }
+        Ok(candidates)
+    }
+
+    /// Policy and counts; answers who is the authority.
+    pub(crate) async fn read_standing(&self, world: &mut World) -> Result<Authority, StoreError> {
+        let sql = "SELECT t.seats, t.policy, l.seats_used, l.managed_members, \
+                   (SELECT s.id FROM sources s WHERE s.tenant_id = t.id AND s.mode = 'live') AS authority, \
+                   EXISTS (SELECT 1 FROM sources s WHERE s.tenant_id = t.id AND s.mode = 'live' \
+                   AND s.quarantined_at IS NOT NULL) AS quarantined, \
+                   EXISTS (SELECT 1 FROM sources s WHERE s.tenant_id = t.id AND s.mode <> 'live') AS beside \
+                   FROM tenants t JOIN tenant_leases l ON l.tenant_id = t.id WHERE t.id = $1";
+        let row: Option<StandingRow> = self.tx.one(sql, [self.tenant.0.into()]).await?;
+        let row = row.ok_or(StoreError::NotFound("tenant"))?;
+        world.policy = serde_json::from_value::<Policy>(row.policy)
+            .map_err(|e| StoreError::Database(format!("the stored policy: {e}")))?;
+        world.source_policies =
+            world.policy.by_source().map_err(|e| StoreError::Database(format!("the stored policy: {e}")))?;
+        let [removals, creations, modifications] = self.counts_in_windows(&world.policy).await?;
+        let sql = "SELECT id, role, billing_contact FROM members \
+                   WHERE tenant_id = $1 AND (role <> 'member' OR billing_contact = TRUE) AND status = 'active'";
+        let admins: Vec<AdminRow> = self.tx.all(sql, [self.tenant.0.into()]).await?;
+        let ids = |wanted: fn(&AdminRow) -> bool| -> HashSet<MemberId> {
+            admins.iter().filter(|row| wanted(row)).map(|row| row.id.into()).collect()
+        };
+        world.standing = Standing {
+            seats_bought: count(row.seats),
+            seats_used: count(row.seats_used),
+            managed: count(row.managed_members),
+            removals_in_window: removals,
+            creations_in_window: creations,
+            modifications_in_window: modifications,
+            active_admins: ids(|row| row.role != Role::Member.as_str()),
+            active_billing_contacts: ids(|row| row.billing_contact),
+        };
+        Ok(Authority { source: row.authority.map(Into::into), quarantined: row.quarantined, beside: row.beside })
+    }
+
+    /// Removals, creations and modifications, each in the window of its own limit.
+    async fn counts_in_windows(&self, policy: &Policy) -> Result<[u32; 3], StoreError> {
+        let sum = |column: &str, since: &str| {
+            format!("CAST(coalesce(sum(CASE WHEN hour >= {since} THEN {column} END), 0) AS bigint) AS {column}")
+        };
+        let sql = format!(
+            "SELECT {}, {}, {} FROM removal_counts WHERE tenant_id = $1 AND hour >= $5",
+            sum("removals", "$2"),
+            sum("creations", "$3"),
+            sum("modifications", "$4")
+        );
+        // Where there is no limit nothing is counted.
+        let limit = |limit: &Option<Limit>| limit.unwrap_or(policy.removal_limit);
+        let limits = [policy.removal_limit, limit(&policy.creation_limit), limit(&policy.modification_limit)];
+        let since = limits.map(|limit| hour_of(self.clock.now() - limit.window()));
+        let first = since.iter().min().copied();
+        let values = [self.tenant.0.into()].into_iter().chain(since.map(Into::into)).chain([first.into()]);
+        let row: Option<SumRow> = self.tx.one(&sql, values).await?;
+        let row = row.map_or([0; 3], |row| [row.removals, row.creations, row.modifications]);
+        Ok(row.map(count))
+    }
+
+    /// What of the touched subjects waits for an admin, and what was released.
+    async fn read_decisions(&self, world: &mut World) -> Result<(), StoreError> {
+        for item in self.open_items(world).await? {
+            match (item.key(), item.held_for()) {
+                (Some(key), Some(reason)) => drop(world.held.insert(key, reason)),
+                (Some(key), None) if item.decision == "approved" => drop(world.approved.insert(key)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads as many waiting people as this plan could let in, and says whether more of them wait.
+    async fn read_waiting(&self, world: &mut World) -> Result<bool, StoreError> {
+        // Each person who leaves may free a seat, or be one of those who wait and must be passed over.
+        let leaving = |user: &&UserSubject| {
+            let mut known = user.member.iter().chain(&user.returning);
+            let counts = known.any(|member| member.seated || member.waiting_for.is_some());
+            counts && !user.is_wanted()
+        };
+        // One made by hand may turn out to have left.
+        let by_hand = world.holders.values().filter(|holder| holder.seated && holder.managed_by.is_none());
+        let released = world.users.iter().filter(leaving).count() + by_hand.count();
+        let seats = world.policy.seats_at_most(world.standing.seats_bought);
+        let free = seats.saturating_sub(world.standing.seats_used);
+        let limit = usize::try_from(free).unwrap_or(usize::MAX).saturating_add(released).min(500);
+        if limit == 0 {
+            return Ok(false);
+        }
+        let order = self.waitlist_place(world.policy.seat_order);
+        let scopes = self.user_scopes(world).await?;
+        // Not those whom the source has disabled meanwhile or has not in scope, or an admin declined: an invitation cannot be
+        // taken back.
+        let sql = format!(
+            "SELECT {MEMBER_COLUMNS} FROM members m WHERE m.tenant_id = $1 AND m.waiting_for = 'seat' \
+             AND (m.approval IS NULL OR m.approval <> 'declined') AND EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id AND u.id = m.directory_user_id \
+             AND u.source_id = m.managed_by AND u.active AND u.deleted_at IS NULL AND {} AND EXISTS (SELECT 1 FROM sources s \
+             WHERE s.tenant_id = u.tenant_id AND s.id = u.source_id AND s.people_leave = FALSE)) ORDER BY {order} LIMIT {limit}",
+            self.in_scope(scopes.as_ref(), 2)
+        );
+        let scopes = scopes.iter().map(UserScopes::parameter);
+        let rows: Vec<MemberRow> = self.tx.all(&sql, [self.tenant.0.into()].into_iter().chain(scopes)).await?;
+        let more = rows.len() == limit;
+        for row in rows {
+            let member = row.into_state()?;
+            let present = member.status != MemberStatus::Removed;
+            if let (Some(user), true) = (member.directory_user, present) {
+                world.waiting.push((user, member));
+            }
+        }
+        Ok(more)
+    }
+}
+
+impl TenantTx {
+    /// What the waitlist goes by; `review` gives seats by the same.
+    pub(crate) fn waitlist_place(&self, order: SeatOrder) -> &'static str {
+        match order {
+            SeatOrder::Announced => "m.directory_user_id",
+            SeatOrder::Email if self.tx.is_postgres() => "m.email_folded COLLATE \"C\"",
+            SeatOrder::Email => "m.email_folded",
+        }
+    }
+}
+
+/// The hour a removal is counted in; the window is counted in whole hours, the oldest one in full.
+pub(crate) fn hour_of(at: DateTime<Utc>) -> DateTime<Utc> {
+    at.duration_trunc(TimeDelta::hours(1)).unwrap_or(at)
+}

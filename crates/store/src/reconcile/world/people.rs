@@ -1,0 +1,223 @@
+//! The people of a world: what the source says of them, their members, and who holds the addresses they ask for.
+
+use super::profiles::{Said, read_by, reads_attributes};
+use super::view::{MODE, View};
+use super::{HOLDER_ROUNDS, origin};
+use crate::admin::members::{MEMBER_COLUMNS, MemberRow};
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::{Columns, ID, TEXT, TextRow, Type, id_rows, json_rows};
+use crate::reconcile::user_scope::UserScopes;
+use crate::scope::TenantTx;
+use rollcall_core::directory::{PersonRecord, UserSubject};
+use rollcall_core::email::fold;
+use rollcall_core::ids::{DirectoryUserId, MemberId, SourceId};
+use rollcall_core::plan::World;
+use rollcall_core::roster::{MemberState, MemberStatus};
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+use serde_json::Value as Json;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use uuid::Uuid;
+
+#[derive(FromQueryResult)]
+struct UserRow {
+    id: Uuid,
+    source_id: Uuid,
+    mode: String,
+    email: Option<String>,
+    external_id: Option<String>,
+    display_name: Option<String>,
+    given_name: Option<String>,
+    family_name: Option<String>,
+    active: bool,
+    was_active: bool,
+    deleted: bool,
+    in_scope: bool,
+    /// Only where a policy reads them.
+    attributes: Option<Json>,
+}
+
+impl UserRow {
+    fn take_said(&mut self) -> Said {
+        let record = PersonRecord {
+            email: self.email.take(),
+            external_id: self.external_id.take(),
+            display_name: self.display_name.take(),
+            given_name: self.given_name.take(),
+            family_name: self.family_name.take(),
+            active: self.active,
+            was_active: self.was_active,
+        };
+        Said { record, attributes: self.attributes.take().unwrap_or_default(), unmapped: None }
+    }
+}
+
+#[derive(Serialize)]
+struct AnchorRow<'a> {
+    source_id: Uuid,
+    external_id: &'a str,
+}
+
+/// The record a member follows, unless it is gone.
+const LIVING_RECORD: &str = "(SELECT u.id FROM directory_users u WHERE u.tenant_id = m.tenant_id \
+    AND u.id = m.directory_user_id AND u.deleted_at IS NULL) AS directory_user_id";
+
+const ANCHORS: Columns = &[("source_id", Type::Uuid), ("external_id", Type::Text)];
+
+impl TenantTx {
+    pub(super) async fn read_users(
+        &self,
+        world: &mut World,
+        touched: BTreeMap<Uuid, Option<Uuid>>,
+        view: View,
+    ) -> Result<(), StoreError> {
+        let mut wanted = touched;
+        let mut seen: HashSet<DirectoryUserId> = HashSet::new();
+        let mut known_emails: HashSet<String> = HashSet::new();
+        for _ in 0..HOLDER_ROUNDS {
+            if wanted.is_empty() {
+                break;
+            }
+            let mut users = self.read_records(world, &wanted).await?;
+            seen.extend(users.iter().map(|user| user.id));
+            self.read_linked(&mut users, wanted.keys().copied()).await?;
+            view.people(&mut users);
+            self.read_returning(&mut users, view).await?;
+            let emails = users.iter().flat_map(UserSubject::addresses).map(fold);
+            let emails: Vec<String> = emails.filter(|email| known_emails.insert(email.clone())).collect();
+            world.users.append(&mut users);
+            let holders = self.read_holders(&emails, view).await?;
+            let follow = holders.iter().filter_map(|holder| holder.directory_user).filter(|id| !seen.contains(id));
+            wanted = follow.map(|id| (id.0, None)).collect();
+            world.holders.extend(holders.into_iter().map(|holder| (fold(&holder.profile.email), holder)));
+        }
+        world.users.sort_by_key(|user| user.id);
+        Ok(())
+    }
+
+    /// What the sources say of these people, as their policies read it, each with the request that touched them last.
+    pub(crate) async fn read_records(
+        &self,
+        world: &World,
+        wanted: &BTreeMap<Uuid, Option<Uuid>>,
+    ) -> Result<Vec<UserSubject>, StoreError> {
+        let join = self.tx.join();
+        let attributes = world.source_policies.values().chain([&world.policy]).any(reads_attributes);
+        let scopes = self.user_scopes(world).await?;
+        let in_scope = self.in_scope(scopes.as_ref(), 3);
+        let sql = format!(
+            "SELECT u.id, u.source_id, {MODE} AS mode, u.email, u.external_id, u.display_name, u.given_name, \
+             u.family_name, u.active, u.was_active, u.deleted_at IS NOT NULL OR s.people_leave AS deleted, \
+             {in_scope} AS in_scope, CASE WHEN {attributes} THEN u.attributes END AS attributes FROM {} \
+             {join} directory_users u ON u.tenant_id = $2 AND u.id = r.id \
+             {join} sources s ON s.tenant_id = u.tenant_id AND s.id = u.source_id",
+            self.tx.rows(ID)
+        );
+        let values = [id_rows(wanted.keys().copied())?, self.tenant.0.into()];
+        let values = values.into_iter().chain(scopes.iter().map(UserScopes::parameter));
+        let rows: Vec<UserRow> = self.tx.all(&sql, values).await?;
+        let mut by_source: BTreeMap<Uuid, (Vec<UserRow>, Vec<Said>)> = BTreeMap::new();
+        for mut row in rows {
+            let (rows, said) = by_source.entry(row.source_id).or_default();
+            said.push(row.take_said());
+            rows.push(row);
+        }
+        let mut users = Vec::new();
+        for (source, (rows, said)) in by_source {
+            let said = read_by(world.policy_of(source.into()), said).await?;
+            let subject = |(row, said): (UserRow, Said)| UserSubject {
+                id: row.id.into(),
+                origin: origin(row.source_id, &row.mode, wanted.get(&row.id).copied().flatten()),
+                record: (!row.deleted).then_some(said.record),
+                member: None,
+                returning: None,
+                unmapped: said.unmapped,
+                in_scope: row.in_scope,
+            };
+            users.extend(rows.into_iter().zip(said).map(subject));
+        }
+        Ok(users)
+    }
+
+    async fn read_linked(&self, users: &mut [UserSubject], ids: impl Iterator<Item = Uuid>) -> Result<(), StoreError> {
+        let join = self.tx.join();
+        let sql = format!(
+            "SELECT {MEMBER_COLUMNS} FROM {} {join} members m ON m.tenant_id = $2 AND m.directory_user_id = r.id",
+            self.tx.rows(ID)
+        );
+        let rows: Vec<MemberRow> = self.tx.all(&sql, [id_rows(ids)?, self.tenant.0.into()]).await?;
+        let mut linked: HashMap<Uuid, MemberState> = HashMap::new();
+        for row in rows {
+            let member = row.into_state()?;
+            if let Some(user) = member.directory_user {
+                linked.insert(user.0, member);
+            }
+        }
+        for user in users {
+            user.member = linked.remove(&user.id.0);
+        }
+        Ok(())
+    }
+
+    /// Members of the same source and external id whose own record is gone; in a candidate's world, of any other source.
+    async fn read_returning(&self, users: &mut [UserSubject], view: View) -> Result<(), StoreError> {
+        let anchor = |user: &UserSubject| {
+            let unknown = user.member.is_none() && user.returning.is_none();
+            let external_id = user.record.as_ref().filter(|_| unknown)?.external_id.clone()?;
+            Some((user.origin.source.0, external_id))
+        };
+        let anchors: Vec<(Uuid, String)> = users.iter().filter_map(anchor).collect();
+        if anchors.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<AnchorRow<'_>> =
+            anchors.iter().map(|(source_id, external_id)| AnchorRow { source_id: *source_id, external_id }).collect();
+        let join = self.tx.join();
+        let (managers, other) = match view {
+            View::Actual { .. } => (format!("{join} members m ON m.tenant_id = $2 AND m.managed_by = r.source_id"), ""),
+            View::Candidate(_) => {
+                let sources = format!("{join} sources s ON s.tenant_id = $2 {join} members m ON m.tenant_id = $2");
+                (format!("{sources} AND m.managed_by = s.id"), "m.managed_by <> r.source_id OR ")
+            }
+        };
+        let sql = format!(
+            "SELECT {MEMBER_COLUMNS} FROM {} {managers} AND m.external_id = r.external_id \
+             WHERE {other}NOT EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id \
+             AND u.id = m.directory_user_id AND u.deleted_at IS NULL AND u.source_id = m.managed_by)",
+            self.tx.rows(ANCHORS)
+        );
+        let found: Vec<MemberRow> = self.tx.all(&sql, [json_rows(&rows)?, self.tenant.0.into()]).await?;
+        let found: Vec<MemberState> = found.into_iter().map(MemberRow::into_state).collect::<Result<_, _>>()?;
+        for user in users {
+            let Some((source, external_id)) = anchor(user) else { continue };
+            let same = found.iter().filter(|member| member.profile.external_id.as_ref() == Some(&external_id));
+            user.returning = same.max_by_key(|member| nearest(member, source.into())).cloned();
+        }
+        Ok(())
+    }
+
+    pub(super) async fn read_holders(&self, emails: &[String], view: View) -> Result<Vec<MemberState>, StoreError> {
+        if emails.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<TextRow<'_>> = emails.iter().map(|text| TextRow { text }).collect();
+        let join = self.tx.join();
+        let columns = match view {
+            View::Actual { .. } => MEMBER_COLUMNS.to_owned(),
+            View::Candidate(_) => MEMBER_COLUMNS.replace("m.directory_user_id", LIVING_RECORD),
+        };
+        let sql = format!(
+            "SELECT {columns} FROM {} {join} members m ON m.tenant_id = $2 AND m.email_folded = r.text \
+             AND m.status <> 'removed'",
+            self.tx.rows(TEXT)
+        );
+        let rows: Vec<MemberRow> = self.tx.all(&sql, [json_rows(&rows)?, self.tenant.0.into()]).await?;
+        rows.into_iter().map(MemberRow::into_state).collect()
+    }
+}
+
+/// Of several members with one external id: one who is there, one of the same source, the one who came first.
+fn nearest(member: &MemberState, source: SourceId) -> (bool, bool, Reverse<MemberId>) {
+    (member.status != MemberStatus::Removed, member.managed_by == Some(source), Reverse(member.id))
+}

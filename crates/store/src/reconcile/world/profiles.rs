@@ -1,0 +1,85 @@
+//! What a record says of a person under its source's policy: which attribute carries the address (DX5), and what the mapping
+//! makes of the rest (PE13).
+
+use crate::engine::error::StoreError;
+use rollcall_core::directory::PersonRecord;
+use rollcall_core::mapping::{Mapped, MappedAttribute};
+use rollcall_core::policy::Policy;
+use rollcall_scim::{TextPath, is_email};
+use serde_json::Value as Json;
+
+/// A record and the attributes it was made of.
+pub(crate) struct Said {
+    pub(crate) record: PersonRecord,
+    pub(crate) attributes: Json,
+    /// Why the policy cannot read it; it asks for no address then.
+    pub(crate) unmapped: Option<String>,
+}
+
+/// Does this policy look at more of a record than what is stored beside it?
+pub(crate) fn reads_attributes(policy: &Policy) -> bool {
+    policy.email_attribute.is_some() || !policy.mapping.is_empty()
+}
+
+/// Makes the records what this policy reads in them. Mappings are run beside the runtime: what an admin wrote and what a
+/// record holds decides how long that takes, and must not stop what else the thread has to do.
+pub(crate) async fn read_by(policy: &Policy, mut said: Vec<Said>) -> Result<Vec<Said>, StoreError> {
+    if policy.mapping.is_empty() {
+        read(policy, &mut said);
+        return Ok(said);
+    }
+    let policy = policy.clone();
+    let reading = tokio::task::spawn_blocking(move || {
+        read(&policy, &mut said);
+        said
+    });
+    reading.await.map_err(|e| StoreError::Unavailable(format!("the mapping was not run: {e}")))
+}
+
+fn read(policy: &Policy, said: &mut [Said]) {
+    if let Some(path) = &policy.email_attribute {
+        match TextPath::parse(path) {
+            Ok(path) => said.iter_mut().for_each(|one| one.record.email = address(&path, &one.attributes)),
+            Err(error) => said.iter_mut().for_each(|one| one.fail(format!("email_attribute: {error}"))),
+        }
+    }
+    if policy.mapping.is_empty() {
+        return;
+    }
+    let attributes: Vec<&Json> = said.iter().map(|one| &one.attributes).collect();
+    match policy.mapping.of_records(&attributes) {
+        Ok(mapped) => said.iter_mut().zip(mapped).for_each(|(one, mapped)| one.take(mapped)),
+        Err(error) => said.iter_mut().for_each(|one| one.fail(error.clone())),
+    }
+}
+
+/// One that cannot be written to is none (LP12).
+fn address(path: &TextPath, attributes: &Json) -> Option<String> {
+    path.read(attributes.as_object()?).filter(|text| is_email(text)).map(str::to_owned)
+}
+
+impl Said {
+    fn take(&mut self, mapped: Mapped) {
+        for (attribute, value) in match mapped {
+            Ok(values) => values,
+            Err(error) => return self.fail(error),
+        } {
+            match attribute {
+                MappedAttribute::Email => match value {
+                    Some(text) if !is_email(&text) => {
+                        return self.fail(format!("email: gives {text:?}, which is no email address"));
+                    }
+                    value => self.record.email = value,
+                },
+                MappedAttribute::DisplayName => self.record.display_name = value,
+                MappedAttribute::GivenName => self.record.given_name = value,
+                MappedAttribute::FamilyName => self.record.family_name = value,
+            }
+        }
+    }
+
+    fn fail(&mut self, error: String) {
+        self.record.email = None;
+        self.unmapped = Some(error);
+    }
+}

@@ -1,0 +1,387 @@
+//! The part of a rewind that one chunk is about: its items, and what they meet in the roster now. While the rewind is
+//! planned these are items of the run that is taken back, the last one first; once it is approved they are its own.
+
+use super::view::View;
+use super::{Authority, Chunk, HOLDER_ROUNDS, Names, OpenHold};
+use crate::admin::members::{MEMBER_COLUMNS, MemberRow};
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::{Columns, ID, TEXT, TextRow, Type, id_rows, json_rows};
+use crate::log::changes::ReadChanges;
+use crate::reconcile::apply::{ids_of, subject_of};
+use crate::scope::TenantTx;
+use chrono::{DateTime, Utc};
+use rollcall_core::email::fold;
+use rollcall_core::ids::{MemberId, SharingGroupId};
+use rollcall_core::plan::{Subject, World};
+use rollcall_core::rewind::{Change, GroupFacts, Impossible, Recorded, Step, Target};
+use rollcall_core::roster::MemberStatus;
+use sea_orm::FromQueryResult;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use std::collections::{HashMap, HashSet};
+use uuid::Uuid;
+
+/// What a chunk does with its part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Planning,
+    Applying,
+}
+
+/// How far a rewind has come.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// The last item that was looked at.
+    after: Option<Uuid>,
+    /// Seats that the items planned so far take, less those that they free.
+    pub(crate) seats: i64,
+    /// When its planning began: what was changed before is in the plan.
+    pub(crate) planned_since: Option<DateTime<Utc>>,
+}
+
+impl Progress {
+    /// As a run keeps it.
+    pub(crate) fn read(kept: Option<&Json>) -> Self {
+        kept.and_then(|json| serde_json::from_value(json.clone()).ok()).unwrap_or_default()
+    }
+
+    /// Of a rewind that is planned as a whole: its applying begins at the first item.
+    pub(crate) fn when_planned(self) -> Self {
+        Self { planned_since: self.planned_since, ..Self::default() }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct RewindPart {
+    pub(crate) run: Uuid,
+    pub(crate) undoes: Uuid,
+    pub(crate) phase: Phase,
+    /// Where the next part begins.
+    pub(crate) progress: Progress,
+    /// No part comes after this one.
+    pub(crate) is_last: bool,
+    pub(crate) counts: Map<String, Json>,
+    pub(crate) digest: rollcall_core::digest::PlanDigest,
+    /// The items of the run that is taken back, in planning.
+    pub(crate) lines: HashMap<Uuid, Line>,
+    /// Those of which it is not known what they changed.
+    pub(crate) unknown: Vec<(Uuid, Impossible)>,
+}
+
+/// One item of a run, as far as a rewind needs it.
+#[derive(Clone, Debug, FromQueryResult)]
+pub(crate) struct Line {
+    pub(crate) id: Uuid,
+    pub(crate) action: String,
+    pub(crate) subject_kind: String,
+    pub(crate) subject_id: Uuid,
+    pub(crate) member_id: Option<Uuid>,
+    pub(crate) group_id: Option<Uuid>,
+    pub(crate) who: Option<Json>,
+    before: Option<Json>,
+    after: Option<Json>,
+}
+
+const LINE: &str = "id, action, subject_kind, subject_id, member_id, group_id, who, before, after";
+
+#[derive(FromQueryResult)]
+struct GroupRow {
+    id: Uuid,
+    name: String,
+    managed_by: Option<Uuid>,
+    directory_group_id: Option<Uuid>,
+    removed: bool,
+}
+
+#[derive(FromQueryResult)]
+struct PairRow {
+    group_id: Uuid,
+    member_id: Uuid,
+}
+
+#[derive(FromQueryResult)]
+struct FollowerRow {
+    id: Uuid,
+    record: Uuid,
+}
+
+#[derive(Serialize)]
+struct Pair {
+    group_id: Uuid,
+    member_id: Uuid,
+}
+
+const PAIRS: Columns = &[("group_id", Type::Uuid), ("member_id", Type::Uuid)];
+
+impl Line {
+    pub(crate) fn subject_kind(&self) -> Result<&'static str, StoreError> {
+        let unknown = || StoreError::Database(format!("an item about a {}", self.subject_kind));
+        Ok(ids_of(subject_of(&self.subject_kind, self.subject_id).ok_or_else(unknown)?).0)
+    }
+
+    /// What its inverse would be called.
+    pub(crate) fn inverse_word(&self) -> &'static str {
+        self.step(Phase::Planning).map_or("undo", |step| step.word())
+    }
+
+    fn recorded(&self) -> Option<Recorded> {
+        let subject: Subject = subject_of(&self.subject_kind, self.subject_id)?;
+        let target = match (self.member_id, self.group_id) {
+            (Some(member), None) => Target::Member(member.into()),
+            (None, Some(group)) => Target::Group(group.into()),
+            (Some(member), Some(group)) => Target::Membership(group.into(), member.into()),
+            (None, None) => return None,
+        };
+        let fields = |json: &Option<Json>| json.as_ref().and_then(Json::as_object).cloned();
+        let change = Change { before: fields(&self.before), after: fields(&self.after)? };
+        Some(Recorded { subject, target, change })
+    }
+
+    /// What the worker does with this line in that phase.
+    fn step(&self, phase: Phase) -> Option<Step> {
+        let recorded = self.recorded()?;
+        match phase {
+            Phase::Planning => Step::inverse(self.id, &recorded),
+            Phase::Applying => {
+                let Recorded { subject, target, change } = recorded;
+                Some(Step { id: self.id, subject, target, change })
+            }
+        }
+    }
+}
+
+impl TenantTx {
+    pub(super) async fn rewind_chunk(&self, run: &OpenHold, limit: usize) -> Result<Chunk, StoreError> {
+        let mut world = World::default();
+        let Authority { beside, .. } = self.read_standing(&mut world).await?;
+        let phase = if run.state == "planning" { Phase::Planning } else { Phase::Applying };
+        let mut progress = Progress::read(run.progress.as_ref());
+        progress.planned_since.get_or_insert(self.clock.now());
+        let undoes = run.rewinds.unwrap_or_default();
+        let lines = self.rewind_lines(run.id, undoes, phase, progress, limit).await?;
+        progress.after = lines.last().map(|line| line.id).or(progress.after);
+        let mut unknown = Vec::new();
+        for line in &lines {
+            match line.step(phase) {
+                Some(step) => world.rewind.steps.push(step),
+                None => unknown.push((line.id, Impossible::NotReversible)),
+            }
+        }
+        if phase == Phase::Planning {
+            let left = i64::from(world.standing.seats_bought) - progress.seats;
+            world.standing.seats_bought = u32::try_from(left.max(0)).unwrap_or(u32::MAX);
+        }
+        self.read_rewound(&mut world, (run.id, undoes), phase).await?;
+        let part = RewindPart {
+            run: run.id,
+            undoes,
+            phase,
+            progress,
+            is_last: lines.len() < limit,
+            counts: run.counts.as_object().cloned().unwrap_or_default(),
+            digest: run.plan_digest(),
+            lines: lines.iter().map(|line| (line.id, line.clone())).collect(),
+            unknown,
+        };
+        Ok(Chunk {
+            world,
+            changes: lines.len(),
+            read: ReadChanges::default(),
+            touched: Vec::new(),
+            touched_users: HashSet::new(),
+            changed_groups: Vec::new(),
+            more_wait: false,
+            open_holds: Vec::new(),
+            names: Names::default(),
+            rewind: Some(part),
+            rewind_waits: false,
+            candidates: Vec::new(),
+            beside,
+        })
+    }
+
+    async fn rewind_lines(
+        &self,
+        run: Uuid,
+        undoes: Uuid,
+        phase: Phase,
+        progress: Progress,
+        limit: usize,
+    ) -> Result<Vec<Line>, StoreError> {
+        let (run, decision, after, direction, start) = match phase {
+            Phase::Planning => (undoes, "applied", "<", "DESC", Uuid::max()),
+            Phase::Applying => (run, "planned", ">", "ASC", Uuid::nil()),
+        };
+        let sql = format!(
+            "SELECT {LINE} FROM run_items WHERE tenant_id = $1 AND run_id = $2 AND decision = '{decision}' \
+             AND id {after} $3 ORDER BY id {direction} LIMIT $4"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let after = progress.after.unwrap_or(start);
+        self.tx.all(&sql, [self.tenant.0.into(), run.into(), after.into(), limit.into()]).await
+    }
+
+    /// Reads what the steps meet. Whoever holds an address or a name that is wanted may let go of it by another part of
+    /// the same rewind: when applying, that part is done now as well, so that what was swapped is swapped back.
+    async fn read_rewound(
+        &self,
+        world: &mut World,
+        (run, undoes): (Uuid, Uuid),
+        phase: Phase,
+    ) -> Result<(), StoreError> {
+        let mut begin = 0;
+        for _ in 0..HOLDER_ROUNDS {
+            if begin == world.rewind.steps.len() {
+                break;
+            }
+            self.read_targets(world, begin).await?;
+            let occupants = self.read_occupants(world, begin).await?;
+            begin = world.rewind.steps.len();
+            let lines = match phase {
+                Phase::Planning => self.lines_about(undoes, "applied", occupants).await?,
+                Phase::Applying => self.lines_about(run, "planned", occupants).await?,
+            };
+            let known: HashSet<Uuid> = world.rewind.steps.iter().map(|step| step.id).collect();
+            let steps = lines.iter().filter_map(|line| line.step(phase)).filter(|step| !known.contains(&step.id));
+            match phase {
+                Phase::Planning => note_leaving(world, steps),
+                Phase::Applying => world.rewind.steps.extend(steps),
+            }
+        }
+        if phase == Phase::Applying {
+            world.rewind.steps.sort_by_key(|step| step.id);
+        }
+        Ok(())
+    }
+
+    /// The items of a run about these records.
+    async fn lines_about(&self, run: Uuid, decision: &str, records: HashSet<Uuid>) -> Result<Vec<Line>, StoreError> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT {LINE} FROM run_items WHERE tenant_id = $2 AND run_id = $3 AND decision = '{decision}' \
+             AND subject_id IN (SELECT r.id FROM {})",
+            self.tx.rows(ID)
+        );
+        self.tx.all(&sql, [id_rows(records)?, self.tenant.0.into(), run.into()]).await
+    }
+
+    /// The members, groups and memberships that the steps from `begin` on are about.
+    async fn read_targets(&self, world: &mut World, begin: usize) -> Result<(), StoreError> {
+        let targets: Vec<Target> = world.rewind.steps[begin..].iter().map(|step| step.target).collect();
+        let members =
+            targets.iter().filter_map(|target| if let Target::Member(id) = target { Some(id.0) } else { None });
+        let groups = targets.iter().filter_map(|target| match target {
+            Target::Group(id) | Target::Membership(id, _) => Some(id.0),
+            Target::Member(_) => None,
+        });
+        let pairs = targets.iter().filter_map(|target| match target {
+            Target::Membership(group, member) => Some(Pair { group_id: group.0, member_id: member.0 }),
+            _ => None,
+        });
+        let (members, groups): (HashSet<Uuid>, HashSet<Uuid>) = (members.collect(), groups.collect());
+        let (pairs, join): (Vec<Pair>, _) = (pairs.collect(), self.tx.join());
+        if !members.is_empty() {
+            let sql = format!(
+                "SELECT {MEMBER_COLUMNS} FROM {} {join} members m ON m.tenant_id = $2 AND m.id = r.id",
+                self.tx.rows(ID)
+            );
+            for row in self.tx.all::<MemberRow, _>(&sql, [id_rows(members)?, self.tenant.0.into()]).await? {
+                let member = row.into_state()?;
+                world.rewind.members.insert(member.id, member);
+            }
+        }
+        if !groups.is_empty() {
+            let sql = format!(
+                "SELECT g.id, g.name, g.managed_by, g.directory_group_id, g.removed_at IS NOT NULL AS removed FROM {} \
+                 {join} sharing_groups g ON g.tenant_id = $2 AND g.id = r.id",
+                self.tx.rows(ID)
+            );
+            for row in self.tx.all::<GroupRow, _>(&sql, [id_rows(groups)?, self.tenant.0.into()]).await? {
+                let facts = GroupFacts {
+                    name: row.name,
+                    managed_by: row.managed_by.map(Into::into),
+                    directory_group: row.directory_group_id.map(Into::into),
+                    removed: row.removed,
+                };
+                world.rewind.groups.insert(row.id.into(), facts);
+            }
+        }
+        if !pairs.is_empty() {
+            let sql = format!(
+                "SELECT gm.group_id, gm.member_id FROM {} {join} sharing_group_members gm \
+                 ON gm.tenant_id = $2 AND gm.group_id = r.group_id AND gm.member_id = r.member_id",
+                self.tx.rows(PAIRS)
+            );
+            let found: Vec<PairRow> = self.tx.all(&sql, [json_rows(&pairs)?, self.tenant.0.into()]).await?;
+            let found = found.into_iter().map(|row| (row.group_id.into(), row.member_id.into()));
+            world.rewind.memberships.extend(found);
+        }
+        Ok(())
+    }
+
+    /// Who has the addresses, names and records that the steps from `begin` on want; answers the records that those who
+    /// have an address or a name follow.
+    async fn read_occupants(&self, world: &mut World, begin: usize) -> Result<HashSet<Uuid>, StoreError> {
+        let steps = &world.rewind.steps[begin..];
+        let removed = world.rewind.members.values().filter(|member| member.status == MemberStatus::Removed);
+        let emails = steps.iter().filter_map(Step::address).chain(removed.map(|member| member.profile.email.clone()));
+        let emails: HashSet<String> = emails.map(|email| fold(&email)).collect();
+        let removed = world.rewind.groups.values().filter(|group| group.removed).map(|group| group.name.clone());
+        let names: HashSet<String> =
+            steps.iter().filter_map(Step::name).chain(removed).map(|name| fold(&name)).collect();
+        let users: HashSet<Uuid> = steps.iter().filter_map(Step::directory_user).map(|id| id.0).collect();
+        let groups: HashSet<Uuid> = steps.iter().filter_map(Step::directory_group).map(|id| id.0).collect();
+        let view = View::Actual { authority: None, quarantined: false };
+        let holders = self.read_holders(&emails.into_iter().collect::<Vec<_>>(), view).await?;
+        let mut occupants: HashSet<Uuid> =
+            holders.iter().filter_map(|member| member.directory_user).map(|record| record.0).collect();
+        world.holders.extend(holders.into_iter().map(|member| (fold(&member.profile.email), member)));
+        if !names.is_empty() {
+            let rows: Vec<TextRow<'_>> = names.iter().map(|text| TextRow { text }).collect();
+            let found = self.read_sharing_groups("g.name_folded = r.text", TEXT, json_rows(&rows)?).await?;
+            occupants.extend(found.iter().filter_map(|(_, record)| *record));
+            world.group_names.extend(found.into_iter().map(|(group, _)| (fold(&group.name), group)));
+        }
+        let linked = self.followers("members", "directory_user_id", users).await?;
+        world.rewind.linked_users.extend(linked.into_iter().map(|row| (row.record.into(), MemberId(row.id))));
+        let linked = self.followers("sharing_groups", "directory_group_id", groups).await?;
+        world.rewind.linked_groups.extend(linked.into_iter().map(|row| (row.record.into(), SharingGroupId(row.id))));
+        Ok(occupants)
+    }
+
+    /// Who follows these records.
+    async fn followers(
+        &self,
+        table: &str,
+        column: &str,
+        records: HashSet<Uuid>,
+    ) -> Result<Vec<FollowerRow>, StoreError> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT t.id, t.{column} AS record FROM {} {} {table} t ON t.tenant_id = $2 AND t.{column} = r.id",
+            self.tx.rows(ID),
+            self.tx.join()
+        );
+        self.tx.all(&sql, [id_rows(records)?, self.tenant.0.into()]).await
+    }
+}
+
+/// Remembers who gives up an address or a name by these steps.
+fn note_leaving(world: &mut World, steps: impl Iterator<Item = Step>) {
+    for step in steps {
+        let removed = step.status().is_some_and(|(_, after)| after == MemberStatus::Removed);
+        match step.target {
+            Target::Member(id) if removed || step.address().is_some() => {
+                world.rewind.leaving_members.insert(id);
+            }
+            Target::Group(id) if step.word() == "remove_group" || step.name().is_some() => {
+                world.rewind.leaving_groups.insert(id);
+            }
+            _ => {}
+        }
+    }
+}

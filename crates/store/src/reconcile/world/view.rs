@@ -1,0 +1,147 @@
+//! Whose eyes a world is read with: as things are, or as they would be if another source were the authority (DX3). The
+//! second is what the records of a source in simulation are planned in; nothing of it is applied.
+
+use super::{TouchedSubjects, origin};
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::{ID, id_rows};
+use crate::scope::TenantTx;
+use rollcall_core::directory::{GroupState, GroupSubject, Origin, SourceMode, UserSubject};
+use rollcall_core::ids::SourceId;
+use sea_orm::FromQueryResult;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// A source's mode for the planner: the last word of one that is detached with its people, namely that all of them are
+/// gone, still counts (PE7).
+/// `quarantined` is a live source that nothing is taken from (PE9).
+pub(super) const MODE: &str = "CASE WHEN s.people_leave THEN 'live' \
+    WHEN s.mode = 'live' AND s.quarantined_at IS NOT NULL THEN 'quarantined' ELSE s.mode END";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// The roster as it is, and whose word counts in it.
+    Actual { authority: Option<SourceId>, quarantined: bool },
+    /// As if this source were the authority.
+    Candidate(SourceId),
+}
+
+impl View {
+    /// Which of the people that were read belong in this world, and as whom. A member follows the records of the source
+    /// that manages them: with another one's record they are a person whom their own source does not have.
+    pub(super) fn people(self, users: &mut Vec<UserSubject>) {
+        users.retain_mut(|user| {
+            let managed_by = user.member.as_ref().and_then(|member| member.managed_by);
+            let manager = managed_by.filter(|manager| *manager != user.origin.source);
+            match (self.counts(user.origin), manager, self) {
+                (true, Some(_), _) => user.returning = user.member.take(),
+                (true, None, _) => {}
+                (false, Some(manager), Self::Actual { authority, quarantined }) => {
+                    user.record = None;
+                    user.origin.source = manager;
+                    user.origin.mode = mode_of(manager, authority);
+                    user.origin.quarantined = quarantined;
+                }
+                (false, ..) => return false,
+            }
+            true
+        });
+    }
+
+    /// As [`View::people`], for groups.
+    pub(super) fn groups(self, groups: &mut Vec<GroupSubject>) {
+        groups.retain_mut(|group| {
+            let managed_by = group.sharing_group.as_ref().and_then(|shared| shared.managed_by);
+            let manager = managed_by.filter(|manager| *manager != group.origin.source);
+            match (self.counts(group.origin), manager, self) {
+                (true, ..) => {}
+                (false, Some(manager), Self::Actual { authority, quarantined }) => {
+                    // The authority has taken over all groups, also those that its former source did not feed any more.
+                    (group.name, group.fed) = (None, true);
+                    group.origin.source = manager;
+                    group.origin.mode = mode_of(manager, authority);
+                    group.origin.quarantined = quarantined;
+                }
+                (false, ..) => return false,
+            }
+            true
+        });
+    }
+
+    /// Another source's group of the same name is taken over, as one whose directory group is gone is (DS5).
+    pub(super) fn named(self, mut group: GroupState) -> GroupState {
+        if let Self::Candidate(source) = self
+            && group.managed_by != Some(source)
+        {
+            group.directory_group = None;
+        }
+        group
+    }
+
+    fn counts(self, origin: Origin) -> bool {
+        match self {
+            Self::Actual { .. } => origin.mode == SourceMode::Live,
+            Self::Candidate(candidate) => origin.source == candidate,
+        }
+    }
+}
+
+fn mode_of(manager: SourceId, authority: Option<SourceId>) -> SourceMode {
+    if Some(manager) == authority { SourceMode::Live } else { SourceMode::Off }
+}
+
+#[derive(FromQueryResult)]
+struct BesideRow {
+    id: Uuid,
+    source_id: Uuid,
+    mode: String,
+    /// The authority manages what this record is linked to.
+    lost: bool,
+}
+
+const USERS_BESIDE: &str = "SELECT d.id, d.source_id, s.mode, EXISTS (SELECT 1 FROM members m \
+    WHERE m.tenant_id = d.tenant_id AND m.directory_user_id = d.id AND m.managed_by <> d.source_id) AS lost \
+    FROM {rows} {join} directory_users d ON d.tenant_id = $2 AND d.id = r.id";
+
+const GROUPS_BESIDE: &str = "SELECT d.id, d.source_id, s.mode, EXISTS (SELECT 1 FROM sharing_groups g \
+    WHERE g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.managed_by <> d.source_id) AS lost \
+    FROM {rows} {join} directory_groups d ON d.tenant_id = $2 AND d.id = r.id";
+
+impl TenantTx {
+    /// Takes the subjects of sources that are not the authority out of `touched`; those of sources in simulation are
+    /// answered by source, what a source says that is off is not looked at.
+    pub(super) async fn set_candidates_aside(
+        &self,
+        touched: &mut TouchedSubjects,
+    ) -> Result<BTreeMap<SourceId, TouchedSubjects>, StoreError> {
+        let mut aside: BTreeMap<SourceId, TouchedSubjects> = BTreeMap::new();
+        for row in self.beside(USERS_BESIDE, touched.users.keys()).await? {
+            let request = touched.users.get(&row.id).copied().flatten();
+            if !row.lost {
+                touched.users.remove(&row.id);
+            }
+            if origin(row.source_id, &row.mode, None).mode == SourceMode::Simulate {
+                aside.entry(row.source_id.into()).or_default().users.insert(row.id, request);
+            }
+        }
+        for row in self.beside(GROUPS_BESIDE, touched.groups.keys()).await? {
+            let request = touched.groups.get(&row.id).copied().flatten();
+            if !row.lost {
+                touched.groups.remove(&row.id);
+            }
+            if origin(row.source_id, &row.mode, None).mode == SourceMode::Simulate {
+                aside.entry(row.source_id.into()).or_default().groups.insert(row.id, request);
+            }
+        }
+        Ok(aside)
+    }
+
+    async fn beside(&self, sql: &str, ids: impl Iterator<Item = &Uuid>) -> Result<Vec<BesideRow>, StoreError> {
+        let join = self.tx.join();
+        let sql = sql.replace("{rows}", &self.tx.rows(ID)).replace("{join}", join);
+        let sql = format!(
+            "{sql} {join} sources s ON s.tenant_id = d.tenant_id AND s.id = d.source_id \
+             WHERE s.mode <> 'live' AND s.people_leave = FALSE"
+        );
+        self.tx.all(&sql, [id_rows(ids.copied())?, self.tenant.0.into()]).await
+    }
+}
