@@ -6,8 +6,9 @@
 use crate::access::sources::second_live;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
+use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::NewEvent;
-use crate::scope::{ApiScope, SourceScope, TenantScope, TenantTx};
+use crate::scope::{ApiScope, SourceScope, TenantScope};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};

@@ -3,8 +3,9 @@
 use crate::access::credentials::{DigestOnly, NewSecret, SecretDigest};
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
+use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::NewEvent;
-use crate::scope::{ApiScope, TenantTx};
+use crate::scope::ApiScope;
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rollcall_core::audit::AuditKind;
 use rollcall_core::directory::SourceMode;

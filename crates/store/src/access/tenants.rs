@@ -3,9 +3,10 @@
 use crate::admin::policy::check_policy;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
+use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
-use crate::scope::{TenantScope, TenantTx};
+use crate::scope::TenantScope;
 use rollcall_core::audit::{Actor, AuditKind};
 use rollcall_core::email::fold;
 use rollcall_core::ids::{MemberId, TenantId};

@@ -3,8 +3,9 @@
 use crate::admin::policy::check_policy;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
+use crate::engine::transaction::TenantTx;
 use crate::reconcile::world::profiles::{Said, read_by};
-use crate::scope::{ApiScope, TenantTx};
+use crate::scope::ApiScope;
 use rollcall_core::directory::PersonRecord;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_core::mapping::Mapping;

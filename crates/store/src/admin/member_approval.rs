@@ -4,9 +4,10 @@
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
+use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::{EventRow, NewEvent};
 use crate::log::changes::{Lane, Touched};
-use crate::scope::{ApiScope, TenantTx};
+use crate::scope::ApiScope;
 use rollcall_core::audit::AuditKind;
 use rollcall_core::ids::MemberId;
 use rollcall_core::roster::{Approval, MemberStatus};

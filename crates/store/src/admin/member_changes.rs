@@ -3,9 +3,10 @@
 use crate::admin::members::Member;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
+use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::NewEvent;
 use crate::reconcile::open_items::Retouch;
-use crate::scope::{ApiScope, TenantTx};
+use crate::scope::ApiScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::audit::AuditKind;
 use rollcall_core::ids::MemberId;

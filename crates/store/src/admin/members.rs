@@ -3,9 +3,10 @@
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
+use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
-use crate::scope::{ApiScope, TenantTx};
+use crate::scope::ApiScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::audit::AuditKind;
 use rollcall_core::email::fold;

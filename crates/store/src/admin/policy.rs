@@ -3,10 +3,11 @@
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
+use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::{Lane, Touched};
 use crate::reconcile::open_items::Retouch;
-use crate::scope::{ApiScope, TenantTx};
+use crate::scope::ApiScope;
 use rollcall_core::audit::AuditKind;
 use rollcall_core::group_scope::GroupScope;
 use rollcall_core::ids::SourceId;

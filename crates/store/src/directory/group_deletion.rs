@@ -4,9 +4,10 @@
 use crate::admin::skipped_records::SkippedRecord;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
+use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
-use crate::scope::{ApiScope, TenantTx};
+use crate::scope::ApiScope;
 use rollcall_core::audit::AuditKind;
 use rollcall_core::directory::Dispute;
 use rollcall_core::ids::SharingGroupId;

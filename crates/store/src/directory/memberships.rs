@@ -8,9 +8,9 @@
 use crate::directory::groups::DirectoryGroup;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
+use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::{Lane, Touched};
-use crate::scope::TenantTx;
 use rollcall_core::audit::AuditKind;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
 use rollcall_scim::{MemberKind, MemberRef};

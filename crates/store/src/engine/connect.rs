@@ -210,7 +210,8 @@ async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Schema
 mod tests {
     use super::*;
     use crate::directory::filter::tests::engines::{on_each_database, one_connection};
-    use crate::scope::{TenantScope, TenantTx};
+    use crate::engine::transaction::TenantTx;
+    use crate::scope::TenantScope;
     use rollcall_core::audit::Actor;
     use sea_orm::FromQueryResult;
 

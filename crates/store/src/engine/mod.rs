@@ -1,6 +1,7 @@
 //! The two databases behind one door: sessions, transactions, batching of single writes, and rows as parameters.
 
 pub(crate) mod connect;
+pub(crate) mod connection;
 pub(crate) mod error;
 pub(crate) mod faults;
 pub(crate) mod page;
@@ -9,3 +10,4 @@ pub(crate) mod row_sets;
 pub(crate) mod session;
 pub(crate) mod single_write;
 pub(crate) mod sqlite_group_commit;
+pub(crate) mod transaction;

@@ -1,7 +1,7 @@
 //! Lists page by the id of the last row seen: the last page costs what the first costs.
 
 use crate::engine::error::StoreError;
-use crate::scope::TenantTx;
+use crate::engine::transaction::TenantTx;
 use rollcall_core::ids::TenantId;
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, FromQueryResult};

@@ -2,10 +2,10 @@
 //! on its way those that come wait, and all of them go with the next; one alone goes at once. So a statement's fixed price, which
 //! is most of what one row costs, is paid once for many rows, and one tenant's requests of a kind take few connections.
 
+use crate::engine::connection::Tx;
 use crate::engine::error::StoreError;
 use crate::engine::session::SessionPool;
 use crate::engine::single_write::{Addition, Change};
-use crate::scope::Tx;
 use rollcall_core::ids::{SourceId, TenantId};
 use sea_orm::sea_query::Value;
 use sea_orm::sqlx::Postgres;

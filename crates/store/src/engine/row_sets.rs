@@ -4,9 +4,9 @@
 //! read by `json_to_recordset` on Postgres and `json_each` on SQLite, whatever their number. Rows to be written go to Postgres
 //! as a parameter for each column, because there reading JSON costs more than writing the rows.
 
+use crate::engine::connection::{Texts, Tx};
 use crate::engine::error::StoreError;
 use crate::engine::single_write::Row;
-use crate::scope::{Texts, Tx};
 use sea_orm::sea_query::{
     CommonTableExpression, InsertStatement, Query, SubQueryStatement, UpdateStatement, Value, WithQuery,
 };

@@ -5,10 +5,11 @@
 //! The chain begins with the relation `tenant`, which sets the tenant and holds its id, and all that follows selects from it, or
 //! from what did. So nothing is read or written before row-level security knows the tenant.
 
+use crate::engine::connection::Tx;
 use crate::engine::error::StoreError;
 use crate::engine::postgres_batching::{Job, Lists, asked_by};
 use crate::engine::row_sets::Write;
-use crate::scope::{TenantTx, Tx};
+use crate::engine::transaction::TenantTx;
 use rollcall_core::ids::TenantId;
 use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, Query, SelectStatement, UpdateStatement, Value};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};

@@ -2,9 +2,9 @@
 //! its own. A commit writes every page that its rows touch, and most of those pages are the same; and the writer has the next
 //! transaction at hand, where it would wait for another thread to bring it.
 
+use crate::engine::connection::Tx;
 use crate::engine::error::StoreError;
 use crate::engine::session::{Session, SessionPool};
-use crate::scope::Tx;
 use sea_orm::sqlx::Sqlite;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tokio::sync::{mpsc, oneshot};

@@ -4,7 +4,7 @@
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, names_of, time_text};
 use crate::engine::single_write::Row;
-use crate::scope::TenantTx;
+use crate::engine::transaction::TenantTx;
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
 use sea_orm::FromQueryResult;

@@ -3,7 +3,8 @@
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
-use crate::scope::{TenantScope, TenantTx};
+use crate::engine::transaction::TenantTx;
+use crate::scope::TenantScope;
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::audit::Actor;
 use rollcall_core::backoff::retry_delay;

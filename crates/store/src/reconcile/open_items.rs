@@ -3,9 +3,9 @@
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
+use crate::engine::transaction::TenantTx;
 use crate::log::changes::Lane;
 use crate::reconcile::apply::subject_of;
-use crate::scope::TenantTx;
 use rollcall_core::approval::ItemKey;
 use rollcall_core::guard::HoldReason;
 use rollcall_core::ids::{MemberId, RunId, SharingGroupId};

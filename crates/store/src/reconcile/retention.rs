@@ -6,7 +6,8 @@
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
-use crate::scope::{TenantScope, TenantTx};
+use crate::engine::transaction::TenantTx;
+use crate::scope::TenantScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::audit::Actor;
 use rollcall_core::ids::TenantId;

@@ -3,8 +3,8 @@
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, json_rows};
+use crate::engine::transaction::TenantTx;
 use crate::log::changes::{Lane, Touched};
-use crate::scope::TenantTx;
 use rollcall_core::email::fold;
 use rollcall_core::group_scope::GroupScope;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};

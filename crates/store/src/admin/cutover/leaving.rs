@@ -3,7 +3,7 @@
 use super::ROWS;
 use crate::admin::runs::RunItem;
 use crate::engine::error::StoreError;
-use crate::scope::TenantTx;
+use crate::engine::transaction::TenantTx;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::guard::would_hold;
 use rollcall_core::ids::{MemberId, SourceId};

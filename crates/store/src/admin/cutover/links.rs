@@ -3,8 +3,8 @@
 use super::ROWS;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, time_text};
+use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::{EventRow, NewEvent};
-use crate::scope::TenantTx;
 use chrono::{DateTime, Utc};
 use rollcall_core::audit::AuditKind;
 use rollcall_core::email::fold;

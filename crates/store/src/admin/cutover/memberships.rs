@@ -5,7 +5,7 @@ use super::leaving::simulated_item;
 use super::plan::{MembershipCounts, PromotionItems};
 use crate::admin::runs::RunItem;
 use crate::engine::error::StoreError;
-use crate::scope::TenantTx;
+use crate::engine::transaction::TenantTx;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::plan::Why;
 use sea_orm::FromQueryResult;

@@ -15,9 +15,9 @@ pub use plan::{
 };
 
 use crate::engine::error::StoreError;
+use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Lane;
-use crate::scope::TenantTx;
 use rollcall_core::audit::AuditKind;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::ids::SourceId;

@@ -3,8 +3,8 @@
 use super::Whom;
 use super::rows::{Change, DisputeRow, ItemRow};
 use crate::engine::error::StoreError;
+use crate::engine::transaction::TenantTx;
 use crate::reconcile::world::origin;
-use crate::scope::TenantTx;
 use chrono::{DateTime, Utc};
 use rollcall_core::explain::GroupFacts;
 use sea_orm::FromQueryResult;

@@ -2,7 +2,7 @@
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, Type, id_rows, time_text};
-use crate::scope::TenantTx;
+use crate::engine::transaction::TenantTx;
 use chrono::{DateTime, Utc};
 use rollcall_core::guard::Verdict;
 use rollcall_core::ids::{MemberId, SharingGroupId};

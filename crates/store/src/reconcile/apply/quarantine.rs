@@ -2,7 +2,7 @@
 
 use super::{event, rows};
 use crate::engine::error::StoreError;
-use crate::scope::TenantTx;
+use crate::engine::transaction::TenantTx;
 use rollcall_core::audit::{Actor, AuditKind};
 use rollcall_core::guard::{HoldReason, Verdict};
 use rollcall_core::plan::World;

@@ -3,8 +3,8 @@
 use super::roster::Done;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, json_rows, time_text, time_text_null};
+use crate::engine::transaction::TenantTx;
 use crate::reconcile::world::Line;
-use crate::scope::TenantTx;
 use chrono::{DateTime, Utc};
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::email::fold;

@@ -3,7 +3,7 @@
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
-use crate::scope::TenantTx;
+use crate::engine::transaction::TenantTx;
 use rollcall_core::guard::{GROUP_LOSSES_FREE, GroupStanding};
 use rollcall_core::ids::SharingGroupId;
 use rollcall_core::plan::World;

@@ -4,7 +4,7 @@ use super::view::{MODE, View};
 use super::{HOLDER_ROUNDS, Names, origin};
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, TEXT, TextRow, Type, id_rows, json_rows};
-use crate::scope::TenantTx;
+use crate::engine::transaction::TenantTx;
 use rollcall_core::directory::{GroupState, GroupSubject, MembershipSubject};
 use rollcall_core::email::fold;
 use rollcall_core::plan::World;

@@ -4,7 +4,7 @@
 use super::{TouchedSubjects, origin};
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
-use crate::scope::TenantTx;
+use crate::engine::transaction::TenantTx;
 use rollcall_core::directory::{GroupState, GroupSubject, Origin, SourceMode, UserSubject};
 use rollcall_core::ids::SourceId;
 use sea_orm::FromQueryResult;

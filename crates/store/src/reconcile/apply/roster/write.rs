@@ -3,10 +3,10 @@
 use super::RosterChange;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, id_rows, json_rows};
+use crate::engine::transaction::TenantTx;
 use crate::reconcile::apply::rows::{
     GROUP_FACTS, GROUP_INSERT, GROUP_MEMBER, MEMBER_INSERT, MEMBER_UPDATE, MemberChangeRow, MemberUpdateRow, VacateRow,
 };
-use crate::scope::TenantTx;
 use rollcall_core::email::fold;
 use rollcall_core::roster::MemberState;
 use std::collections::HashMap;
