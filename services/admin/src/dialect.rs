@@ -1,18 +1,15 @@
-//! `/api/v1/sources/{id}/dialect` and `…/rejected`: how a source's identity provider speaks, what to do about it, and what it
-//! said that was not understood.
+//! `/api/v1/sources/{id}/dialect`: how a source's identity provider speaks, and what to do about it.
 
-use crate::auth::{AdminAuth, ApiAuth};
-use crate::body::no_body;
+use crate::answer::Answer;
+use crate::auth::ApiAuth;
 use crate::error::AdminError;
+use crate::path::id_in_path;
 use crate::query::query;
-use crate::redact;
-use crate::resources::{Answer, id_in_path, list, page_of};
-use crate::sources::second_id;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
 use rollcall_core::ids::SourceId;
-use rollcall_scim::{Limits, Quirk};
-use rollcall_store::{DialectDay, Page, REQUESTS, RejectedRequest, Replayed};
+use rollcall_scim::Quirk;
+use rollcall_store::{DialectDay, REQUESTS};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -157,59 +154,6 @@ fn advice(count: &dyn Fn(Quirk) -> i64, days: u32) -> Vec<String> {
         ));
     }
     advice
-}
-
-/// Requests that were not understood, the oldest first, without what people are called.
-pub(crate) async fn rejected(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let source = id_in_path(&request, "source")?;
-    let page = auth.admin.store.rejected_requests(&auth.scope, source, &page_of(&request)?).await?;
-    list(Page { items: page.items.iter().map(shown_rejected).collect(), next: page.next })
-}
-
-fn shown_rejected(one: &RejectedRequest) -> Value {
-    json!({
-        "id": one.id,
-        "at": one.at,
-        "expires_at": one.expires_at,
-        "method": one.method,
-        "path": redact::path(&one.path),
-        "body": one.body.as_deref().map(redact::body),
-        "body_bytes": one.body_bytes,
-        "answer": { "status": one.status, "scim_type": one.scim_type, "detail": redact::sentence(&one.detail) },
-        "replayed_at": one.replayed_at,
-        "replayable": replayable(one),
-    })
-}
-
-/// Whether a replay may be tried: not done yet, kept whole, and about users or groups.
-fn replayable(one: &RejectedRequest) -> bool {
-    let about = ["/Users", "/Groups"].iter().any(|collection| one.path.starts_with(collection));
-    about && one.replayed_at.is_none() && (one.body.is_some() || one.body_bytes == 0)
-}
-
-pub(crate) async fn replay(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
-    let AdminAuth(auth) = auth;
-    let source = id_in_path(&request, "source")?;
-    let id = second_id(&request, "rejected_id", "rejected request")?;
-    auth.admin.store.source(&auth.scope, source).await?;
-    no_body(payload).await?;
-    let replayed = auth.admin.store.replay_rejected(&auth.scope, source, id, &Limits::default()).await?;
-    let shown = match replayed {
-        Replayed::Done { status, changed } => {
-            if changed {
-                auth.admin.wake(&auth.scope);
-            }
-            json!({ "replayed": true, "changed": changed, "status": status })
-        }
-        Replayed::Refused(error) => json!({
-            "replayed": false,
-            "changed": false,
-            "status": error.status,
-            "scim_type": error.scim_type.map(|kind| kind.as_str()),
-            "detail": redact::sentence(&error.detail),
-        }),
-    };
-    Ok(HttpResponse::Ok().json(shown))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! `/api/v1/…/explain`: why a person has access, or has none (PE14). The facts are the store's, the reasons the domain's.
 
+use crate::answer::Answer;
 use crate::auth::ApiAuth;
 use crate::error::AdminError;
+use crate::path::{id_in_path, second_id};
 use crate::query::query;
-use crate::resources::{Answer, id_in_path};
-use crate::sources::second_id;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::explain::explain;
 use rollcall_store::Known;

@@ -1,22 +1,29 @@
 //! HTTP for people and dashboards: the REST API of one tenant, read with an API key.
 
-mod approval;
+mod answer;
+mod audit_events;
 mod auth;
 mod body;
-mod cutover;
-mod decisions;
+mod detachment;
 mod dialect;
 mod error;
 mod explain;
+mod groups;
 mod mapping;
 mod members;
-mod on_demand;
+mod path;
+mod policy;
+mod promotion;
 mod query;
+mod reconcile;
 mod redact;
-mod remediation;
-mod resources;
+mod rejected;
+mod request_log;
 pub mod routes;
+mod runs;
+mod skipped_records;
 mod sources;
+mod tokens;
 
 use rollcall_runtime::{Cache, Lane, Metrics, Queue, Rate};
 use rollcall_store::{ApiScope, Store};

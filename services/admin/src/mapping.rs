@@ -1,9 +1,9 @@
 //! `/api/v1/policy/mapping`: what expressions give for real records, before they are put in force.
 
+use crate::answer::Answer;
 use crate::auth::AdminAuth;
 use crate::body::body;
 use crate::error::AdminError;
-use crate::resources::Answer;
 use actix_web::{HttpResponse, web};
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_core::mapping::Mapping;

@@ -1,14 +1,41 @@
-//! `PATCH /api/v1/members/{id}`: what admins change of a member.
+//! `/api/v1/members`: the roster, what admins change of a member, and their word about people who wait to be let in (LP5).
 
-use crate::auth::AdminAuth;
-use crate::body::body;
-use crate::resources::{Answer, id_in_path};
+use crate::answer::{Answer, list};
+use crate::auth::{AdminAuth, ApiAuth};
+use crate::body::{body, no_body};
+use crate::error::AdminError;
+use crate::path::id_in_path;
+use crate::query::{parameters, parsed};
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
+use rollcall_core::ids::MemberId;
 use rollcall_core::policy::LocalAttribute;
-use rollcall_core::roster::Role;
-use rollcall_store::MemberChanges;
-use serde::{Deserialize, Deserializer};
+use rollcall_core::roster::{Approval, MemberStatus, Role};
+use rollcall_store::{DECISIONS_MAX, FormerEmail, Member, MemberChanges, MemberFilter};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
+
+pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
+    let asked = parameters(&request)?;
+    let status: Option<MemberStatus> = parsed("status", asked.status.as_deref())?;
+    let filter = MemberFilter { email: asked.email.clone(), status };
+    list(auth.admin.store.members(&auth.scope, &filter, &asked.page()?).await?)
+}
+
+/// A member, and the addresses they had before.
+#[derive(Serialize)]
+struct MemberWithHistory {
+    #[serde(flatten)]
+    member: Member,
+    former_emails: Vec<FormerEmail>,
+}
+
+pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
+    let id = id_in_path(&request, "member")?;
+    let member = auth.admin.store.member(&auth.scope, id).await?;
+    let former_emails = auth.admin.store.former_emails(&auth.scope, id).await?;
+    Ok(HttpResponse::Ok().json(MemberWithHistory { member, former_emails }))
+}
 
 /// Keys that are left out change nothing; a name that is null is taken away.
 #[derive(Deserialize)]
@@ -58,4 +85,59 @@ pub(crate) async fn change_member(request: HttpRequest, auth: AdminAuth, payload
     let member = auth.admin.store.change_member(&auth.scope, id, &patch.into()).await?;
     auth.admin.wake(&auth.scope);
     Ok(HttpResponse::Ok().json(member))
+}
+
+/// The product reports that an invited person accepted (DX13).
+pub(crate) async fn accept_invitation(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+    let AdminAuth(auth) = auth;
+    let id = id_in_path(&request, "member")?;
+    auth.admin.store.member(&auth.scope, id).await?;
+    no_body(payload).await?;
+    auth.admin.store.accept_invitation(&auth.scope, id).await?;
+    auth.admin.wake(&auth.scope);
+    Ok(HttpResponse::Ok().json(auth.admin.store.member(&auth.scope, id).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Members {
+    member_ids: Vec<MemberId>,
+}
+
+pub(crate) async fn approve(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+    decide_one(&request, auth, payload, Approval::Approved).await
+}
+
+pub(crate) async fn decline(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+    decide_one(&request, auth, payload, Approval::Declined).await
+}
+
+pub(crate) async fn approve_many(auth: AdminAuth, payload: web::Payload) -> Answer {
+    decide_many(auth, payload, Approval::Approved).await
+}
+
+pub(crate) async fn decline_many(auth: AdminAuth, payload: web::Payload) -> Answer {
+    decide_many(auth, payload, Approval::Declined).await
+}
+
+async fn decide_one(request: &HttpRequest, auth: AdminAuth, payload: web::Payload, approval: Approval) -> Answer {
+    let AdminAuth(auth) = auth;
+    let id = id_in_path(request, "member")?;
+    auth.admin.store.member(&auth.scope, id).await?;
+    no_body(payload).await?;
+    auth.admin.store.decide_member(&auth.scope, id, approval).await?;
+    auth.admin.wake(&auth.scope);
+    Ok(HttpResponse::Ok().json(auth.admin.store.member(&auth.scope, id).await?))
+}
+
+async fn decide_many(auth: AdminAuth, payload: web::Payload, approval: Approval) -> Answer {
+    let AdminAuth(auth) = auth;
+    let Members { member_ids } = body(payload).await?;
+    if !(1..=DECISIONS_MAX).contains(&member_ids.len()) {
+        return Err(AdminError::BadRequest(format!("member_ids has 1 to {DECISIONS_MAX} ids")));
+    }
+    let results = auth.admin.store.decide_members(&auth.scope, &member_ids, approval).await?;
+    auth.admin.wake(&auth.scope);
+    let shown = member_ids.iter().zip(results).map(|(id, result)| json!({ "member_id": id, "result": result }));
+    Ok(HttpResponse::Ok().json(json!({ "items": shown.collect::<Vec<Value>>() })))
 }

@@ -1,21 +1,16 @@
-//! `/api/v1/sources`: what feeds the tenant, and the tokens of each source. A secret is in one answer, the one that made it.
+//! `/api/v1/sources`: what feeds the tenant.
 
+use crate::answer::Answer;
 use crate::auth::{AdminAuth, ApiAuth};
-use crate::body::{body, body_or_default, no_body};
+use crate::body::{body, no_body};
 use crate::error::AdminError;
-use crate::resources::{Answer, id_in_path};
+use crate::path::id_in_path;
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::directory::SourceMode;
-use rollcall_core::ids::{CredentialId, SourceId};
-use rollcall_store::NewSecret;
+use rollcall_core::ids::SourceId;
+use rollcall_store::SecretDigest;
 use serde::Deserialize;
 use serde_json::json;
-use std::str::FromStr;
-
-/// How long a rotated token stays in force when the request says nothing.
-const DEFAULT_OVERLAP: TimeDelta = TimeDelta::hours(24);
-const OVERLAP_SECONDS_MAX: u32 = 90 * 86_400;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,28 +18,6 @@ struct SourceChange {
     mode: Option<SourceMode>,
     /// Groups are neither shown nor taken (DS3).
     users_only: Option<bool>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct NewToken {
-    name: String,
-    expires_at: Option<DateTime<Utc>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Rotation {
-    /// How long the old token still works; 0 ends it at once.
-    overlap_seconds: Option<u32>,
-    /// Of the new token.
-    expires_at: Option<DateTime<Utc>>,
-}
-
-/// The second id of a path; one that is no UUID names nothing.
-pub(crate) fn second_id<T: FromStr>(request: &HttpRequest, name: &str, what: &str) -> Result<T, AdminError> {
-    let id = request.match_info().get(name).and_then(|id| id.parse().ok());
-    id.ok_or_else(|| AdminError::NotFound(format!("{what} not found")))
 }
 
 pub(crate) async fn sources(auth: ApiAuth) -> Answer {
@@ -86,52 +59,11 @@ pub(crate) async fn release_source(request: HttpRequest, auth: AdminAuth, payloa
     Ok(HttpResponse::Ok().json(auth.admin.store.source(&auth.scope, id).await?))
 }
 
-pub(crate) async fn tokens(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let tokens = auth.admin.store.source_tokens(&auth.scope, id_in_path(&request, "source")?).await?;
-    Ok(HttpResponse::Ok().json(json!({ "items": tokens, "next_cursor": null })))
-}
-
-pub(crate) async fn create_token(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
-    let AdminAuth(auth) = auth;
-    let source = id_in_path(&request, "source")?;
-    auth.admin.store.source(&auth.scope, source).await?;
-    let new: NewToken = body_or_default(payload).await?;
-    let secret = auth.admin.store.add_source_token(&auth.scope, source, &new.name, new.expires_at).await?;
-    let NewSecret { id, secret } = secret;
-    let shown = json!({ "id": id, "token": secret, "name": new.name, "expires_at": new.expires_at });
-    Ok(HttpResponse::Created().json(shown))
-}
-
-/// A new token in the place of an old one, which works on for a while.
-pub(crate) async fn rotate_token(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
-    let AdminAuth(auth) = auth;
-    let source = id_in_path(&request, "source")?;
-    let old: CredentialId = second_id(&request, "token_id", "token")?;
-    auth.admin.store.source(&auth.scope, source).await?;
-    let asked: Rotation = body_or_default(payload).await?;
-    let overlap = match asked.overlap_seconds {
-        None => DEFAULT_OVERLAP,
-        Some(seconds) if seconds <= OVERLAP_SECONDS_MAX => TimeDelta::seconds(i64::from(seconds)),
-        Some(_) => return Err(AdminError::BadRequest(format!("overlap_seconds is at most {OVERLAP_SECONDS_MAX}"))),
-    };
-    let rotated = auth.admin.store.rotate_source_token(&auth.scope, source, old, overlap, asked.expires_at).await?;
-    // The old one's entry says when it ends; every process has to read that again.
-    auth.admin.cache.refresh_credential(&rotated.old_digest).await;
-    let NewSecret { id, secret } = rotated.secret;
-    Ok(HttpResponse::Created().json(json!({
-        "id": id,
-        "token": secret,
-        "expires_at": asked.expires_at,
-        "replaces": { "id": old, "expires_at": rotated.old_expires_at },
-    })))
-}
-
-/// Ends a token: at once in this process, within a second in every other.
-pub(crate) async fn revoke_token(request: HttpRequest, auth: AdminAuth) -> Answer {
-    let AdminAuth(auth) = auth;
-    let source = id_in_path(&request, "source")?;
-    let token = second_id(&request, "token_id", "token")?;
-    let digest = auth.admin.store.revoke_source_token(&auth.scope, source, token).await?;
-    auth.admin.cache.revoke_credential(&digest).await;
-    Ok(HttpResponse::NoContent().finish())
+/// Every process forgets what it believed of the tokens, and a worker looks at what is different now.
+pub(crate) async fn switched(auth: &ApiAuth, id: SourceId, tokens: Vec<SecretDigest>) -> Answer {
+    for digest in tokens {
+        auth.admin.cache.refresh_credential(&digest).await;
+    }
+    auth.admin.wake(&auth.scope);
+    Ok(HttpResponse::Ok().json(auth.admin.store.source(&auth.scope, id).await?))
 }

@@ -1,10 +1,10 @@
 //! `/api/v1/sources/{id}/users/{user_id}/reconcile`: one person on demand, with a trace of each step (PE14).
 
+use crate::answer::Answer;
 use crate::auth::AdminAuth;
 use crate::body::body;
 use crate::error::AdminError;
-use crate::resources::{Answer, id_in_path};
-use crate::sources::second_id;
+use crate::path::{id_in_path, second_id};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use rollcall_core::guard::HoldReason;
 use rollcall_core::ids::{DirectoryUserId, RequestId, SourceId};

@@ -1,8 +1,10 @@
 //! `/api/v1/skipped-records`: what could not be applied, and what an admin does about it (PE10).
 
+use crate::answer::{Answer, list};
 use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::{body_or_default, no_body};
-use crate::resources::{Answer, id_in_path, list, parameters, parsed};
+use crate::path::id_in_path;
+use crate::query::{parameters, parsed};
 use actix_web::{HttpRequest, HttpResponse, web};
 use rollcall_store::{Page, SkippedFilter, SkippedRecord};
 use serde::Deserialize;

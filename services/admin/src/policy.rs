@@ -1,0 +1,54 @@
+//! `/api/v1/policy`: the rules of the tenant.
+
+use crate::answer::Answer;
+use crate::auth::{AdminAuth, ApiAuth};
+use crate::body::policy_body;
+use crate::error::AdminError;
+use actix_web::{HttpResponse, web};
+use rollcall_core::policy::Policy;
+use rollcall_store::VersionedPolicy;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPolicy {
+    policy: Map<String, Json>,
+    /// The version that was read; another admin's change in between is not overwritten.
+    version: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyChanges {
+    policy: Map<String, Json>,
+    /// As above, where it matters what the rest of the policy says.
+    version: Option<i64>,
+}
+
+fn policy_answer(policy: &VersionedPolicy) -> Answer {
+    Ok(HttpResponse::Ok().json(json!({ "policy": policy.policy, "version": policy.version })))
+}
+
+pub(crate) async fn policy(auth: ApiAuth) -> Answer {
+    policy_answer(&auth.admin.store.policy(&auth.scope).await?)
+}
+
+/// Replaces the policy. The body has every key: one that was left out would be a switch turned back unnoticed.
+pub(crate) async fn set_policy(auth: AdminAuth, payload: web::Payload) -> Answer {
+    let AdminAuth(auth) = auth;
+    let new: NewPolicy = policy_body(payload).await?;
+    let policy = Policy::whole(&new.policy).map_err(AdminError::BadRequest)?;
+    let policy = auth.admin.store.set_policy(&auth.scope, &policy, new.version).await?;
+    auth.admin.wake(&auth.scope);
+    policy_answer(&policy)
+}
+
+/// Changes the keys that the body has.
+pub(crate) async fn change_policy(auth: AdminAuth, payload: web::Payload) -> Answer {
+    let AdminAuth(auth) = auth;
+    let asked: PolicyChanges = policy_body(payload).await?;
+    let policy = auth.admin.store.change_policy(&auth.scope, &asked.policy, asked.version).await?;
+    auth.admin.wake(&auth.scope);
+    policy_answer(&policy)
+}

@@ -1,0 +1,72 @@
+//! `/api/v1/runs`: what was planned, applied, held or simulated, and what admins decide about it.
+
+use crate::answer::{Answer, list};
+use crate::auth::{AdminAuth, ApiAuth};
+use crate::body::{Seen, body, no_body};
+use crate::error::AdminError;
+use crate::path::id_in_path;
+use crate::query::{parameters, parsed};
+use actix_web::{HttpRequest, HttpResponse, web};
+use rollcall_core::approval::RunState;
+use rollcall_store::{DEFAULT_LIMIT, RunDecision};
+use serde_json::json;
+
+pub(crate) async fn runs(request: HttpRequest, auth: ApiAuth) -> Answer {
+    let asked = parameters(&request)?;
+    let state: Option<RunState> = parsed("state", asked.state.as_deref())?;
+    list(auth.admin.store.runs(&auth.scope, state.map(RunState::as_str), &asked.page()?).await?)
+}
+
+pub(crate) async fn run(request: HttpRequest, auth: ApiAuth) -> Answer {
+    let run = auth.admin.store.run(&auth.scope, id_in_path(&request, "run")?).await?;
+    Ok(HttpResponse::Ok().json(run))
+}
+
+/// The items of a run: who, what, before and after, why, and what became of it.
+pub(crate) async fn run_items(request: HttpRequest, auth: ApiAuth) -> Answer {
+    let asked = parameters(&request)?;
+    let run = id_in_path(&request, "run")?;
+    list(auth.admin.store.run_items(&auth.scope, run, &asked.page()?).await?)
+}
+
+/// What this run and another one do, side by side (PE11).
+pub(crate) async fn compare_runs(request: HttpRequest, auth: ApiAuth) -> Answer {
+    let asked = parameters(&request)?;
+    let this = id_in_path(&request, "run")?;
+    auth.admin.store.run(&auth.scope, this).await?;
+    let missing = || AdminError::BadRequest("with: the id of the run to compare with".into());
+    let other = parsed("with", asked.with.as_deref())?.ok_or_else(missing)?;
+    let limit = asked.limit.unwrap_or(DEFAULT_LIMIT);
+    let page = auth.admin.store.compare_runs(&auth.scope, (this, other), limit, asked.cursor.as_deref()).await?;
+    Ok(HttpResponse::Ok().json(json!({ "items": page.items, "next_cursor": page.next })))
+}
+
+pub(crate) async fn approve_run(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+    decide_run(&request, auth, payload, RunDecision::Approve).await
+}
+
+pub(crate) async fn reject_run(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+    decide_run(&request, auth, payload, RunDecision::Reject).await
+}
+
+async fn decide_run(request: &HttpRequest, auth: AdminAuth, payload: web::Payload, decision: RunDecision) -> Answer {
+    let AdminAuth(auth) = auth;
+    let id = id_in_path(request, "run")?;
+    // Another tenant's run is no run, whatever the body says.
+    auth.admin.store.run(&auth.scope, id).await?;
+    let seen: Seen = body(payload).await?;
+    auth.admin.store.decide_run(&auth.scope, id, &seen.digest, decision).await?;
+    auth.admin.wake(&auth.scope);
+    Ok(HttpResponse::Ok().json(auth.admin.store.run(&auth.scope, id).await?))
+}
+
+/// Asks for the run that takes this one back: a worker plans it, an admin approves it like a held one.
+pub(crate) async fn rewind_run(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+    let AdminAuth(auth) = auth;
+    let id = id_in_path(&request, "run")?;
+    auth.admin.store.run(&auth.scope, id).await?;
+    no_body(payload).await?;
+    let rewind = auth.admin.store.rewind_run(&auth.scope, id).await?;
+    auth.admin.wake(&auth.scope);
+    Ok(HttpResponse::Accepted().json(auth.admin.store.run(&auth.scope, rewind).await?))
+}
