@@ -1,8 +1,8 @@
 //! From a bearer token to a scope. A handler that takes a [`SourceAuth`] cannot run without one.
 
 use crate::Ingest;
-use crate::error::IngestError;
 use crate::ledger::Noted;
+use crate::scim::error::IngestError;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};

@@ -1,7 +1,7 @@
 //! Request bodies: decompressed and counted while they arrive, refused before they can fill the memory.
 
 use crate::auth::SourceAuth;
-use crate::error::IngestError;
+use crate::scim::error::IngestError;
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{FromRequest, HttpRequest};

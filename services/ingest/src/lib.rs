@@ -3,9 +3,7 @@
 
 mod auth;
 mod body;
-mod error;
 mod ledger;
-mod request_log;
 pub mod routes;
 mod scim;
 

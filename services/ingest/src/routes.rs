@@ -1,9 +1,9 @@
 //! The routes of this service, as one table: the router is built from it, and so is the test that walks it.
 
 use crate::Ingest;
-use crate::error::IngestError;
 use crate::ledger;
-use crate::scim::{bulk, discovery, everything, groups, users};
+use crate::scim::error::IngestError;
+use crate::scim::{bulk, discovery, groups, search, users};
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
@@ -55,8 +55,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         PUT "/scim/v2/{source_id}/Groups/{id}" => groups::write,
         PATCH "/scim/v2/{source_id}/Groups/{id}" => groups::write,
         DELETE "/scim/v2/{source_id}/Groups/{id}" => groups::write,
-        GET "/scim/v2/{source_id}" => everything::list,
-        POST "/scim/v2/{source_id}/.search" => everything::search,
+        GET "/scim/v2/{source_id}" => search::list,
+        POST "/scim/v2/{source_id}/.search" => search::search,
         POST "/scim/v2/{source_id}/Bulk" => bulk::run,
         GET "/scim/v2/{source_id}/Me" => discovery::me,
         POST "/scim/v2/{source_id}/Me" => discovery::me,

@@ -4,7 +4,7 @@
 use super::{answer, base_url, groups, users};
 use crate::auth::SourceAuth;
 use crate::body::Body;
-use crate::error::IngestError;
+use crate::scim::error::IngestError;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_scim::bulk::{BulkCall, BulkOperation, BulkOutcome, BulkRequest, BulkVerb, bulk_response};

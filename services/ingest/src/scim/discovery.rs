@@ -2,7 +2,7 @@
 
 use super::{answer, base_url};
 use crate::auth::SourceAuth;
-use crate::error::IngestError;
+use crate::scim::error::IngestError;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_scim::discovery::{self, Capabilities};

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::auth::SourceAuth;
 use crate::body::Body;
-use crate::error::IngestError;
+use crate::scim::error::IngestError;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::ids::DirectoryGroupId;

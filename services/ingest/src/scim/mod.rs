@@ -2,13 +2,14 @@
 
 pub(crate) mod bulk;
 pub(crate) mod discovery;
-pub(crate) mod everything;
+pub(crate) mod error;
 pub(crate) mod groups;
+pub(crate) mod search;
 pub(crate) mod users;
 
 use crate::auth::SourceAuth;
 use crate::body::Body;
-use crate::error::IngestError;
+use crate::scim::error::IngestError;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_scim::bulk::{BulkCall, BulkVerb};

@@ -4,7 +4,7 @@
 use super::{Listed, groups, list_answer, users};
 use crate::auth::SourceAuth;
 use crate::body::Body;
-use crate::error::IngestError;
+use crate::scim::error::IngestError;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_scim::list::Paging;
 use rollcall_scim::{ListQuery, Quirks, ResourceKind, ScimError, query};
