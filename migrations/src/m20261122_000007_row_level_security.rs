@@ -1,4 +1,4 @@
-//! Postgres only: the database itself keeps tenants apart, whoever the login is (design §5).
+//! Postgres only: the database itself keeps tenants apart, whoever the login is (docs/design.md#scope).
 //!
 //! Every transaction takes one of two roles. `rollcall_tenant` sees the rows of the tenant named in the setting
 //! `app.tenant_id`, and none without it. `rollcall_system` sees all rows and serves the few queries across tenants.

@@ -1,5 +1,5 @@
-//! Moving a tenant from one source to another (design §1.8): the open what-if run of a candidate source is found by its
-//! source, and its items by the member they are about; a source can be detached with its people (PE7).
+//! Moving a tenant from one source to another (docs/design.md#the-idea): the open what-if run of a candidate source is
+//! found by its source, and its items by the member they are about; a source can be detached with its people (PE7).
 
 use crate::column::{flag, index};
 use sea_orm_migration::prelude::*;

@@ -1,4 +1,5 @@
-//! RabbitMQ and Redis go away and come back: SCIM keeps answering, and the sweep finds what no message woke (design §1.7).
+//! RabbitMQ and Redis go away and come back: SCIM keeps answering, and the sweep finds what no message woke
+//! (docs/design.md#the-idea).
 //!
 //! The outage is made between the hub and the real service, by a relay that is cut: other tests keep theirs.
 

@@ -1,4 +1,4 @@
-//! The command line: what scripts rely on (design §7), and what a wrong setting is answered with.
+//! The command line: what scripts rely on (docs/design.md#contract), and what a wrong setting is answered with.
 
 use std::process::Output;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What admins decide: held runs by their digest, the policy, records that were skipped (design §4).
+//! What admins decide: held runs by their digest, the policy, records that were skipped (docs/design.md#guards).
 
 use reqwest::Method;
 use serde_json::{Value, json};

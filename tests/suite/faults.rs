@@ -1,4 +1,5 @@
-//! Processes die and machines stop at any moment: nothing accepted is lost, nothing is done twice (design §6.1, §6.2).
+//! Processes die and machines stop at any moment: nothing accepted is lost, nothing is done twice
+//! (docs/design.md#one-change-one-audit-event, docs/design.md#any-order-one-result).
 
 use futures_util::future::{join, join_all};
 use rand::Rng;

@@ -1,4 +1,5 @@
-//! What must not happen by itself (design §4): removals over the limit, more members than seats, nobody left to administer.
+//! What must not happen by itself (docs/design.md#guards): removals over the limit, more members than seats, nobody
+//! left to administer.
 
 use futures_util::future::join_all;
 use reqwest::Method;

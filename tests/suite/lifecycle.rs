@@ -1,4 +1,5 @@
-//! From what the directory says to what the roster shows: the whole life of people and sharing groups (design §3).
+//! From what the directory says to what the roster shows: the whole life of people and sharing groups
+//! (docs/design.md#states).
 
 use serde_json::json;
 

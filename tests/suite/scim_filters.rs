@@ -1,4 +1,5 @@
-//! Filters that identity providers send (`scim.md` §3): `eq` and `and` over the attributes they look people up by.
+//! Filters that identity providers send (docs/scim.md#what-is-served): `eq` and `and` over the attributes they look
+//! people up by.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! `/Users`: create, read, list, replace, delete, as the identity providers of `scim.md` §5 do it.
+//! `/Users`: create, read, list, replace, delete, as the identity providers of docs/idp do it.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
 //! Scope is proof: no tenant's data is reached without a value of this module, and such a value is made only from a
-//! verified credential, a worker's lease or the operator's command line (design §5).
+//! verified credential, a worker's lease or the operator's command line (docs/design.md#scope).
 
 use rollcall_core::audit::Actor;
 use rollcall_core::ids::{CredentialId, RequestId, SourceId, TenantId};

@@ -1,5 +1,5 @@
 //! HTTP for machines: identity providers push SCIM here. A write records what the source says, marks it as changed and
-//! wakes a worker; nothing of the roster is looked at before the answer (design §1).
+//! wakes a worker; nothing of the roster is looked at before the answer (docs/design.md#the-idea).
 
 mod auth;
 mod body;

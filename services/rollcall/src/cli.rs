@@ -1,4 +1,4 @@
-//! The command line: the contract for scripts (design §7). It stays stable.
+//! The command line: the contract for scripts (docs/design.md#contract). It stays stable.
 
 use clap::{Args, Parser, Subcommand};
 use rollcall_bench::BenchArgs;

@@ -77,7 +77,7 @@ pub(crate) fn own_binary() -> Result<PathBuf, BenchError> {
     std::env::current_exe().map_err(BenchError::io("finding the rollcall binary"))
 }
 
-/// The scenarios that are rates, by their names in the reference.
+/// The scenarios that are rates, by their names in bench/README.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Kind {
     /// Filter and POST.

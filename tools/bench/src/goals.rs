@@ -1,4 +1,4 @@
-//! The floors and goals of the performance reference (§5), as ratios to something measured in the same run.
+//! The floors and goals of the benchmark (bench/README.md), as ratios to something measured in the same run.
 //! Absolute figures there belong to one machine and day; where a floor was stated as such it is given here as the
 //! ratio that it was to that day's limit.
 
@@ -13,7 +13,7 @@ pub(crate) enum Against {
     Limit(Limit),
 }
 
-/// One line of the reference's table.
+/// One line of the table of goals.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Goal {
     pub(crate) scenario: &'static str,

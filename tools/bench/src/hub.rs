@@ -1,4 +1,4 @@
-//! The hub as scripts see it: its command line makes tenants, sources and API keys (design §7).
+//! The hub as scripts see it: its command line makes tenants, sources and API keys (docs/design.md#contract).
 
 use std::{path::PathBuf, process::Command};
 

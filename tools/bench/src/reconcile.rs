@@ -1,5 +1,5 @@
 //! From the IdP's write to the roster: how long after the SCIM answer the new member is visible in `/api/v1/members`,
-//! in a small and in a large tenant. Cost must follow the change, not the tenant (design §1.9).
+//! in a small and in a large tenant. Cost must follow the change, not the tenant (docs/design.md#the-idea).
 
 use std::{
     fmt::Write as _,

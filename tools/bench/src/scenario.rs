@@ -1,4 +1,4 @@
-//! The scenarios s1 to s6 of the performance reference: what one unit is, and which requests it makes.
+//! The scenarios s1 to s6 of bench/README.md: what one unit is, and which requests it makes.
 //! (s7, the full sync, is a procedure with an end rather than a rate: see `sync`.)
 
 use std::{

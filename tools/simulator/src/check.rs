@@ -32,7 +32,7 @@ pub(crate) fn envelope(link: &Link, call: &Call, answer: &Answer) {
     }
 }
 
-/// OKTA-SPEC steps 4, 11 and 12: the schema, a detail, the status as a string.
+/// Okta's SCIM 2.0 test, steps 4, 11 and 12: the schema, a detail, the status as a string.
 fn scim_error(link: &Link, call: &Call, answer: &Answer, body: &Value) {
     if !has_schema(body, ERROR) {
         link.found(Code::ErrorNotScim, call, answer.status, shortened(&answer.text));
@@ -165,7 +165,7 @@ pub(crate) fn user_echo(
     active(link, call, status, body, sent.active);
 }
 
-/// `active` is a JSON boolean with the value that was set (trap 4).
+/// `active` is a JSON boolean with the value that was set (docs/scim.md#traps, 4).
 pub(crate) fn active(link: &Link, call: &Call, status: u16, body: &Value, wanted: bool) {
     match body.get("active") {
         Some(Value::Bool(got)) if *got == wanted => {}

@@ -71,15 +71,16 @@ impl Entra {
             operations.push(self.set(Op::Replace, "emails[type eq \"work\"].value", &after.email));
         }
         if before.email != after.email && !before.email.is_empty() {
-            // The old address stays as a proxy address; Microsoft's default mapping spells `Value` with a capital (trap 7).
+            // The old address stays as a proxy address; Microsoft's default mapping spells `Value` with a capital
+            // (docs/scim.md#traps, 7).
             operations.push(self.set(Op::Add, "emails[type eq \"other\"].Value", &before.email));
         }
         if let Some(phone) = after.phone.as_ref().filter(|_| before.phone != after.phone) {
-            // A path whose filter matches nothing yet: the hub must create the entry (trap 3).
+            // A path whose filter matches nothing yet: the hub must create the entry (docs/scim.md#traps, 3).
             operations.push(self.set(Op::Add, "phoneNumbers[type eq \"mobile\"].value", phone));
         }
         if !self.flag && after.phone.is_some() && before.phone != after.phone {
-            // Seen in issue threads: a boolean as a string inside a path filter (trap 4).
+            // Seen in issue threads: a boolean as a string inside a path filter (docs/scim.md#traps, 4).
             operations.push(self.set(Op::Add, "roles[primary eq \"True\"].value", "User"));
         }
         let changed = plain.into_iter().filter(|(_, _, changed)| *changed);
@@ -158,7 +159,7 @@ impl Conversation for Entra {
     fn create_user(&self, talk: Talk<'_>, who: usize) -> Call {
         let person = talk.person(who);
         let profile = &person.profile;
-        // Some mappings make a string of a boolean in POST, too (trap 4).
+        // Some mappings make a string of a boolean in POST, too (docs/scim.md#traps, 4).
         let active = if !self.flag && who % 5 == 4 {
             Json::from(if profile.active { "True" } else { "False" })
         } else {
@@ -214,7 +215,7 @@ impl Conversation for Entra {
         if !talk.write_user(&call, who, &[200, 204]).await {
             return false;
         }
-        // Disabled people stay visible, by id and by filter (trap 9).
+        // Disabled people stay visible, by id and by filter (docs/scim.md#traps, 9).
         let Some(resource) = talk.read_user("read user", who).await else {
             return false;
         };
@@ -227,7 +228,7 @@ impl Conversation for Entra {
         visible
     }
 
-    /// Reference attributes come after everybody is there, in each of the forms that were seen (trap 6).
+    /// Reference attributes come after everybody is there, in each of the forms that were seen (docs/scim.md#traps, 6).
     async fn link_manager(&self, talk: Talk<'_>, who: usize) -> bool {
         let person = talk.person(who);
         let Some(manager) = person.manager.and_then(|manager| talk.user_id(manager)) else {
@@ -290,7 +291,7 @@ impl Conversation for Entra {
                     .map(|id| ordered!({ "op": "remove", "path": format!("members[value eq {}]", quoted(id)) }))
                     .collect()
             } else {
-                // A value list removes those people and nobody else (trap 1).
+                // A value list removes those people and nobody else (docs/scim.md#traps, 1).
                 vec![self.set(Op::Remove, "members", references(talk, &step.remove))]
             };
             good &= self.patch_group(talk, step.team, operations).await;

@@ -2,7 +2,7 @@
 //!
 //! An admin tries a tenant with it, `rollcall demo` shows the product with it, and the black-box tests compare the hub's
 //! roster with what the identity provider believes ([`Report::expected`]). It is a client only: it knows SCIM as each
-//! IdP writes it (issue 3 item 7, DW4, DW5) and nothing of the hub's insides.
+//! IdP writes it (DW4, DW5) and nothing of the hub's insides.
 //!
 //! [`run`] plays the phases of [`Options::phases`] in order; a [`Session`] lets a caller look at the hub in between.
 

@@ -137,7 +137,8 @@ impl Conversation for Okta {
     async fn push_active(&self, talk: Talk<'_>, who: usize) -> bool {
         let person = talk.person(who);
         if self.custom || person.profile.active {
-            // A returning person is found by filter first, though inactive, then PUT with the profile (trap 9).
+            // A returning person is found by filter first, though inactive, then PUT with the profile
+            // (docs/scim.md#traps, 9).
             if person.profile.active {
                 match talk.find_user(self.user_lookups(talk, who)).await {
                     Found::One(_) => {}
@@ -182,7 +183,7 @@ impl Conversation for Okta {
         let renamed = self.rename_group(talk, step.team).await;
         let mut operations = Vec::new();
         if step.first {
-            // "Push now": the whole set, an empty one included (trap 2).
+            // "Push now": the whole set, an empty one included (docs/scim.md#traps, 2).
             operations.push(ordered!({ "op": "replace", "path": "members", "value": members(talk, &step.add) }));
         } else {
             for who in step.remove.iter().filter_map(|who| talk.user_id(*who)) {

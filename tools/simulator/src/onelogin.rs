@@ -12,7 +12,7 @@ use crate::wire::{ENTERPRISE, GROUP, Json, PATCH_OP, USER, ordered, percent, quo
 pub(crate) struct OneLogin;
 
 impl OneLogin {
-    /// The key order of its POST is its tell-tale; what is not mapped is null (trap 8).
+    /// The key order of its POST is its tell-tale; what is not mapped is null (docs/scim.md#traps, 8).
     fn body(talk: Talk<'_>, who: usize, with_id: bool) -> Json {
         let person = talk.person(who);
         let profile = &person.profile;

@@ -267,7 +267,7 @@ impl TenantTx {
     }
 
     /// What a source lost while it was not live it would take away at once. When that is everybody, it is a mistake more
-    /// often than not: disconnected, or nobody assigned (design §4, as a promotion).
+    /// often than not: disconnected, or nobody assigned (docs/design.md#guards, as a promotion).
     async fn refuse_emptied(&self, id: SourceId) -> Result<(), StoreError> {
         if self.has_people(id.0).await? || !self.has_members(id.0).await? {
             return Ok(());

@@ -1,5 +1,5 @@
 //! The remediation list: records that were skipped, why, since when, and what an admin does about them: try again, or
-//! ignore until it is about something else (PE10, design §6.6).
+//! ignore until it is about something else (PE10, docs/design.md#one-bad-entry-blocks-nothing).
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;

@@ -1,5 +1,6 @@
-//! Directory groups. A membership change is a row operation: parallel PATCHes of one group never read or rewrite the group,
-//! so they lose nobody, and those that only add or only remove do not queue (design §6.3, §6.4).
+//! Directory groups. A membership change is a row operation: parallel PATCHes of one group never read or rewrite the
+//! group, so they lose nobody, and those that only add or only remove do not queue
+//! (docs/design.md#memberships-are-rows, docs/design.md#no-hot-row).
 
 use crate::directory::filter::folded::folds;
 use crate::directory::list::{Identified, ListPage, ListRequest};

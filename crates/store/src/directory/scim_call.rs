@@ -101,7 +101,7 @@ impl Write {
                 Self::CreateGroup(resource, members)
             }
             (ResourceKind::Group, BulkVerb::Put(id)) => {
-                // PUT replaces the attributes; the members only when the body has the key (scim.md trap 2).
+                // PUT replaces the attributes; the members only when the body has the key (docs/scim.md#traps, 2).
                 let resource = GroupResource::from_json(data, limits, quirks)?;
                 let members = match &resource.members {
                     Some(members) => vec![MemberChange::Replace(user_ids(members)?)],

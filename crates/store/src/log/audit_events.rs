@@ -1,4 +1,5 @@
-//! The audit log: every write in this crate appends its own event, in its own transaction (design §5).
+//! The audit log: every write in this crate appends its own event, in its own transaction
+//! (docs/design.md#one-change-one-audit-event).
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;

@@ -1,5 +1,5 @@
 //! `directory_changes`: which subjects were touched and by which request. Written with the change itself, read and
-//! consumed by the worker, so no wake-up needs to carry a fact (design §1).
+//! consumed by the worker, so no wake-up needs to carry a fact (docs/design.md#the-idea).
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, names_of, time_text};
@@ -12,7 +12,7 @@ use serde::Serialize;
 use std::collections::HashSet;
 use uuid::Uuid;
 
-/// Pushed changes go before bulk ones (design §6.5).
+/// Pushed changes go before bulk ones (docs/design.md#two-lanes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lane {
     Push = 0,

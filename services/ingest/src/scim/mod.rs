@@ -143,7 +143,7 @@ impl Listed {
     }
 }
 
-/// The ListResponse of a page; an empty one is a 200, never a 404 (scim.md trap 10).
+/// The ListResponse of a page; an empty one is a 200, never a 404 (docs/scim.md#traps, 10).
 fn list_answer(query: &ListQuery, page: Listed) -> HttpResponse {
     let start_index = match query.paging {
         Paging::Index(start) => Some(start),

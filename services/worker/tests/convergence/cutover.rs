@@ -1,4 +1,5 @@
-//! A tenant moves from one source to another and back (design §1.8, PE7), on the real store with real workers.
+//! A tenant moves from one source to another and back (docs/design.md#the-idea, PE7), on the real store with real
+//! workers.
 
 use crate::engine;
 use crate::office::pages;

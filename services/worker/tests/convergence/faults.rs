@@ -1,7 +1,8 @@
-//! Design §6.1: a worker that is cut off before any statement, before a commit, or after a commit whose answer is lost,
-//! leaves no change without its event and no event without its change. In three turns (applying, planning a rewind,
-//! applying it) worker after worker is cut off one point later than the one before; when one has got something done, the
-//! next begins at the first point again. In the end roster, events and runs are as if nobody had been cut off.
+//! docs/design.md#one-change-one-audit-event: a worker that is cut off before any statement, before a commit, or after
+//! a commit whose answer is lost, leaves no change without its event and no event without its change. In three turns
+//! (applying, planning a rewind, applying it) worker after worker is cut off one point later than the one before; when
+//! one has got something done, the next begins at the first point again. In the end roster, events and runs are as if
+//! nobody had been cut off.
 
 use crate::desk::{Desk, Picture, Upheaval};
 use crate::engine;

@@ -1,5 +1,5 @@
-//! Flipping the authority to another source and back is the identity on what the first one manages (design §1.8), whatever
-//! the two say: random directories, seeded, so that a failure is found again.
+//! Flipping the authority to another source and back is the identity on what the first one manages
+//! (docs/design.md#the-idea), whatever the two say: random directories, seeded, so that a failure is found again.
 
 use crate::cutover::{Groups, Move, People};
 use crate::engine;

@@ -1,6 +1,7 @@
-//! Design §6.1 and §6.2 on the real store and the real worker: a seeded log of SCIM writes, replayed in other orders,
-//! partly twice, by concurrent writers, reconciled by one worker and by four, ends in one roster; and the audit log,
-//! played back, is that roster: no change without its event, no event without its change.
+//! docs/design.md#one-change-one-audit-event and docs/design.md#any-order-one-result on the real store and the real
+//! worker: a seeded log of SCIM writes, replayed in other orders, partly twice, by concurrent writers, reconciled by
+//! one worker and by four, ends in one roster; and the audit log, played back, is that roster: no change without its
+//! event, no event without its change.
 //!
 //! SQLite always; Postgres too when `DATABASE_URL` is set, in a database made for the test and dropped after it.
 

@@ -1,5 +1,6 @@
-//! Moving a tenant to another source, and leaving a source behind (design §1.8, PE7): both are shown as a plan first, named
-//! by its digest, and done in one transaction that also takes the tenant's lease away from whoever plans for it just then.
+//! Moving a tenant to another source, and leaving a source behind (docs/design.md#the-idea, PE7): both are shown as a
+//! plan first, named by its digest, and done in one transaction that also takes the tenant's lease away from whoever
+//! plans for it just then.
 
 mod detach;
 mod keep;

@@ -1,4 +1,5 @@
-//! Whom sharing groups lost in the policy's window: what their guard counts against the next losses (design §4).
+//! Whom sharing groups lost in the policy's window: what their guard counts against the next losses
+//! (docs/design.md#guards).
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, Type, id_rows, time_text};

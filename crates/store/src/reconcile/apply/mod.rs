@@ -1,5 +1,6 @@
 //! Applies a verdict to the roster: members, groups, seats, runs, audit events and the consumed changes in one
-//! transaction, under the lease's fence. Either all of it happened, or none (design §6.1).
+//! transaction, under the lease's fence. Either all of it happened, or none
+//! (docs/design.md#one-change-one-audit-event).
 
 mod candidate;
 mod follow;
@@ -92,8 +93,9 @@ impl Store {
         Ok(Applied { items: verdict.apply.len(), held })
     }
 
-    /// Takes a change that fails by itself out of the way, with a line in the list of things to look at, so that the rest
-    /// of the tenant goes on (design §6.6). It is the chunk that failed: what was pushed since is not consumed unread.
+    /// Takes a change that fails by itself out of the way, with a line in the list of things to look at, so that the
+    /// rest of the tenant goes on (docs/design.md#one-bad-entry-blocks-nothing). It is the chunk that failed: what was
+    /// pushed since is not consumed unread.
     pub async fn set_aside(&self, lease: &Lease, chunk: &Chunk, error: &str) -> Result<(), StoreError> {
         if let Some(part) = &chunk.rewind {
             tracing::warn!(error, "a step of a rewind failed");
