@@ -4,23 +4,19 @@
 //! not happen by itself. Neither does IO nor reads a clock, so simulation, approval and the live path are
 //! the same code over other inputs (design §1).
 
-pub mod approval;
-pub mod audit;
+pub mod action;
 pub mod backoff;
+pub mod change;
 pub mod clock;
 pub mod digest;
 pub mod directory;
+pub mod dry_run;
 pub mod email;
+pub mod event;
 pub mod explain;
-pub mod group_scope;
 pub mod guard;
+pub mod hold_reason;
 pub mod ids;
-pub mod mapping;
-mod matching;
 pub mod plan;
 pub mod policy;
-pub mod policy_change;
-pub mod rewind;
 pub mod roster;
-pub mod source_policy;
-pub mod trial;

@@ -1,7 +1,7 @@
 //! Scope is proof: no tenant's data is reached without a value of this module, and such a value is made only from a
 //! verified credential, a worker's lease or the operator's command line (docs/design.md#scope).
 
-use rollcall_core::audit::Actor;
+use rollcall_core::event::Actor;
 use rollcall_core::ids::{CredentialId, RequestId, SourceId, TenantId};
 use rollcall_core::roster::Role;
 

@@ -6,7 +6,7 @@ use crate::body::body;
 use crate::error::AdminError;
 use actix_web::{HttpResponse, web};
 use rollcall_core::ids::{DirectoryUserId, SourceId};
-use rollcall_core::mapping::Mapping;
+use rollcall_core::policy::Mapping;
 use rollcall_store::PreviewOf;
 use serde::Deserialize;
 use serde_json::json;

@@ -6,10 +6,10 @@ use crate::body::body;
 use crate::error::AdminError;
 use crate::path::{id_in_path, second_id};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
-use rollcall_core::guard::HoldReason;
+use rollcall_core::dry_run::{Trial, try_person};
+use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryUserId, RequestId, SourceId};
 use rollcall_core::plan::{Item, World};
-use rollcall_core::trial::{Trial, try_person};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

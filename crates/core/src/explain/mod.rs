@@ -8,7 +8,7 @@ mod groups;
 mod person;
 
 use crate::directory::{Dispute, Origin, PersonRecord};
-use crate::guard::HoldReason;
+use crate::hold_reason::HoldReason;
 use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, RequestId, RunId, SharingGroupId, SourceId};
 use crate::policy::Policy;
 use crate::roster::{MemberState, MemberStatus, text_enum};

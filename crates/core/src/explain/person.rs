@@ -2,7 +2,7 @@
 
 use super::{Decision, Evidence, Facts, Gate, GateName, Skipped, Unread, Withheld, gate_of};
 use crate::directory::{Dispute, Origin, SourceMode};
-use crate::guard::HoldReason;
+use crate::hold_reason::HoldReason;
 use crate::roster::{Approval, MemberState, MemberStatus, WaitingFor};
 use chrono::{DateTime, Utc};
 

@@ -1,25 +1,24 @@
 //! What a plan must not do by itself. Each guard is a named rule; what it withholds is the smallest part that
 //! would break it, and the rest goes on (design §4).
 
-mod groups;
-mod limits;
+mod change_limits;
+mod group_wipe;
 mod outlook;
-mod reason;
 
-pub(crate) use groups::keeps_group;
-pub use groups::{GROUP_LOSSES_FREE, GroupStanding};
-pub(crate) use limits::is_beyond_limit;
+pub(crate) use change_limits::is_beyond_limit;
+pub(crate) use group_wipe::keeps_group;
+pub use group_wipe::{GROUP_LOSSES_FREE, GroupStanding};
 pub use outlook::would_hold;
-pub use reason::HoldReason;
 
-use crate::approval::{ActionKind, ItemKey};
+use crate::action::{ActionKind, ItemKey};
+use crate::change::{Impossible, Step, Target, plan_rewind};
 use crate::email::fold;
+use crate::hold_reason::HoldReason;
 use crate::ids::{MemberId, SharingGroupId};
 use crate::plan::{Action, Disputed, Item, Plan, World, plan_without};
 use crate::policy::{OverLimit, SeatOrder};
-use crate::rewind::{Impossible, Step, Target, plan_rewind};
 use crate::roster::{MemberState, MemberStatus, Role, WaitingFor};
-use limits::Budget;
+use change_limits::Budget;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 

@@ -1,12 +1,12 @@
 //! Sharing groups: which directory group each follows, under which name, and who is in it.
 
 use super::{Action, Disputed, Item, Plan, Subject, Why, World};
-use crate::approval::{ActionKind, ItemKey};
+use crate::action::{ActionKind, ItemKey};
 use crate::directory::{Dispute, GroupState, GroupSubject};
 use crate::email::fold;
 use crate::guard::keeps_group;
 use crate::ids::SharingGroupId;
-use crate::matching::{Claim, Weight, refused};
+use crate::plan::matching::{Claim, Weight, refused};
 use std::collections::{HashMap, HashSet};
 
 pub(super) fn plan_groups(world: &World, plan: &mut Plan) {

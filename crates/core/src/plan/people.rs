@@ -4,7 +4,7 @@ use super::{Action, Disputed, Item, Plan, Subject, Why, World};
 use crate::directory::{Dispute, PersonRecord, UserSubject};
 use crate::email::fold;
 use crate::ids::DirectoryUserId;
-use crate::matching::{Match, Matched, takes_updates, wanted_email};
+use crate::plan::matching::{Match, Matched, takes_updates, wanted_email};
 use crate::policy::{LocalAttribute, OnDeleted, Onboarding, Policy};
 use crate::roster::{Approval, MemberState, MemberStatus, Profile, WaitingFor};
 use std::collections::{BTreeSet, HashSet};

@@ -3,12 +3,12 @@
 
 use crate::model::{Hub, Vary, record, scim};
 use rollcall_core::directory::{Dispute, SourceMode};
-use rollcall_core::group_scope::GroupScope;
 use rollcall_core::ids::SourceId;
 use rollcall_core::plan::{Action, Subject};
+use rollcall_core::policy::GroupScope;
+use rollcall_core::policy::SourcePolicy;
 use rollcall_core::policy::{LocalAttribute, Policy};
 use rollcall_core::roster::{MemberStatus, Role};
-use rollcall_core::source_policy::SourcePolicy;
 use serde_json::json;
 use std::collections::BTreeMap;
 use uuid::Uuid;

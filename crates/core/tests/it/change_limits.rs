@@ -2,7 +2,7 @@
 
 use crate::model::{Hub, Vary, record};
 use rollcall_core::directory::Dispute;
-use rollcall_core::guard::HoldReason;
+use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::DirectoryUserId;
 use rollcall_core::policy::Limit;
 

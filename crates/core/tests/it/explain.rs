@@ -7,9 +7,9 @@ use rollcall_core::explain::{
     Backlog, Decision, Facts, GateName, GateState, GroupFacts, Said, Seats, Situation, Skipped, Trace, Unread,
     Withheld, explain, gate_of,
 };
-use rollcall_core::group_scope::GroupScope;
-use rollcall_core::guard::HoldReason;
+use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::RunId;
+use rollcall_core::policy::GroupScope;
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::{Approval, MemberState, MemberStatus, Profile, Role, WaitingFor};
 use uuid::Uuid;

@@ -2,7 +2,7 @@
 
 use crate::model::{Hub, Outcome, Touch, record};
 use rollcall_core::directory::Dispute;
-use rollcall_core::guard::HoldReason;
+use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SharingGroupId};
 use rollcall_core::plan::Action;
 

@@ -2,7 +2,7 @@
 
 use crate::model::{Hub, Outcome, Vary, record, scim};
 use rollcall_core::directory::SourceMode;
-use rollcall_core::guard::HoldReason;
+use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryUserId, MemberId};
 use rollcall_core::plan::Action;
 use rollcall_core::policy::{OnDeleted, Onboarding, OverLimit};

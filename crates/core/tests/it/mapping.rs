@@ -1,7 +1,7 @@
 //! Mapping expressions: what they give, what is refused and where, and that none of them can do harm.
 
 use proptest::prelude::*;
-use rollcall_core::mapping::{Mapped, MappedAttribute, Mapping};
+use rollcall_core::policy::{Mapped, MappedAttribute, Mapping};
 use serde_json::{Value as Json, json};
 
 const DEPARTMENT: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";

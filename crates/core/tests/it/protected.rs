@@ -2,9 +2,9 @@
 
 use crate::guards::{company, disable, member};
 use crate::model::{Hub, record};
-use rollcall_core::guard::HoldReason;
+use rollcall_core::change::Impossible;
+use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::policy::{OnDeleted, OverLimit};
-use rollcall_core::rewind::Impossible;
 use rollcall_core::roster::{MemberStatus, Role};
 
 #[test]

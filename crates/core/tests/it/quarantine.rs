@@ -1,7 +1,7 @@
 //! A quarantined source is heard and not obeyed (PE9).
 
 use crate::model::{Hub, Vary, record, scim};
-use rollcall_core::guard::HoldReason;
+use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::policy::{Limit, Policy};
 use rollcall_core::roster::MemberStatus;
 

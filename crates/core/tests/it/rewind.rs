@@ -1,9 +1,9 @@
 //! Rewinds, case by case: what becomes of each action, and why some cannot be taken back.
 
 use crate::model::{Hub, Outcome, Vary, record};
+use rollcall_core::change::Impossible;
 use rollcall_core::ids::{DirectoryUserId, MemberId};
 use rollcall_core::policy::OnDeleted;
-use rollcall_core::rewind::Impossible;
 use rollcall_core::roster::{MemberStatus, Role};
 
 fn words(outcome: &Outcome) -> Vec<&'static str> {

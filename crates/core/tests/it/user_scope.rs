@@ -2,10 +2,10 @@
 
 use crate::model::{Hub, record, scim};
 use rollcall_core::directory::Dispute;
-use rollcall_core::group_scope::GroupScope;
-use rollcall_core::guard::HoldReason;
+use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId};
 use rollcall_core::plan::Why;
+use rollcall_core::policy::GroupScope;
 use rollcall_core::policy::{OnDeleted, OverLimit};
 use rollcall_core::roster::{MemberStatus, Role};
 

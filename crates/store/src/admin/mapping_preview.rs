@@ -8,7 +8,7 @@ use crate::reconcile::world::profiles::{Said, read_by};
 use crate::scope::ApiScope;
 use rollcall_core::directory::PersonRecord;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
-use rollcall_core::mapping::Mapping;
+use rollcall_core::policy::Mapping;
 use rollcall_core::policy::Policy;
 use sea_orm::FromQueryResult;
 use serde::Serialize;

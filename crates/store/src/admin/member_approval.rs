@@ -8,7 +8,7 @@ use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::{EventRow, NewEvent};
 use crate::log::changes::{Lane, Touched};
 use crate::scope::ApiScope;
-use rollcall_core::audit::AuditKind;
+use rollcall_core::event::AuditKind;
 use rollcall_core::ids::MemberId;
 use rollcall_core::roster::{Approval, MemberStatus};
 use sea_orm::FromQueryResult;

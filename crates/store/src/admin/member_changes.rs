@@ -8,7 +8,7 @@ use crate::log::audit_events::NewEvent;
 use crate::reconcile::open_items::Retouch;
 use crate::scope::ApiScope;
 use chrono::{DateTime, Utc};
-use rollcall_core::audit::AuditKind;
+use rollcall_core::event::AuditKind;
 use rollcall_core::ids::MemberId;
 use rollcall_core::policy::LocalAttribute;
 use rollcall_core::roster::{MemberStatus, Role};

@@ -9,7 +9,7 @@ use crate::reconcile::open_items::Retouch;
 use crate::reconcile::world::Progress;
 use crate::scope::ApiScope;
 use chrono::{DateTime, Utc};
-use rollcall_core::audit::AuditKind;
+use rollcall_core::event::AuditKind;
 use rollcall_core::ids::RunId;
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::{Expr, ExprTrait};

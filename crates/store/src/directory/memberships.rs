@@ -11,7 +11,7 @@ use crate::engine::row_sets::{ID, id_rows};
 use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::{Lane, Touched};
-use rollcall_core::audit::AuditKind;
+use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
 use rollcall_scim::{MemberKind, MemberRef};
 use sea_orm::FromQueryResult;

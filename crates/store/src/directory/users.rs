@@ -12,7 +12,7 @@ use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
 use crate::scope::SourceScope;
 use chrono::{DateTime, Utc};
-use rollcall_core::audit::AuditKind;
+use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_scim::etag::if_match_allows;
 use rollcall_scim::{UserResource, fold};

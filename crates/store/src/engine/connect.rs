@@ -212,7 +212,7 @@ mod tests {
     use crate::directory::filter::tests::engines::{on_each_database, one_connection};
     use crate::engine::transaction::TenantTx;
     use crate::scope::TenantScope;
-    use rollcall_core::audit::Actor;
+    use rollcall_core::event::Actor;
     use sea_orm::FromQueryResult;
 
     #[test]

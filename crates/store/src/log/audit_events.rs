@@ -9,7 +9,7 @@ use crate::engine::single_write::Row;
 use crate::engine::transaction::TenantTx;
 use crate::scope::ApiScope;
 use chrono::{DateTime, Utc};
-use rollcall_core::audit::AuditKind;
+use rollcall_core::event::AuditKind;
 use rollcall_core::ids::RunId;
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::{Expr, ExprTrait};

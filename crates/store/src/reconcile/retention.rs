@@ -9,7 +9,7 @@ use crate::engine::row_sets::{ID, id_rows};
 use crate::engine::transaction::TenantTx;
 use crate::scope::TenantScope;
 use chrono::{DateTime, Utc};
-use rollcall_core::audit::Actor;
+use rollcall_core::event::Actor;
 use rollcall_core::ids::TenantId;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;

@@ -2,11 +2,12 @@
 
 use super::read::looked_at;
 use super::{Hub, SharingGroup, Touch};
+use rollcall_core::change::Recorded;
 use rollcall_core::email::fold;
-use rollcall_core::guard::{HoldReason, Verdict};
+use rollcall_core::guard::Verdict;
+use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId};
 use rollcall_core::plan::{Action, Disputed, Item, Subject, World};
-use rollcall_core::rewind::Recorded;
 use rollcall_core::roster::{MemberState, MemberStatus, Profile, Role, WaitingFor};
 use std::collections::{BTreeSet, HashSet};
 

@@ -6,13 +6,14 @@ mod apply;
 mod read;
 mod rewind;
 
-use rollcall_core::approval::ItemKey;
+use rollcall_core::action::ItemKey;
+use rollcall_core::change::{Impossible, Recorded};
 use rollcall_core::directory::{Dispute, PersonRecord, SourceMode};
-use rollcall_core::guard::{HoldReason, Verdict, review};
+use rollcall_core::guard::{Verdict, review};
+use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId, SourceId};
 use rollcall_core::plan::{Item, Subject, plan};
 use rollcall_core::policy::{Onboarding, Policy};
-use rollcall_core::rewind::{Impossible, Recorded};
 use rollcall_core::roster::{Approval, MemberState, MemberStatus, Profile, Role};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use uuid::Uuid;

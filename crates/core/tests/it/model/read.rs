@@ -1,7 +1,7 @@
 //! Worlds, as the store reads them: touched subjects, whoever holds what they ask for, and those holders' records.
 
 use super::{DirectoryGroup, Hub, SharingGroup, Touch};
-use rollcall_core::approval::ItemKey;
+use rollcall_core::action::ItemKey;
 use rollcall_core::directory::{GroupState, GroupSubject, MembershipSubject, Origin, SourceMode, UserSubject};
 use rollcall_core::email::fold;
 use rollcall_core::guard::{GroupStanding, Standing};

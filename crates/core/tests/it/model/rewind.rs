@@ -2,11 +2,11 @@
 //! there now.
 
 use super::{Hub, Outcome};
+use rollcall_core::change::{Facts, GroupFacts, Inside, MemberFacts, Recorded, Rewind, Step, Target};
 use rollcall_core::email::fold;
 use rollcall_core::guard::review;
 use rollcall_core::ids::{MemberId, SharingGroupId};
 use rollcall_core::plan::{Item, World, plan};
-use rollcall_core::rewind::{Facts, GroupFacts, Inside, MemberFacts, Recorded, Rewind, Step, Target};
 use rollcall_core::roster::MemberStatus;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;

@@ -4,7 +4,7 @@ use super::history::{Player, Step, policies};
 use super::{ANY, Before, any_history, config, steps};
 use crate::model::{Hub, Outcome, Touch};
 use proptest::prelude::*;
-use rollcall_core::rewind::{Impossible, Recorded, Target};
+use rollcall_core::change::{Impossible, Recorded, Target};
 
 /// One run of a history, and the hub before it.
 struct Run {

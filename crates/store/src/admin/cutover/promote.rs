@@ -9,8 +9,8 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::scope::{ApiScope, TenantScope};
-use rollcall_core::audit::AuditKind;
 use rollcall_core::directory::SourceMode;
+use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{RunId, SourceId};
 use serde_json::json;
 

@@ -20,12 +20,12 @@ use crate::log::audit_events::NewEvent;
 use crate::log::changes::{Lane, Touched};
 use crate::reconcile::lease::Lease;
 use crate::reconcile::world::{Chunk, MANY_CHANGES, hour_of};
-use rollcall_core::audit::{Actor, AuditKind};
+use rollcall_core::change::Impossible;
 use rollcall_core::digest::PlanDigest;
+use rollcall_core::event::{Actor, AuditKind};
 use rollcall_core::guard::Verdict;
 use rollcall_core::ids::RunId;
 use rollcall_core::plan::{Disputed, Item, World};
-use rollcall_core::rewind::Impossible;
 use roster::{Done, RosterChange};
 use rows::{DISPUTE_COLUMNS, DisputeRow, ITEM_COLUMNS, ItemRow};
 pub(crate) use rows::{ids_of, subject_of};
@@ -258,7 +258,7 @@ fn request_of(item: &Item) -> Option<Uuid> {
 
 /// An event of one kind about one subject.
 fn event(
-    kind: rollcall_core::audit::AuditKind,
+    kind: rollcall_core::event::AuditKind,
     subject_kind: &'static str,
     subject_id: Uuid,
     detail: serde_json::Value,

@@ -3,8 +3,9 @@
 use super::{event, rows};
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
-use rollcall_core::audit::{Actor, AuditKind};
-use rollcall_core::guard::{HoldReason, Verdict};
+use rollcall_core::event::{Actor, AuditKind};
+use rollcall_core::guard::Verdict;
+use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::plan::World;
 use sea_orm::FromQueryResult;
 use serde_json::json;

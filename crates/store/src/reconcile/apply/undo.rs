@@ -5,11 +5,11 @@ use super::roster::RosterChange;
 use super::rows::GroupFactsRow;
 use crate::engine::error::StoreError;
 use crate::log::audit_events::NewEvent;
-use rollcall_core::audit::AuditKind;
+use rollcall_core::change::{Change, GroupFacts, Impossible, Inside, MemberFacts, Step, Target};
 use rollcall_core::email::fold;
+use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{MemberId, SharingGroupId};
 use rollcall_core::plan::Why;
-use rollcall_core::rewind::{Change, GroupFacts, Impossible, Inside, MemberFacts, Step, Target};
 use rollcall_core::roster::MemberStatus;
 use serde_json::json;
 

@@ -8,7 +8,7 @@ use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::{Lane, Touched};
 use crate::scope::ApiScope;
-use rollcall_core::audit::AuditKind;
+use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_core::plan::World;
 use sea_orm::FromQueryResult;

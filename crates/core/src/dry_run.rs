@@ -2,9 +2,10 @@
 //! read for that person. It says what would happen; making it happen is the worker's.
 
 use crate::explain::Situation;
-use crate::guard::{HoldReason, review};
+use crate::guard::review;
+use crate::hold_reason::HoldReason;
 use crate::ids::{DirectoryUserId, MemberId};
-use crate::matching::{Match, match_users};
+use crate::plan::matching::{Match, match_users};
 use crate::plan::{Disputed, Item, Subject, World, plan};
 use serde::Serialize;
 use std::collections::HashSet;

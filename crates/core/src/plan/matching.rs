@@ -3,7 +3,7 @@
 //! Email is evidence, not identity (design §3). A record that is linked keeps its member whatever happens to the
 //! address; an address moves only when its holder lets go of it, in the same plan or before.
 
-use crate::approval::{ActionKind, ItemKey};
+use crate::action::{ActionKind, ItemKey};
 use crate::directory::{Dispute, PersonRecord, UserSubject};
 use crate::email::{fold, strip_tombstone};
 use crate::guard::is_beyond_limit;

@@ -4,10 +4,8 @@
 //! An admin writes them, so they are bounded before anything runs: 500 bytes, a closed list of functions, no loop within a
 //! loop, nothing that makes a list or a map grow. What is left ends soon and holds little, whatever the record says.
 
-mod language;
-
+use super::mapping_language::{Expression, Language};
 use crate::roster::text_enum;
-use language::{Expression, Language};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 

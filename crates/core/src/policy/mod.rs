@@ -1,11 +1,19 @@
 //! What a tenant decided about its provisioning. Defaults are what admins of the field's systems expect.
 
-use crate::group_scope::{GROUP_SCOPE, GroupScope, USER_SCOPE};
+mod change;
+mod mapping;
+mod mapping_language;
+mod per_source;
+mod scope;
+
+pub use mapping::{EXPRESSION_BYTES_MAX, Mapped, MappedAttribute, Mapping};
+pub use per_source::{OVERRIDABLE, SourcePolicy};
+pub use scope::GroupScope;
+
 use crate::ids::{MemberId, SourceId};
-use crate::mapping::Mapping;
 use crate::roster::text_enum;
-use crate::source_policy::SourcePolicy;
 use chrono::TimeDelta;
+use scope::{GROUP_SCOPE, USER_SCOPE};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,7 +2,7 @@
 //! group go the folders it opens.
 
 use super::{HoldReason, Review, is_simulated};
-use crate::approval::ItemKey;
+use crate::action::ItemKey;
 use crate::ids::{MemberId, SharingGroupId};
 use crate::plan::{Action, Item, World};
 use std::collections::{HashMap, HashSet};

@@ -1,7 +1,7 @@
 //! What may happen by itself within a sliding window: so many removals (DA10), new members and changed profiles (PE8).
 
 use super::{HoldReason, Review, is_simulated};
-use crate::approval::{ActionKind, ItemKey};
+use crate::action::{ActionKind, ItemKey};
 use crate::plan::{Action, Item, World};
 use crate::policy::Limit;
 use crate::roster::MemberStatus;

@@ -1,15 +1,17 @@
 //! From what the sources say to what the roster should become: pure, deterministic, and empty once it was applied.
 
 mod groups;
+pub(crate) mod matching;
 mod people;
 
-use crate::approval::ItemKey;
+use crate::action::ItemKey;
+use crate::change::{Impossible, Rewind, Step, plan_rewind};
 use crate::directory::{Dispute, GroupState, GroupSubject, MembershipSubject, Origin, UserSubject};
-use crate::guard::{GroupStanding, HoldReason, Standing};
+use crate::guard::{GroupStanding, Standing};
+use crate::hold_reason::HoldReason;
 use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId, SourceId};
-use crate::matching::match_users;
+use crate::plan::matching::match_users;
 use crate::policy::Policy;
-use crate::rewind::{Impossible, Rewind, Step, plan_rewind};
 use crate::roster::{MemberState, MemberStatus, Profile, WaitingFor, text_enum};
 use groups::{plan_groups, plan_memberships};
 use people::{admit_waiting, plan_user};

@@ -8,7 +8,7 @@
 use crate::directory::GroupState;
 use crate::email::fold;
 use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId, SourceId};
-use crate::matching::{Claim, Weight, refused};
+use crate::plan::matching::{Claim, Weight, refused};
 use crate::plan::{Action, Item, Plan, Subject, Why, World};
 use crate::roster::{MemberState, MemberStatus, Profile, WaitingFor, text_enum};
 use serde::de::DeserializeOwned;
