@@ -2,7 +2,8 @@
 
 use crate::email::strip_tombstone;
 use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, RequestId, SharingGroupId, SourceId};
-use crate::roster::{MemberState, MemberStatus, text_enum};
+use crate::roster::{MemberState, MemberStatus};
+use crate::text_enum::text_enum;
 
 text_enum! {
     /// What kind of system feeds a tenant.

@@ -1,12 +1,15 @@
 //! One person on demand, step by step (PE14): the same matching, [`plan`] and [`review`] as always, over a world that was
 //! read for that person. It says what would happen; making it happen is the worker's.
 
+use crate::action::{Disputed, Item};
+use crate::change::Subject;
 use crate::explain::Situation;
 use crate::guard::review;
 use crate::hold_reason::HoldReason;
 use crate::ids::{DirectoryUserId, MemberId};
 use crate::plan::matching::{Match, match_users};
-use crate::plan::{Disputed, Item, Subject, World, plan};
+use crate::plan::plan;
+use crate::world::World;
 use serde::Serialize;
 use std::collections::HashSet;
 

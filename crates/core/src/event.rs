@@ -1,7 +1,7 @@
 //! The vocabulary of the audit log: every change has exactly one event, every event one change (design §6.1).
 
 use crate::ids::{CredentialId, SourceId};
-use crate::roster::text_enum;
+use crate::text_enum::text_enum;
 
 text_enum! {
     /// What happened.

@@ -1,6 +1,6 @@
 //! Why something is withheld, and what an admin can do about it.
 
-use crate::roster::text_enum;
+use crate::text_enum::text_enum;
 
 text_enum! {
     /// Why an item was withheld; on the wire in a run's `held_reasons`.
@@ -31,7 +31,7 @@ text_enum! {
 
 impl HoldReason {
     /// Over a limit that new members or changed profiles have (PE8)?
-    pub(super) const fn is_of_changes(self) -> bool {
+    pub(crate) const fn is_of_changes(self) -> bool {
         matches!(self, Self::CreationOverLimit | Self::ModificationOverLimit)
     }
 

@@ -20,3 +20,6 @@ pub mod ids;
 pub mod plan;
 pub mod policy;
 pub mod roster;
+pub mod run;
+mod text_enum;
+pub mod world;

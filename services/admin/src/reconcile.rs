@@ -6,10 +6,11 @@ use crate::body::body;
 use crate::error::AdminError;
 use crate::path::{id_in_path, second_id};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use rollcall_core::action::Item;
 use rollcall_core::dry_run::{Trial, try_person};
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryUserId, RequestId, SourceId};
-use rollcall_core::plan::{Item, World};
+use rollcall_core::world::World;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -37,7 +38,7 @@ pub(crate) async fn reconcile(request: HttpRequest, auth: AdminAuth, payload: we
 }
 
 fn steps(world: &World, user: DirectoryUserId, trial: &Trial) -> Value {
-    let disputed = |one: &rollcall_core::plan::Disputed| json!({ "dispute": one.dispute, "about": one.about, "remedy": one.dispute.remedy() });
+    let disputed = |one: &rollcall_core::action::Disputed| json!({ "dispute": one.dispute, "about": one.about, "remedy": one.dispute.remedy() });
     let withheld =
         |(item, reason): &(Item, HoldReason)| json!({ "item": item, "held_reason": reason, "remedy": reason.remedy() });
     json!([

@@ -7,7 +7,7 @@ use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::{parameters, parsed};
 use actix_web::{HttpRequest, HttpResponse, web};
-use rollcall_core::action::RunState;
+use rollcall_core::run::RunState;
 use rollcall_store::{DEFAULT_LIMIT, RunDecision};
 use serde_json::json;
 

@@ -1,8 +1,25 @@
 //! The way into one sharing group: the source's word, and what stopped it where the roster differs.
 
+use super::facts::{Facts, GroupFacts};
+use super::gate::{Evidence, Gate, GateName};
 use super::person::{dispute_gate, reconcile, source_mode, withheld_gate};
-use super::{Evidence, Facts, Gate, GateName, GroupFacts, GroupPath};
 use crate::directory::Dispute;
+use crate::ids::{DirectoryGroupId, SharingGroupId};
+use serde::Serialize;
+
+/// How the person stands to one group, and what decided it when the source and the roster differ.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GroupPath {
+    pub name: String,
+    pub sharing_group_id: Option<SharingGroupId>,
+    pub directory_group_id: Option<DirectoryGroupId>,
+    /// The source says the person is in it.
+    pub wanted: bool,
+    /// The roster has the person in it.
+    pub inside: bool,
+    pub sentence: String,
+    pub decided_by: Option<Gate>,
+}
 
 pub(super) fn path(facts: &Facts, group: &GroupFacts) -> GroupPath {
     let mut gates = gates(facts, group).into_iter().filter(Gate::is_blocked);

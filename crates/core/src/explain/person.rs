@@ -1,6 +1,7 @@
 //! The gates of one person, in their order.
 
-use super::{Decision, Evidence, Facts, Gate, GateName, Skipped, Unread, Withheld, gate_of};
+use super::facts::{Decision, Facts, Skipped, Unread, Withheld};
+use super::gate::{Evidence, Gate, GateName, gate_of};
 use crate::directory::{Dispute, Origin, SourceMode};
 use crate::hold_reason::HoldReason;
 use crate::roster::{Approval, MemberState, MemberStatus, WaitingFor};

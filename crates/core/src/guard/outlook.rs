@@ -1,8 +1,9 @@
-//! What a guard would say of an action whatever else is in its plan: shown of plans that are not reviewed, because they only
-//! say what would be (DX3). Limits, seats and the last admin depend on everybody else, and are not here.
+//! The outlook of an action: the guard that would withhold it whatever else its plan holds. It is shown for plans that are not
+//! reviewed, because they only say what would happen (DX3). Limits, seats and the last admin depend on the other items and
+//! are not part of it.
 
-use super::HoldReason;
-use crate::plan::Action;
+use crate::action::Action;
+use crate::hold_reason::HoldReason;
 use crate::policy::Policy;
 use crate::roster::MemberStatus;
 
@@ -14,7 +15,7 @@ pub fn would_hold(policy: &Policy, action: &Action) -> Option<HoldReason> {
         {
             Some(HoldReason::ProtectedMember)
         }
-        // Who waits has no access that the switch could leave.
+        // A pending member has no access that the switch could preserve.
         Action::Suspend { from, .. } if from != MemberStatus::Pending && !policy.auto_deprovision => {
             Some(HoldReason::DeprovisioningOff)
         }

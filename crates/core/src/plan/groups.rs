@@ -1,12 +1,12 @@
 //! Sharing groups: which directory group each follows, under which name, and who is in it.
 
-use super::{Action, Disputed, Item, Plan, Subject, Why, World};
-use crate::action::{ActionKind, ItemKey};
+use super::claims::{Claim, Weight, refused};
+use crate::action::{Action, ActionKind, Disputed, Item, ItemKey, Plan, Why};
+use crate::change::Subject;
 use crate::directory::{Dispute, GroupState, GroupSubject};
 use crate::email::fold;
-use crate::guard::keeps_group;
 use crate::ids::SharingGroupId;
-use crate::plan::matching::{Claim, Weight, refused};
+use crate::world::World;
 use std::collections::{HashMap, HashSet};
 
 pub(super) fn plan_groups(world: &World, plan: &mut Plan) {
@@ -59,7 +59,7 @@ fn refused_names(world: &World) -> HashSet<usize> {
     let going = world.groups.iter().filter(gone).filter_map(|subject| {
         let removal = ItemKey::of(Subject::DirectoryGroup(subject.id), ActionKind::RemoveGroup);
         let group = subject.sharing_group.as_ref()?.id;
-        (!keeps_group(world, removal, group)).then_some(group)
+        (!world.withholds_group_removal(removal, group)).then_some(group)
     });
     let going = going.collect();
     refused(claims, &going, |name| world.group_names.get(name).map(|group| group.id)).into_iter().collect()

@@ -3,16 +3,16 @@
 //! Email is evidence, not identity (design §3). A record that is linked keeps its member whatever happens to the
 //! address; an address moves only when its holder lets go of it, in the same plan or before.
 
+use super::claims::{Claim, Weight, refused};
 use crate::action::{ActionKind, ItemKey};
+use crate::change::Subject;
 use crate::directory::{Dispute, PersonRecord, UserSubject};
 use crate::email::{fold, strip_tombstone};
-use crate::guard::is_beyond_limit;
 use crate::ids::MemberId;
-use crate::plan::{Subject, World};
 use crate::policy::OnDeleted;
 use crate::roster::{MemberState, MemberStatus};
+use crate::world::World;
 use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
 
 /// The member a record means.
 #[derive(Clone, Copy, Debug)]
@@ -216,9 +216,9 @@ fn refused_claims(world: &World, beyond: &HashSet<ItemKey>, matches: &[Matched<'
             (Match::New, _) => {
                 let provision = item(ActionKind::Provision);
                 let allowed = world.policy.auto_provision || world.approved.contains(&provision);
-                !allowed || is_beyond_limit(world, beyond, provision)
+                !allowed || world.withholds_change(beyond, provision)
             }
-            (_, Some(_)) => is_beyond_limit(world, beyond, item(ActionKind::UpdateProfile)),
+            (_, Some(_)) => world.withholds_change(beyond, item(ActionKind::UpdateProfile)),
             _ => false,
         };
         let weight = match (user.origin.is_live(), withheld) {
@@ -246,57 +246,6 @@ fn claimed(user: &UserSubject, record: &PersonRecord, who: Match<'_>) -> Option<
             (wanted != fold(&member.profile.email)).then_some((wanted, Some(member.id)))
         }
         _ => None,
-    }
-}
-
-/// Whose claims go first: what is withheld or simulated takes nothing from what happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Weight {
-    Live,
-    Withheld,
-    Simulated,
-}
-
-/// A unique text (an address, a name) that a subject wants and does not have yet.
-pub(crate) struct Claim<Owner> {
-    /// The subject's place in its list; of one weight, the earlier announced one wins a contested text.
-    pub(crate) subject: usize,
-    pub(crate) key: String,
-    /// Who gives up another text by this claim.
-    pub(crate) mover: Option<Owner>,
-    pub(crate) weight: Weight,
-}
-
-/// The subjects whose text is held by somebody who does not let go of it, or was claimed by one that goes before.
-/// `vacating` let go of theirs whatever is claimed. All claims start as granted; refusing one may strand another, so it
-/// repeats until nothing changes: a swap and a longer cycle stay granted as a whole.
-pub(crate) fn refused<Owner: Copy + Eq + Hash>(
-    mut claims: Vec<Claim<Owner>>,
-    vacating: &HashSet<Owner>,
-    holder: impl Fn(&str) -> Option<Owner>,
-) -> Vec<usize> {
-    claims.sort_by_key(|claim| (claim.weight, claim.subject));
-    let mut refused = Vec::new();
-    loop {
-        let mut leaving: HashMap<Owner, Weight> = HashMap::new();
-        for claim in &claims {
-            if let Some(owner) = claim.mover {
-                leaving.entry(owner).or_insert(claim.weight);
-            }
-        }
-        let mut taken: HashSet<&str> = HashSet::new();
-        let blocked = claims.iter().position(|claim| {
-            let let_go = |owner: Owner| {
-                claim.mover == Some(owner)
-                    || vacating.contains(&owner)
-                    || leaving.get(&owner).is_some_and(|weight| *weight <= claim.weight)
-            };
-            !holder(&claim.key).is_none_or(let_go) || !taken.insert(&claim.key)
-        });
-        match blocked {
-            Some(index) => refused.push(claims.remove(index).subject),
-            None => return refused,
-        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! People: who comes in, changes, leaves and returns.
 
-use super::{Action, Disputed, Item, Plan, Subject, Why, World};
+use super::matching::{Match, Matched, takes_updates, wanted_email};
+use crate::action::{Action, Disputed, Item, Plan, Why};
+use crate::change::Subject;
 use crate::directory::{Dispute, PersonRecord, UserSubject};
 use crate::email::fold;
 use crate::ids::DirectoryUserId;
-use crate::plan::matching::{Match, Matched, takes_updates, wanted_email};
 use crate::policy::{LocalAttribute, OnDeleted, Onboarding, Policy};
 use crate::roster::{Approval, MemberState, MemberStatus, Profile, WaitingFor};
+use crate::world::World;
 use std::collections::{BTreeSet, HashSet};
 
 /// Collects one user's items under one origin.

@@ -5,7 +5,7 @@
 //! loop, nothing that makes a list or a map grow. What is left ends soon and holds little, whatever the record says.
 
 use super::mapping_language::{Expression, Language};
-use crate::roster::text_enum;
+use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 

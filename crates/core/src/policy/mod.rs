@@ -11,11 +11,11 @@ pub use per_source::{OVERRIDABLE, SourcePolicy};
 pub use scope::GroupScope;
 
 use crate::ids::{MemberId, SourceId};
-use crate::roster::text_enum;
+use crate::text_enum::text_enum;
 use chrono::TimeDelta;
 use scope::{GROUP_SCOPE, USER_SCOPE};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 text_enum! {
     /// How a new member comes in.
@@ -233,7 +233,34 @@ impl Policy {
             scope.as_ref().map_or(Ok(()), |scope| scope.check(key))?;
         }
         self.mapping.check()?;
-        self.check_sources()
+        for (source, own) in &self.sources {
+            own.check_keys().map_err(|e| format!("sources.{source}: {e}"))?;
+            self.of_source(*source)?.validate().map_err(|e| format!("sources.{source}: {e}"))?;
+        }
+        Ok(())
+    }
+
+    /// The policy for one source's records.
+    ///
+    /// # Errors
+    /// Names the key that takes no value of this kind.
+    pub fn of_source(&self, source: SourceId) -> Result<Self, String> {
+        let tenant = Self { sources: BTreeMap::new(), ..self.clone() };
+        let Some(own) = self.sources.get(&source) else { return Ok(tenant) };
+        own.laid_over(&tenant).map_err(|e| format!("sources.{source}.{e}"))
+    }
+
+    /// The policies of all sources that differ from the tenant's.
+    ///
+    /// # Errors
+    /// As [`of_source`](Self::of_source).
+    pub fn by_source(&self) -> Result<HashMap<SourceId, Self>, String> {
+        self.sources.keys().map(|source| Ok((*source, self.of_source(*source)?))).collect()
+    }
+
+    /// Does a directory group of this name become a sharing group (DX6)?
+    pub fn feeds_group(&self, name: &str, external_id: Option<&str>) -> bool {
+        self.group_sync && self.group_scope.as_ref().is_none_or(|scope| scope.holds(name, external_id))
     }
 }
 

@@ -1,11 +1,10 @@
 //! What is different for the records of one source. Guards count over all channels, so their limits and switches are the
 //! tenant's alone; what is here decides about single records.
 
-use crate::ids::SourceId;
-use crate::policy::Policy;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// The keys of a [`Policy`] that one source may have its own value of.
 pub const OVERRIDABLE: &[&str] = &[
@@ -28,42 +27,24 @@ pub const OVERRIDABLE: &[&str] = &[
 #[serde(transparent)]
 pub struct SourcePolicy(pub BTreeMap<String, Json>);
 
-impl Policy {
-    /// The policy for one source's records.
+impl SourcePolicy {
+    /// The tenant's policy with this source's own values in place of the tenant's.
     ///
     /// # Errors
     /// Names the key that takes no value of this kind.
-    pub fn of_source(&self, source: SourceId) -> Result<Self, String> {
-        let tenant = Self { sources: BTreeMap::new(), ..self.clone() };
-        let Some(SourcePolicy(own)) = self.sources.get(&source) else { return Ok(tenant) };
-        let mut json = serde_json::to_value(&tenant).map_err(|e| e.to_string())?;
-        for (key, value) in own {
+    pub(super) fn laid_over<P: Serialize + DeserializeOwned>(&self, tenant: &P) -> Result<P, String> {
+        let mut json = serde_json::to_value(tenant).map_err(|e| e.to_string())?;
+        for (key, value) in &self.0 {
             json[key] = value.clone();
-            serde_json::from_value::<Self>(json.clone()).map_err(|e| format!("sources.{source}.{key}: {e}"))?;
+            serde_json::from_value::<P>(json.clone()).map_err(|e| format!("{key}: {e}"))?;
         }
         serde_json::from_value(json).map_err(|e| e.to_string())
     }
 
-    /// The policies of all sources for which something is different.
-    ///
     /// # Errors
-    /// As [`of_source`](Self::of_source).
-    pub fn by_source(&self) -> Result<HashMap<SourceId, Self>, String> {
-        self.sources.keys().map(|source| Ok((*source, self.of_source(*source)?))).collect()
-    }
-
-    /// # Errors
-    /// Names the source and the key that cannot be its own, or the value that is none.
-    pub(crate) fn check_sources(&self) -> Result<(), String> {
-        for (source, SourcePolicy(own)) in &self.sources {
-            if let Some(key) = own.keys().find(|key| !OVERRIDABLE.contains(&key.as_str())) {
-                let known = OVERRIDABLE.join(", ");
-                return Err(format!(
-                    "sources.{source}: `{key}` is the whole tenant's; a source may have its own {known}"
-                ));
-            }
-            self.of_source(*source)?.validate().map_err(|e| format!("sources.{source}: {e}"))?;
-        }
-        Ok(())
+    /// Names the key that belongs to the tenant as a whole.
+    pub(super) fn check_keys(&self) -> Result<(), String> {
+        let Some(key) = self.0.keys().find(|key| !OVERRIDABLE.contains(&key.as_str())) else { return Ok(()) };
+        Err(format!("`{key}` is the whole tenant's; a source may have its own {}", OVERRIDABLE.join(", ")))
     }
 }

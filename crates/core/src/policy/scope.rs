@@ -3,7 +3,6 @@
 //! (DX20). Who is in no group of the user scope is synced no more than somebody whom the source does not have.
 
 use crate::email::fold;
-use crate::policy::Policy;
 use serde::{Deserialize, Serialize};
 
 /// Entries of all three lists together, at most.
@@ -63,16 +62,10 @@ impl GroupScope {
     }
 }
 
-impl Policy {
-    /// Does a directory group of this name fill a sharing group?
-    pub fn feeds_group(&self, name: &str, external_id: Option<&str>) -> bool {
-        self.group_sync && self.group_scope.as_ref().is_none_or(|scope| scope.holds(name, external_id))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Policy;
 
     #[test]
     fn dx6_a_group_is_inside_by_name_prefix_or_external_id() {

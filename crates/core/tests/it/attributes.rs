@@ -2,12 +2,11 @@
 //! policies of one source, the scope of groups.
 
 use crate::model::{Hub, Vary, record, scim};
+use rollcall_core::action::Action;
+use rollcall_core::change::Subject;
 use rollcall_core::directory::{Dispute, SourceMode};
 use rollcall_core::ids::SourceId;
-use rollcall_core::plan::{Action, Subject};
-use rollcall_core::policy::GroupScope;
-use rollcall_core::policy::SourcePolicy;
-use rollcall_core::policy::{LocalAttribute, Policy};
+use rollcall_core::policy::{GroupScope, LocalAttribute, Policy, SourcePolicy};
 use rollcall_core::roster::{MemberStatus, Role};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -167,7 +166,7 @@ fn dx20_an_unscoped_group_stays_is_reported_and_catches_up_when_it_is_back() {
     hub.policy.group_scope = None;
     hub.rename_group(pilots, "Pilots 2");
     let outcome = hub.settle();
-    let moved = |item: &&rollcall_core::plan::Item| {
+    let moved = |item: &&rollcall_core::action::Item| {
         matches!(item.action, Action::AddToGroup { .. } | Action::RemoveFromGroup { .. })
     };
     assert_eq!(outcome.applied.iter().filter(moved).count(), 2, "{:?}", outcome.applied);

@@ -1,10 +1,12 @@
 //! Whose member a record means when its source would be the authority (DX3): the present authority's people are taken over.
 
+use rollcall_core::action::{Action, Plan, Why};
 use rollcall_core::directory::{Dispute, Origin, PersonRecord, SourceMode, UserSubject};
 use rollcall_core::email::fold;
 use rollcall_core::ids::{DirectoryUserId, MemberId, SourceId};
-use rollcall_core::plan::{Action, Plan, Why, World, plan};
+use rollcall_core::plan::plan;
 use rollcall_core::roster::{MemberState, MemberStatus, Profile, Role};
+use rollcall_core::world::World;
 use uuid::Uuid;
 
 fn present() -> SourceId {
@@ -67,7 +69,7 @@ fn planned(records: Vec<PersonRecord>, members: &[MemberState]) -> Plan {
 }
 
 fn relinked(plan: &Plan) -> Vec<(MemberId, Why)> {
-    let of = |item: &rollcall_core::plan::Item| match item.action {
+    let of = |item: &rollcall_core::action::Item| match item.action {
         Action::Relink { member, .. } => Some((member, item.why)),
         _ => None,
     };
@@ -110,7 +112,7 @@ fn pe11_two_records_do_not_get_one_member_and_the_external_id_goes_first() {
     let anchored: DirectoryUserId = Uuid::from_u128(1_001).into();
     assert_eq!(relinked(&plan), [(ann.id, Why::MatchedByExternalId)], "{plan:?}");
     let relink = plan.items.iter().find(|item| matches!(item.action, Action::Relink { .. })).unwrap();
-    assert_eq!(relink.subject, rollcall_core::plan::Subject::DirectoryUser(anchored));
+    assert_eq!(relink.subject, rollcall_core::change::Subject::DirectoryUser(anchored));
     let twice = planned(vec![record("ann@x", "okta-8"), record("ann@x", "okta-9")], &[ann]);
     assert_eq!((relinked(&twice).len(), twice.disputed.len()), (1, 1), "{twice:?}");
 }

@@ -4,11 +4,10 @@ use crate::model::{record, scim};
 use rollcall_core::directory::{Dispute, Origin, PersonRecord, SourceMode, UserSubject};
 use rollcall_core::dry_run::try_person;
 use rollcall_core::explain::Situation;
-use rollcall_core::guard::Standing;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::DirectoryUserId;
-use rollcall_core::plan::World;
 use rollcall_core::policy::Policy;
+use rollcall_core::world::{Standing, World};
 use uuid::Uuid;
 
 fn user(number: u128) -> DirectoryUserId {

@@ -9,8 +9,7 @@ use rollcall_core::explain::{
 };
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::RunId;
-use rollcall_core::policy::GroupScope;
-use rollcall_core::policy::Policy;
+use rollcall_core::policy::{GroupScope, Policy};
 use rollcall_core::roster::{Approval, MemberState, MemberStatus, Profile, Role, WaitingFor};
 use uuid::Uuid;
 

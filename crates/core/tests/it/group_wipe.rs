@@ -1,10 +1,10 @@
 //! A sharing group that would lose over half of its people, and at least ten, keeps them until an admin decides (design §4).
 
 use crate::model::{Hub, Outcome, Touch, record};
+use rollcall_core::action::Action;
 use rollcall_core::directory::Dispute;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SharingGroupId};
-use rollcall_core::plan::Action;
 
 struct Team {
     hub: Hub,

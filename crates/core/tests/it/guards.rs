@@ -1,10 +1,10 @@
 //! The guards (design §4), each by itself.
 
 use crate::model::{Hub, Outcome, Vary, record, scim};
+use rollcall_core::action::Action;
 use rollcall_core::directory::SourceMode;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryUserId, MemberId};
-use rollcall_core::plan::Action;
 use rollcall_core::policy::{OnDeleted, Onboarding, OverLimit};
 use rollcall_core::roster::{MemberState, MemberStatus, Role, WaitingFor};
 

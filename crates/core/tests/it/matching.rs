@@ -7,10 +7,11 @@
 //! be tried.
 
 use crate::model::{Hub, Vary, record, scim};
+use rollcall_core::action::{Action, Why};
+use rollcall_core::change::Subject;
 use rollcall_core::directory::SourceMode;
 use rollcall_core::email::fold;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
-use rollcall_core::plan::{Action, Subject, Why};
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::{MemberStatus, Role};
 use std::collections::BTreeMap;

@@ -2,9 +2,9 @@
 
 use crate::guards::{disable, member};
 use crate::model::{Hub, record};
+use rollcall_core::action::Action;
 use rollcall_core::email::fold;
 use rollcall_core::ids::DirectoryUserId;
-use rollcall_core::plan::Action;
 use rollcall_core::policy::{Limit, OverLimit, SeatOrder};
 use rollcall_core::roster::{MemberStatus, Role};
 

@@ -1,12 +1,11 @@
 //! Whose people are synced (DX6, LP5): who is in no group of the scope is no member, or leaves like anybody else.
 
 use crate::model::{Hub, record, scim};
+use rollcall_core::action::Why;
 use rollcall_core::directory::Dispute;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId};
-use rollcall_core::plan::Why;
-use rollcall_core::policy::GroupScope;
-use rollcall_core::policy::{OnDeleted, OverLimit};
+use rollcall_core::policy::{GroupScope, OnDeleted, OverLimit};
 use rollcall_core::roster::{MemberStatus, Role};
 
 /// A hub that syncs the people of Staff only.

@@ -4,8 +4,7 @@
 use crate::engine;
 use crate::log::{ExpectedMember, Log};
 use crate::office::{Office, Roster};
-use rollcall_core::policy::GroupScope;
-use rollcall_core::policy::{Limit, OnDeleted, Onboarding, Policy};
+use rollcall_core::policy::{GroupScope, Limit, OnDeleted, Onboarding, Policy};
 use rollcall_store::{NewTenant, Store};
 use std::collections::{BTreeMap, BTreeSet};
 

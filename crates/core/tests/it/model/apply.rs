@@ -2,13 +2,14 @@
 
 use super::read::looked_at;
 use super::{Hub, SharingGroup, Touch};
-use rollcall_core::change::Recorded;
+use rollcall_core::action::{Action, Disputed, Item};
+use rollcall_core::change::{Recorded, Subject};
 use rollcall_core::email::fold;
 use rollcall_core::guard::Verdict;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId};
-use rollcall_core::plan::{Action, Disputed, Item, Subject, World};
 use rollcall_core::roster::{MemberState, MemberStatus, Profile, Role, WaitingFor};
+use rollcall_core::world::World;
 use std::collections::{BTreeSet, HashSet};
 
 /// What an application makes worth looking at next.

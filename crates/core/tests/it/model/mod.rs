@@ -6,13 +6,13 @@ mod apply;
 mod read;
 mod rewind;
 
-use rollcall_core::action::ItemKey;
-use rollcall_core::change::{Impossible, Recorded};
+use rollcall_core::action::{Item, ItemKey};
+use rollcall_core::change::{Impossible, Recorded, Subject};
 use rollcall_core::directory::{Dispute, PersonRecord, SourceMode};
 use rollcall_core::guard::{Verdict, review};
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId, SourceId};
-use rollcall_core::plan::{Item, Subject, plan};
+use rollcall_core::plan::plan;
 use rollcall_core::policy::{Onboarding, Policy};
 use rollcall_core::roster::{Approval, MemberState, MemberStatus, Profile, Role};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};

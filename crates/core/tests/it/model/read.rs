@@ -2,13 +2,13 @@
 
 use super::{DirectoryGroup, Hub, SharingGroup, Touch};
 use rollcall_core::action::ItemKey;
+use rollcall_core::change::Subject;
 use rollcall_core::directory::{GroupState, GroupSubject, MembershipSubject, Origin, SourceMode, UserSubject};
 use rollcall_core::email::fold;
-use rollcall_core::guard::{GroupStanding, Standing};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId, SourceId};
-use rollcall_core::plan::{Subject, World};
 use rollcall_core::policy::{Policy, SeatOrder};
 use rollcall_core::roster::{Approval, MemberState, MemberStatus, WaitingFor};
+use rollcall_core::world::{GroupStanding, Standing, World};
 use std::collections::{BTreeSet, HashSet};
 
 /// Does a plan for this world answer for the item?
@@ -203,17 +203,7 @@ impl Hub {
 
     /// As many waiting people as a plan could let in; answers whether there may be more of them.
     pub(super) fn read_waiting(&self, world: &mut World) -> bool {
-        let leaving = |user: &&UserSubject| {
-            let mut known = user.member.iter().chain(&user.returning);
-            let counts = known.any(|member| member.seated || member.waiting_for.is_some());
-            counts && !user.is_wanted()
-        };
-        // One made by hand may turn out to have left.
-        let by_hand = world.holders.values().filter(|holder| holder.seated && holder.managed_by.is_none());
-        let released = world.users.iter().filter(leaving).count() + by_hand.count();
-        let seats = world.policy.seats_at_most(world.standing.seats_bought);
-        let free = seats.saturating_sub(world.standing.seats_used);
-        let limit = (free as usize + released).min(self.waiting_max);
+        let limit = world.waiting_to_read().min(self.waiting_max);
         let mut waiting: Vec<&MemberState> =
             self.members.values().filter(|m| m.waiting_for == Some(WaitingFor::Seat) && self.is_wanted(m)).collect();
         match world.policy.seat_order {

@@ -2,12 +2,14 @@
 //! there now.
 
 use super::{Hub, Outcome};
-use rollcall_core::change::{Facts, GroupFacts, Inside, MemberFacts, Recorded, Rewind, Step, Target};
+use rollcall_core::action::Item;
+use rollcall_core::change::{Facts, GroupFacts, Inside, MemberFacts, Recorded, Step, Target};
 use rollcall_core::email::fold;
 use rollcall_core::guard::review;
 use rollcall_core::ids::{MemberId, SharingGroupId};
-use rollcall_core::plan::{Item, World, plan};
+use rollcall_core::plan::plan;
 use rollcall_core::roster::MemberStatus;
+use rollcall_core::world::{Rewind, World};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 

@@ -14,7 +14,7 @@ use rollcall_core::digest::PlanDigest;
 use rollcall_core::directory::{PeopleAfter, SourceMode};
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::SourceId;
-use rollcall_core::plan::World;
+use rollcall_core::world::World;
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;

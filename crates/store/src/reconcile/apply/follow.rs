@@ -9,7 +9,7 @@ use crate::engine::transaction::TenantTx;
 use crate::log::changes::{Lane, Touched};
 use crate::reconcile::world::Chunk;
 use rollcall_core::email::fold;
-use rollcall_core::plan::World;
+use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 use std::collections::HashSet;

@@ -6,7 +6,7 @@ use crate::engine::transaction::TenantTx;
 use rollcall_core::event::{Actor, AuditKind};
 use rollcall_core::guard::Verdict;
 use rollcall_core::hold_reason::HoldReason;
-use rollcall_core::plan::World;
+use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
 use serde_json::json;
 use std::collections::BTreeSet;

@@ -9,10 +9,10 @@ use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::reconcile::lease::Lease;
 use crate::reconcile::world::{Chunk, Phase, RewindPart};
+use rollcall_core::action::{Action, Item};
 use rollcall_core::change::{Impossible, Step};
 use rollcall_core::event::AuditKind;
 use rollcall_core::guard::Verdict;
-use rollcall_core::plan::{Action, Item};
 use serde_json::json;
 use uuid::Uuid;
 

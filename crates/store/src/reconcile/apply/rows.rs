@@ -6,12 +6,12 @@ use crate::engine::row_sets::{Columns, Type, json_rows, time_text, time_text_nul
 use crate::engine::transaction::TenantTx;
 use crate::reconcile::world::Line;
 use chrono::{DateTime, Utc};
-use rollcall_core::change::{Impossible, Step};
+use rollcall_core::action::{Action, Item, Why};
+use rollcall_core::change::{Impossible, Subject};
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::email::fold;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{RunId, TenantId};
-use rollcall_core::plan::{Action, Item, Subject, Why};
 use rollcall_core::roster::MemberState;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -294,7 +294,7 @@ impl ItemRow {
             tenant_id: tx.tenant.0,
             run_id: run,
             id: tx.clock.new_id(),
-            action: step.map_or_else(|| line.inverse_word(), Step::word),
+            action: step.map_or_else(|| line.inverse_action(), |step| step.kind().as_str()),
             subject_id: line.subject_id,
             object_id: line.id,
             subject_kind: line.subject_kind()?,

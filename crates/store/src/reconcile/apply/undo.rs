@@ -5,11 +5,11 @@ use super::roster::RosterChange;
 use super::rows::GroupFactsRow;
 use crate::engine::error::StoreError;
 use crate::log::audit_events::NewEvent;
-use rollcall_core::change::{Change, GroupFacts, Impossible, Inside, MemberFacts, Step, Target};
+use rollcall_core::action::Why;
+use rollcall_core::change::{Change, GroupFacts, Impossible, Inside, MemberFacts, Step, StepKind, Target};
 use rollcall_core::email::fold;
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{MemberId, SharingGroupId};
-use rollcall_core::plan::Why;
 use rollcall_core::roster::MemberStatus;
 use serde_json::json;
 
@@ -62,10 +62,10 @@ impl RosterChange<'_> {
         };
         self.taken_back.retain(|other| other.id != id.0);
         self.taken_back.push(row);
-        let (kind, detail) = match step.word() {
-            "remove_group" => (AuditKind::GroupRemoved, json!({ "why": Why::TakenBack })),
-            "restore_group" => (AuditKind::GroupRestored, json!({ "after": { "name": after.name } })),
-            "rename_group" => (AuditKind::GroupRenamed, json!({ "before": before.name, "after": after.name })),
+        let (kind, detail) = match step.kind() {
+            StepKind::RemoveGroup => (AuditKind::GroupRemoved, json!({ "why": Why::TakenBack })),
+            StepKind::RestoreGroup => (AuditKind::GroupRestored, json!({ "after": { "name": after.name } })),
+            StepKind::RenameGroup => (AuditKind::GroupRenamed, json!({ "before": before.name, "after": after.name })),
             _ => (AuditKind::GroupRelinked, json!({ "before": before, "after": after })),
         };
         Ok(event(kind, "sharing_group", id.0, detail))
@@ -87,14 +87,14 @@ fn member_kind(step: &Step, before: &MemberFacts, after: &MemberFacts) -> AuditK
             (_, MemberStatus::Active | MemberStatus::Invited) => AuditKind::MemberRestored,
         };
     }
-    match step.word() {
-        "unlink" => AuditKind::MemberUnlinked,
-        "adopt" => AuditKind::MemberAdopted,
-        "relink" => AuditKind::MemberRelinked,
-        "take_seat" => AuditKind::SeatTaken,
-        "release_seat" => AuditKind::SeatReleased,
-        "waitlist" => AuditKind::MemberWaitlisted,
-        "stop_waiting" => AuditKind::MemberStoppedWaiting,
+    match step.kind() {
+        StepKind::Unlink => AuditKind::MemberUnlinked,
+        StepKind::Adopt => AuditKind::MemberAdopted,
+        StepKind::Relink => AuditKind::MemberRelinked,
+        StepKind::TakeSeat => AuditKind::SeatTaken,
+        StepKind::ReleaseSeat => AuditKind::SeatReleased,
+        StepKind::Waitlist => AuditKind::MemberWaitlisted,
+        StepKind::StopWaiting => AuditKind::MemberStoppedWaiting,
         _ => AuditKind::MemberUpdated,
     }
 }

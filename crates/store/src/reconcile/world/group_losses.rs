@@ -4,9 +4,8 @@
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
 use crate::engine::transaction::TenantTx;
-use rollcall_core::guard::{GROUP_LOSSES_FREE, GroupStanding};
 use rollcall_core::ids::SharingGroupId;
-use rollcall_core::plan::World;
+use rollcall_core::world::{GROUP_LOSSES_FREE, GroupStanding, World};
 use sea_orm::FromQueryResult;
 use std::collections::HashMap;
 use uuid::Uuid;

@@ -7,7 +7,7 @@ use crate::engine::row_sets::{Columns, ID, TEXT, TextRow, Type, id_rows, json_ro
 use crate::engine::transaction::TenantTx;
 use rollcall_core::directory::{GroupState, GroupSubject, MembershipSubject};
 use rollcall_core::email::fold;
-use rollcall_core::plan::World;
+use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};

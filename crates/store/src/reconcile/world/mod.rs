@@ -19,13 +19,13 @@ use crate::log::changes::{ChangeRow, Lane, ReadChanges, Touched};
 use crate::reconcile::lease::Lease;
 use crate::reconcile::user_scope::UserScopes;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use rollcall_core::action::Plan;
 use rollcall_core::digest::PlanDigest;
-use rollcall_core::directory::{Origin, SourceMode, UserSubject};
-use rollcall_core::guard::Standing;
+use rollcall_core::directory::{Origin, SourceMode};
 use rollcall_core::ids::{DirectoryUserId, MemberId, RequestId, SharingGroupId, SourceId};
-use rollcall_core::plan::{Plan, World};
 use rollcall_core::policy::{Limit, Policy, SeatOrder};
 use rollcall_core::roster::{MemberStatus, Role};
+use rollcall_core::world::{Standing, World};
 use sea_orm::FromQueryResult;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -36,6 +36,8 @@ use view::View;
 pub(crate) const MANY_CHANGES: usize = 100;
 /// Rounds of following "who holds this address, and what does their record say": enough for long cycles of swaps.
 const HOLDER_ROUNDS: usize = 8;
+/// People of the waitlist that one chunk reads at most.
+const WAITING_MAX: usize = 500;
 
 /// A world and what it was read from.
 #[derive(Debug)]
@@ -367,18 +369,7 @@ impl TenantTx {
 
     /// Reads as many waiting people as this plan could let in, and says whether more of them wait.
     async fn read_waiting(&self, world: &mut World) -> Result<bool, StoreError> {
-        // Each person who leaves may free a seat, or be one of those who wait and must be passed over.
-        let leaving = |user: &&UserSubject| {
-            let mut known = user.member.iter().chain(&user.returning);
-            let counts = known.any(|member| member.seated || member.waiting_for.is_some());
-            counts && !user.is_wanted()
-        };
-        // One made by hand may turn out to have left.
-        let by_hand = world.holders.values().filter(|holder| holder.seated && holder.managed_by.is_none());
-        let released = world.users.iter().filter(leaving).count() + by_hand.count();
-        let seats = world.policy.seats_at_most(world.standing.seats_bought);
-        let free = seats.saturating_sub(world.standing.seats_used);
-        let limit = usize::try_from(free).unwrap_or(usize::MAX).saturating_add(released).min(500);
+        let limit = world.waiting_to_read().min(WAITING_MAX);
         if limit == 0 {
             return Ok(false);
         }

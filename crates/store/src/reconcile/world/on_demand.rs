@@ -10,7 +10,7 @@ use crate::log::changes::{Lane, Touched};
 use crate::scope::ApiScope;
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
-use rollcall_core::plan::World;
+use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 

@@ -3,8 +3,7 @@
 
 use crate::engine::error::StoreError;
 use rollcall_core::directory::PersonRecord;
-use rollcall_core::policy::Policy;
-use rollcall_core::policy::{Mapped, MappedAttribute};
+use rollcall_core::policy::{Mapped, MappedAttribute, Policy};
 use rollcall_scim::{TextPath, is_email};
 use serde_json::Value as Json;
 

@@ -10,11 +10,12 @@ use crate::engine::transaction::TenantTx;
 use crate::log::changes::ReadChanges;
 use crate::reconcile::apply::{ids_of, subject_of};
 use chrono::{DateTime, Utc};
-use rollcall_core::change::{Change, GroupFacts, Impossible, Recorded, Step, Target};
+use rollcall_core::action::ActionKind;
+use rollcall_core::change::{Change, GroupFacts, Impossible, Recorded, Step, StepKind, Subject, Target};
 use rollcall_core::email::fold;
 use rollcall_core::ids::{MemberId, SharingGroupId};
-use rollcall_core::plan::{Subject, World};
 use rollcall_core::roster::MemberStatus;
+use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -119,9 +120,9 @@ impl Line {
         Ok(ids_of(subject_of(&self.subject_kind, self.subject_id).ok_or_else(unknown)?).0)
     }
 
-    /// What its inverse would be called.
-    pub(crate) fn inverse_word(&self) -> &'static str {
-        self.step(Phase::Planning).map_or("undo", |step| step.word())
+    /// The action of its inverse; `undo` when it has none.
+    pub(crate) fn inverse_action(&self) -> &'static str {
+        self.step(Phase::Planning).map_or(ActionKind::Undo.as_str(), |step| step.kind().as_str())
     }
 
     fn recorded(&self) -> Option<Recorded> {
@@ -378,7 +379,7 @@ fn note_leaving(world: &mut World, steps: impl Iterator<Item = Step>) {
             Target::Member(id) if removed || step.address().is_some() => {
                 world.rewind.leaving_members.insert(id);
             }
-            Target::Group(id) if step.word() == "remove_group" || step.name().is_some() => {
+            Target::Group(id) if step.kind() == StepKind::RemoveGroup || step.name().is_some() => {
                 world.rewind.leaving_groups.insert(id);
             }
             _ => {}

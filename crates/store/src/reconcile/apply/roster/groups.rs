@@ -4,11 +4,11 @@ use super::{NewLink, RosterChange};
 use crate::log::audit_events::NewEvent;
 use crate::reconcile::apply::rows::{GroupChangeRow, GroupMemberRow, source_of};
 use crate::reconcile::apply::{event, request_of};
-use rollcall_core::change::GroupFacts;
+use rollcall_core::action::Item;
+use rollcall_core::change::{GroupFacts, Subject};
 use rollcall_core::email::fold;
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{MemberId, SharingGroupId};
-use rollcall_core::plan::{Item, Subject};
 use serde_json::json;
 
 impl RosterChange<'_> {

@@ -3,11 +3,12 @@
 
 use super::RosterChange;
 use crate::reconcile::apply::{actor_of, event, request_of};
+use rollcall_core::action::Item;
 use rollcall_core::change::{Facts, Target};
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{MemberId, RunId};
-use rollcall_core::plan::{Item, World};
 use rollcall_core::roster::{MemberState, MemberStatus};
+use rollcall_core::world::World;
 use serde_json::json;
 use std::collections::HashSet;
 

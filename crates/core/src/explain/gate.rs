@@ -1,0 +1,157 @@
+//! Gates: the questions between a person and access, and the evidence for each answer.
+
+use super::facts::{Decision, Skipped, Trace, Unread, Withheld};
+use crate::hold_reason::HoldReason;
+use crate::ids::{MemberId, RequestId, RunId, SourceId};
+use crate::text_enum::text_enum;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+text_enum! {
+    /// What stands between a person and access, in the order in which it is asked.
+    GateName {
+        /// Does the source say that this person is there and active?
+        SourceRecord = "source_record",
+        /// Does the source's word count?
+        SourceMode = "source_mode",
+        /// Does a group of the policy's user scope have the person (DX6)?
+        Scope = "scope",
+        /// Is it clear whom the record means?
+        Match = "match",
+        /// Did an admin decline the person (LP5)?
+        Declined = "declined",
+        /// Do the tenant's switches let it happen?
+        Policy = "policy",
+        /// Is there a seat?
+        Seat = "seat",
+        /// Does a guard withhold it?
+        Hold = "hold",
+        /// Has a worker looked at the last change?
+        Reconcile = "reconcile",
+        /// What the roster says.
+        Status = "status",
+    }
+}
+
+text_enum! {
+    /// What a gate answers.
+    GateState { Ok = "ok", Blocked = "blocked", Unknown = "unknown" }
+}
+
+/// Ids, times and words that a gate's answer rests on; each gate fills some.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<RunId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<RequestId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_id: Option<SourceId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member_id: Option<MemberId>,
+    /// The word of a dispute or of a guard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// What a dispute is about: an address, a name, an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// The action that was withheld.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// The place on the waitlist; 1 is the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl From<&Trace> for Evidence {
+    fn from(trace: &Trace) -> Self {
+        let Trace { at, actor, run, request } = trace.clone();
+        Self { since: Some(at), actor: Some(actor), run_id: run, request_id: request, ..Self::default() }
+    }
+}
+
+impl From<&Skipped> for Evidence {
+    fn from(skipped: &Skipped) -> Self {
+        let Skipped { dispute, about, since } = skipped.clone();
+        Self { since: Some(since), reason: Some(dispute.as_str()), about: Some(about), ..Self::default() }
+    }
+}
+
+impl From<&Withheld> for Evidence {
+    fn from(withheld: &Withheld) -> Self {
+        let Withheld { action, reason, decision, run, request, since } = withheld.clone();
+        Self {
+            since: Some(since),
+            run_id: Some(run),
+            request_id: request,
+            reason: Some(reason.as_str()),
+            action: Some(action),
+            decision: Some(decision),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<&Unread> for Evidence {
+    fn from(unread: &Unread) -> Self {
+        Self { since: Some(unread.since), request_id: unread.request, ..Self::default() }
+    }
+}
+
+/// One gate's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gate {
+    pub gate: GateName,
+    pub state: GateState,
+    pub sentence: String,
+    /// What an admin can do about it; only where something stands in the way.
+    pub remedy: Option<String>,
+    pub evidence: Evidence,
+}
+
+impl Gate {
+    pub(super) fn ok(gate: GateName, sentence: impl Into<String>) -> Self {
+        Self { gate, state: GateState::Ok, sentence: sentence.into(), remedy: None, evidence: Evidence::default() }
+    }
+
+    pub(super) fn unknown(gate: GateName, sentence: impl Into<String>) -> Self {
+        Self { state: GateState::Unknown, ..Self::ok(gate, sentence) }
+    }
+
+    pub(super) fn blocked(gate: GateName, sentence: impl Into<String>, remedy: &str) -> Self {
+        Self { state: GateState::Blocked, remedy: Some(remedy.to_owned()), ..Self::ok(gate, sentence) }
+    }
+
+    pub(super) fn with(self, evidence: impl Into<Evidence>) -> Self {
+        Self { evidence: evidence.into(), ..self }
+    }
+
+    pub(super) fn is_blocked(&self) -> bool {
+        self.state == GateState::Blocked
+    }
+}
+
+/// The gate at which a guard's reason is told. No wildcard: a new reason has to find its gate.
+pub fn gate_of(reason: HoldReason) -> GateName {
+    match reason {
+        HoldReason::ProvisioningOff | HoldReason::DeprovisioningOff => GateName::Policy,
+        HoldReason::Simulation | HoldReason::Quarantined => GateName::SourceMode,
+        HoldReason::RemovalOverLimit
+        | HoldReason::CreationOverLimit
+        | HoldReason::ModificationOverLimit
+        | HoldReason::GroupWipe
+        | HoldReason::ProtectedMember
+        | HoldReason::LastAdmin
+        | HoldReason::LastBillingContact => GateName::Hold,
+    }
+}

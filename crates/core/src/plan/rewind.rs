@@ -1,0 +1,164 @@
+//! Taking a run back: each step is judged against what is there now.
+
+use super::claims::{Claim, Weight, refused};
+use crate::action::{Action, Item, Plan, Why};
+use crate::change::{GroupFacts, Impossible, Inside, MemberFacts, Step, StepKind, Target};
+use crate::email::fold;
+use crate::ids::{MemberId, SharingGroupId};
+use crate::roster::MemberStatus;
+use crate::world::{Rewind, World};
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use uuid::Uuid;
+
+/// Plans every step that is possible now, and names the others; `blocked` ones are not tried.
+pub(crate) fn plan_rewind(world: &World, blocked: &HashMap<Uuid, Impossible>) -> Plan {
+    let steps = &world.rewind.steps;
+    let mut refused: HashMap<usize, Impossible> = HashMap::new();
+    refused.extend(steps.iter().enumerate().filter_map(|(place, step)| Some((place, *blocked.get(&step.id)?))));
+    let mut wanted = Draft::new(&world.rewind);
+    for (place, step) in steps.iter().enumerate() {
+        if !refused.contains_key(&place) {
+            // Who is refused here is refused below, with the reason.
+            let _ = wanted.play(step);
+        }
+    }
+    refused.extend(refused_addresses(world, &wanted));
+    refused.extend(refused_names(world, &wanted));
+    let mut plan = Plan::default();
+    let mut draft = Draft::new(&world.rewind);
+    for (place, step) in steps.iter().enumerate() {
+        match refused.get(&place).map_or_else(|| draft.play(step), |reason| Err(*reason)) {
+            Ok(()) => {
+                let (subject, action) = (step.subject, Action::Undo(step.clone()));
+                plan.items.push(Item { subject, action, why: Why::TakenBack, origin: None });
+            }
+            Err(reason) => plan.impossible.push((step.id, reason)),
+        }
+    }
+    plan
+}
+
+/// The members, groups and memberships of a rewind as its steps leave them.
+struct Draft<'r> {
+    rewind: &'r Rewind,
+    members: HashMap<MemberId, MemberFacts>,
+    groups: HashMap<SharingGroupId, GroupFacts>,
+    memberships: HashSet<(SharingGroupId, MemberId)>,
+}
+
+impl<'r> Draft<'r> {
+    fn new(rewind: &'r Rewind) -> Self {
+        let members = rewind.members.iter().map(|(id, member)| (*id, MemberFacts::of(member))).collect();
+        Self { rewind, members, groups: rewind.groups.clone(), memberships: rewind.memberships.clone() }
+    }
+
+    fn play(&mut self, step: &Step) -> Result<(), Impossible> {
+        match step.target {
+            Target::Member(id) => {
+                let member = self.members.get_mut(&id).ok_or(Impossible::Gone)?;
+                let after: MemberFacts = step.change.applied_to(member)?;
+                if !after.is_sound() {
+                    return Err(Impossible::ChangedSince);
+                }
+                let follower = after.directory_user.and_then(|record| self.rewind.linked_users.get(&record));
+                if follower.is_some_and(|other| *other != id) {
+                    return Err(Impossible::RecordTaken);
+                }
+                *member = after;
+            }
+            Target::Group(id) => {
+                let group = self.groups.get_mut(&id).ok_or(Impossible::Gone)?;
+                let after: GroupFacts = step.change.applied_to(group)?;
+                let follower = after.directory_group.and_then(|record| self.rewind.linked_groups.get(&record));
+                if follower.is_some_and(|other| *other != id) {
+                    return Err(Impossible::RecordTaken);
+                }
+                *group = after;
+            }
+            Target::Membership(group, member) => {
+                let now = Inside { inside: self.memberships.contains(&(group, member)) };
+                let after: Inside = step.change.applied_to(&now)?;
+                if self.groups.get(&group).is_none_or(|group| group.removed) {
+                    return Err(Impossible::Gone);
+                }
+                if after.inside {
+                    self.memberships.insert((group, member));
+                } else {
+                    self.memberships.remove(&(group, member));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The places of each target's steps.
+fn places_by_target(steps: &[Step]) -> HashMap<Target, Vec<usize>> {
+    let mut places: HashMap<Target, Vec<usize>> = HashMap::new();
+    for (place, step) in steps.iter().enumerate() {
+        places.entry(step.target).or_default().push(place);
+    }
+    places
+}
+
+/// Steps whose target would get a text that somebody else keeps: all of those that make it want the text, so that none
+/// of them is left without the others.
+fn taken<Owner: Copy + Eq + Hash>(
+    wanting: HashMap<usize, Vec<usize>>,
+    claims: Vec<Claim<Owner>>,
+    vacating: &HashSet<Owner>,
+    holder: impl Fn(&str) -> Option<Owner>,
+) -> impl Iterator<Item = usize> {
+    refused(claims, vacating, holder)
+        .into_iter()
+        .flat_map(move |first| wanting.get(&first).cloned().unwrap_or_default())
+}
+
+fn refused_addresses(world: &World, draft: &Draft<'_>) -> HashMap<usize, Impossible> {
+    let steps = &world.rewind.steps;
+    let mut vacating = world.rewind.leaving_members.clone();
+    let (mut claims, mut wanting) = (Vec::new(), HashMap::new());
+    for (target, mut places) in places_by_target(steps) {
+        let Target::Member(id) = target else { continue };
+        let (Some(now), Some(after)) = (world.rewind.members.get(&id), draft.members.get(&id)) else { continue };
+        let (is_in, will_be) = (now.status != MemberStatus::Removed, after.status != MemberStatus::Removed);
+        let key = fold(&after.profile.email);
+        let comes_back = |step: &Step| step.status().is_some_and(|(before, _)| before == MemberStatus::Removed);
+        places.retain(|place| steps[*place].address().is_some() || comes_back(&steps[*place]));
+        if is_in && !will_be {
+            vacating.insert(id);
+        } else if will_be
+            && !(is_in && fold(&now.profile.email) == key)
+            && let Some(subject) = places.first().copied()
+        {
+            claims.push(Claim { subject, key, mover: is_in.then_some(id), weight: Weight::Live });
+            wanting.insert(subject, places);
+        }
+    }
+    let taken = taken(wanting, claims, &vacating, |email| world.holders.get(email).map(|holder| holder.id));
+    taken.map(|place| (place, Impossible::AddressTaken)).collect()
+}
+
+fn refused_names(world: &World, draft: &Draft<'_>) -> HashMap<usize, Impossible> {
+    let steps = &world.rewind.steps;
+    let mut vacating = world.rewind.leaving_groups.clone();
+    let (mut claims, mut wanting) = (Vec::new(), HashMap::new());
+    for (target, mut places) in places_by_target(steps) {
+        let Target::Group(id) = target else { continue };
+        let (Some(now), Some(after)) = (world.rewind.groups.get(&id), draft.groups.get(&id)) else { continue };
+        let key = fold(&after.name);
+        places.retain(|place| steps[*place].name().is_some() || steps[*place].kind() == StepKind::RestoreGroup);
+        if !now.removed && after.removed {
+            vacating.insert(id);
+        } else if !after.removed
+            && (now.removed || fold(&now.name) != key)
+            && let Some(subject) = places.first().copied()
+        {
+            claims.push(Claim { subject, key, mover: (!now.removed).then_some(id), weight: Weight::Live });
+            wanting.insert(subject, places);
+        }
+    }
+    let taken = taken(wanting, claims, &vacating, |name| world.group_names.get(name).map(|group| group.id));
+    taken.map(|place| (place, Impossible::NameTaken)).collect()
+}
