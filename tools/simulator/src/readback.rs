@@ -91,7 +91,7 @@ impl Talk<'_> {
         }
     }
 
-    /// One group with its members: exactly those whom the hub took (traps 1 and 2).
+    /// One group with its members: exactly those whom the hub took (docs/scim.md#traps, 1 and 2).
     pub(crate) async fn read_back_group(&self, team: usize) -> bool {
         let group = self.team(team);
         let call = Call::get("read group back", self.group_path(team), &group.anchor);
