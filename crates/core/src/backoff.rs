@@ -1,4 +1,5 @@
-//! How long a tenant that failed waits for its next try. The state lives in the database (design §6.6).
+//! How long a tenant that failed waits for its next try. The state lives in the database
+//! (docs/design.md#one-bad-entry-blocks-nothing).
 
 use chrono::TimeDelta;
 

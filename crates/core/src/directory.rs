@@ -88,7 +88,8 @@ pub struct PersonRecord {
     pub family_name: Option<String>,
     pub active: bool,
     /// The source called this person active at some time. Whoever was is a member, suspended if need be, also when they
-    /// had left before a worker first looked: what a tenant ends up with does not depend on when that is (design §6.2).
+    /// had left before a worker first looked: what a tenant ends up with does not depend on when that is
+    /// (docs/design.md#any-order-one-result).
     pub was_active: bool,
 }
 

@@ -19,7 +19,7 @@ fn squeeze(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Entra renames a soft-deleted user to `<32 hex digits><old UPN>` (design §3). Returns the old name.
+/// Entra renames a soft-deleted user to `<32 hex digits><old UPN>` (docs/design.md#matching). Returns the old name.
 pub fn strip_tombstone(user_name: &str) -> Option<&str> {
     let (prefix, rest) = user_name.split_at_checked(32)?;
     let is_tombstone = rest.find('@').is_some_and(|at| at > 0) && prefix.bytes().all(|b| b.is_ascii_hexdigit());

@@ -1,4 +1,5 @@
-//! The vocabulary of the audit log: every change has exactly one event, every event one change (design §6.1).
+//! The vocabulary of the audit log: every change has exactly one event, every event one change
+//! (docs/design.md#one-change-one-audit-event).
 
 use crate::ids::{CredentialId, SourceId};
 use crate::text_enum::text_enum;

@@ -11,7 +11,7 @@ text_enum! {
         CreationOverLimit = "member_creation_over_limit",
         /// More profiles would change than the tenant allows in its window (PE8).
         ModificationOverLimit = "member_modification_over_limit",
-        /// A sharing group would lose over half of its people, and at least ten (design §4).
+        /// A sharing group would lose over half of its people, and at least ten (docs/design.md#guards).
         GroupWipe = "group_wipe",
         /// The policy protects this member, whatever the source says (a break-glass account).
         ProtectedMember = "protected_member",

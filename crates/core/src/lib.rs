@@ -2,7 +2,7 @@
 //!
 //! [`plan::plan`] works out what a tenant's roster should become, [`guard::review`] withholds what must
 //! not happen by itself. Neither does IO nor reads a clock, so simulation, approval and the live path are
-//! the same code over other inputs (design §1).
+//! the same code over other inputs (docs/design.md#the-idea).
 
 pub mod action;
 pub mod backoff;

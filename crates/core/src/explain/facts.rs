@@ -9,7 +9,7 @@ use crate::text_enum::text_enum;
 use chrono::{DateTime, Utc};
 
 text_enum! {
-    /// How a record and a member stand to each other (design §3).
+    /// How a record and a member stand to each other (docs/design.md#matching).
     Situation {
         Linked = "linked",
         /// A member and a record that are not tied to each other, or one made by hand without any.

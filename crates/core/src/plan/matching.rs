@@ -1,7 +1,7 @@
 //! Who is who: which member a directory record means, and who may have an email address.
 //!
-//! Email is evidence, not identity (design §3). A record that is linked keeps its member whatever happens to the
-//! address; an address moves only when its holder lets go of it, in the same plan or before.
+//! Email is evidence, not identity (docs/design.md#matching). A record that is linked keeps its member whatever happens
+//! to the address; an address moves only when its holder lets go of it, in the same plan or before.
 
 use super::claims::{Claim, Weight, refused};
 use crate::action::{ActionKind, ItemKey};

@@ -43,7 +43,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// What a SCIM removal over the limit does (design §4).
+    /// What a SCIM removal over the limit does (docs/design.md#guards).
     OverLimit {
         /// Access ends at once; everything irreversible waits for an admin.
         SuspendOnly = "suspend_only",

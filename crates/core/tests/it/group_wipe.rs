@@ -1,4 +1,5 @@
-//! A sharing group that would lose over half of its people, and at least ten, keeps them until an admin decides (design §4).
+//! A sharing group that would lose over half of its people, and at least ten, keeps them until an admin decides
+//! (docs/design.md#guards).
 
 use crate::model::{Hub, Outcome, Touch, record};
 use rollcall_core::action::Action;

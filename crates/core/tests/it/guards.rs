@@ -1,4 +1,4 @@
-//! The guards (design §4), each by itself.
+//! The guards (docs/design.md#guards), each by itself.
 
 use crate::model::{Hub, Outcome, Vary, record, scim};
 use rollcall_core::action::Action;

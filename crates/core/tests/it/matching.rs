@@ -1,4 +1,4 @@
-//! Who is who (design §3): a table of named situations with the person that must be kept in each.
+//! Who is who (docs/design.md#matching): a table of named situations with the person that must be kept in each.
 //!
 //! A script is a list of steps. Records have a letter, members are numbered in the order they came to be.
 //! `hand MAIL` a member made by hand · `new a MAIL [#ID]` a record (`-` for no address) · `off-new` one that is disabled

@@ -179,13 +179,13 @@ proptest! {
         prop_assert_eq!(hub.settle().applied, vec![]);
     }
 
-    /// Design §6.2. From one roster and one directory, the marks of what changed lead to one roster in whatever order,
-    /// number and chunks they are worked off. What depends on the order, by design, is left out: who of several gets the
-    /// last seat, the last allowed removal, or an address or name that several live records ask for; whom a former
-    /// address leads to when an external id says somebody else has it; and, where deleting removes
-    /// (`on_deleted=remove`), whether somebody was seen to leave before the same person came back without external id
-    /// (so a new person), or disabled, without an address, or to an open invitation (so with the former address, which
-    /// may be another's by then).
+    /// docs/design.md#any-order-one-result. From one roster and one directory, the marks of what changed lead to one
+    /// roster in whatever order, number and chunks they are worked off. What depends on the order, by design, is left
+    /// out: who of several gets the last seat, the last allowed removal, or an address or name that several live
+    /// records ask for; whom a former address leads to when an external id says somebody else has it; and, where
+    /// deleting removes (`on_deleted=remove`), whether somebody was seen to leave before the same person came back
+    /// without external id (so a new person), or disabled, without an address, or to an open invitation (so with the
+    /// former address, which may be another's by then).
     #[test]
     fn any_order_duplication_and_chunking_ends_in_one_state(
         (anchors, onboarding, on_deleted) in prop_oneof![
