@@ -60,7 +60,7 @@ pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result
 
 /// For commands that a script may run before any hub did: a database without a schema gets it, an old one is refused.
 pub(crate) async fn open_store_for_command(backend: &Backend, settings: &Settings) -> Result<Store> {
-    let store = open_store(backend, settings).await?.patient();
+    let store = open_store(backend, settings).await?.without_statement_timeout();
     if matches!(backend, Backend::Embedded(_)) || store.has_no_schema().await? {
         store.migrate().await.context("the schema cannot be made")?;
     }

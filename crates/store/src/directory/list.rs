@@ -3,7 +3,6 @@
 use crate::directory::filter::{Dialect, Target};
 use crate::engine::connect::{Pools, Store};
 use crate::engine::error::StoreError;
-use crate::engine::postgres_batching;
 use crate::scope::SourceScope;
 use rollcall_scim::list::{Paging, Sort};
 use rollcall_scim::{Filter, ResourceKind};
@@ -65,7 +64,7 @@ impl ListRequest<'_> {
         let alias = from.split(' ').next_back().unwrap_or(from);
         let dialect = if store.is_postgres() { Dialect::Postgres } else { Dialect::Sqlite };
         let target = Target { kind: self.kind, dialect, alias, base: self.base };
-        // The first one is the tenant, which `glance` gives.
+        // The first one is the tenant, which `read_single` gives.
         let mut values: Vec<Value> = vec![Value::Bool(None), scope.source().0.into()];
         let mut filter =
             format!("{alias}.tenant_id = {{tenant}} AND {alias}.source_id = $2 AND {alias}.deleted_at IS NULL");
@@ -111,7 +110,7 @@ impl List<'_> {
     /// from the unique index.
     async fn one<T: FromQueryResult>(mut self, shown: bool) -> Result<ListPage<T>, StoreError> {
         let sql = format!("SELECT {} FROM {} WHERE {}", self.columns, self.from, self.filter);
-        let mut items: Vec<T> = self.store.look(&self.scope.scope, sql, self.values.split_off(1)).await?;
+        let mut items: Vec<T> = self.store.read_batched(&self.scope.scope, sql, self.values.split_off(1)).await?;
         let total = items.len() as u64;
         if !shown {
             items.clear();
@@ -188,18 +187,15 @@ impl List<'_> {
     async fn total(&self) -> Result<u64, StoreError> {
         let sql = format!("SELECT count(*) AS total FROM {} WHERE {}", self.from, self.filter);
         if self.plain
-            && let Pools::Postgres { gathered, .. } = &self.store.pools
+            && let Pools::Postgres { reads, .. } = &self.store.pools
         {
-            return gathered
-                .totals
-                .ask((self.scope.tenant(), self.scope.source(), sql), postgres_batching::Total)
-                .await;
+            return reads.total(self.scope.tenant(), self.scope.source(), sql).await;
         }
         let rows: Vec<Total> = self.read(&sql).await?;
         Ok(rows.first().map_or(0, |row| u64::try_from(row.total).unwrap_or(0)))
     }
 
     async fn read<T: FromQueryResult>(&self, sql: &str) -> Result<Vec<T>, StoreError> {
-        self.store.glance(&self.scope.scope, sql, self.values.iter().skip(1).cloned()).await
+        self.store.read_single(&self.scope.scope, sql, self.values.iter().skip(1).cloned()).await
     }
 }

@@ -6,8 +6,9 @@ use crate::directory::list::{Identified, ListPage, ListRequest};
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::Write;
-use crate::engine::single_write::Change;
+use crate::engine::single_write::RowChange;
 use crate::engine::transaction::TenantTx;
+use crate::engine::write_context::WriteContext;
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
 use crate::scope::SourceScope;
@@ -176,9 +177,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Taken`] when the source has a user of that userName, whatever the case.
     pub async fn create_user(&self, scope: &SourceScope, resource: UserResource) -> Result<DirectoryUser, StoreError> {
-        let tx = self.write_once(&scope.scope);
-        let id: DirectoryUserId = tx.clock.new_id();
-        let now = tx.clock.now();
+        let write = self.single_write(&scope.scope);
+        let id: DirectoryUserId = write.clock.new_id();
+        let now = write.clock.now();
         let keys = [
             ("id", id.0.into()),
             ("source_id", scope.source().0.into()),
@@ -187,11 +188,10 @@ impl Store {
             ("created_at", now.into()),
             ("modified_at", now.into()),
         ];
-        let user = tx.row("directory_users", keys.into_iter().chain(derived(&resource)));
+        let user = write.row("directory_users", keys.into_iter().chain(derived(&resource)));
         let event = user_event(AuditKind::DirectoryUserCreated, id, Some(audited(&resource)));
-        let rows = vec![user, tx.change(Some(scope.source()), Touched::User(id)), tx.event(event)];
-        tx.add(rows).await.map_err(|e| e.or_taken("userName"))?;
-        tx.commit().await?;
+        let rows = vec![user, write.change(Some(scope.source()), Touched::User(id)), write.event(event)];
+        write.add(rows).await.map_err(|e| e.or_taken("userName"))?;
         Ok(DirectoryUser { id, resource, version: 1, created_at: now, modified_at: now, groups: Vec::new() })
     }
 
@@ -202,7 +202,8 @@ impl Store {
         with_groups: bool,
     ) -> Result<Option<DirectoryUser>, StoreError> {
         let sql = user_by_id(self.is_postgres(), with_groups);
-        let rows: Vec<UserRow> = self.look(&scope.scope, sql, vec![id.0.into(), scope.source().0.into()]).await?;
+        let rows: Vec<UserRow> =
+            self.read_batched(&scope.scope, sql, vec![id.0.into(), scope.source().0.into()]).await?;
         Ok(rows.into_iter().next().map(UserRow::into_user))
     }
 
@@ -226,13 +227,11 @@ impl Store {
         if resource == user.resource {
             return Ok(Written { value: user, changed: false });
         }
-        let tx = self.write_once(&scope.scope);
-        let (user, change) = tx.edited(scope.source(), user, resource);
-        if tx.change_if(change).await.map_err(|e| e.or_taken("userName"))? {
-            tx.commit().await?;
+        let write = self.single_write(&scope.scope);
+        let (user, change) = write.edited(scope.source(), user, resource);
+        if write.change_if(change).await.map_err(|e| e.or_taken("userName"))? {
             return Ok(Written { value: user, changed: true });
         }
-        drop(tx);
         self.change_locked_user(scope, id, edit).await
     }
 
@@ -334,9 +333,11 @@ impl TenantTx {
         let sql = user_by_id(self.tx.is_postgres(), with_groups).replace("{tenant}", "$1") + lock;
         self.tx.one(&sql, [self.tenant.0.into(), id.0.into(), source.0.into()]).await
     }
+}
 
+impl WriteContext {
     /// The user as it will be, and how it is made so.
-    fn edited(&self, source: SourceId, mut user: DirectoryUser, resource: UserResource) -> (DirectoryUser, Change) {
+    fn edited(&self, source: SourceId, mut user: DirectoryUser, resource: UserResource) -> (DirectoryUser, RowChange) {
         let detail = json!({ "before": audited(&user.resource), "after": audited(&resource) });
         let seen_version = user.version;
         user.resource = resource;
@@ -349,7 +350,7 @@ impl TenantTx {
         }
         let event = user_event(AuditKind::DirectoryUserUpdated, user.id, Some(detail));
         let then = vec![self.change(Some(source), Touched::User(user.id)), self.event(event)];
-        let change = Change { table: "directory_users", id: user.id.0, seen_version, set, then };
+        let change = RowChange { table: "directory_users", id: user.id.0, seen_version, set, then };
         (user, change)
     }
 }

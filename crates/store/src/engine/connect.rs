@@ -1,10 +1,10 @@
 //! Opening the database: Postgres with one pool, SQLite with one writer and a few readers.
 
+use crate::engine::batched_read::ReadBatchers;
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
-use crate::engine::postgres_batching::Gathered;
 use crate::engine::session::{SessionPool, pool};
-use crate::engine::sqlite_group_commit::Together;
+use crate::engine::single_write::SingleWriter;
 use rollcall_core::clock::Clock;
 use rollcall_migrations::{Migrator, TENANT_ROLE};
 use sea_orm::sqlx;
@@ -33,11 +33,11 @@ pub struct StoreConfig {
 
 #[derive(Clone)]
 pub(crate) enum Pools {
-    Postgres { pool: SessionPool<Postgres>, gathered: Gathered },
-    Sqlite { writer: SessionPool<Sqlite>, reader: SessionPool<Sqlite>, together: Together },
+    Postgres { pool: SessionPool<Postgres>, reads: ReadBatchers },
+    Sqlite { writer: SessionPool<Sqlite>, reader: SessionPool<Sqlite> },
 }
 
-/// How the schema is made and looked at: as whoever the login is, where the data is worked with as a tenant.
+/// How the schema is made and inspected: with the role of the login, whereas data is read and written with a tenant's role.
 #[derive(Clone)]
 enum Schema {
     Postgres(PgPool),
@@ -48,9 +48,9 @@ enum Schema {
 #[derive(Clone)]
 pub struct Store {
     pub(crate) pools: Pools,
+    pub(super) single_writer: SingleWriter,
     schema: Schema,
-    /// Whether its transactions are free of the timeout of statements.
-    pub(crate) patient: bool,
+    pub(super) without_statement_timeout: bool,
     pub clock: Clock,
     pub faults: Faults,
 }
@@ -59,20 +59,20 @@ impl Store {
     /// # Errors
     /// When the URL is not understood or the database cannot be reached.
     pub async fn connect(config: &StoreConfig, clock: Clock) -> Result<Self, StoreError> {
-        let (pools, schema) = if let Some(path) = config.url.strip_prefix("sqlite://") {
+        let (pools, single_writer, schema) = if let Some(path) = config.url.strip_prefix("sqlite://") {
             open_sqlite(Path::new(path), config).await?
         } else if config.url.starts_with("postgres://") || config.url.starts_with("postgresql://") {
             open_postgres(config).await?
         } else {
             return Err(StoreError::Invalid("the database URL must begin with postgres:// or sqlite://".into()));
         };
-        Ok(Self { pools, schema, patient: false, clock, faults: Faults::default() })
+        Ok(Self { pools, single_writer, schema, without_statement_timeout: false, clock, faults: Faults::default() })
     }
 
-    /// The same, for work that nobody waits for at the other end of a request: its transactions have no timeout of statements.
+    /// The same, with transactions that have no statement timeout: for work outside of a request.
     #[must_use]
-    pub fn patient(&self) -> Self {
-        Self { patient: true, ..self.clone() }
+    pub fn without_statement_timeout(&self) -> Self {
+        Self { without_statement_timeout: true, ..self.clone() }
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
@@ -132,7 +132,7 @@ impl Store {
     pub async fn close(&self) {
         match &self.pools {
             Pools::Postgres { pool, .. } => pool.close(),
-            Pools::Sqlite { writer, reader, .. } => {
+            Pools::Sqlite { writer, reader } => {
                 reader.close();
                 writer.close();
             }
@@ -157,7 +157,7 @@ const SCHEMA_CONNECTIONS: u32 = 2;
 const SCHEMA_IDLE: Duration = Duration::from_secs(30);
 const POSTGRES_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
-async fn open_postgres(config: &StoreConfig) -> Result<(Pools, Schema), StoreError> {
+async fn open_postgres(config: &StoreConfig) -> Result<(Pools, SingleWriter, Schema), StoreError> {
     let options = PgConnectOptions::from_str(&config.url)
         .map_err(|e| StoreError::Invalid(format!("the database URL: {e}")))?
         .application_name("rollcall")
@@ -177,10 +177,11 @@ async fn open_postgres(config: &StoreConfig) -> Result<(Pools, Schema), StoreErr
     let options =
         options.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")]);
     let data = pool(options, config.max_connections, config.acquire_timeout, Some(POSTGRES_LIFETIME))?;
-    Ok((Pools::Postgres { gathered: Gathered::new(&data), pool: data }, Schema::Postgres(schema)))
+    let single_writer = SingleWriter::postgres(&data);
+    Ok((Pools::Postgres { reads: ReadBatchers::new(&data), pool: data }, single_writer, Schema::Postgres(schema)))
 }
 
-async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Schema), StoreError> {
+async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, SingleWriter, Schema), StoreError> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)
             .map_err(|e| StoreError::Invalid(format!("cannot create {}: {e}", folder.display())))?;
@@ -202,8 +203,8 @@ async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Schema
     // KiB, with a minus. What a reader does not find in its own is in the system's cache.
     let writer = pool(options.clone().pragma("cache_size", "-8000"), 1, config.acquire_timeout, None)?;
     let reader = pool(options.pragma("cache_size", "-1000"), config.max_connections, config.acquire_timeout, None)?;
-    let together = Together::start(writer.clone());
-    Ok((Pools::Sqlite { writer, reader, together }, Schema::Sqlite(schema)))
+    let single_writer = SingleWriter::sqlite(writer.clone());
+    Ok((Pools::Sqlite { writer, reader }, single_writer, Schema::Sqlite(schema)))
 }
 
 #[cfg(test)]
@@ -216,7 +217,7 @@ mod tests {
     use sea_orm::FromQueryResult;
 
     #[test]
-    fn a_statement_that_takes_too_long_ends_and_who_is_patient_waits_for_it() {
+    fn a_statement_that_takes_too_long_ends_and_a_store_without_the_timeout_waits_for_it() {
         on_each_database(async |store, engine, url| {
             if engine == "SQLite" {
                 return;
@@ -232,7 +233,7 @@ mod tests {
             for _ in 0..2 {
                 let late = sleep(&hurried, "60").await;
                 assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
-                sleep(&hurried.patient(), "0.5").await.expect("it waits");
+                sleep(&hurried.without_statement_timeout(), "0.5").await.expect("it waits");
             }
             hurried.close().await;
         });
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn plans_are_generic_and_those_about_many_people_are_not_kept() {
+    fn plans_are_generic_and_fresh_ones_are_not_kept() {
         on_each_database(async |store, engine, _| {
             if engine == "SQLite" {
                 return;
@@ -261,7 +262,7 @@ mod tests {
             let mut seen = Vec::new();
             for many in [true, false, true, true] {
                 let tx = store.read(&scope).await.expect("a transaction");
-                seen.push(ask(if many { tx.of_many() } else { tx }).await);
+                seen.push(ask(if many { tx.with_fresh_plans() } else { tx }).await);
             }
             let expected = [0, 1, 1, 1].map(|kept| (kept, "force_generic_plan".to_owned()));
             assert_eq!(seen, expected);

@@ -1,13 +1,10 @@
-//! One connection of either engine, and the statements run on it.
+//! One connection of either engine, and the statements run on it: in a transaction, or each a transaction of its own. Nothing
+//! here knows the store, its scopes or its batches; those stand on this file.
 
-use crate::engine::connect::{Pools, Store};
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
-use crate::engine::postgres_batching::Gathered;
-use crate::engine::session::{Session, SessionPool};
-use crate::engine::sqlite_group_commit::Together;
+use crate::engine::session::{FirstStatement, Session, SessionPool};
 use async_trait::async_trait;
-use rollcall_core::ids::TenantId;
 use sea_orm::sqlx::postgres::PgArguments;
 use sea_orm::sqlx::{self, Arguments, AssertSqlSafe, Postgres, Sqlite};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
@@ -15,166 +12,161 @@ use sea_query_sqlx::SqlxValues;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// A transaction of either engine, usable wherever sea-orm takes a connection. It exists because sea-orm opens a
-/// transaction with a bare `BEGIN`; here the role and the tenant are set in the same round trip.
+/// A connection of either engine, usable wherever sea-orm takes one. It exists because sea-orm opens a transaction with a bare
+/// `BEGIN`; here the role and the tenant are set in the same round trip.
 pub(crate) struct Tx {
-    pub(super) engine: Engine,
-    pub(super) faults: Faults,
-    /// Whether Postgres keeps the plans of its statements.
-    pub(super) keeps_plans: bool,
+    backend: Backend,
+    faults: Faults,
+    plans: Plans,
 }
 
-pub(super) enum Engine {
+enum Backend {
     Postgres(Mutex<Session<Postgres>>),
     Sqlite(Mutex<Session<Sqlite>>),
-    /// No session: one script, which is committed together with others'.
-    Together(Together),
-    /// No session: what goes with others' in one statement.
-    Gathered(Gathered),
+}
+
+/// Whether Postgres keeps the plan of a statement for the next call of the same text on the connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plans {
+    /// Prepared once per connection.
+    Prepared,
+    /// Planned for each call, by the sizes that the tables have now. A prepared plan may date from a time when they were empty:
+    /// no matter for one row, but a scan of the whole tenant for each of thousands.
+    Fresh,
+}
+
+/// Makes a fresh statement's text distinct from its prepared twin. sqlx uses a text it has prepared on the connection whether or
+/// not the call asks for a persistent statement.
+const FRESH_PLAN: &str = " /* fresh plan */";
+
+impl Plans {
+    fn text_of(self, sql: String) -> String {
+        match self {
+            Self::Prepared => sql,
+            Self::Fresh => sql + FRESH_PLAN,
+        }
+    }
 }
 
 /// Columns of texts, each as long as there are rows.
 pub(crate) type Texts = Vec<Vec<Option<String>>>;
 
-/// Runs one statement on a session, by the named method of sqlx.
+/// Runs one statement on a session, by the named method of sqlx. The methods of the two drivers have no common type.
 macro_rules! run_on {
-    ($self:ident, $session:ident, $sql:expr, $parameters:expr, $method:ident, $error:ident) => {{
+    ($self:ident, $session:ident, $sql:expr, $parameters:expr, $method:ident, $first:expr, $error:ident) => {{
         let mut session = $session.lock().await;
-        // A text of its own: one that is known is not prepared again, persistent or not.
-        let sql = if $self.keeps_plans { $sql } else { $sql + " /* planned anew */" };
-        let sql = session.opened(sql, stringify!($method) == "execute").await.map_err($error)?;
-        let query = sqlx::query_with(AssertSqlSafe(sql), $parameters).persistent($self.keeps_plans);
+        let sql = session.opened($self.plans.text_of($sql), $first).await.map_err($error)?;
+        let query = sqlx::query_with(AssertSqlSafe(sql), $parameters).persistent($self.plans == Plans::Prepared);
         let done = query.$method(session.connection().map_err($error)?).await;
         session.noted(done).map_err($error)?.convert()
     }};
 }
 
-/// Runs one statement on whichever engine.
+/// Runs one statement on either engine.
 macro_rules! run {
-    ($self:ident, $stmt:ident, $method:ident, $error:ident) => {{
+    ($self:ident, $stmt:ident, $method:ident, $first:expr, $error:ident) => {{
         let Statement { sql, values, .. } = $stmt;
         let values = SqlxValues(values.unwrap_or(Values(Vec::new())));
         $self.faults.point().map_err($error)?;
-        match &$self.engine {
-            Engine::Postgres(session) => run_on!($self, session, sql, values, $method, $error),
-            Engine::Sqlite(session) => run_on!($self, session, sql, values, $method, $error),
-            Engine::Together(_) | Engine::Gathered(_) => {
-                return Err(DbErr::Custom("a whole transaction is one batch".to_owned()));
-            }
+        match &$self.backend {
+            Backend::Postgres(session) => run_on!($self, session, sql, values, $method, $first, $error),
+            Backend::Sqlite(session) => run_on!($self, session, sql, values, $method, $first, $error),
         }
     }};
 }
 
-/// Runs one statement of Postgres whose parameters are arrays.
+/// Runs one statement on Postgres whose parameters are arrays.
 macro_rules! run_columns {
-    ($self:ident, $sql:ident, $columns:ident, $method:ident, $error:ident) => {{
+    ($self:ident, $sql:ident, $columns:ident, $method:ident, $first:expr, $error:ident) => {{
         let mut parameters = PgArguments::default();
         for column in $columns {
             parameters.add(column).map_err(|e| $error(sqlx::Error::Encode(e)))?;
         }
         $self.faults.point().map_err($error)?;
-        match &$self.engine {
-            Engine::Postgres(session) => run_on!($self, session, $sql.to_owned(), parameters, $method, $error),
-            _ => return Err(DbErr::Custom("only a session of Postgres takes arrays".to_owned())),
-        }
+        let Backend::Postgres(session) = &$self.backend else {
+            return Err(DbErr::Custom("SQLite takes no arrays".to_owned()));
+        };
+        run_on!($self, session, $sql.to_owned(), parameters, $method, $first, $error)
     }};
 }
 
 impl Tx {
-    /// A transaction of SQLite over a session.
-    pub(crate) fn of_sqlite(session: Session<Sqlite>) -> Self {
-        Self { engine: Engine::Sqlite(Mutex::new(session)), faults: Faults::default(), keeps_plans: true }
+    /// A connection to Postgres without a transaction: each statement is one of its own.
+    pub(super) async fn on_postgres(pool: &SessionPool<Postgres>, faults: Faults) -> Result<Self, StoreError> {
+        Ok(Self::new(Backend::Postgres(Mutex::new(Session::open(pool).await?)), faults))
     }
 
-    /// A session of Postgres whose statements are transactions of their own.
-    pub(crate) async fn of_pool(pool: &SessionPool<Postgres>) -> Result<Self, StoreError> {
-        let engine = Engine::Postgres(Mutex::new(Session::open(pool).await?));
-        Ok(Self { engine, faults: Faults::default(), keeps_plans: true })
+    /// A connection to SQLite without a transaction.
+    pub(super) async fn on_sqlite(pool: &SessionPool<Sqlite>, faults: Faults) -> Result<Self, StoreError> {
+        Ok(Self::of_session(Session::open(pool).await?, faults))
     }
 
-    pub(super) async fn begin(
-        store: &Store,
-        role: &str,
-        tenant: Option<TenantId>,
-        writes: bool,
+    /// A transaction that `sql` begins.
+    pub(super) async fn begin_on_postgres(
+        pool: &SessionPool<Postgres>,
+        sql: String,
+        faults: Faults,
     ) -> Result<Self, StoreError> {
-        let faults = store.faults.clone();
         faults.point()?;
-        let engine = match &store.pools {
-            Pools::Postgres { pool, .. } => {
-                // Both values are safe to print into SQL: the role is a constant, the tenant a UUID.
-                let tenant = tenant.map(|id| id.to_string()).unwrap_or_default();
-                let patience = if store.patient { ", set_config('statement_timeout', '0', true)" } else { "" };
-                let sql = format!(
-                    "BEGIN; SELECT set_config('role', '{role}', true), set_config('app.tenant_id', '{tenant}', true){patience}"
-                );
-                Engine::Postgres(Mutex::new(Session::begin(pool, sql).await?))
-            }
-            // IMMEDIATE: a transaction that begins by reading could otherwise fail when it comes to write.
-            Pools::Sqlite { writer, .. } if writes => {
-                Engine::Sqlite(Mutex::new(Session::open_with(writer, "BEGIN IMMEDIATE").await?))
-            }
-            Pools::Sqlite { reader, .. } => Engine::Sqlite(Mutex::new(Session::open_with(reader, "BEGIN").await?)),
-        };
-        Ok(Self { engine, faults, keeps_plans: true })
+        Ok(Self::new(Backend::Postgres(Mutex::new(Session::begin(pool, sql).await?)), faults))
     }
 
-    /// A session that only reads, by statements that are transactions of their own: one round trip each.
-    pub(super) async fn single(store: &Store) -> Result<Self, StoreError> {
-        let tx = match &store.pools {
-            Pools::Postgres { pool, .. } => Self::of_pool(pool).await?,
-            Pools::Sqlite { reader, .. } => Self::of_sqlite(Session::open(reader).await?),
-        };
-        Ok(Self { faults: store.faults.clone(), ..tx })
+    /// A transaction that `begin` opens together with its first statement.
+    pub(super) async fn begin_on_sqlite(
+        pool: &SessionPool<Sqlite>,
+        begin: &'static str,
+        faults: Faults,
+    ) -> Result<Self, StoreError> {
+        faults.point()?;
+        Ok(Self::of_session(Session::open_with(pool, begin).await?, faults))
+    }
+
+    pub(super) fn of_session(session: Session<Sqlite>, faults: Faults) -> Self {
+        Self::new(Backend::Sqlite(Mutex::new(session)), faults)
+    }
+
+    fn new(backend: Backend, faults: Faults) -> Self {
+        Self { backend, faults, plans: Plans::Prepared }
+    }
+
+    /// The same, with every statement planned anew on Postgres. SQLite plans without statistics, so a plan of its ages as well
+    /// as another.
+    pub(super) fn with_fresh_plans(mut self) -> Self {
+        if self.is_postgres() {
+            self.plans = Plans::Fresh;
+        }
+        self
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         self.faults.point()?;
-        match self.engine {
-            Engine::Postgres(session) => session.into_inner().commit().await?,
-            Engine::Sqlite(session) => session.into_inner().commit().await?,
-            // Its batch has committed.
-            Engine::Together(_) | Engine::Gathered(_) => {}
+        match self.backend {
+            Backend::Postgres(session) => session.into_inner().commit().await?,
+            Backend::Sqlite(session) => session.into_inner().commit().await?,
         }
-        // Committed, and the answer is lost.
+        // A fault here is a commit whose answer is lost.
         Ok(self.faults.point()?)
     }
 
-    /// As [`execute_raw`](ConnectionTrait::execute_raw), of parameters that are columns of texts; SQLite knows no arrays.
-    pub(crate) async fn execute_columns(&self, sql: &str, columns: Texts) -> Result<ExecResult, DbErr> {
-        Ok(run_columns!(self, sql, columns, execute, exec_error))
+    /// As [`execute_raw`](ConnectionTrait::execute_raw), with columns of texts as parameters; on Postgres only.
+    pub(super) async fn execute_columns(&self, sql: &str, columns: Texts) -> Result<ExecResult, DbErr> {
+        Ok(run_columns!(self, sql, columns, execute, FirstStatement::CountsRows, exec_error))
     }
 
-    /// As [`query_all_raw`](ConnectionTrait::query_all_raw), of the same.
-    pub(crate) async fn query_columns(&self, sql: &str, columns: Texts) -> Result<Vec<QueryResult>, DbErr> {
-        Ok(run_columns!(self, sql, columns, fetch_all, query_error))
+    /// As [`query_all_raw`](ConnectionTrait::query_all_raw), with columns of texts as parameters; on Postgres only.
+    pub(super) async fn query_columns(&self, sql: &str, columns: Texts) -> Result<Vec<QueryResult>, DbErr> {
+        Ok(run_columns!(self, sql, columns, fetch_all, FirstStatement::ReturnsRows, query_error))
     }
 
     /// Notes that the last statement has ended the transaction.
-    pub(crate) async fn ended(&self) {
-        if let Engine::Sqlite(session) = &self.engine {
+    pub(super) async fn ended(&self) {
+        if let Backend::Sqlite(session) = &self.backend {
             session.lock().await.ended();
         }
     }
 
-    /// Runs a script of SQLite that is the whole transaction; whether its last statement wrote anything.
-    pub(crate) async fn write_whole(&self, script: Statement) -> Result<bool, StoreError> {
-        self.faults.point()?;
-        match &self.engine {
-            Engine::Together(together) => together.write(script).await,
-            _ => Err(StoreError::Database("the transaction is not whole".into())),
-        }
-    }
-
-    /// Where what is written goes with others', on Postgres.
-    pub(crate) fn gathered(&self) -> Result<Option<&Gathered>, StoreError> {
-        let Engine::Gathered(gathered) = &self.engine else { return Ok(None) };
-        self.faults.point()?;
-        Ok(Some(gathered))
-    }
-
     pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self.engine, Engine::Postgres(_) | Engine::Gathered(_))
+        matches!(self.backend, Backend::Postgres(_))
     }
 }
 
@@ -216,7 +208,7 @@ impl ConnectionTrait for Tx {
     }
 
     async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
-        Ok(run!(self, stmt, execute, exec_error))
+        Ok(run!(self, stmt, execute, FirstStatement::CountsRows, exec_error))
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -224,10 +216,10 @@ impl ConnectionTrait for Tx {
     }
 
     async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
-        Ok(run!(self, stmt, fetch_optional, query_error))
+        Ok(run!(self, stmt, fetch_optional, FirstStatement::ReturnsRows, query_error))
     }
 
     async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        Ok(run!(self, stmt, fetch_all, query_error))
+        Ok(run!(self, stmt, fetch_all, FirstStatement::ReturnsRows, query_error))
     }
 }

@@ -1,5 +1,6 @@
 //! The two databases behind one door: sessions, transactions, batching of single writes, and rows as parameters.
 
+pub(crate) mod batched_read;
 pub(crate) mod connect;
 pub(crate) mod connection;
 pub(crate) mod error;
@@ -11,3 +12,4 @@ pub(crate) mod session;
 pub(crate) mod single_write;
 pub(crate) mod sqlite_group_commit;
 pub(crate) mod transaction;
+pub(crate) mod write_context;

@@ -1,15 +1,18 @@
-//! What requests of one tenant ask of Postgres in the same words, and at the same time, is asked in one statement. While one is
-//! on its way those that come wait, and all of them go with the next; one alone goes at once. So a statement's fixed price, which
-//! is most of what one row costs, is paid once for many rows, and one tenant's requests of a kind take few connections.
+//! Batching of concurrent statements on Postgres. Requests of one tenant that need the same statement at the same time share one:
+//! while a statement is in flight, requests with the same key queue up and are sent as the next batch. A request that finds
+//! nothing in flight is sent at once. So a statement's fixed price, which is most of what one row costs, is paid once for many
+//! rows, and one tenant's requests of a kind take few connections (decision 0037).
+//!
+//! This file is the queue and the relation of a batch's parameters. The statements are jobs: [`crate::engine::batched_read`] and
+//! [`crate::engine::single_write`].
 
 use crate::engine::connection::Tx;
 use crate::engine::error::StoreError;
+use crate::engine::faults::Faults;
 use crate::engine::session::SessionPool;
-use crate::engine::single_write::{Addition, Change};
-use rollcall_core::ids::{SourceId, TenantId};
+use sea_orm::QueryResult;
 use sea_orm::sea_query::Value;
 use sea_orm::sqlx::Postgres;
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
@@ -18,10 +21,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-/// Jobs of one statement at most.
-const OF_ONE_STATEMENT: usize = 16;
+/// Jobs of one batch at most.
+const JOBS_PER_BATCH: usize = 16;
 
-/// What can be asked together with others of the same key.
+/// One caller's part of a statement that jobs of the same key share.
 pub(crate) trait Job: Sized + Send + Sync + 'static {
     type Key: Clone + Eq + Hash + Send + Sync + 'static;
     type Answer: Send;
@@ -34,81 +37,66 @@ pub(crate) trait Job: Sized + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Self::Answer>, StoreError>> + Send;
 }
 
-/// What is asked of one database, by what it is.
-#[derive(Clone)]
-pub(crate) struct Gathered {
-    pub(crate) looks: Gather<Look>,
-    pub(crate) additions: Gather<Addition>,
-    pub(crate) changes: Gather<Change>,
-    pub(crate) totals: Gather<Total>,
-}
-
-impl Gathered {
-    /// Must be called on a runtime that lives as long as the store: whose request it was that made others wait may end with the
-    /// thread that serves it.
-    pub(crate) fn new(pool: &SessionPool<Postgres>) -> Self {
-        Self {
-            looks: Gather::new(pool),
-            additions: Gather::new(pool),
-            changes: Gather::new(pool),
-            totals: Gather::new(pool),
-        }
-    }
-}
-
-/// Jobs of one kind, and those of them that wait.
-pub(crate) struct Gather<J: Job> {
+/// Batches jobs of one kind.
+pub(crate) struct Batcher<J: Job> {
     pool: SessionPool<Postgres>,
     runtime: Handle,
-    lines: Arc<Mutex<Lines<J>>>,
+    queues: Arc<Mutex<Queues<J>>>,
 }
 
-/// By key those who wait while a statement of that key is on its way.
-type Lines<J> = HashMap<<J as Job>::Key, VecDeque<Asked<J>>>;
-type Asked<J> = (J, oneshot::Sender<Result<<J as Job>::Answer, StoreError>>);
+/// The jobs that wait, by key. A key is present while a statement of that key is in flight.
+type Queues<J> = HashMap<<J as Job>::Key, VecDeque<Waiting<J>>>;
+type Waiting<J> = (J, oneshot::Sender<Result<<J as Job>::Answer, StoreError>>);
 
-impl<J: Job> Clone for Gather<J> {
+impl<J: Job> Clone for Batcher<J> {
     fn clone(&self) -> Self {
-        Self { pool: self.pool.clone(), runtime: self.runtime.clone(), lines: self.lines.clone() }
+        Self { pool: self.pool.clone(), runtime: self.runtime.clone(), queues: self.queues.clone() }
     }
 }
 
-impl<J: Job> Gather<J> {
-    fn new(pool: &SessionPool<Postgres>) -> Self {
-        Self { pool: pool.clone(), runtime: Handle::current(), lines: Arc::default() }
+impl<J: Job> Batcher<J> {
+    /// Must be called on a runtime that lives as long as the store: a batch outlives the request that queued its first job, and
+    /// that request's thread may end.
+    pub(super) fn new(pool: &SessionPool<Postgres>) -> Self {
+        Self { pool: pool.clone(), runtime: Handle::current(), queues: Arc::default() }
     }
 
-    /// Does the job, at once or with the others that wait by then. One that has to wait is done whether or not its caller stays.
-    pub(crate) async fn ask(&self, key: J::Key, job: J) -> Result<J::Answer, StoreError> {
-        let answered = match self.lines().entry(key.clone()) {
-            Entry::Vacant(line) => {
-                line.insert(VecDeque::new());
+    /// Runs the job, at once or in the next batch. A queued job is run whether or not its caller stays.
+    pub(super) async fn run(&self, key: J::Key, job: J) -> Result<J::Answer, StoreError> {
+        let queued = match self.queues().entry(key.clone()) {
+            Entry::Vacant(queue) => {
+                queue.insert(VecDeque::new());
                 Err(job)
             }
-            Entry::Occupied(mut line) => {
-                let (answer, answered) = oneshot::channel();
-                line.get_mut().push_back((job, answer));
-                Ok(answered)
+            Entry::Occupied(mut queue) => {
+                let (sender, answer) = oneshot::channel();
+                queue.get_mut().push_back((job, sender));
+                Ok(answer)
             }
         };
-        match answered {
-            Ok(answered) => answered.await.map_err(|_| StoreError::Unavailable("the hub is ending".into()))?,
+        match queued {
+            Ok(answer) => answer.await.map_err(|_| StoreError::Unavailable("the hub is ending".into()))?,
             Err(job) => {
-                let turn = Turn { gather: self.clone(), key, begun: true };
-                alone(&self.pool, &turn.key, &job).await
+                let turn = Turn { batcher: self.clone(), key, begun: true };
+                run_one(&self.pool, &turn.key, &job).await
             }
         }
     }
 
-    /// Whoever panicked left nothing half done: a line is changed in one go.
-    fn lines(&self) -> MutexGuard<'_, Lines<J>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A poisoned lock holds whole queues: each is changed in one step.
+    fn queues(&self) -> MutexGuard<'_, Queues<J>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.queues().is_empty()
     }
 }
 
-/// The right to send a statement of a key. However it ends, it is given to those who wait.
+/// The right to send statements of a key. However it ends, the jobs that wait get it next.
 struct Turn<J: Job> {
-    gather: Gather<J>,
+    batcher: Batcher<J>,
     key: J::Key,
     begun: bool,
 }
@@ -117,22 +105,22 @@ impl<J: Job> Turn<J> {
     async fn serve(mut self) {
         self.begun = true;
         loop {
-            let (jobs, answers): (Vec<J>, Vec<_>) = self.next().into_iter().unzip();
+            let (jobs, senders): (Vec<J>, Vec<_>) = self.next_batch().into_iter().unzip();
             if jobs.is_empty() {
                 return;
             }
-            for (answer, result) in answers.into_iter().zip(several(&self.gather.pool, &self.key, &jobs).await) {
-                // Whoever asked may be gone.
-                let _ = answer.send(result);
+            for (sender, result) in senders.into_iter().zip(run_batch(&self.batcher.pool, &self.key, &jobs).await) {
+                // The caller may be gone.
+                let _ = sender.send(result);
             }
         }
     }
 
-    /// A power of two of those who wait, so that there are few texts to be prepared.
-    fn next(&self) -> Vec<Asked<J>> {
-        let mut lines = self.gather.lines();
-        let Some(waiting) = lines.get_mut(&self.key) else { return Vec::new() };
-        match waiting.len().min(OF_ONE_STATEMENT).checked_ilog2() {
+    /// A power of two of the jobs that wait, so that there are few texts to be prepared.
+    fn next_batch(&self) -> Vec<Waiting<J>> {
+        let mut queues = self.batcher.queues();
+        let Some(waiting) = queues.get_mut(&self.key) else { return Vec::new() };
+        match waiting.len().min(JOBS_PER_BATCH).checked_ilog2() {
             Some(power) => waiting.drain(..1 << power).collect(),
             None => Vec::new(),
         }
@@ -141,73 +129,82 @@ impl<J: Job> Turn<J> {
 
 impl<J: Job> Drop for Turn<J> {
     fn drop(&mut self) {
-        let mut lines = self.gather.lines();
-        let somebody_waits = lines.get(&self.key).is_some_and(|waiting| !waiting.is_empty());
-        // One that never began was refused by a runtime that has ended, and the next would be as well.
-        if somebody_waits && self.begun {
-            // Before it is spawned: it may be dropped there and then.
-            drop(lines);
-            let next = Self { gather: self.gather.clone(), key: self.key.clone(), begun: false };
-            self.gather.runtime.spawn(next.serve());
+        let mut queues = self.batcher.queues();
+        let jobs_wait = queues.get(&self.key).is_some_and(|waiting| !waiting.is_empty());
+        // A turn that never began was refused by a runtime that has ended, and the next would be as well.
+        if jobs_wait && self.begun {
+            // The lock goes before the spawn: an ending runtime drops the next turn there and then.
+            drop(queues);
+            let next = Self { batcher: self.batcher.clone(), key: self.key.clone(), begun: false };
+            self.batcher.runtime.spawn(next.serve());
         } else {
-            // With the line go the answers that somebody may wait for.
-            lines.remove(&self.key);
+            // The senders go with the queue, so callers that wait are told.
+            queues.remove(&self.key);
         }
     }
 }
 
-async fn alone<J: Job>(pool: &SessionPool<Postgres>, key: &J::Key, job: &J) -> Result<J::Answer, StoreError> {
-    let answers = J::run(Tx::of_pool(pool).await?, key, std::slice::from_ref(job)).await?;
+/// Faults are armed in front of the batch, where its caller is.
+async fn connection(pool: &SessionPool<Postgres>) -> Result<Tx, StoreError> {
+    Tx::on_postgres(pool, Faults::default()).await
+}
+
+async fn run_one<J: Job>(pool: &SessionPool<Postgres>, key: &J::Key, job: &J) -> Result<J::Answer, StoreError> {
+    let answers = J::run(connection(pool).await?, key, std::slice::from_ref(job)).await?;
     answers.into_iter().next().ok_or_else(|| StoreError::Database("a job without an answer".into()))
 }
 
-async fn several<J: Job>(pool: &SessionPool<Postgres>, key: &J::Key, jobs: &[J]) -> Vec<Result<J::Answer, StoreError>> {
-    let done = async { J::run(Tx::of_pool(pool).await?, key, jobs).await };
+async fn run_batch<J: Job>(
+    pool: &SessionPool<Postgres>,
+    key: &J::Key,
+    jobs: &[J],
+) -> Vec<Result<J::Answer, StoreError>> {
+    let done = async { J::run(connection(pool).await?, key, jobs).await };
     match done.await {
         Ok(answers) => answers.into_iter().map(Ok).collect(),
         Err(error) if jobs.len() == 1 => vec![Err(error)],
-        // Whether it was done is not known, or the database is away: not to be done twice.
+        // The statement may have been committed, or the database is away: it must not run twice.
         Err(StoreError::Unavailable(why)) => jobs.iter().map(|_| Err(StoreError::Unavailable(why.clone()))).collect(),
-        // One of them failed, so each of them for itself.
+        // One job failed the batch, so each runs alone.
         Err(_) => {
             let mut results = Vec::with_capacity(jobs.len());
             for job in jobs {
-                results.push(alone(pool, key, job).await);
+                results.push(run_one(pool, key, job).await);
             }
             results
         }
     }
 }
 
-/// Lists of values as relations, their parameters one after the other. The first column of each, `asked`, is the list's number.
-pub(crate) struct Lists {
-    pub(crate) values: Vec<Value>,
+/// The parameters of a batch: one relation per set of values, whose first column `asked` is the job's position in the batch.
+pub(super) struct BatchParameters {
+    pub(super) values: Vec<Value>,
 }
 
-impl Lists {
+impl BatchParameters {
     /// After the parameters that are there already.
-    pub(crate) fn after(values: impl IntoIterator<Item = Value>) -> Self {
+    pub(super) fn after(values: impl IntoIterator<Item = Value>) -> Self {
         Self { values: values.into_iter().collect() }
     }
 
-    /// One more value; what it is called.
-    pub(crate) fn value(&mut self, value: Value) -> String {
+    /// Adds a value and gives its name.
+    pub(super) fn value(&mut self, value: Value) -> String {
         self.values.push(value);
         format!("${}", self.values.len())
     }
 
-    /// Lists as the rows of one relation of these columns.
-    pub(crate) fn relation<L: IntoIterator<Item = Value>>(
+    /// Each job's values as a row of one relation with these columns.
+    pub(super) fn relation<L: IntoIterator<Item = Value>>(
         &mut self,
         name: &str,
         columns: &[&str],
-        lists: impl Iterator<Item = L>,
+        jobs: impl Iterator<Item = L>,
     ) -> String {
         let mut rows = String::new();
-        for (number, list) in lists.enumerate() {
-            let comma = if number == 0 { "" } else { ", " };
-            let _ = write!(rows, "{comma}({number}");
-            for value in list {
+        for (position, values) in jobs.enumerate() {
+            let comma = if position == 0 { "" } else { ", " };
+            let _ = write!(rows, "{comma}({position}");
+            for value in values {
                 rows.push_str(", ");
                 rows.push_str(&self.value(value));
             }
@@ -217,81 +214,11 @@ impl Lists {
     }
 }
 
-/// What belongs to the list that a row is about.
-pub(crate) fn asked_by<'a, T>(row: &QueryResult, by_list: &'a mut [T]) -> Result<&'a mut T, StoreError> {
+/// What belongs to the job that a row answers.
+pub(super) fn asked_by<'a, T>(row: &QueryResult, by_job: &'a mut [T]) -> Result<&'a mut T, StoreError> {
     let asked: i32 = row.try_get("", "asked")?;
-    let place = usize::try_from(asked).unwrap_or(usize::MAX);
-    by_list.get_mut(place).ok_or_else(|| StoreError::Database("an answer that nobody asked for".into()))
-}
-
-/// The values of one look: those of `$2` and on. Its key is the `SELECT` they belong to, with `{tenant}` for the tenant's id.
-pub(crate) struct Look(pub(crate) Vec<Value>);
-
-impl Job for Look {
-    type Key = (TenantId, String);
-    type Answer = Vec<QueryResult>;
-
-    async fn run(tx: Tx, (tenant, select): &Self::Key, looks: &[Self]) -> Result<Vec<Self::Answer>, StoreError> {
-        let mut lists = Lists::after([tenant.to_string().into()]);
-        if let [Self(only)] = looks {
-            lists.values.extend(only.iter().cloned());
-            let look = Statement::from_sql_and_values(DbBackend::Postgres, glance(select), lists.values);
-            return Ok(vec![tx.query_all_raw(look).await?]);
-        }
-        let width = looks.first().map_or(0, |look| look.0.len());
-        let names: Vec<String> = (2..width + 2).map(|place| format!("v{place}")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let p = lists.relation("p", &names, looks.iter().map(|look| look.0.iter().cloned()));
-        let sql = glances(select, &p);
-        let rows = tx.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, lists.values)).await?;
-        let mut answers: Vec<Self::Answer> = looks.iter().map(|_| Vec::new()).collect();
-        for row in rows {
-            asked_by(&row, &mut answers)?.push(row);
-        }
-        Ok(answers)
-    }
-}
-
-/// How many rows a source has. Its key has the `SELECT`, where `$2` is the source: whoever asks at the same time has the same answer.
-pub(crate) struct Total;
-
-impl Job for Total {
-    type Key = (TenantId, SourceId, String);
-    type Answer = u64;
-
-    async fn run(tx: Tx, (tenant, source, select): &Self::Key, askers: &[Self]) -> Result<Vec<u64>, StoreError> {
-        let values = [tenant.to_string().into(), source.0.into()];
-        let counted = tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, glance(select), values));
-        let row = counted.await?.ok_or_else(|| StoreError::Database("a count without a row".into()))?;
-        let total: i64 = row.try_get("", "total")?;
-        Ok(vec![u64::try_from(total).unwrap_or(0); askers.len()])
-    }
-}
-
-/// Where a statement that reads takes the tenant from.
-const GLANCE: &str = "(SELECT CAST(set_config('app.tenant_id', $1, true) AS uuid) AS id OFFSET 0) AS tenant";
-
-/// A statement that sets the tenant and reads.
-///
-/// The sub-select that sets it depends on nothing and is kept apart by its OFFSET, and the one that reads depends on it, so it
-/// runs after it, and row-level security sees the tenant; were it ever otherwise, it would see none, and no row.
-pub(crate) fn glance(select: &str) -> String {
-    let select = select.replace("{tenant}", "tenant.id");
-    format!("SELECT q.* FROM {GLANCE} CROSS JOIN LATERAL (SELECT i.* FROM ({select}) AS i OFFSET 0) AS q")
-}
-
-/// The same for each list of the relation `p`: what was a parameter is a column of it.
-fn glances(select: &str, p: &str) -> String {
-    let select = with_columns(&select.replace("{tenant}", "tenant.id"));
-    format!(
-        "SELECT q.*, p.asked FROM {GLANCE} CROSS JOIN {p} CROSS JOIN LATERAL (SELECT i.* FROM ({select}) AS i OFFSET 0) AS q"
-    )
-}
-
-/// `$7` becomes `p.v7`; what is quoted stays, the paths of JSON among it.
-fn with_columns(select: &str) -> String {
-    let part = |(place, part): (usize, &str)| if place % 2 == 0 { part.replace('$', "p.v") } else { part.to_owned() };
-    select.split('\'').enumerate().map(part).collect::<Vec<_>>().join("'")
+    let position = usize::try_from(asked).unwrap_or(usize::MAX);
+    by_job.get_mut(position).ok_or_else(|| StoreError::Database("an answer to no job".into()))
 }
 
 #[cfg(test)]

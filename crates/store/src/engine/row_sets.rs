@@ -6,11 +6,11 @@
 
 use crate::engine::connection::{Texts, Tx};
 use crate::engine::error::StoreError;
-use crate::engine::single_write::Row;
+use crate::engine::write_context::Row;
 use sea_orm::sea_query::{
     CommonTableExpression, InsertStatement, Query, SubQueryStatement, UpdateStatement, Value, WithQuery,
 };
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -204,7 +204,7 @@ impl Tx {
     /// Runs writes that belong together, in one round trip: data-modifying CTEs on Postgres, one after the other on SQLite.
     pub(crate) async fn batch(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         if !self.is_postgres() {
-            self.execute_raw(self.script(&writes)).await?;
+            self.execute_raw(script(&writes)).await?;
             return Ok(());
         }
         let mut writes = writes;
@@ -227,25 +227,20 @@ impl Tx {
         self.execute(&statement).await?;
         Ok(())
     }
+}
 
-    /// Writes of SQLite that are a whole transaction; whether the last one wrote anything.
-    pub(crate) async fn batch_whole(&self, writes: Vec<Write>) -> Result<bool, StoreError> {
-        self.write_whole(self.script(&writes)).await
+/// Writes as one script of SQLite: a call for each would be a way to the engine's thread and back for each.
+pub(super) fn script(writes: &[Write]) -> Statement {
+    let (mut texts, mut values) = (Vec::new(), Vec::new());
+    for write in writes {
+        let Statement { sql, values: more, .. } = match write {
+            Write::Insert(insert) => DbBackend::Sqlite.build(insert),
+            Write::Update(update) => DbBackend::Sqlite.build(update),
+        };
+        texts.push(sql);
+        values.extend(more.map(|values| values.0).unwrap_or_default());
     }
-
-    /// Writes of SQLite as one text: a call for each would be a way to the engine's thread and back for each.
-    fn script(&self, writes: &[Write]) -> Statement {
-        let (mut texts, mut values) = (Vec::new(), Vec::new());
-        for write in writes {
-            let Statement { sql, values: more, .. } = match write {
-                Write::Insert(insert) => self.get_database_backend().build(insert),
-                Write::Update(update) => self.get_database_backend().build(update),
-            };
-            texts.push(sql);
-            values.extend(more.map(|values| values.0).unwrap_or_default());
-        }
-        self.statement(&texts.join("; "), values)
-    }
+    Statement::from_sql_and_values(DbBackend::Sqlite, texts.join("; "), values)
 }
 
 /// Rows on their way to the database.

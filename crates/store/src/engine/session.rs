@@ -102,6 +102,15 @@ impl From<PoolError<Error>> for StoreError {
     }
 }
 
+/// What a caller wants of a transaction's first statement: it decides whether `BEGIN` can go in the same call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FirstStatement {
+    ReturnsRows,
+    /// The number of rows it wrote. `BEGIN` goes in a call of its own then: in the same call it would count the rows that the
+    /// statement before it wrote.
+    CountsRows,
+}
+
 /// One connection in use. Dropped within a transaction, it is rolled back before anybody else gets it.
 pub(crate) struct Session<DB: Engine> {
     connection: Option<Object<Opener<DB>>>,
@@ -129,12 +138,11 @@ impl<DB: Engine> Session<DB> {
         Ok(session)
     }
 
-    /// A statement, with what opens the transaction before it. Where rows are counted that has to go first: it would repeat the
-    /// count of whatever was before.
-    pub(crate) async fn opened(&mut self, statement: String, counts: bool) -> Result<String, Error> {
+    /// A statement, preceded by what opens the transaction if it is the first one.
+    pub(crate) async fn opened(&mut self, statement: String, first: FirstStatement) -> Result<String, Error> {
         let Some(begin) = self.opening.take() else { return Ok(statement) };
         self.in_transaction = true;
-        if !counts {
+        if first == FirstStatement::ReturnsRows {
             return Ok(format!("{begin}; {statement}"));
         }
         let begun = DB::run(self.connection()?, begin.to_owned()).await;

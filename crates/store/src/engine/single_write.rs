@@ -1,81 +1,50 @@
-//! Transactions of one statement. A write that needs no answer of the database on its way goes in one round trip, together with
-//! those of others who write the like at the same time: on Postgres a chain of data-modifying CTEs ([`crate::engine::postgres_batching`]), on SQLite
-//! one text ([`crate::engine::sqlite_group_commit`]).
+//! Writes of one statement that are a transaction of their own. A write that needs no answer of the database on its way takes one
+//! round trip, shared with concurrent writes of the same shape: on Postgres a chain of data-modifying CTEs
+//! ([`crate::engine::postgres_batching`]), on SQLite a script within a group commit ([`crate::engine::sqlite_group_commit`]).
 //!
 //! The chain begins with the relation `tenant`, which sets the tenant and holds its id, and all that follows selects from it, or
-//! from what did. So nothing is read or written before row-level security knows the tenant.
+//! from a relation that does. So nothing is read or written before row-level security knows the tenant.
 
 use crate::engine::connection::Tx;
 use crate::engine::error::StoreError;
-use crate::engine::postgres_batching::{Job, Lists, asked_by};
-use crate::engine::row_sets::Write;
-use crate::engine::transaction::TenantTx;
+use crate::engine::faults::Faults;
+use crate::engine::postgres_batching::{BatchParameters, Batcher, Job, asked_by};
+use crate::engine::row_sets::{Write, script};
+use crate::engine::session::SessionPool;
+use crate::engine::sqlite_group_commit::GroupCommit;
+use crate::engine::write_context::{Row, WriteContext};
 use rollcall_core::ids::TenantId;
-use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, Query, SelectStatement, UpdateStatement, Value};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, UpdateStatement, Value};
+use sea_orm::sqlx::{Postgres, Sqlite};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use std::ops::Deref;
 use uuid::Uuid;
 
 /// The relation `tenant`; `$1` is the tenant's id as a text.
 const TENANT: &str = "tenant AS MATERIALIZED (SELECT CAST(set_config('app.tenant_id', $1, true) AS uuid) AS tenant_id)";
 
-/// A row of a tenant that is to be added.
-pub(crate) struct Row {
-    tenant: TenantId,
-    table: &'static str,
-    columns: Vec<&'static str>,
-    values: Vec<Value>,
-}
-
-impl Row {
-    pub(crate) fn insert(self) -> InsertStatement {
-        let mut row = Query::select();
-        row.expr(Expr::value(self.tenant.0));
-        self.selected(row)
-    }
-
-    /// Of SQLite: where the write before this one wrote nothing, neither does this.
-    fn if_written(self) -> InsertStatement {
-        let mut row = Query::select();
-        row.expr(Expr::value(self.tenant.0)).and_where(Expr::cust("changes() > 0"));
-        self.selected(row)
-    }
-
-    fn selected(self, mut row: SelectStatement) -> InsertStatement {
-        row.exprs(self.values.into_iter().map(Expr::value));
-        let columns = std::iter::once("tenant_id").chain(self.columns);
-        let mut insert = Query::insert().into_table(self.table).columns(columns).to_owned();
-        insert.select_from(row).expect("as many values as columns");
-        insert
-    }
-
-    /// Its table and columns, which those that go with it have as well.
-    fn shape(&self) -> impl Iterator<Item = &'static str> {
-        std::iter::once(self.table).chain(self.columns.iter().copied())
-    }
-}
-
-/// Inserts the rows at one place of each list, for whatever `from` selects: it names the tenant's id, and may use `p.asked`, the
-/// number of the list.
-fn insert(lists: &mut Lists, rows: &[&Row], from: (&str, &str)) -> String {
+/// Inserts the rows at one position of each job, for each row of the relation `from` that its condition joins with the parameters
+/// `p`. The relation has the tenant's id; `p.asked` is the job's position in the batch.
+fn insert(parameters: &mut BatchParameters, rows: &[&Row], from: (&str, &str)) -> String {
     let Row { table, columns, .. } = rows[0];
     let (relation, on) = from;
     let names = columns.join(", ");
     let read: String = columns.iter().map(|column| format!(", p.{column}")).collect();
-    let p = lists.relation("p", columns, rows.iter().map(|row| row.values.iter().cloned()));
+    let p = parameters.relation("p", columns, rows.iter().map(|row| row.values.iter().cloned()));
     format!(
         "INSERT INTO {table} (tenant_id, {names}) SELECT {relation}.tenant_id{read} FROM {relation} JOIN {p} ON {on}"
     )
 }
 
-/// The rows at each place of lists that are alike.
-fn places<'r>(lists: impl Iterator<Item = &'r [Row]> + Clone) -> Vec<Vec<&'r Row>> {
-    let places = lists.clone().next().map_or(0, <[Row]>::len);
-    (0..places).map(|place| lists.clone().map(|list| &list[place]).collect()).collect()
+/// The rows of jobs of the same shape, by their position in the job.
+fn by_position<'r>(jobs: impl Iterator<Item = &'r [Row]> + Clone) -> Vec<Vec<&'r Row>> {
+    let rows = jobs.clone().next().map_or(0, <[Row]>::len);
+    (0..rows).map(|position| jobs.clone().map(|job| &job[position]).collect()).collect()
 }
 
 /// Inserts as links of the chain.
 fn chained(inserts: &[String]) -> String {
-    inserts.iter().enumerate().map(|(place, insert)| format!(", w{place} AS ({insert})")).collect()
+    inserts.iter().enumerate().map(|(position, insert)| format!(", w{position} AS ({insert})")).collect()
 }
 
 /// Rows that are added together or not at all.
@@ -86,18 +55,18 @@ impl Job for Addition {
     type Answer = ();
 
     async fn run(tx: Tx, (tenant, _): &Self::Key, additions: &[Self]) -> Result<Vec<()>, StoreError> {
-        let mut lists = Lists::after([tenant.to_string().into()]);
-        let places = places(additions.iter().map(|addition| addition.0.as_slice()));
-        let inserts: Vec<String> = places.iter().map(|rows| insert(&mut lists, rows, ("tenant", "true"))).collect();
+        let mut parameters = BatchParameters::after([tenant.to_string().into()]);
+        let rows = by_position(additions.iter().map(|addition| addition.0.as_slice()));
+        let inserts: Vec<String> = rows.iter().map(|rows| insert(&mut parameters, rows, ("tenant", "true"))).collect();
         let (last, others) = inserts.split_last().ok_or_else(|| StoreError::Database("nothing to add".into()))?;
         let sql = format!("WITH {TENANT}{} {last}", chained(others));
-        tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, lists.values)).await?;
+        tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, parameters.values)).await?;
         Ok(additions.iter().map(|_| ()).collect())
     }
 }
 
-/// A change of a row that was seen, to be made if it still is what it was; and rows that are added with it.
-pub(crate) struct Change {
+/// An optimistic update of a row, made if its version still is the one that was seen; and rows that are inserted with it.
+pub(crate) struct RowChange {
     pub(crate) table: &'static str,
     pub(crate) id: Uuid,
     pub(crate) seen_version: i64,
@@ -105,8 +74,8 @@ pub(crate) struct Change {
     pub(crate) then: Vec<Row>,
 }
 
-impl Change {
-    /// Of a row that is known to be there and locked.
+impl RowChange {
+    /// The update of a row that is locked, and so still is what was seen.
     pub(crate) fn update(&self, tenant: TenantId) -> UpdateStatement {
         let mut update = Query::update();
         update.table(self.table).values(self.set.iter().map(|(name, value)| (*name, Expr::value(value.clone()))));
@@ -114,22 +83,22 @@ impl Change {
         update
     }
 
-    /// The update as the relation of what it changed. Its conditions are asked again of a version that another transaction made
-    /// meanwhile, and that one is not what was seen.
-    fn update_if(&self, asked: usize, lists: &mut Lists) -> String {
+    /// The update as the relation of what it changed. After waiting for another transaction's row lock Postgres evaluates the
+    /// conditions again on the new version, and that one is not what was seen.
+    fn update_if(&self, asked: usize, parameters: &mut BatchParameters) -> String {
         let table = self.table;
         let set: Vec<String> =
-            self.set.iter().map(|(name, value)| format!("{name} = {}", lists.value(value.clone()))).collect();
+            self.set.iter().map(|(name, value)| format!("{name} = {}", parameters.value(value.clone()))).collect();
         let set = set.join(", ");
-        let id = lists.value(self.id.into());
+        let id = parameters.value(self.id.into());
         let is_what_was_seen =
-            format!("t.version = {} AND t.deleted_at IS NULL", lists.value(self.seen_version.into()));
+            format!("t.version = {} AND t.deleted_at IS NULL", parameters.value(self.seen_version.into()));
         format!(
-            ", seen{asked} AS (SELECT found.place FROM tenant CROSS JOIN LATERAL ( \
-               SELECT t.ctid AS place FROM {table} t \
+            ", seen{asked} AS (SELECT found.row FROM tenant CROSS JOIN LATERAL ( \
+               SELECT t.ctid AS row FROM {table} t \
                WHERE t.tenant_id = tenant.tenant_id AND t.id = {id} AND {is_what_was_seen} OFFSET 0) AS found), \
              u{asked} AS (UPDATE {table} t SET {set} FROM seen{asked} \
-               WHERE t.ctid = seen{asked}.place AND {is_what_was_seen} RETURNING t.tenant_id, {asked} AS asked)"
+               WHERE t.ctid = seen{asked}.row AND {is_what_was_seen} RETURNING t.tenant_id, {asked} AS asked)"
         )
     }
 
@@ -139,28 +108,29 @@ impl Change {
     }
 }
 
-impl Job for Change {
+impl Job for RowChange {
     type Key = (TenantId, Vec<&'static str>);
-    /// Whether the row was what it was seen to be, and so was changed.
+    /// Whether the row still was what was seen, and so was changed.
     type Answer = bool;
 
-    /// A row is found by its place (`ctid`), which is known only when the tenant is: by its id the table might be entered before
-    /// that. And each by a statement of its own: before the tenant is set Postgres believes that there are hardly any rows, and
-    /// would find several by reading all of them.
+    /// The update finds its row by the row's physical address (`ctid`), which only the sub-select after the tenant is set can
+    /// tell: an update by id could enter the table before. Each row has an update of its own: the plan is made before the tenant
+    /// is set, when Postgres expects hardly any rows, and would find several of them by a scan.
     async fn run(tx: Tx, (tenant, _): &Self::Key, changes: &[Self]) -> Result<Vec<bool>, StoreError> {
-        let mut lists = Lists::after([tenant.to_string().into()]);
+        let mut parameters = BatchParameters::after([tenant.to_string().into()]);
         let updates: String =
-            changes.iter().enumerate().map(|(asked, change)| change.update_if(asked, &mut lists)).collect();
+            changes.iter().enumerate().map(|(asked, change)| change.update_if(asked, &mut parameters)).collect();
         let updated: Vec<String> =
             (0..changes.len()).map(|asked| format!("SELECT tenant_id, asked FROM u{asked}")).collect();
-        let inserts: Vec<String> = places(changes.iter().map(|change| change.then.as_slice()))
+        let inserts: Vec<String> = by_position(changes.iter().map(|change| change.then.as_slice()))
             .iter()
-            .map(|rows| insert(&mut lists, rows, ("updated", "p.asked = updated.asked")))
+            .map(|rows| insert(&mut parameters, rows, ("updated", "p.asked = updated.asked")))
             .collect();
         let inserts = chained(&inserts);
         let updated = updated.join(" UNION ALL ");
         let sql = format!("WITH {TENANT}{updates}, updated AS ({updated}){inserts} SELECT asked FROM updated");
-        let rows = tx.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, lists.values)).await?;
+        let rows =
+            tx.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, parameters.values)).await?;
         let mut changed = vec![false; changes.len()];
         for row in rows {
             *asked_by(&row, &mut changed)? = true;
@@ -169,36 +139,80 @@ impl Job for Change {
     }
 }
 
-impl TenantTx {
-    /// A row of this tenant, for a batch.
-    pub(crate) fn row(&self, table: &'static str, values: impl IntoIterator<Item = (&'static str, Value)>) -> Row {
-        let (columns, values) = values.into_iter().unzip();
-        Row { tenant: self.tenant, table, columns, values }
+/// Where single writes go. Cheap to clone.
+#[derive(Clone)]
+pub(crate) enum SingleWriter {
+    Postgres { additions: Batcher<Addition>, changes: Batcher<RowChange> },
+    Sqlite(GroupCommit),
+}
+
+impl SingleWriter {
+    /// See [`Batcher::new`].
+    pub(super) fn postgres(pool: &SessionPool<Postgres>) -> Self {
+        Self::Postgres { additions: Batcher::new(pool), changes: Batcher::new(pool) }
     }
 
-    /// Adds rows that belong together and are the whole transaction, in one round trip.
-    pub(crate) async fn add(&self, rows: Vec<Row>) -> Result<(), StoreError> {
-        match self.tx.gathered()? {
-            Some(gathered) => {
+    /// See [`GroupCommit::start`].
+    pub(super) fn sqlite(writer: SessionPool<Sqlite>) -> Self {
+        Self::Sqlite(GroupCommit::start(writer))
+    }
+}
+
+/// A transaction that is one [`add`](Self::add) or one [`change_if`](Self::change_if). It has no connection of its own, so nothing
+/// can be read within it.
+pub(crate) struct SingleWrite {
+    context: WriteContext,
+    writer: SingleWriter,
+    faults: Faults,
+}
+
+impl Deref for SingleWrite {
+    type Target = WriteContext;
+
+    fn deref(&self) -> &WriteContext {
+        &self.context
+    }
+}
+
+impl SingleWrite {
+    pub(super) fn new(context: WriteContext, writer: SingleWriter, faults: Faults) -> Self {
+        Self { context, writer, faults }
+    }
+
+    /// Inserts rows that belong together.
+    pub(crate) async fn add(self, rows: Vec<Row>) -> Result<(), StoreError> {
+        self.faults.point()?;
+        match self.writer {
+            SingleWriter::Postgres { additions, .. } => {
                 let shape = rows.iter().flat_map(Row::shape).collect();
-                gathered.additions.ask((self.tenant, shape), Addition(rows)).await
+                additions.run((self.context.tenant, shape), Addition(rows)).await?;
             }
-            None => self.tx.batch_whole(rows.into_iter().map(Write::from).collect()).await.map(drop),
+            SingleWriter::Sqlite(commits) => {
+                let writes: Vec<Write> = rows.into_iter().map(Write::from).collect();
+                commits.write(script(&writes)).await?;
+            }
         }
+        // A fault here is a commit whose answer is lost.
+        Ok(self.faults.point()?)
     }
 
-    /// Changes a row that nobody changed or deleted since it was seen; whether that was so. This is the whole transaction, in one
-    /// round trip.
-    pub(crate) async fn change_if(&self, change: Change) -> Result<bool, StoreError> {
-        match self.tx.gathered()? {
-            Some(gathered) => gathered.changes.ask((self.tenant, change.shape()), change).await,
-            None => {
-                let mut update = change.update(self.tenant);
+    /// An optimistic update: changes a row that nobody changed or deleted since it was seen; answers whether that was so.
+    pub(crate) async fn change_if(self, change: RowChange) -> Result<bool, StoreError> {
+        self.faults.point()?;
+        let tenant = self.context.tenant;
+        let changed = match self.writer {
+            SingleWriter::Postgres { changes, .. } => changes.run((tenant, change.shape()), change).await?,
+            SingleWriter::Sqlite(commits) => {
+                let mut update = change.update(tenant);
                 update.and_where(Expr::col("version").eq(change.seen_version));
                 update.and_where(Expr::col("deleted_at").is_null());
-                let then = change.then.into_iter().map(|row| row.if_written().into());
-                self.tx.batch_whole(std::iter::once(Write::Update(update)).chain(then).collect()).await
+                let then = change.then.into_iter().map(|row| row.insert_if_written().into());
+                let writes: Vec<Write> = std::iter::once(Write::Update(update)).chain(then).collect();
+                commits.write(script(&writes)).await?
             }
-        }
+        };
+        // A fault here is a commit whose answer is lost.
+        self.faults.point()?;
+        Ok(changed)
     }
 }

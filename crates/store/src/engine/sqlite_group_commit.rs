@@ -1,26 +1,27 @@
-//! Whole transactions of SQLite that wait for the one writer at the same time are committed together, each within a savepoint of
-//! its own. A commit writes every page that its rows touch, and most of those pages are the same; and the writer has the next
-//! transaction at hand, where it would wait for another thread to bring it.
+//! Group commit on SQLite. Whole transactions that wait for the one writer at the same time are committed together, each within a
+//! savepoint of its own. A commit writes every page that its rows touch, and most of those pages are the same; and the writer has
+//! the next transaction at hand, where it would wait for another thread to bring it (decision 0038).
 
 use crate::engine::connection::Tx;
 use crate::engine::error::StoreError;
+use crate::engine::faults::Faults;
 use crate::engine::session::{Session, SessionPool};
 use sea_orm::sqlx::Sqlite;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tokio::sync::{mpsc, oneshot};
 
 /// Transactions of one commit at most: a reconcile that wants the writer waits for all of them.
-const OF_ONE_COMMIT: usize = 64;
-/// Those of them that are sent to the engine's thread in one call, where their texts are the same.
-const OF_ONE_CALL: usize = 4;
+const TRANSACTIONS_PER_COMMIT: usize = 64;
+/// Transactions of the same text that are sent to the engine's thread in one call.
+const TRANSACTIONS_PER_CALL: usize = 4;
 /// Tells whether the statement before wrote anything.
 const WROTE: &str = "; SELECT changes() > 0 AS wrote";
-/// Transactions that wait at most; more of them wait to be let in.
-const WAITING: usize = 1024;
+/// Length of the queue. A full queue makes its callers wait: back-pressure.
+const QUEUE: usize = 1024;
 
-/// The way to the writer. It ends with its last clone.
+/// The queue in front of the writer. The task that serves it ends with the last clone.
 #[derive(Clone)]
-pub(crate) struct Together {
+pub(crate) struct GroupCommit {
     jobs: mpsc::Sender<Job>,
 }
 
@@ -29,15 +30,15 @@ struct Job {
     answer: oneshot::Sender<Result<bool, StoreError>>,
 }
 
-impl Together {
+impl GroupCommit {
     /// Must be called on a runtime that lives as long as the store.
     pub(crate) fn start(writer: SessionPool<Sqlite>) -> Self {
-        let (jobs, waiting) = mpsc::channel(WAITING);
+        let (jobs, waiting) = mpsc::channel(QUEUE);
         tokio::spawn(serve(writer, waiting));
         Self { jobs }
     }
 
-    /// Runs statements as a transaction; whether the last one wrote anything. What was handed over is done whether or not its
+    /// Runs statements as a transaction; answers whether the last one wrote anything. A queued transaction runs whether or not its
     /// caller stays for the answer.
     pub(crate) async fn write(&self, script: Statement) -> Result<bool, StoreError> {
         let ended = || StoreError::Unavailable("the writer has ended".into());
@@ -50,16 +51,16 @@ impl Together {
 async fn serve(writer: SessionPool<Sqlite>, mut waiting: mpsc::Receiver<Job>) {
     while let Some(job) = waiting.recv().await {
         let session = Session::open_with(&writer, "BEGIN IMMEDIATE").await;
-        // Not before: who came while the writer was somebody else's goes along.
+        // After the writer is free: transactions that came while it was taken go along.
         let mut jobs = vec![job];
-        while jobs.len() < OF_ONE_COMMIT
+        while jobs.len() < TRANSACTIONS_PER_COMMIT
             && let Ok(job) = waiting.try_recv()
         {
             jobs.push(job);
         }
         let (scripts, answers): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.script, job.answer)).unzip();
         let done = match session {
-            Ok(session) => commit(Tx::of_sqlite(session), scripts).await,
+            Ok(session) => commit(Tx::of_session(session, Faults::default()), scripts).await,
             Err(error) => Err(error),
         };
         if let Err(error) = &done {
@@ -71,13 +72,13 @@ async fn serve(writer: SessionPool<Sqlite>, mut waiting: mpsc::Receiver<Job>) {
                 Ok(results) => results.next().unwrap_or(Ok(false)),
                 Err(why) => Err(StoreError::Unavailable(why.clone())),
             };
-            // Whoever asked may be gone.
+            // The caller may be gone.
             let _ = answer.send(result);
         }
     }
 }
 
-/// What became of each script. An error is all of theirs: nothing is committed then.
+/// The result of each script. An error is the result of all: nothing is committed then.
 async fn commit(tx: Tx, scripts: Vec<Statement>) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
     let mut results = Vec::with_capacity(scripts.len());
     if let [only] = scripts.as_slice() {
@@ -87,13 +88,14 @@ async fn commit(tx: Tx, scripts: Vec<Statement>) -> Result<Vec<Result<bool, Stor
     for alike in scripts.chunk_by(|one, next| one.sql == next.sql) {
         let mut left = alike;
         while !left.is_empty() {
-            // Few lengths, since each is a text of its own to be prepared.
-            let (part, rest) = left.split_at(if left.len() >= OF_ONE_CALL { OF_ONE_CALL } else { 1 });
+            // Two lengths only: each is a text of its own to be prepared.
+            let (part, rest) =
+                left.split_at(if left.len() >= TRANSACTIONS_PER_CALL { TRANSACTIONS_PER_CALL } else { 1 });
             left = rest;
             match within_savepoint(&tx, part).await? {
                 Ok(wrote) => results.extend(wrote.into_iter().map(Ok)),
                 Err(error) if part.len() == 1 => results.push(Err(error.into())),
-                // One of them failed, so each of them for itself.
+                // One of them failed the call, so each runs alone.
                 Err(_) => {
                     for one in part.chunks(1) {
                         let done = within_savepoint(&tx, one).await?;
@@ -107,8 +109,8 @@ async fn commit(tx: Tx, scripts: Vec<Statement>) -> Result<Vec<Result<bool, Stor
     Ok(results)
 }
 
-/// Runs scripts of one text in one call; for each whether its last statement wrote anything. Where one fails nothing of any of
-/// them is left.
+/// Runs scripts of one text in one call; answers for each whether its last statement wrote anything. If one fails, all of them are
+/// rolled back.
 async fn within_savepoint(tx: &Tx, scripts: &[Statement]) -> Result<Result<Vec<bool>, DbErr>, DbErr> {
     let mut sql = "SAVEPOINT part".to_owned();
     let mut values = Vec::new();
@@ -121,13 +123,13 @@ async fn within_savepoint(tx: &Tx, scripts: &[Statement]) -> Result<Result<Vec<b
     sql += "; RELEASE part";
     match tx.query_all_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)).await {
         Ok(rows) => Ok(Ok(rows.iter().map(|row| row.try_get("", "wrote")).collect::<Result<_, _>>()?)),
-        // Without its savepoint the transaction itself is lost, and by this.
+        // A savepoint that is gone means that this error has ended the whole transaction.
         Err(error) if tx.execute_unprepared("ROLLBACK TO part; RELEASE part").await.is_err() => Err(error),
         Err(error) => Ok(Err(error)),
     }
 }
 
-/// Nobody else waits: the whole transaction in one call.
+/// The only script of a commit: the whole transaction in one call.
 async fn alone(tx: &Tx, script: &Statement) -> Result<bool, StoreError> {
     let whole = Statement { sql: format!("{}; COMMIT{WROTE}", script.sql), ..script.clone() };
     let row = tx.query_one_raw(whole).await?;
@@ -160,20 +162,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_together_is_committed_together_and_who_fails_fails_alone() {
+    async fn transactions_that_wait_are_committed_together_and_one_that_fails_fails_alone() {
         let file =
-            std::env::temp_dir().join(format!("rollcall-together-{}.db", Clock::System.new_id::<Uuid>().simple()));
+            std::env::temp_dir().join(format!("rollcall-group-commit-{}.db", Clock::System.new_id::<Uuid>().simple()));
         let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
         let writer = pool::<Sqlite>(options, 1, Duration::from_secs(20), None).expect("a pool");
-        let together = Together::start(writer.clone());
-        let holder = Tx::of_sqlite(Session::open(&writer).await.expect("the writer"));
+        let commits = GroupCommit::start(writer.clone());
+        let holder = Tx::on_sqlite(&writer, Faults::default()).await.expect("the writer");
         holder.execute_unprepared("CREATE TABLE seen (a); CREATE TABLE numbers (a UNIQUE)").await.expect("tables");
         // All of them wait while the writer is ours: more than go in one call. Two ask for the same number, and one goes away.
         let numbers = [1, 2, 2, 3, 4, 5, 6, 7, 8, 9];
         let asked: Vec<_> = numbers
             .map(|number| {
-                let together = together.clone();
-                tokio::spawn(async move { together.write(insert(number)).await })
+                let commits = commits.clone();
+                tokio::spawn(async move { commits.write(insert(number)).await })
             })
             .into();
         yield_now().await;
@@ -187,10 +189,10 @@ mod tests {
         (expected[2], expected[4]) = (Some(false), None);
         assert_eq!(done, expected);
         // Then one alone, and one alone that fails, which leaves no transaction behind.
-        assert!(together.write(insert(10)).await.expect("it is new"));
-        assert!(matches!(together.write(insert(10)).await, Err(StoreError::Taken(_))));
-        assert!(together.write(insert(11)).await.expect("it is new"));
-        let looking = Tx::of_sqlite(Session::open(&writer).await.expect("the writer"));
+        assert!(commits.write(insert(10)).await.expect("it is new"));
+        assert!(matches!(commits.write(insert(10)).await, Err(StoreError::Taken(_))));
+        assert!(commits.write(insert(11)).await.expect("it is new"));
+        let looking = Tx::on_sqlite(&writer, Faults::default()).await.expect("the writer");
         assert_eq!((count(&looking, "seen").await, count(&looking, "numbers").await), (11, 11));
         drop(looking);
         writer.close();
@@ -198,12 +200,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_the_writer_everybody_is_told() {
+    async fn without_the_writer_every_caller_is_told() {
         let options = SqliteConnectOptions::new().in_memory(true);
         let writer = pool::<Sqlite>(options, 1, Duration::from_millis(50), None).expect("a pool");
-        let together = Together::start(writer.clone());
+        let commits = GroupCommit::start(writer.clone());
         let _holder = Session::open(&writer).await.expect("the writer");
-        let (one, other) = tokio::join!(together.write(insert(1)), together.write(insert(2)));
+        let (one, other) = tokio::join!(commits.write(insert(1)), commits.write(insert(2)));
         for refused in [one, other] {
             assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
         }

@@ -1,25 +1,31 @@
 //! Transactions of one tenant, and the ways the store opens them. Everything above this file works with a [`TenantTx`]; what one
 //! connection does is in [`crate::engine::connection`].
 
+use crate::engine::batched_read::{BatchedRead, single_read};
 use crate::engine::connect::{Pools, Store};
-use crate::engine::connection::{Engine, Tx};
+use crate::engine::connection::Tx;
 use crate::engine::error::StoreError;
-use crate::engine::postgres_batching::{Look, glance};
+use crate::engine::single_write::SingleWrite;
+use crate::engine::write_context::WriteContext;
 use crate::scope::TenantScope;
-use rollcall_core::clock::Clock;
-use rollcall_core::event::Actor;
-use rollcall_core::ids::{RequestId, TenantId};
+use rollcall_core::ids::TenantId;
 use rollcall_migrations::{SYSTEM_ROLE, TENANT_ROLE};
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::Value;
+use std::ops::Deref;
 
 /// One transaction of one tenant. It is rolled back when dropped.
 pub(crate) struct TenantTx {
     pub(crate) tx: Tx,
-    pub(crate) tenant: TenantId,
-    pub(crate) actor: Actor,
-    pub(crate) request: Option<RequestId>,
-    pub(crate) clock: Clock,
+    context: WriteContext,
+}
+
+impl Deref for TenantTx {
+    type Target = WriteContext;
+
+    fn deref(&self) -> &WriteContext {
+        &self.context
+    }
 }
 
 impl Store {
@@ -34,65 +40,84 @@ impl Store {
     }
 
     async fn open(&self, scope: &TenantScope, writes: bool) -> Result<TenantTx, StoreError> {
-        let tx = Tx::begin(self, TENANT_ROLE, Some(scope.tenant), writes).await?;
-        let TenantScope { tenant, actor, request } = *scope;
-        Ok(TenantTx { tx, tenant, actor, request, clock: self.clock.clone() })
+        let tx = self.begin(TENANT_ROLE, Some(scope.tenant), writes).await?;
+        Ok(TenantTx { tx, context: WriteContext::new(scope, self.clock.clone()) })
     }
 
-    /// Opens a transaction that is one [`TenantTx::add`] or one [`TenantTx::change_if`]: no round trip to begin and none to commit.
-    pub(crate) fn write_once(&self, scope: &TenantScope) -> TenantTx {
-        let engine = match &self.pools {
-            Pools::Postgres { gathered, .. } => Engine::Gathered(gathered.clone()),
-            Pools::Sqlite { together, .. } => Engine::Together(together.clone()),
-        };
-        let TenantScope { tenant, actor, request } = *scope;
-        let tx = Tx { engine, faults: self.faults.clone(), keeps_plans: true };
-        TenantTx { tx, tenant, actor, request, clock: self.clock.clone() }
+    /// Opens a transaction across tenants; for `across.rs` only.
+    pub(crate) async fn across(&self, writes: bool) -> Result<Tx, StoreError> {
+        self.begin(SYSTEM_ROLE, None, writes).await
+    }
+
+    async fn begin(&self, role: &str, tenant: Option<TenantId>, writes: bool) -> Result<Tx, StoreError> {
+        let faults = self.faults.clone();
+        match &self.pools {
+            Pools::Postgres { pool, .. } => {
+                // Both values are safe to print into SQL: the role is a constant, the tenant a UUID.
+                let tenant = tenant.map(|id| id.to_string()).unwrap_or_default();
+                let timeout =
+                    if self.without_statement_timeout { ", set_config('statement_timeout', '0', true)" } else { "" };
+                let sql = format!(
+                    "BEGIN; SELECT set_config('role', '{role}', true), set_config('app.tenant_id', '{tenant}', true){timeout}"
+                );
+                Tx::begin_on_postgres(pool, sql, faults).await
+            }
+            // IMMEDIATE: a transaction that begins by reading could otherwise fail when it comes to write.
+            Pools::Sqlite { writer, .. } if writes => Tx::begin_on_sqlite(writer, "BEGIN IMMEDIATE", faults).await,
+            Pools::Sqlite { reader, .. } => Tx::begin_on_sqlite(reader, "BEGIN", faults).await,
+        }
+    }
+
+    /// A write of one statement that is a transaction of its own: no round trip to begin and none to commit.
+    pub(crate) fn single_write(&self, scope: &TenantScope) -> SingleWrite {
+        let context = WriteContext::new(scope, self.clock.clone());
+        SingleWrite::new(context, self.single_writer.clone(), self.faults.clone())
     }
 
     /// Reads by one statement that is a transaction of its own: one round trip. In `select`, `{tenant}` stands for the
     /// tenant's id; `values` are those of `$2` and on.
     ///
-    /// On Postgres the statement sets the tenant itself ([`glance`]); the session's role is the tenants' from its start.
-    pub(crate) async fn glance<T: FromQueryResult>(
+    /// On Postgres the statement sets the tenant itself ([`single_read`]); the session's role is the tenants' from its start.
+    pub(crate) async fn read_single<T: FromQueryResult>(
         &self,
         scope: &TenantScope,
         select: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<T>, StoreError> {
-        let tx = Tx::single(self).await?;
-        let (sql, tenant) = if tx.is_postgres() {
-            (glance(select), scope.tenant.to_string().into())
-        } else {
-            (select.replace("{tenant}", "$1"), scope.tenant.0.into())
+        let (tx, sql, tenant) = match &self.pools {
+            Pools::Postgres { pool, .. } => (
+                Tx::on_postgres(pool, self.faults.clone()).await?,
+                single_read(select),
+                scope.tenant.to_string().into(),
+            ),
+            Pools::Sqlite { reader, .. } => (
+                Tx::on_sqlite(reader, self.faults.clone()).await?,
+                select.replace("{tenant}", "$1"),
+                scope.tenant.0.into(),
+            ),
         };
         tx.all(&sql, std::iter::once(tenant).chain(values)).await
     }
 
-    /// The same for what is short whatever its values: on Postgres it goes with others' of the same text.
-    pub(crate) async fn look<T: FromQueryResult>(
+    /// As [`read_single`](Self::read_single), for a statement that is short whatever its values: on Postgres it shares a batch
+    /// with concurrent reads of the same text.
+    pub(crate) async fn read_batched<T: FromQueryResult>(
         &self,
         scope: &TenantScope,
         select: String,
         values: Vec<Value>,
     ) -> Result<Vec<T>, StoreError> {
-        let Pools::Postgres { gathered, .. } = &self.pools else { return self.glance(scope, &select, values).await };
+        let Pools::Postgres { reads, .. } = &self.pools else { return self.read_single(scope, &select, values).await };
         self.faults.point()?;
-        let rows = gathered.looks.ask((scope.tenant, select), Look(values)).await?;
+        let rows = reads.rows.run((scope.tenant, select), BatchedRead(values)).await?;
         Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?)
-    }
-
-    /// Opens a transaction across tenants; for `across.rs` only.
-    pub(crate) async fn across(&self, writes: bool) -> Result<Tx, StoreError> {
-        Tx::begin(self, SYSTEM_ROLE, None, writes).await
     }
 }
 
 impl TenantTx {
-    /// The same, for statements that are about many people: each is planned by the size that its tables have now. A plan that
-    /// was kept may be of a time when they were empty: a small price for one person, and the whole tenant for each of thousands.
-    pub(crate) fn of_many(mut self) -> Self {
-        self.tx.keeps_plans = !self.tx.is_postgres();
+    /// The same transaction with [fresh plans](Tx::with_fresh_plans), for statements about thousands of rows.
+    pub(crate) fn with_fresh_plans(mut self) -> Self {
+        self.tx = self.tx.with_fresh_plans();
         self
     }
 

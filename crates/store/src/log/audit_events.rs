@@ -5,8 +5,8 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::row_sets::{Columns, Type, time_text};
-use crate::engine::single_write::Row;
 use crate::engine::transaction::TenantTx;
+use crate::engine::write_context::{Row, WriteContext};
 use crate::scope::ApiScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::event::AuditKind;
@@ -53,7 +53,7 @@ const COLUMNS: Columns = &[
     ("detail", Type::Json),
 ];
 
-impl TenantTx {
+impl WriteContext {
     /// The event as a row, for a batch.
     pub(crate) fn event(&self, event: NewEvent) -> Row {
         let values = [
@@ -90,7 +90,9 @@ impl TenantTx {
             detail: event.detail,
         }
     }
+}
 
+impl TenantTx {
     pub(crate) async fn write_events(&self, rows: &[EventRow]) -> Result<(), StoreError> {
         self.tx.insert_rows("audit_events", COLUMNS, rows, "").await?;
         Ok(())

@@ -3,8 +3,8 @@
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, names_of, time_text};
-use crate::engine::single_write::Row;
 use crate::engine::transaction::TenantTx;
+use crate::engine::write_context::{Row, WriteContext};
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
 use sea_orm::FromQueryResult;
@@ -96,7 +96,7 @@ const COLUMNS: Columns = &[
     ("created_at", Type::Time),
 ];
 
-impl TenantTx {
+impl WriteContext {
     /// The change as a row, for a batch.
     pub(crate) fn change(&self, source: Option<SourceId>, touched: Touched) -> Row {
         let (user, group) = touched.ids();
@@ -111,7 +111,9 @@ impl TenantTx {
         ];
         self.row("directory_changes", values)
     }
+}
 
+impl TenantTx {
     pub(crate) async fn write_changes(
         &self,
         source: Option<SourceId>,

@@ -81,7 +81,12 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
         tasks.spawn(hub.ledger.clone().run(hub.store.clone(), cancel.clone()));
     }
     if work {
-        let worker = Worker::new(hub.store.patient(), hub.queue.clone(), hub.metrics.clone(), worker_config(settings));
+        let worker = Worker::new(
+            hub.store.without_statement_timeout(),
+            hub.queue.clone(),
+            hub.metrics.clone(),
+            worker_config(settings),
+        );
         tasks.spawn(worker.run(cancel.clone()));
     }
     hub.readiness.set_ready();

@@ -52,7 +52,7 @@ impl Store {
         source: SourceId,
         people: PeopleAfter,
     ) -> Result<Detachment, StoreError> {
-        self.read(scope).await?.of_many().detachment(source, people).await
+        self.read(scope).await?.with_fresh_plans().detachment(source, people).await
     }
 
     /// The items of that plan.
@@ -103,7 +103,7 @@ impl Store {
         people: PeopleAfter,
         digest: &str,
     ) -> Result<Vec<SecretDigest>, StoreError> {
-        let tx = self.write(scope).await?.of_many();
+        let tx = self.write(scope).await?.with_fresh_plans();
         tx.stop_the_planning().await?;
         tx.lock_source(source).await?;
         let detachment = tx.detachment(source, people).await?;

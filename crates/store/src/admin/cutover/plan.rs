@@ -129,7 +129,7 @@ impl Store {
 
     /// As [`promotion`](Self::promotion), from the operator's command line.
     pub async fn promotion_as_operator(&self, scope: &TenantScope, source: SourceId) -> Result<Promotion, StoreError> {
-        let tx = self.read(scope).await?.of_many();
+        let tx = self.read(scope).await?.with_fresh_plans();
         let cutover = tx.cutover(source).await?;
         tx.summary(&cutover).await
     }

@@ -52,7 +52,7 @@ impl Store {
         source: SourceId,
         digest: &str,
     ) -> Result<Vec<SecretDigest>, StoreError> {
-        let tx = self.write(scope).await?.of_many();
+        let tx = self.write(scope).await?.with_fresh_plans();
         // First, so that nobody applies anything between what is read here and what is written.
         tx.stop_the_planning().await?;
         tx.lock_source(source).await?;

@@ -32,7 +32,7 @@ pub(crate) enum Dialect {
     Sqlite,
 }
 
-/// The statement a condition becomes part of: one of `Store::glance`, in which `{tenant}` is the tenant and `$2` the source.
+/// The statement a condition becomes part of: one of `Store::read_single`, in which `{tenant}` is the tenant and `$2` the source.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) kind: ResourceKind,

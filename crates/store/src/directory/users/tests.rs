@@ -65,7 +65,7 @@ fn a_change_that_nobody_meets_is_made_once_and_one_that_changes_nothing_is_not_w
         let other = new_source(&store).await;
         let refused = store.change_user(&other, id, |user| Ok::<_, StoreError>(with(user, "title", "Thief"))).await;
         assert!(matches!(refused, Err(StoreError::NotFound(_))), "{engine}: {refused:?}");
-        let tx = store.write_once(&other.scope);
+        let tx = store.single_write(&other.scope);
         let (_, change) = tx.edited(other.source(), user.clone(), with(&user, "title", "Thief"));
         assert!(!tx.change_if(change).await.expect("an answer"), "{engine}");
         assert_eq!(written(&store, id).await, (3, 3), "{engine}");
@@ -125,7 +125,7 @@ fn a_change_that_is_not_committed_yet_is_waited_for_and_then_seen() {
         let sql = "UPDATE directory_users SET version = version + 1 WHERE id = $1";
         assert_eq!(other.exec(sql, [id.0.into()]).await.expect("a change"), 1);
         let ours = async {
-            let tx = store.write_once(&scope.scope);
+            let tx = store.single_write(&scope.scope);
             let (_, change) = tx.edited(scope.source(), user.clone(), with(&user, "title", "Countess"));
             tx.change_if(change).await.expect("an answer")
         };

@@ -1,9 +1,10 @@
 //! Those who wait for the same statement, on Postgres: a store of one connection, which is somebody else's until all of them wait.
 
-use super::*;
+use crate::StoreError;
 use crate::directory::filter::tests::engines::{new_source, on_each_database, one_connection, written};
 use crate::directory::users::DirectoryUser;
 use crate::engine::connect::Pools;
+use crate::engine::single_write::RowChange;
 use crate::log::changes::Touched;
 use crate::scope::SourceScope;
 use crate::{ListRequest, Store};
@@ -112,8 +113,8 @@ fn who_goes_away_takes_nobody_along_and_tenants_do_not_wait_for_each_other() {
             assert_eq!(asked.await.expect("an answer").as_deref(), Some("a@x.de"));
         }
         assert_eq!(theirs.await.expect("an answer").as_deref(), Some("b@x.de"));
-        let Pools::Postgres { gathered, .. } = &store.pools else { unreachable!("Postgres") };
-        assert!(gathered.looks.lines().is_empty(), "nobody waits for a statement that is not on its way");
+        let Pools::Postgres { reads, .. } = &store.pools else { unreachable!("Postgres") };
+        assert!(reads.rows.is_idle(), "nobody waits for a statement that is not on its way");
     });
 }
 
@@ -198,11 +199,11 @@ fn changes_that_wait_are_one_statement_and_of_two_of_the_same_version_one_is_mad
         let asking = [ids[0], ids[1], ids[2], ids[2], ids[3]].map(|id| {
             let store = store.clone();
             async move {
-                let tx = store.write_once(&scope.scope);
+                let write = store.single_write(&scope.scope);
                 let set = vec![("display_name", "Countess".into()), ("version", 2_i64.into())];
-                let then = vec![tx.change(Some(scope.source()), Touched::User(id))];
-                let change = Change { table: "directory_users", id: id.0, seen_version: 1, set, then };
-                tx.change_if(change).await.expect("an answer")
+                let then = vec![write.change(Some(scope.source()), Touched::User(id))];
+                let change = RowChange { table: "directory_users", id: id.0, seen_version: 1, set, then };
+                write.change_if(change).await.expect("an answer")
             }
         });
         let mut made = Vec::new();
@@ -240,11 +241,4 @@ fn all_who_wait_for_a_total_have_the_one_that_is_counted_then() {
         }
         assert_eq!(totals, [3, 1, 3, 3, 3, 1, 1].map(Some));
     });
-}
-
-#[test]
-fn parameters_become_columns_and_quoted_text_stays() {
-    let select = "SELECT jsonb_path_query(a, '$.\"x\"[*]') FROM t WHERE b = $2 AND c = 'it''s $3' AND d = $13";
-    let many = "SELECT jsonb_path_query(a, '$.\"x\"[*]') FROM t WHERE b = p.v2 AND c = 'it''s $3' AND d = p.v13";
-    assert_eq!(with_columns(select), many);
 }

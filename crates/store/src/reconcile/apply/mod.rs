@@ -61,7 +61,7 @@ impl Store {
         }
         let mut tx = self.write(&lease.scope).await?;
         if chunk.changes >= MANY_CHANGES {
-            tx = tx.of_many();
+            tx = tx.with_fresh_plans();
         }
         let mut change = RosterChange::new(&tx, (&chunk.world, &chunk.names), &verdict);
         let run: RunId = tx.clock.new_id();

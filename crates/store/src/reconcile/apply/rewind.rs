@@ -24,7 +24,7 @@ impl Store {
         part: &RewindPart,
         verdict: Verdict,
     ) -> Result<Applied, StoreError> {
-        let tx = self.write(&lease.scope).await?.of_many();
+        let tx = self.write(&lease.scope).await?.with_fresh_plans();
         let mut change = RosterChange::new(&tx, (&chunk.world, &chunk.names), &verdict);
         if part.phase == Phase::Applying {
             for item in &verdict.apply {

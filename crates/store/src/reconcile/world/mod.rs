@@ -146,13 +146,13 @@ impl Store {
             return Ok(None);
         }
         if changes.len() >= MANY_CHANGES {
-            tx = tx.of_many();
+            tx = tx.with_fresh_plans();
         }
         let open = tx.open_runs().await?;
         let (rewinds, open_holds): (Vec<_>, Vec<_>) = open.into_iter().partition(|run| run.rewinds.is_some());
         let pushed = changes.first().is_some_and(|change| change.lane == Lane::Push as i64);
         if let (Some(run), false) = (rewinds.first(), pushed) {
-            return tx.of_many().rewind_chunk(run, limit).await.map(Some);
+            return tx.with_fresh_plans().rewind_chunk(run, limit).await.map(Some);
         }
         let touched = TouchedSubjects::sort(&changes);
         let WorldRead { world, touched_users, changed_groups, more_wait, names, candidates, beside } =
