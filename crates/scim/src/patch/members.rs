@@ -1,5 +1,6 @@
 //! Operations on a group's members, as row operations. The two traps that have emptied real groups are decided here:
-//! a remove with a value list removes only those (trap 1), and nothing but an explicit word empties a group (trap 2).
+//! a remove with a value list removes only those, and only an explicit request empties a group (docs/scim.md#traps, 1
+//! and 2).
 
 use serde_json::Value;
 

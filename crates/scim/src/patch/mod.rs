@@ -38,11 +38,11 @@ pub struct PatchRequest {
 pub enum GroupChange {
     /// Members that are there already stay; that is a success. Never empty.
     AddMembers(Vec<MemberRef>),
-    /// Only these go (trap 1); one that is not there is a success. Never empty.
+    /// Only these go (docs/scim.md#traps, 1); one that is not there is a success. Never empty.
     RemoveMembers(Vec<String>),
     /// Those whose `members` element fulfils the filter go. Reduced to `RemoveMembers` when it only names ids.
     RemoveMembersWhere(Filter),
-    /// These and no others. Never empty (trap 2).
+    /// These and no others. Never empty (docs/scim.md#traps, 2).
     ReplaceMembers(Vec<MemberRef>),
     /// All go: asked for in so many words.
     ClearMembers,
@@ -72,7 +72,8 @@ enum Change {
 /// What happens to the selected elements of a list.
 #[derive(Debug, Clone)]
 enum Edit {
-    /// They get these sub-attributes. When none was selected, one is made of the filter's terms and these (trap 3).
+    /// They get these sub-attributes. When none was selected, one is made of the filter's terms and
+    /// these (docs/scim.md#traps, 3).
     Merge(Map<String, Value>),
     /// They lose this sub-attribute.
     Unset(String),

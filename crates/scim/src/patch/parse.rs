@@ -98,7 +98,7 @@ impl Reader<'_> {
         Ok(read)
     }
 
-    /// The value is an object whose keys are attributes, or paths (trap 5).
+    /// The value is an object whose keys are attributes, or paths (docs/scim.md#traps, 5).
     fn without_path(&mut self, op: Op, value: Option<Value>) -> Result<(), ScimError> {
         if op == Op::Remove {
             return Err(ScimError::no_target("remove needs a path"));

@@ -1,4 +1,4 @@
-//! PATCH: the decisions of RFC 7644 §3.5.2 and the traps that break real tenants.
+//! PATCH: the decisions of RFC 7644 §3.5.2 and the traps that break real tenants (docs/scim.md#traps).
 
 use serde_json::{Value, json};
 
