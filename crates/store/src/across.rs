@@ -1,11 +1,29 @@
-//! The queries that do not know the tenant yet, or serve all of them. They are few, and all of them are here.
+//! The queries that do not know the tenant yet, or serve all of them. They are few, and all of them are here: elsewhere a statement
+//! without the tenant's condition is refused by a test (`statements.rs`).
 
 use crate::access::credentials::{Credential, SecretDigest};
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
+use crate::engine::sql::Sql;
 use rollcall_core::ids::TenantId;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
+
+static CREDENTIAL: Sql = Sql::across(&[
+    "SELECT c.tenant_id, c.id, c.source_id, c.kind, c.role, c.expires_at, s.mode, s.users_only FROM credentials c \
+     LEFT JOIN sources s ON s.tenant_id = c.tenant_id AND s.id = c.source_id \
+     WHERE c.digest = $1 AND c.revoked_at IS NULL",
+]);
+static TENANT_BY_SLUG: Sql = Sql::across(&["SELECT id FROM tenants WHERE slug = $1"]);
+static DUE_TENANTS: Sql =
+    Sql::across(&["SELECT l.tenant_id AS id FROM tenant_leases l WHERE (l.retry_at IS NULL OR l.retry_at <= $1) \
+     AND EXISTS (SELECT 1 FROM directory_changes c WHERE c.tenant_id = l.tenant_id) ORDER BY l.tenant_id LIMIT $2"]);
+/// The next change of each tenant is one index probe; the oldest of all changes would be a scan.
+static BACKLOG: Sql =
+    Sql::across(&["SELECT min((SELECT c.created_at FROM directory_changes c WHERE c.tenant_id = l.tenant_id \
+     ORDER BY c.lane, c.id LIMIT 1)) AS oldest, \
+     (SELECT count(*) FROM runs r WHERE r.state = 'held') AS held, \
+     (SELECT count(*) FROM sources s WHERE s.quarantined_at IS NOT NULL) AS quarantined FROM tenant_leases l"]);
 
 #[derive(FromQueryResult)]
 struct TenantRow {
@@ -32,15 +50,12 @@ impl Store {
     /// The credential in force under this digest.
     pub async fn credential(&self, digest: &SecretDigest) -> Result<Option<Credential>, StoreError> {
         let tx = self.across(false).await?;
-        let sql = "SELECT c.tenant_id, c.id, c.source_id, c.kind, c.role, c.expires_at, s.mode, s.users_only FROM credentials c \
-                   LEFT JOIN sources s ON s.tenant_id = c.tenant_id AND s.id = c.source_id \
-                   WHERE c.digest = $1 AND c.revoked_at IS NULL";
-        tx.one(sql, [digest.to_vec().into()]).await
+        tx.one(CREDENTIAL.text(tx.engine()), [digest.to_vec().into()]).await
     }
 
     pub(crate) async fn tenant_by_slug(&self, slug: &str) -> Result<Option<TenantId>, StoreError> {
         let tx = self.across(false).await?;
-        let row: Option<TenantRow> = tx.one("SELECT id FROM tenants WHERE slug = $1", [slug.into()]).await?;
+        let row: Option<TenantRow> = tx.one(TENANT_BY_SLUG.text(tx.engine()), [slug.into()]).await?;
         Ok(row.map(|row| row.id.into()))
     }
 
@@ -48,23 +63,15 @@ impl Store {
     /// the worker may have died, and who asks for its lease learns when it ends.
     pub async fn due_tenants(&self, limit: u32) -> Result<Vec<TenantId>, StoreError> {
         let tx = self.across(false).await?;
-        let sql = "SELECT l.tenant_id AS id FROM tenant_leases l \
-                   WHERE (l.retry_at IS NULL OR l.retry_at <= $1) \
-                   AND EXISTS (SELECT 1 FROM directory_changes c WHERE c.tenant_id = l.tenant_id) \
-                   ORDER BY l.tenant_id LIMIT $2";
-        let rows: Vec<TenantRow> = tx.all(sql, [self.clock.now().into(), i64::from(limit).into()]).await?;
+        let rows: Vec<TenantRow> =
+            tx.all(DUE_TENANTS.text(tx.engine()), [self.clock.now().into(), i64::from(limit).into()]).await?;
         Ok(rows.into_iter().map(|row| row.id.into()).collect())
     }
 
     /// For the metrics: reads one row per tenant with changes, so it is called seconds apart.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         let tx = self.across(false).await?;
-        // The next change of each tenant is one index probe; the oldest of all changes would be a scan.
-        let sql = "SELECT min((SELECT c.created_at FROM directory_changes c WHERE c.tenant_id = l.tenant_id \
-                   ORDER BY c.lane, c.id LIMIT 1)) AS oldest, \
-                   (SELECT count(*) FROM runs r WHERE r.state = 'held') AS held, \
-                   (SELECT count(*) FROM sources s WHERE s.quarantined_at IS NOT NULL) AS quarantined FROM tenant_leases l";
-        let row: Option<BacklogRow> = tx.one(sql, []).await?;
+        let row: Option<BacklogRow> = tx.one(BACKLOG.text(tx.engine()), []).await?;
         let Some(row) = row else { return Ok(Backlog::default()) };
         let age = row.oldest.map(|oldest| self.clock.now() - oldest);
         let lag_seconds = age.map_or(0.0, |age| age.as_seconds_f64().max(0.0));

@@ -3,12 +3,13 @@
 //! (docs/design.md#memberships-are-rows, docs/design.md#no-hot-row).
 
 use crate::directory::filter::folded::folds;
-use crate::directory::list::{Identified, ListPage, ListRequest};
+use crate::directory::list::{Identified, ListPage, ListRequest, ListedTable};
 use crate::directory::memberships::{Delta, MemberChange};
 use crate::directory::users::{Written, into_map, version_with};
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::Write;
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
@@ -34,27 +35,26 @@ pub struct DirectoryGroup {
     pub modified_at: DateTime<Utc>,
 }
 
-/// How far a write keeps other writes away from a group's row, and so from its members. On SQLite there is one writer anyway.
+/// The row lock that a write takes on a group, and so on its members. SQLite has one writer and needs none.
 #[derive(Clone, Copy)]
 enum Lock {
     No,
-    /// Members join, or members leave. The foreign key of a membership takes the same lock, so nobody waits for it who would
-    /// not wait without it.
+    /// Members join, or members leave. The foreign key of a membership takes the same lock, so this one makes nobody wait longer.
     Members,
-    /// The attributes change, or some members leave while others join: after others of its kind, beside those that only
-    /// add or only remove.
+    /// The attributes change, or some members leave while others join: one such write at a time, beside those that only add or
+    /// only remove.
     Group,
-    /// What was read must still be true, or the group goes: nobody else.
+    /// No other write: what was read must still be true at the end, or the group is deleted.
     Alone,
 }
 
 impl Lock {
-    fn clause(self) -> &'static str {
+    fn statement(self) -> &'static Sql {
         match self {
-            Self::No => "",
-            Self::Members => " FOR KEY SHARE",
-            Self::Group => " FOR NO KEY UPDATE",
-            Self::Alone => " FOR UPDATE",
+            Self::No => &GROUP,
+            Self::Members => &GROUP_FOR_MEMBERS,
+            Self::Group => &GROUP_TO_CHANGE,
+            Self::Alone => &GROUP_ALONE,
         }
     }
 }
@@ -96,6 +96,18 @@ impl GroupRow {
 }
 
 const COLUMNS: &str = "g.id, g.attributes, g.version, g.created_at, g.modified_at";
+const BY_ID: &str = " FROM directory_groups g \
+    WHERE g.tenant_id = {tenant} AND g.id = $2 AND g.source_id = $3 AND g.deleted_at IS NULL";
+
+static GROUP: Sql = Sql::tenant(&["SELECT ", COLUMNS, BY_ID]);
+static GROUP_FOR_MEMBERS: Sql =
+    Sql::tenant_by_engine(&[], &["SELECT ", COLUMNS, BY_ID, " FOR KEY SHARE"], &["SELECT ", COLUMNS, BY_ID]);
+static GROUP_TO_CHANGE: Sql =
+    Sql::tenant_by_engine(&[], &["SELECT ", COLUMNS, BY_ID, " FOR NO KEY UPDATE"], &["SELECT ", COLUMNS, BY_ID]);
+static GROUP_ALONE: Sql =
+    Sql::tenant_by_engine(&[], &["SELECT ", COLUMNS, BY_ID, " FOR UPDATE"], &["SELECT ", COLUMNS, BY_ID]);
+
+const LISTED: ListedTable = ListedTable { name: "directory_groups", alias: "g", columns: COLUMNS };
 
 fn derived(resource: &GroupResource) -> [(&'static str, Value); 6] {
     [
@@ -245,7 +257,7 @@ impl Store {
         scope: &SourceScope,
         request: &ListRequest<'_>,
     ) -> Result<ListPage<DirectoryGroup>, StoreError> {
-        let page = request.fetch::<GroupRow>(self, scope, "directory_groups g", COLUMNS).await?;
+        let page = request.fetch::<GroupRow>(self, scope, LISTED).await?;
         let mut page = page.map(GroupRow::into_group);
         if request.with_related && !page.items.is_empty() {
             self.read(&scope.scope).await?.read_members(&mut page.items).await?;
@@ -261,12 +273,7 @@ impl TenantTx {
         id: DirectoryGroupId,
         lock: Lock,
     ) -> Result<Option<GroupRow>, StoreError> {
-        let lock = if self.tx.is_postgres() { lock.clause() } else { "" };
-        let sql = format!(
-            "SELECT {COLUMNS} FROM directory_groups g \
-             WHERE g.tenant_id = $1 AND g.id = $2 AND g.source_id = $3 AND g.deleted_at IS NULL{lock}"
-        );
-        self.tx.one(&sql, [self.tenant.0.into(), id.0.into(), source.0.into()]).await
+        self.one(lock.statement(), [id.0.into(), source.0.into()]).await
     }
 
     /// The group under a lock, and when `if_match` is given, as the client saw it: by either of its tags.

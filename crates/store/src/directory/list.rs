@@ -1,8 +1,10 @@
 //! SCIM lists: filter, order and page in the database, over one source's live records.
 
-use crate::directory::filter::{Dialect, Target};
+use crate::directory::filter::Target;
 use crate::engine::connect::{Pools, Store};
 use crate::engine::error::StoreError;
+use crate::engine::fragment::{Fragment, fragment};
+use crate::engine::sql::EngineKind;
 use crate::scope::SourceScope;
 use rollcall_scim::list::{Paging, Sort};
 use rollcall_scim::{Filter, ResourceKind};
@@ -10,7 +12,7 @@ use sea_orm::FromQueryResult;
 use sea_orm::sea_query::Value;
 use uuid::Uuid;
 
-/// What a client asked for, as far as the database is concerned.
+/// The parts of a client's request that the database answers.
 #[derive(Clone, Debug)]
 pub struct ListRequest<'a> {
     pub kind: ResourceKind,
@@ -29,7 +31,7 @@ pub struct ListRequest<'a> {
 #[derive(Clone, Debug)]
 pub struct ListPage<T> {
     pub items: Vec<T>,
-    /// Only with index paging: with a cursor nobody counts (RFC 9865).
+    /// Only with index paging: a page after a cursor has no total (RFC 9865).
     pub total: Option<u64>,
     /// The id after which the next page begins, with cursor paging.
     pub next: Option<Uuid>,
@@ -46,35 +48,48 @@ struct Total {
     total: i64,
 }
 
+/// What a list reads.
+#[derive(Clone, Copy)]
+pub(crate) struct ListedTable {
+    pub(crate) name: &'static str,
+    pub(crate) alias: &'static str,
+    /// Of the alias.
+    pub(crate) columns: &'static str,
+}
+
 /// A row that knows its id.
 pub(crate) trait Identified {
     fn id(&self) -> Uuid;
 }
 
 impl ListRequest<'_> {
-    /// `from` names the table and its alias, which is its last word. One statement for a page, and one more for the total
-    /// where the page does not tell it.
+    /// One statement for a page, and one more for the total where the page does not tell it.
     pub(crate) async fn fetch<T: FromQueryResult + Identified>(
         &self,
         store: &Store,
         scope: &SourceScope,
-        from: &str,
-        columns: &str,
+        table: ListedTable,
     ) -> Result<ListPage<T>, StoreError> {
-        let alias = from.split(' ').next_back().unwrap_or(from);
-        let dialect = if store.is_postgres() { Dialect::Postgres } else { Dialect::Sqlite };
-        let target = Target { kind: self.kind, dialect, alias, base: self.base };
-        // The first one is the tenant, which `read_single` gives.
+        let (alias, engine) = (table.alias, store.engine());
+        let target = Target { kind: self.kind, engine, alias, base: self.base };
+        // The first value is the tenant's, which the read sets.
         let mut values: Vec<Value> = vec![Value::Bool(None), scope.source().0.into()];
-        let mut filter =
-            format!("{alias}.tenant_id = {{tenant}} AND {alias}.source_id = $2 AND {alias}.deleted_at IS NULL");
+        let mut filter = fragment!(
+            "{}.tenant_id = {} AND {}.source_id = {} AND {}.deleted_at IS NULL",
+            alias,
+            Fragment::tenant(),
+            alias,
+            Fragment::parameter(2),
+            alias
+        );
         if let Some(asked) = self.filter {
-            filter.push_str(&format!(" AND {}", target.condition(asked, &mut values)));
+            filter.push(fragment!(" AND {}", target.condition(asked, &mut values)));
         }
         // SQLite would read by id to save the sort, rather than by the index that finds the few rows.
-        let by_id = if dialect == Dialect::Sqlite && self.filter.is_some() { "+" } else { "" };
-        let plain = self.filter.is_none();
-        let list = List { store, scope, from, columns, filter, plain, order: format!("{by_id}{alias}.id"), values };
+        let by_id = if engine == EngineKind::Sqlite && self.filter.is_some() { "+" } else { "" };
+        let unfiltered = self.filter.is_none();
+        let order = format!("{by_id}{alias}.id").into();
+        let list = List { store, scope, table, filter, unfiltered, order, values };
         match self.paging {
             Paging::Index(start) if self.filter.is_some_and(|filter| target.finds_one(filter)) => {
                 list.one(self.count > 0 && *start <= 1).await
@@ -82,7 +97,7 @@ impl ListRequest<'_> {
             Paging::Index(start) => {
                 let order = self.sort.map(|sort| {
                     let direction = if sort.descending { "DESC" } else { "ASC" };
-                    move |values: &mut _| format!("{} {direction}, {alias}.id", target.sort_key(&sort.by, values))
+                    move |values: &mut _| fragment!("{} {}, {}.id", target.sort_key(&sort.by, values), direction, alias)
                 });
                 list.page(self.count, start.saturating_sub(1), order).await
             }
@@ -95,22 +110,23 @@ impl ListRequest<'_> {
 struct List<'l> {
     store: &'l Store,
     scope: &'l SourceScope,
-    from: &'l str,
-    columns: &'l str,
-    filter: String,
-    /// Nobody asked for anything but what is there.
-    plain: bool,
-    order: String,
-    /// Of the filter, the tenant's place included.
+    table: ListedTable,
+    filter: Fragment,
+    /// The client gave no filter.
+    unfiltered: bool,
+    order: Fragment,
+    /// Those of the filter; the first one is the tenant's.
     values: Vec<Value>,
 }
 
 impl List<'_> {
-    /// Of a filter that finds one at most: no order and no bounds, so that nothing leads a planner without statistics away
+    /// For a filter that finds one row at most: no order and no bounds, so that nothing leads a planner without statistics away
     /// from the unique index.
     async fn one<T: FromQueryResult>(mut self, shown: bool) -> Result<ListPage<T>, StoreError> {
-        let sql = format!("SELECT {} FROM {} WHERE {}", self.columns, self.from, self.filter);
-        let mut items: Vec<T> = self.store.read_batched(&self.scope.scope, sql, self.values.split_off(1)).await?;
+        let ListedTable { name, alias, columns } = self.table;
+        let sql = fragment!("SELECT {} FROM {} {} WHERE {}", columns, name, alias, self.filter);
+        let mut items: Vec<T> =
+            self.store.read_batched(&self.scope.scope, sql.into(), self.values.split_off(1)).await?;
         let total = items.len() as u64;
         if !shown {
             items.clear();
@@ -122,39 +138,23 @@ impl List<'_> {
         mut self,
         count: usize,
         offset: u64,
-        sorted: Option<impl FnOnce(&mut Vec<Value>) -> String>,
+        sorted: Option<impl FnOnce(&mut Vec<Value>) -> Fragment>,
     ) -> Result<ListPage<T>, StoreError> {
         if count == 0 {
             return Ok(ListPage { items: Vec::new(), total: Some(self.total().await?), next: None });
         }
         let of_filter = self.values.len();
         // Whether an index alone tells which rows are skipped.
-        let walked = offset > 0 && self.plain && sorted.is_none() && self.store.is_postgres();
+        let index_only = offset > 0 && self.unfiltered && sorted.is_none() && self.store.is_postgres();
         if let Some(sorted) = sorted {
             self.order = sorted(&mut self.values);
         }
-        let mut bounds = format!("LIMIT {count}");
+        let mut bounds: Fragment = format!("LIMIT {count}").into();
         if offset > 0 {
             self.values.push(i64::try_from(offset).unwrap_or(i64::MAX).into());
-            bounds.push_str(&format!(" OFFSET ${}", self.values.len()));
+            bounds.push(fragment!(" OFFSET {}", Fragment::parameter(self.values.len())));
         }
-        let Self { from, columns, filter, order, .. } = &self;
-        let alias = from.split(' ').next_back().unwrap_or(from);
-        // The page first, then its columns: Postgres would read the related rows of every skipped one as well, and here the
-        // skipped ones themselves. The bounds are no parameters where they can be few texts: not knowing them, Postgres would
-        // take a page for a tenth of all, and walk it in order rather than enter by the index that finds the few rows.
-        let shown = if walked { format!("{alias}.tenant_id, {alias}.id") } else { format!("{alias}.*") };
-        let page = format!("(SELECT {shown} FROM {from} WHERE {filter} ORDER BY {order} {bounds})");
-        let page = if walked {
-            format!(
-                "{page} AS page CROSS JOIN LATERAL (SELECT {alias}.* FROM {from} \
-                 WHERE {alias}.tenant_id = page.tenant_id AND {alias}.id = page.id OFFSET 0) AS {alias}"
-            )
-        } else {
-            format!("{page} AS {alias}")
-        };
-        let sql = format!("SELECT {columns} FROM {page} ORDER BY {order}");
-        let items: Vec<T> = self.read(&sql).await?;
+        let items: Vec<T> = self.read(&self.page_sql(&bounds, index_only)).await?;
         self.values.truncate(of_filter);
         // A page that is not full is the last one, unless it lies beyond it.
         let read = items.len() as u64;
@@ -163,20 +163,48 @@ impl List<'_> {
         Ok(ListPage { items, total: Some(total), next: None })
     }
 
+    /// The page first, then its columns: Postgres would read the related rows of every skipped one as well, and here the skipped
+    /// ones themselves. The limit is no parameter: not knowing it, Postgres would take a page for a tenth of all rows, and walk
+    /// them in order rather than enter by the index that finds the few. A client's offset is one, since its texts would be many.
+    fn page_sql(&self, bounds: &Fragment, index_only: bool) -> Fragment {
+        let Self { table: ListedTable { name, alias, columns }, filter, order, .. } = self;
+        let shown = if index_only { format!("{alias}.tenant_id, {alias}.id") } else { format!("{alias}.*") };
+        let page =
+            fragment!("(SELECT {} FROM {} {} WHERE {} ORDER BY {} {})", shown, name, alias, filter, order, bounds);
+        let rows = if index_only {
+            let of_page = format!(
+                "CROSS JOIN LATERAL (SELECT {alias}.* FROM {name} {alias} \
+                 WHERE {alias}.tenant_id = page.tenant_id AND {alias}.id = page.id OFFSET 0) AS {alias}"
+            );
+            fragment!("{} AS page {}", page, of_page)
+        } else {
+            fragment!("{} AS {}", page, alias)
+        };
+        fragment!("SELECT {} FROM {} ORDER BY {}", columns, rows, order)
+    }
+
     async fn after<T: FromQueryResult + Identified>(
         mut self,
         count: usize,
         cursor: Option<&str>,
     ) -> Result<ListPage<T>, StoreError> {
-        let alias = self.from.split(' ').next_back().unwrap_or(self.from);
+        let ListedTable { name, alias, columns } = self.table;
         if let Some(cursor) = cursor {
             let after: Uuid =
                 cursor.parse().map_err(|_| StoreError::Invalid("the cursor is not one of this list".into()))?;
             self.values.push(after.into());
-            self.filter.push_str(&format!(" AND {alias}.id > ${}", self.values.len()));
+            self.filter.push(fragment!(" AND {}.id > {}", alias, Fragment::parameter(self.values.len())));
         }
-        let Self { from, columns, filter, order, .. } = &self;
-        let sql = format!("SELECT {columns} FROM {from} WHERE {filter} ORDER BY {order} LIMIT {}", count.max(1) + 1);
+        let limit = (count.max(1) + 1).to_string();
+        let sql = fragment!(
+            "SELECT {} FROM {} {} WHERE {} ORDER BY {} LIMIT {}",
+            columns,
+            name,
+            alias,
+            self.filter,
+            self.order,
+            limit
+        );
         let mut items: Vec<T> = self.read(&sql).await?;
         let more = items.len() > count;
         items.truncate(count);
@@ -185,8 +213,9 @@ impl List<'_> {
     }
 
     async fn total(&self) -> Result<u64, StoreError> {
-        let sql = format!("SELECT count(*) AS total FROM {} WHERE {}", self.from, self.filter);
-        if self.plain
+        let ListedTable { name, alias, .. } = self.table;
+        let sql = fragment!("SELECT count(*) AS total FROM {} {} WHERE {}", name, alias, self.filter);
+        if self.unfiltered
             && let Pools::Postgres { reads, .. } = &self.store.pools
         {
             return reads.total(self.scope.tenant(), self.scope.source(), sql).await;
@@ -195,7 +224,7 @@ impl List<'_> {
         Ok(rows.first().map_or(0, |row| u64::try_from(row.total).unwrap_or(0)))
     }
 
-    async fn read<T: FromQueryResult>(&self, sql: &str) -> Result<Vec<T>, StoreError> {
+    async fn read<T: FromQueryResult>(&self, sql: &Fragment) -> Result<Vec<T>, StoreError> {
         self.store.read_single(&self.scope.scope, sql, self.values.iter().skip(1).cloned()).await
     }
 }

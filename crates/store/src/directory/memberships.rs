@@ -8,6 +8,7 @@
 use crate::directory::groups::DirectoryGroup;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
+use crate::engine::sql::{RowSet, Sql};
 use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::{Lane, Touched};
@@ -92,19 +93,54 @@ struct UserIdRow {
     user_id: Uuid,
 }
 
+const USERS: &[RowSet] = &[("rows", 2, ID)];
+
+static MEMBERS_OF_GROUPS: Sql = Sql::tenant_rows(
+    USERS,
+    &["SELECT m.group_id, m.user_id, coalesce(u.display_name, u.user_name) AS display FROM {rows} \
+       {join} directory_memberships m ON m.tenant_id = {tenant} AND m.group_id = r.id \
+       {join} directory_users u ON u.tenant_id = m.tenant_id AND u.id = m.user_id AND u.deleted_at IS NULL \
+       ORDER BY m.group_id, m.user_id"],
+);
+
+const ADD: &str = "INSERT INTO directory_memberships (tenant_id, group_id, user_id) \
+    SELECT u.tenant_id, $3, u.id FROM {rows} {join} directory_users u ON u.tenant_id = {tenant} AND u.id = r.id \
+    AND u.source_id = $4 AND u.deleted_at IS NULL WHERE true ORDER BY u.id ";
+const ADDED: &str = " ON CONFLICT (tenant_id, group_id, user_id) DO NOTHING RETURNING user_id";
+
+/// The row lock is the one that the foreign key takes next. Taken here, a write that waited for a deletion reads the row again and
+/// sees the deletion; the foreign key would be content with a tombstone.
+static ADD_MEMBERS: Sql = Sql::tenant_by_engine(USERS, &[ADD, "FOR KEY SHARE OF u", ADDED], &[ADD, ADDED]);
+
+static KNOWN_USERS: Sql = Sql::tenant_rows(
+    USERS,
+    &["SELECT u.id AS user_id FROM {rows} {join} directory_users u ON u.tenant_id = {tenant} AND u.id = r.id \
+       AND u.source_id = $3 AND u.deleted_at IS NULL"],
+);
+
+/// Postgres makes an array once; a sub-select would be a join, which a plan for a small group does row by row.
+const NAMED_POSTGRES: &str = "m.user_id = ANY(ARRAY(SELECT r.id FROM {rows}))";
+const NAMED_SQLITE: &str = "m.user_id IN (SELECT r.id FROM {rows})";
+const NOT_NAMED: &str = "m.user_id NOT IN (SELECT r.id FROM {rows})";
+const DELETE: &str = "DELETE FROM directory_memberships AS m WHERE m.tenant_id = {tenant} AND m.group_id = $3 AND ";
+/// Rows are locked by id, then deleted: `DELETE` alone locks them in the order it finds them.
+const DELETE_LOCKED: &str = "DELETE FROM directory_memberships WHERE tenant_id = {tenant} AND group_id = $3 AND user_id = ANY(ARRAY(\
+    SELECT m.user_id FROM directory_memberships m WHERE m.tenant_id = {tenant} AND m.group_id = $3 AND ";
+const LOCKED: &str = " ORDER BY m.user_id FOR UPDATE OF m)) RETURNING user_id";
+const DELETED: &str = " RETURNING user_id";
+
+static REMOVE_ONE: Sql =
+    Sql::tenant_by_engine(USERS, &[DELETE, NAMED_POSTGRES, DELETED], &[DELETE, NAMED_SQLITE, DELETED]);
+static REMOVE_NAMED: Sql =
+    Sql::tenant_by_engine(USERS, &[DELETE_LOCKED, NAMED_POSTGRES, LOCKED], &[DELETE, NAMED_SQLITE, DELETED]);
+static REMOVE_OTHERS: Sql =
+    Sql::tenant_by_engine(USERS, &[DELETE_LOCKED, NOT_NAMED, LOCKED], &[DELETE, NOT_NAMED, DELETED]);
+
 impl TenantTx {
     /// Fills in the members of all these groups with one query.
     pub(crate) async fn read_members(&self, groups: &mut [DirectoryGroup]) -> Result<(), StoreError> {
-        let join = self.tx.join();
-        let sql = format!(
-            "SELECT m.group_id, m.user_id, coalesce(u.display_name, u.user_name) AS display FROM {} \
-             {join} directory_memberships m ON m.tenant_id = $2 AND m.group_id = r.id \
-             {join} directory_users u ON u.tenant_id = m.tenant_id AND u.id = m.user_id AND u.deleted_at IS NULL \
-             ORDER BY m.group_id, m.user_id",
-            self.tx.rows(ID)
-        );
         let ids = id_rows(groups.iter().map(|group| group.id.0))?;
-        let rows: Vec<MemberRow> = self.tx.all(&sql, [ids, self.tenant.0.into()]).await?;
+        let rows: Vec<MemberRow> = self.all(&MEMBERS_OF_GROUPS, [ids]).await?;
         let mut by_group: HashMap<Uuid, Vec<MemberRef>> = HashMap::new();
         for row in rows {
             let member = MemberRef { value: row.user_id.to_string(), kind: MemberKind::User, display: row.display };
@@ -145,19 +181,7 @@ impl TenantTx {
         users: &BTreeSet<Uuid>,
     ) -> Result<bool, StoreError> {
         let rows = id_rows(users.iter().copied())?;
-        // The lock is the one that the foreign key takes next. Taken here, whoever waited for a deletion looks at the row again
-        // and sees it; the foreign key would be content with a tombstone.
-        let lock = if self.tx.is_postgres() { "FOR KEY SHARE OF u" } else { "" };
-        let join = self.tx.join();
-        let sql = format!(
-            "INSERT INTO directory_memberships (tenant_id, group_id, user_id) \
-             SELECT u.tenant_id, $3, u.id FROM {} {join} directory_users u ON u.tenant_id = $2 AND u.id = r.id \
-             AND u.source_id = $4 AND u.deleted_at IS NULL WHERE true ORDER BY u.id {lock} \
-             ON CONFLICT (tenant_id, group_id, user_id) DO NOTHING RETURNING user_id",
-            self.tx.rows(ID)
-        );
-        let values = [rows, self.tenant.0.into(), group.0.into(), source.0.into()];
-        let added: Vec<UserIdRow> = self.tx.all(&sql, values).await?;
+        let added: Vec<UserIdRow> = self.all(&ADD_MEMBERS, [rows, group.0.into(), source.0.into()]).await?;
         if added.len() < users.len() {
             self.refuse_unknown_users(source, users).await?;
         }
@@ -172,39 +196,17 @@ impl TenantTx {
         users: &BTreeSet<Uuid>,
         whom: Whom,
     ) -> Result<bool, StoreError> {
-        let named = format!("SELECT r.id FROM {}", self.tx.rows(ID));
-        let matching = match (whom, self.tx.is_postgres()) {
-            (Whom::Others, _) => format!("NOT IN ({named})"),
-            (Whom::These, false) => format!("IN ({named})"),
-            // An array is made once; a sub-select would be a join, which a planner that takes the group for small does row by row.
-            (Whom::These, true) => format!("= ANY(ARRAY({named}))"),
+        let sql = match whom {
+            Whom::Others => &REMOVE_OTHERS,
+            Whom::These if users.len() == 1 => &REMOVE_ONE,
+            Whom::These => &REMOVE_NAMED,
         };
-        let chosen = format!("m.tenant_id = $2 AND m.group_id = $3 AND m.user_id {matching}");
-        let is_one = matches!(whom, Whom::These) && users.len() == 1;
-        let sql = if self.tx.is_postgres() && !is_one {
-            // Locked by id, then deleted: DELETE alone takes rows as it meets them.
-            format!(
-                "DELETE FROM directory_memberships WHERE tenant_id = $2 AND group_id = $3 AND user_id = ANY(ARRAY(\
-                 SELECT m.user_id FROM directory_memberships m WHERE {chosen} ORDER BY m.user_id FOR UPDATE OF m)) \
-                 RETURNING user_id"
-            )
-        } else {
-            format!("DELETE FROM directory_memberships AS m WHERE {chosen} RETURNING user_id")
-        };
-        let values = [id_rows(users.iter().copied())?, self.tenant.0.into(), group.0.into()];
-        let removed: Vec<UserIdRow> = self.tx.all(&sql, values).await?;
+        let removed: Vec<UserIdRow> = self.all(sql, [id_rows(users.iter().copied())?, group.0.into()]).await?;
         self.mark_members(source, group, removed, AuditKind::DirectoryMembershipRemoved).await
     }
 
     async fn refuse_unknown_users(&self, source: SourceId, users: &BTreeSet<Uuid>) -> Result<(), StoreError> {
-        let join = self.tx.join();
-        let sql = format!(
-            "SELECT u.id AS user_id FROM {} {join} directory_users u ON u.tenant_id = $2 AND u.id = r.id \
-             AND u.source_id = $3 AND u.deleted_at IS NULL",
-            self.tx.rows(ID)
-        );
-        let values = [id_rows(users.iter().copied())?, self.tenant.0.into(), source.0.into()];
-        let known: Vec<UserIdRow> = self.tx.all(&sql, values).await?;
+        let known: Vec<UserIdRow> = self.all(&KNOWN_USERS, [id_rows(users.iter().copied())?, source.0.into()]).await?;
         let known: HashSet<Uuid> = known.into_iter().map(|row| row.user_id).collect();
         match users.iter().find(|user| !known.contains(user)) {
             Some(unknown) => Err(StoreError::Invalid(format!("members: `{unknown}` is not a user of this source"))),

@@ -2,12 +2,12 @@
 //! mark and its audit event; no member is looked at here.
 
 use crate::directory::filter::folded::{Emails, folds};
-use crate::directory::list::{Identified, ListPage, ListRequest};
+use crate::directory::list::{Identified, ListPage, ListRequest, ListedTable};
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::Write;
 use crate::engine::single_write::RowChange;
-use crate::engine::transaction::TenantTx;
+use crate::engine::sql::{EngineKind, Sql};
 use crate::engine::write_context::WriteContext;
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
@@ -118,39 +118,63 @@ fn pairs(json: Json) -> Vec<(String, String)> {
     pairs
 }
 
-/// The columns of a [`UserRow`] over `directory_users u`.
-pub(crate) fn user_columns(postgres: bool, with_groups: bool) -> String {
-    // Kept apart on Postgres: it may not know yet how many groups there are, and would look through the tenant's for each.
-    let groups_of = if postgres {
-        "CROSS JOIN LATERAL (SELECT o.id, o.display_name FROM directory_groups o \
-         WHERE o.tenant_id = dm.tenant_id AND o.id = dm.group_id AND o.deleted_at IS NULL OFFSET 0) AS g"
-    } else {
-        "JOIN directory_groups g ON g.tenant_id = dm.tenant_id AND g.id = dm.group_id AND g.deleted_at IS NULL"
-    };
-    let of_user =
-        format!("FROM directory_memberships dm {groups_of} WHERE dm.tenant_id = u.tenant_id AND dm.user_id = u.id");
-    let groups = match (with_groups, postgres) {
-        (false, true) => "NULL::json".to_owned(),
-        (false, false) => "NULL".to_owned(),
-        // An array, not an aggregate, which is dear to begin even for a user without groups.
-        (true, true) => format!("array_to_json(ARRAY(SELECT g.id::text || g.display_name {of_user}))"),
-        (true, false) => format!(
-            "(SELECT json_group_array(\
-             lower(substr(hex(g.id),1,8)||'-'||substr(hex(g.id),9,4)||'-'||substr(hex(g.id),13,4)||'-'||\
-             substr(hex(g.id),17,4)||'-'||substr(hex(g.id),21))||g.display_name) {of_user})"
-        ),
-    };
-    format!("u.id, u.attributes, u.version, u.created_at, u.modified_at, {groups} AS groups")
+/// The columns of a [`UserRow`] over `directory_users u`, without and with its groups.
+const USER_COLUMNS_POSTGRES: &str = "u.id, u.attributes, u.version, u.created_at, u.modified_at, NULL::json AS groups";
+const USER_COLUMNS_SQLITE: &str = "u.id, u.attributes, u.version, u.created_at, u.modified_at, NULL AS groups";
+/// An array, not an aggregate, which costs more to begin even for a user without groups. Each group is read by a sub-select of its
+/// own: a generic plan does not know how many there are, and would otherwise scan the tenant's groups.
+const USER_COLUMNS_WITH_GROUPS_POSTGRES: &str = "u.id, u.attributes, u.version, u.created_at, u.modified_at, \
+    array_to_json(ARRAY(SELECT g.id::text || g.display_name FROM directory_memberships dm \
+    CROSS JOIN LATERAL (SELECT o.id, o.display_name FROM directory_groups o \
+    WHERE o.tenant_id = dm.tenant_id AND o.id = dm.group_id AND o.deleted_at IS NULL OFFSET 0) AS g \
+    WHERE dm.tenant_id = u.tenant_id AND dm.user_id = u.id)) AS groups";
+const USER_COLUMNS_WITH_GROUPS_SQLITE: &str = "u.id, u.attributes, u.version, u.created_at, u.modified_at, \
+    (SELECT json_group_array(lower(substr(hex(g.id),1,8)||'-'||substr(hex(g.id),9,4)||'-'||substr(hex(g.id),13,4)||'-'||\
+    substr(hex(g.id),17,4)||'-'||substr(hex(g.id),21))||g.display_name) FROM directory_memberships dm \
+    JOIN directory_groups g ON g.tenant_id = dm.tenant_id AND g.id = dm.group_id AND g.deleted_at IS NULL \
+    WHERE dm.tenant_id = u.tenant_id AND dm.user_id = u.id) AS groups";
+
+pub(crate) fn user_columns(engine: EngineKind, with_groups: bool) -> &'static str {
+    match (engine, with_groups) {
+        (EngineKind::Postgres, false) => USER_COLUMNS_POSTGRES,
+        (EngineKind::Postgres, true) => USER_COLUMNS_WITH_GROUPS_POSTGRES,
+        (EngineKind::Sqlite, false) => USER_COLUMNS_SQLITE,
+        (EngineKind::Sqlite, true) => USER_COLUMNS_WITH_GROUPS_SQLITE,
+    }
 }
 
-/// One user by `$2` of the source `$3`.
-fn user_by_id(postgres: bool, with_groups: bool) -> String {
-    let columns = user_columns(postgres, with_groups);
-    format!(
-        "SELECT {columns} FROM directory_users u \
-         WHERE u.tenant_id = {{tenant}} AND u.id = $2 AND u.source_id = $3 AND u.deleted_at IS NULL"
-    )
-}
+const USER_BY_ID: &str = " FROM directory_users u \
+    WHERE u.tenant_id = {tenant} AND u.id = $2 AND u.source_id = $3 AND u.deleted_at IS NULL";
+
+static USER: Sql = Sql::tenant_by_engine(
+    &[],
+    &["SELECT ", USER_COLUMNS_POSTGRES, USER_BY_ID],
+    &["SELECT ", USER_COLUMNS_SQLITE, USER_BY_ID],
+);
+static USER_WITH_GROUPS: Sql = Sql::tenant_by_engine(
+    &[],
+    &["SELECT ", USER_COLUMNS_WITH_GROUPS_POSTGRES, USER_BY_ID],
+    &["SELECT ", USER_COLUMNS_WITH_GROUPS_SQLITE, USER_BY_ID],
+);
+/// The row lock of a change: groups may take the user in meanwhile.
+static USER_TO_CHANGE: Sql = Sql::tenant_by_engine(
+    &[],
+    &["SELECT ", USER_COLUMNS_WITH_GROUPS_POSTGRES, USER_BY_ID, " FOR NO KEY UPDATE OF u"],
+    &["SELECT ", USER_COLUMNS_WITH_GROUPS_SQLITE, USER_BY_ID],
+);
+/// The row lock of a deletion: a group that took the user in meanwhile would have a membership that outlives its user.
+static USER_TO_DELETE: Sql = Sql::tenant_by_engine(
+    &[],
+    &["SELECT ", USER_COLUMNS_POSTGRES, USER_BY_ID, " FOR UPDATE OF u"],
+    &["SELECT ", USER_COLUMNS_SQLITE, USER_BY_ID],
+);
+static USER_TO_DELETE_IF_MATCH: Sql = Sql::tenant_by_engine(
+    &[],
+    &["SELECT ", USER_COLUMNS_WITH_GROUPS_POSTGRES, USER_BY_ID, " FOR UPDATE OF u"],
+    &["SELECT ", USER_COLUMNS_WITH_GROUPS_SQLITE, USER_BY_ID],
+);
+static DELETE_MEMBERSHIPS_OF_USER: Sql =
+    Sql::tenant(&["DELETE FROM directory_memberships WHERE tenant_id = {tenant} AND user_id = $2"]);
 
 /// The columns derived from the resource, for look-ups and for the planner.
 fn derived(resource: &UserResource) -> [(&'static str, sea_orm::sea_query::Value); 13] {
@@ -201,9 +225,10 @@ impl Store {
         id: DirectoryUserId,
         with_groups: bool,
     ) -> Result<Option<DirectoryUser>, StoreError> {
-        let sql = user_by_id(self.is_postgres(), with_groups);
-        let rows: Vec<UserRow> =
-            self.read_batched(&scope.scope, sql, vec![id.0.into(), scope.source().0.into()]).await?;
+        let sql = if with_groups { &USER_WITH_GROUPS } else { &USER };
+        let select = sql.fragment(self.engine());
+        let values = vec![id.0.into(), scope.source().0.into()];
+        let rows: Vec<UserRow> = self.read_batched(&scope.scope, select, values).await?;
         Ok(rows.into_iter().next().map(UserRow::into_user))
     }
 
@@ -246,7 +271,7 @@ impl Store {
         F: FnMut(&DirectoryUser) -> Result<UserResource, E>,
     {
         let tx = self.write(&scope.scope).await?;
-        let row = tx.user_row(scope.source(), id, true, Lock::Change).await?;
+        let row: Option<UserRow> = tx.one(&USER_TO_CHANGE, [id.0.into(), scope.source().0.into()]).await?;
         let user = row.ok_or(StoreError::NotFound("user"))?.into_user();
         let resource = edit(&user)?;
         if resource == user.resource {
@@ -276,13 +301,13 @@ impl Store {
         if_match: Option<&str>,
     ) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
-        let row = tx.user_row(scope.source(), id, if_match.is_some(), Lock::Delete).await?;
+        let sql = if if_match.is_some() { &USER_TO_DELETE_IF_MATCH } else { &USER_TO_DELETE };
+        let row: Option<UserRow> = tx.one(sql, [id.0.into(), scope.source().0.into()]).await?;
         let user = row.ok_or(StoreError::NotFound("user"))?.into_user();
         if !user.is_what(if_match) {
             return Err(StoreError::Changed);
         }
-        let sql = "DELETE FROM directory_memberships WHERE tenant_id = $1 AND user_id = $2";
-        tx.tx.exec(sql, [tx.tenant.0.into(), id.0.into()]).await?;
+        tx.exec(&DELETE_MEMBERSHIPS_OF_USER, [id.0.into()]).await?;
         let now = tx.clock.now();
         let update = Query::update()
             .table("directory_users")
@@ -302,36 +327,10 @@ impl Store {
         scope: &SourceScope,
         request: &ListRequest<'_>,
     ) -> Result<ListPage<DirectoryUser>, StoreError> {
-        let columns = user_columns(self.is_postgres(), request.with_related);
-        let page = request.fetch::<UserRow>(self, scope, "directory_users u", &columns).await?;
+        let columns = user_columns(self.engine(), request.with_related);
+        let table = ListedTable { name: "directory_users", alias: "u", columns };
+        let page = request.fetch::<UserRow>(self, scope, table).await?;
         Ok(page.map(UserRow::into_user))
-    }
-}
-
-/// What a user's row is locked for.
-#[derive(Clone, Copy)]
-enum Lock {
-    /// Groups may take the user in meanwhile.
-    Change,
-    /// They may not: a membership would outlive its user.
-    Delete,
-}
-
-impl TenantTx {
-    async fn user_row(
-        &self,
-        source: SourceId,
-        id: DirectoryUserId,
-        with_groups: bool,
-        lock: Lock,
-    ) -> Result<Option<UserRow>, StoreError> {
-        let lock = match (self.tx.is_postgres(), lock) {
-            (false, _) => "",
-            (true, Lock::Change) => " FOR NO KEY UPDATE OF u",
-            (true, Lock::Delete) => " FOR UPDATE OF u",
-        };
-        let sql = user_by_id(self.tx.is_postgres(), with_groups).replace("{tenant}", "$1") + lock;
-        self.tx.one(&sql, [self.tenant.0.into(), id.0.into(), source.0.into()]).await
     }
 }
 

@@ -2,12 +2,14 @@
 
 use crate::engine::connection::Tx;
 use crate::engine::error::StoreError;
+use crate::engine::fragment::Fragment;
 use crate::engine::postgres_batching::{BatchParameters, Batcher, Job, asked_by};
 use crate::engine::session::SessionPool;
 use rollcall_core::ids::{SourceId, TenantId};
 use sea_orm::sea_query::Value;
 use sea_orm::sqlx::Postgres;
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
+use std::sync::Arc;
 
 /// The batchers of reads.
 #[derive(Clone)]
@@ -22,17 +24,17 @@ impl ReadBatchers {
         Self { rows: Batcher::new(pool), totals: Batcher::new(pool) }
     }
 
-    /// How many rows a source has: `select` counts them as `total`, of the source `$2`. Concurrent callers share one count.
-    pub(crate) async fn total(&self, tenant: TenantId, source: SourceId, select: String) -> Result<u64, StoreError> {
+    /// How many rows a source has: `select` counts them as `total`, of the source that is its parameter 2. Concurrent callers share one count.
+    pub(crate) async fn total(&self, tenant: TenantId, source: SourceId, select: Fragment) -> Result<u64, StoreError> {
         self.totals.run((tenant, source, select), SharedTotal).await
     }
 }
 
-/// The values of one read: those of `$2` and on. Its key is the `SELECT` they belong to, with `{tenant}` for the tenant's id.
+/// The values of one read: those of the parameters 2 and on of its key's `SELECT`.
 pub(super) struct BatchedRead(pub(super) Vec<Value>);
 
 impl Job for BatchedRead {
-    type Key = (TenantId, String);
+    type Key = (TenantId, Arc<Fragment>);
     type Answer = Vec<QueryResult>;
 
     async fn run(tx: Tx, (tenant, select): &Self::Key, reads: &[Self]) -> Result<Vec<Self::Answer>, StoreError> {
@@ -61,7 +63,7 @@ impl Job for BatchedRead {
 struct SharedTotal;
 
 impl Job for SharedTotal {
-    type Key = (TenantId, SourceId, String);
+    type Key = (TenantId, SourceId, Fragment);
     type Answer = u64;
 
     async fn run(tx: Tx, (tenant, source, select): &Self::Key, callers: &[Self]) -> Result<Vec<u64>, StoreError> {
@@ -76,38 +78,22 @@ impl Job for SharedTotal {
 
 /// The sub-select that sets the tenant, and from which a read takes it.
 const SET_TENANT: &str = "(SELECT CAST(set_config('app.tenant_id', $1, true) AS uuid) AS id OFFSET 0) AS tenant";
+/// The tenant's id in a statement with that sub-select.
+const TENANT: &str = "tenant.id";
 
 /// A statement that sets the tenant and reads.
 ///
 /// The sub-select that sets it depends on nothing and is kept apart by its OFFSET, and the one that reads depends on it, so it
 /// runs after it, and row-level security sees the tenant; were it ever otherwise, it would see none, and no row.
-pub(super) fn single_read(select: &str) -> String {
-    let select = select.replace("{tenant}", "tenant.id");
+pub(super) fn single_read(select: &Fragment) -> String {
+    let select = select.with_tenant(TENANT);
     format!("SELECT q.* FROM {SET_TENANT} CROSS JOIN LATERAL (SELECT i.* FROM ({select}) AS i OFFSET 0) AS q")
 }
 
 /// The same for each row of the relation `p`: what was a parameter is a column of it.
-fn several_reads(select: &str, p: &str) -> String {
-    let select = with_columns(&select.replace("{tenant}", "tenant.id"));
+fn several_reads(select: &Fragment, p: &str) -> String {
+    let select = select.with_columns(TENANT, "p");
     format!(
         "SELECT q.*, p.asked FROM {SET_TENANT} CROSS JOIN {p} CROSS JOIN LATERAL (SELECT i.* FROM ({select}) AS i OFFSET 0) AS q"
     )
-}
-
-/// `$7` becomes `p.v7`; what is quoted stays, the paths of JSON among it.
-fn with_columns(select: &str) -> String {
-    let part = |(place, part): (usize, &str)| if place % 2 == 0 { part.replace('$', "p.v") } else { part.to_owned() };
-    select.split('\'').enumerate().map(part).collect::<Vec<_>>().join("'")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::with_columns;
-
-    #[test]
-    fn parameters_become_columns_and_quoted_text_stays() {
-        let select = "SELECT jsonb_path_query(a, '$.\"x\"[*]') FROM t WHERE b = $2 AND c = 'it''s $3' AND d = $13";
-        let many = "SELECT jsonb_path_query(a, '$.\"x\"[*]') FROM t WHERE b = p.v2 AND c = 'it''s $3' AND d = p.v13";
-        assert_eq!(with_columns(select), many);
-    }
 }

@@ -5,6 +5,7 @@ use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
 use crate::engine::session::{SessionPool, pool};
 use crate::engine::single_write::SingleWriter;
+use crate::engine::sql::EngineKind;
 use rollcall_core::clock::Clock;
 use rollcall_migrations::{Migrator, TENANT_ROLE};
 use sea_orm::sqlx;
@@ -75,8 +76,15 @@ impl Store {
         Self { without_statement_timeout: true, ..self.clone() }
     }
 
+    pub(crate) fn engine(&self) -> EngineKind {
+        match self.pools {
+            Pools::Postgres { .. } => EngineKind::Postgres,
+            Pools::Sqlite { .. } => EngineKind::Sqlite,
+        }
+    }
+
     pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self.pools, Pools::Postgres { .. })
+        self.engine() == EngineKind::Postgres
     }
 
     /// Brings the schema up to date. Processes that start together take turns.

@@ -4,6 +4,7 @@
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
 use crate::engine::session::{FirstStatement, Session, SessionPool};
+use crate::engine::sql::EngineKind;
 use async_trait::async_trait;
 use sea_orm::sqlx::postgres::PgArguments;
 use sea_orm::sqlx::{self, Arguments, AssertSqlSafe, Postgres, Sqlite};
@@ -165,8 +166,15 @@ impl Tx {
         }
     }
 
+    pub(crate) fn engine(&self) -> EngineKind {
+        match self.backend {
+            Backend::Postgres(_) => EngineKind::Postgres,
+            Backend::Sqlite(_) => EngineKind::Sqlite,
+        }
+    }
+
     pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self.backend, Backend::Postgres(_))
+        self.engine() == EngineKind::Postgres
     }
 }
 

@@ -6,6 +6,8 @@
 
 use crate::engine::connection::{Texts, Tx};
 use crate::engine::error::StoreError;
+use crate::engine::fragment::{Fragment, fragment};
+use crate::engine::sql::{EngineKind, random_id};
 use crate::engine::write_context::Row;
 use sea_orm::sea_query::{
     CommonTableExpression, InsertStatement, Query, SubQueryStatement, UpdateStatement, Value, WithQuery,
@@ -32,6 +34,28 @@ pub(crate) enum Type {
 /// The columns of a row parameter; rows are serialised structs with these field names.
 pub(crate) type Columns = &'static [(&'static str, Type)];
 
+/// `(SELECT …) AS r`: the rows of a JSON parameter as a relation.
+pub(super) fn row_set(engine: EngineKind, parameter: usize, columns: Columns) -> Fragment {
+    let read = |(name, kind): &(&str, Type)| match (engine, kind) {
+        (EngineKind::Postgres, _) => format!("j.{name}"),
+        (EngineKind::Sqlite, Type::Uuid) => format!("unhex(j.value->>'{name}', '-') AS {name}"),
+        (EngineKind::Sqlite, Type::Json) => format!("nullif(j.value->'{name}', 'null') AS {name}"),
+        (EngineKind::Sqlite, _) => format!("j.value->>'{name}' AS {name}"),
+    };
+    let select = columns.iter().map(read).collect::<Vec<_>>().join(", ");
+    let parameter = Fragment::parameter(parameter);
+    let from = match engine {
+        EngineKind::Postgres => {
+            let declared = |(name, kind): &(&str, Type)| format!("{name} {}", postgres_type(*kind));
+            let declared = columns.iter().map(declared).collect::<Vec<_>>().join(", ");
+            fragment!("json_to_recordset({}::json) AS j({})", parameter, declared)
+        }
+        // Each column names the row's value, which SQLite makes anew each time that it is named; LIMIT has it made once.
+        EngineKind::Sqlite => fragment!("(SELECT value FROM json_each({}) LIMIT -1) AS j", parameter),
+    };
+    fragment!("(SELECT {} FROM {}) AS r", select, from)
+}
+
 impl Tx {
     /// How a table joins the rows of a parameter: those few come first and the table is entered by its index. Postgres sees
     /// that by itself; SQLite keeps statistics of nothing here, and has this order as the meaning of CROSS JOIN.
@@ -39,29 +63,14 @@ impl Tx {
         if self.is_postgres() { "JOIN" } else { "CROSS JOIN" }
     }
 
-    /// `(SELECT …) AS r`: the rows of the JSON parameter `$1` as a relation.
+    /// `(SELECT …) AS r`: the rows of the JSON parameter `$1` as a relation; see [`row_set`].
     pub(crate) fn rows(&self, columns: Columns) -> String {
         self.rows_of(1, columns)
     }
 
     /// As [`rows`](Self::rows), of the parameter with this number.
     pub(crate) fn rows_of(&self, parameter: u8, columns: Columns) -> String {
-        let read = |(name, kind): &(&str, Type)| match (self.is_postgres(), kind) {
-            (true, _) => format!("j.{name}"),
-            (false, Type::Uuid) => format!("unhex(j.value->>'{name}', '-') AS {name}"),
-            (false, Type::Json) => format!("nullif(j.value->'{name}', 'null') AS {name}"),
-            (false, _) => format!("j.value->>'{name}' AS {name}"),
-        };
-        let select: Vec<String> = columns.iter().map(read).collect();
-        let from = if self.is_postgres() {
-            let declared = |(name, kind): &(&str, Type)| format!("{name} {}", postgres_type(*kind));
-            let declared: Vec<String> = columns.iter().map(declared).collect();
-            format!("json_to_recordset(${parameter}::json) AS j({})", declared.join(", "))
-        } else {
-            // A row's text is made each time that it is named, and each column names it: LIMIT has it made once.
-            format!("(SELECT value FROM json_each(${parameter}) LIMIT -1) AS j")
-        };
-        format!("(SELECT {} FROM {from}) AS r", select.join(", "))
+        row_set(self.engine(), parameter.into(), columns).numbered()
     }
 
     /// Inserts rows; `tail` is an ON CONFLICT clause or empty.
@@ -169,7 +178,7 @@ impl Tx {
 
     /// An id made by the database, for rows that only it enumerates.
     pub(crate) fn random_id(&self) -> &'static str {
-        if self.is_postgres() { "gen_random_uuid()" } else { "randomblob(16)" }
+        random_id(self.engine())
     }
 
     pub(crate) async fn exec<I>(&self, sql: &str, values: I) -> Result<u64, StoreError>

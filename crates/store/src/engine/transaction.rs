@@ -5,7 +5,9 @@ use crate::engine::batched_read::{BatchedRead, single_read};
 use crate::engine::connect::{Pools, Store};
 use crate::engine::connection::Tx;
 use crate::engine::error::StoreError;
+use crate::engine::fragment::Fragment;
 use crate::engine::single_write::SingleWrite;
+use crate::engine::sql::Sql;
 use crate::engine::write_context::WriteContext;
 use crate::scope::TenantScope;
 use rollcall_core::ids::TenantId;
@@ -13,6 +15,7 @@ use rollcall_migrations::{SYSTEM_ROLE, TENANT_ROLE};
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::Value;
 use std::ops::Deref;
+use std::sync::Arc;
 
 /// One transaction of one tenant. It is rolled back when dropped.
 pub(crate) struct TenantTx {
@@ -74,14 +77,14 @@ impl Store {
         SingleWrite::new(context, self.single_writer.clone(), self.faults.clone())
     }
 
-    /// Reads by one statement that is a transaction of its own: one round trip. In `select`, `{tenant}` stands for the
-    /// tenant's id; `values` are those of `$2` and on.
+    /// Reads by one statement that is a transaction of its own: one round trip. `values` are
+    /// those of its parameters 2 and on.
     ///
     /// On Postgres the statement sets the tenant itself ([`single_read`]); the session's role is the tenants' from its start.
     pub(crate) async fn read_single<T: FromQueryResult>(
         &self,
         scope: &TenantScope,
-        select: &str,
+        select: &Fragment,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<T>, StoreError> {
         let (tx, sql, tenant) = match &self.pools {
@@ -90,11 +93,9 @@ impl Store {
                 single_read(select),
                 scope.tenant.to_string().into(),
             ),
-            Pools::Sqlite { reader, .. } => (
-                Tx::on_sqlite(reader, self.faults.clone()).await?,
-                select.replace("{tenant}", "$1"),
-                scope.tenant.0.into(),
-            ),
+            Pools::Sqlite { reader, .. } => {
+                (Tx::on_sqlite(reader, self.faults.clone()).await?, select.numbered(), scope.tenant.0.into())
+            }
         };
         tx.all(&sql, std::iter::once(tenant).chain(values)).await
     }
@@ -104,7 +105,7 @@ impl Store {
     pub(crate) async fn read_batched<T: FromQueryResult>(
         &self,
         scope: &TenantScope,
-        select: String,
+        select: Arc<Fragment>,
         values: Vec<Value>,
     ) -> Result<Vec<T>, StoreError> {
         let Pools::Postgres { reads, .. } = &self.pools else { return self.read_single(scope, &select, values).await };
@@ -119,6 +120,33 @@ impl TenantTx {
     pub(crate) fn with_fresh_plans(mut self) -> Self {
         self.tx = self.tx.with_fresh_plans();
         self
+    }
+
+    /// Runs a statement that writes; answers how many rows. `values` begin with `$2`.
+    pub(crate) async fn exec(&self, sql: &Sql, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
+        self.tx.exec(sql.text(self.tx.engine()), self.with_tenant(values)).await
+    }
+
+    /// All rows of a statement. `values` begin with `$2`.
+    pub(crate) async fn all<T: FromQueryResult>(
+        &self,
+        sql: &Sql,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.tx.all(sql.text(self.tx.engine()), self.with_tenant(values)).await
+    }
+
+    /// The first row of a statement. `values` begin with `$2`.
+    pub(crate) async fn one<T: FromQueryResult>(
+        &self,
+        sql: &Sql,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Option<T>, StoreError> {
+        self.tx.one(sql.text(self.tx.engine()), self.with_tenant(values)).await
+    }
+
+    fn with_tenant(&self, values: impl IntoIterator<Item = Value>) -> impl Iterator<Item = Value> {
+        std::iter::once(self.tenant.0.into()).chain(values)
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 //! Their names come from clients and are parameters. The rules are those of the reference evaluator: the exact spelling of a
 //! name goes first, a list means each of its items, a plain value is its own `value`.
 
+use crate::engine::fragment::{Fragment, fragment};
 use rollcall_scim::filter::{CompareOp, CompareValue};
 use rollcall_scim::{AttrPath, Filter};
 
@@ -10,138 +11,159 @@ use super::element::List;
 use super::scalar::{Scalar, operator};
 use super::{NEVER, Test, Translation, Within};
 
+/// The path of a whole JSON value on Postgres.
+const WHOLE: &str = "'{}'";
+
 impl Translation<'_, '_> {
     /// Asks whether any value of the path passes the test.
-    pub(super) fn custom_test(&mut self, path: &AttrPath, test: Test<'_>) -> String {
+    pub(super) fn custom_test(&mut self, path: &AttrPath, test: Test<'_>) -> Fragment {
         let attribute = self.custom_attribute(path);
         let Some(sub) = &path.sub else {
             return self.any_value(&attribute, test);
         };
         let value = self.sub_value(sub);
         let tested = self.value_test(test);
-        format!(
-            "EXISTS (SELECT 1 FROM {} WHERE EXISTS (SELECT 1 FROM {} WHERE {tested}))",
+        fragment!(
+            "EXISTS (SELECT 1 FROM {} WHERE EXISTS (SELECT 1 FROM {} WHERE {}))",
             self.items(&attribute, "e"),
-            self.only(&value, "c")
+            self.only(&value, "c"),
+            tested
         )
     }
 
     /// Asks whether one item of the attribute passes all of the filter.
-    pub(super) fn any_custom_element(&mut self, path: &AttrPath, filter: &Filter) -> String {
+    pub(super) fn any_custom_element(&mut self, path: &AttrPath, filter: &Filter) -> Fragment {
         let attribute = self.custom_attribute(path);
         let tested = self.condition(filter, Within::Element(List::Custom));
-        format!("EXISTS (SELECT 1 FROM {} WHERE {tested})", self.items(&attribute, "e"))
+        fragment!("EXISTS (SELECT 1 FROM {} WHERE {})", self.items(&attribute, "e"), tested)
     }
 
     /// A test of a sub-attribute of the item `e`.
-    pub(super) fn custom_in_element(&mut self, path: &AttrPath, test: Test<'_>) -> String {
-        let Some(sub) = &path.sub else { return NEVER.to_owned() };
+    pub(super) fn custom_in_element(&mut self, path: &AttrPath, test: Test<'_>) -> Fragment {
+        let Some(sub) = &path.sub else { return NEVER.into() };
         let value = self.sub_value(sub);
         self.any_value(&value, test)
     }
 
     /// The text to sort by: of the attribute itself or of its sub-attribute. Lists and objects have none.
-    pub(super) fn custom_sort_text(&mut self, path: &AttrPath) -> String {
+    pub(super) fn custom_sort_text(&mut self, path: &AttrPath) -> Fragment {
         let mut value = self.custom_attribute(path);
         if let Some(sub) = &path.sub {
             value = self.member(&value, sub);
         }
         if self.is_postgres() {
-            return format!("(CASE WHEN jsonb_typeof({value}) NOT IN ('array', 'object') THEN {value} #>> '{{}}' END)");
+            return fragment!(
+                "(CASE WHEN jsonb_typeof({}) NOT IN ('array', 'object') THEN {} #>> {} END)",
+                value,
+                value,
+                WHOLE
+            );
         }
-        format!(
-            "(CASE json_type({value}) WHEN 'text' THEN {value} ->> '$' WHEN 'array' THEN NULL WHEN 'object' THEN NULL ELSE {value} END)"
+        fragment!(
+            "(CASE json_type({}) WHEN 'text' THEN {} ->> '$' WHEN 'array' THEN NULL WHEN 'object' THEN NULL ELSE {} END)",
+            value,
+            value,
+            value
         )
     }
 
-    fn any_value(&mut self, value: &str, test: Test<'_>) -> String {
+    fn any_value(&mut self, value: &Fragment, test: Test<'_>) -> Fragment {
         let tested = self.value_test(test);
-        format!("EXISTS (SELECT 1 FROM {} WHERE {tested})", self.items(value, "c"))
+        fragment!("EXISTS (SELECT 1 FROM {} WHERE {})", self.items(value, "c"), tested)
     }
 
-    fn custom_attribute(&mut self, path: &AttrPath) -> String {
+    fn custom_attribute(&mut self, path: &AttrPath) -> Fragment {
         let urn = path.extension.as_deref().unwrap_or_default();
-        let extension = self.member(&format!("{}.attributes", self.target.alias), urn);
+        let extension = self.member(&format!("{}.attributes", self.target.alias).into(), urn);
         self.member(&extension, &path.attribute)
     }
 
     /// A member of a JSON object, by a name in any case; NULL when it is none or has none.
-    fn member(&mut self, object: &str, name: &str) -> String {
+    fn member(&mut self, object: &Fragment, name: &str) -> Fragment {
         let name = self.bind(name);
         if self.is_postgres() {
-            return format!(
-                "(SELECT k.value FROM (SELECT {object} AS j) AS h, \
+            return fragment!(
+                "(SELECT k.value FROM (SELECT {} AS j) AS h, \
                  jsonb_each(CASE WHEN jsonb_typeof(h.j) = 'object' THEN h.j END) AS k \
-                 WHERE lower(k.key COLLATE \"C\") = lower({name} COLLATE \"C\") \
-                 ORDER BY k.key = {name} DESC, k.key COLLATE \"C\" LIMIT 1)"
+                 WHERE lower(k.key COLLATE \"C\") = lower({} COLLATE \"C\") \
+                 ORDER BY k.key = {} DESC, k.key COLLATE \"C\" LIMIT 1)",
+                object,
+                name,
+                name
             );
         }
-        format!(
-            "(SELECT h.j -> k.fullkey FROM (SELECT {object} AS j) AS h, json_each(h.j) AS k \
-             WHERE lower(k.key) = lower({name}) ORDER BY k.key = {name} DESC, k.key LIMIT 1)"
+        fragment!(
+            "(SELECT h.j -> k.fullkey FROM (SELECT {} AS j) AS h, json_each(h.j) AS k \
+             WHERE lower(k.key) = lower({}) ORDER BY k.key = {} DESC, k.key LIMIT 1)",
+            object,
+            name,
+            name
         )
     }
 
     /// The sub-attribute of the item `e`, as JSON; a plain item is its own `value`.
-    fn sub_value(&mut self, sub: &str) -> String {
+    fn sub_value(&mut self, sub: &str) -> Fragment {
         let plain = sub == "value";
         if self.is_postgres() {
-            let member = self.member("e.v", sub);
+            let member = self.member(&"e.v".into(), sub);
             return if plain {
-                format!("CASE WHEN jsonb_typeof(e.v) = 'object' THEN {member} ELSE e.v END")
+                fragment!("CASE WHEN jsonb_typeof(e.v) = 'object' THEN {} ELSE e.v END", member)
             } else {
                 member
             };
         }
-        let member = self.member("CASE WHEN e.type = 'object' THEN e.value END", sub);
+        let member = self.member(&"CASE WHEN e.type = 'object' THEN e.value END".into(), sub);
         if !plain {
             return member;
         }
-        format!(
-            "CASE e.type WHEN 'object' THEN {member} WHEN 'text' THEN json_quote(e.value) WHEN 'true' THEN 'true' \
-             WHEN 'false' THEN 'false' ELSE e.value END"
+        fragment!(
+            "CASE e.type WHEN 'object' THEN {} WHEN 'text' THEN json_quote(e.value) WHEN 'true' THEN 'true' \
+             WHEN 'false' THEN 'false' ELSE e.value END",
+            member
         )
     }
 
     /// The items of a list, or whatever else it is by itself, as a relation.
-    fn items(&self, json: &str, alias: &str) -> String {
+    fn items(&self, json: &Fragment, alias: &str) -> Fragment {
         if self.is_postgres() {
-            return format!("jsonb_path_query({json}, '$[*]') AS {alias}(v)");
+            return fragment!("jsonb_path_query({}, '$[*]') AS {}(v)", json, alias);
         }
-        format!(
-            "(SELECT {json} AS j) AS {alias}h, json_each(CASE WHEN json_type({alias}h.j) = 'object' \
+        let list = format!(
+            "json_each(CASE WHEN json_type({alias}h.j) = 'object' \
              THEN '[' || {alias}h.j || ']' ELSE {alias}h.j END) AS {alias}"
-        )
+        );
+        fragment!("(SELECT {} AS j) AS {}h, {}", json, alias, list)
     }
 
     /// A value as a relation of one row, also when it is a list.
-    fn only(&self, json: &str, alias: &str) -> String {
+    fn only(&self, json: &Fragment, alias: &str) -> Fragment {
         if self.is_postgres() {
-            return format!("(SELECT {json} AS v) AS {alias}");
+            return fragment!("(SELECT {} AS v) AS {}", json, alias);
         }
-        format!("(SELECT {json} AS j) AS {alias}h, json_each('[' || {alias}h.j || ']') AS {alias}")
+        let list = format!("json_each('[' || {alias}h.j || ']') AS {alias}");
+        fragment!("(SELECT {} AS j) AS {}h, {}", json, alias, list)
     }
 
     /// A test of the value `c`, which may be of any type.
-    fn value_test(&mut self, test: Test<'_>) -> String {
+    fn value_test(&mut self, test: Test<'_>) -> Fragment {
         let postgres = self.is_postgres();
         match test {
-            Test::Present if postgres => "(c.v <> '\"\"')".to_owned(),
-            Test::Present => "(c.type <> 'text' OR c.value <> '')".to_owned(),
+            Test::Present if postgres => "(c.v <> '\"\"')".into(),
+            Test::Present => "(c.type <> 'text' OR c.value <> '')".into(),
             Test::Compare(_, CompareValue::String(_)) => {
                 let text = if postgres {
                     "(CASE WHEN jsonb_typeof(c.v) = 'string' THEN c.v #>> '{}' END)"
                 } else {
                     "(CASE WHEN c.type = 'text' THEN c.value END)"
                 };
-                let scalar = self.own_text(text.to_owned());
+                let scalar = self.own_text(text.into());
                 self.scalar_test(&scalar, false, test)
             }
             Test::Compare(_, CompareValue::Boolean(wanted)) if postgres => {
-                format!("(c.v = to_jsonb({}))", self.bind(*wanted))
+                fragment!("(c.v = to_jsonb({}))", self.bind(*wanted))
             }
             Test::Compare(_, CompareValue::Boolean(wanted)) => {
-                let flag = Scalar::Flag("(CASE c.type WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE END)".to_owned());
+                let flag = Scalar::Flag("(CASE c.type WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE END)".into());
                 self.scalar_test(&flag, false, Test::Compare(CompareOp::Eq, &CompareValue::Boolean(*wanted)))
             }
             Test::Compare(op, CompareValue::Number(wanted)) => {
@@ -151,9 +173,9 @@ impl Translation<'_, '_> {
                 } else {
                     "CASE WHEN c.type IN ('integer', 'real') THEN CAST(c.value AS real) END"
                 };
-                format!("(({number}) {} {wanted})", operator(op))
+                fragment!("(({}) {} {})", number, operator(op), wanted)
             }
-            Test::Compare(_, CompareValue::DateTime(_)) => NEVER.to_owned(),
+            Test::Compare(_, CompareValue::DateTime(_)) => NEVER.into(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Lists: the client's multi-valued attributes, and those the server computes (`members`, `groups`, `schemas`).
 
+use crate::engine::fragment::{Fragment, fragment};
 use rollcall_scim::filter::{CompareOp, CompareValue};
 use rollcall_scim::schema::Kind;
 use rollcall_scim::{AttrPath, Filter, ResourceKind, fold};
@@ -20,9 +21,16 @@ pub(super) enum List {
     Custom,
 }
 
+/// Whether a relation of elements tells their positions in the list. Postgres has a column `n` then; SQLite always has `key`.
+#[derive(Clone, Copy)]
+pub(super) enum Elements {
+    Plain,
+    Numbered,
+}
+
 impl Translation<'_, '_> {
     /// Asks whether any element's value passes the test.
-    pub(super) fn list_test(&mut self, list: List, path: &AttrPath, test: Test<'_>) -> String {
+    pub(super) fn list_test(&mut self, list: List, path: &AttrPath, test: Test<'_>) -> Fragment {
         if let (Test::Compare(CompareOp::Eq, CompareValue::String(wanted)), Some("value")) = (test, path.sub.as_deref())
         {
             let tested = self.element_test(list, path, test);
@@ -30,9 +38,9 @@ impl Translation<'_, '_> {
         }
         match (list, &path.sub, test) {
             // Lists of the canonical form are never empty, nor are their elements.
-            (List::Json, None, Test::Present) => format!("({} IS NOT NULL)", self.whole_list(path)),
-            (List::Memberships, None, Test::Present) => self.exists(list, path, ALWAYS),
-            (List::Schemas, None, Test::Present) => ALWAYS.to_owned(),
+            (List::Json, None, Test::Present) => fragment!("({} IS NOT NULL)", self.whole_list(path)),
+            (List::Memberships, None, Test::Present) => self.exists(list, path, &ALWAYS.into()),
+            (List::Schemas, None, Test::Present) => ALWAYS.into(),
             _ => {
                 let tested = self.element_test(list, path, test);
                 self.exists(list, path, &tested)
@@ -41,7 +49,7 @@ impl Translation<'_, '_> {
     }
 
     /// Asks whether one element passes all of the filter.
-    pub(super) fn any_element(&mut self, list: List, path: &AttrPath, filter: &Filter) -> String {
+    pub(super) fn any_element(&mut self, list: List, path: &AttrPath, filter: &Filter) -> Fragment {
         let tested = self.condition(filter, Within::Element(list));
         match wanted_value(filter) {
             Some(wanted) => self.with_index(list, path, wanted, &tested),
@@ -50,7 +58,7 @@ impl Translation<'_, '_> {
     }
 
     /// A test of one value of the element at hand.
-    pub(super) fn element_test(&mut self, list: List, path: &AttrPath, test: Test<'_>) -> String {
+    pub(super) fn element_test(&mut self, list: List, path: &AttrPath, test: Test<'_>) -> Fragment {
         let scalar = self.element_scalar(list, path, path.sub.as_deref());
         self.scalar_test(&scalar, path.case_exact, test)
     }
@@ -62,7 +70,7 @@ impl Translation<'_, '_> {
             }
             (List::Json, Some(sub)) => self.own_text(self.json_text(self.element(), &[sub])),
             (List::Memberships, Some(sub)) => self.membership(sub),
-            (List::Schemas, None) => Scalar::Exact("e.v".to_owned()),
+            (List::Schemas, None) => Scalar::Exact("e.v".into()),
             _ => Scalar::Nothing,
         }
     }
@@ -74,30 +82,34 @@ impl Translation<'_, '_> {
     /// A member of a group, or a group of a user.
     fn membership(&mut self, sub: &str) -> Scalar {
         match (self.target.kind, sub) {
-            (ResourceKind::Group, "value") => Scalar::Id("m.user_id".to_owned()),
-            (ResourceKind::Group, "$ref") => Scalar::Exact(self.location(ResourceKind::User, "m.user_id")),
+            (ResourceKind::Group, "value") => Scalar::Id("m.user_id".into()),
+            (ResourceKind::Group, "$ref") => Scalar::Exact(self.location(ResourceKind::User, &"m.user_id".into())),
             (ResourceKind::Group, "display") => {
-                Scalar::Text { text: "coalesce(o.display_name, o.user_name)".to_owned(), owner: "o".to_owned() }
+                Scalar::Text { text: "coalesce(o.display_name, o.user_name)".into(), owner: "o".to_owned() }
             }
-            (ResourceKind::Group, "type") => Scalar::Folded("CAST('user' AS text)".to_owned()),
-            (ResourceKind::User, "value") => Scalar::Id("m.group_id".to_owned()),
-            (ResourceKind::User, "$ref") => Scalar::Exact(self.location(ResourceKind::Group, "m.group_id")),
-            (ResourceKind::User, "display") => Scalar::Folded("o.display_name_folded".to_owned()),
-            (ResourceKind::User, "type") => Scalar::Folded("CAST('direct' AS text)".to_owned()),
+            (ResourceKind::Group, "type") => Scalar::Folded("CAST('user' AS text)".into()),
+            (ResourceKind::User, "value") => Scalar::Id("m.group_id".into()),
+            (ResourceKind::User, "$ref") => Scalar::Exact(self.location(ResourceKind::Group, &"m.group_id".into())),
+            (ResourceKind::User, "display") => Scalar::Folded("o.display_name_folded".into()),
+            (ResourceKind::User, "type") => Scalar::Folded("CAST('direct' AS text)".into()),
             _ => Scalar::Nothing,
         }
     }
 
-    fn exists(&self, list: List, path: &AttrPath, tested: &str) -> String {
-        format!("EXISTS (SELECT 1 FROM {} WHERE {tested})", self.elements(list, path))
+    fn exists(&self, list: List, path: &AttrPath, tested: &Fragment) -> Fragment {
+        fragment!("EXISTS (SELECT 1 FROM {} WHERE {})", self.elements(list, path, Elements::Plain), tested)
     }
 
     /// The elements of the resource at hand as a relation: `e`, or `m` joined with the other side `o`.
-    pub(super) fn elements(&self, list: List, path: &AttrPath) -> String {
+    pub(super) fn elements(&self, list: List, path: &AttrPath, elements: Elements) -> Fragment {
         let alias = self.target.alias;
-        match list {
+        let sql = match list {
             List::Json if self.is_postgres() => {
-                format!("jsonb_path_query({alias}.attributes, '$.\"{}\"[*]') AS e(v)", path.attribute)
+                let named = match elements {
+                    Elements::Plain => "AS e(v)",
+                    Elements::Numbered => "WITH ORDINALITY AS e(v, n)",
+                };
+                format!("jsonb_path_query({alias}.attributes, '$.\"{}\"[*]') {named}", path.attribute)
             }
             List::Json => format!("json_each({alias}.attributes, '{}') AS e", sqlite_path(&[&path.attribute])),
             List::Memberships => {
@@ -106,7 +118,8 @@ impl Translation<'_, '_> {
             }
             List::Schemas => self.schemas(),
             List::Custom => NEVER.to_owned(),
-        }
+        };
+        sql.into()
     }
 
     /// Memberships with the other side `o`, unless that is a tombstone; ends in a join condition.
@@ -141,51 +154,63 @@ impl Translation<'_, '_> {
         format!("(SELECT CAST('{core}' AS text) AS v UNION ALL {extensions}) AS e")
     }
 
-    fn whole_list(&self, path: &AttrPath) -> String {
+    fn whole_list(&self, path: &AttrPath) -> Fragment {
         self.json_text(&format!("{}.attributes", self.target.alias), &[&path.attribute])
     }
 
     /// Elements that pass a test, one of which demands that their `value` equals `wanted`: found by an index, where
     /// there is one.
-    fn with_index(&mut self, list: List, path: &AttrPath, wanted: &str, tested: &str) -> String {
+    fn with_index(&mut self, list: List, path: &AttrPath, wanted: &str, tested: &Fragment) -> Fragment {
         match list {
             List::Memberships => {
                 let (own, _) = self.membership_columns();
                 let found = self.memberships();
-                format!(
-                    "({}.id IN (SELECT m.{own} FROM {found} WHERE m.tenant_id = {{tenant}} AND {tested}))",
-                    self.target.alias
+                fragment!(
+                    "({}.id IN (SELECT m.{} FROM {} WHERE m.tenant_id = {} AND {}))",
+                    self.target.alias,
+                    own,
+                    found,
+                    Fragment::tenant(),
+                    tested
                 )
             }
             List::Json if path.core().is_some_and(|(attribute, _)| attribute == "emails") => {
                 let address = self.bind(fold(wanted));
-                format!("({} AND {})", self.has_email(&address), self.exists(list, path, tested))
+                fragment!("({} AND {})", self.has_email(&address), self.exists(list, path, tested))
             }
             _ => self.exists(list, path, tested),
         }
     }
 
     /// A condition that every user with this address fulfils, and nearly no other: see [`super::folded::Emails`].
-    fn has_email(&self, address: &str) -> String {
+    fn has_email(&self, address: &Fragment) -> Fragment {
         let alias = self.target.alias;
         if self.is_postgres() {
-            return format!(
-                "({alias}.email_folded = {address} OR {alias}.second_email_folded = {address} OR {alias}.more_emails = TRUE)"
+            return fragment!(
+                "({}.email_folded = {} OR {}.second_email_folded = {} OR {}.more_emails = TRUE)",
+                alias,
+                address,
+                alias,
+                address,
+                alias
             );
         }
         // SQLite reads an OR by index only under conditions that a sub-select does not need.
-        let found = |condition: &str| {
-            format!(
-                "SELECT s.id FROM directory_users s WHERE s.tenant_id = {{tenant}} AND s.source_id = $2 \
-                 AND s.deleted_at IS NULL AND {condition}"
+        let found = |condition: Fragment| {
+            fragment!(
+                "SELECT s.id FROM directory_users s WHERE s.tenant_id = {} AND s.source_id = {} \
+                 AND s.deleted_at IS NULL AND {}",
+                Fragment::tenant(),
+                Fragment::parameter(2),
+                condition
             )
         };
         let arms = [
-            found(&format!("s.email_folded = {address}")),
-            found(&format!("s.second_email_folded = {address}")),
-            found("s.more_emails = TRUE"),
+            found(fragment!("s.email_folded = {}", address)),
+            found(fragment!("s.second_email_folded = {}", address)),
+            found("s.more_emails = TRUE".into()),
         ];
-        format!("{alias}.id IN ({})", arms.join(" UNION ALL "))
+        fragment!("{}.id IN ({})", alias, Fragment::join(&arms, " UNION ALL "))
     }
 }
 

@@ -18,6 +18,8 @@ mod sort;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use crate::engine::fragment::{Fragment, fragment};
+use crate::engine::sql::EngineKind;
 use rollcall_scim::filter::{CompareOp, CompareValue};
 use rollcall_scim::{AttrPath, Filter, ResourceKind};
 use sea_orm::sea_query::Value;
@@ -25,18 +27,11 @@ use sea_orm::sea_query::Value;
 use element::List;
 use place::Place;
 
-/// Which SQL is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    Postgres,
-    Sqlite,
-}
-
-/// The statement a condition becomes part of: one of `Store::read_single`, in which `{tenant}` is the tenant and `$2` the source.
+/// The statement that a condition becomes a part of. Its parameter 2 is the source.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) kind: ResourceKind,
-    pub(crate) dialect: Dialect,
+    pub(crate) engine: EngineKind,
     /// Alias of `directory_users` or `directory_groups`.
     pub(crate) alias: &'a str,
     /// What `meta.location` and `$ref` begin with: the SCIM endpoint of the source, without a slash at the end.
@@ -45,7 +40,7 @@ pub(crate) struct Target<'a> {
 
 impl Target<'_> {
     /// The filter as a condition; its parameters are appended to `values`.
-    pub(crate) fn condition(&self, filter: &Filter, values: &mut Vec<Value>) -> String {
+    pub(crate) fn condition(&self, filter: &Filter, values: &mut Vec<Value>) -> Fragment {
         Translation { target: *self, values }.condition(filter, Within::Resource)
     }
 
@@ -64,7 +59,7 @@ impl Target<'_> {
 
     /// What to order by, ascending or descending: strings folded unless they are case-exact, of a list its primary or
     /// first value, and what is unassigned last in ascending order (RFC 7644 §3.4.2.3).
-    pub(crate) fn sort_key(&self, path: &AttrPath, values: &mut Vec<Value>) -> String {
+    pub(crate) fn sort_key(&self, path: &AttrPath, values: &mut Vec<Value>) -> Fragment {
         Translation { target: *self, values }.order_by(path)
     }
 }
@@ -96,16 +91,16 @@ const NEVER: &str = "FALSE";
 
 impl Translation<'_, '_> {
     /// Adds a parameter and gives its name.
-    fn bind(&mut self, value: impl Into<Value>) -> String {
+    fn bind(&mut self, value: impl Into<Value>) -> Fragment {
         self.values.push(value.into());
-        format!("${}", self.values.len())
+        Fragment::parameter(self.values.len())
     }
 
     fn is_postgres(&self) -> bool {
-        self.target.dialect == Dialect::Postgres
+        self.target.engine == EngineKind::Postgres
     }
 
-    fn condition(&mut self, filter: &Filter, within: Within) -> String {
+    fn condition(&mut self, filter: &Filter, within: Within) -> Fragment {
         match filter {
             Filter::And(filters) => self.joined(filters, " AND ", within),
             Filter::Or(filters) => self.joined(filters, " OR ", within),
@@ -119,12 +114,12 @@ impl Translation<'_, '_> {
         }
     }
 
-    fn joined(&mut self, filters: &[Filter], word: &str, within: Within) -> String {
-        let parts: Vec<String> = filters.iter().map(|filter| self.condition(filter, within)).collect();
-        format!("({})", parts.join(word))
+    fn joined(&mut self, filters: &[Filter], operator: &str, within: Within) -> Fragment {
+        let parts: Vec<Fragment> = filters.iter().map(|filter| self.condition(filter, within)).collect();
+        fragment!("({})", Fragment::join(&parts, operator))
     }
 
-    fn test(&mut self, path: &AttrPath, test: Test<'_>, within: Within) -> String {
+    fn test(&mut self, path: &AttrPath, test: Test<'_>, within: Within) -> Fragment {
         match within {
             Within::Element(List::Custom) => self.custom_in_element(path, test),
             Within::Element(list) => self.element_test(list, path, test),
@@ -132,7 +127,7 @@ impl Translation<'_, '_> {
                 Place::Scalar(scalar) => self.scalar_test(&scalar, path.case_exact, test),
                 Place::Object(exists) => match test {
                     Test::Present => exists,
-                    Test::Compare(..) => NEVER.to_owned(),
+                    Test::Compare(..) => NEVER.into(),
                 },
                 Place::List(list) => self.list_test(list, path, test),
                 Place::Custom => self.custom_test(path, test),
@@ -140,18 +135,18 @@ impl Translation<'_, '_> {
         }
     }
 
-    fn value_path(&mut self, path: &AttrPath, filter: &Filter) -> String {
+    fn value_path(&mut self, path: &AttrPath, filter: &Filter) -> Fragment {
         match self.place(path) {
             Place::List(list) => self.any_element(list, path, filter),
             Place::Custom => self.any_custom_element(path, filter),
             // The brackets behind a single value ask that value, when there is one.
-            Place::Object(exists) => format!("({exists} AND {})", self.condition(filter, Within::Resource)),
-            Place::Scalar(_) => NEVER.to_owned(),
+            Place::Object(exists) => fragment!("({} AND {})", exists, self.condition(filter, Within::Resource)),
+            Place::Scalar(_) => NEVER.into(),
         }
     }
 }
 
 /// The exact opposite: NULL counts as false.
-fn negated(condition: &str) -> String {
-    format!("(({condition}) IS NOT TRUE)")
+fn negated(condition: &Fragment) -> Fragment {
+    fragment!("(({}) IS NOT TRUE)", condition)
 }

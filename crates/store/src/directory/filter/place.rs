@@ -1,6 +1,7 @@
 //! Where an attribute of a resource is kept: a column, the JSON of the client's attributes, the memberships, or nowhere
 //! because the server computes it.
 
+use crate::engine::fragment::{Fragment, fragment};
 use rollcall_scim::schema::Kind;
 use rollcall_scim::{AttrPath, ResourceKind};
 
@@ -12,7 +13,7 @@ use super::{ALWAYS, Translation};
 pub(super) enum Place {
     Scalar(Scalar),
     /// A single complex attribute as a whole; the condition says whether it is assigned.
-    Object(String),
+    Object(Fragment),
     List(List),
     /// An attribute of an extension that the server does not define.
     Custom,
@@ -25,7 +26,7 @@ impl Translation<'_, '_> {
         }
         let user = self.target.kind == ResourceKind::User;
         let alias = self.target.alias;
-        let column = |name: &str| format!("{alias}.{name}");
+        let column = |name: &str| Fragment::from(format!("{alias}.{name}"));
         let scalar = match path.core() {
             Some(("id", None)) => Scalar::Id(column("id")),
             Some(("externalId", None)) => Scalar::Exact(column("external_id")),
@@ -35,7 +36,7 @@ impl Translation<'_, '_> {
             Some(("displayName", None)) => self.own_text(column("display_name")),
             Some(("name", Some("givenName"))) => self.own_text(column("given_name")),
             Some(("name", Some("familyName"))) => self.own_text(column("family_name")),
-            Some(("meta", None)) => return Place::Object(ALWAYS.to_owned()),
+            Some(("meta", None)) => return Place::Object(ALWAYS.into()),
             Some(("meta", Some(sub))) => self.meta(sub),
             Some(("schemas", None)) => return Place::List(List::Schemas),
             Some(("members" | "groups", _)) => return Place::List(List::Memberships),
@@ -48,19 +49,19 @@ impl Translation<'_, '_> {
     fn meta(&mut self, sub: &str) -> Scalar {
         let alias = self.target.alias;
         match sub {
-            "created" => Scalar::Time(format!("{alias}.created_at")),
-            "lastModified" => Scalar::Time(format!("{alias}.modified_at")),
-            "resourceType" => Scalar::Exact(format!("CAST('{}' AS text)", self.target.kind.name())),
-            "version" => Scalar::Exact(format!("('W/\"' || CAST({alias}.version AS text) || '\"')")),
-            "location" => Scalar::Exact(self.location(self.target.kind, &format!("{alias}.id"))),
+            "created" => Scalar::Time(format!("{alias}.created_at").into()),
+            "lastModified" => Scalar::Time(format!("{alias}.modified_at").into()),
+            "resourceType" => Scalar::Exact(format!("CAST('{}' AS text)", self.target.kind.name()).into()),
+            "version" => Scalar::Exact(format!("('W/\"' || CAST({alias}.version AS text) || '\"')").into()),
+            "location" => Scalar::Exact(self.location(self.target.kind, &format!("{alias}.id").into())),
             _ => Scalar::Nothing,
         }
     }
 
     /// The URL of a resource.
-    pub(super) fn location(&mut self, kind: ResourceKind, id: &str) -> String {
+    pub(super) fn location(&mut self, kind: ResourceKind, id: &Fragment) -> Fragment {
         let collection = self.bind(format!("{}{}/", self.target.base, kind.endpoint()));
-        format!("({collection} || {})", self.id_text(id))
+        fragment!("({} || {})", collection, self.id_text(id))
     }
 
     fn single_in_json(&self, path: &AttrPath) -> Place {
@@ -68,35 +69,35 @@ impl Translation<'_, '_> {
             path.extension.as_deref().into_iter().chain([path.attribute.as_ref()]).chain(path.sub.as_deref()).collect();
         let holder = format!("{}.attributes", self.target.alias);
         match path.kind {
-            Kind::Complex => Place::Object(format!("{} IS NOT NULL", self.json_text(&holder, &names))),
+            Kind::Complex => Place::Object(fragment!("{} IS NOT NULL", self.json_text(&holder, &names))),
             Kind::Boolean => Place::Scalar(Scalar::Flag(self.json_flag(&holder, &names))),
             _ => Place::Scalar(self.own_text(self.json_text(&holder, &names))),
         }
     }
 
     /// A text in the attributes of the resource itself.
-    pub(super) fn own_text(&self, text: String) -> Scalar {
+    pub(super) fn own_text(&self, text: Fragment) -> Scalar {
         Scalar::Text { text, owner: self.target.alias.to_owned() }
     }
 
     /// The text under `names`, which are of the schema. NULL when there is none.
-    pub(super) fn json_text(&self, holder: &str, names: &[&str]) -> String {
+    pub(super) fn json_text(&self, holder: &str, names: &[&str]) -> Fragment {
         if self.is_postgres() {
-            return format!("({} #>> '{}')", holder, postgres_path(names));
+            return format!("({holder} #>> '{}')", postgres_path(names)).into();
         }
-        format!("json_extract({holder}, '{}')", sqlite_path(names))
+        format!("json_extract({holder}, '{}')", sqlite_path(names)).into()
     }
 
     /// The truth value under `names`, which are of the schema. NULL when there is none.
-    pub(super) fn json_flag(&self, holder: &str, names: &[&str]) -> String {
+    pub(super) fn json_flag(&self, holder: &str, names: &[&str]) -> Fragment {
         if self.is_postgres() {
-            return format!("(({} #> '{}') = 'true')", holder, postgres_path(names));
+            return format!("(({holder} #> '{}') = 'true')", postgres_path(names)).into();
         }
-        format!("json_extract({holder}, '{}')", sqlite_path(names))
+        format!("json_extract({holder}, '{}')", sqlite_path(names)).into()
     }
 }
 
-/// Names of the schema hold no quotes; the tests see to it.
+/// A path of names of the schema, which hold no quotes: `filter/tests` checks that.
 fn postgres_path(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
     format!("{{{}}}", quoted.join(","))

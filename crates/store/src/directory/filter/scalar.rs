@@ -1,5 +1,6 @@
 //! One value in SQL, and what may be asked of it.
 
+use crate::engine::fragment::{Fragment, fragment};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_scim::filter::{CompareOp, CompareValue};
 use rollcall_scim::fold;
@@ -11,46 +12,46 @@ use super::{ALWAYS, NEVER, Test, Translation};
 pub(super) enum Scalar {
     /// Text as the client wrote it, from the attributes of the row aliased `owner`.
     Text {
-        text: String,
+        text: Fragment,
         owner: String,
     },
     /// Text that is folded already.
-    Folded(String),
+    Folded(Fragment),
     /// Text that is compared as it is.
-    Exact(String),
+    Exact(Fragment),
     /// A UUID, which clients see as text.
-    Id(String),
-    Flag(String),
+    Id(Fragment),
+    Flag(Fragment),
     /// An instant.
-    Time(String),
+    Time(Fragment),
     Nothing,
 }
 
 impl Translation<'_, '_> {
-    pub(super) fn scalar_test(&mut self, scalar: &Scalar, case_exact: bool, test: Test<'_>) -> String {
+    pub(super) fn scalar_test(&mut self, scalar: &Scalar, case_exact: bool, test: Test<'_>) -> Fragment {
         match (test, scalar) {
             (Test::Present, Scalar::Text { text, .. } | Scalar::Folded(text) | Scalar::Exact(text)) => {
-                format!("({text} <> '')")
+                fragment!("({} <> '')", text)
             }
-            (Test::Present, Scalar::Flag(sql) | Scalar::Time(sql)) => format!("({sql} IS NOT NULL)"),
-            (Test::Present, Scalar::Id(_)) => ALWAYS.to_owned(),
+            (Test::Present, Scalar::Flag(sql) | Scalar::Time(sql)) => fragment!("({} IS NOT NULL)", sql),
+            (Test::Present, Scalar::Id(_)) => ALWAYS.into(),
             (Test::Compare(op, CompareValue::String(wanted)), scalar) => {
                 self.compare_string(scalar, case_exact, op, wanted)
             }
             (Test::Compare(_, CompareValue::Boolean(wanted)), Scalar::Flag(sql)) => {
-                format!("({sql} = {})", self.bind(*wanted))
+                fragment!("({} = {})", sql, self.bind(*wanted))
             }
             (Test::Compare(op, CompareValue::DateTime(wanted)), Scalar::Time(sql)) => {
                 self.compare_time(sql, op, *wanted)
             }
-            _ => NEVER.to_owned(),
+            _ => NEVER.into(),
         }
     }
 
-    fn compare_string(&mut self, scalar: &Scalar, case_exact: bool, op: CompareOp, wanted: &str) -> String {
+    fn compare_string(&mut self, scalar: &Scalar, case_exact: bool, op: CompareOp, wanted: &str) -> Fragment {
         match scalar {
             // A UUID in any other spelling is a different string, and finds nothing.
-            Scalar::Id(sql) if op == CompareOp::Eq => format!("({sql} = {})", self.bind(canonical_id(wanted))),
+            Scalar::Id(sql) if op == CompareOp::Eq => fragment!("({} = {})", sql, self.bind(canonical_id(wanted))),
             Scalar::Id(sql) => {
                 let wanted = self.bind(wanted);
                 let text = self.id_text(sql);
@@ -73,33 +74,35 @@ impl Translation<'_, '_> {
                 let wanted = self.bind(fold(wanted));
                 self.compare_text(text, op, &wanted)
             }
-            Scalar::Flag(_) | Scalar::Time(_) | Scalar::Nothing => NEVER.to_owned(),
+            Scalar::Flag(_) | Scalar::Time(_) | Scalar::Nothing => NEVER.into(),
         }
     }
 
     /// Compares texts byte by byte; no pattern is involved, so nothing in them needs escaping.
-    fn compare_text(&self, text: &str, op: CompareOp, wanted: &str) -> String {
+    fn compare_text(&self, text: &Fragment, op: CompareOp, wanted: &Fragment) -> Fragment {
         let postgres = self.is_postgres();
         match op {
-            CompareOp::Eq | CompareOp::Ne => format!("({text} {} {wanted})", operator(op)),
-            CompareOp::Co if postgres => format!("(strpos({text}, {wanted}) > 0)"),
-            CompareOp::Co => format!("(instr({text}, {wanted}) > 0)"),
-            CompareOp::Sw if postgres => format!("starts_with({text}, {wanted})"),
-            CompareOp::Sw => format!("(substr({text}, 1, length({wanted})) = {wanted})"),
-            CompareOp::Ew if postgres => format!("(right({text}, length({wanted})) = {wanted})"),
-            CompareOp::Ew => format!("(substr({text}, length({text}) - length({wanted}) + 1) = {wanted})"),
+            CompareOp::Eq | CompareOp::Ne => fragment!("({} {} {})", text, operator(op), wanted),
+            CompareOp::Co if postgres => fragment!("(strpos({}, {}) > 0)", text, wanted),
+            CompareOp::Co => fragment!("(instr({}, {}) > 0)", text, wanted),
+            CompareOp::Sw if postgres => fragment!("starts_with({}, {})", text, wanted),
+            CompareOp::Sw => fragment!("(substr({}, 1, length({})) = {})", text, wanted, wanted),
+            CompareOp::Ew if postgres => fragment!("(right({}, length({})) = {})", text, wanted, wanted),
+            CompareOp::Ew => {
+                fragment!("(substr({}, length({}) - length({}) + 1) = {})", text, text, wanted, wanted)
+            }
             CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le if postgres => {
-                format!("({text} COLLATE \"C\" {} {wanted})", operator(op))
+                fragment!("({} COLLATE \"C\" {} {})", text, operator(op), wanted)
             }
             CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le => {
-                format!("({text} {} {wanted})", operator(op))
+                fragment!("({} {} {})", text, operator(op), wanted)
             }
         }
     }
 
     /// Clients see whole milliseconds, cut off from what is stored, and ask about what they see. An instant between two
     /// milliseconds equals none.
-    fn compare_time(&mut self, sql: &str, op: CompareOp, wanted: DateTime<Utc>) -> String {
+    fn compare_time(&mut self, sql: &Fragment, op: CompareOp, wanted: DateTime<Utc>) -> Fragment {
         let Milliseconds { below, above, after } = Milliseconds::around(wanted);
         let (operator, bound) = match op {
             CompareOp::Ge => (">=", above),
@@ -109,31 +112,36 @@ impl Translation<'_, '_> {
             _ => {
                 let whole = below == above;
                 let (from, to) = (self.bind(Some(below).filter(|_| whole)), self.bind(after));
-                return format!("({sql} >= {from} AND {sql} < {to})");
+                return fragment!("({} >= {} AND {} < {})", sql, from, sql, to);
             }
         };
-        format!("({sql} {operator} {})", self.bind(bound))
+        fragment!("({} {} {})", sql, operator, self.bind(bound))
     }
 
     /// A text from the attributes of `owner`, folded. `lower` folds what is ASCII; [`super::folded`] keeps the rest.
-    pub(super) fn fold_text(&self, text: &str, owner: &str) -> String {
+    pub(super) fn fold_text(&self, text: &Fragment, owner: &str) -> Fragment {
         if self.is_postgres() {
-            return format!("coalesce({owner}.folded ->> {text}, lower({text} COLLATE \"C\"))");
+            return fragment!("coalesce({}.folded ->> {}, lower({} COLLATE \"C\"))", owner, text, text);
         }
-        format!(
-            "CASE WHEN {owner}.folded IS NULL THEN lower({text}) ELSE \
-             coalesce((SELECT f.value FROM json_each({owner}.folded) f WHERE f.key = {text}), lower({text})) END"
+        fragment!(
+            "CASE WHEN {}.folded IS NULL THEN lower({}) ELSE \
+             coalesce((SELECT f.value FROM json_each({}.folded) f WHERE f.key = {}), lower({})) END",
+            owner,
+            text,
+            owner,
+            text,
+            text
         )
     }
 
     /// A UUID as clients see it.
-    pub(super) fn id_text(&self, sql: &str) -> String {
+    pub(super) fn id_text(&self, sql: &Fragment) -> Fragment {
         if self.is_postgres() {
-            return format!("CAST({sql} AS text)");
+            return fragment!("CAST({} AS text)", sql);
         }
-        let part = |from: u8, length: u8| format!("substr(hex({sql}), {from}, {length})");
-        let parts = [part(1, 8), part(9, 4), part(13, 4), part(17, 4), part(21, 12)];
-        format!("lower({})", parts.join(" || '-' || "))
+        let part = |bounds: &str| fragment!("substr(hex({}), {})", sql, bounds);
+        let parts = [part("1, 8"), part("9, 4"), part("13, 4"), part("17, 4"), part("21, 12")];
+        fragment!("lower({})", Fragment::join(&parts, " || '-' || "))
     }
 }
 

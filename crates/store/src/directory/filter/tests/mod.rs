@@ -12,8 +12,9 @@ use rollcall_scim::schema::{Kind, get_ignore_case};
 use rollcall_scim::{AttrPath, Filter, Quirks, ResourceKind, fold};
 use serde_json::Value as Json;
 
-use super::{Dialect, Target};
+use super::Target;
 use crate::ListRequest;
+use crate::engine::sql::EngineKind;
 use engines::on_each_engine;
 use random::random_filter;
 use world::{BASE, Shown, World};
@@ -200,12 +201,12 @@ fn the_text_of_a_statement_depends_on_the_shape_alone() {
         ("urn:a:b:X.X eq 1", ["c", "drop"]),
         ("urn:X:b:c gt 1", ["a", "x'y$.\\;--"]),
     ] {
-        for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+        for engine in [EngineKind::Postgres, EngineKind::Sqlite] {
             let texts = values.map(|value| {
                 let filter = parse(ResourceKind::User, &template.replace('X', value))?;
-                let target = Target { kind: ResourceKind::User, dialect, alias: "u", base: BASE };
+                let target = Target { kind: ResourceKind::User, engine, alias: "u", base: BASE };
                 let mut values = vec![1.into(), 2.into()];
-                Some(target.condition(&filter, &mut values))
+                Some(target.condition(&filter, &mut values).numbered())
             });
             assert_eq!(texts[0], texts[1], "{template}");
         }

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::engines::on_each_engine;
 use super::world::{BASE, World};
-use super::{Dialect, Target, parse};
+use super::{Target, parse};
+use crate::engine::sql::EngineKind;
 
 struct Step {
     detail: String,
@@ -65,12 +66,12 @@ async fn plan(world: &World, kind: ResourceKind, text: &str) -> String {
     let filter = parse(kind, text).expect(text);
     let tx = world.store.read(&world.scope.scope).await.expect("a transaction");
     let mut values = vec![tx.tenant.0.into(), world.scope.source().0.into()];
-    let (dialect, explain, by_id) = match world.engine {
-        "SQLite" => (Dialect::Sqlite, "EXPLAIN QUERY PLAN", "+"),
-        _ => (Dialect::Postgres, "EXPLAIN", ""),
+    let (engine, explain, by_id) = match world.engine {
+        "SQLite" => (EngineKind::Sqlite, "EXPLAIN QUERY PLAN", "+"),
+        _ => (EngineKind::Postgres, "EXPLAIN", ""),
     };
-    let condition = Target { kind, dialect, alias, base: BASE }.condition(&filter, &mut values);
-    let condition = condition.replace("{tenant}", "$1");
+    let condition = Target { kind, engine, alias, base: BASE }.condition(&filter, &mut values);
+    let condition = condition.numbered();
     let sql = format!(
         "{explain} SELECT {alias}.id FROM {table} {alias} WHERE {alias}.tenant_id = $1 AND {alias}.source_id = $2 \
          AND {alias}.deleted_at IS NULL AND {condition} ORDER BY {by_id}{alias}.id LIMIT 100"
