@@ -98,7 +98,8 @@ pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &Lis
 }
 
 /// POST, PUT, PATCH and DELETE. PATCH answers 204: Entra wants no body, and a body would mean reading every member
-/// (ENTRA-DOC, scim.md §2); unless the client names the attributes that it wants to see (RFC 7644 §3.5.2).
+/// (docs/decisions/0007-a-group-patch-answers-204.md); unless the client names the attributes that it wants to see (RFC
+/// 7644 §3.5.2).
 pub(crate) async fn write(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
     let call = call(&request, &auth, KIND, body).await?;
     let status = match *request.method() {
