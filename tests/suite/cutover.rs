@@ -11,7 +11,7 @@ use crate::verbs::{ScimSource, email, eventually, person, unknown_id, with};
 pub(crate) fn cases() -> Vec<Case> {
     cases![
         dx3_a_candidate_is_planned_as_if_it_were_the_authority_and_nothing_changes,
-        pe11_ds5_a_source_is_promoted_by_what_was_shown_and_the_way_back_is_the_same,
+        pe11_ds5_rc11_a_source_is_promoted_by_what_was_shown_and_the_way_back_is_the_same,
         pe11_a_promotion_of_another_state_or_of_no_plan_is_refused,
         pe11_a_source_that_says_nothing_is_not_promoted,
         ds2_promotion_is_the_remedy_that_a_second_live_source_is_told,
@@ -92,7 +92,7 @@ async fn dx3_a_candidate_is_planned_as_if_it_were_the_authority_and_nothing_chan
     assert_eq!((tenant.members().await, tenant.groups().await), before);
 }
 
-async fn pe11_ds5_a_source_is_promoted_by_what_was_shown_and_the_way_back_is_the_same(hub: Hub) {
+async fn pe11_ds5_rc11_a_source_is_promoted_by_what_was_shown_and_the_way_back_is_the_same(hub: Hub) {
     let (tenant, first, second) = two_sources(&hub).await;
     let before = tenant.members().await;
     let group = tenant.groups().await[0].clone();

@@ -16,7 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
         an_approved_run_gives_the_seat_to_who_waits,
         an_approved_run_removes_who_was_only_suspended,
         a_rejected_run_changes_nothing,
-        a_run_is_approved_only_by_the_digest_that_was_seen,
+        rc3_a_run_is_approved_only_by_the_digest_that_was_seen,
         a_run_is_decided_once,
         da11_deprovisioning_waits_until_it_is_turned_on,
         ds7_a_changed_policy_takes_effect_at_once,
@@ -85,7 +85,7 @@ async fn a_rejected_run_changes_nothing(hub: Hub) {
     assert_eq!(members.with_status("active").len(), 19);
 }
 
-async fn a_run_is_approved_only_by_the_digest_that_was_seen(hub: Hub) {
+async fn rc3_a_run_is_approved_only_by_the_digest_that_was_seen(hub: Hub) {
     let (tenant, source, ids, run) = held_at_the_limit(&hub, "suspend").await;
     let seen = digest(&run).to_owned();
     let refused = decide(&tenant, &run, "approve", "0000").await.expect_problem(409);

@@ -12,11 +12,11 @@ use crate::verbs::{ScimSource, email, eventually, operation, person, unknown_id,
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![
-        quirks_are_counted_by_source_and_day_with_advice,
+        rc13_quirks_are_counted_by_source_and_day_with_advice,
         a_source_that_speaks_plainly_has_an_empty_ledger,
         a_rejected_request_is_shown_without_what_people_are_called,
         a_replay_that_is_still_not_understood_says_why,
-        a_replay_never_undoes_what_was_said_later,
+        rc13_a_replay_never_undoes_what_was_said_later,
         passwords_are_never_kept,
         an_operation_of_a_bulk_is_rejected_by_itself,
         a_source_keeps_a_hundred_rejected_requests_at_most,
@@ -50,7 +50,7 @@ fn count(ledger: &Answer, quirk: &str) -> u64 {
     quirks.iter().find(|one| one["quirk"] == quirk).and_then(|one| one["count"].as_u64()).unwrap_or(0)
 }
 
-async fn quirks_are_counted_by_source_and_day_with_advice(hub: Hub) {
+async fn rc13_quirks_are_counted_by_source_and_day_with_advice(hub: Hub) {
     let tenant = hub.tenant().create();
     let source = tenant.scim_source();
     let ann = source.user("ann").await;
@@ -125,7 +125,7 @@ async fn a_replay_that_is_still_not_understood_says_why(hub: Hub) {
     replay(&tenant, &source, &json!({ "id": unknown_id().to_string() })).await.expect_problem(404);
 }
 
-async fn a_replay_never_undoes_what_was_said_later(hub: Hub) {
+async fn rc13_a_replay_never_undoes_what_was_said_later(hub: Hub) {
     let tenant = hub.tenant().create();
     let source = tenant.scim_source();
     let ann = source.user("ann").await;

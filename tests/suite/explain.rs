@@ -12,7 +12,7 @@ use crate::verbs::{ScimSource, TenantBuilder, email, eventually, person, unknown
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = cases![
-        pe14_a_disabled_record_decides_until_it_is_enabled,
+        pe14_rc12_a_disabled_record_decides_until_it_is_enabled,
         pe14_a_simulated_source_decides_until_it_is_live,
         pe14_a_dispute_decides_until_it_is_settled,
         pe14_a_switch_of_the_policy_decides_until_it_is_turned,
@@ -64,7 +64,7 @@ fn gate<'e>(explained: &'e Value, name: &str) -> &'e Value {
     found
 }
 
-async fn pe14_a_disabled_record_decides_until_it_is_enabled(hub: Hub) {
+async fn pe14_rc12_a_disabled_record_decides_until_it_is_enabled(hub: Hub) {
     let tenant = federated(&hub).create();
     let source = tenant.scim_source();
     let id = source.user("ann").await;

@@ -15,14 +15,14 @@ const OVER_LIMIT: &str = "member_removal_over_limit";
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![
-        da10_the_eleventh_of_a_hundred_is_suspended_and_keeps_the_seat,
+        da10_rc1_the_eleventh_of_a_hundred_is_suspended_and_keeps_the_seat,
         da10_with_hold_the_eleventh_stays_active,
-        da10_every_shape_of_removal_counts,
+        da10_rc2_every_shape_of_removal_counts,
         da10_a_burst_trips_it_like_a_trickle,
         da10_a_held_removal_does_not_happen_when_the_policy_removes,
         da10_who_comes_back_in_time_was_never_gone,
         da10_five_percent_of_a_larger_tenant,
-        da8_seats_are_never_exceeded_and_the_waitlist_is_in_order,
+        da8_rc7_seats_are_never_exceeded_and_the_waitlist_is_in_order,
         da8_the_waitlist_is_in_the_order_of_addresses_where_the_policy_says_so,
         da8_parallel_posts_never_exceed_the_seats,
         da8_a_waiting_person_who_leaves_stops_waiting,
@@ -63,7 +63,7 @@ async fn eventually_suspended(tenant: &Tenant, count: usize) {
     tenant.eventually(&what, |members| members.with_status("suspended").len() == count).await;
 }
 
-async fn da10_the_eleventh_of_a_hundred_is_suspended_and_keeps_the_seat(hub: Hub) {
+async fn da10_rc1_the_eleventh_of_a_hundred_is_suspended_and_keeps_the_seat(hub: Hub) {
     let (tenant, source, ids) = team(&hub, 100, &[]).await;
     for id in &ids[..10] {
         source.deactivate(id).await.expect_success();
@@ -104,7 +104,7 @@ async fn da10_with_hold_the_eleventh_stays_active(hub: Hub) {
     );
 }
 
-async fn da10_every_shape_of_removal_counts(hub: Hub) {
+async fn da10_rc2_every_shape_of_removal_counts(hub: Hub) {
     let (tenant, source, ids) = team(&hub, 30, &[]).await;
     for (number, id) in ids[..11].iter().enumerate() {
         let path = format!("/Users/{id}");
@@ -185,7 +185,7 @@ async fn da10_five_percent_of_a_larger_tenant(hub: Hub) {
     tenant.eventually_held(OVER_LIMIT).await;
 }
 
-async fn da8_seats_are_never_exceeded_and_the_waitlist_is_in_order(hub: Hub) {
+async fn da8_rc7_seats_are_never_exceeded_and_the_waitlist_is_in_order(hub: Hub) {
     // The owner takes one of the three.
     let tenant = hub.tenant().seats(3).owner("boss@acme.example").create();
     let source = tenant.scim_source();

@@ -27,7 +27,7 @@ pub(crate) fn cases() -> Vec<Case> {
         dx2_without_adoption_an_existing_member_is_left_alone,
         dx1_unmanaged_members_are_never_touched,
         an_email_change_keeps_the_member,
-        two_people_swap_addresses_and_keep_their_places,
+        rc10_two_people_swap_addresses_and_keep_their_places,
         a_group_becomes_a_sharing_group_with_its_members,
         lp6_a_renamed_group_renames_the_sharing_group,
         a_deleted_group_takes_its_sharing_group_along,
@@ -264,7 +264,7 @@ async fn an_email_change_keeps_the_member(hub: Hub) {
     assert_eq!(tenant.members().await.len(), 1);
 }
 
-async fn two_people_swap_addresses_and_keep_their_places(hub: Hub) {
+async fn rc10_two_people_swap_addresses_and_keep_their_places(hub: Hub) {
     let tenant = hub.tenant().policy("onboarding", "federated").create();
     let source = tenant.scim_source();
     let ids = source.users(&["ann", "bea"]).await;

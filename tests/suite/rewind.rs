@@ -13,8 +13,8 @@ pub(crate) fn cases() -> Vec<Case> {
     cases![
         a_removed_group_comes_back_with_its_members_and_goes_again,
         who_was_suspended_is_back_until_the_source_speaks_again,
-        a_rewind_is_approved_only_by_the_digest_that_was_seen,
-        a_rewind_names_what_changed_since,
+        rc3_rc4_a_rewind_is_approved_only_by_the_digest_that_was_seen,
+        rc4_a_rewind_names_what_changed_since,
         a_rewind_is_refused_where_nothing_is_in_force,
         a_rewind_wants_an_admin_and_a_run_of_the_tenant,
         items_say_who_what_before_after_and_why,
@@ -101,7 +101,7 @@ async fn who_was_suspended_is_back_until_the_source_speaks_again(hub: Hub) {
     tenant.eventually_status(&email("ann"), "suspended").await;
 }
 
-async fn a_rewind_is_approved_only_by_the_digest_that_was_seen(hub: Hub) {
+async fn rc3_rc4_a_rewind_is_approved_only_by_the_digest_that_was_seen(hub: Hub) {
     let (tenant, source, ids) = two_people(&hub).await;
     source.deactivate(&ids[0]).await.expect_success();
     let run = run_with(&tenant, "suspend").await;
@@ -119,7 +119,7 @@ async fn a_rewind_is_approved_only_by_the_digest_that_was_seen(hub: Hub) {
     assert_eq!(eventually_run(&tenant, &run.id, "applied").await.counts, run.counts);
 }
 
-async fn a_rewind_names_what_changed_since(hub: Hub) {
+async fn rc4_a_rewind_names_what_changed_since(hub: Hub) {
     let (tenant, source, ids) = two_people(&hub).await;
     source.deactivate(&ids[0]).await.expect_success();
     let run = run_with(&tenant, "suspend").await;

@@ -177,7 +177,7 @@ fn pe14_nothing_in_the_way_is_access_without_a_reason() {
 }
 
 #[test]
-fn pe14_each_gate_seeded_alone_is_named_with_a_sentence_and_a_remedy() {
+fn pe14_rc12_each_gate_seeded_alone_is_named_with_a_sentence_and_a_remedy() {
     for (what, seed, gate) in SEEDS {
         let mut facts = clear();
         seed(&mut facts);

@@ -80,7 +80,7 @@ fn the_rest_of_the_plan_goes_on() {
 }
 
 #[test]
-fn small_steps_wipe_no_group_and_time_releases_nothing() {
+fn rc15_small_steps_wipe_no_group_and_time_releases_nothing() {
     let mut team = team(30);
     for place in 0..30 {
         team.take_out(place..place + 1);

@@ -46,7 +46,7 @@ fn most_that_can_leave(people: &[Person], budget: usize) -> usize {
 }
 
 #[test]
-fn da7_da10_what_is_withheld_is_the_smallest_part() {
+fn da7_da10_rc8_what_is_withheld_is_the_smallest_part() {
     let mut base = Hub::new();
     let users: Vec<_> = (0..4).map(|n| base.create_user(record(&format!("p{n}@x")))).collect();
     base.settle();
@@ -169,7 +169,7 @@ fn small_world(people: &[Wants; 4], room: Room, order: SeatOrder) -> (Hub, [Dire
 }
 
 #[test]
-fn da8_pe8_seats_and_changes_go_as_far_as_they_can_in_the_stated_order() {
+fn da8_pe8_rc8_seats_and_changes_go_as_far_as_they_can_in_the_stated_order() {
     let worlds =
         (0..WANTS.len().pow(4)).map(|n| [0, 1, 2, 3].map(|digit| WANTS[n / WANTS.len().pow(digit) % WANTS.len()]));
     for people in worlds {

@@ -91,7 +91,7 @@ impl Picture {
 }
 
 #[test]
-fn pe11_flipping_the_authority_and_back_is_the_identity_on_random_directories() {
+fn pe11_rc11_flipping_the_authority_and_back_is_the_identity_on_random_directories() {
     engine::on_each_engine(async |store: Store, engine| {
         for seed in 0..WORLDS {
             let random = &mut StdRng::seed_from_u64(seed);

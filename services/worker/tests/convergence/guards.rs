@@ -249,7 +249,7 @@ async fn inside(desk: &Desk) -> i64 {
 }
 
 #[test]
-fn a_group_is_not_wiped_in_one_step_and_an_approval_releases_it() {
+fn rc15_a_group_is_not_wiped_in_one_step_and_an_approval_releases_it() {
     engine::on_each_engine(async |store: Store, engine| {
         for chunk in [500, 7] {
             let desk = Desk::open(&store, &format!("wipe {chunk}"), federated()).await;

@@ -39,7 +39,7 @@ const LOGS: [u64; 2] = [1, 2];
 const REPLAYS: [(usize, u64); 3] = [(1, 11), (4, 12), (4, 13)];
 
 #[test]
-fn any_order_of_commuting_writes_and_any_number_of_workers_end_in_one_roster() {
+fn rc5_any_order_of_commuting_writes_and_any_number_of_workers_end_in_one_roster() {
     engine::on_each_engine(async |store: Store, engine| {
         for seed in LOGS {
             let log = Log::seeded(seed);

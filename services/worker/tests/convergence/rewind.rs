@@ -149,7 +149,7 @@ async fn a_rewind_is_rejected_or_refused(store: Store) {
 }
 
 #[test]
-fn a_run_is_taken_back_and_done_again_in_one_part_or_many() {
+fn rc4_a_run_is_taken_back_and_done_again_in_one_part_or_many() {
     engine::on_each_engine(async |store: Store, _| {
         for part in [500, 3, 1] {
             for on_deleted in [OnDeleted::Suspend, OnDeleted::Remove] {

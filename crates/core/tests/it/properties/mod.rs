@@ -187,7 +187,7 @@ proptest! {
     /// without external id (so a new person), or disabled, without an address, or to an open invitation (so with the
     /// former address, which may be another's by then).
     #[test]
-    fn any_order_duplication_and_chunking_ends_in_one_state(
+    fn rc5_any_order_duplication_and_chunking_ends_in_one_state(
         (anchors, onboarding, on_deleted) in prop_oneof![
             Just((true, Onboarding::Federated, OnDeleted::Suspend)),
             Just((true, Onboarding::Federated, OnDeleted::Remove)),
@@ -242,7 +242,7 @@ proptest! {
     /// DA10. However removals are split over runs, shapes and time inside one window, and however often people come back
     /// in between, no more people lose for good what they had than the limit says.
     #[test]
-    fn da10_no_split_of_removals_evades_the_budget(
+    fn da10_rc2_no_split_of_removals_evades_the_budget(
         policy in policies(), history in steps(LIVE, 20..120),
     ) {
         let mut player = Player::new(Policy { auto_deprovision: true, ..policy }, 1_000);

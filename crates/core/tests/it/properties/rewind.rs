@@ -55,7 +55,7 @@ proptest! {
     /// Apply, then rewind: the managed state is what it was ([`crate::model::Managed`]), but for what an invariant
     /// forbids, and that is named. Rewind of the rewind: it is as applied again.
     #[test]
-    fn a_rewind_restores_what_was_and_its_rewind_what_was_applied(
+    fn rc4_a_rewind_restores_what_was_and_its_rewind_what_was_applied(
         policy in policies(), seats in 1..6_u32, history in any_history(),
     ) {
         let mut player = Player::new(policy, seats);
