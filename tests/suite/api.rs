@@ -21,6 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
         health_and_readiness_answer_without_credentials,
         metrics_tell_what_the_hub_did,
         methods_that_are_none_share_one_series,
+        a_requests_service_is_that_of_its_table,
         readiness_tells_nobody_where_what_is_away_is,
     ]
 }
@@ -174,6 +175,32 @@ async fn metrics_tell_what_the_hub_did(hub: Hub) {
         ];
         let missing: Vec<&&str> = needed.iter().filter(|name| !answer.text.contains(**name)).collect();
         assert!(!answer.text.contains(&tenant.id), "a label per tenant would grow without bound");
+        if missing.is_empty() { Ok(()) } else { Err(format!("missing {missing:?}")) }
+    })
+    .await;
+}
+
+/// A probe or a path that no table knows counts for no service of people or machines.
+async fn a_requests_service_is_that_of_its_table(hub: Hub) {
+    let (machines, people) = (hub.machines_url(), hub.people_url());
+    let asked = [
+        (format!("{machines}/healthz"), "health", "/healthz"),
+        (format!("{people}/api/v1/runs"), "admin", "/api/v1/runs"),
+        (format!("{people}/api/v9"), "admin", "unknown"),
+        (format!("{machines}/scim/v2/x/Users"), "ingest", "/scim/v2/{source_id}/Users"),
+        (format!("{machines}/scim/v9"), "ingest", "unknown"),
+        (format!("{machines}/pot"), "none", "unknown"),
+    ];
+    for (url, ..) in &asked {
+        hub.get(url).await;
+    }
+    eventually("each is counted under its table's service", async || {
+        let metrics = hub.get(&hub.metrics_url()).await.expect(200).text;
+        let counted = |service: &str, route: &str| {
+            let labels = format!("method=\"GET\",route=\"{route}\",service=\"{service}\"");
+            metrics.contains(&format!("rollcall_http_requests_total{{{labels}"))
+        };
+        let missing: Vec<_> = asked.iter().filter(|(_, service, route)| !counted(service, route)).collect();
         if missing.is_empty() { Ok(()) } else { Err(format!("missing {missing:?}")) }
     })
     .await;

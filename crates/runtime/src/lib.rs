@@ -10,7 +10,7 @@ pub mod shutdown;
 pub mod telemetry;
 
 pub use cache::{Cache, CachedCredential, Caller, LookedUp, Rate, RateDecision};
-pub use metrics::{Metrics, RoutePattern};
+pub use metrics::Metrics;
 pub use queue::{Handled, Lane, Queue, QueueConfig, Wakeup};
 pub use shutdown::Readiness;
 pub use telemetry::TraceContext;

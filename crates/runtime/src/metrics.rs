@@ -12,10 +12,6 @@ use prometheus::{
 
 use crate::queue::Lane;
 
-/// The pattern of a route, as data of its resource: under it requests are measured.
-#[derive(Clone, Copy, Debug)]
-pub struct RoutePattern(pub &'static str);
-
 /// Upper bounds in seconds for an HTTP request.
 const HTTP_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Upper bounds in seconds for one reconcile of one tenant.

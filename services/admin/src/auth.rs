@@ -3,13 +3,12 @@
 use crate::Admin;
 use crate::error::AdminError;
 use actix_web::dev::Payload;
-use actix_web::http::header;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
-use rollcall_core::ids::RequestId;
 use rollcall_core::roster::Role;
 use rollcall_runtime::{Caller, LookedUp};
 use rollcall_store::{API_KEY_PREFIX, ApiScope, Credential, StoreError, digest, may_be_secret};
+use rollcall_web::{Refusal, bearer_token, peer, request_id};
 
 /// A verified API key, within its rate. It may read.
 pub(crate) struct ApiAuth {
@@ -33,10 +32,9 @@ impl FromRequest for ApiAuth {
             let decision = admin.cache.rate_limit(&format!("api:{}", scope.credential()), admin.config.rate).await;
             if !decision.allowed {
                 admin.metrics.rate_limited("admin");
-                return Err(AdminError::RateLimited { retry_after: decision.retry_after });
+                return Err(Refusal::RateLimited { retry_after: decision.retry_after }.into());
             }
-            let request_id = request.extensions().get::<RequestId>().copied();
-            let scope = request_id.map_or(scope, |id| scope.for_request(id));
+            let scope = request_id(&request).map_or(scope, |id| scope.for_request(id));
             Ok(Self { scope, admin })
         })
     }
@@ -60,7 +58,7 @@ impl FromRequest for AdminAuth {
 
 /// Whose key it is. What is no key of ours is counted against the caller's address.
 async fn identify(admin: &Admin, request: &HttpRequest) -> Result<ApiScope, AdminError> {
-    let caller = Caller::at(request.peer_addr().map(|peer| peer.ip()));
+    let caller = peer(request);
     if let Some(key) = bearer(request)
         && let Some(credential) = look_up(admin, key, &caller).await?
         && let Some(scope) = credential.api_scope(admin.store.clock.now())
@@ -69,9 +67,9 @@ async fn identify(admin: &Admin, request: &HttpRequest) -> Result<ApiScope, Admi
     }
     let decision = admin.cache.failed_authentication(&caller, admin.config.failed_auth_rate).await;
     if decision.allowed {
-        Err(AdminError::Unauthorized("no API key that is in force: send one as `Authorization: Bearer rck_…`"))
+        Err(Refusal::Unauthorized("no API key that is in force: send one as `Authorization: Bearer rck_…`").into())
     } else {
-        Err(AdminError::RateLimited { retry_after: decision.retry_after })
+        Err(Refusal::RateLimited { retry_after: decision.retry_after }.into())
     }
 }
 
@@ -84,7 +82,7 @@ async fn look_up(admin: &Admin, key: &str, caller: &Caller) -> Result<Option<Cre
     };
     match admin.cache.credential(&digest, caller, admin.config.credential_ttl, in_database).await? {
         LookedUp::Absent => Ok(None),
-        LookedUp::TooMany { retry_after } => Err(AdminError::RateLimited { retry_after }),
+        LookedUp::TooMany { retry_after } => Err(Refusal::RateLimited { retry_after }.into()),
         LookedUp::Present(json) => match serde_json::from_str(&json) {
             Ok(credential) => Ok(Some(credential)),
             // Written by another version: the database's is read until that entry ends.
@@ -94,8 +92,5 @@ async fn look_up(admin: &Admin, key: &str, caller: &Caller) -> Result<Option<Cre
 }
 
 fn bearer(request: &HttpRequest) -> Option<&str> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = value.split_once(' ')?;
-    let key = key.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && may_be_secret(key, API_KEY_PREFIX)).then_some(key)
+    bearer_token(request).filter(|key| may_be_secret(key, API_KEY_PREFIX))
 }

@@ -1,7 +1,7 @@
 //! What admins send: a JSON object of bounded size, in which nothing is unknown and no text holds a NUL.
 
 use crate::error::AdminError;
-use actix_web::web;
+use rollcall_web::Body;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -22,19 +22,13 @@ pub(crate) struct Seen {
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-pub(crate) async fn body<T: DeserializeOwned>(payload: web::Payload) -> Result<T, AdminError> {
-    parse(&read(payload, BODY_BYTES_MAX).await?)
+pub(crate) async fn body<T: DeserializeOwned>(payload: Body) -> Result<T, AdminError> {
+    parse(&payload.read(BODY_BYTES_MAX).await?)
 }
 
 /// As [`body`], with room for the largest policy.
-pub(crate) async fn policy_body<T: DeserializeOwned>(payload: web::Payload) -> Result<T, AdminError> {
-    parse(&read(payload, POLICY_BYTES_MAX).await?)
-}
-
-async fn read(payload: web::Payload, bytes_max: usize) -> Result<web::Bytes, AdminError> {
-    let bytes = payload.to_bytes_limited(bytes_max).await;
-    let bytes = bytes.map_err(|_| AdminError::TooLarge { bytes_max })?;
-    bytes.map_err(|e| AdminError::BadRequest(format!("the body could not be read: {e}")))
+pub(crate) async fn policy_body<T: DeserializeOwned>(payload: Body) -> Result<T, AdminError> {
+    parse(&payload.read(POLICY_BYTES_MAX).await?)
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AdminError> {
@@ -61,14 +55,14 @@ fn holds_nul(json: &Json) -> bool {
     }
 }
 
-/// Of a call that takes nothing: `{}` or no body. Who sends more expects something that will not happen.
-pub(crate) async fn no_body(payload: web::Payload) -> Result<(), AdminError> {
+/// The body of a call that takes nothing: `{}` or no body. A client that sends more expects something that will not happen.
+pub(crate) async fn no_body(payload: Body) -> Result<(), AdminError> {
     let Nothing {} = body_or_default(payload).await?;
     Ok(())
 }
 
 /// As [`body`], but no body at all asks for the defaults.
-pub(crate) async fn body_or_default<T: DeserializeOwned + Default>(payload: web::Payload) -> Result<T, AdminError> {
-    let bytes = read(payload, BODY_BYTES_MAX).await?;
+pub(crate) async fn body_or_default<T: DeserializeOwned + Default>(payload: Body) -> Result<T, AdminError> {
+    let bytes = payload.read(BODY_BYTES_MAX).await?;
     if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) }
 }

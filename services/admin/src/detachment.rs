@@ -8,10 +8,11 @@ use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::query;
 use crate::sources::switched;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::directory::PeopleAfter;
 use rollcall_core::ids::SourceId;
 use rollcall_store::PageRequest;
+use rollcall_web::Body;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -43,7 +44,7 @@ pub(crate) async fn detachment_items(request: HttpRequest, auth: ApiAuth) -> Ans
     list(auth.admin.store.detachment_items(&auth.scope, id, people, &page).await?)
 }
 
-pub(crate) async fn detach(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn detach(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id: SourceId = id_in_path(&request, "source")?;
     auth.admin.store.source(&auth.scope, id).await?;

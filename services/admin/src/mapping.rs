@@ -4,10 +4,11 @@ use crate::answer::Answer;
 use crate::auth::AdminAuth;
 use crate::body::body;
 use crate::error::AdminError;
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_core::policy::Mapping;
 use rollcall_store::PreviewOf;
+use rollcall_web::Body;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -23,7 +24,7 @@ struct Preview {
     sample: Option<u32>,
 }
 
-pub(crate) async fn preview_mapping(auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn preview_mapping(auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let asked: Preview = body(payload).await?;
     let of = match (asked.user_id, asked.sample) {

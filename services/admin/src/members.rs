@@ -6,12 +6,13 @@ use crate::body::{body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::{parameters, parsed};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::MemberId;
 use rollcall_core::policy::LocalAttribute;
 use rollcall_core::roster::{Approval, MemberStatus, Role};
 use rollcall_store::{DECISIONS_MAX, FormerEmail, Member, MemberChanges, MemberFilter};
+use rollcall_web::Body;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
@@ -76,7 +77,7 @@ impl From<MemberPatch> for MemberChanges {
     }
 }
 
-pub(crate) async fn change_member(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn change_member(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id = id_in_path(&request, "member")?;
     // Another tenant's member is nobody, whatever the body says.
@@ -88,7 +89,7 @@ pub(crate) async fn change_member(request: HttpRequest, auth: AdminAuth, payload
 }
 
 /// The product reports that an invited person accepted (DX13).
-pub(crate) async fn accept_invitation(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn accept_invitation(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id = id_in_path(&request, "member")?;
     auth.admin.store.member(&auth.scope, id).await?;
@@ -104,23 +105,23 @@ struct Members {
     member_ids: Vec<MemberId>,
 }
 
-pub(crate) async fn approve(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn approve(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     decide_one(&request, auth, payload, Approval::Approved).await
 }
 
-pub(crate) async fn decline(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn decline(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     decide_one(&request, auth, payload, Approval::Declined).await
 }
 
-pub(crate) async fn approve_many(auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn approve_many(auth: AdminAuth, payload: Body) -> Answer {
     decide_many(auth, payload, Approval::Approved).await
 }
 
-pub(crate) async fn decline_many(auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn decline_many(auth: AdminAuth, payload: Body) -> Answer {
     decide_many(auth, payload, Approval::Declined).await
 }
 
-async fn decide_one(request: &HttpRequest, auth: AdminAuth, payload: web::Payload, approval: Approval) -> Answer {
+async fn decide_one(request: &HttpRequest, auth: AdminAuth, payload: Body, approval: Approval) -> Answer {
     let AdminAuth(auth) = auth;
     let id = id_in_path(request, "member")?;
     auth.admin.store.member(&auth.scope, id).await?;
@@ -130,7 +131,7 @@ async fn decide_one(request: &HttpRequest, auth: AdminAuth, payload: web::Payloa
     Ok(HttpResponse::Ok().json(auth.admin.store.member(&auth.scope, id).await?))
 }
 
-async fn decide_many(auth: AdminAuth, payload: web::Payload, approval: Approval) -> Answer {
+async fn decide_many(auth: AdminAuth, payload: Body, approval: Approval) -> Answer {
     let AdminAuth(auth) = auth;
     let Members { member_ids } = body(payload).await?;
     if !(1..=DECISIONS_MAX).contains(&member_ids.len()) {

@@ -4,9 +4,10 @@ use crate::answer::Answer;
 use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::policy_body;
 use crate::error::AdminError;
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use rollcall_core::policy::Policy;
 use rollcall_store::VersionedPolicy;
+use rollcall_web::Body;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -35,7 +36,7 @@ pub(crate) async fn policy(auth: ApiAuth) -> Answer {
 }
 
 /// Replaces the policy. The body has every key: one that was left out would be a switch turned back unnoticed.
-pub(crate) async fn set_policy(auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn set_policy(auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let new: NewPolicy = policy_body(payload).await?;
     let policy = Policy::whole(&new.policy).map_err(AdminError::BadRequest)?;
@@ -45,7 +46,7 @@ pub(crate) async fn set_policy(auth: AdminAuth, payload: web::Payload) -> Answer
 }
 
 /// Changes the keys that the body has.
-pub(crate) async fn change_policy(auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn change_policy(auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let asked: PolicyChanges = policy_body(payload).await?;
     let policy = auth.admin.store.change_policy(&auth.scope, &asked.policy, asked.version).await?;

@@ -7,9 +7,10 @@ use crate::body::{Seen, body};
 use crate::path::id_in_path;
 use crate::query::parameters;
 use crate::sources::switched;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::ids::SourceId;
 use rollcall_store::PageRequest;
+use rollcall_web::Body;
 use serde_json::json;
 
 pub(crate) async fn promotion(request: HttpRequest, auth: ApiAuth) -> Answer {
@@ -24,7 +25,7 @@ pub(crate) async fn promotion_items(request: HttpRequest, auth: ApiAuth) -> Answ
     Ok(HttpResponse::Ok().json(json!({ "items": page.items, "next_cursor": page.next })))
 }
 
-pub(crate) async fn promote(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn promote(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id: SourceId = id_in_path(&request, "source")?;
     // Another tenant's source is no source, whatever the body says.

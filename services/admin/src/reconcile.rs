@@ -5,12 +5,13 @@ use crate::auth::AdminAuth;
 use crate::body::body;
 use crate::error::AdminError;
 use crate::path::{id_in_path, second_id};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::action::Item;
 use rollcall_core::dry_run::{Trial, try_person};
 use rollcall_core::hold_reason::HoldReason;
-use rollcall_core::ids::{DirectoryUserId, RequestId, SourceId};
+use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_core::world::World;
+use rollcall_web::{Body, request_id};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -21,7 +22,7 @@ struct Asked {
     dry_run: bool,
 }
 
-pub(crate) async fn reconcile(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn reconcile(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let source: SourceId = id_in_path(&request, "source")?;
     let user: DirectoryUserId = second_id(&request, "user_id", "user")?;
@@ -30,7 +31,7 @@ pub(crate) async fn reconcile(request: HttpRequest, auth: AdminAuth, payload: we
     if !asked.dry_run {
         auth.admin.store.touch_person(&auth.scope, source, user).await?;
         auth.admin.wake(&auth.scope);
-        let id = request.extensions().get::<RequestId>().copied();
+        let id = request_id(&request);
         return Ok(HttpResponse::Accepted().json(json!({ "dry_run": false, "request_id": id })));
     }
     let trial = try_person(&world, user).ok_or_else(|| AdminError::NotFound("user of this source not found".into()))?;

@@ -6,9 +6,10 @@ use crate::body::no_body;
 use crate::path::{id_in_path, second_id};
 use crate::query::page_of;
 use crate::redact;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use rollcall_scim::Limits;
 use rollcall_store::{Page, RejectedRequest, Replayed};
+use rollcall_web::Body;
 use serde_json::{Value, json};
 
 /// Requests that were not understood, the oldest first, without what people are called.
@@ -39,7 +40,7 @@ fn replayable(one: &RejectedRequest) -> bool {
     about && one.replayed_at.is_none() && (one.body.is_some() || one.body_bytes == 0)
 }
 
-pub(crate) async fn replay(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn replay(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let source = id_in_path(&request, "source")?;
     let id = second_id(&request, "rejected_id", "rejected request")?;

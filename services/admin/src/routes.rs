@@ -1,4 +1,4 @@
-//! The routes of this service, as one table: the router is built from it, and so is the test that walks it.
+//! The endpoint table of this service. Every endpoint wants an API key.
 
 use crate::Admin;
 use crate::error::AdminError;
@@ -6,26 +6,12 @@ use crate::{
     audit_events, detachment, dialect, explain, groups, mapping, members, policy, promotion, reconcile, rejected,
     request_log, runs, skipped_records, sources, tokens,
 };
-use actix_web::http::Method;
-use actix_web::{HttpRequest, Route, web};
-use rollcall_runtime::RoutePattern;
-
-/// One method on one path; every one of them wants an API key.
-pub struct Endpoint {
-    pub method: Method,
-    pub path: &'static str,
-    route: fn() -> Route,
-}
-
-macro_rules! endpoints {
-    ($($method:ident $path:literal => $handler:path),+ $(,)?) => {
-        vec![$(Endpoint { method: Method::$method, path: $path, route: || web::method(Method::$method).to($handler) }),+]
-    };
-}
+use actix_web::{HttpRequest, web};
+use rollcall_web::{Endpoint, RouteLabel, endpoints, resource, same_paths};
 
 /// Everything under `/api/v1`, methods of one path next to each other.
 pub fn endpoints() -> Vec<Endpoint> {
-    endpoints![
+    endpoints!["admin";
         GET "/api/v1/members" => members::members,
         POST "/api/v1/members/approve" => members::approve_many,
         POST "/api/v1/members/decline" => members::decline_many,
@@ -81,23 +67,12 @@ pub fn endpoints() -> Vec<Endpoint> {
 pub fn configure(admin: Admin) -> impl FnOnce(&mut web::ServiceConfig) {
     move |app| {
         app.app_data(web::Data::new(admin));
-        let mut endpoints = endpoints().into_iter().peekable();
-        while let Some(first) = endpoints.next() {
-            let mut resource = web::resource(first.path).app_data(RoutePattern(first.path)).route((first.route)());
-            let mut allowed = vec![first.method.to_string()];
-            while let Some(next) = endpoints.next_if(|next| next.path == first.path) {
-                resource = resource.route((next.route)());
-                allowed.push(next.method.to_string());
-            }
-            let allowed = allowed.join(", ");
-            app.service(resource.default_service(web::to(move || refuse_method(allowed.clone()))));
+        for same_path in same_paths(&endpoints()) {
+            app.service(resource(same_path[0].path, same_path, AdminError::from));
         }
-        app.service(web::scope("/api").default_service(web::to(unknown_path)));
+        let elsewhere = web::scope("/api").app_data(RouteLabel::unknown("admin"));
+        app.service(elsewhere.default_service(web::to(unknown_path)));
     }
-}
-
-async fn refuse_method(allowed: String) -> Result<String, AdminError> {
-    Err(AdminError::MethodNotAllowed { allowed })
 }
 
 async fn unknown_path(request: HttpRequest) -> Result<String, AdminError> {

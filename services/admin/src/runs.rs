@@ -6,9 +6,10 @@ use crate::body::{Seen, body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::{parameters, parsed};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::run::RunState;
 use rollcall_store::{DEFAULT_LIMIT, RunDecision};
+use rollcall_web::Body;
 use serde_json::json;
 
 pub(crate) async fn runs(request: HttpRequest, auth: ApiAuth) -> Answer {
@@ -41,15 +42,15 @@ pub(crate) async fn compare_runs(request: HttpRequest, auth: ApiAuth) -> Answer 
     Ok(HttpResponse::Ok().json(json!({ "items": page.items, "next_cursor": page.next })))
 }
 
-pub(crate) async fn approve_run(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn approve_run(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     decide_run(&request, auth, payload, RunDecision::Approve).await
 }
 
-pub(crate) async fn reject_run(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn reject_run(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     decide_run(&request, auth, payload, RunDecision::Reject).await
 }
 
-async fn decide_run(request: &HttpRequest, auth: AdminAuth, payload: web::Payload, decision: RunDecision) -> Answer {
+async fn decide_run(request: &HttpRequest, auth: AdminAuth, payload: Body, decision: RunDecision) -> Answer {
     let AdminAuth(auth) = auth;
     let id = id_in_path(request, "run")?;
     // Another tenant's run is no run, whatever the body says.
@@ -61,7 +62,7 @@ async fn decide_run(request: &HttpRequest, auth: AdminAuth, payload: web::Payloa
 }
 
 /// Asks for the run that takes this one back: a worker plans it, an admin approves it like a held one.
-pub(crate) async fn rewind_run(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn rewind_run(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id = id_in_path(&request, "run")?;
     auth.admin.store.run(&auth.scope, id).await?;

@@ -5,8 +5,9 @@ use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::{body_or_default, no_body};
 use crate::path::id_in_path;
 use crate::query::{parameters, parsed};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use rollcall_store::{Page, SkippedFilter, SkippedRecord};
+use rollcall_web::Body;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -40,7 +41,7 @@ pub(crate) async fn skipped_records(request: HttpRequest, auth: ApiAuth) -> Answ
     list(Page { items: page.items.iter().map(shown).collect(), next: page.next })
 }
 
-pub(crate) async fn retry(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn retry(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id = id_in_path(&request, "record")?;
     auth.admin.store.skipped_record(&auth.scope, id).await?;
@@ -50,7 +51,7 @@ pub(crate) async fn retry(request: HttpRequest, auth: AdminAuth, payload: web::P
     Ok(HttpResponse::Accepted().json(json!({ "status": "the record is planned again" })))
 }
 
-pub(crate) async fn ignore(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn ignore(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id = id_in_path(&request, "record")?;
     auth.admin.store.skipped_record(&auth.scope, id).await?;

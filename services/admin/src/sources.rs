@@ -5,10 +5,11 @@ use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::{body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::directory::SourceMode;
 use rollcall_core::ids::SourceId;
 use rollcall_store::SecretDigest;
+use rollcall_web::Body;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -31,7 +32,7 @@ pub(crate) async fn source(request: HttpRequest, auth: ApiAuth) -> Answer {
 }
 
 /// Switches a source, or what is taken of it. Of a tenant's sources one at most is live (DS2).
-pub(crate) async fn change_source(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn change_source(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id: SourceId = id_in_path(&request, "source")?;
     // A source of somebody else is not found, whatever the body says.
@@ -49,7 +50,7 @@ pub(crate) async fn change_source(request: HttpRequest, auth: AdminAuth, payload
 }
 
 /// Ends a quarantine (PE9).
-pub(crate) async fn release_source(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn release_source(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id: SourceId = id_in_path(&request, "source")?;
     auth.admin.store.source(&auth.scope, id).await?;

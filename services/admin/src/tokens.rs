@@ -5,10 +5,11 @@ use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::body_or_default;
 use crate::error::AdminError;
 use crate::path::{id_in_path, second_id};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::ids::CredentialId;
 use rollcall_store::NewSecret;
+use rollcall_web::Body;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -37,7 +38,7 @@ pub(crate) async fn tokens(request: HttpRequest, auth: ApiAuth) -> Answer {
     Ok(HttpResponse::Ok().json(json!({ "items": tokens, "next_cursor": null })))
 }
 
-pub(crate) async fn create_token(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn create_token(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let source = id_in_path(&request, "source")?;
     auth.admin.store.source(&auth.scope, source).await?;
@@ -49,7 +50,7 @@ pub(crate) async fn create_token(request: HttpRequest, auth: AdminAuth, payload:
 }
 
 /// A new token in the place of an old one, which works on for a while.
-pub(crate) async fn rotate_token(request: HttpRequest, auth: AdminAuth, payload: web::Payload) -> Answer {
+pub(crate) async fn rotate_token(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let source = id_in_path(&request, "source")?;
     let old: CredentialId = second_id(&request, "token_id", "token")?;

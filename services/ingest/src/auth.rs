@@ -4,14 +4,14 @@ use crate::Ingest;
 use crate::ledger::Noted;
 use crate::scim::error::IngestError;
 use actix_web::dev::Payload;
-use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
-use rollcall_core::ids::{RequestId, SourceId};
-use rollcall_runtime::{Caller, LookedUp, RoutePattern};
+use rollcall_core::ids::SourceId;
+use rollcall_runtime::{Caller, LookedUp};
 use rollcall_scim::bulk::BulkCall;
 use rollcall_scim::{Quirks, ScimError};
 use rollcall_store::{Credential, Performed, SCIM_TOKEN_PREFIX, SourceScope, digest, may_be_secret, no_groups};
+use rollcall_web::{Refusal, RouteLabel, bearer_token, peer, request_id};
 use std::cell::RefMut;
 use std::rc::Rc;
 use std::time::Duration;
@@ -71,12 +71,11 @@ impl FromRequest for SourceAuth {
                 return Err(too_many(&ingest, decision.retry_after));
             }
             refuse_elsewhere(&request, &credential, &scope)?;
-            let request_id = request.extensions().get::<RequestId>().copied();
-            let scope = request_id.map_or(scope, |id| scope.for_request(id));
+            let scope = request_id(&request).map_or(scope, |id| scope.for_request(id));
             let noted = Noted::new(scope);
             request.extensions_mut().insert(Rc::clone(&noted));
-            let route = request.app_data::<RoutePattern>();
-            if scope.users_only() && route.is_some_and(|RoutePattern(route)| route.contains("/Groups")) {
+            let route = request.app_data::<RouteLabel>();
+            if scope.users_only() && route.is_some_and(|route| route.pattern.contains("/Groups")) {
                 return Err(no_groups().into());
             }
             Ok(Self { scope, ingest, noted })
@@ -90,12 +89,12 @@ fn rate_key(scope: &SourceScope) -> String {
 
 fn too_many(ingest: &Ingest, retry_after: Duration) -> IngestError {
     ingest.metrics.rate_limited("ingest");
-    IngestError::RateLimited { retry_after }
+    Refusal::RateLimited { retry_after }.into()
 }
 
 /// Whose token it is. What is no token of ours is counted against the caller's address.
 async fn identify(ingest: &Ingest, request: &HttpRequest) -> Result<(Credential, SourceScope), IngestError> {
-    let caller = Caller::at(request.peer_addr().map(|peer| peer.ip()));
+    let caller = peer(request);
     let refusal = match bearer(request) {
         None => "no SCIM token: send it as `Authorization: Bearer rcs_…`",
         Some(token) => match look_up(ingest, token, &caller).await? {
@@ -108,9 +107,9 @@ async fn identify(ingest: &Ingest, request: &HttpRequest) -> Result<(Credential,
     };
     let decision = Box::pin(ingest.cache.failed_authentication(&caller, ingest.config.failed_auth_rate)).await;
     if decision.allowed {
-        Err(ScimError::unauthorized(refusal).into())
+        Err(Refusal::Unauthorized(refusal).into())
     } else {
-        Err(IngestError::RateLimited { retry_after: decision.retry_after })
+        Err(Refusal::RateLimited { retry_after: decision.retry_after }.into())
     }
 }
 
@@ -128,10 +127,7 @@ fn refuse_elsewhere(request: &HttpRequest, credential: &Credential, scope: &Sour
 }
 
 fn bearer(request: &HttpRequest) -> Option<&str> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && may_be_secret(token, SCIM_TOKEN_PREFIX)).then_some(token)
+    bearer_token(request).filter(|token| may_be_secret(token, SCIM_TOKEN_PREFIX))
 }
 
 async fn look_up(ingest: &Ingest, token: &str, caller: &Caller) -> Result<Option<Credential>, IngestError> {
@@ -143,7 +139,7 @@ async fn look_up(ingest: &Ingest, token: &str, caller: &Caller) -> Result<Option
     };
     match ingest.cache.credential(&digest, caller, ingest.config.credential_ttl, in_database).await? {
         LookedUp::Absent => Ok(None),
-        LookedUp::TooMany { retry_after } => Err(IngestError::RateLimited { retry_after }),
+        LookedUp::TooMany { retry_after } => Err(Refusal::RateLimited { retry_after }.into()),
         LookedUp::Present(json) => match serde_json::from_str(&json) {
             Ok(credential) => Ok(Some(credential)),
             // Written by another version: the database's is read until that entry ends.

@@ -7,7 +7,7 @@ mod ledger;
 pub mod routes;
 mod scim;
 
-pub use ledger::{HadTrailingSlash, Ledger};
+pub use ledger::Ledger;
 use rollcall_runtime::{Cache, Lane, Metrics, Queue, Rate};
 use rollcall_scim::Limits;
 use rollcall_scim::discovery::BulkCapability;

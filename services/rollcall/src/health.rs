@@ -1,7 +1,9 @@
 //! What a process says of its health. Anybody may ask, so an answer costs little and tells little.
 
 use crate::http::Hub;
+use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, web};
+use rollcall_web::{Endpoint, Refusal, endpoints, resource, same_paths};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -64,14 +66,25 @@ impl Answers {
     }
 }
 
+/// The probes. Nobody needs a credential for them.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    endpoints!["health"; GET "/healthz" => healthz, GET "/readyz" => readyz]
+}
+
+pub(crate) fn configure(app: &mut ServiceConfig) {
+    for same_path in same_paths(&endpoints()) {
+        app.service(resource::<Refusal>(same_path[0].path, same_path, |refusal| refusal));
+    }
+}
+
 /// The process runs.
-pub(crate) async fn healthz() -> HttpResponse {
+async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
 /// The process can do its work: its database answers with the right schema. Without RabbitMQ or Redis it works on (the
 /// sweep and the database stand in), so those are reported and do not fail it.
-pub(crate) async fn readyz(hub: web::Data<Hub>) -> HttpResponse {
+async fn readyz(hub: web::Data<Hub>) -> HttpResponse {
     let answers = hub.health.of(&hub).await;
     // Asked each time: a process that stops says so at once.
     let ready = hub.readiness.is_ready() && answers.database.is_ok();

@@ -1,27 +1,21 @@
-//! The HTTP server: which services listen, and what every request gets (an id, a span, a measurement).
+//! The HTTP server: it builds the services that this process serves from the settings, and binds their addresses.
 
-use crate::health::{Health, healthz, readyz};
+use crate::health::{self, Health};
 use crate::settings::Settings;
-use actix_web::body::MessageBody;
-use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
-use actix_web::error::ErrorInternalServerError;
-use actix_web::http::Method;
-use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::middleware::{Next, NormalizePath, TrailingSlash, from_fn};
-use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::dev::Server;
+use actix_web::http::StatusCode;
+use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
+use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result};
 use rollcall_admin::{Admin, AdminConfig};
-use rollcall_core::ids::RequestId;
-use rollcall_ingest::{HadTrailingSlash, Ingest, IngestConfig, Ledger};
-use rollcall_runtime::{Cache, Metrics, Queue, Rate, Readiness, RoutePattern, TraceContext};
+use rollcall_ingest::{Ingest, IngestConfig, Ledger};
+use rollcall_runtime::{Cache, Metrics, Queue, Rate, Readiness};
 use rollcall_scim::Limits;
 use rollcall_scim::list::PageLimits;
 use rollcall_store::Store;
-use serde_json::json;
-use std::borrow::Cow;
+use rollcall_web::{Observer, Problem, observe};
 use std::net::{SocketAddr, TcpListener};
-use std::time::{Duration, Instant};
-use tracing::{Instrument, Span};
+use std::time::Duration;
 
 /// How long a process that cannot be told of a revocation may trust a credential.
 const CREDENTIAL_TTL: Duration = Duration::from_secs(60);
@@ -81,14 +75,15 @@ impl Hub {
         let hub = self.clone();
         let ingest = services.ingest.then(|| hub.ingest(settings));
         let admin = services.admin.then(|| hub.admin(settings));
-        let shared = web::Data::new(hub);
+        let observer = Observer { clock: hub.store.clock.clone(), metrics: hub.metrics.clone() };
+        let (shared, observer) = (web::Data::new(hub), web::Data::new(observer));
         let app = move || {
             let mut app = App::new()
                 .wrap(NormalizePath::new(TrailingSlash::Trim))
                 .wrap(from_fn(observe))
                 .app_data(shared.clone())
-                .route("/healthz", web::get().to(healthz))
-                .route("/readyz", web::get().to(readyz))
+                .app_data(observer.clone())
+                .configure(health::configure)
                 .default_service(web::to(unknown_path));
             if let Some(ingest) = ingest.clone() {
                 app = app.configure(rollcall_ingest::routes::configure(ingest));
@@ -142,74 +137,10 @@ fn bind(address: &str, key: &str) -> Result<TcpListener> {
     Ok(listener)
 }
 
-/// Gives the request an id and a span, answers the id in `X-Request-Id`, and measures the request under its route's pattern.
-async fn observe(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let started = Instant::now();
-    let hub = request.app_data::<web::Data<Hub>>().cloned();
-    let hub = hub.ok_or_else(|| ErrorInternalServerError("the service is not configured"))?;
-    let method = method_name(request.method());
-    let id: RequestId = hub.store.clock.new_id();
-    let span = span_of(&request, method, id);
-    request.extensions_mut().insert(id);
-    if request.path().len() > 1 && request.path().ends_with('/') {
-        request.extensions_mut().insert(HadTrailingSlash);
-    }
-    let mut response = next.call(request).instrument(span.clone()).await?;
-    let (route, status) = (route_of(response.request()), response.status().as_u16());
-    tracing::record_all!(span, route = &*route, status = status);
-    let service = if route.starts_with("/scim") { "ingest" } else { "admin" };
-    hub.metrics.http_request(service, &route, method, status, started.elapsed());
-    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
-        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
-    }
-    Ok(response)
-}
-
-/// The span of a request. It names the route once that is known, and never the query: a filter holds an email address.
-fn span_of(request: &ServiceRequest, method: &'static str, id: RequestId) -> Span {
-    let span = tracing::info_span!(
-        "request",
-        method,
-        request_id = %id,
-        route = tracing::field::Empty,
-        status = tracing::field::Empty,
-    );
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    TraceContext::from_headers(header("traceparent"), header("tracestate")).adopt(&span);
-    span
-}
-
-/// The pattern of the route that a request took. What is in a service's table says so itself; to search the router for it
-/// takes as long as to route the request.
-fn route_of(request: &HttpRequest) -> Cow<'static, str> {
-    match request.app_data::<RoutePattern>() {
-        Some(RoutePattern(pattern)) => Cow::Borrowed(pattern),
-        None => request.match_pattern().map_or(Cow::Borrowed("unknown"), Cow::Owned),
-    }
-}
-
-/// Any token is a method to HTTP, and nobody needs a credential to send one: a label and a span take those that are known.
-fn method_name(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        _ => "other",
-    }
-}
-
 async fn render_metrics(metrics: web::Data<Metrics>) -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(metrics.render())
 }
 
 async fn unknown_path() -> HttpResponse {
-    let body = json!({ "type": "about:blank", "title": "Not Found", "status": 404, "code": "not_found", "detail": "there is nothing here" });
-    HttpResponse::NotFound().content_type("application/problem+json").body(body.to_string())
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here").response(|_| {})
 }

@@ -13,12 +13,12 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use rollcall_core::ids::RequestId;
 use rollcall_scim::{Quirk, Quirks, ScimError};
 use rollcall_store::{
     DialectCount, REJECTED_BODY_BYTES, REJECTED_KEPT, REQUESTS, RejectedRequest, SourceScope, Store, StoreError,
     TokenUse,
 };
+use rollcall_web::{HadTrailingSlash, request_id};
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -40,10 +40,6 @@ const REJECTED_IN_ALL: usize = 500;
 const PATH_BYTES: usize = 8 * 1024;
 /// Tokens whose last written use is remembered; beyond, all are forgotten, and at worst written again.
 const TOKENS_REMEMBERED: usize = 100_000;
-
-/// What a request is known by when it ended in a trailing slash, which the router takes off before anybody sees it.
-#[derive(Clone, Copy, Debug)]
-pub struct HadTrailingSlash;
 
 /// What all requests of this process showed since the last flush. Cheap to clone; clones share search.
 #[derive(Clone)]
@@ -293,7 +289,7 @@ fn lines(
     }
     let named = request.match_info().get("id").and_then(|id| id.parse().ok());
     let whole = Asked::new(request.method().as_str(), path_of(request), noted.subject.get().or(named), outcome);
-    let id = request.extensions().get::<RequestId>().copied();
+    let id = request_id(request);
     let all = std::iter::once(whole).chain(noted.operations.take());
     all.map(|asked| asked.line(&noted.scope, id, ingest.store.clock.new_id(), now)).collect()
 }

@@ -4,7 +4,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use rollcall_scim::{CONTENT_TYPE, ScimError};
 use rollcall_store::{CallError, StoreError};
-use std::time::Duration;
+use rollcall_web::Refusal;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IngestError {
@@ -12,10 +12,8 @@ pub(crate) enum IngestError {
     Scim(#[from] ScimError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("too many requests")]
-    RateLimited { retry_after: Duration },
-    #[error("the method is not allowed here")]
-    MethodNotAllowed { allowed: String },
+    #[error(transparent)]
+    Web(#[from] Refusal),
 }
 
 impl From<CallError> for IngestError {
@@ -40,13 +38,7 @@ impl IngestError {
     pub(crate) fn scim(&self) -> ScimError {
         match self {
             Self::Scim(error) => error.clone(),
-            Self::RateLimited { retry_after } => {
-                let seconds = whole_seconds(*retry_after);
-                ScimError::too_many_requests(format!("too many requests; try again in {seconds} s"))
-            }
-            Self::MethodNotAllowed { allowed } => {
-                ScimError::method_not_allowed(format!("this endpoint takes {allowed}"))
-            }
+            Self::Web(refusal) => refused(refusal),
             Self::Store(error) => match error {
                 StoreError::NotFound(what) => ScimError::not_found(format!("there is no such {what}")),
                 StoreError::Taken(what) => ScimError::uniqueness(format!("{what} is already in use")),
@@ -66,9 +58,17 @@ impl IngestError {
     }
 }
 
-/// Seconds for `Retry-After`, never 0: a client that waits 0 s asks again at once.
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0).max(u64::from(wait.as_secs() == 0))
+/// What HTTP itself refuses, as a SCIM error.
+fn refused(refusal: &Refusal) -> ScimError {
+    let detail = refusal.to_string();
+    match refusal {
+        Refusal::Unauthorized(_) => ScimError::unauthorized(detail),
+        Refusal::MethodNotAllowed { .. } => ScimError::method_not_allowed(detail),
+        Refusal::RateLimited { .. } => ScimError::too_many_requests(detail),
+        Refusal::BodyTooLarge { .. } => ScimError::too_large(detail),
+        Refusal::UnknownEncoding => ScimError::unsupported_media_type(detail),
+        Refusal::UnreadableBody(_) => ScimError::invalid_syntax(detail),
+    }
 }
 
 impl ResponseError for IngestError {
@@ -84,17 +84,9 @@ impl ResponseError for IngestError {
         let mut response = HttpResponse::build(self.status_code());
         response.content_type(CONTENT_TYPE);
         match self {
-            Self::RateLimited { retry_after } => {
-                response.insert_header((header::RETRY_AFTER, whole_seconds(*retry_after)));
-            }
+            Self::Web(refusal) => refusal.add_headers(&mut response),
             Self::Store(StoreError::Unavailable(_) | StoreError::Contended(_)) => {
                 response.insert_header((header::RETRY_AFTER, 1));
-            }
-            Self::MethodNotAllowed { allowed } => {
-                response.insert_header((header::ALLOW, allowed.as_str()));
-            }
-            Self::Scim(error) if error.status == 401 => {
-                response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
             }
             _ => {}
         }

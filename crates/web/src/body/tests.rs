@@ -1,10 +1,11 @@
-//! Encoded bodies: whole, cut off, and those that stand for more than they may.
+//! Encoded bodies: whole, cut off, and those that inflate beyond the limit.
 
 use super::*;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 
 const BYTES_MAX: usize = 1000;
+const TOO_LARGE: Refusal = Refusal::BodyTooLarge { bytes_max: BYTES_MAX };
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -12,14 +13,11 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory takes it")
 }
 
-/// What came in when the chunks did, or the status it was refused with.
-fn received(encoding: Option<&str>, chunks: &[&[u8]]) -> Result<Vec<u8>, u16> {
-    let all = || {
-        let mut inflow = Inflow::new(encoding, BYTES_MAX)?;
-        chunks.iter().try_for_each(|chunk| inflow.take(chunk))?;
-        inflow.end()
-    };
-    all().map_err(|error: ScimError| error.status)
+/// The body that was read from the chunks.
+fn received(encoding: Option<&str>, chunks: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
+    let mut inflow = Inflow::new(encoding, BYTES_MAX)?;
+    chunks.iter().try_for_each(|chunk| inflow.take(chunk))?;
+    inflow.end()
 }
 
 #[test]
@@ -45,18 +43,18 @@ fn a_bomb_is_refused_with_no_more_in_memory_than_may_be() {
     let bomb = gzip(&vec![b' '; 64 << 20]);
     assert!(bomb.len() < 128 * 1024, "it fits in what is read from a socket at once");
     let mut inflow = Inflow::new(Some("gzip"), BYTES_MAX).expect("an encoding");
-    assert_eq!(inflow.take(&bomb).expect_err("it is too large").status, 413);
+    assert_eq!(inflow.take(&bomb).expect_err("it is too large"), TOO_LARGE);
     assert!(inflow.bounded_mut().bytes.capacity() <= BYTES_MAX);
-    assert_eq!(received(Some("gzip"), &[&gzip(&[b' '; BYTES_MAX + 1])]), Err(413));
+    assert_eq!(received(Some("gzip"), &[&gzip(&[b' '; BYTES_MAX + 1])]), Err(TOO_LARGE));
     assert_eq!(received(Some("gzip"), &[&gzip(&[b' '; BYTES_MAX])]).map(|bytes| bytes.len()), Ok(BYTES_MAX));
-    assert_eq!(received(None, &[&[b' '; BYTES_MAX], b" "]), Err(413));
+    assert_eq!(received(None, &[&[b' '; BYTES_MAX], b" "]), Err(TOO_LARGE));
 }
 
 #[test]
 fn what_is_no_encoding_or_cut_off_is_refused() {
     let whole = gzip(b"{}");
-    assert_eq!(received(Some("gzip"), &[&whole[..whole.len() - 3]]), Err(400));
-    assert_eq!(received(Some("gzip"), &[b"{}"]), Err(400));
-    assert_eq!(received(Some("br"), &[b"{}"]), Err(415));
-    assert_eq!(received(Some("gzip, gzip"), &[&whole]), Err(415));
+    assert!(matches!(received(Some("gzip"), &[&whole[..whole.len() - 3]]), Err(Refusal::UnreadableBody(_))));
+    assert!(matches!(received(Some("gzip"), &[b"{}"]), Err(Refusal::UnreadableBody(_))));
+    assert_eq!(received(Some("br"), &[b"{}"]), Err(Refusal::UnknownEncoding));
+    assert_eq!(received(Some("gzip, gzip"), &[&whole]), Err(Refusal::UnknownEncoding));
 }

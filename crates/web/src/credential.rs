@@ -1,0 +1,17 @@
+//! What a request presents to be let in, and from where it comes.
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use rollcall_runtime::Caller;
+
+/// The bearer token of a request (RFC 6750 §2.1).
+pub fn bearer_token(request: &HttpRequest) -> Option<&str> {
+    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The address that failed authentications are counted against.
+pub fn peer(request: &HttpRequest) -> Caller {
+    Caller::at(request.peer_addr().map(|peer| peer.ip()))
+}

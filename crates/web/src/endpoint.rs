@@ -1,0 +1,83 @@
+//! The endpoint table: each service lists its endpoints once, and the router, the test that walks every route and
+//! `rollcall routes` are built from that list.
+
+use crate::refusal::Refusal;
+use actix_web::http::Method;
+use actix_web::{Error, Resource, Route, guard, web};
+
+/// One method on one path.
+pub struct Endpoint {
+    /// The service that serves it, as metrics and spans name it.
+    pub service: &'static str,
+    pub method: Method,
+    pub path: &'static str,
+    answers_head: bool,
+    handler: fn(Route) -> Route,
+}
+
+impl Endpoint {
+    pub fn new(service: &'static str, method: Method, path: &'static str, handler: fn(Route) -> Route) -> Self {
+        Self { service, method, path, answers_head: false, handler }
+    }
+
+    /// An endpoint that answers GET answers HEAD too, without the body (RFC 9110 §9.3.2).
+    #[must_use]
+    pub fn with_head(self) -> Self {
+        Self { answers_head: self.method == Method::GET, ..self }
+    }
+
+    fn route(&self) -> Route {
+        let route = if self.answers_head {
+            web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+        } else {
+            web::method(self.method.clone())
+        };
+        (self.handler)(route)
+    }
+}
+
+/// A list of endpoints: `endpoints!["admin"; GET "/api/v1/members" => members::list]`, methods of one path next to each other.
+#[macro_export]
+macro_rules! endpoints {
+    ($service:literal; $($method:ident $path:literal => $handler:path),+ $(,)?) => {
+        vec![$($crate::Endpoint::new($service, ::actix_web::http::Method::$method, $path, |route| route.to($handler))),+]
+    };
+}
+
+/// The service and the pattern of a route, as data of its resource: requests are measured and traced under them. A search of
+/// the router for the pattern takes as long as routing the request.
+#[derive(Clone, Copy, Debug)]
+pub struct RouteLabel {
+    pub service: &'static str,
+    pub pattern: &'static str,
+}
+
+impl RouteLabel {
+    /// The label of requests to a service that match none of its endpoints.
+    pub fn unknown(service: &'static str) -> Self {
+        Self { service, pattern: "unknown" }
+    }
+}
+
+/// The endpoints by path.
+pub fn same_paths(endpoints: &[Endpoint]) -> impl Iterator<Item = &[Endpoint]> {
+    endpoints.chunk_by(|one, other| one.path == other.path)
+}
+
+/// All methods of one path, which `path` spells as the router wants it. Another method is refused with the names of those.
+///
+/// # Panics
+/// When there is no endpoint: [`same_paths`] gives none such.
+pub fn resource<E: Into<Error> + 'static>(path: &str, endpoints: &[Endpoint], refuse: fn(Refusal) -> E) -> Resource {
+    let mut allowed: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.method.as_str()).collect();
+    if endpoints.iter().any(|endpoint| endpoint.answers_head) {
+        allowed.push("HEAD");
+    }
+    let allowed = allowed.join(", ");
+    let label = RouteLabel { service: endpoints[0].service, pattern: endpoints[0].path };
+    let routes = endpoints.iter().fold(web::resource(path), |resource, endpoint| resource.route(endpoint.route()));
+    routes.app_data(label).default_service(web::to(move || {
+        let refusal = refuse(Refusal::MethodNotAllowed { allowed: allowed.clone() });
+        async move { Err::<String, E>(refusal) }
+    }))
+}

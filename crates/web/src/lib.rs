@@ -1,0 +1,16 @@
+//! HTTP as every service of this hub serves it: the endpoint table, bounded bodies, the id, span and measurement of a request,
+//! and what HTTP itself refuses. Services differ in the format of their answers, and in nothing that is here.
+
+mod body;
+mod credential;
+mod endpoint;
+mod observe;
+mod problem;
+mod refusal;
+
+pub use body::Body;
+pub use credential::{bearer_token, peer};
+pub use endpoint::{Endpoint, RouteLabel, resource, same_paths};
+pub use observe::{HadTrailingSlash, Observer, observe, request_id};
+pub use problem::Problem;
+pub use refusal::Refusal;

@@ -1,0 +1,94 @@
+//! Every request gets an id (`X-Request-Id`) and a span, and is measured under its route.
+
+use crate::endpoint::RouteLabel;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::ErrorInternalServerError;
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, web};
+use rollcall_core::clock::Clock;
+use rollcall_core::ids::RequestId;
+use rollcall_runtime::{Metrics, TraceContext};
+use std::time::Instant;
+use tracing::{Instrument, Span};
+
+/// What observing takes, as data of the application.
+#[derive(Clone)]
+pub struct Observer {
+    pub clock: Clock,
+    pub metrics: Metrics,
+}
+
+/// Marks a request that came with a trailing slash, which the router takes off before a service sees the path.
+#[derive(Clone, Copy, Debug)]
+pub struct HadTrailingSlash;
+
+/// The id under which a request is logged and answered.
+pub fn request_id(request: &HttpRequest) -> Option<RequestId> {
+    request.extensions().get::<RequestId>().copied()
+}
+
+/// Gives the request an id and a span, answers the id in `X-Request-Id`, and measures the request under its route.
+///
+/// # Errors
+/// As the handler; and 500 when the application has no [`Observer`].
+pub async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let started = Instant::now();
+    let observer = request.app_data::<web::Data<Observer>>().cloned();
+    let observer = observer.ok_or_else(|| ErrorInternalServerError("the service is not configured"))?;
+    let method = method_name(request.method());
+    let id: RequestId = observer.clock.new_id();
+    let span = span_of(&request, method, id);
+    request.extensions_mut().insert(id);
+    if request.path().len() > 1 && request.path().ends_with('/') {
+        request.extensions_mut().insert(HadTrailingSlash);
+    }
+    let mut response = next.call(request).instrument(span.clone()).await?;
+    let RouteLabel { service, pattern } = label_of(response.request());
+    let status = response.status().as_u16();
+    tracing::record_all!(span, service = service, route = pattern, status = status);
+    observer.metrics.http_request(service, pattern, method, status, started.elapsed());
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+    }
+    Ok(response)
+}
+
+/// The span of a request. It names the route once that is known, and never the query: a filter holds an email address.
+fn span_of(request: &ServiceRequest, method: &'static str, id: RequestId) -> Span {
+    let span = tracing::info_span!(
+        "request",
+        method,
+        request_id = %id,
+        service = tracing::field::Empty,
+        route = tracing::field::Empty,
+        status = tracing::field::Empty,
+    );
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    TraceContext::from_headers(header("traceparent"), header("tracestate")).adopt(&span);
+    span
+}
+
+/// The label of the route that a request took; one that no table knows has none.
+fn label_of(request: &HttpRequest) -> RouteLabel {
+    request.app_data::<RouteLabel>().copied().unwrap_or(RouteLabel::unknown("none"))
+}
+
+/// The label of a method: any token is a method to HTTP, and nobody needs a credential to send one.
+fn method_name(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}

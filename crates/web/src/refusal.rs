@@ -1,0 +1,77 @@
+//! What HTTP itself refuses, before any service has looked at the request: the reason, and the headers that belong to it.
+//! A service answers it in its own format.
+
+use crate::problem::Problem;
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    #[error("this endpoint takes {allowed}")]
+    MethodNotAllowed { allowed: String },
+    #[error("too many requests; try again in {} s", whole_seconds(*.retry_after))]
+    RateLimited { retry_after: Duration },
+    #[error("the body is larger than {bytes_max} bytes")]
+    BodyTooLarge { bytes_max: usize },
+    #[error("compress the body with gzip or not at all")]
+    UnknownEncoding,
+    #[error("the body could not be read: {0}")]
+    UnreadableBody(String),
+}
+
+impl Refusal {
+    pub fn problem(&self) -> Problem {
+        let (status, code) = match self {
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::UnknownEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::UnreadableBody(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+        };
+        Problem::new(status, code, self.to_string())
+    }
+
+    /// Adds the headers that a client needs to do better.
+    pub fn add_headers(&self, response: &mut HttpResponseBuilder) {
+        match self {
+            Self::Unauthorized(_) => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
+            Self::MethodNotAllowed { allowed } => response.insert_header((header::ALLOW, allowed.as_str())),
+            Self::RateLimited { retry_after } => {
+                response.insert_header((header::RETRY_AFTER, whole_seconds(*retry_after)))
+            }
+            Self::BodyTooLarge { .. } | Self::UnknownEncoding | Self::UnreadableBody(_) => response,
+        };
+    }
+}
+
+/// As a problem document, where no service has a format of its own.
+impl ResponseError for Refusal {
+    fn status_code(&self) -> StatusCode {
+        self.problem().status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.problem().response(|response| self.add_headers(response))
+    }
+}
+
+/// Seconds for `Retry-After`, never 0: a client that waits 0 s asks again at once.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0 || wait.as_secs() == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_whole_seconds_and_never_none() {
+        for (milliseconds, seconds) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (2500, 3)] {
+            assert_eq!(whole_seconds(Duration::from_millis(milliseconds)), seconds, "{milliseconds} ms");
+        }
+    }
+}
