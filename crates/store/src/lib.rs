@@ -9,6 +9,7 @@ mod across;
 mod admin;
 mod directory;
 mod engine;
+mod entity;
 mod log;
 mod reconcile;
 mod scope;

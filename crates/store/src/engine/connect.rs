@@ -151,7 +151,7 @@ impl Store {
         }
     }
 
-    fn schema_connection(&self) -> DatabaseConnection {
+    pub(crate) fn schema_connection(&self) -> DatabaseConnection {
         match &self.schema {
             Schema::Postgres(pool) => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
             Schema::Sqlite(pool) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone()),

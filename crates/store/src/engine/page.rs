@@ -1,10 +1,6 @@
 //! Lists page by the id of the last row seen: the last page costs what the first costs.
 
 use crate::engine::error::StoreError;
-use crate::engine::transaction::TenantTx;
-use rollcall_core::ids::TenantId;
-use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
 /// Rows of a page when the client names no number, and at most.
@@ -41,21 +37,6 @@ impl PageRequest {
         Ok(Self { limit, after })
     }
 
-    /// A select over one tenant's table that begins after the cursor; one row more than the page tells whether it ends.
-    pub(crate) fn select(&self, table: &'static str, tenant: TenantId) -> SelectStatement {
-        self.select_by(table, "id", tenant)
-    }
-
-    /// As [`select`](Self::select), of a table whose rows go by another table's id.
-    pub(crate) fn select_by(&self, table: &'static str, id: &'static str, tenant: TenantId) -> SelectStatement {
-        let mut query = Query::select();
-        query.from(table).and_where(Expr::col((table, "tenant_id")).eq(tenant.0));
-        if let Some(after) = self.after {
-            query.and_where(Expr::col((table, id)).gt(after));
-        }
-        query.order_by((table, id), Order::Asc).limit(self.limit + 1).to_owned()
-    }
-
     /// A page of rows that come from several places, each of which gave its first ones after the cursor, one row more
     /// than the page.
     pub(crate) fn cut<T>(&self, mut items: Vec<T>, id: impl Fn(&T) -> Uuid) -> Page<T> {
@@ -65,16 +46,5 @@ impl PageRequest {
         items.truncate(page);
         let next = if more { items.last().map(id) } else { None };
         Page { items, next }
-    }
-
-    pub(crate) async fn fetch<T: FromQueryResult>(
-        &self,
-        tx: TenantTx,
-        query: SelectStatement,
-        id: impl Fn(&T) -> Uuid,
-    ) -> Result<Page<T>, StoreError> {
-        let rows = tx.tx.query_all(&query).await?;
-        let items: Vec<T> = rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?;
-        Ok(self.cut(items, id))
     }
 }

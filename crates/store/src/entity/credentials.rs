@@ -1,0 +1,36 @@
+//! `credentials`: the SHA-256 digest of a secret and what the secret stands for.
+
+use crate::entity::{Relation, TenantEntity};
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "credentials")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) tenant_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: Uuid,
+    pub(crate) source_id: Option<Uuid>,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) kind: String,
+    #[sea_orm(column_type = "Binary(1)")]
+    pub(crate) digest: Vec<u8>,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) prefix: String,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) name: String,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) role: Option<String>,
+    pub(crate) created_at: DateTimeUtc,
+    pub(crate) expires_at: Option<DateTimeUtc>,
+    pub(crate) revoked_at: Option<DateTimeUtc>,
+    pub(crate) last_used_at: Option<DateTimeUtc>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl TenantEntity for Entity {
+    type Row = Model;
+
+    const TENANT: Column = Column::TenantId;
+}

@@ -1,0 +1,50 @@
+//! `members`: a person of the roster.
+
+use crate::entity::{Relation, TenantEntity};
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "members")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) tenant_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: Uuid,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) email: String,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) email_folded: String,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) display_name: Option<String>,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) given_name: Option<String>,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) family_name: Option<String>,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) external_id: Option<String>,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) status: String,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) role: String,
+    pub(crate) billing_contact: bool,
+    pub(crate) managed_by: Option<Uuid>,
+    pub(crate) directory_user_id: Option<Uuid>,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) suspended_from: Option<String>,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) waiting_for: Option<String>,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) approval: Option<String>,
+    pub(crate) seated: bool,
+    pub(crate) held: bool,
+    pub(crate) created_at: DateTimeUtc,
+    pub(crate) modified_at: DateTimeUtc,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl TenantEntity for Entity {
+    type Row = Model;
+
+    const TENANT: Column = Column::TenantId;
+}

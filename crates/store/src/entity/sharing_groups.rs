@@ -1,0 +1,30 @@
+//! `sharing_groups`: a group of the roster.
+
+use crate::entity::{Relation, TenantEntity};
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "sharing_groups")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) tenant_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: Uuid,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) name: String,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) name_folded: String,
+    pub(crate) managed_by: Option<Uuid>,
+    pub(crate) directory_group_id: Option<Uuid>,
+    pub(crate) created_at: DateTimeUtc,
+    pub(crate) modified_at: DateTimeUtc,
+    pub(crate) removed_at: Option<DateTimeUtc>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl TenantEntity for Entity {
+    type Row = Model;
+
+    const TENANT: Column = Column::TenantId;
+}
