@@ -7,6 +7,7 @@ use crate::access::sources::second_live;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
+use crate::entity::{LiteralComparison, credentials, sources};
 use crate::log::audit_events::NewEvent;
 use crate::scope::{ApiScope, SourceScope, TenantScope};
 use base64::Engine;
@@ -18,8 +19,8 @@ use rollcall_core::directory::{SourceKind, SourceMode};
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{CredentialId, SourceId};
 use rollcall_core::roster::Role;
-use sea_orm::FromQueryResult;
-use sea_orm::sea_query::Query;
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DerivePartialModel, FromQueryResult};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -34,6 +35,9 @@ pub const API_KEY_PREFIX: &str = "rck_";
 const AGENT_INSTALL_PREFIX: &str = "rci_";
 /// Characters behind the prefix: 256 bits.
 const SECRET_CHARACTERS: usize = 43;
+
+/// API keys that a list shows at most, ended ones too.
+const API_KEYS_LISTED: u64 = 1000;
 
 /// Has this the form of a secret that was made here? What has not need not be looked for.
 pub fn may_be_secret(text: &str, prefix: &str) -> bool {
@@ -67,7 +71,8 @@ pub struct NewSource<'a> {
 }
 
 /// An API key as operators read it; the secret itself is not kept.
-#[derive(Clone, Debug, Serialize, FromQueryResult)]
+#[derive(Clone, Debug, Serialize, DerivePartialModel)]
+#[sea_orm(entity = "credentials::Entity")]
 pub struct ApiKey {
     pub id: Uuid,
     pub name: String,
@@ -129,23 +134,19 @@ impl Store {
             tx.refuse_second_live(None).await?;
         }
         let id: SourceId = tx.clock.new_id();
-        let insert = Query::insert()
-            .into_table("sources")
-            .columns(["tenant_id", "id", "kind", "mode", "name", "users_only", "created_at"])
-            .values_panic([
-                tx.tenant.0.into(),
-                id.0.into(),
-                new.kind.as_str().into(),
-                new.mode.as_str().into(),
-                new.name.into(),
-                new.users_only.into(),
-                tx.clock.now().into(),
-            ])
-            .to_owned();
+        let source = sources::ActiveModel {
+            id: Set(id.0),
+            kind: Set(new.kind.as_str().into()),
+            mode: Set(new.mode.as_str().into()),
+            name: Set(new.name.into()),
+            users_only: Set(new.users_only),
+            created_at: Set(tx.clock.now()),
+            ..Default::default()
+        };
         let detail =
             Some(json!({ "kind": new.kind, "mode": new.mode, "name": new.name, "users_only": new.users_only }));
         let event = NewEvent { kind: AuditKind::SourceCreated, subject_kind: "source", subject_id: id.0, detail };
-        tx.tx.batch(vec![insert.into(), tx.event(event).into()]).await.map_err(second_live)?;
+        tx.tx.batch(vec![tx.insert(source).into(), tx.event(event).into()]).await.map_err(second_live)?;
         let (kind, prefix) = match new.kind {
             SourceKind::Scim => ("scim_token", SCIM_TOKEN_PREFIX),
             SourceKind::Agent => ("agent_install", AGENT_INSTALL_PREFIX),
@@ -183,9 +184,8 @@ impl Store {
     /// All API keys of a tenant, the oldest first, those that ended too.
     pub async fn api_keys(&self, scope: &TenantScope) -> Result<Vec<ApiKey>, StoreError> {
         let tx = self.read(scope).await?;
-        let sql = "SELECT id, name, prefix, role, created_at, revoked_at FROM credentials \
-                   WHERE tenant_id = $1 AND kind = 'api_key' ORDER BY id LIMIT 1000";
-        tx.tx.all(sql, [tx.tenant.0.into()]).await
+        let keys = tx.find::<credentials::Entity>().filter(credentials::Column::Kind.is("api_key"));
+        keys.ascending(credentials::Column::Id).limit(API_KEYS_LISTED).all().await
     }
 
     /// As [`revoke_credential`](Self::revoke_credential), of an API key and of nothing else.
@@ -206,21 +206,9 @@ impl Store {
     }
 }
 
-#[derive(FromQueryResult)]
-struct IdOnly {
-    #[expect(dead_code, reason = "its presence is the answer")]
-    id: Uuid,
-}
-
-#[derive(FromQueryResult)]
-pub(crate) struct DigestOnly {
-    pub(crate) digest: Vec<u8>,
-}
-
-impl DigestOnly {
-    pub(crate) fn read(self) -> Result<SecretDigest, StoreError> {
-        self.digest.try_into().map_err(|_| StoreError::Database("a digest has 32 bytes".into()))
-    }
+/// A digest as it is stored.
+pub(crate) fn stored_digest(bytes: Vec<u8>) -> Result<SecretDigest, StoreError> {
+    bytes.try_into().map_err(|_| StoreError::Database("a digest has 32 bytes".into()))
 }
 
 #[derive(Default)]
@@ -242,9 +230,10 @@ impl TenantTx {
         name: &str,
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<NewSecret, StoreError> {
-        let sql = "SELECT id FROM sources WHERE tenant_id = $1 AND id = $2 AND kind = 'scim'";
-        let found: Option<IdOnly> = self.tx.one(sql, [self.tenant.0.into(), source.0.into()]).await?;
-        found.ok_or(StoreError::NotFound("SCIM source"))?;
+        let is_source = sources::Column::Id.eq(source.0).and(sources::Column::Kind.is("scim"));
+        if !self.find::<sources::Entity>().filter(is_source).exists().await? {
+            return Err(StoreError::NotFound("SCIM source"));
+        }
         let (kind, prefix) = ("scim_token", SCIM_TOKEN_PREFIX);
         let credential = NewCredential { kind, prefix, source: Some(source), name, expires_at, ..Default::default() };
         self.create_credential(credential).await
@@ -252,56 +241,41 @@ impl TenantTx {
 
     /// Ends a credential, of this source when one is named. Of one that was ended before it answers the digest alone.
     pub(crate) async fn revoke(&self, id: CredentialId, source: Option<SourceId>) -> Result<SecretDigest, StoreError> {
-        let sql = "UPDATE credentials SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL \
-                   AND (source_id = $4 OR $4 IS NULL) RETURNING digest";
-        let source = source.map(|source| source.0);
-        let values = [self.tenant.0.into(), id.0.into(), self.clock.now().into(), source.into()];
-        if let Some(row) = self.tx.one::<DigestOnly, _>(sql, values).await? {
+        use credentials::{Column, Entity};
+        let of_source = source.map(|source| Column::SourceId.eq(source.0));
+        let named = Condition::all().add(Column::Id.eq(id.0)).add_option(of_source);
+        let in_force = named.clone().add(Column::RevokedAt.is_null());
+        let revoked = self.update::<Entity>(in_force).set(Column::RevokedAt, self.clock.now()).returning().await?;
+        if let Some(credential) = revoked.into_iter().next() {
             let kind = AuditKind::CredentialRevoked;
             let event = NewEvent { kind, subject_kind: "credential", subject_id: id.0, detail: None };
             self.tx.batch(vec![self.event(event).into()]).await?;
-            return row.read();
+            return stored_digest(credential.digest);
         }
-        let sql = "SELECT digest FROM credentials WHERE tenant_id = $1 AND id = $2 AND (source_id = $3 OR $3 IS NULL)";
-        let row: Option<DigestOnly> = self.tx.one(sql, [self.tenant.0.into(), id.0.into(), source.into()]).await?;
-        row.ok_or(StoreError::NotFound("credential"))?.read()
+        let digest = self.find::<Entity>().filter(named).value(Column::Digest).await?;
+        stored_digest(digest.ok_or(StoreError::NotFound("credential"))?)
     }
 
     async fn create_credential(&self, new: NewCredential<'_>) -> Result<NewSecret, StoreError> {
         let id: CredentialId = self.clock.new_id();
         let secret = random_secret(new.prefix)?;
-        let insert = Query::insert()
-            .into_table("credentials")
-            .columns([
-                "tenant_id",
-                "id",
-                "source_id",
-                "kind",
-                "digest",
-                "prefix",
-                "name",
-                "role",
-                "created_at",
-                "expires_at",
-            ])
-            .values_panic([
-                self.tenant.0.into(),
-                id.0.into(),
-                new.source.map(|id| id.0).into(),
-                new.kind.into(),
-                digest(&secret).to_vec().into(),
-                secret[..8].into(),
-                new.name.into(),
-                new.role.map(Role::as_str).into(),
-                self.clock.now().into(),
-                new.expires_at.into(),
-            ])
-            .to_owned();
+        let credential = credentials::ActiveModel {
+            id: Set(id.0),
+            source_id: Set(new.source.map(|id| id.0)),
+            kind: Set(new.kind.into()),
+            digest: Set(digest(&secret).to_vec()),
+            prefix: Set(secret[..8].into()),
+            name: Set(new.name.into()),
+            role: Set(new.role.map(|role| role.as_str().into())),
+            created_at: Set(self.clock.now()),
+            expires_at: Set(new.expires_at),
+            ..Default::default()
+        };
         let detail =
             Some(json!({ "kind": new.kind, "prefix": &secret[..8], "source_id": new.source, "role": new.role }));
         let event =
             NewEvent { kind: AuditKind::CredentialCreated, subject_kind: "credential", subject_id: id.0, detail };
-        self.tx.batch(vec![insert.into(), self.event(event).into()]).await?;
+        self.tx.batch(vec![self.insert(credential).into(), self.event(event).into()]).await?;
         Ok(NewSecret { id, secret })
     }
 }

@@ -1,16 +1,18 @@
 //! What feeds a tenant, as its admins see and change it: sources, their mode, and the tokens of each.
 
-use crate::access::credentials::{DigestOnly, NewSecret, SecretDigest};
+use crate::access::credentials::{NewSecret, SecretDigest, stored_digest};
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
+use crate::entity::{LiteralComparison, Update, credentials, sources};
 use crate::log::audit_events::NewEvent;
 use crate::scope::ApiScope;
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rollcall_core::directory::SourceMode;
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{CredentialId, SourceId};
-use sea_orm::FromQueryResult;
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
+use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -21,6 +23,9 @@ const NAME_CHARACTERS_MAX: usize = 200;
 const YEAR_MAX: i32 = 9999;
 /// Tokens in force of one source at most: rotation needs two, a careful admin a few more.
 const TOKENS_MAX: usize = 20;
+
+/// Tokens that a list shows at most, ended ones too.
+const TOKENS_LISTED: u64 = 1000;
 
 /// A source as admins read it.
 #[derive(Clone, Debug, Serialize, FromQueryResult)]
@@ -42,7 +47,8 @@ pub struct Source {
 }
 
 /// A token as admins read it; the secret itself is not kept.
-#[derive(Clone, Debug, Serialize, FromQueryResult)]
+#[derive(Clone, Debug, Serialize, DerivePartialModel)]
+#[sea_orm(entity = "credentials::Entity")]
 pub struct SourceToken {
     pub id: Uuid,
     pub name: String,
@@ -60,19 +66,6 @@ pub struct Rotated {
     pub secret: NewSecret,
     pub old_digest: SecretDigest,
     pub old_expires_at: DateTime<Utc>,
-}
-
-#[derive(FromQueryResult)]
-struct LiveRow {
-    id: Uuid,
-    name: String,
-}
-
-#[derive(FromQueryResult)]
-struct RotatedRow {
-    name: String,
-    expires_at: DateTime<Utc>,
-    digest: Vec<u8>,
 }
 
 const SOURCES: &str = "SELECT s.id, s.kind, s.mode, s.name, s.users_only, s.quarantined_at, s.quarantine_reason, \
@@ -165,9 +158,8 @@ impl Store {
         let Some(since) = source.quarantined_at else {
             return Err(StoreError::Conflict("the source is not quarantined".into()));
         };
-        let sql = "UPDATE sources SET quarantined_at = NULL, quarantine_reason = NULL, quarantine_released_at = $3 \
-                   WHERE tenant_id = $1 AND id = $2";
-        tx.tx.exec(sql, [tx.tenant.0.into(), id.0.into(), tx.clock.now().into()]).await?;
+        let released = without_quarantine(tx.update_source(id));
+        released.set(sources::Column::QuarantineReleasedAt, tx.clock.now()).exec().await?;
         tx.touch_withheld().await?;
         let detail = Some(json!({ "since": since, "reason": source.quarantine_reason }));
         let event = NewEvent { kind: AuditKind::SourceReleased, subject_kind: "source", subject_id: id.0, detail };
@@ -179,9 +171,8 @@ impl Store {
     pub async fn source_tokens(&self, scope: &ApiScope, source: SourceId) -> Result<Vec<SourceToken>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         tx.source_row(source).await?;
-        let sql = "SELECT id, name, prefix, created_at, expires_at, revoked_at, last_used_at FROM credentials \
-                   WHERE tenant_id = $1 AND source_id = $2 AND kind = 'scim_token' ORDER BY id LIMIT 1000";
-        tx.tx.all(sql, [tx.tenant.0.into(), source.0.into()]).await
+        let tokens = tx.find::<credentials::Entity>().filter(scim_token_of(source));
+        tokens.ascending(credentials::Column::Id).limit(TOKENS_LISTED).all().await
     }
 
     /// One more token.
@@ -214,15 +205,14 @@ impl Store {
     ) -> Result<Rotated, StoreError> {
         let tx = self.write(&scope.scope).await?;
         // One statement, so that of two rotations the later one sees what the earlier one wrote: an end only comes nearer.
-        let sql = "UPDATE credentials SET expires_at = CASE WHEN expires_at < $5 THEN expires_at ELSE $5 END \
-                   WHERE tenant_id = $1 AND id = $2 AND source_id = $3 AND kind = 'scim_token' AND revoked_at IS NULL \
-                   AND (expires_at IS NULL OR expires_at > $4) RETURNING name, expires_at, digest";
-        let now = tx.clock.now();
-        let values = [tx.tenant.0.into(), old.0.into(), source.0.into(), now.into(), (now + overlap).into()];
-        let rotated: Option<RotatedRow> = tx.tx.one(sql, values).await?;
-        let RotatedRow { name, expires_at: old_expires_at, digest } =
-            rotated.ok_or(StoreError::NotFound("token that is in force"))?;
-        let old_digest = DigestOnly { digest }.read()?;
+        use credentials::{Column, Entity};
+        let end = tx.clock.now() + overlap;
+        let sooner = Expr::case(Column::ExpiresAt.lt(end), Column::ExpiresAt.into_expr()).finally(end);
+        let old_token = scim_token_of(source).and(Column::Id.eq(old.0)).and(in_force(tx.clock.now()));
+        let rotated = tx.update::<Entity>(old_token).set(Column::ExpiresAt, sooner).returning().await?;
+        let rotated = rotated.into_iter().next().ok_or(StoreError::NotFound("token that is in force"))?;
+        let (name, old_expires_at) = (rotated.name, rotated.expires_at.unwrap_or(end));
+        let old_digest = stored_digest(rotated.digest)?;
         tx.check_new_token(source, &name, expires_at).await?;
         let secret = tx.create_source_token(source, &name, expires_at).await?;
         let detail = Some(json!({ "replaced_by": secret.id, "expires_at": old_expires_at }));
@@ -255,8 +245,8 @@ impl TenantTx {
 
     /// Exclusive authority: names the source that is live, `except` this one (DS2).
     pub(crate) async fn refuse_second_live(&self, except: Option<SourceId>) -> Result<(), StoreError> {
-        let sql = "SELECT id, name FROM sources WHERE tenant_id = $1 AND mode = 'live'";
-        let live: Option<LiveRow> = self.tx.one(sql, [self.tenant.0.into()]).await?;
+        let live = self.find::<sources::Entity>().filter(sources::Column::Mode.is("live"));
+        let live = live.one::<sources::Model>().await?;
         match live.filter(|live| Some(live.id) != except.map(|id| id.0)) {
             Some(live) => {
                 let (name, id) = (live.name, live.id);
@@ -283,8 +273,7 @@ impl TenantTx {
         if before == users_only {
             return Ok(Vec::new());
         }
-        let sql = "UPDATE sources SET users_only = $3 WHERE tenant_id = $1 AND id = $2";
-        self.tx.exec(sql, [self.tenant.0.into(), id.0.into(), users_only.into()]).await?;
+        self.update_source(id).set(sources::Column::UsersOnly, users_only).exec().await?;
         let detail = Some(json!({ "before": { "users_only": before }, "after": { "users_only": users_only } }));
         let event = NewEvent { kind: AuditKind::SourceUpdated, subject_kind: "source", subject_id: id.0, detail };
         self.tx.batch(vec![self.event(event).into()]).await?;
@@ -325,10 +314,8 @@ impl TenantTx {
                    AND removed_at IS NOT NULL AND EXISTS (SELECT 1 FROM sources s WHERE s.tenant_id = $1 AND s.id = $2 \
                    AND s.people_leave = TRUE)";
         self.tx.exec(sql, [self.tenant.0.into(), id.0.into()]).await?;
-        let sql = "UPDATE sources SET mode = $3, people_leave = FALSE, quarantined_at = NULL, quarantine_reason = NULL \
-                   WHERE tenant_id = $1 AND id = $2";
-        let values = [self.tenant.0.into(), id.0.into(), mode.as_str().into()];
-        self.tx.exec(sql, values).await.map_err(second_live)?;
+        let switched = without_quarantine(self.update_source(id)).set(sources::Column::Mode, mode.as_str());
+        switched.set(sources::Column::PeopleLeave, false).exec().await.map_err(second_live)?;
         let detail = Some(json!({ "before": before, "after": mode }));
         let kind = AuditKind::SourceModeChanged;
         let event = NewEvent { kind, subject_kind: "source", subject_id: id.0, detail };
@@ -337,9 +324,13 @@ impl TenantTx {
 
     /// Of the tokens whose cached answers a switch makes wrong.
     pub(crate) async fn token_digests(&self, id: SourceId) -> Result<Vec<SecretDigest>, StoreError> {
-        let sql = "SELECT digest FROM credentials WHERE tenant_id = $1 AND source_id = $2 AND revoked_at IS NULL";
-        let digests: Vec<DigestOnly> = self.tx.all(sql, [self.tenant.0.into(), id.0.into()]).await?;
-        digests.into_iter().map(DigestOnly::read).collect()
+        use credentials::{Column, Entity};
+        let tokens = self.find::<Entity>().filter(Column::SourceId.eq(id.0)).filter(Column::RevokedAt.is_null());
+        tokens.values(Column::Digest).await?.into_iter().map(stored_digest).collect()
+    }
+
+    fn update_source(&self, id: SourceId) -> Update<'_, sources::Entity> {
+        self.update(sources::Column::Id.eq(id.0))
     }
 
     async fn check_new_token(
@@ -359,16 +350,29 @@ impl TenantTx {
         if expires_at.is_some_and(|end| end <= now || end.year() > YEAR_MAX) {
             return Err(StoreError::Invalid(format!("expires_at is in the future, and not after the year {YEAR_MAX}")));
         }
-        let sql = "SELECT digest FROM credentials WHERE tenant_id = $1 AND source_id = $2 AND revoked_at IS NULL \
-                   AND (expires_at IS NULL OR expires_at > $3)";
-        let values = [self.tenant.0.into(), source.0.into(), now.into()];
-        let in_force: Vec<DigestOnly> = self.tx.all(sql, values).await?;
-        if in_force.len() >= TOKENS_MAX {
+        let tokens = self.find::<credentials::Entity>().filter(credentials::Column::SourceId.eq(source.0));
+        let tokens: Vec<Uuid> = tokens.filter(in_force(now)).values(credentials::Column::Id).await?;
+        if tokens.len() >= TOKENS_MAX {
             let why = format!("the source has {TOKENS_MAX} tokens in force; revoke those that are no longer used");
             return Err(StoreError::Conflict(why));
         }
         Ok(())
     }
+}
+
+fn scim_token_of(source: SourceId) -> SimpleExpr {
+    credentials::Column::SourceId.eq(source.0).and(credentials::Column::Kind.is("scim_token"))
+}
+
+/// Neither revoked nor expired.
+fn in_force(now: DateTime<Utc>) -> SimpleExpr {
+    let ends_later = credentials::Column::ExpiresAt.is_null().or(credentials::Column::ExpiresAt.gt(now));
+    credentials::Column::RevokedAt.is_null().and(ends_later)
+}
+
+fn without_quarantine(source: Update<'_, sources::Entity>) -> Update<'_, sources::Entity> {
+    let none_text: Option<String> = None;
+    source.set(sources::Column::QuarantinedAt, None::<DateTime<Utc>>).set(sources::Column::QuarantineReason, none_text)
 }
 
 #[cfg(test)]

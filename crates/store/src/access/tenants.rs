@@ -4,6 +4,7 @@ use crate::admin::policy::check_policy;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
+use crate::entity::{members, tenant_leases, tenants};
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
 use crate::scope::TenantScope;
@@ -11,7 +12,8 @@ use rollcall_core::email::fold;
 use rollcall_core::event::{Actor, AuditKind};
 use rollcall_core::ids::{MemberId, TenantId};
 use rollcall_core::policy::Policy;
-use sea_orm::sea_query::Query;
+use rollcall_core::roster::{MemberStatus, Role};
+use sea_orm::ActiveValue::Set;
 use serde_json::json;
 
 /// A tenant about to be made.
@@ -49,19 +51,17 @@ impl Store {
     async fn insert_tenant(&self, id: TenantId, slug: &str, new: &NewTenant) -> Result<(), StoreError> {
         let tx = self.write(&TenantScope::new(id, Actor::Operator)).await?;
         let policy = serde_json::to_value(&new.policy).map_err(|e| StoreError::Invalid(e.to_string()))?;
-        let values = [
-            id.0.into(),
-            slug.into(),
-            new.name.as_str().into(),
-            i64::from(new.seats).into(),
-            policy.clone().into(),
-            tx.clock.now().into(),
-        ];
-        let sql = "INSERT INTO tenants (id, slug, name, seats, policy, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
-        tx.tx.exec(sql, values).await?;
-        let seats_used = i64::from(new.owner_email.is_some());
-        let sql = "INSERT INTO tenant_leases (tenant_id, seats_used) VALUES ($1, $2)";
-        tx.tx.exec(sql, [id.0.into(), seats_used.into()]).await?;
+        let tenant = tenants::ActiveModel {
+            slug: Set(slug.into()),
+            name: Set(new.name.clone()),
+            seats: Set(new.seats.into()),
+            policy: Set(policy.clone()),
+            created_at: Set(tx.clock.now()),
+            ..Default::default()
+        };
+        tx.insert(tenant).exec().await?;
+        let seats_used = Set(new.owner_email.is_some().into());
+        tx.insert(tenant_leases::ActiveModel { seats_used, ..Default::default() }).exec().await?;
         let detail = json!({ "name": new.name, "slug": slug, "seats": new.seats, "policy": policy });
         let created = AuditKind::TenantCreated;
         let event = NewEvent { kind: created, subject_kind: "tenant", subject_id: id.0, detail: Some(detail) };
@@ -86,8 +86,7 @@ impl Store {
         let tx = self.write(scope).await?;
         // Whom a worker was about to give a seat that is returned here waits instead.
         tx.stop_the_planning().await?;
-        let sql = "UPDATE tenants SET seats = $2 WHERE id = $1";
-        tx.tx.exec(sql, [tx.tenant.0.into(), i64::from(seats).into()]).await?;
+        tx.update_own::<tenants::Entity>().set(tenants::Column::Seats, i64::from(seats)).exec().await?;
         let event = NewEvent {
             kind: AuditKind::TenantSeatsChanged,
             subject_kind: "tenant",
@@ -102,38 +101,22 @@ impl Store {
 async fn insert_owner(tx: &TenantTx, email: &str) -> Result<(), StoreError> {
     let id: MemberId = tx.clock.new_id();
     let now = tx.clock.now();
-    let insert = Query::insert()
-        .into_table("members")
-        .columns([
-            "tenant_id",
-            "id",
-            "email",
-            "email_folded",
-            "status",
-            "role",
-            "billing_contact",
-            "seated",
-            "held",
-            "created_at",
-            "modified_at",
-        ])
-        .values_panic([
-            tx.tenant.0.into(),
-            id.0.into(),
-            email.into(),
-            fold(email).into(),
-            "active".into(),
-            "owner".into(),
-            true.into(),
-            true.into(),
-            false.into(),
-            now.into(),
-            now.into(),
-        ])
-        .to_owned();
+    let owner = members::ActiveModel {
+        id: Set(id.0),
+        email: Set(email.into()),
+        email_folded: Set(fold(email)),
+        status: Set(MemberStatus::Active.as_str().into()),
+        role: Set(Role::Owner.as_str().into()),
+        billing_contact: Set(true),
+        seated: Set(true),
+        held: Set(false),
+        created_at: Set(now),
+        modified_at: Set(now),
+        ..Default::default()
+    };
     let detail = Some(json!({ "email": email, "role": "owner", "billing_contact": true }));
     let event = NewEvent { kind: AuditKind::MemberCreated, subject_kind: "member", subject_id: id.0, detail };
-    tx.tx.batch(vec![insert.into(), tx.event(event).into()]).await
+    tx.tx.batch(vec![tx.insert(owner).into(), tx.event(event).into()]).await
 }
 
 /// Lower-case ASCII letters, digits and single dashes, 1 to 40 of them.

@@ -7,12 +7,12 @@ use crate::engine::page::{Page, PageRequest};
 use crate::engine::row_sets::{Columns, Type, time_text};
 use crate::engine::transaction::TenantTx;
 use crate::engine::write_context::{Row, WriteContext};
+use crate::entity::audit_events::{Column, Entity};
 use crate::scope::ApiScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::RunId;
-use sea_orm::FromQueryResult;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -100,7 +100,8 @@ impl TenantTx {
 }
 
 /// One line of the audit log.
-#[derive(Clone, Debug, FromQueryResult)]
+#[derive(Clone, Debug, DerivePartialModel)]
+#[sea_orm(entity = "crate::entity::audit_events::Entity")]
 pub struct AuditEvent {
     pub id: Uuid,
     pub at: DateTime<Utc>,
@@ -113,7 +114,7 @@ pub struct AuditEvent {
     pub detail: Option<Json>,
 }
 
-/// Which events a reader wants; all of them when empty.
+/// The events that a reader wants; all of them when empty.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
     pub kind: Option<AuditKind>,
@@ -128,14 +129,14 @@ impl Store {
         filter: &AuditFilter,
         page: &PageRequest,
     ) -> Result<Page<AuditEvent>, StoreError> {
-        let mut query = page.select("audit_events", scope.tenant());
-        query.columns(["id", "at", "kind", "actor", "subject_kind", "subject_id", "request_id", "run_id", "detail"]);
+        let tx = self.read(&scope.scope).await?;
+        let mut events = tx.find::<Entity>();
         if let Some(kind) = filter.kind {
-            query.and_where(Expr::col("kind").eq(kind.as_str()));
+            events = events.filter(Column::Kind.eq(kind.as_str()));
         }
         if let Some(subject) = filter.subject {
-            query.and_where(Expr::col("subject_id").eq(subject));
+            events = events.filter(Column::SubjectId.eq(subject));
         }
-        page.fetch(self.read(&scope.scope).await?, query, |event: &AuditEvent| event.id).await
+        events.page(page, Column::Id, |event: &AuditEvent| event.id).await
     }
 }

@@ -5,9 +5,10 @@ use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, names_of, time_text};
 use crate::engine::transaction::TenantTx;
 use crate::engine::write_context::{Row, WriteContext};
+use crate::entity::directory_changes::{Column, Entity};
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
-use sea_orm::FromQueryResult;
+use sea_orm::DerivePartialModel;
 use serde::Serialize;
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -40,7 +41,8 @@ impl Touched {
     }
 }
 
-#[derive(Serialize, FromQueryResult)]
+#[derive(Serialize, DerivePartialModel)]
+#[sea_orm(entity = "Entity")]
 pub(crate) struct ChangeRow {
     tenant_id: Uuid,
     id: Uuid,
@@ -140,12 +142,8 @@ impl TenantTx {
 
     /// The next changes, pushed ones first.
     pub(crate) async fn next_changes(&self, limit: usize) -> Result<Vec<ChangeRow>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM directory_changes WHERE tenant_id = $1 ORDER BY lane, id LIMIT $2",
-            names_of(COLUMNS).join(", ")
-        );
-        let rows = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.tx.all(&sql, [self.tenant.0.into(), rows.into()]).await
+        let changes = self.find::<Entity>().ascending(Column::Lane).ascending(Column::Id);
+        changes.limit(limit as u64).all().await
     }
 
     /// Takes away what was read. By its place: thousands of ids are a join, and the queue, which is full at one time and empty
