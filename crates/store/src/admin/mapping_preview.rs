@@ -4,12 +4,14 @@ use crate::admin::policy::check_policy;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
+use crate::entity::directory_users::{Column, Entity};
 use crate::reconcile::world::profiles::{Said, read_by};
 use crate::scope::ApiScope;
 use rollcall_core::directory::PersonRecord;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_core::policy::{Mapping, Policy};
-use sea_orm::FromQueryResult;
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ColumnTrait, Condition, DerivePartialModel};
 use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -37,7 +39,8 @@ pub struct PreviewedRecord {
     pub error: Option<String>,
 }
 
-#[derive(FromQueryResult)]
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "Entity")]
 struct RecordRow {
     id: Uuid,
     user_name: String,
@@ -80,13 +83,10 @@ impl TenantTx {
             PreviewOf::Sample(count @ 1..=PREVIEW_MAX) => (None, count),
             PreviewOf::Sample(_) => return Err(StoreError::Invalid(format!("sample is 1 to {PREVIEW_MAX}"))),
         };
-        let one = if user.is_some() { "AND id = $3" } else { "" };
-        let sql = format!(
-            "SELECT id, user_name, email, display_name, given_name, family_name, attributes FROM directory_users \
-             WHERE tenant_id = $1 AND source_id = $2 AND deleted_at IS NULL {one} ORDER BY id LIMIT {limit}"
-        );
-        let values = [self.tenant.0.into(), source.0.into()].into_iter().chain(user.map(Into::into));
-        let rows: Vec<RecordRow> = self.tx.all(&sql, values).await?;
+        let present = Column::SourceId.eq(source.0).and(Column::DeletedAt.is_null());
+        let wanted = Condition::all().add(present).add_option(user.map(|user| Column::Id.eq(user)));
+        let records = self.find::<Entity>().filter(wanted).ascending(Column::Id);
+        let rows: Vec<RecordRow> = records.limit(limit.into()).all().await?;
         if user.is_some() && rows.is_empty() {
             return Err(StoreError::NotFound("user of this source"));
         }

@@ -4,6 +4,7 @@ use crate::admin::members::Member;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
+use crate::entity::{LiteralComparison, members};
 use crate::log::audit_events::NewEvent;
 use crate::reconcile::open_items::Retouch;
 use crate::scope::ApiScope;
@@ -12,9 +13,8 @@ use rollcall_core::event::AuditKind;
 use rollcall_core::ids::MemberId;
 use rollcall_core::policy::LocalAttribute;
 use rollcall_core::roster::{MemberStatus, Role};
-use sea_orm::FromQueryResult;
-use sea_orm::sea_query::Expr;
-use sea_orm::sea_query::{ExprTrait, Query, Value};
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr, Value};
+use sea_orm::{ColumnTrait, IdenStatic};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -46,50 +46,45 @@ impl MemberChanges {
     }
 }
 
-#[derive(FromQueryResult)]
-struct IdRow {
-    #[expect(dead_code, reason = "its presence is the answer")]
-    id: Uuid,
-}
-
 /// The fields that differ: columns with their new values, and both sides for the log.
 #[derive(Default)]
 struct Difference {
-    columns: Vec<(&'static str, Value)>,
+    columns: Vec<(members::Column, Value)>,
     before: Map<String, Json>,
     after: Map<String, Json>,
 }
 
 impl Difference {
-    fn note(&mut self, column: &'static str, value: Value, before: Json, after: Json) {
+    fn note(&mut self, column: members::Column, value: Value, before: Json, after: Json) {
         if before != after {
+            self.before.insert(column.as_str().into(), before);
+            self.after.insert(column.as_str().into(), after);
             self.columns.push((column, value));
-            self.before.insert(column.into(), before);
-            self.after.insert(column.into(), after);
         }
     }
 
     fn of(before: &Member, changes: &MemberChanges) -> Self {
+        use members::Column;
         let mut found = Self::default();
         if let Some(role) = changes.role {
-            found.note("role", role.as_str().into(), json!(before.role), json!(role));
+            found.note(Column::Role, role.as_str().into(), json!(before.role), json!(role));
         }
         if let Some(contact) = changes.billing_contact {
-            found.note("billing_contact", contact.into(), json!(before.billing_contact), json!(contact));
+            found.note(Column::BillingContact, contact.into(), json!(before.billing_contact), json!(contact));
         }
         for (attribute, value) in &changes.local {
-            let now = match attribute {
-                LocalAttribute::DisplayName => &before.display_name,
-                LocalAttribute::GivenName => &before.given_name,
-                LocalAttribute::FamilyName => &before.family_name,
+            let (column, now) = match attribute {
+                LocalAttribute::DisplayName => (Column::DisplayName, &before.display_name),
+                LocalAttribute::GivenName => (Column::GivenName, &before.given_name),
+                LocalAttribute::FamilyName => (Column::FamilyName, &before.family_name),
             };
-            found.note(attribute.as_str(), value.clone().into(), json!(now), json!(value));
+            found.note(column, value.clone().into(), json!(now), json!(value));
         }
         found
     }
 
-    fn changes(&self, column: &str) -> bool {
-        self.after.contains_key(column)
+    fn changes(&self, name: &str) -> bool {
+        self.after.contains_key(name)
     }
 }
 
@@ -153,24 +148,26 @@ impl TenantTx {
             return Ok(());
         }
         let leaves = difference.changes("role") && changes.role == Some(Role::Member);
-        if leaves && !self.has_other(member.id, "role <> 'member'").await? {
+        if leaves && !self.has_other(member.id, members::Column::Role.is_not("member")).await? {
             let why = "the member is the last active admin: make another active member an admin first";
             return Err(StoreError::Conflict(why.into()));
         }
         let leaves = difference.changes("billing_contact") && changes.billing_contact == Some(false);
-        if leaves && !self.has_other(member.id, "billing_contact = TRUE").await? {
+        if leaves
+            && !self
+                .has_other(member.id, members::Column::BillingContact.into_expr().eq(Expr::Constant(true.into())))
+                .await?
+        {
             let why = "the member is the last billing contact: make another active member the billing contact first";
             return Err(StoreError::Conflict(why.into()));
         }
         Ok(())
     }
 
-    async fn has_other(&self, member: Uuid, condition: &str) -> Result<bool, StoreError> {
-        let sql = format!(
-            "SELECT id FROM members WHERE tenant_id = $1 AND id <> $2 AND status = 'active' AND {condition} LIMIT 1"
-        );
-        let found: Option<IdRow> = self.tx.one(&sql, [self.tenant.0.into(), member.into()]).await?;
-        Ok(found.is_some())
+    /// Whether another active member meets the condition.
+    async fn has_other(&self, member: Uuid, condition: SimpleExpr) -> Result<bool, StoreError> {
+        let others = self.find::<members::Entity>().filter(members::Column::Id.ne(member));
+        others.filter(members::Column::Status.is("active")).filter(condition).exists().await
     }
 
     async fn refuse_owned_by_directory(&self, member: &Member, difference: &Difference) -> Result<(), StoreError> {
@@ -188,13 +185,9 @@ impl TenantTx {
 
     async fn write_difference(&self, id: MemberId, difference: Difference) -> Result<(), StoreError> {
         let Difference { columns, before, after } = difference;
-        let update = Query::update()
-            .table("members")
-            .values(columns.into_iter().map(|(column, value)| (column, Expr::val(value))))
-            .value("modified_at", self.clock.now())
-            .and_where(Expr::col("tenant_id").eq(self.tenant.0))
-            .and_where(Expr::col("id").eq(id.0))
-            .to_owned();
+        let update = self.update::<members::Entity>(members::Column::Id.eq(id.0));
+        let update = update.set(members::Column::ModifiedAt, self.clock.now());
+        let update = columns.into_iter().fold(update, |update, (column, value)| update.set(column, value));
         let detail = Some(json!({ "before": before, "after": after }));
         let event = NewEvent { kind: AuditKind::MemberUpdated, subject_kind: "member", subject_id: id.0, detail };
         self.tx.batch(vec![update.into(), self.event(event).into()]).await

@@ -1,9 +1,10 @@
-//! Members, groups of members, and what people read of them.
+//! Members and sharing groups, as admins and programs read them.
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::transaction::TenantTx;
+use crate::entity::{LiteralComparison, audit_events, members, sharing_group_members, sharing_groups};
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
 use crate::scope::ApiScope;
@@ -12,8 +13,8 @@ use rollcall_core::email::fold;
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{MemberId, SharingGroupId};
 use rollcall_core::roster::{MemberState, MemberStatus, Profile};
-use sea_orm::FromQueryResult;
-use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
+use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -23,7 +24,8 @@ pub(crate) const MEMBER_COLUMNS: &str = "m.id, m.email, m.display_name, m.given_
     m.status, m.role, m.billing_contact, m.managed_by, m.directory_user_id, m.suspended_from, m.waiting_for, m.approval, \
     m.seated, m.held";
 
-#[derive(FromQueryResult)]
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "members::Entity")]
 pub(crate) struct MemberRow {
     id: Uuid,
     email: String,
@@ -72,7 +74,8 @@ impl MemberRow {
 }
 
 /// One member, as people and programs read it.
-#[derive(Clone, Debug, Serialize, FromQueryResult)]
+#[derive(Clone, Debug, Serialize, DerivePartialModel)]
+#[sea_orm(entity = "members::Entity")]
 pub struct Member {
     pub id: Uuid,
     pub email: String,
@@ -102,10 +105,11 @@ pub struct FormerEmail {
     pub until: DateTime<Utc>,
 }
 
-/// Of so many changes of a member's profile the former addresses are told.
+/// Former addresses come from at most this many profile changes.
 const CHANGES_TOLD: u64 = 200;
 
-#[derive(FromQueryResult)]
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "audit_events::Entity")]
 struct UpdateRow {
     at: DateTime<Utc>,
     detail: Option<Json>,
@@ -120,26 +124,7 @@ impl UpdateRow {
     }
 }
 
-const LISTED: [&str; 16] = [
-    "id",
-    "email",
-    "display_name",
-    "given_name",
-    "family_name",
-    "status",
-    "role",
-    "billing_contact",
-    "managed_by",
-    "external_id",
-    "directory_user_id",
-    "waiting_for",
-    "approval",
-    "suspended_from",
-    "created_at",
-    "modified_at",
-];
-
-/// Which members a reader wants; all of them when empty.
+/// The members that a reader wants; all of them when empty.
 #[derive(Clone, Debug, Default)]
 pub struct MemberFilter {
     pub email: Option<String>,
@@ -147,15 +132,25 @@ pub struct MemberFilter {
 }
 
 /// One sharing group.
-#[derive(Clone, Debug, Serialize, FromQueryResult)]
+#[derive(Clone, Debug, Serialize, DerivePartialModel)]
+#[sea_orm(entity = "sharing_groups::Entity")]
 pub struct SharingGroup {
     pub id: Uuid,
     pub name: String,
     pub managed_by: Option<Uuid>,
     pub directory_group_id: Option<Uuid>,
+    #[sea_orm(from_expr = "counted_members()")]
     pub members_count: i64,
     pub created_at: DateTime<Utc>,
     pub modified_at: DateTime<Utc>,
+}
+
+/// The members of a sharing group. A removed person is in no group; the rows stay for a return (PE4).
+fn counted_members() -> SimpleExpr {
+    let counted = "(SELECT count(*) FROM sharing_group_members gm JOIN members m \
+                   ON m.tenant_id = gm.tenant_id AND m.id = gm.member_id AND m.status <> 'removed' \
+                   WHERE gm.tenant_id = sharing_groups.tenant_id AND gm.group_id = sharing_groups.id)";
+    Expr::cust(counted)
 }
 
 impl Store {
@@ -165,15 +160,15 @@ impl Store {
         filter: &MemberFilter,
         page: &PageRequest,
     ) -> Result<Page<Member>, StoreError> {
-        let mut query = page.select("members", scope.tenant());
-        query.columns(LISTED);
+        let tx = self.read(&scope.scope).await?;
+        let mut members = tx.find::<members::Entity>();
         if let Some(email) = &filter.email {
-            query.and_where(Expr::col("email_folded").eq(fold(email)));
+            members = members.filter(members::Column::EmailFolded.eq(fold(email)));
         }
         if let Some(status) = filter.status {
-            query.and_where(Expr::col("status").eq(status.as_str()));
+            members = members.filter(members::Column::Status.eq(status.as_str()));
         }
-        page.fetch(self.read(&scope.scope).await?, query, |member: &Member| member.id).await
+        members.page(page, members::Column::Id, |member: &Member| member.id).await
     }
 
     pub async fn member(&self, scope: &ApiScope, id: MemberId) -> Result<Member, StoreError> {
@@ -183,25 +178,17 @@ impl Store {
     /// The addresses that a member had, as the audit log tells them, the latest first.
     pub async fn former_emails(&self, scope: &ApiScope, id: MemberId) -> Result<Vec<FormerEmail>, StoreError> {
         let tx = self.read(&scope.scope).await?;
-        let sql = format!(
-            "SELECT at, detail FROM audit_events WHERE tenant_id = $1 AND subject_id = $2 AND kind = $3 \
-             ORDER BY id DESC LIMIT {CHANGES_TOLD}"
-        );
-        let values = [tx.tenant.0.into(), id.0.into(), AuditKind::MemberUpdated.as_str().into()];
-        let updates: Vec<UpdateRow> = tx.tx.all(&sql, values).await?;
+        use audit_events::{Column, Entity};
+        let updates = tx.find::<Entity>().filter(Column::SubjectId.eq(id.0));
+        let updates = updates.filter(Column::Kind.eq(AuditKind::MemberUpdated.as_str())).descending(Column::Id);
+        let updates: Vec<UpdateRow> = updates.limit(CHANGES_TOLD).all().await?;
         Ok(updates.into_iter().filter_map(UpdateRow::former_email).collect())
     }
 
     pub async fn groups(&self, scope: &ApiScope, page: &PageRequest) -> Result<Page<SharingGroup>, StoreError> {
-        let mut query = page.select("sharing_groups", scope.tenant());
-        query.columns(["id", "name", "managed_by", "directory_group_id", "created_at", "modified_at"]);
-        // Who was removed is in no group; the rows stay for a return (PE4).
-        let counted = "(SELECT count(*) FROM sharing_group_members gm JOIN members m \
-                       ON m.tenant_id = gm.tenant_id AND m.id = gm.member_id AND m.status <> 'removed' \
-                       WHERE gm.tenant_id = sharing_groups.tenant_id AND gm.group_id = sharing_groups.id)";
-        query.expr_as(Expr::cust(counted), "members_count");
-        query.and_where(Expr::col("removed_at").is_null());
-        page.fetch(self.read(&scope.scope).await?, query, |group: &SharingGroup| group.id).await
+        let tx = self.read(&scope.scope).await?;
+        let groups = tx.find::<sharing_groups::Entity>().filter(sharing_groups::Column::RemovedAt.is_null());
+        groups.page(page, sharing_groups::Column::Id, |group: &SharingGroup| group.id).await
     }
 
     /// The members of one sharing group.
@@ -212,20 +199,15 @@ impl Store {
         page: &PageRequest,
     ) -> Result<Page<Member>, StoreError> {
         let tx = self.read(&scope.scope).await?;
-        let sql = "SELECT id FROM sharing_groups WHERE tenant_id = $1 AND id = $2 AND removed_at IS NULL";
-        let found: Option<IdRow> = tx.tx.one(sql, [tx.tenant.0.into(), group.0.into()]).await?;
-        found.ok_or(StoreError::NotFound("group"))?;
-        let mut query = page.select("members", scope.tenant());
-        query.columns(LISTED);
-        let inside = Query::select()
-            .expr(Expr::val(1))
-            .from("sharing_group_members")
-            .and_where(Expr::col(("sharing_group_members", "tenant_id")).eq(tx.tenant.0))
-            .and_where(Expr::col("group_id").eq(group.0))
-            .and_where(Expr::col("member_id").equals(("members", "id")))
-            .to_owned();
-        query.and_where(Expr::exists(inside)).and_where(Expr::col("status").ne("removed"));
-        page.fetch(tx, query, |member: &Member| member.id).await
+        let present = sharing_groups::Column::Id.eq(group.0).and(sharing_groups::Column::RemovedAt.is_null());
+        if !tx.find::<sharing_groups::Entity>().filter(present).exists().await? {
+            return Err(StoreError::NotFound("group"));
+        }
+        let inside = tx.find::<sharing_group_members::Entity>();
+        let inside = inside.filter(sharing_group_members::Column::GroupId.eq(group.0));
+        let inside = inside.matching(sharing_group_members::Column::MemberId, members::Column::Id);
+        let members = tx.find::<members::Entity>().filter(inside).filter(members::Column::Status.is_not("removed"));
+        members.page(page, members::Column::Id, |member: &Member| member.id).await
     }
 
     /// The product says that an invited person accepted. Profile changes that waited for it are looked at again (DX13).
@@ -234,45 +216,31 @@ impl Store {
     /// [`StoreError::Invalid`] for a member who has no open invitation.
     pub async fn accept_invitation(&self, scope: &ApiScope, id: MemberId) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
-        let sql = "UPDATE members SET status = 'active', modified_at = $3 \
-                   WHERE tenant_id = $1 AND id = $2 AND status = 'invited' RETURNING managed_by, directory_user_id";
-        let values = [tx.tenant.0.into(), id.0.into(), tx.clock.now().into()];
-        let Some(row) = tx.tx.one::<LinkRow, _>(sql, values).await? else {
-            let sql = "SELECT id FROM members WHERE tenant_id = $1 AND id = $2";
-            let known: Option<IdRow> = tx.tx.one(sql, [tx.tenant.0.into(), id.0.into()]).await?;
-            known.ok_or(StoreError::NotFound("member"))?;
+        use members::{Column, Entity};
+        let invited = tx.update::<Entity>(Column::Id.eq(id.0).and(Column::Status.is("invited")));
+        let invited = invited.set(Column::Status, "active").set(Column::ModifiedAt, tx.clock.now());
+        let Some(member) = invited.returning().await?.into_iter().next() else {
+            tx.member_row(id).await?;
             return Err(StoreError::Invalid("the member has no open invitation".into()));
         };
-        tx.accepted(id, row).await?;
+        tx.accepted(member).await?;
         tx.commit().await
     }
 }
 
-#[derive(FromQueryResult)]
-struct IdRow {
-    #[expect(dead_code, reason = "its presence is the answer")]
-    id: Uuid,
-}
-
-#[derive(FromQueryResult)]
-struct LinkRow {
-    managed_by: Option<Uuid>,
-    directory_user_id: Option<Uuid>,
-}
-
 impl TenantTx {
     pub(crate) async fn member_row(&self, id: MemberId) -> Result<Member, StoreError> {
-        let sql = format!("SELECT {} FROM members WHERE tenant_id = $1 AND id = $2", LISTED.join(", "));
-        let row = self.tx.one(&sql, [self.tenant.0.into(), id.0.into()]).await?;
-        row.ok_or(StoreError::NotFound("member"))
+        let member = self.find::<members::Entity>().filter(members::Column::Id.eq(id.0)).one().await?;
+        member.ok_or(StoreError::NotFound("member"))
     }
 
-    async fn accepted(&self, id: MemberId, link: LinkRow) -> Result<(), StoreError> {
+    async fn accepted(&self, member: members::Model) -> Result<(), StoreError> {
         let detail = Some(json!({ "from": "invited", "to": "active" }));
-        let event = NewEvent { kind: AuditKind::MemberActivated, subject_kind: "member", subject_id: id.0, detail };
+        let event =
+            NewEvent { kind: AuditKind::MemberActivated, subject_kind: "member", subject_id: member.id, detail };
         let mut writes = Vec::new();
-        if let Some(user) = link.directory_user_id {
-            writes.push(self.change(link.managed_by.map(Into::into), Touched::User(user.into())).into());
+        if let Some(user) = member.directory_user_id {
+            writes.push(self.change(member.managed_by.map(Into::into), Touched::User(user.into())).into());
         }
         writes.push(self.event(event).into());
         self.tx.batch(writes).await

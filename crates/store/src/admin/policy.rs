@@ -4,6 +4,7 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
 use crate::engine::transaction::TenantTx;
+use crate::entity::{sources, tenants};
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::{Lane, Touched};
 use crate::reconcile::open_items::Retouch;
@@ -12,7 +13,8 @@ use rollcall_core::event::AuditKind;
 use rollcall_core::ids::SourceId;
 use rollcall_core::policy::{GroupScope, LocalAttribute, Mapping, OnDeleted, Policy};
 use rollcall_scim::TextPath;
-use sea_orm::FromQueryResult;
+use sea_orm::sea_query::LockType;
+use sea_orm::{DerivePartialModel, FromQueryResult};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -27,7 +29,8 @@ pub struct VersionedPolicy {
     pub version: i64,
 }
 
-#[derive(FromQueryResult)]
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "tenants::Entity")]
 struct PolicyRow {
     policy: Json,
     policy_version: i64,
@@ -48,7 +51,7 @@ impl PolicyRow {
 
 impl Store {
     pub async fn policy(&self, scope: &ApiScope) -> Result<VersionedPolicy, StoreError> {
-        self.read(&scope.scope).await?.policy_row("").await?.read()
+        self.read(&scope.scope).await?.policy_row(None).await?.read()
     }
 
     /// Puts a policy in force from the next plan on. Whatever an earlier policy withheld is planned again.
@@ -65,7 +68,7 @@ impl Store {
         let tx = self.write(&scope.scope).await?;
         // What was planned under the policy of before is not applied any more.
         tx.stop_the_planning().await?;
-        let before = tx.policy_row(" FOR UPDATE").await?.read()?;
+        let before = tx.policy_row(Some(LockType::Update)).await?.read()?;
         if before.version != version {
             return Err(StoreError::Changed);
         }
@@ -75,8 +78,8 @@ impl Store {
         tx.refuse_strangers(policy).await?;
         tx.touch_reread(&before.policy, policy).await?;
         let after = serde_json::to_value(policy).map_err(|e| StoreError::Invalid(e.to_string()))?;
-        let sql = "UPDATE tenants SET policy = $2, policy_version = $3 WHERE id = $1";
-        tx.tx.exec(sql, [tx.tenant.0.into(), after.clone().into(), (version + 1).into()]).await?;
+        let update = tx.update_own::<tenants::Entity>().set(tenants::Column::Policy, after.clone());
+        update.set(tenants::Column::PolicyVersion, version + 1).exec().await?;
         let detail = Some(json!({ "before": before.policy, "after": after, "version": version + 1 }));
         let kind = AuditKind::PolicyChanged;
         let event = NewEvent { kind, subject_kind: "tenant", subject_id: tx.tenant.0, detail };
@@ -153,9 +156,8 @@ impl TenantTx {
 
     /// Plans again what the sources have said already, where the new policy reads it differently.
     async fn touch_reread(&self, before: &Policy, after: &Policy) -> Result<(), StoreError> {
-        let sources: Vec<IdRow> =
-            self.tx.all("SELECT id FROM sources WHERE tenant_id = $1", [self.tenant.0.into()]).await?;
-        let sources: Vec<SourceId> = sources.into_iter().map(|row| row.id.into()).collect();
+        let sources = self.find::<sources::Entity>().values::<Uuid>(sources::Column::Id).await?;
+        let sources: Vec<SourceId> = sources.into_iter().map(Into::into).collect();
         if let Some(unknown) = after.sources.keys().find(|source| !sources.contains(source)) {
             return Err(StoreError::Invalid(format!("sources.{unknown}: the tenant has no such source")));
         }
@@ -173,20 +175,19 @@ impl TenantTx {
     }
 
     pub(crate) async fn policy_in_force(&self) -> Result<Policy, StoreError> {
-        Ok(self.policy_row("").await?.read()?.policy)
+        Ok(self.policy_row(None).await?.read()?.policy)
     }
 
     /// The policy for a source's records, which nobody changes before this transaction ends.
     pub(crate) async fn kept_policy_of(&self, source: SourceId) -> Result<Policy, StoreError> {
-        let policy = self.policy_row(" FOR SHARE").await?.read()?.policy;
+        let policy = self.policy_row(Some(LockType::Share)).await?.read()?.policy;
         policy.of_source(source).map_err(StoreError::Invalid)
     }
 
-    /// `lock` is how Postgres locks the row, if at all.
-    async fn policy_row(&self, lock: &str) -> Result<PolicyRow, StoreError> {
-        let lock = if self.tx.is_postgres() { lock } else { "" };
-        let sql = format!("SELECT policy, policy_version FROM tenants WHERE id = $1{lock}");
-        self.tx.one(&sql, [self.tenant.0.into()]).await?.ok_or(StoreError::NotFound("tenant"))
+    async fn policy_row(&self, lock: Option<LockType>) -> Result<PolicyRow, StoreError> {
+        let tenant = self.find::<tenants::Entity>();
+        let tenant = if let Some(lock) = lock { tenant.lock(lock) } else { tenant };
+        tenant.one().await?.ok_or(StoreError::NotFound("tenant"))
     }
 
     /// What is withheld, and people in dispute about adoption, may be let through by the new policy.

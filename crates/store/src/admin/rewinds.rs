@@ -4,21 +4,16 @@
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
+use crate::entity::{LiteralComparison, runs};
 use crate::log::audit_events::NewEvent;
 use crate::scope::ApiScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::RunId;
-use sea_orm::FromQueryResult;
+use sea_orm::sea_query::{ExprTrait, LockType};
+use sea_orm::{ActiveValue::Set, ColumnTrait, FromQueryResult};
 use serde_json::json;
-use uuid::Uuid;
-
-#[derive(FromQueryResult)]
-struct StateRow {
-    id: Uuid,
-    state: String,
-}
 
 #[derive(FromQueryResult)]
 struct Moved {
@@ -33,29 +28,28 @@ impl Store {
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when nothing of the run is in force, or it is being taken back.
     pub async fn rewind_run(&self, scope: &ApiScope, id: RunId) -> Result<RunId, StoreError> {
         let tx = self.write(&scope.scope).await?;
-        let lock = if tx.tx.is_postgres() { " FOR UPDATE" } else { "" };
-        let sql = format!("SELECT id, state FROM runs WHERE tenant_id = $1 AND id = $2{lock}");
-        let run: Option<StateRow> = tx.tx.one(&sql, [tx.tenant.0.into(), id.0.into()]).await?;
-        let run = run.ok_or(StoreError::NotFound("run"))?;
+        let run = tx.find::<runs::Entity>().filter(runs::Column::Id.eq(id.0)).lock(LockType::Update);
+        let run = run.one::<runs::Model>().await?.ok_or(StoreError::NotFound("run"))?;
         if run.state != "applied" {
             let remedy = "only what was applied can be taken back; a rewound run comes back by rewinding its rewind";
             return Err(StoreError::Conflict(format!("the run is {}: {remedy}", run.state)));
         }
         tx.withdraw_rewinds_of(id).await?;
         let rewind: RunId = tx.clock.new_id();
-        let sql = "INSERT INTO runs (tenant_id, id, source_id, state, verdict, held_reasons, counts, digest, rewinds, \
-                   created_at, modified_at) SELECT $1, $2, source_id, 'planning', 'withheld', $4, $5, $6, id, $7, $7 \
-                   FROM runs WHERE tenant_id = $1 AND id = $3";
-        let values = [
-            tx.tenant.0.into(),
-            rewind.0.into(),
-            id.0.into(),
-            json!([]).into(),
-            json!({}).into(),
-            PlanDigest::default().to_hex().into(),
-            tx.clock.now().into(),
-        ];
-        tx.tx.exec(sql, values).await?;
+        let planning = runs::ActiveModel {
+            id: Set(rewind.0),
+            source_id: Set(run.source_id),
+            state: Set("planning".into()),
+            verdict: Set("withheld".into()),
+            held_reasons: Set(json!([])),
+            counts: Set(json!({})),
+            digest: Set(PlanDigest::default().to_hex()),
+            rewinds: Set(Some(run.id)),
+            created_at: Set(tx.clock.now()),
+            modified_at: Set(tx.clock.now()),
+            ..Default::default()
+        };
+        tx.insert(planning).exec().await?;
         let (kind, detail) = (AuditKind::RunRewindPlanned, Some(json!({ "rewind_run_id": rewind })));
         let event = NewEvent { kind, subject_kind: "run", subject_id: id.0, detail };
         tx.tx.batch(vec![tx.event(event).into()]).await?;
@@ -67,15 +61,14 @@ impl Store {
 
 impl TenantTx {
     async fn withdraw_rewinds_of(&self, id: RunId) -> Result<(), StoreError> {
-        let sql = "SELECT id, state FROM runs WHERE tenant_id = $1 AND rewinds = $2 \
-                   AND state IN ('planning', 'planned', 'approved')";
-        let rewinds: Vec<StateRow> = self.tx.all(sql, [self.tenant.0.into(), id.0.into()]).await?;
-        for rewind in rewinds {
+        use runs::{Column, Entity};
+        let open = Column::Rewinds.eq(id.0).and(Column::State.is_one_of(["planning", "planned", "approved"]));
+        for rewind in self.find::<Entity>().filter(open).all::<runs::Model>().await? {
             if rewind.state == "approved" {
                 return Err(StoreError::Conflict(format!("run {} is taking it back already", rewind.id)));
             }
-            let sql = "UPDATE runs SET state = 'withdrawn', modified_at = $3 WHERE tenant_id = $1 AND id = $2";
-            self.tx.exec(sql, [self.tenant.0.into(), rewind.id.into(), self.clock.now().into()]).await?;
+            let withdrawn = self.update::<Entity>(Column::Id.eq(rewind.id)).set(Column::State, "withdrawn");
+            withdrawn.set(Column::ModifiedAt, self.clock.now()).exec().await?;
         }
         Ok(())
     }

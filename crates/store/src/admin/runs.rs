@@ -4,6 +4,7 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::transaction::TenantTx;
+use crate::entity::{run_items, runs};
 use crate::log::audit_events::NewEvent;
 use crate::reconcile::open_items::Retouch;
 use crate::reconcile::world::Progress;
@@ -11,14 +12,15 @@ use crate::scope::ApiScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::RunId;
-use sea_orm::FromQueryResult;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{ExprTrait, LockType};
+use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 /// One run.
-#[derive(Clone, Debug, Serialize, FromQueryResult)]
+#[derive(Clone, Debug, Serialize, DerivePartialModel)]
+#[sea_orm(entity = "runs::Entity")]
 pub struct Run {
     pub id: Uuid,
     /// Null when the run answers for several sources, or for none (a seat that became free).
@@ -36,7 +38,8 @@ pub struct Run {
 }
 
 /// One line of a run's plan.
-#[derive(Clone, Debug, Serialize, FromQueryResult)]
+#[derive(Clone, Debug, Serialize, DerivePartialModel)]
+#[sea_orm(entity = "run_items::Entity")]
 pub struct RunItem {
     pub id: Uuid,
     pub action: String,
@@ -61,24 +64,6 @@ pub struct RunItem {
     pub request_id: Option<Uuid>,
 }
 
-pub(crate) const ITEM: [&str; 15] = [
-    "id",
-    "action",
-    "subject_kind",
-    "subject_id",
-    "why",
-    "decision",
-    "held_reason",
-    "who",
-    "member_id",
-    "group_id",
-    "before",
-    "after",
-    "detail",
-    "source_id",
-    "request_id",
-];
-
 /// What an admin decides about a held run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunDecision {
@@ -88,7 +73,8 @@ pub enum RunDecision {
     Reject,
 }
 
-#[derive(FromQueryResult)]
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "runs::Entity")]
 struct OpenRun {
     state: String,
     digest: String,
@@ -113,9 +99,6 @@ impl OpenRun {
     }
 }
 
-const RUN: [&str; 10] =
-    ["id", "source_id", "state", "verdict", "held_reasons", "counts", "digest", "rewinds", "created_at", "modified_at"];
-
 impl Store {
     pub async fn runs(
         &self,
@@ -123,19 +106,18 @@ impl Store {
         state: Option<&str>,
         page: &PageRequest,
     ) -> Result<Page<Run>, StoreError> {
-        let mut query = page.select("runs", scope.tenant());
-        query.columns(RUN);
+        let tx = self.read(&scope.scope).await?;
+        let mut runs = tx.find::<runs::Entity>();
         if let Some(state) = state {
-            query.and_where(Expr::col("state").eq(state));
+            runs = runs.filter(runs::Column::State.eq(state));
         }
-        page.fetch(self.read(&scope.scope).await?, query, |run: &Run| run.id).await
+        runs.page(page, runs::Column::Id, |run: &Run| run.id).await
     }
 
     pub async fn run(&self, scope: &ApiScope, id: RunId) -> Result<Run, StoreError> {
         let tx = self.read(&scope.scope).await?;
-        let sql = format!("SELECT {} FROM runs WHERE tenant_id = $1 AND id = $2", RUN.join(", "));
-        let row = tx.tx.one(&sql, [tx.tenant.0.into(), id.0.into()]).await?;
-        row.ok_or(StoreError::NotFound("run"))
+        let run = tx.find::<runs::Entity>().filter(runs::Column::Id.eq(id.0)).one().await?;
+        run.ok_or(StoreError::NotFound("run"))
     }
 
     /// The items of a run in the order they were planned.
@@ -146,9 +128,9 @@ impl Store {
         page: &PageRequest,
     ) -> Result<Page<RunItem>, StoreError> {
         self.run(scope, id).await?;
-        let mut query = page.select("run_items", scope.tenant());
-        query.columns(ITEM).and_where(Expr::col("run_id").eq(id.0));
-        page.fetch(self.read(&scope.scope).await?, query, |item: &RunItem| item.id).await
+        let tx = self.read(&scope.scope).await?;
+        let items = tx.find::<run_items::Entity>().filter(run_items::Column::RunId.eq(id.0));
+        items.page(page, run_items::Column::Id, |item: &RunItem| item.id).await
     }
 
     /// Decides about a held run, or a planned rewind, that is still the one whose digest the admin saw. Approved items are not applied here:
@@ -165,12 +147,8 @@ impl Store {
         decision: RunDecision,
     ) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
-        let lock = if tx.tx.is_postgres() { " FOR UPDATE" } else { "" };
-        let sql = format!(
-            "SELECT state, digest, rewinds, progress, created_at FROM runs WHERE tenant_id = $1 AND id = $2{lock}"
-        );
-        let run: Option<OpenRun> = tx.tx.one(&sql, [tx.tenant.0.into(), id.0.into()]).await?;
-        let run = run.ok_or(StoreError::NotFound("run"))?;
+        let run = tx.find::<runs::Entity>().filter(runs::Column::Id.eq(id.0)).lock(LockType::Update);
+        let run: OpenRun = run.one().await?.ok_or(StoreError::NotFound("run"))?;
         let open = run.open_word();
         if run.state != open {
             return Err(StoreError::Conflict(format!("the run is {}, not {open}", run.state)));
@@ -188,8 +166,8 @@ impl Store {
         };
         // Those of a rewind stay `planned` until the worker comes to them.
         let items = if approves && run.rewinds.is_some() { None } else { Some(tx.decide_items(id, open, word).await?) };
-        let sql = "UPDATE runs SET state = $3, modified_at = $4 WHERE tenant_id = $1 AND id = $2";
-        tx.tx.exec(sql, [tx.tenant.0.into(), id.0.into(), word.into(), tx.clock.now().into()]).await?;
+        let decided = tx.update::<runs::Entity>(runs::Column::Id.eq(id.0)).set(runs::Column::State, word);
+        decided.set(runs::Column::ModifiedAt, tx.clock.now()).exec().await?;
         let detail = Some(json!({ "digest": digest, "items": items }));
         let event = NewEvent { kind, subject_kind: "run", subject_id: id.0, detail };
         tx.tx.batch(vec![tx.event(event).into()]).await?;
@@ -231,7 +209,7 @@ impl TenantTx {
     }
 
     async fn decide_items(&self, run: RunId, open: &str, word: &str) -> Result<u64, StoreError> {
-        let sql = "UPDATE run_items SET decision = $3 WHERE tenant_id = $1 AND run_id = $2 AND decision = $4";
-        self.tx.exec(sql, [self.tenant.0.into(), run.0.into(), word.into(), open.into()]).await
+        let open_items = run_items::Column::RunId.eq(run.0).and(run_items::Column::Decision.eq(open));
+        self.update::<run_items::Entity>(open_items).set(run_items::Column::Decision, word).exec().await
     }
 }

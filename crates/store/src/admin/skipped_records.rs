@@ -5,14 +5,15 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::transaction::TenantTx;
+use crate::entity::disputes::{Column, Entity};
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
 use crate::scope::ApiScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::directory::Dispute;
 use rollcall_core::event::AuditKind;
-use sea_orm::FromQueryResult;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -20,7 +21,8 @@ use uuid::Uuid;
 const NOTE_CHARACTERS_MAX: usize = 500;
 
 /// A skipped record.
-#[derive(Clone, Debug, FromQueryResult)]
+#[derive(Clone, Debug, DerivePartialModel)]
+#[sea_orm(entity = "Entity")]
 pub struct SkippedRecord {
     /// `directory_user` or `directory_group`.
     pub subject_kind: String,
@@ -36,9 +38,6 @@ pub struct SkippedRecord {
     pub ignored_at: Option<DateTime<Utc>>,
     pub note: Option<String>,
 }
-
-const SKIPPED: [&str; 9] =
-    ["subject_kind", "subject_id", "dispute", "about", "since", "last_tried_at", "tries", "ignored_at", "note"];
 
 /// Which skipped records a reader wants.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,14 +55,14 @@ impl Store {
         filter: &SkippedFilter,
         page: &PageRequest,
     ) -> Result<Page<SkippedRecord>, StoreError> {
-        let mut query = page.select_by("disputes", "subject_id", scope.tenant());
-        query.columns(SKIPPED);
+        let tx = self.read(&scope.scope).await?;
+        let mut records = tx.find::<Entity>();
         if let Some(dispute) = filter.dispute {
-            query.and_where(Expr::col("dispute").eq(dispute.as_str()));
+            records = records.filter(Column::Dispute.eq(dispute.as_str()));
         }
-        let ignored = Expr::col("ignored_at");
-        query.and_where(if filter.ignored { ignored.is_not_null() } else { ignored.is_null() });
-        page.fetch(self.read(&scope.scope).await?, query, |record: &SkippedRecord| record.subject_id).await
+        let is_wanted = if filter.ignored { Column::IgnoredAt.is_not_null() } else { Column::IgnoredAt.is_null() };
+        let records = records.filter(is_wanted);
+        records.page(page, Column::SubjectId, |record: &SkippedRecord| record.subject_id).await
     }
 
     pub async fn skipped_record(&self, scope: &ApiScope, subject: Uuid) -> Result<SkippedRecord, StoreError> {
@@ -74,9 +73,9 @@ impl Store {
     pub async fn retry_record(&self, scope: &ApiScope, subject: Uuid) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
         let record = tx.skipped_record(subject).await?;
-        let sql = "UPDATE disputes SET ignored_at = NULL, note = NULL \
-                   WHERE tenant_id = $1 AND subject_id = $2 AND ignored_at IS NOT NULL";
-        tx.tx.exec(sql, [tx.tenant.0.into(), subject.into()]).await?;
+        let ignored = tx.update::<Entity>(Column::SubjectId.eq(subject).and(Column::IgnoredAt.is_not_null()));
+        let listed = ignored.set(Column::IgnoredAt, None::<DateTime<Utc>>).set(Column::Note, None::<String>);
+        listed.exec().await?;
         let touched = match record.subject_kind.as_str() {
             "directory_group" => {
                 tx.forget_deletion(&record).await?;
@@ -102,9 +101,8 @@ impl Store {
         if record.ignored_at.is_some() && record.note.as_deref() == note {
             return Ok(());
         }
-        let sql = "UPDATE disputes SET ignored_at = $3, note = $4 WHERE tenant_id = $1 AND subject_id = $2";
-        let values = [tx.tenant.0.into(), subject.into(), tx.clock.now().into(), note.into()];
-        if tx.tx.exec(sql, values).await? == 0 {
+        let ignored = tx.update::<Entity>(Column::SubjectId.eq(subject)).set(Column::IgnoredAt, tx.clock.now());
+        if ignored.set(Column::Note, note).exec().await? == 0 {
             // Settled in this moment.
             return Err(StoreError::NotFound("skipped record"));
         }
@@ -115,9 +113,8 @@ impl Store {
 
 impl TenantTx {
     async fn skipped_record(&self, subject: Uuid) -> Result<SkippedRecord, StoreError> {
-        let sql = format!("SELECT {} FROM disputes WHERE tenant_id = $1 AND subject_id = $2", SKIPPED.join(", "));
-        let found: Option<SkippedRecord> = self.tx.one(&sql, [self.tenant.0.into(), subject.into()]).await?;
-        found.ok_or(StoreError::NotFound("skipped record"))
+        let record = self.find::<Entity>().filter(Column::SubjectId.eq(subject)).one().await?;
+        record.ok_or(StoreError::NotFound("skipped record"))
     }
 }
 

@@ -9,12 +9,14 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::transaction::TenantTx;
+use crate::entity::sources;
 use crate::scope::{ApiScope, TenantScope};
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::directory::{PeopleAfter, SourceMode};
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::SourceId;
 use rollcall_core::world::World;
+use sea_orm::ColumnTrait;
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -115,9 +117,9 @@ impl Store {
             tx.write_mode(source, &before, SourceMode::Off).await?;
         }
         // With `remove` the worker reads every record of the source as deleted from now on.
-        let sql = "UPDATE sources SET people_leave = $3 WHERE tenant_id = $1 AND id = $2";
         let leave = people == PeopleAfter::Remove;
-        tx.tx.exec(sql, [tx.tenant.0.into(), source.0.into(), leave.into()]).await?;
+        let detached = tx.update::<sources::Entity>(sources::Column::Id.eq(source.0));
+        detached.set(sources::Column::PeopleLeave, leave).exec().await?;
         match people {
             PeopleAfter::Keep => tx.keep_people(source).await?,
             PeopleAfter::Remove => tx.touch_everything_of(source).await?,

@@ -7,7 +7,9 @@ use super::links::{GROUPS_OF, MEMBERS_OF, NewManager};
 use crate::admin::runs::RunItem;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, time_text};
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
+use crate::entity::{LiteralComparison, members, tenant_leases};
 use crate::log::audit_events::{EventRow, NewEvent};
 use chrono::{DateTime, Utc};
 use rollcall_core::change::Change;
@@ -15,7 +17,8 @@ use rollcall_core::digest::PlanDigest;
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::SourceId;
 use rollcall_core::roster::MemberStatus;
-use sea_orm::FromQueryResult;
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -24,7 +27,8 @@ use uuid::Uuid;
 const WHY: &str = "source_detached";
 
 /// What a detachment changes of a member.
-#[derive(Clone, PartialEq, Eq, Serialize, FromQueryResult)]
+#[derive(Clone, PartialEq, Eq, Serialize, DerivePartialModel)]
+#[sea_orm(entity = "members::Entity")]
 struct Kept {
     #[serde(skip)]
     id: Uuid,
@@ -93,13 +97,18 @@ const KEPT_ROW: Columns = &[
     ("modified_at", Type::Time),
 ];
 
+static DELETE_DISPUTES_OF_SOURCE: Sql = Sql::tenant(&[
+    "DELETE FROM disputes WHERE tenant_id = {tenant} AND ( ",
+    "subject_id IN (SELECT u.id FROM directory_users u WHERE u.tenant_id = {tenant} AND u.source_id = $2) ",
+    "OR subject_id IN (SELECT g.id FROM directory_groups g WHERE g.tenant_id = {tenant} AND g.source_id = $2))",
+]);
+
 impl TenantTx {
     async fn kept(&self, source: Uuid, after: Uuid, limit: u64) -> Result<Vec<Kept>, StoreError> {
-        let sql = "SELECT m.id, m.email, m.display_name, m.managed_by, m.status, m.suspended_from, m.waiting_for, m.seated, m.held \
-                   FROM members m WHERE m.tenant_id = $1 AND m.managed_by = $2 AND m.status <> 'removed' AND m.id > $3 \
-                   ORDER BY m.id LIMIT $4";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.tx.all(sql, [self.tenant.0.into(), source.into(), after.into(), limit.into()]).await
+        use members::Column;
+        let managed = Column::ManagedBy.eq(source).and(Column::Status.is_not("removed"));
+        let kept = self.find::<members::Entity>().filter(managed).filter(Column::Id.gt(after));
+        kept.ascending(Column::Id).limit(limit).all().await
     }
 
     pub(super) async fn kept_items(&self, source: Uuid, after: Uuid, limit: u64) -> Result<Vec<RunItem>, StoreError> {
@@ -128,14 +137,12 @@ impl TenantTx {
         let nobody = NewManager { source: None, run: None, kind: AuditKind::MemberDetached };
         let members = self.move_members(MEMBERS_OF, source.0, nobody).await?;
         self.move_groups(GROUPS_OF, source.0, NewManager { kind: AuditKind::GroupDetached, ..nobody }).await?;
-        let sql = "UPDATE tenant_leases SET managed_members = managed_members - $2, seats_used = seats_used - $3 \
-                   WHERE tenant_id = $1";
-        self.tx.exec(sql, [self.tenant.0.into(), members.into(), seats.into()]).await?;
+        use tenant_leases::Column;
+        let counts = self.update_own::<tenant_leases::Entity>();
+        let counts = counts.set(Column::ManagedMembers, Column::ManagedMembers.into_expr().sub(members));
+        counts.set(Column::SeatsUsed, Column::SeatsUsed.into_expr().sub(seats)).exec().await?;
         self.close_runs_of(source, "withdrawn").await?;
-        let sql = "DELETE FROM disputes WHERE tenant_id = $1 AND ( \
-                   subject_id IN (SELECT u.id FROM directory_users u WHERE u.tenant_id = $1 AND u.source_id = $2) \
-                   OR subject_id IN (SELECT g.id FROM directory_groups g WHERE g.tenant_id = $1 AND g.source_id = $2))";
-        self.tx.exec(sql, [self.tenant.0.into(), source.0.into()]).await?;
+        self.exec(&DELETE_DISPUTES_OF_SOURCE, [source.0.into()]).await?;
         Ok(())
     }
 

@@ -17,6 +17,7 @@ pub use plan::{
 
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
+use crate::entity::{LiteralComparison, sources, tenants};
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Lane;
 use rollcall_core::digest::PlanDigest;
@@ -34,28 +35,16 @@ struct CountRow {
     count: i64,
 }
 
-#[derive(FromQueryResult)]
-struct VersionRow {
-    policy_version: i64,
-}
-
-#[derive(FromQueryResult)]
-struct SourceRow {
-    id: Uuid,
-}
-
 impl TenantTx {
     async fn authority(&self) -> Result<Option<Uuid>, StoreError> {
-        let sql = "SELECT id FROM sources WHERE tenant_id = $1 AND mode = 'live'";
-        let live: Option<SourceRow> = self.tx.one(sql, [self.tenant.0.into()]).await?;
-        Ok(live.map(|live| live.id))
+        let live = self.find::<sources::Entity>().filter(sources::Column::Mode.is("live"));
+        live.value(sources::Column::Id).await
     }
 
     /// What is done depends on the policy, also where no item of the plan shows it.
     async fn policy_digest(&self) -> Result<PlanDigest, StoreError> {
-        let sql = "SELECT policy_version FROM tenants WHERE id = $1";
-        let row: Option<VersionRow> = self.tx.one(sql, [self.tenant.0.into()]).await?;
-        let version = row.ok_or(StoreError::NotFound("tenant"))?.policy_version;
+        let version = self.find::<tenants::Entity>().value::<i64>(tenants::Column::PolicyVersion).await?;
+        let version = version.ok_or(StoreError::NotFound("tenant"))?;
         Ok(PlanDigest::of(&format!("policy {version}")))
     }
 
@@ -81,10 +70,9 @@ impl TenantTx {
 
     /// Has what the promotion of any source would do planned anew.
     pub(crate) async fn touch_simulations(&self) -> Result<(), StoreError> {
-        let sql = "SELECT id FROM sources WHERE tenant_id = $1 AND mode = 'simulate'";
-        let sources: Vec<SourceRow> = self.tx.all(sql, [self.tenant.0.into()]).await?;
-        for source in sources {
-            self.touch_everything_of(source.id.into()).await?;
+        let simulated = self.find::<sources::Entity>().filter(sources::Column::Mode.is("simulate"));
+        for source in simulated.values::<Uuid>(sources::Column::Id).await? {
+            self.touch_everything_of(source.into()).await?;
         }
         Ok(())
     }

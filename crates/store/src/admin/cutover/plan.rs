@@ -5,18 +5,19 @@ use super::CountRow;
 use super::leaving::{Leaving, Left};
 use super::memberships::{After, PlannedMemberships};
 use crate::access::sources::Source;
-use crate::admin::runs::{ITEM, RunItem};
+use crate::admin::runs::RunItem;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::PageRequest;
 use crate::engine::transaction::TenantTx;
+use crate::entity::{LiteralComparison, members, run_items, runs};
 use crate::reconcile::user_scope::UserScopes;
 use crate::scope::{ApiScope, TenantScope};
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::ids::SourceId;
 use rollcall_core::policy::Policy;
 use rollcall_core::world::World;
-use sea_orm::FromQueryResult;
+use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
 use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -111,7 +112,8 @@ pub(super) struct Cutover {
     pub(super) world: World,
 }
 
-#[derive(FromQueryResult)]
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "runs::Entity")]
 pub(super) struct PlannedRun {
     pub(super) id: Uuid,
     digest: String,
@@ -210,9 +212,9 @@ impl TenantTx {
         }
         // First: what a worker plans while this is read is told as pending, not half of it as planned.
         let pending = self.pending_changes(id.0).await?;
-        let sql = "SELECT id, digest, counts FROM runs WHERE tenant_id = $1 AND source_id = $2 AND state = 'planned' \
-                   AND rewinds IS NULL";
-        let run = self.tx.one(sql, [self.tenant.0.into(), id.0.into()]).await?;
+        let planned = self.find::<runs::Entity>().filter(runs::Column::State.is("planned"));
+        let planned = planned.filter(runs::Column::Rewinds.is_null());
+        let run = planned.filter(runs::Column::SourceId.eq(id.0)).one().await?;
         let mut world = World::default();
         self.read_standing(&mut world).await?;
         Ok(Cutover { source, authority: self.authority().await?, run, pending, world })
@@ -262,20 +264,16 @@ impl TenantTx {
     }
 
     async fn planned_items_of(&self, run: Option<Uuid>, after: Uuid, limit: u64) -> Result<Vec<RunItem>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM run_items WHERE tenant_id = $1 AND run_id = $2 AND decision = 'simulated' AND id > $3 \
-             ORDER BY id LIMIT $4",
-            ITEM.join(", ")
-        );
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.tx.all(&sql, [self.tenant.0.into(), run.into(), after.into(), limit.into()]).await
+        use run_items::{Column, Entity};
+        let items = self.find::<Entity>().filter(Column::RunId.eq(run)).filter(Column::Decision.is("simulated"));
+        items.filter(Column::Id.gt(after)).ascending(Column::Id).limit(limit).all().await
     }
 
     /// Each member once, however many records mean them.
     async fn transferred(&self, run: Option<Uuid>) -> Result<i64, StoreError> {
-        let sql = "SELECT count(DISTINCT object_id) AS count FROM run_items WHERE tenant_id = $1 AND run_id = $2 \
-                   AND action = 'relink' AND decision = 'simulated'";
-        self.count_of(sql, run).await
+        use run_items::{Column, Entity};
+        let simulated = self.find::<Entity>().filter(Column::RunId.eq(run)).filter(Column::Decision.is("simulated"));
+        simulated.filter(Column::Action.is("relink")).count_distinct(Column::ObjectId).await
     }
 
     async fn taken_over_groups(&self, run: Option<Uuid>) -> Result<GroupCounts, StoreError> {
@@ -329,9 +327,9 @@ impl TenantTx {
 
     /// Does the source manage anybody who has access?
     pub(crate) async fn has_members(&self, source: Uuid) -> Result<bool, StoreError> {
-        let sql = "SELECT count(*) AS count FROM (SELECT m.id FROM members m WHERE m.tenant_id = $1 AND m.managed_by = $2 \
-                   AND m.status IN ('invited', 'active') LIMIT 1) AS x";
-        Ok(self.count_of(sql, Some(source)).await? > 0)
+        use members::{Column, Entity};
+        let managed = self.find::<Entity>().filter(Column::ManagedBy.eq(source));
+        managed.filter(Column::Status.is_one_of(["invited", "active"])).exists().await
     }
 
     async fn count_of(&self, sql: &str, id: Option<Uuid>) -> Result<i64, StoreError> {

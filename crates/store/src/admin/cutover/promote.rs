@@ -1,18 +1,21 @@
 //! The authority of a tenant goes to another source, in one transaction: identities first, everything that differs is
 //! planned by the worker afterwards, under all guards.
 
-use super::SourceRow;
 use super::links::{GROUPS_OF, MATCHED_GROUPS, MEMBERS_OF, NewManager, matched_members};
 use super::plan::{Cutover, Promotion};
 use crate::access::credentials::SecretDigest;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
+use crate::entity::{LiteralComparison, sources};
 use crate::scope::{ApiScope, TenantScope};
 use rollcall_core::directory::SourceMode;
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{RunId, SourceId};
+use sea_orm::ColumnTrait;
+use sea_orm::sea_query::{ExprTrait, LockType};
 use serde_json::json;
+use uuid::Uuid;
 
 /// Memberships of groups and people that follow source `$2` and are not as it has them.
 const DIFFERING: &str = "WITH desired AS (SELECT d.id AS group_id, dm.user_id FROM directory_groups d \
@@ -88,9 +91,9 @@ impl TenantTx {
 
     /// Two promotions of one tenant, or one and a switch of mode, do not read past each other.
     pub(crate) async fn lock_source(&self, source: SourceId) -> Result<(), StoreError> {
-        let lock = if self.tx.is_postgres() { " FOR NO KEY UPDATE" } else { "" };
-        let sql = format!("SELECT id FROM sources WHERE tenant_id = $1 AND (id = $2 OR mode = 'live'){lock}");
-        let _locked: Vec<SourceRow> = self.tx.all(&sql, [self.tenant.0.into(), source.0.into()]).await?;
+        use sources::Column;
+        let both = self.find::<sources::Entity>().filter(Column::Id.eq(source.0).or(Column::Mode.is("live")));
+        let _locked: Vec<Uuid> = both.lock(LockType::NoKeyUpdate).values(Column::Id).await?;
         Ok(())
     }
 

@@ -3,10 +3,11 @@
 mod groups;
 mod rows;
 
-use crate::admin::members::{MEMBER_COLUMNS, MemberRow};
+use crate::admin::members::MemberRow;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
+use crate::entity::{LiteralComparison, disputes, members, run_items};
 use crate::reconcile::world::count;
 use crate::scope::ApiScope;
 use rollcall_core::directory::UserSubject;
@@ -17,6 +18,8 @@ use rollcall_core::policy::{Policy, SeatOrder};
 use rollcall_core::roster::{Approval, MemberState, WaitingFor};
 use rollcall_core::world::World;
 use rows::{Change, CountRow, DisputeRow, ItemRow, PersonRow, StandingRow, TraceRow};
+use sea_orm::ColumnTrait;
+use sea_orm::sea_query::ExprTrait;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -24,6 +27,8 @@ use uuid::Uuid;
 const CHANGES_READ: i64 = 5_000;
 /// People counted before one on the waitlist.
 const WAITING_COUNTED: i64 = 1_000;
+/// Withheld items that an explanation looks at.
+const WITHHELD_TOLD: u64 = 200;
 /// People whom one address or external id may mean.
 const PEOPLE_MAX: usize = 10;
 
@@ -127,13 +132,12 @@ impl TenantTx {
     }
 
     async fn member_state(&self, whom: Whom) -> Result<Option<MemberState>, StoreError> {
-        let (column, id) = match whom {
-            Whom { member: Some(id), .. } => ("id", id),
-            Whom { user: Some(id), .. } => ("directory_user_id", id),
+        let named = match whom {
+            Whom { member: Some(id), .. } => members::Column::Id.eq(id),
+            Whom { user: Some(id), .. } => members::Column::DirectoryUserId.eq(id),
             _ => return Ok(None),
         };
-        let sql = format!("SELECT {MEMBER_COLUMNS} FROM members m WHERE m.tenant_id = $1 AND m.{column} = $2");
-        let row: Option<MemberRow> = self.tx.one(&sql, [self.tenant.0.into(), id.into()]).await?;
+        let row: Option<MemberRow> = self.find::<members::Entity>().filter(named).one().await?;
         row.map(MemberRow::into_state).transpose()
     }
 
@@ -149,25 +153,26 @@ impl TenantTx {
     async fn holder(&self, said: &Option<Said>, member: Option<&MemberState>) -> Result<Option<MemberId>, StoreError> {
         let record = said.as_ref().and_then(|said| said.record.as_ref()).filter(|_| member.is_none());
         let Some(email) = record.and_then(|record| record.email.as_deref()) else { return Ok(None) };
-        let sql = "SELECT id AS member_id, directory_user_id AS user_id FROM members \
-                   WHERE tenant_id = $1 AND email_folded = $2 AND status <> 'removed'";
-        let row: Option<PersonRow> = self.tx.one(sql, [self.tenant.0.into(), fold(email).into()]).await?;
-        Ok(row.and_then(|row| row.member_id).map(Into::into))
+        use members::{Column, Entity};
+        let holder = Column::EmailFolded.eq(fold(email)).and(Column::Status.is_not("removed"));
+        let holder = self.find::<Entity>().filter(holder).value::<Uuid>(Column::Id).await?;
+        Ok(holder.map(Into::into))
     }
 
     async fn skipped(&self, user: Option<Uuid>) -> Result<Option<rollcall_core::explain::Skipped>, StoreError> {
         let Some(user) = user else { return Ok(None) };
-        let sql = "SELECT dispute, about, since FROM disputes WHERE tenant_id = $1 AND subject_id = $2";
-        let row: Option<DisputeRow> = self.tx.one(sql, [self.tenant.0.into(), user.into()]).await?;
+        let dispute = self.find::<disputes::Entity>().filter(disputes::Column::SubjectId.eq(user));
+        let row: Option<DisputeRow> = dispute.one().await?;
         Ok(row.and_then(DisputeRow::skipped))
     }
 
     /// What did not happen to this person, the newest first; items of groups are filed under the member.
     async fn withheld_items(&self, whom: Whom) -> Result<Vec<ItemRow>, StoreError> {
-        let sql = "SELECT id, run_id, action, subject_id, object_id, decision, held_reason, request_id FROM run_items \
-                   WHERE tenant_id = $1 AND decision <> 'applied' AND subject_id IN ($2, $3) ORDER BY id DESC LIMIT 200";
-        let ids = [whom.member, whom.user].map(|id| id.unwrap_or_default().into());
-        self.tx.all(sql, [self.tenant.0.into()].into_iter().chain(ids)).await
+        use run_items::{Column, Entity};
+        let ids = [whom.member, whom.user].map(Option::unwrap_or_default);
+        let items =
+            self.find::<Entity>().filter(Column::Decision.is_not("applied")).filter(Column::SubjectId.is_in(ids));
+        items.descending(Column::Id).limit(WITHHELD_TOLD).all().await
     }
 
     /// Changes of this person, and of groups as a whole, among those that a worker reads next; the oldest first.

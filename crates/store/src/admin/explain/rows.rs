@@ -1,8 +1,9 @@
 //! Rows of an explanation, and how each becomes a fact. Words that this program does not know are left out.
 
+use crate::entity::{disputes, run_items};
 use chrono::{DateTime, Utc};
 use rollcall_core::explain::{Decision, Skipped, Trace, Unread, Withheld};
-use sea_orm::FromQueryResult;
+use sea_orm::{DerivePartialModel, FromQueryResult};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -29,7 +30,8 @@ pub(super) struct StandingRow {
     pub(super) waiting: i64,
 }
 
-#[derive(FromQueryResult)]
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "disputes::Entity")]
 pub(super) struct DisputeRow {
     pub(super) dispute: String,
     pub(super) about: String,
@@ -42,7 +44,8 @@ impl DisputeRow {
     }
 }
 
-#[derive(FromQueryResult)]
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "run_items::Entity")]
 pub(super) struct ItemRow {
     id: Uuid,
     run_id: Uuid,
