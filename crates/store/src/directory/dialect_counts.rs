@@ -4,10 +4,12 @@
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, json_rows, time_text};
+use crate::entity::dialect_counts::{Column, Entity};
 use crate::scope::ApiScope;
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::ids::SourceId;
-use sea_orm::FromQueryResult;
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -48,7 +50,8 @@ pub struct TokenUse {
 const USE_COLUMNS: Columns = &[("tenant_id", Type::Uuid), ("id", Type::Uuid), ("last_used_at", Type::Time)];
 
 /// One line of the ledger.
-#[derive(Clone, Debug, Serialize, FromQueryResult)]
+#[derive(Clone, Debug, Serialize, DerivePartialModel)]
+#[sea_orm(entity = "Entity")]
 pub struct DialectDay {
     pub day: String,
     pub quirk: String,
@@ -104,8 +107,7 @@ impl Store {
     ) -> Result<Vec<DialectDay>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         tx.source_row(source).await?;
-        let sql = "SELECT day, quirk, occurrences FROM dialect_counts \
-                   WHERE tenant_id = $1 AND source_id = $2 AND day >= $3 ORDER BY day DESC, quirk";
-        tx.tx.all(sql, [tx.tenant.0.into(), source.0.into(), since.into()]).await
+        let counts = tx.find::<Entity>().filter(Column::SourceId.eq(source.0).and(Column::Day.gte(since)));
+        counts.descending(Column::Day).ascending(Column::Quirk).all().await
     }
 }

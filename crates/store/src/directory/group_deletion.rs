@@ -5,6 +5,7 @@ use crate::admin::skipped_records::SkippedRecord;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
+use crate::entity::{sharing_group_members, sharing_groups};
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
 use crate::scope::ApiScope;
@@ -12,7 +13,8 @@ use rollcall_core::directory::Dispute;
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::SharingGroupId;
 use rollcall_core::policy::Policy;
-use sea_orm::FromQueryResult;
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ColumnTrait, FromQueryResult};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -37,10 +39,11 @@ impl Store {
         let policy = tx.policy_in_force().await?;
         let group = tx.followed_group(id).await?;
         group.refuse_while_fed(&policy)?;
-        let ids = || [tx.tenant.0.into(), id.0.into()];
-        let sql = "UPDATE sharing_groups SET removed_at = $3, modified_at = $3 WHERE tenant_id = $1 AND id = $2";
-        tx.tx.exec(sql, ids().into_iter().chain([tx.clock.now().into()])).await?;
-        tx.tx.exec("DELETE FROM sharing_group_members WHERE tenant_id = $1 AND group_id = $2", ids()).await?;
+        let removed = tx.update::<sharing_groups::Entity>(sharing_groups::Column::Id.eq(id.0));
+        let removed = removed.set(sharing_groups::Column::RemovedAt, tx.clock.now());
+        removed.set(sharing_groups::Column::ModifiedAt, tx.clock.now()).exec().await?;
+        let of_group = sharing_group_members::Column::GroupId.eq(id.0);
+        tx.delete::<sharing_group_members::Entity>(of_group).exec().await?;
         let detail = Some(json!({ "name": group.name, "why": "deleted_in_the_product" }));
         let kind = AuditKind::GroupRemoved;
         let event = NewEvent { kind, subject_kind: "sharing_group", subject_id: id.0, detail };
@@ -78,9 +81,9 @@ impl TenantTx {
         if record.dispute != Dispute::GroupDeletedHere.as_str() {
             return Ok(());
         }
-        let sql = "UPDATE sharing_groups SET directory_group_id = NULL WHERE tenant_id = $1 AND directory_group_id = $2 \
-                   AND removed_at IS NOT NULL";
-        self.tx.exec(sql, [self.tenant.0.into(), record.subject_id.into()]).await?;
+        use sharing_groups::{Column, Entity};
+        let deleted = Column::DirectoryGroupId.eq(record.subject_id).and(Column::RemovedAt.is_not_null());
+        self.update::<Entity>(deleted).set(Column::DirectoryGroupId, None::<Uuid>).exec().await?;
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use crate::engine::error::StoreError;
 use crate::engine::row_sets::Write;
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
+use crate::entity::directory_groups;
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
 use crate::scope::SourceScope;
@@ -20,8 +21,8 @@ use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
 use rollcall_scim::etag::if_match_allows;
 use rollcall_scim::{GroupResource, fold};
-use sea_orm::FromQueryResult;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, Value};
+use sea_orm::{ColumnTrait, FromQueryResult};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -136,15 +137,17 @@ impl Store {
         let id: DirectoryGroupId = tx.clock.new_id();
         let now = tx.clock.now();
         resource.members = None;
-        let mut insert = Query::insert().into_table("directory_groups").to_owned();
-        let derived = derived(&resource);
-        let fixed = ["tenant_id", "id", "source_id", "version", "created_at", "modified_at"];
-        insert.columns(fixed.into_iter().chain(derived.iter().map(|(name, _)| *name)));
-        let keys = [tx.tenant.0.into(), id.0.into(), scope.source().0.into(), 1_i64.into(), now.into(), now.into()];
-        insert.values_panic(keys.into_iter().chain(derived.into_iter().map(|(_, value)| Expr::value(value))));
+        let keys = [
+            ("id", id.0.into()),
+            ("source_id", scope.source().0.into()),
+            ("version", 1_i64.into()),
+            ("created_at", now.into()),
+            ("modified_at", now.into()),
+        ];
+        let group = tx.row("directory_groups", keys.into_iter().chain(derived(&resource)));
         let event = group_event(AuditKind::DirectoryGroupCreated, id, audited(&resource));
         let change = tx.change(Some(scope.source()), Touched::Group(id));
-        tx.tx.batch(vec![insert.into(), change.into(), tx.event(event).into()]).await?;
+        tx.tx.batch(vec![group.into(), change.into(), tx.event(event).into()]).await?;
         if !members.is_empty() {
             tx.change_members(scope.source(), id, Delta::of(&[MemberChange::Add(members.to_vec())])).await?;
         }
@@ -238,17 +241,12 @@ impl Store {
         let scoped = tx.kept_policy_of(scope.source()).await?.user_scope.is_some();
         let group = tx.group_to_write(scope.source(), id, if_match, Lock::Alone).await?;
         tx.empty_group(scope.source(), id, scoped).await?;
-        let now = tx.clock.now();
-        let update = Query::update()
-            .table("directory_groups")
-            .value("deleted_at", now)
-            .value("modified_at", now)
-            .and_where(Expr::col("tenant_id").eq(tx.tenant.0))
-            .and_where(Expr::col("id").eq(id.0))
-            .to_owned();
+        let tombstone = tx.update::<directory_groups::Entity>(directory_groups::Column::Id.eq(id.0));
+        let tombstone = tombstone.set(directory_groups::Column::DeletedAt, tx.clock.now());
+        let tombstone = tombstone.set(directory_groups::Column::ModifiedAt, tx.clock.now());
         let event = group_event(AuditKind::DirectoryGroupDeleted, id, audited(&group.resource));
         let change = tx.change(Some(scope.source()), Touched::Group(id));
-        tx.tx.batch(vec![Write::Update(update), change.into(), tx.event(event).into()]).await?;
+        tx.tx.batch(vec![tombstone.into(), change.into(), tx.event(event).into()]).await?;
         tx.commit().await
     }
 

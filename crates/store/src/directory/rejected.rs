@@ -8,6 +8,7 @@ use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::row_sets::{Columns, Type, time_text};
 use crate::engine::transaction::TenantTx;
+use crate::entity::rejected_requests::{Column, Entity};
 use crate::scope::{ApiScope, SourceScope};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::directory::SourceMode;
@@ -15,8 +16,8 @@ use rollcall_core::ids::SourceId;
 use rollcall_scim::bulk::{BulkCall, BulkVerb};
 use rollcall_scim::list::PageLimits;
 use rollcall_scim::{Limits, ListQuery, Quirks, ResourceKind, ScimError, parse_json, query};
-use sea_orm::FromQueryResult;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{ExprTrait, SimpleExpr};
+use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -31,7 +32,8 @@ const REJECTED_PER_SOURCE: u32 = 100;
 const REPLAY_PAGES: PageLimits = PageLimits { default: 100, max: 1000 };
 
 /// A request that was refused because it was not understood, as it is stored.
-#[derive(Clone, Debug, Serialize, FromQueryResult)]
+#[derive(Clone, Debug, Serialize, DerivePartialModel)]
+#[sea_orm(entity = "Entity")]
 pub struct RejectedRequest {
     pub tenant_id: Uuid,
     pub source_id: Uuid,
@@ -106,10 +108,8 @@ impl Store {
     ) -> Result<Page<RejectedRequest>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         tx.source_row(source).await?;
-        let mut query = page.select("rejected_requests", tx.tenant);
-        query.columns(COLUMNS.iter().map(|(name, _)| *name)).column("replayed_at");
-        query.and_where(Expr::col("source_id").eq(source.0)).and_where(Expr::col("expires_at").gt(tx.clock.now()));
-        page.fetch(tx, query, |row: &RejectedRequest| row.id).await
+        let kept = tx.find::<Entity>().filter(kept_of(source, tx.clock.now()));
+        kept.page(page, Column::Id, |row: &RejectedRequest| row.id).await
     }
 
     /// Does what a rejected request asked for, if it is understood by now. The audit log names the admin.
@@ -153,9 +153,8 @@ impl Store {
     ) -> Result<(SourceScope, RejectedRequest), StoreError> {
         let tx = self.write(&scope.scope).await?;
         let found = tx.rejected_row(scope, source, id).await?;
-        let sql =
-            "UPDATE rejected_requests SET replayed_at = $3 WHERE tenant_id = $1 AND id = $2 AND replayed_at IS NULL";
-        if tx.tx.exec(sql, [tx.tenant.0.into(), id.into(), tx.clock.now().into()]).await? == 0 {
+        let unclaimed = tx.update::<Entity>(Column::Id.eq(id).and(Column::ReplayedAt.is_null()));
+        if unclaimed.set(Column::ReplayedAt, tx.clock.now()).exec().await? == 0 {
             return Err(replayed_already());
         }
         tx.commit().await?;
@@ -165,8 +164,8 @@ impl Store {
     /// Nothing came of it.
     async fn give_back(&self, scope: &SourceScope, id: Uuid) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
-        let sql = "UPDATE rejected_requests SET replayed_at = NULL WHERE tenant_id = $1 AND id = $2";
-        tx.tx.exec(sql, [tx.tenant.0.into(), id.into()]).await?;
+        let claimed = tx.update::<Entity>(Column::Id.eq(id));
+        claimed.set(Column::ReplayedAt, None::<DateTime<Utc>>).exec().await?;
         tx.commit().await
     }
 
@@ -257,15 +256,8 @@ impl TenantTx {
         if found.mode == SourceMode::Off.as_str() {
             return Err(StoreError::Conflict("the source is switched off; set it to live first".into()));
         }
-        let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
-        let sql = format!(
-            "SELECT {}, replayed_at FROM rejected_requests \
-             WHERE tenant_id = $1 AND source_id = $2 AND id = $3 AND expires_at > $4",
-            names.join(", ")
-        );
-        let values = [self.tenant.0.into(), source.0.into(), id.into(), self.clock.now().into()];
-        let row: Option<RejectedRequest> = self.tx.one(&sql, values).await?;
-        let row = row.ok_or(StoreError::NotFound("rejected request"))?;
+        let row = self.find::<Entity>().filter(kept_of(source, self.clock.now()).and(Column::Id.eq(id)));
+        let row: RejectedRequest = row.one().await?.ok_or(StoreError::NotFound("rejected request"))?;
         if row.replayed_at.is_some() {
             return Err(replayed_already());
         }
@@ -275,6 +267,11 @@ impl TenantTx {
         }
         Ok((SourceScope::on_behalf(api, source, found.users_only), row))
     }
+}
+
+/// Rejected requests of a source whose time is not over.
+fn kept_of(source: SourceId, now: DateTime<Utc>) -> SimpleExpr {
+    Column::SourceId.eq(source.0).and(Column::ExpiresAt.gt(now))
 }
 
 fn replayed_already() -> StoreError {

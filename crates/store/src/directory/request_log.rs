@@ -6,11 +6,11 @@ use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::row_sets::{Columns, Type, time_text};
 use crate::engine::transaction::TenantTx;
+use crate::entity::{logged_requests, members};
 use crate::scope::ApiScope;
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::ids::{MemberId, SourceId};
-use sea_orm::FromQueryResult;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -18,7 +18,8 @@ use uuid::Uuid;
 const FORGOTTEN_AT_ONCE: u64 = 10_000;
 
 /// One line.
-#[derive(Clone, Debug, Serialize, FromQueryResult)]
+#[derive(Clone, Debug, Serialize, DerivePartialModel)]
+#[sea_orm(entity = "logged_requests::Entity")]
 pub struct LoggedRequest {
     pub tenant_id: Uuid,
     pub id: Uuid,
@@ -82,20 +83,19 @@ impl Store {
         page: &PageRequest,
     ) -> Result<Page<LoggedRequest>, StoreError> {
         let tx = self.read(&scope.scope).await?;
-        let mut query = page.select("logged_requests", tx.tenant);
-        query.columns(COLUMNS.iter().map(|(name, _)| *name));
+        let mut lines = tx.find::<logged_requests::Entity>();
         if let Some(source) = filter.source {
             tx.source_row(source).await?;
-            query.and_where(Expr::col("source_id").eq(source.0));
+            lines = lines.filter(logged_requests::Column::SourceId.eq(source.0));
         }
         if let Some(subject) = filter.subject {
-            query.and_where(Expr::col("subject_id").eq(subject));
+            lines = lines.filter(logged_requests::Column::SubjectId.eq(subject));
         }
         if let Some(member) = filter.member {
             let user = tx.directory_user_of(member).await?;
-            query.and_where(Expr::col("subject_id").eq(user.unwrap_or(Uuid::nil())));
+            lines = lines.filter(logged_requests::Column::SubjectId.eq(user.unwrap_or(Uuid::nil())));
         }
-        page.fetch(tx, query, |line: &LoggedRequest| line.id).await
+        lines.page(page, logged_requests::Column::Id, |line: &LoggedRequest| line.id).await
     }
 
     /// Forgets lines older than this, a bounded number at a time.
@@ -116,16 +116,10 @@ impl Store {
     }
 }
 
-#[derive(FromQueryResult)]
-struct Linked {
-    directory_user_id: Option<Uuid>,
-}
-
 impl TenantTx {
     async fn directory_user_of(&self, member: MemberId) -> Result<Option<Uuid>, StoreError> {
-        let sql = "SELECT directory_user_id FROM members WHERE tenant_id = $1 AND id = $2";
-        let found: Option<Linked> = self.tx.one(sql, [self.tenant.0.into(), member.0.into()]).await?;
-        found.map(|member| member.directory_user_id).ok_or(StoreError::NotFound("member"))
+        let member = self.find::<members::Entity>().filter(members::Column::Id.eq(member.0));
+        member.value(members::Column::DirectoryUserId).await?.ok_or(StoreError::NotFound("member"))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::engine::row_sets::Write;
 use crate::engine::single_write::RowChange;
 use crate::engine::sql::{EngineKind, Sql};
 use crate::engine::write_context::WriteContext;
+use crate::entity::{directory_memberships, directory_users};
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
 use crate::scope::SourceScope;
@@ -17,8 +18,7 @@ use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_scim::etag::if_match_allows;
 use rollcall_scim::{UserResource, fold};
-use sea_orm::FromQueryResult;
-use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{ColumnTrait, FromQueryResult};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -173,8 +173,6 @@ static USER_TO_DELETE_IF_MATCH: Sql = Sql::tenant_by_engine(
     &["SELECT ", USER_COLUMNS_WITH_GROUPS_POSTGRES, USER_BY_ID, " FOR UPDATE OF u"],
     &["SELECT ", USER_COLUMNS_WITH_GROUPS_SQLITE, USER_BY_ID],
 );
-static DELETE_MEMBERSHIPS_OF_USER: Sql =
-    Sql::tenant(&["DELETE FROM directory_memberships WHERE tenant_id = {tenant} AND user_id = $2"]);
 
 /// The columns derived from the resource, for look-ups and for the planner.
 fn derived(resource: &UserResource) -> [(&'static str, sea_orm::sea_query::Value); 13] {
@@ -307,18 +305,14 @@ impl Store {
         if !user.is_what(if_match) {
             return Err(StoreError::Changed);
         }
-        tx.exec(&DELETE_MEMBERSHIPS_OF_USER, [id.0.into()]).await?;
-        let now = tx.clock.now();
-        let update = Query::update()
-            .table("directory_users")
-            .value("deleted_at", now)
-            .value("modified_at", now)
-            .and_where(Expr::col("tenant_id").eq(tx.tenant.0))
-            .and_where(Expr::col("id").eq(id.0))
-            .to_owned();
+        let of_user = directory_memberships::Column::UserId.eq(id.0);
+        tx.delete::<directory_memberships::Entity>(of_user).exec().await?;
+        let tombstone = tx.update::<directory_users::Entity>(directory_users::Column::Id.eq(id.0));
+        let tombstone = tombstone.set(directory_users::Column::DeletedAt, tx.clock.now());
+        let tombstone = tombstone.set(directory_users::Column::ModifiedAt, tx.clock.now());
         let event = user_event(AuditKind::DirectoryUserDeleted, id, Some(audited(&user.resource)));
         let change = tx.change(Some(scope.source()), Touched::User(id));
-        tx.tx.batch(vec![Write::Update(update), change.into(), tx.event(event).into()]).await?;
+        tx.tx.batch(vec![tombstone.into(), change.into(), tx.event(event).into()]).await?;
         tx.commit().await
     }
 

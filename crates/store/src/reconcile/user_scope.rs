@@ -4,12 +4,13 @@
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, json_rows};
 use crate::engine::transaction::TenantTx;
+use crate::entity::{directory_memberships, sources};
 use crate::log::changes::{Lane, Touched};
 use rollcall_core::email::fold;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
 use rollcall_core::policy::GroupScope;
 use rollcall_core::world::World;
-use sea_orm::FromQueryResult;
+use sea_orm::ColumnTrait;
 use sea_orm::sea_query::Value;
 use serde::Serialize;
 use uuid::Uuid;
@@ -23,16 +24,6 @@ struct EntryRow<'a> {
 }
 
 const ENTRIES: Columns = &[("source_id", Type::Uuid), ("kind", Type::Text), ("text", Type::Text)];
-
-#[derive(FromQueryResult)]
-struct SourceRow {
-    id: Uuid,
-}
-
-#[derive(FromQueryResult)]
-struct UserIdRow {
-    user_id: Uuid,
-}
 
 /// The scopes of a tenant's sources, as the parameter of [`TenantTx::in_scope`].
 pub(crate) struct UserScopes {
@@ -70,9 +61,8 @@ impl TenantTx {
         if !any_user_scope(world) {
             return Ok(None);
         }
-        let sources: Vec<SourceRow> =
-            self.tx.all("SELECT id FROM sources WHERE tenant_id = $1", [self.tenant.0.into()]).await?;
-        let scope = |row: &SourceRow| Some((row.id, world.policy_of(row.id.into()).user_scope.as_ref()?));
+        let sources: Vec<Uuid> = self.find::<sources::Entity>().values(sources::Column::Id).await?;
+        let scope = |source: &Uuid| Some((*source, world.policy_of((*source).into()).user_scope.as_ref()?));
         let scopes: Vec<(Uuid, &GroupScope)> = sources.iter().filter_map(scope).collect();
         UserScopes::of(&scopes).map(Some)
     }
@@ -109,13 +99,13 @@ impl TenantTx {
         id: DirectoryGroupId,
         scoped: bool,
     ) -> Result<(), StoreError> {
-        let sql = "DELETE FROM directory_memberships WHERE tenant_id = $1 AND group_id = $2";
-        let ids = [self.tenant.0.into(), id.0.into()];
+        use directory_memberships::{Column, Entity};
+        let memberships = self.delete::<Entity>(Column::GroupId.eq(id.0));
         if !scoped {
-            self.tx.exec(sql, ids).await?;
+            memberships.exec().await?;
             return Ok(());
         }
-        let left: Vec<UserIdRow> = self.tx.all(&format!("{sql} RETURNING user_id"), ids).await?;
+        let left = memberships.returning().await?;
         let touched = left.into_iter().map(|row| Touched::Membership(id, DirectoryUserId(row.user_id)));
         self.write_changes(Some(source), Lane::Bulk, touched).await
     }
