@@ -42,7 +42,7 @@ pub use directory::request_log::{LoggedRequest, RequestFilter};
 pub use directory::scim_call::{CallError, Performed, no_groups};
 pub use directory::users::{DirectoryUser, Written};
 pub use engine::connect::{Store, StoreConfig};
-pub use engine::error::StoreError;
+pub use engine::error::{Cause, StoreError};
 pub use engine::faults::Faults;
 pub use engine::page::{DEFAULT_LIMIT, MAX_LIMIT, Page, PageRequest};
 pub use log::audit_events::{AuditEvent, AuditFilter};

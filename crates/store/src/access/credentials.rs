@@ -208,7 +208,7 @@ impl Store {
 
 /// A digest as it is stored.
 pub(crate) fn stored_digest(bytes: Vec<u8>) -> Result<SecretDigest, StoreError> {
-    bytes.try_into().map_err(|_| StoreError::Database("a digest has 32 bytes".into()))
+    bytes.try_into().map_err(|_| StoreError::database("a digest has 32 bytes"))
 }
 
 #[derive(Default)]
@@ -283,7 +283,7 @@ impl TenantTx {
 /// 256 bits from the operating system, in URL-safe characters after the prefix.
 fn random_secret(prefix: &str) -> Result<String, StoreError> {
     let mut bytes = [0_u8; 32];
-    OsRng.try_fill_bytes(&mut bytes).map_err(|e| StoreError::Unavailable(format!("no randomness: {e}")))?;
+    OsRng.try_fill_bytes(&mut bytes).map_err(|e| StoreError::Unavailable(format!("no randomness: {e}").into()))?;
     Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 

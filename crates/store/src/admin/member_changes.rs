@@ -138,7 +138,7 @@ impl TenantTx {
         difference: &Difference,
         changes: &MemberChanges,
     ) -> Result<(), StoreError> {
-        let role: Role = member.role.parse().map_err(StoreError::Database)?;
+        let role: Role = member.role.parse().map_err(StoreError::database)?;
         if let Some(after) = changes.role
             && !by.may_change(role, after)
         {
@@ -174,7 +174,7 @@ impl TenantTx {
         let mut changed =
             LocalAttribute::ALL.iter().filter(|attribute| difference.changes(attribute.as_str())).peekable();
         let (Some(source), Some(_)) = (member.managed_by, changed.peek()) else { return Ok(()) };
-        let policy = self.policy_in_force().await?.of_source(source.into()).map_err(StoreError::Database)?;
+        let policy = self.policy_in_force().await?.of_source(source.into()).map_err(StoreError::database)?;
         match changed.find(|attribute| !policy.local_attributes.contains(attribute)) {
             Some(owned) => Err(StoreError::Conflict(format!(
                 "the directory owns {owned} of this member: change it there, or add it to `local_attributes` in the policy"

@@ -48,7 +48,7 @@ pub(crate) struct MemberRow {
 impl MemberRow {
     pub(crate) fn into_state(self) -> Result<MemberState, StoreError> {
         fn word<T: std::str::FromStr<Err = String>>(text: &str) -> Result<T, StoreError> {
-            text.parse().map_err(StoreError::Database)
+            text.parse().map_err(StoreError::database)
         }
         Ok(MemberState {
             id: self.id.into(),

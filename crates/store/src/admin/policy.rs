@@ -44,7 +44,7 @@ struct IdRow {
 impl PolicyRow {
     fn read(self) -> Result<VersionedPolicy, StoreError> {
         let policy = serde_json::from_value(self.policy);
-        let policy = policy.map_err(|e| StoreError::Database(format!("the stored policy: {e}")))?;
+        let policy = policy.map_err(|e| StoreError::database(format!("the stored policy: {e}")))?;
         Ok(VersionedPolicy { policy, version: self.policy_version })
     }
 }

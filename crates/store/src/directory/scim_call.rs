@@ -150,7 +150,7 @@ impl Store {
             let done = self.attempt(scope, &write, version.as_deref(), &mut noted).await;
             match done {
                 Err(CallError::Store(StoreError::Contended(why))) if retries > 0 => {
-                    tracing::debug!(why, "a SCIM write is tried again");
+                    tracing::debug!(%why, "a SCIM write is tried again");
                     retries -= 1;
                 }
                 done => {

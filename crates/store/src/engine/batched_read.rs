@@ -70,7 +70,7 @@ impl Job for SharedTotal {
         let values = [tenant.to_string().into(), source.0.into()];
         let counted =
             tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, single_read(select), values));
-        let row = counted.await?.ok_or_else(|| StoreError::Database("a count without a row".into()))?;
+        let row = counted.await?.ok_or_else(|| StoreError::database("a count without a row"))?;
         let total: i64 = row.try_get("", "total")?;
         Ok(vec![u64::try_from(total).unwrap_or(0); callers.len()])
     }

@@ -1,6 +1,9 @@
 //! What can go wrong in the store, classified once, so that no caller reads driver errors.
 
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -38,15 +41,70 @@ pub enum StoreError {
     /// Two transactions stood in each other's way and the database gave this one up; nothing was written, and the same call
     /// made again is likely to succeed at once.
     #[error("another transaction was in the way: {0}")]
-    Contended(String),
+    Contended(#[source] Cause),
     /// The database is away or overloaded; the same call may succeed later.
     #[error("the database is unavailable: {0}")]
-    Unavailable(String),
+    Unavailable(#[source] Cause),
     #[error("database error: {0}")]
-    Database(String),
+    Database(#[source] Cause),
+}
+
+/// The error behind a [`StoreError`], with its own sources. Cheap to clone: a batch gives its error to each of its callers.
+#[derive(Clone)]
+pub struct Cause(Arc<dyn Error + Send + Sync>);
+
+impl Cause {
+    pub(crate) fn new(error: impl Error + Send + Sync + 'static) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl From<String> for Cause {
+    fn from(message: String) -> Self {
+        Self(Box::<dyn Error + Send + Sync>::from(message).into())
+    }
+}
+
+impl From<&str> for Cause {
+    fn from(message: &str) -> Self {
+        message.to_owned().into()
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
 }
 
 impl StoreError {
+    /// A row that this program cannot read, or an answer that it does not expect.
+    pub(crate) fn database(cause: impl Into<Cause>) -> Self {
+        Self::Database(cause.into())
+    }
+
+    fn of(error: Arc<sqlx::Error>) -> Self {
+        let (is_contention, is_outage) = (is_contention(&error), is_outage(&error));
+        let cause = Cause(error);
+        match (is_contention, is_outage) {
+            (true, _) => Self::Contended(cause),
+            (false, true) => Self::Unavailable(cause),
+            (false, false) => Self::Database(cause),
+        }
+    }
+
     /// Turns a broken unique key into [`StoreError::Taken`] for `attribute`.
     pub(crate) fn or_taken(self, attribute: &'static str) -> Self {
         match self {
@@ -62,31 +120,16 @@ impl From<DbErr> for StoreError {
             return Self::Taken("a unique value");
         }
         match error {
-            DbErr::Exec(RuntimeErr::SqlxError(ref cause)) | DbErr::Query(RuntimeErr::SqlxError(ref cause))
-                if is_contention(cause) =>
-            {
-                Self::Contended(error.to_string())
-            }
-            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(error.to_string()),
-            DbErr::Exec(RuntimeErr::SqlxError(ref cause)) | DbErr::Query(RuntimeErr::SqlxError(ref cause))
-                if is_outage(cause) =>
-            {
-                Self::Unavailable(error.to_string())
-            }
-            other => Self::Database(other.to_string()),
+            DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => Self::of(cause),
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(Cause::new(error)),
+            other => Self::Database(Cause::new(other)),
         }
     }
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        if is_contention(&error) {
-            Self::Contended(error.to_string())
-        } else if is_outage(&error) {
-            Self::Unavailable(error.to_string())
-        } else {
-            Self::Database(error.to_string())
-        }
+        Self::of(Arc::new(error))
     }
 }
 
@@ -107,5 +150,28 @@ fn is_outage(error: &sqlx::Error) -> bool {
                 || code == "6"
         }),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn an_error_keeps_its_sources() {
+        let broken = || sqlx::Error::Io(io::Error::other("a broken pipe"));
+        let query = DbErr::Query(RuntimeErr::SqlxError(Arc::new(broken())));
+        for error in [StoreError::from(broken()), StoreError::from(query)] {
+            assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+            let mut sources = Vec::new();
+            let mut next = error.source();
+            while let Some(source) = next {
+                sources.push(source.to_string());
+                next = source.source();
+            }
+            assert!(sources.len() > 1, "{sources:?}");
+            assert_eq!(sources.last().map(String::as_str), Some("a broken pipe"));
+        }
     }
 }

@@ -151,7 +151,7 @@ async fn connection(pool: &SessionPool<Postgres>) -> Result<Tx, StoreError> {
 
 async fn run_one<J: Job>(pool: &SessionPool<Postgres>, key: &J::Key, job: &J) -> Result<J::Answer, StoreError> {
     let answers = J::run(connection(pool).await?, key, std::slice::from_ref(job)).await?;
-    answers.into_iter().next().ok_or_else(|| StoreError::Database("a job without an answer".into()))
+    answers.into_iter().next().ok_or_else(|| StoreError::database("a job without an answer"))
 }
 
 async fn run_batch<J: Job>(
@@ -218,7 +218,7 @@ impl BatchParameters {
 pub(super) fn asked_by<'a, T>(row: &QueryResult, by_job: &'a mut [T]) -> Result<&'a mut T, StoreError> {
     let asked: i32 = row.try_get("", "asked")?;
     let position = usize::try_from(asked).unwrap_or(usize::MAX);
-    by_job.get_mut(position).ok_or_else(|| StoreError::Database("an answer to no job".into()))
+    by_job.get_mut(position).ok_or_else(|| StoreError::database("an answer to no job"))
 }
 
 #[cfg(test)]

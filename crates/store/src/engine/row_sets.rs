@@ -218,7 +218,7 @@ impl Tx {
         }
         let mut writes = writes;
         let Some(Write::Insert(last)) = writes.pop() else {
-            return Err(StoreError::Database("a batch ends with an insert".into()));
+            return Err(StoreError::database("a batch ends with an insert"));
         };
         if writes.is_empty() {
             self.execute(&last).await?;

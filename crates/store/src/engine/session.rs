@@ -2,7 +2,7 @@
 //! one more round trip for every request; here a connection that ended its transaction is put back as it is. One whose
 //! statement still runs is not put back at all.
 
-use crate::engine::error::StoreError;
+use crate::engine::error::{Cause, StoreError};
 use deadpool::Runtime;
 use deadpool::managed::{
     Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType,
@@ -97,7 +97,7 @@ impl From<PoolError<Error>> for StoreError {
         match error {
             PoolError::Backend(error) => error.into(),
             PoolError::Timeout(TimeoutType::Wait) => Self::Unavailable("all connections are in use".into()),
-            other => Self::Unavailable(other.to_string()),
+            other => Self::Unavailable(Cause::new(other)),
         }
     }
 }

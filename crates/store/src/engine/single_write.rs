@@ -58,7 +58,7 @@ impl Job for Addition {
         let mut parameters = BatchParameters::after([tenant.to_string().into()]);
         let rows = by_position(additions.iter().map(|addition| addition.0.as_slice()));
         let inserts: Vec<String> = rows.iter().map(|rows| insert(&mut parameters, rows, ("tenant", "true"))).collect();
-        let (last, others) = inserts.split_last().ok_or_else(|| StoreError::Database("nothing to add".into()))?;
+        let (last, others) = inserts.split_last().ok_or_else(|| StoreError::database("nothing to add"))?;
         let sql = format!("WITH {TENANT}{} {last}", chained(others));
         tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, parameters.values)).await?;
         Ok(additions.iter().map(|_| ()).collect())

@@ -3,7 +3,7 @@
 //! the next transaction at hand, where it would wait for another thread to bring it (decision 0038).
 
 use crate::engine::connection::Tx;
-use crate::engine::error::StoreError;
+use crate::engine::error::{Cause, StoreError};
 use crate::engine::faults::Faults;
 use crate::engine::session::{Session, SessionPool};
 use sea_orm::sqlx::Sqlite;
@@ -66,7 +66,7 @@ async fn serve(writer: SessionPool<Sqlite>, mut waiting: mpsc::Receiver<Job>) {
         if let Err(error) = &done {
             tracing::warn!(%error, transactions = answers.len(), "nothing of a commit was written; its callers are told to try again");
         }
-        let mut done = done.map_err(|error| error.to_string()).map(Vec::into_iter);
+        let mut done = done.map_err(Cause::new).map(Vec::into_iter);
         for answer in answers {
             let result = match &mut done {
                 Ok(results) => results.next().unwrap_or(Ok(false)),

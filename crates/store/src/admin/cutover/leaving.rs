@@ -159,7 +159,7 @@ impl TenantTx {
 }
 
 fn leaving_item(of: &Leaving, row: LeavingRow) -> Result<RunItem, StoreError> {
-    let unknown = || StoreError::Database(format!("a member's status {}", row.status));
+    let unknown = || StoreError::database(format!("a member's status {}", row.status));
     let action = of.action(row.id.into(), row.status.parse().map_err(|_| unknown())?);
     let word = action.name();
     let mut detail = json!({ "action": word, "member": row.id, "from": row.status });

@@ -93,7 +93,7 @@ impl TenantTx {
         let standing = self.standing().await?;
         let policy: Result<Policy, _> = serde_json::from_value(standing.policy.clone()).map_err(|e| e.to_string());
         let world = policy.and_then(World::under);
-        let world = world.map_err(|e| StoreError::Database(format!("the stored policy: {e}")))?;
+        let world = world.map_err(|e| StoreError::database(format!("the stored policy: {e}")))?;
         let said = self.read_records(&world, &wanted).await?.pop();
         let said = said.map(|UserSubject { id, origin, record, in_scope, .. }| Said { id, origin, record, in_scope });
         let whom = Whom { member: member.as_ref().map(|member| member.id.0), user };

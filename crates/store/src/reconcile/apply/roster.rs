@@ -160,7 +160,7 @@ impl<'t> RosterChange<'t> {
 
     /// What is recorded of a target as it is now.
     fn facts(&self, target: Target, action: &Action) -> Result<Facts, StoreError> {
-        let unread = || StoreError::Database(format!("the plan names {target:?} without having read it"));
+        let unread = || StoreError::database(format!("the plan names {target:?} without having read it"));
         Ok(match target {
             Target::Member(id) => {
                 let known = self.members.get(&id).or_else(|| self.created.iter().rfind(|member| member.id == id));
@@ -224,7 +224,7 @@ impl<'t> RosterChange<'t> {
     }
 
     pub(super) fn member(&mut self, id: MemberId) -> Result<&mut MemberState, StoreError> {
-        let unread = || StoreError::Database(format!("the plan names {id} without having read it"));
+        let unread = || StoreError::database(format!("the plan names {id} without having read it"));
         let member = self.members.get_mut(&id).ok_or_else(unread)?;
         self.changed.entry(id).or_insert_with(|| member.clone());
         Ok(member)

@@ -42,7 +42,7 @@ impl RosterChange<'_> {
     }
 
     fn undo_group(&mut self, step: &Step, id: SharingGroupId) -> Result<NewEvent, StoreError> {
-        let unread = || StoreError::Database(format!("the plan names {id} without having read it"));
+        let unread = || StoreError::database(format!("the plan names {id} without having read it"));
         let group = self.group_facts.get_mut(&id).ok_or_else(unread)?;
         let before = group.clone();
         let after: GroupFacts = step.change.applied_to(&before).map_err(not_as_planned)?;
@@ -73,7 +73,7 @@ impl RosterChange<'_> {
 }
 
 fn not_as_planned(reason: Impossible) -> StoreError {
-    StoreError::Database(format!("a step was planned on another state: {reason}"))
+    StoreError::database(format!("a step was planned on another state: {reason}"))
 }
 
 fn member_kind(step: &Step, before: &MemberFacts, after: &MemberFacts) -> AuditKind {

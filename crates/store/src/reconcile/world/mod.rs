@@ -310,9 +310,9 @@ impl TenantTx {
         let row: Option<StandingRow> = self.tx.one(sql, [self.tenant.0.into()]).await?;
         let row = row.ok_or(StoreError::NotFound("tenant"))?;
         world.policy = serde_json::from_value::<Policy>(row.policy)
-            .map_err(|e| StoreError::Database(format!("the stored policy: {e}")))?;
+            .map_err(|e| StoreError::database(format!("the stored policy: {e}")))?;
         world.source_policies =
-            world.policy.by_source().map_err(|e| StoreError::Database(format!("the stored policy: {e}")))?;
+            world.policy.by_source().map_err(|e| StoreError::database(format!("the stored policy: {e}")))?;
         let [removals, creations, modifications] = self.counts_in_windows(&world.policy).await?;
         let sql = "SELECT id, role, billing_contact FROM members \
                    WHERE tenant_id = $1 AND (role <> 'member' OR billing_contact = TRUE) AND status = 'active'";

@@ -32,7 +32,7 @@ pub(crate) async fn read_by(policy: &Policy, mut said: Vec<Said>) -> Result<Vec<
         read(&policy, &mut said);
         said
     });
-    reading.await.map_err(|e| StoreError::Unavailable(format!("the mapping was not run: {e}")))
+    reading.await.map_err(|e| StoreError::Unavailable(format!("the mapping was not run: {e}").into()))
 }
 
 fn read(policy: &Policy, said: &mut [Said]) {

@@ -116,7 +116,7 @@ const PAIRS: Columns = &[("group_id", Type::Uuid), ("member_id", Type::Uuid)];
 
 impl Line {
     pub(crate) fn subject_kind(&self) -> Result<&'static str, StoreError> {
-        let unknown = || StoreError::Database(format!("an item about a {}", self.subject_kind));
+        let unknown = || StoreError::database(format!("an item about a {}", self.subject_kind));
         Ok(ids_of(subject_of(&self.subject_kind, self.subject_id).ok_or_else(unknown)?).0)
     }
 
