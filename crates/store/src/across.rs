@@ -5,6 +5,8 @@ use crate::access::credentials::{Credential, SecretDigest};
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
+use crate::reconcile::retention::{FORGOTTEN, first_id_of};
+use chrono::{DateTime, Utc};
 use rollcall_core::ids::TenantId;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
@@ -46,6 +48,13 @@ pub struct Backlog {
     pub quarantined_sources: u64,
 }
 
+static TENANTS_WITH_OLD_RUNS: Sql = Sql::across(&[
+    "SELECT l.tenant_id AS id FROM tenant_leases l WHERE l.tenant_id > $1 \
+     AND EXISTS (SELECT 1 FROM runs r WHERE r.tenant_id = l.tenant_id AND ",
+    FORGOTTEN,
+    ") ORDER BY l.tenant_id LIMIT 100",
+]);
+
 impl Store {
     /// The credential in force under this digest.
     pub async fn credential(&self, digest: &SecretDigest) -> Result<Option<Credential>, StoreError> {
@@ -65,6 +74,19 @@ impl Store {
         let tx = self.across(false).await?;
         let rows: Vec<TenantRow> =
             tx.all(DUE_TENANTS.text(tx.engine()), [self.clock.now().into(), i64::from(limit).into()]).await?;
+        Ok(rows.into_iter().map(|row| row.id.into()).collect())
+    }
+
+    /// Tenants that have ended runs from before this instant, beginning after one of them.
+    pub async fn tenants_with_old_runs(
+        &self,
+        before: DateTime<Utc>,
+        after: Option<TenantId>,
+    ) -> Result<Vec<TenantId>, StoreError> {
+        let after = after.map_or(Uuid::nil(), |tenant| tenant.0);
+        let tx = self.across(false).await?;
+        let values = [after.into(), first_id_of(before).into(), before.into()];
+        let rows: Vec<TenantRow> = tx.all(TENANTS_WITH_OLD_RUNS.text(tx.engine()), values).await?;
         Ok(rows.into_iter().map(|row| row.id.into()).collect())
     }
 

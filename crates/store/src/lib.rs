@@ -13,6 +13,8 @@ mod entity;
 mod log;
 mod reconcile;
 mod scope;
+#[cfg(test)]
+mod statements;
 
 pub use access::credentials::{
     API_KEY_PREFIX, ApiKey, Credential, NewSecret, NewSource, SCIM_TOKEN_PREFIX, SecretDigest, digest, may_be_secret,

@@ -3,6 +3,7 @@
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::scope::TenantScope;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -57,6 +58,40 @@ struct AttemptsRow {
     failed_attempts: i64,
 }
 
+/// A holder that let its lease run out counts as a failed attempt.
+static TAKE: Sql = Sql::tenant(&[
+    "UPDATE tenant_leases SET failed_attempts = failed_attempts + CASE WHEN holder IS NULL THEN 0 ELSE 1 END, \
+     holder = $2, fence = fence + 1, expires_at = $3 WHERE tenant_id = {tenant} \
+     AND (holder IS NULL OR (expires_at <= $4 AND failed_attempts = 0)) \
+     AND (retry_at IS NULL OR retry_at <= $4) RETURNING fence",
+]);
+static BUSY: Sql = Sql::tenant(&[
+    "SELECT holder, expires_at, retry_at, failed_attempts FROM tenant_leases WHERE tenant_id = {tenant}",
+]);
+static RENEW: Sql = Sql::tenant(&[
+    "UPDATE tenant_leases SET expires_at = $4 WHERE tenant_id = {tenant} AND fence = $2 AND holder = $3",
+]);
+static RELEASE: Sql =
+    Sql::tenant(&["UPDATE tenant_leases SET holder = NULL, expires_at = NULL, failed_attempts = 0, retry_at = NULL, \
+     last_error = NULL WHERE tenant_id = {tenant} AND fence = $2 AND holder = $3"]);
+static ANY_CHANGE: Sql =
+    Sql::tenant(&["SELECT id FROM directory_changes WHERE tenant_id = {tenant} ORDER BY lane, id LIMIT 1"]);
+static COUNT_FAILURE: Sql = Sql::tenant(&["UPDATE tenant_leases SET failed_attempts = failed_attempts + 1 \
+     WHERE tenant_id = {tenant} AND fence = $2 AND holder = $3 RETURNING failed_attempts"]);
+static BACK_OFF: Sql = Sql::tenant(&[
+    "UPDATE tenant_leases SET holder = NULL, expires_at = NULL, retry_at = $2, last_error = $3 WHERE tenant_id = {tenant}",
+]);
+static BACK_OFF_FROM: Sql =
+    Sql::tenant(&["UPDATE tenant_leases SET holder = NULL, expires_at = NULL, failed_attempts = $3, retry_at = $4, \
+     last_error = 'workers went away, or stood still, while they reconciled this tenant' \
+     WHERE tenant_id = {tenant} AND holder = $2"]);
+static VOID_LEASE: Sql = Sql::tenant(&[
+    "UPDATE tenant_leases SET fence = fence + 1, holder = NULL, expires_at = NULL WHERE tenant_id = {tenant}",
+]);
+static WRITE_COUNTS: Sql =
+    Sql::tenant(&["UPDATE tenant_leases SET seats_used = $4, managed_members = $5, expires_at = $6 \
+     WHERE tenant_id = {tenant} AND fence = $2 AND holder = $3"]);
+
 impl Lease {
     pub fn tenant(&self) -> TenantId {
         self.scope.tenant()
@@ -66,23 +101,18 @@ impl Lease {
 impl Store {
     /// Takes the lease of a tenant for `ttl`; `holder` names the worker.
     ///
-    /// Over a holder that let it run out it is given at once, and that counts as a failure. After the second in a row it is the
-    /// tenant that ends its workers, or stops them for so long, and its back-off begins.
+    /// A lease that its holder let run out is given at once, and counts as a failed attempt. After the second in a row the tenant
+    /// itself is taken for the cause, and its back-off begins.
     pub async fn lease(&self, tenant: TenantId, holder: Uuid, ttl: TimeDelta) -> Result<LeaseAnswer, StoreError> {
         let scope = TenantScope::new(tenant, Actor::System);
         let tx = self.write(&scope).await?;
         let now = tx.clock.now();
-        let sql = "UPDATE tenant_leases SET failed_attempts = failed_attempts + CASE WHEN holder IS NULL THEN 0 ELSE 1 END, \
-                   holder = $2, fence = fence + 1, expires_at = $3 WHERE tenant_id = $1 \
-                   AND (holder IS NULL OR (expires_at <= $4 AND failed_attempts = 0)) \
-                   AND (retry_at IS NULL OR retry_at <= $4) RETURNING fence";
-        let values = [tenant.0.into(), holder.into(), (now + ttl).into(), now.into()];
-        if let Some(LeaseRow { fence }) = tx.tx.one(sql, values).await? {
+        let values = [holder.into(), (now + ttl).into(), now.into()];
+        if let Some(LeaseRow { fence }) = tx.one(&TAKE, values).await? {
             tx.commit().await?;
             return Ok(LeaseAnswer::Granted(Lease { scope, holder, fence, ttl }));
         }
-        let sql = "SELECT holder, expires_at, retry_at, failed_attempts FROM tenant_leases WHERE tenant_id = $1";
-        let row: Option<BusyRow> = tx.tx.one(sql, [tenant.0.into()]).await?;
+        let row: Option<BusyRow> = tx.one(&BUSY, []).await?;
         let Some(row) = row else { return Ok(LeaseAnswer::NoTenant) };
         if let Some(gone) = row.holder.filter(|_| row.expires_at.is_some_and(|end| end <= now)) {
             let until = tx.back_off_from(gone, row.failed_attempts).await?;
@@ -99,10 +129,9 @@ impl Store {
     /// [`StoreError::LeaseLost`] when another worker has it.
     pub async fn renew(&self, lease: &Lease) -> Result<(), StoreError> {
         let tx = self.write(&lease.scope).await?;
-        let sql = "UPDATE tenant_leases SET expires_at = $4 WHERE tenant_id = $1 AND fence = $2 AND holder = $3";
         let expires_at = tx.clock.now() + lease.ttl;
-        let values = [tx.tenant.0.into(), lease.fence.into(), lease.holder.into(), expires_at.into()];
-        if tx.tx.exec(sql, values).await? != 1 {
+        let values = [lease.fence.into(), lease.holder.into(), expires_at.into()];
+        if tx.exec(&RENEW, values).await? != 1 {
             return Err(StoreError::LeaseLost);
         }
         tx.commit().await
@@ -112,32 +141,24 @@ impl Store {
     /// lease was held may have had its wake-up turned away.
     pub async fn release(&self, lease: &Lease) -> Result<bool, StoreError> {
         let tx = self.write(&lease.scope).await?;
-        let sql = "UPDATE tenant_leases SET holder = NULL, expires_at = NULL, failed_attempts = 0, retry_at = NULL, \
-                   last_error = NULL WHERE tenant_id = $1 AND fence = $2 AND holder = $3";
-        tx.tx.exec(sql, [tx.tenant.0.into(), lease.fence.into(), lease.holder.into()]).await?;
+        tx.exec(&RELEASE, [lease.fence.into(), lease.holder.into()]).await?;
         tx.commit().await?;
         self.has_changes(&lease.scope).await
     }
 
     async fn has_changes(&self, scope: &TenantScope) -> Result<bool, StoreError> {
         let tx = self.read(scope).await?;
-        let sql = "SELECT id FROM directory_changes WHERE tenant_id = $1 ORDER BY lane, id LIMIT 1";
-        let row: Option<ChangeId> = tx.tx.one(sql, [tx.tenant.0.into()]).await?;
+        let row: Option<ChangeId> = tx.one(&ANY_CHANGE, []).await?;
         Ok(row.is_some())
     }
 
     /// Gives the lease back after a failure and sets when the tenant is tried again.
     pub async fn release_failed(&self, lease: &Lease, error: &str) -> Result<DateTime<Utc>, StoreError> {
         let tx = self.write(&lease.scope).await?;
-        let sql = "UPDATE tenant_leases SET failed_attempts = failed_attempts + 1 \
-                   WHERE tenant_id = $1 AND fence = $2 AND holder = $3 RETURNING failed_attempts";
-        let values = [tx.tenant.0.into(), lease.fence.into(), lease.holder.into()];
-        let row: Option<AttemptsRow> = tx.tx.one(sql, values).await?;
+        let row: Option<AttemptsRow> = tx.one(&COUNT_FAILURE, [lease.fence.into(), lease.holder.into()]).await?;
         let row = row.ok_or(StoreError::LeaseLost)?;
         let retry_at = tx.clock.now() + retry_delay(u32::try_from(row.failed_attempts).unwrap_or(u32::MAX));
-        let sql = "UPDATE tenant_leases SET holder = NULL, expires_at = NULL, retry_at = $2, last_error = $3 \
-                   WHERE tenant_id = $1";
-        tx.tx.exec(sql, [tx.tenant.0.into(), retry_at.into(), error.into()]).await?;
+        tx.exec(&BACK_OFF, [retry_at.into(), error.into()]).await?;
         tx.commit().await?;
         Ok(retry_at)
     }
@@ -147,19 +168,14 @@ impl TenantTx {
     /// Takes the lease from a holder that let it run out, and sets when the tenant is tried again.
     async fn back_off_from(&self, holder: Uuid, failed_attempts: i64) -> Result<DateTime<Utc>, StoreError> {
         let retry_at = self.clock.now() + retry_delay(u32::try_from(failed_attempts + 1).unwrap_or(u32::MAX));
-        let sql = "UPDATE tenant_leases SET holder = NULL, expires_at = NULL, failed_attempts = $3, retry_at = $4, \
-                   last_error = 'workers went away, or stood still, while they reconciled this tenant' \
-                   WHERE tenant_id = $1 AND holder = $2";
-        let values = [self.tenant.0.into(), holder.into(), (failed_attempts + 1).into(), retry_at.into()];
-        self.tx.exec(sql, values).await?;
+        self.exec(&BACK_OFF_FROM, [holder.into(), (failed_attempts + 1).into(), retry_at.into()]).await?;
         Ok(retry_at)
     }
 
     /// Voids what any worker has planned but not applied: its lease is gone, so it must read again what is true then. The
     /// lease's row stays locked, so no other plan is applied before this transaction ends.
     pub(crate) async fn stop_the_planning(&self) -> Result<(), StoreError> {
-        let sql = "UPDATE tenant_leases SET fence = fence + 1, holder = NULL, expires_at = NULL WHERE tenant_id = $1";
-        self.tx.exec(sql, [self.tenant.0.into()]).await?;
+        self.exec(&VOID_LEASE, []).await?;
         Ok(())
     }
 
@@ -168,18 +184,9 @@ impl TenantTx {
     /// # Errors
     /// [`StoreError::LeaseLost`]: the transaction must not go on.
     pub(crate) async fn write_counts(&self, lease: &Lease, seats_used: i64, managed: i64) -> Result<(), StoreError> {
-        let sql = "UPDATE tenant_leases SET seats_used = $4, managed_members = $5, expires_at = $6 \
-                   WHERE tenant_id = $1 AND fence = $2 AND holder = $3";
         let expires_at = self.clock.now() + lease.ttl;
-        let values = [
-            self.tenant.0.into(),
-            lease.fence.into(),
-            lease.holder.into(),
-            seats_used.into(),
-            managed.into(),
-            expires_at.into(),
-        ];
-        if self.tx.exec(sql, values).await? == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
+        let values = [lease.fence.into(), lease.holder.into(), seats_used.into(), managed.into(), expires_at.into()];
+        if self.exec(&WRITE_COUNTS, values).await? == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
     }
 }
 

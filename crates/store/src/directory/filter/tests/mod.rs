@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 use super::Target;
 use crate::ListRequest;
 use crate::engine::sql::EngineKind;
+use crate::statements::without_tenant;
 use engines::on_each_engine;
 use random::random_filter;
 use world::{BASE, Shown, World};
@@ -209,6 +210,32 @@ fn the_text_of_a_statement_depends_on_the_shape_alone() {
                 Some(target.condition(&filter, &mut values).numbered())
             });
             assert_eq!(texts[0], texts[1], "{template}");
+        }
+    }
+}
+
+#[test]
+fn every_filter_and_sort_names_the_tenant() {
+    let words = ["a".to_owned(), "2026-01-01T00:00:00Z".to_owned()];
+    let mut rng = StdRng::seed_from_u64(7);
+    for (kind, table, alias, list) in [
+        (ResourceKind::User, "directory_users", "u", "emails.value"),
+        (ResourceKind::Group, "directory_groups", "g", "members.value"),
+    ] {
+        let by = AttrPath::resolve(kind, list, &mut Quirks::new()).expect(list);
+        for _ in 0..300 {
+            let text = random_filter(&mut rng, kind, &words);
+            let Some(filter) = parse(kind, &text) else { continue };
+            for engine in [EngineKind::Postgres, EngineKind::Sqlite] {
+                let target = Target { kind, engine, alias, base: BASE };
+                let mut values = vec![1.into(), 2.into()];
+                let condition = target.condition(&filter, &mut values).numbered();
+                let order = target.sort_key(&by, &mut values).numbered();
+                let sql = format!(
+                    "SELECT 1 FROM {table} {alias} WHERE {alias}.tenant_id = $1 AND {condition} ORDER BY {order}"
+                );
+                assert_eq!(without_tenant(&sql), None, "{text}: {sql}");
+            }
         }
     }
 }
