@@ -1,6 +1,6 @@
 //! The only code that speaks SQL: tenants, credentials, the directory, the roster, and the log of what happened.
 //!
-//! Callers hold a scope ([`TenantScope`], [`SourceScope`], [`ApiScope`]) that proves they may; every method here is one
+//! Callers hold a scope ([`TenantScope`], [`SourceScope`], [`AdminScope`]) that proves they may; every method here is one
 //! short transaction that begins with it. What two tenants share is in `across.rs`. A mutation writes its own audit
 //! event, in the same transaction.
 
@@ -51,4 +51,4 @@ pub use log::audit_events::{AuditEvent, AuditFilter};
 pub use reconcile::apply::Applied;
 pub use reconcile::lease::{Lease, LeaseAnswer};
 pub use reconcile::world::Chunk;
-pub use scope::{ApiScope, SourceScope, TenantScope};
+pub use scope::{AdminScope, SourceScope, TenantScope};

@@ -1,8 +1,9 @@
 //! Scope is proof: no tenant's data is reached without a value of this module, and such a value is made only from a
 //! verified credential, a worker's lease or the operator's command line (docs/design.md#scope).
 
+use crate::access::credentials::Credential;
 use rollcall_core::event::Actor;
-use rollcall_core::ids::{CredentialId, RequestId, SourceId, TenantId};
+use rollcall_core::ids::{RequestId, SourceId, TenantId};
 use rollcall_core::roster::Role;
 
 /// Leave to work with one tenant's rows.
@@ -34,18 +35,20 @@ impl TenantScope {
 pub struct SourceScope {
     pub(crate) scope: TenantScope,
     source: SourceId,
-    credential: CredentialId,
     users_only: bool,
 }
 
 impl SourceScope {
-    pub(crate) fn new(tenant: TenantId, source: SourceId, credential: CredentialId, users_only: bool) -> Self {
-        Self { scope: TenantScope::new(tenant, Actor::Source(source)), source, credential, users_only }
+    /// The scope of a SCIM token; `None` for another kind of credential.
+    pub fn of_token(token: &Credential) -> Option<Self> {
+        let source: SourceId = token.source_id.filter(|_| token.kind == "scim_token")?.into();
+        let scope = TenantScope::new(token.tenant_id.into(), Actor::Source(source));
+        Some(Self { scope, source, users_only: token.users_only == Some(true) })
     }
 
     /// An admin who repeats what a source said: the audit log names the admin.
-    pub(crate) fn on_behalf(api: &ApiScope, source: SourceId, users_only: bool) -> Self {
-        Self { scope: api.scope, source, credential: api.credential, users_only }
+    pub(crate) fn on_behalf(admin: &AdminScope, source: SourceId, users_only: bool) -> Self {
+        Self { scope: admin.scope, source, users_only }
     }
 
     /// Whether the source has no groups (DS3).
@@ -65,23 +68,25 @@ impl SourceScope {
     pub fn source(&self) -> SourceId {
         self.source
     }
-
-    pub fn credential(&self) -> CredentialId {
-        self.credential
-    }
 }
 
-/// Leave to use the admin API of one tenant.
+/// Leave to administer one tenant: an API key's, or the operator's. [`Actor`] says which.
 #[derive(Clone, Copy, Debug)]
-pub struct ApiScope {
+pub struct AdminScope {
     pub(crate) scope: TenantScope,
-    credential: CredentialId,
     role: Role,
 }
 
-impl ApiScope {
-    pub(crate) fn new(tenant: TenantId, credential: CredentialId, role: Role) -> Self {
-        Self { scope: TenantScope::new(tenant, Actor::ApiKey(credential)), credential, role }
+impl AdminScope {
+    /// The scope of an API key; `None` for another kind of credential.
+    pub fn of_key(key: &Credential) -> Option<Self> {
+        let role = key.role.as_ref().filter(|_| key.kind == "api_key")?.parse().ok()?;
+        Some(Self { scope: TenantScope::new(key.tenant_id.into(), Actor::ApiKey(key.id.into())), role })
+    }
+
+    /// The operator, from the command line, may do what an owner may.
+    pub(crate) fn of_operator(tenant: TenantId) -> Self {
+        Self { scope: TenantScope::new(tenant, Actor::Operator), role: Role::Owner }
     }
 
     #[must_use]
@@ -91,10 +96,6 @@ impl ApiScope {
 
     pub fn tenant(&self) -> TenantId {
         self.scope.tenant
-    }
-
-    pub fn credential(&self) -> CredentialId {
-        self.credential
     }
 
     pub fn role(&self) -> Role {

@@ -11,7 +11,7 @@ pub(crate) async fn audit_events(request: HttpRequest, auth: ApiAuth) -> Answer 
     let asked = parameters(&request)?;
     let kind = parsed("kind", asked.kind.as_deref())?;
     let subject = parsed("subject_id", asked.subject_id.as_deref())?;
-    let page = auth.admin.store.audit_events(&auth.scope, &AuditFilter { kind, subject }, &asked.page()?).await?;
+    let page = auth.admin.hub.store.audit_events(&auth.scope, &AuditFilter { kind, subject }, &asked.page()?).await?;
     list(Page { items: page.items.iter().map(event).collect(), next: page.next })
 }
 

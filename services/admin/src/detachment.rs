@@ -32,24 +32,24 @@ struct WhoseFate {
 
 pub(crate) async fn detachment(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
-    auth.admin.store.source(&auth.scope, id).await?;
+    auth.admin.hub.store.source(&auth.scope, id).await?;
     let (people, _) = fate(&request)?;
-    Ok(HttpResponse::Ok().json(auth.admin.store.detachment(&auth.scope, id, people).await?))
+    Ok(HttpResponse::Ok().json(auth.admin.hub.store.detachment(&auth.scope, id, people).await?))
 }
 
 pub(crate) async fn detachment_items(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
-    auth.admin.store.source(&auth.scope, id).await?;
+    auth.admin.hub.store.source(&auth.scope, id).await?;
     let (people, page) = fate(&request)?;
-    list(auth.admin.store.detachment_items(&auth.scope, id, people, &page).await?)
+    list(auth.admin.hub.store.detachment_items(&auth.scope, id, people, &page).await?)
 }
 
 pub(crate) async fn detach(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id: SourceId = id_in_path(&request, "source")?;
-    auth.admin.store.source(&auth.scope, id).await?;
+    auth.admin.hub.store.source(&auth.scope, id).await?;
     let seen: SeenDetachment = body(payload).await?;
-    let tokens = auth.admin.store.detach(&auth.scope, id, seen.people, &seen.digest).await?;
+    let tokens = auth.admin.hub.store.detach(&auth.scope, id, seen.people, &seen.digest).await?;
     switched(&auth, id, tokens).await
 }
 

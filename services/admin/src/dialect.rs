@@ -31,7 +31,7 @@ pub(crate) async fn dialect(request: HttpRequest, auth: ApiAuth) -> Answer {
     if !(1..=DAYS_MAX).contains(&days) {
         return Err(AdminError::BadRequest(format!("days is 1 to {DAYS_MAX}")));
     }
-    let store = &auth.admin.store;
+    let store = &auth.admin.hub.store;
     let since = store.clock.now() - TimeDelta::days(i64::from(days) - 1);
     let rows = store.dialect(&auth.scope, id, &since.format("%Y-%m-%d").to_string()).await?;
     Ok(HttpResponse::Ok().json(shown(&rows, days)))

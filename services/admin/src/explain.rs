@@ -22,7 +22,7 @@ struct Somebody {
 }
 
 pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let facts = auth.admin.store.facts_of_member(&auth.scope, id_in_path(&request, "member")?).await?;
+    let facts = auth.admin.hub.store.facts_of_member(&auth.scope, id_in_path(&request, "member")?).await?;
     Ok(HttpResponse::Ok().json(explain(&facts)))
 }
 
@@ -30,7 +30,7 @@ pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
 pub(crate) async fn record(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = id_in_path(&request, "source")?;
     let user = second_id(&request, "user_id", "user")?;
-    let facts = auth.admin.store.facts_of_record(&auth.scope, source, user).await?;
+    let facts = auth.admin.hub.store.facts_of_record(&auth.scope, source, user).await?;
     Ok(HttpResponse::Ok().json(explain(&facts)))
 }
 
@@ -47,6 +47,6 @@ pub(crate) async fn somebody(request: HttpRequest, auth: ApiAuth) -> Answer {
         let takes = format!("email and external_id are 1 to {KNOWN_CHARACTERS_MAX} characters");
         return Err(AdminError::BadRequest(takes));
     }
-    let facts = auth.admin.store.facts_of_known(&auth.scope, known).await?;
+    let facts = auth.admin.hub.store.facts_of_known(&auth.scope, known).await?;
     Ok(HttpResponse::Ok().json(json!({ "items": facts.iter().map(explain).collect::<Vec<_>>(), "next_cursor": null })))
 }

@@ -8,19 +8,19 @@ use actix_web::{HttpRequest, HttpResponse};
 
 pub(crate) async fn groups(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
-    list(auth.admin.store.groups(&auth.scope, &asked.page()?).await?)
+    list(auth.admin.hub.store.groups(&auth.scope, &asked.page()?).await?)
 }
 
 pub(crate) async fn group_members(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let group = id_in_path(&request, "group")?;
-    list(auth.admin.store.group_members(&auth.scope, group, &asked.page()?).await?)
+    list(auth.admin.hub.store.group_members(&auth.scope, group, &asked.page()?).await?)
 }
 
 /// The second of two steps: the source has let go of the group (DX20).
 pub(crate) async fn delete_group(request: HttpRequest, auth: AdminAuth) -> Answer {
     let AdminAuth(auth) = auth;
-    auth.admin.store.delete_group_here(&auth.scope, id_in_path(&request, "group")?).await?;
+    auth.admin.hub.store.delete_group_here(&auth.scope, id_in_path(&request, "group")?).await?;
     auth.admin.wake(&auth.scope);
     Ok(HttpResponse::NoContent().finish())
 }

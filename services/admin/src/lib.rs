@@ -25,33 +25,19 @@ mod skipped_records;
 mod sources;
 mod tokens;
 
-use rollcall_runtime::{Cache, Lane, Metrics, Queue, Rate};
-use rollcall_store::{ApiScope, Store};
-use std::time::Duration;
-
-/// What an operator may set.
-#[derive(Clone, Debug)]
-pub struct AdminConfig {
-    /// Requests of one API key.
-    pub rate: Rate,
-    /// Failed authentications of one address.
-    pub failed_auth_rate: Rate,
-    /// How long other processes may trust a credential that they cannot be told of.
-    pub credential_ttl: Duration,
-}
+use rollcall_hub::{CallerLimits, Hub};
+use rollcall_runtime::Lane;
+use rollcall_store::AdminScope;
 
 /// The admin service; one value per process, shared by its threads.
 #[derive(Clone)]
 pub struct Admin {
-    pub store: Store,
-    pub queue: Queue,
-    pub cache: Cache,
-    pub metrics: Metrics,
-    pub config: AdminConfig,
+    pub hub: Hub,
+    pub limits: CallerLimits,
 }
 
 impl Admin {
-    fn wake(&self, scope: &ApiScope) {
-        self.queue.wake(scope.tenant().0, Lane::Push);
+    fn wake(&self, scope: &AdminScope) {
+        self.hub.queue.wake(scope.tenant().0, Lane::Push);
     }
 }

@@ -32,6 +32,6 @@ pub(crate) async fn preview_mapping(auth: AdminAuth, payload: Body) -> Answer {
         (Some(user), None) => PreviewOf::User(user),
         (None, sample) => PreviewOf::Sample(sample.unwrap_or(SAMPLE)),
     };
-    let records = auth.admin.store.preview_mapping(&auth.scope, asked.source_id, of, asked.mapping).await?;
+    let records = auth.admin.hub.store.preview_mapping(&auth.scope, asked.source_id, of, asked.mapping).await?;
     Ok(HttpResponse::Ok().json(json!({ "items": records, "next_cursor": null })))
 }

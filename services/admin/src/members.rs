@@ -20,7 +20,7 @@ pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let status: Option<MemberStatus> = parsed("status", asked.status.as_deref())?;
     let filter = MemberFilter { email: asked.email.clone(), status };
-    list(auth.admin.store.members(&auth.scope, &filter, &asked.page()?).await?)
+    list(auth.admin.hub.store.members(&auth.scope, &filter, &asked.page()?).await?)
 }
 
 /// A member, and the addresses they had before.
@@ -33,8 +33,8 @@ struct MemberWithHistory {
 
 pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id = id_in_path(&request, "member")?;
-    let member = auth.admin.store.member(&auth.scope, id).await?;
-    let former_emails = auth.admin.store.former_emails(&auth.scope, id).await?;
+    let member = auth.admin.hub.store.member(&auth.scope, id).await?;
+    let former_emails = auth.admin.hub.store.former_emails(&auth.scope, id).await?;
     Ok(HttpResponse::Ok().json(MemberWithHistory { member, former_emails }))
 }
 
@@ -81,9 +81,9 @@ pub(crate) async fn change_member(request: HttpRequest, auth: AdminAuth, payload
     let AdminAuth(auth) = auth;
     let id = id_in_path(&request, "member")?;
     // Another tenant's member is nobody, whatever the body says.
-    auth.admin.store.member(&auth.scope, id).await?;
+    auth.admin.hub.store.member(&auth.scope, id).await?;
     let patch: MemberPatch = body(payload).await?;
-    let member = auth.admin.store.change_member(&auth.scope, id, &patch.into()).await?;
+    let member = auth.admin.hub.store.change_member(&auth.scope, id, &patch.into()).await?;
     auth.admin.wake(&auth.scope);
     Ok(HttpResponse::Ok().json(member))
 }
@@ -92,11 +92,11 @@ pub(crate) async fn change_member(request: HttpRequest, auth: AdminAuth, payload
 pub(crate) async fn accept_invitation(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id = id_in_path(&request, "member")?;
-    auth.admin.store.member(&auth.scope, id).await?;
+    auth.admin.hub.store.member(&auth.scope, id).await?;
     no_body(payload).await?;
-    auth.admin.store.accept_invitation(&auth.scope, id).await?;
+    auth.admin.hub.store.accept_invitation(&auth.scope, id).await?;
     auth.admin.wake(&auth.scope);
-    Ok(HttpResponse::Ok().json(auth.admin.store.member(&auth.scope, id).await?))
+    Ok(HttpResponse::Ok().json(auth.admin.hub.store.member(&auth.scope, id).await?))
 }
 
 #[derive(Deserialize)]
@@ -124,11 +124,11 @@ pub(crate) async fn decline_many(auth: AdminAuth, payload: Body) -> Answer {
 async fn decide_one(request: &HttpRequest, auth: AdminAuth, payload: Body, approval: Approval) -> Answer {
     let AdminAuth(auth) = auth;
     let id = id_in_path(request, "member")?;
-    auth.admin.store.member(&auth.scope, id).await?;
+    auth.admin.hub.store.member(&auth.scope, id).await?;
     no_body(payload).await?;
-    auth.admin.store.decide_member(&auth.scope, id, approval).await?;
+    auth.admin.hub.store.decide_member(&auth.scope, id, approval).await?;
     auth.admin.wake(&auth.scope);
-    Ok(HttpResponse::Ok().json(auth.admin.store.member(&auth.scope, id).await?))
+    Ok(HttpResponse::Ok().json(auth.admin.hub.store.member(&auth.scope, id).await?))
 }
 
 async fn decide_many(auth: AdminAuth, payload: Body, approval: Approval) -> Answer {
@@ -137,7 +137,7 @@ async fn decide_many(auth: AdminAuth, payload: Body, approval: Approval) -> Answ
     if !(1..=DECISIONS_MAX).contains(&member_ids.len()) {
         return Err(AdminError::BadRequest(format!("member_ids has 1 to {DECISIONS_MAX} ids")));
     }
-    let results = auth.admin.store.decide_members(&auth.scope, &member_ids, approval).await?;
+    let results = auth.admin.hub.store.decide_members(&auth.scope, &member_ids, approval).await?;
     auth.admin.wake(&auth.scope);
     let shown = member_ids.iter().zip(results).map(|(id, result)| json!({ "member_id": id, "result": result }));
     Ok(HttpResponse::Ok().json(json!({ "items": shown.collect::<Vec<Value>>() })))

@@ -32,7 +32,7 @@ fn policy_answer(policy: &VersionedPolicy) -> Answer {
 }
 
 pub(crate) async fn policy(auth: ApiAuth) -> Answer {
-    policy_answer(&auth.admin.store.policy(&auth.scope).await?)
+    policy_answer(&auth.admin.hub.store.policy(&auth.scope).await?)
 }
 
 /// Replaces the policy. The body has every key: one that was left out would be a switch turned back unnoticed.
@@ -40,7 +40,7 @@ pub(crate) async fn set_policy(auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let new: NewPolicy = policy_body(payload).await?;
     let policy = Policy::whole(&new.policy).map_err(AdminError::BadRequest)?;
-    let policy = auth.admin.store.set_policy(&auth.scope, &policy, new.version).await?;
+    let policy = auth.admin.hub.store.set_policy(&auth.scope, &policy, new.version).await?;
     auth.admin.wake(&auth.scope);
     policy_answer(&policy)
 }
@@ -49,7 +49,7 @@ pub(crate) async fn set_policy(auth: AdminAuth, payload: Body) -> Answer {
 pub(crate) async fn change_policy(auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let asked: PolicyChanges = policy_body(payload).await?;
-    let policy = auth.admin.store.change_policy(&auth.scope, &asked.policy, asked.version).await?;
+    let policy = auth.admin.hub.store.change_policy(&auth.scope, &asked.policy, asked.version).await?;
     auth.admin.wake(&auth.scope);
     policy_answer(&policy)
 }

@@ -14,14 +14,14 @@ use rollcall_web::Body;
 use serde_json::json;
 
 pub(crate) async fn promotion(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let promotion = auth.admin.store.promotion(&auth.scope, id_in_path(&request, "source")?).await?;
+    let promotion = auth.admin.hub.store.promotion(&auth.scope, id_in_path(&request, "source")?).await?;
     Ok(HttpResponse::Ok().json(promotion))
 }
 
 pub(crate) async fn promotion_items(request: HttpRequest, auth: ApiAuth) -> Answer {
     let (id, asked) = (id_in_path(&request, "source")?, parameters(&request)?);
     let limit = PageRequest::parse(asked.limit, None)?.limit;
-    let page = auth.admin.store.promotion_items(&auth.scope, id, limit, asked.cursor.as_deref()).await?;
+    let page = auth.admin.hub.store.promotion_items(&auth.scope, id, limit, asked.cursor.as_deref()).await?;
     Ok(HttpResponse::Ok().json(json!({ "items": page.items, "next_cursor": page.next })))
 }
 
@@ -29,8 +29,8 @@ pub(crate) async fn promote(request: HttpRequest, auth: AdminAuth, payload: Body
     let AdminAuth(auth) = auth;
     let id: SourceId = id_in_path(&request, "source")?;
     // Another tenant's source is no source, whatever the body says.
-    auth.admin.store.source(&auth.scope, id).await?;
+    auth.admin.hub.store.source(&auth.scope, id).await?;
     let seen: Seen = body(payload).await?;
-    let tokens = auth.admin.store.promote(&auth.scope, id, &seen.digest).await?;
+    let tokens = auth.admin.hub.store.promote(&auth.scope, id, &seen.digest).await?;
     switched(&auth, id, tokens).await
 }

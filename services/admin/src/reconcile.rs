@@ -26,10 +26,10 @@ pub(crate) async fn reconcile(request: HttpRequest, auth: AdminAuth, payload: Bo
     let AdminAuth(auth) = auth;
     let source: SourceId = id_in_path(&request, "source")?;
     let user: DirectoryUserId = second_id(&request, "user_id", "user")?;
-    let world = auth.admin.store.world_of_person(&auth.scope, source, user).await?;
+    let world = auth.admin.hub.store.world_of_person(&auth.scope, source, user).await?;
     let asked: Asked = body(payload).await?;
     if !asked.dry_run {
-        auth.admin.store.touch_person(&auth.scope, source, user).await?;
+        auth.admin.hub.store.touch_person(&auth.scope, source, user).await?;
         auth.admin.wake(&auth.scope);
         let id = request_id(&request);
         return Ok(HttpResponse::Accepted().json(json!({ "dry_run": false, "request_id": id })));

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// Requests that were not understood, the oldest first, without what people are called.
 pub(crate) async fn rejected(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = id_in_path(&request, "source")?;
-    let page = auth.admin.store.rejected_requests(&auth.scope, source, &page_of(&request)?).await?;
+    let page = auth.admin.hub.store.rejected_requests(&auth.scope, source, &page_of(&request)?).await?;
     list(Page { items: page.items.iter().map(shown_rejected).collect(), next: page.next })
 }
 
@@ -44,9 +44,9 @@ pub(crate) async fn replay(request: HttpRequest, auth: AdminAuth, payload: Body)
     let AdminAuth(auth) = auth;
     let source = id_in_path(&request, "source")?;
     let id = second_id(&request, "rejected_id", "rejected request")?;
-    auth.admin.store.source(&auth.scope, source).await?;
+    auth.admin.hub.store.source(&auth.scope, source).await?;
     no_body(payload).await?;
-    let replayed = auth.admin.store.replay_rejected(&auth.scope, source, id, &Limits::default()).await?;
+    let replayed = auth.admin.hub.store.replay_rejected(&auth.scope, source, id, &Limits::default()).await?;
     let shown = match replayed {
         Replayed::Done { status, changed } => {
             if changed {

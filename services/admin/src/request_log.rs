@@ -14,7 +14,7 @@ pub(crate) async fn request_log(request: HttpRequest, auth: ApiAuth) -> Answer {
         subject: parsed("subject_id", asked.subject_id.as_deref())?,
         member: parsed("member_id", asked.member_id.as_deref())?,
     };
-    let page = auth.admin.store.logged_requests(&auth.scope, &filter, &asked.page()?).await?;
+    let page = auth.admin.hub.store.logged_requests(&auth.scope, &filter, &asked.page()?).await?;
     list(Page { items: page.items.iter().map(logged_request).collect(), next: page.next })
 }
 

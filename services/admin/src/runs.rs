@@ -15,11 +15,11 @@ use serde_json::json;
 pub(crate) async fn runs(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let state: Option<RunState> = parsed("state", asked.state.as_deref())?;
-    list(auth.admin.store.runs(&auth.scope, state.map(RunState::as_str), &asked.page()?).await?)
+    list(auth.admin.hub.store.runs(&auth.scope, state.map(RunState::as_str), &asked.page()?).await?)
 }
 
 pub(crate) async fn run(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let run = auth.admin.store.run(&auth.scope, id_in_path(&request, "run")?).await?;
+    let run = auth.admin.hub.store.run(&auth.scope, id_in_path(&request, "run")?).await?;
     Ok(HttpResponse::Ok().json(run))
 }
 
@@ -27,18 +27,18 @@ pub(crate) async fn run(request: HttpRequest, auth: ApiAuth) -> Answer {
 pub(crate) async fn run_items(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let run = id_in_path(&request, "run")?;
-    list(auth.admin.store.run_items(&auth.scope, run, &asked.page()?).await?)
+    list(auth.admin.hub.store.run_items(&auth.scope, run, &asked.page()?).await?)
 }
 
 /// What this run and another one do, side by side (PE11).
 pub(crate) async fn compare_runs(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let this = id_in_path(&request, "run")?;
-    auth.admin.store.run(&auth.scope, this).await?;
+    auth.admin.hub.store.run(&auth.scope, this).await?;
     let missing = || AdminError::BadRequest("with: the id of the run to compare with".into());
     let other = parsed("with", asked.with.as_deref())?.ok_or_else(missing)?;
     let limit = asked.limit.unwrap_or(DEFAULT_LIMIT);
-    let page = auth.admin.store.compare_runs(&auth.scope, (this, other), limit, asked.cursor.as_deref()).await?;
+    let page = auth.admin.hub.store.compare_runs(&auth.scope, (this, other), limit, asked.cursor.as_deref()).await?;
     Ok(HttpResponse::Ok().json(json!({ "items": page.items, "next_cursor": page.next })))
 }
 
@@ -54,20 +54,20 @@ async fn decide_run(request: &HttpRequest, auth: AdminAuth, payload: Body, decis
     let AdminAuth(auth) = auth;
     let id = id_in_path(request, "run")?;
     // Another tenant's run is no run, whatever the body says.
-    auth.admin.store.run(&auth.scope, id).await?;
+    auth.admin.hub.store.run(&auth.scope, id).await?;
     let seen: Seen = body(payload).await?;
-    auth.admin.store.decide_run(&auth.scope, id, &seen.digest, decision).await?;
+    auth.admin.hub.store.decide_run(&auth.scope, id, &seen.digest, decision).await?;
     auth.admin.wake(&auth.scope);
-    Ok(HttpResponse::Ok().json(auth.admin.store.run(&auth.scope, id).await?))
+    Ok(HttpResponse::Ok().json(auth.admin.hub.store.run(&auth.scope, id).await?))
 }
 
 /// Asks for the run that takes this one back: a worker plans it, an admin approves it like a held one.
 pub(crate) async fn rewind_run(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id = id_in_path(&request, "run")?;
-    auth.admin.store.run(&auth.scope, id).await?;
+    auth.admin.hub.store.run(&auth.scope, id).await?;
     no_body(payload).await?;
-    let rewind = auth.admin.store.rewind_run(&auth.scope, id).await?;
+    let rewind = auth.admin.hub.store.rewind_run(&auth.scope, id).await?;
     auth.admin.wake(&auth.scope);
-    Ok(HttpResponse::Accepted().json(auth.admin.store.run(&auth.scope, rewind).await?))
+    Ok(HttpResponse::Accepted().json(auth.admin.hub.store.run(&auth.scope, rewind).await?))
 }

@@ -37,16 +37,16 @@ pub(crate) async fn skipped_records(request: HttpRequest, auth: ApiAuth) -> Answ
     let dispute = parsed("dispute", asked.dispute.as_deref())?;
     let ignored = parsed("ignored", asked.ignored.as_deref())?.unwrap_or(false);
     let filter = SkippedFilter { dispute, ignored };
-    let page = auth.admin.store.skipped_records(&auth.scope, &filter, &asked.page()?).await?;
+    let page = auth.admin.hub.store.skipped_records(&auth.scope, &filter, &asked.page()?).await?;
     list(Page { items: page.items.iter().map(shown).collect(), next: page.next })
 }
 
 pub(crate) async fn retry(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id = id_in_path(&request, "record")?;
-    auth.admin.store.skipped_record(&auth.scope, id).await?;
+    auth.admin.hub.store.skipped_record(&auth.scope, id).await?;
     no_body(payload).await?;
-    auth.admin.store.retry_record(&auth.scope, id).await?;
+    auth.admin.hub.store.retry_record(&auth.scope, id).await?;
     auth.admin.wake(&auth.scope);
     Ok(HttpResponse::Accepted().json(json!({ "status": "the record is planned again" })))
 }
@@ -54,8 +54,8 @@ pub(crate) async fn retry(request: HttpRequest, auth: AdminAuth, payload: Body) 
 pub(crate) async fn ignore(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id = id_in_path(&request, "record")?;
-    auth.admin.store.skipped_record(&auth.scope, id).await?;
+    auth.admin.hub.store.skipped_record(&auth.scope, id).await?;
     let asked: Ignorance = body_or_default(payload).await?;
-    auth.admin.store.ignore_record(&auth.scope, id, asked.note.as_deref()).await?;
-    Ok(HttpResponse::Ok().json(shown(&auth.admin.store.skipped_record(&auth.scope, id).await?)))
+    auth.admin.hub.store.ignore_record(&auth.scope, id, asked.note.as_deref()).await?;
+    Ok(HttpResponse::Ok().json(shown(&auth.admin.hub.store.skipped_record(&auth.scope, id).await?)))
 }

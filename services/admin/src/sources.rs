@@ -22,12 +22,12 @@ struct SourceChange {
 }
 
 pub(crate) async fn sources(auth: ApiAuth) -> Answer {
-    let sources = auth.admin.store.sources(&auth.scope).await?;
+    let sources = auth.admin.hub.store.sources(&auth.scope).await?;
     Ok(HttpResponse::Ok().json(json!({ "items": sources, "next_cursor": null })))
 }
 
 pub(crate) async fn source(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let source = auth.admin.store.source(&auth.scope, id_in_path(&request, "source")?).await?;
+    let source = auth.admin.hub.store.source(&auth.scope, id_in_path(&request, "source")?).await?;
     Ok(HttpResponse::Ok().json(source))
 }
 
@@ -36,35 +36,35 @@ pub(crate) async fn change_source(request: HttpRequest, auth: AdminAuth, payload
     let AdminAuth(auth) = auth;
     let id: SourceId = id_in_path(&request, "source")?;
     // A source of somebody else is not found, whatever the body says.
-    auth.admin.store.source(&auth.scope, id).await?;
+    auth.admin.hub.store.source(&auth.scope, id).await?;
     let SourceChange { mode, users_only } = body(payload).await?;
     if mode.is_none() && users_only.is_none() {
         return Err(AdminError::BadRequest("the body has mode, users_only, or both".into()));
     }
-    let digests = auth.admin.store.change_source(&auth.scope, id, mode, users_only).await?;
+    let digests = auth.admin.hub.store.change_source(&auth.scope, id, mode, users_only).await?;
     for digest in digests {
-        auth.admin.cache.refresh_credential(&digest).await;
+        auth.admin.hub.cache.refresh_credential(&digest).await;
     }
     auth.admin.wake(&auth.scope);
-    Ok(HttpResponse::Ok().json(auth.admin.store.source(&auth.scope, id).await?))
+    Ok(HttpResponse::Ok().json(auth.admin.hub.store.source(&auth.scope, id).await?))
 }
 
 /// Ends a quarantine (PE9).
 pub(crate) async fn release_source(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id: SourceId = id_in_path(&request, "source")?;
-    auth.admin.store.source(&auth.scope, id).await?;
+    auth.admin.hub.store.source(&auth.scope, id).await?;
     no_body(payload).await?;
-    auth.admin.store.release_source(&auth.scope, id).await?;
+    auth.admin.hub.store.release_source(&auth.scope, id).await?;
     auth.admin.wake(&auth.scope);
-    Ok(HttpResponse::Ok().json(auth.admin.store.source(&auth.scope, id).await?))
+    Ok(HttpResponse::Ok().json(auth.admin.hub.store.source(&auth.scope, id).await?))
 }
 
 /// Every process forgets what it believed of the tokens, and a worker looks at what is different now.
 pub(crate) async fn switched(auth: &ApiAuth, id: SourceId, tokens: Vec<SecretDigest>) -> Answer {
     for digest in tokens {
-        auth.admin.cache.refresh_credential(&digest).await;
+        auth.admin.hub.cache.refresh_credential(&digest).await;
     }
     auth.admin.wake(&auth.scope);
-    Ok(HttpResponse::Ok().json(auth.admin.store.source(&auth.scope, id).await?))
+    Ok(HttpResponse::Ok().json(auth.admin.hub.store.source(&auth.scope, id).await?))
 }

@@ -34,16 +34,16 @@ struct Rotation {
 }
 
 pub(crate) async fn tokens(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let tokens = auth.admin.store.source_tokens(&auth.scope, id_in_path(&request, "source")?).await?;
+    let tokens = auth.admin.hub.store.source_tokens(&auth.scope, id_in_path(&request, "source")?).await?;
     Ok(HttpResponse::Ok().json(json!({ "items": tokens, "next_cursor": null })))
 }
 
 pub(crate) async fn create_token(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let source = id_in_path(&request, "source")?;
-    auth.admin.store.source(&auth.scope, source).await?;
+    auth.admin.hub.store.source(&auth.scope, source).await?;
     let new: NewToken = body_or_default(payload).await?;
-    let secret = auth.admin.store.add_source_token(&auth.scope, source, &new.name, new.expires_at).await?;
+    let secret = auth.admin.hub.store.add_source_token(&auth.scope, source, &new.name, new.expires_at).await?;
     let NewSecret { id, secret } = secret;
     let shown = json!({ "id": id, "token": secret, "name": new.name, "expires_at": new.expires_at });
     Ok(HttpResponse::Created().json(shown))
@@ -54,16 +54,16 @@ pub(crate) async fn rotate_token(request: HttpRequest, auth: AdminAuth, payload:
     let AdminAuth(auth) = auth;
     let source = id_in_path(&request, "source")?;
     let old: CredentialId = second_id(&request, "token_id", "token")?;
-    auth.admin.store.source(&auth.scope, source).await?;
+    auth.admin.hub.store.source(&auth.scope, source).await?;
     let asked: Rotation = body_or_default(payload).await?;
     let overlap = match asked.overlap_seconds {
         None => DEFAULT_OVERLAP,
         Some(seconds) if seconds <= OVERLAP_SECONDS_MAX => TimeDelta::seconds(i64::from(seconds)),
         Some(_) => return Err(AdminError::BadRequest(format!("overlap_seconds is at most {OVERLAP_SECONDS_MAX}"))),
     };
-    let rotated = auth.admin.store.rotate_source_token(&auth.scope, source, old, overlap, asked.expires_at).await?;
+    let rotated = auth.admin.hub.store.rotate_source_token(&auth.scope, source, old, overlap, asked.expires_at).await?;
     // The old one's entry says when it ends; every process has to read that again.
-    auth.admin.cache.refresh_credential(&rotated.old_digest).await;
+    auth.admin.hub.cache.refresh_credential(&rotated.old_digest).await;
     let NewSecret { id, secret } = rotated.secret;
     Ok(HttpResponse::Created().json(json!({
         "id": id,
@@ -78,7 +78,7 @@ pub(crate) async fn revoke_token(request: HttpRequest, auth: AdminAuth) -> Answe
     let AdminAuth(auth) = auth;
     let source = id_in_path(&request, "source")?;
     let token = second_id(&request, "token_id", "token")?;
-    let digest = auth.admin.store.revoke_source_token(&auth.scope, source, token).await?;
-    auth.admin.cache.revoke_credential(&digest).await;
+    let digest = auth.admin.hub.store.revoke_source_token(&auth.scope, source, token).await?;
+    auth.admin.hub.cache.revoke_credential(&digest).await;
     Ok(HttpResponse::NoContent().finish())
 }

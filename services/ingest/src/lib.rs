@@ -8,39 +8,31 @@ pub mod routes;
 mod scim;
 
 pub use ledger::Ledger;
-use rollcall_runtime::{Cache, Lane, Metrics, Queue, Rate};
+use rollcall_hub::{CallerLimits, Hub};
+use rollcall_runtime::Lane;
 use rollcall_scim::Limits;
 use rollcall_scim::discovery::BulkCapability;
 use rollcall_scim::list::PageLimits;
-use rollcall_store::{SourceScope, Store};
-use std::time::Duration;
+use rollcall_store::SourceScope;
 
 /// What an operator may set.
 #[derive(Clone, Debug)]
 pub struct IngestConfig {
     /// Largest request body after decompression, in bytes.
     pub body_bytes_max: usize,
-    /// Requests of one source.
-    pub rate: Rate,
-    /// Failed authentications of one address; they never count against a source.
-    pub failed_auth_rate: Rate,
+    pub callers: CallerLimits,
     pub limits: Limits,
     pub pages: PageLimits,
     /// Operations of one `/Bulk`; its body may be as large as any other.
     pub bulk_operations_max: usize,
     /// The address under which clients reach this hub, without a slash at the end; taken from the request when unset.
     pub public_url: Option<String>,
-    /// How long other processes may trust a credential that they cannot be told of.
-    pub credential_ttl: Duration,
 }
 
 /// The ingest service; one value per process, shared by its threads.
 #[derive(Clone)]
 pub struct Ingest {
-    pub store: Store,
-    pub queue: Queue,
-    pub cache: Cache,
-    pub metrics: Metrics,
+    pub hub: Hub,
     pub ledger: Ledger,
     pub config: IngestConfig,
 }
@@ -54,6 +46,6 @@ impl IngestConfig {
 impl Ingest {
     /// Tells a worker that this tenant's directory changed. Never fails: what is lost here is found by the sweep.
     fn wake(&self, scope: &SourceScope) {
-        self.queue.wake(scope.tenant().0, Lane::Push);
+        self.hub.queue.wake(scope.tenant().0, Lane::Push);
     }
 }

@@ -1,8 +1,9 @@
 //! What a process says of its health. Anybody may ask, so an answer costs little and tells little.
 
-use crate::http::Hub;
+use crate::http::Process;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, web};
+use rollcall_hub::Hub;
 use rollcall_web::{Endpoint, Refusal, endpoints, resource, same_paths};
 use serde_json::json;
 use std::sync::Arc;
@@ -84,10 +85,10 @@ async fn healthz() -> HttpResponse {
 
 /// The process can do its work: its database answers with the right schema. Without RabbitMQ or Redis it works on (the
 /// sweep and the database stand in), so those are reported and do not fail it.
-async fn readyz(hub: web::Data<Hub>) -> HttpResponse {
-    let answers = hub.health.of(&hub).await;
+async fn readyz(process: web::Data<Process>) -> HttpResponse {
+    let answers = process.health.of(&process.hub).await;
     // Asked each time: a process that stops says so at once.
-    let ready = hub.readiness.is_ready() && answers.database.is_ok();
+    let ready = process.readiness.is_ready() && answers.database.is_ok();
     let said = |answer: &Result<(), String>| if answer.is_ok() { "ok" } else { "failed" };
     let body = json!({
         "status": if ready { "ready" } else { "not ready" },

@@ -7,12 +7,12 @@ use actix_web::http::StatusCode;
 use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result};
-use rollcall_admin::{Admin, AdminConfig};
+use rollcall_admin::Admin;
+use rollcall_hub::{CallerLimits, Hub};
 use rollcall_ingest::{Ingest, IngestConfig, Ledger};
-use rollcall_runtime::{Cache, Metrics, Queue, Rate, Readiness};
+use rollcall_runtime::{Metrics, Rate, Readiness};
 use rollcall_scim::Limits;
 use rollcall_scim::list::PageLimits;
-use rollcall_store::Store;
 use rollcall_web::{Observer, Problem, observe};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -22,11 +22,8 @@ const CREDENTIAL_TTL: Duration = Duration::from_secs(60);
 
 /// What a process works with.
 #[derive(Clone)]
-pub(crate) struct Hub {
-    pub(crate) store: Store,
-    pub(crate) queue: Queue,
-    pub(crate) cache: Cache,
-    pub(crate) metrics: Metrics,
+pub(crate) struct Process {
+    pub(crate) hub: Hub,
     pub(crate) readiness: Readiness,
     /// What SCIM requests showed since it was last written.
     pub(crate) ledger: Ledger,
@@ -40,13 +37,13 @@ pub(crate) struct Services {
     pub(crate) admin: bool,
 }
 
-impl Hub {
+impl Process {
     fn ingest(&self, settings: &Settings) -> Ingest {
         let given = &settings.ingest;
+        let rate = Rate { per_second: given.rate_per_second, burst: given.rate_burst };
         let config = IngestConfig {
             body_bytes_max: given.body_bytes_max,
-            rate: Rate { per_second: given.rate_per_second, burst: given.rate_burst },
-            failed_auth_rate: failed_auth_rate(settings),
+            callers: caller_limits("ingest", rate, settings),
             limits: Limits {
                 patch_operations: given.patch_operations_max,
                 members_per_request: given.members_per_request_max,
@@ -54,34 +51,26 @@ impl Hub {
             pages: PageLimits { default: given.page_default, max: given.page_max },
             bulk_operations_max: given.bulk_operations_max,
             public_url: Some(settings.http.public_url.clone()).filter(|url| !url.is_empty()),
-            credential_ttl: CREDENTIAL_TTL,
         };
-        let Self { store, queue, cache, metrics, ledger, .. } = self.clone();
-        Ingest { store, queue, cache, metrics, ledger, config }
+        Ingest { hub: self.hub.clone(), ledger: self.ledger.clone(), config }
     }
 
     fn admin(&self, settings: &Settings) -> Admin {
-        let config = AdminConfig {
-            rate: Rate { per_second: settings.admin.rate_per_second, burst: settings.admin.rate_burst },
-            failed_auth_rate: failed_auth_rate(settings),
-            credential_ttl: CREDENTIAL_TTL,
-        };
-        let Self { store, queue, cache, metrics, .. } = self.clone();
-        Admin { store, queue, cache, metrics, config }
+        let rate = Rate { per_second: settings.admin.rate_per_second, burst: settings.admin.rate_burst };
+        Admin { hub: self.hub.clone(), limits: caller_limits("admin", rate, settings) }
     }
 
     /// Binds the address and starts to serve; the address is the one really bound.
     pub(crate) fn serve(&self, services: Services, settings: &Settings) -> Result<(Server, SocketAddr)> {
-        let hub = self.clone();
-        let ingest = services.ingest.then(|| hub.ingest(settings));
-        let admin = services.admin.then(|| hub.admin(settings));
-        let observer = Observer { clock: hub.store.clock.clone(), metrics: hub.metrics.clone() };
-        let (shared, observer) = (web::Data::new(hub), web::Data::new(observer));
+        let ingest = services.ingest.then(|| self.ingest(settings));
+        let admin = services.admin.then(|| self.admin(settings));
+        let observer = Observer { clock: self.hub.store.clock.clone(), metrics: self.hub.metrics.clone() };
+        let (process, observer) = (web::Data::new(self.clone()), web::Data::new(observer));
         let app = move || {
             let mut app = App::new()
                 .wrap(NormalizePath::new(TrailingSlash::Trim))
                 .wrap(from_fn(observe))
-                .app_data(shared.clone())
+                .app_data(process.clone())
                 .app_data(observer.clone())
                 .configure(health::configure)
                 .default_service(web::to(unknown_path));
@@ -111,7 +100,7 @@ impl Hub {
         if settings.metrics.listen.is_empty() {
             return Ok(None);
         }
-        let metrics = web::Data::new(self.metrics.clone());
+        let metrics = web::Data::new(self.hub.metrics.clone());
         let app = move || App::new().app_data(metrics.clone()).route("/metrics", web::get().to(render_metrics));
         let listener = match bind(&settings.metrics.listen, "metrics.listen") {
             Ok(listener) => listener,
@@ -126,8 +115,10 @@ impl Hub {
     }
 }
 
-fn failed_auth_rate(settings: &Settings) -> Rate {
-    Rate { per_second: settings.ingest.failed_auth_per_second, burst: settings.ingest.failed_auth_burst }
+fn caller_limits(service: &'static str, rate: Rate, settings: &Settings) -> CallerLimits {
+    let given = &settings.ingest;
+    let failed_auth_rate = Rate { per_second: given.failed_auth_per_second, burst: given.failed_auth_burst };
+    CallerLimits { service, rate, failed_auth_rate, credential_ttl: CREDENTIAL_TTL }
 }
 
 fn bind(address: &str, key: &str) -> Result<TcpListener> {

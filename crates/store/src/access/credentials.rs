@@ -9,7 +9,7 @@ use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, credentials, sources};
 use crate::log::audit_events::NewEvent;
-use crate::scope::{ApiScope, SourceScope, TenantScope};
+use crate::scope::AdminScope;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -86,27 +86,19 @@ pub struct ApiKey {
 /// What a presented secret stands for. Caches keep it as JSON for a minute at most.
 #[derive(Clone, Debug, Serialize, Deserialize, FromQueryResult)]
 pub struct Credential {
-    tenant_id: Uuid,
-    id: Uuid,
-    source_id: Option<Uuid>,
-    kind: String,
-    role: Option<String>,
+    pub(crate) tenant_id: Uuid,
+    pub(crate) id: Uuid,
+    pub(crate) source_id: Option<Uuid>,
+    pub(crate) kind: String,
+    pub(crate) role: Option<String>,
     expires_at: Option<DateTime<Utc>>,
     mode: Option<String>,
-    users_only: Option<bool>,
+    pub(crate) users_only: Option<bool>,
 }
 
 impl Credential {
-    /// The scope of a SCIM token; `None` for another kind of secret, or when it has expired.
-    pub fn source_scope(&self, now: DateTime<Utc>) -> Option<SourceScope> {
-        let source = self.source_id.filter(|_| self.kind == "scim_token" && !self.expired(now))?;
-        Some(SourceScope::new(self.tenant_id.into(), source.into(), self.id.into(), self.users_only == Some(true)))
-    }
-
-    /// The scope of an API key; `None` for another kind of secret, or when it has expired.
-    pub fn api_scope(&self, now: DateTime<Utc>) -> Option<ApiScope> {
-        let role: Role = self.role.as_ref().filter(|_| self.kind == "api_key" && !self.expired(now))?.parse().ok()?;
-        Some(ApiScope::new(self.tenant_id.into(), self.id.into(), role))
+    pub fn id(&self) -> CredentialId {
+        self.id.into()
     }
 
     /// Whether the source of a SCIM token takes anything at present.
@@ -114,7 +106,7 @@ impl Credential {
         self.mode.as_deref() == Some(SourceMode::Off.as_str())
     }
 
-    fn expired(&self, now: DateTime<Utc>) -> bool {
+    pub fn expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
 }
@@ -126,10 +118,10 @@ impl Store {
     /// [`StoreError::Conflict`] when it would be the second live source of its tenant (DS2).
     pub async fn create_source(
         &self,
-        scope: &TenantScope,
+        scope: &AdminScope,
         new: &NewSource<'_>,
     ) -> Result<(SourceId, NewSecret), StoreError> {
-        let tx = self.write(scope).await?;
+        let tx = self.write(&scope.scope).await?;
         if new.mode == SourceMode::Live {
             tx.refuse_second_live(None).await?;
         }
@@ -161,19 +153,19 @@ impl Store {
     /// One more token for a source, so that the old one can be replaced without a gap.
     pub async fn create_scim_token(
         &self,
-        scope: &TenantScope,
+        scope: &AdminScope,
         source: SourceId,
         name: &str,
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<NewSecret, StoreError> {
-        let tx = self.write(scope).await?;
+        let tx = self.write(&scope.scope).await?;
         let secret = tx.create_source_token(source, name, expires_at).await?;
         tx.commit().await?;
         Ok(secret)
     }
 
-    pub async fn create_api_key(&self, scope: &TenantScope, role: Role, name: &str) -> Result<NewSecret, StoreError> {
-        let tx = self.write(scope).await?;
+    pub async fn create_api_key(&self, scope: &AdminScope, role: Role, name: &str) -> Result<NewSecret, StoreError> {
+        let tx = self.write(&scope.scope).await?;
         let credential =
             NewCredential { kind: "api_key", prefix: API_KEY_PREFIX, role: Some(role), name, ..Default::default() };
         let secret = tx.create_credential(credential).await?;
@@ -182,14 +174,14 @@ impl Store {
     }
 
     /// All API keys of a tenant, the oldest first, those that ended too.
-    pub async fn api_keys(&self, scope: &TenantScope) -> Result<Vec<ApiKey>, StoreError> {
-        let tx = self.read(scope).await?;
+    pub async fn api_keys(&self, scope: &AdminScope) -> Result<Vec<ApiKey>, StoreError> {
+        let tx = self.read(&scope.scope).await?;
         let keys = tx.find::<credentials::Entity>().filter(credentials::Column::Kind.is("api_key"));
         keys.ascending(credentials::Column::Id).limit(API_KEYS_LISTED).all().await
     }
 
     /// As [`revoke_credential`](Self::revoke_credential), of an API key and of nothing else.
-    pub async fn revoke_api_key(&self, scope: &TenantScope, id: CredentialId) -> Result<SecretDigest, StoreError> {
+    pub async fn revoke_api_key(&self, scope: &AdminScope, id: CredentialId) -> Result<SecretDigest, StoreError> {
         if !self.api_keys(scope).await?.iter().any(|key| key.id == id.0) {
             return Err(StoreError::NotFound("API key"));
         }
@@ -198,8 +190,8 @@ impl Store {
 
     /// Ends a credential. The caller then drops the digest from the cache; should it not come to that, the same call again
     /// answers the digest again.
-    pub async fn revoke_credential(&self, scope: &TenantScope, id: CredentialId) -> Result<SecretDigest, StoreError> {
-        let tx = self.write(scope).await?;
+    pub async fn revoke_credential(&self, scope: &AdminScope, id: CredentialId) -> Result<SecretDigest, StoreError> {
+        let tx = self.write(&scope.scope).await?;
         let digest = tx.revoke(id, None).await?;
         tx.commit().await?;
         Ok(digest)

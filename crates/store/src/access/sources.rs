@@ -6,7 +6,7 @@ use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, Update, credentials, sources};
 use crate::log::audit_events::NewEvent;
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rollcall_core::directory::SourceMode;
 use rollcall_core::event::AuditKind;
@@ -90,12 +90,12 @@ const SECOND_LIVE_REMEDY: &str = "only one source may decide who is a member. To
 
 impl Store {
     /// All sources of a tenant, the oldest first.
-    pub async fn sources(&self, scope: &ApiScope) -> Result<Vec<Source>, StoreError> {
+    pub async fn sources(&self, scope: &AdminScope) -> Result<Vec<Source>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         tx.tx.all(&format!("{SOURCES} ORDER BY s.id"), [tx.tenant.0.into()]).await
     }
 
-    pub async fn source(&self, scope: &ApiScope, id: SourceId) -> Result<Source, StoreError> {
+    pub async fn source(&self, scope: &AdminScope, id: SourceId) -> Result<Source, StoreError> {
         let tx = self.read(&scope.scope).await?;
         tx.source_row(id).await
     }
@@ -107,7 +107,7 @@ impl Store {
     /// [`StoreError::Conflict`] when another source of the tenant is live (DS2).
     pub async fn change_source(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         id: SourceId,
         mode: Option<SourceMode>,
         users_only: Option<bool>,
@@ -124,35 +124,13 @@ impl Store {
         Ok(digests)
     }
 
-    /// The mode alone, from the operator's command line.
-    pub async fn set_source_mode_as_operator(
-        &self,
-        scope: &crate::scope::TenantScope,
-        id: SourceId,
-        mode: SourceMode,
-    ) -> Result<Vec<SecretDigest>, StoreError> {
-        let tx = self.write(scope).await?;
-        let digests = tx.set_source_mode(id, mode).await?;
-        tx.commit().await?;
-        Ok(digests)
-    }
-
     /// Ends a quarantine: what was held is planned again, under the guards, and not quarantined for within the window of the
     /// removal limit (PE9).
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the source is not quarantined.
-    pub async fn release_source(&self, scope: &ApiScope, id: SourceId) -> Result<(), StoreError> {
-        self.release_source_as_operator(&scope.scope, id).await
-    }
-
-    /// As [`release_source`](Self::release_source), from the operator's command line.
-    pub async fn release_source_as_operator(
-        &self,
-        scope: &crate::scope::TenantScope,
-        id: SourceId,
-    ) -> Result<(), StoreError> {
-        let tx = self.write(scope).await?;
+    pub async fn release_source(&self, scope: &AdminScope, id: SourceId) -> Result<(), StoreError> {
+        let tx = self.write(&scope.scope).await?;
         tx.stop_the_planning().await?;
         let source = tx.source_row(id).await?;
         let Some(since) = source.quarantined_at else {
@@ -168,7 +146,7 @@ impl Store {
     }
 
     /// All tokens of a source, the oldest first, those that ended too.
-    pub async fn source_tokens(&self, scope: &ApiScope, source: SourceId) -> Result<Vec<SourceToken>, StoreError> {
+    pub async fn source_tokens(&self, scope: &AdminScope, source: SourceId) -> Result<Vec<SourceToken>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         tx.source_row(source).await?;
         let tokens = tx.find::<credentials::Entity>().filter(scim_token_of(source));
@@ -181,7 +159,7 @@ impl Store {
     /// [`StoreError::Conflict`] when the source has as many tokens in force as it may.
     pub async fn add_source_token(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         name: &str,
         expires_at: Option<DateTime<Utc>>,
@@ -197,7 +175,7 @@ impl Store {
     /// changed without a gap.
     pub async fn rotate_source_token(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         old: CredentialId,
         overlap: TimeDelta,
@@ -226,7 +204,7 @@ impl Store {
     /// Ends a token. The caller then tells the cache.
     pub async fn revoke_source_token(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         token: CredentialId,
     ) -> Result<SecretDigest, StoreError> {

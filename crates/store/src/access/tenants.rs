@@ -7,9 +7,9 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::{members, tenant_leases, tenants};
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
-use crate::scope::TenantScope;
+use crate::scope::AdminScope;
 use rollcall_core::email::fold;
-use rollcall_core::event::{Actor, AuditKind};
+use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{MemberId, TenantId};
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::{MemberStatus, Role};
@@ -49,7 +49,7 @@ impl Store {
     }
 
     async fn insert_tenant(&self, id: TenantId, slug: &str, new: &NewTenant) -> Result<(), StoreError> {
-        let tx = self.write(&TenantScope::new(id, Actor::Operator)).await?;
+        let tx = self.write(&AdminScope::of_operator(id).scope).await?;
         let policy = serde_json::to_value(&new.policy).map_err(|e| StoreError::Invalid(e.to_string()))?;
         let tenant = tenants::ActiveModel {
             slug: Set(slug.into()),
@@ -76,14 +76,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for a slug nobody has.
-    pub async fn operator_scope(&self, slug: &str) -> Result<TenantScope, StoreError> {
+    pub async fn operator_scope(&self, slug: &str) -> Result<AdminScope, StoreError> {
         let tenant = self.tenant_by_slug(slug).await?.ok_or(StoreError::NotFound("tenant"))?;
-        Ok(TenantScope::new(tenant, Actor::Operator))
+        Ok(AdminScope::of_operator(tenant))
     }
 
     /// Buys or returns seats; the worker then admits whoever waits.
-    pub async fn set_seats(&self, scope: &TenantScope, seats: u32) -> Result<(), StoreError> {
-        let tx = self.write(scope).await?;
+    pub async fn set_seats(&self, scope: &AdminScope, seats: u32) -> Result<(), StoreError> {
+        let tx = self.write(&scope.scope).await?;
         // Whom a worker was about to give a seat that is returned here waits instead.
         tx.stop_the_planning().await?;
         tx.update_own::<tenants::Entity>().set(tenants::Column::Seats, i64::from(seats)).exec().await?;

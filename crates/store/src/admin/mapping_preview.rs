@@ -6,7 +6,7 @@ use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::directory_users::{Column, Entity};
 use crate::reconcile::world::profiles::{Said, read_by};
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use rollcall_core::directory::PersonRecord;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_core::policy::{Mapping, Policy};
@@ -58,7 +58,7 @@ impl Store {
     /// [`StoreError::Invalid`] names a wrong expression or a wrong number of records.
     pub async fn preview_mapping(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         of: PreviewOf,
         mapping: Mapping,

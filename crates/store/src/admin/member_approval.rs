@@ -7,7 +7,7 @@ use crate::engine::row_sets::{ID, id_rows};
 use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::{EventRow, NewEvent};
 use crate::log::changes::{Lane, Touched};
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::MemberId;
 use rollcall_core::roster::{Approval, MemberStatus};
@@ -63,7 +63,7 @@ impl Store {
     /// [`StoreError::Invalid`] for more than [`DECISIONS_MAX`] ids.
     pub async fn decide_members(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         ids: &[MemberId],
         approval: Approval,
     ) -> Result<Vec<DecisionResult>, StoreError> {
@@ -91,7 +91,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the member is not pending.
-    pub async fn decide_member(&self, scope: &ApiScope, id: MemberId, approval: Approval) -> Result<(), StoreError> {
+    pub async fn decide_member(&self, scope: &AdminScope, id: MemberId, approval: Approval) -> Result<(), StoreError> {
         match self.decide_members(scope, &[id], approval).await?.as_slice() {
             [DecisionResult::Decided | DecisionResult::Unchanged] => Ok(()),
             [DecisionResult::NotPending] => {

@@ -7,7 +7,7 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, members};
 use crate::log::audit_events::NewEvent;
 use crate::reconcile::open_items::Retouch;
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::MemberId;
@@ -98,7 +98,7 @@ impl Store {
     /// member, and an attribute that the directory owns (PE6); [`StoreError::Invalid`] for a text that is none.
     pub async fn change_member(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         id: MemberId,
         changes: &MemberChanges,
     ) -> Result<Member, StoreError> {

@@ -7,7 +7,7 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, audit_events, members, sharing_group_members, sharing_groups};
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::email::fold;
 use rollcall_core::event::AuditKind;
@@ -156,7 +156,7 @@ fn counted_members() -> SimpleExpr {
 impl Store {
     pub async fn members(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         filter: &MemberFilter,
         page: &PageRequest,
     ) -> Result<Page<Member>, StoreError> {
@@ -171,12 +171,12 @@ impl Store {
         members.page(page, members::Column::Id, |member: &Member| member.id).await
     }
 
-    pub async fn member(&self, scope: &ApiScope, id: MemberId) -> Result<Member, StoreError> {
+    pub async fn member(&self, scope: &AdminScope, id: MemberId) -> Result<Member, StoreError> {
         self.read(&scope.scope).await?.member_row(id).await
     }
 
     /// The addresses that a member had, as the audit log tells them, the latest first.
-    pub async fn former_emails(&self, scope: &ApiScope, id: MemberId) -> Result<Vec<FormerEmail>, StoreError> {
+    pub async fn former_emails(&self, scope: &AdminScope, id: MemberId) -> Result<Vec<FormerEmail>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         use audit_events::{Column, Entity};
         let updates = tx.find::<Entity>().filter(Column::SubjectId.eq(id.0));
@@ -185,7 +185,7 @@ impl Store {
         Ok(updates.into_iter().filter_map(UpdateRow::former_email).collect())
     }
 
-    pub async fn groups(&self, scope: &ApiScope, page: &PageRequest) -> Result<Page<SharingGroup>, StoreError> {
+    pub async fn groups(&self, scope: &AdminScope, page: &PageRequest) -> Result<Page<SharingGroup>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         let groups = tx.find::<sharing_groups::Entity>().filter(sharing_groups::Column::RemovedAt.is_null());
         groups.page(page, sharing_groups::Column::Id, |group: &SharingGroup| group.id).await
@@ -194,7 +194,7 @@ impl Store {
     /// The members of one sharing group.
     pub async fn group_members(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         group: SharingGroupId,
         page: &PageRequest,
     ) -> Result<Page<Member>, StoreError> {
@@ -214,7 +214,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Invalid`] for a member who has no open invitation.
-    pub async fn accept_invitation(&self, scope: &ApiScope, id: MemberId) -> Result<(), StoreError> {
+    pub async fn accept_invitation(&self, scope: &AdminScope, id: MemberId) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
         use members::{Column, Entity};
         let invited = tx.update::<Entity>(Column::Id.eq(id.0).and(Column::Status.is("invited")));

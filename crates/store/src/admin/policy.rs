@@ -8,7 +8,7 @@ use crate::entity::{sources, tenants};
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::{Lane, Touched};
 use crate::reconcile::open_items::Retouch;
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::SourceId;
 use rollcall_core::policy::{GroupScope, LocalAttribute, Mapping, OnDeleted, Policy};
@@ -50,7 +50,7 @@ impl PolicyRow {
 }
 
 impl Store {
-    pub async fn policy(&self, scope: &ApiScope) -> Result<VersionedPolicy, StoreError> {
+    pub async fn policy(&self, scope: &AdminScope) -> Result<VersionedPolicy, StoreError> {
         self.read(&scope.scope).await?.policy_row(None).await?.read()
     }
 
@@ -60,7 +60,7 @@ impl Store {
     /// [`StoreError::Changed`] when `version` is not the one in force; [`StoreError::Invalid`] names a wrong key.
     pub async fn set_policy(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         policy: &Policy,
         version: i64,
     ) -> Result<VersionedPolicy, StoreError> {
@@ -98,7 +98,7 @@ impl Store {
     /// As [`set_policy`](Self::set_policy); without a `version` only when others change it all the time.
     pub async fn change_policy(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         changes: &Map<String, Json>,
         version: Option<i64>,
     ) -> Result<VersionedPolicy, StoreError> {

@@ -6,7 +6,7 @@ use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, runs};
 use crate::log::audit_events::NewEvent;
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::event::AuditKind;
@@ -26,7 +26,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when nothing of the run is in force, or it is being taken back.
-    pub async fn rewind_run(&self, scope: &ApiScope, id: RunId) -> Result<RunId, StoreError> {
+    pub async fn rewind_run(&self, scope: &AdminScope, id: RunId) -> Result<RunId, StoreError> {
         let tx = self.write(&scope.scope).await?;
         let run = tx.find::<runs::Entity>().filter(runs::Column::Id.eq(id.0)).lock(LockType::Update);
         let run = run.one::<runs::Model>().await?.ok_or(StoreError::NotFound("run"))?;

@@ -4,7 +4,7 @@
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::PageRequest;
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use rollcall_core::ids::RunId;
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::Value;
@@ -64,7 +64,7 @@ impl Store {
     /// [`StoreError::NotFound`] when one of them is not there.
     pub async fn compare_runs(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         (this, other): (RunId, RunId),
         limit: u64,
         cursor: Option<&str>,

@@ -8,7 +8,7 @@ use crate::entity::{run_items, runs};
 use crate::log::audit_events::NewEvent;
 use crate::reconcile::open_items::Retouch;
 use crate::reconcile::world::Progress;
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::RunId;
@@ -102,7 +102,7 @@ impl OpenRun {
 impl Store {
     pub async fn runs(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         state: Option<&str>,
         page: &PageRequest,
     ) -> Result<Page<Run>, StoreError> {
@@ -114,7 +114,7 @@ impl Store {
         runs.page(page, runs::Column::Id, |run: &Run| run.id).await
     }
 
-    pub async fn run(&self, scope: &ApiScope, id: RunId) -> Result<Run, StoreError> {
+    pub async fn run(&self, scope: &AdminScope, id: RunId) -> Result<Run, StoreError> {
         let tx = self.read(&scope.scope).await?;
         let run = tx.find::<runs::Entity>().filter(runs::Column::Id.eq(id.0)).one().await?;
         run.ok_or(StoreError::NotFound("run"))
@@ -123,7 +123,7 @@ impl Store {
     /// The items of a run in the order they were planned.
     pub async fn run_items(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         id: RunId,
         page: &PageRequest,
     ) -> Result<Page<RunItem>, StoreError> {
@@ -141,7 +141,7 @@ impl Store {
     /// [`StoreError::Conflict`] when it is not held.
     pub async fn decide_run(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         id: RunId,
         digest: &str,
         decision: RunDecision,

@@ -8,7 +8,7 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::disputes::{Column, Entity};
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::directory::Dispute;
 use rollcall_core::event::AuditKind;
@@ -51,7 +51,7 @@ impl Store {
     /// The skipped records of a tenant, in the order in which the directory announced them.
     pub async fn skipped_records(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         filter: &SkippedFilter,
         page: &PageRequest,
     ) -> Result<Page<SkippedRecord>, StoreError> {
@@ -65,12 +65,12 @@ impl Store {
         records.page(page, Column::SubjectId, |record: &SkippedRecord| record.subject_id).await
     }
 
-    pub async fn skipped_record(&self, scope: &ApiScope, subject: Uuid) -> Result<SkippedRecord, StoreError> {
+    pub async fn skipped_record(&self, scope: &AdminScope, subject: Uuid) -> Result<SkippedRecord, StoreError> {
         self.read(&scope.scope).await?.skipped_record(subject).await
     }
 
     /// Plans a skipped record again. One that was ignored is back on the list.
-    pub async fn retry_record(&self, scope: &ApiScope, subject: Uuid) -> Result<(), StoreError> {
+    pub async fn retry_record(&self, scope: &AdminScope, subject: Uuid) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
         let record = tx.skipped_record(subject).await?;
         let ignored = tx.update::<Entity>(Column::SubjectId.eq(subject).and(Column::IgnoredAt.is_not_null()));
@@ -92,7 +92,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Invalid`] when the note is too long.
-    pub async fn ignore_record(&self, scope: &ApiScope, subject: Uuid, note: Option<&str>) -> Result<(), StoreError> {
+    pub async fn ignore_record(&self, scope: &AdminScope, subject: Uuid, note: Option<&str>) -> Result<(), StoreError> {
         if note.is_some_and(|note| note.chars().count() > NOTE_CHARACTERS_MAX || note.contains('\0')) {
             return Err(StoreError::Invalid(format!("note is text of at most {NOTE_CHARACTERS_MAX} characters")));
         }

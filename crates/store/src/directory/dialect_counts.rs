@@ -5,7 +5,7 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, json_rows, time_text};
 use crate::entity::dialect_counts::{Column, Entity};
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::ids::SourceId;
 use sea_orm::sea_query::ExprTrait;
@@ -101,7 +101,7 @@ impl Store {
     /// The ledger of one source from this day on, the newest day first.
     pub async fn dialect(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         since: &str,
     ) -> Result<Vec<DialectDay>, StoreError> {

@@ -8,7 +8,7 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::{sharing_group_members, sharing_groups};
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use rollcall_core::directory::Dispute;
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::SharingGroupId;
@@ -32,7 +32,7 @@ struct FollowedRow {
 impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] while a source feeds the group with members.
-    pub async fn delete_group_here(&self, scope: &ApiScope, id: SharingGroupId) -> Result<(), StoreError> {
+    pub async fn delete_group_here(&self, scope: &AdminScope, id: SharingGroupId) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
         // First, so that nobody fills the group between what is read here and what is written.
         tx.stop_the_planning().await?;

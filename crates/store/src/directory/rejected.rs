@@ -9,7 +9,7 @@ use crate::engine::page::{Page, PageRequest};
 use crate::engine::row_sets::{Columns, Type, time_text};
 use crate::engine::transaction::TenantTx;
 use crate::entity::rejected_requests::{Column, Entity};
-use crate::scope::{ApiScope, SourceScope};
+use crate::scope::{AdminScope, SourceScope};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::directory::SourceMode;
 use rollcall_core::ids::SourceId;
@@ -102,7 +102,7 @@ impl Store {
     /// What a source sent that was not understood.
     pub async fn rejected_requests(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         page: &PageRequest,
     ) -> Result<Page<RejectedRequest>, StoreError> {
@@ -119,7 +119,7 @@ impl Store {
     /// change was changed since.
     pub async fn replay_rejected(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         id: Uuid,
         limits: &Limits,
@@ -147,7 +147,7 @@ impl Store {
     /// it is done, it stays marked; the identity provider sends it again.
     async fn claim(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         id: Uuid,
     ) -> Result<(SourceScope, RejectedRequest), StoreError> {
@@ -248,7 +248,7 @@ impl Store {
 impl TenantTx {
     async fn rejected_row(
         &self,
-        api: &ApiScope,
+        api: &AdminScope,
         source: SourceId,
         id: Uuid,
     ) -> Result<(SourceScope, RejectedRequest), StoreError> {

@@ -7,7 +7,7 @@ use crate::engine::page::{Page, PageRequest};
 use crate::engine::row_sets::{Columns, Type, time_text};
 use crate::engine::transaction::TenantTx;
 use crate::entity::{logged_requests, members};
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::ids::{MemberId, SourceId};
 use sea_orm::{ColumnTrait, DerivePartialModel};
@@ -78,7 +78,7 @@ impl Store {
     /// [`StoreError::NotFound`] for a source or member that is none of this tenant's.
     pub async fn logged_requests(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         filter: &RequestFilter,
         page: &PageRequest,
     ) -> Result<Page<LoggedRequest>, StoreError> {

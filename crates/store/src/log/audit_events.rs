@@ -8,7 +8,7 @@ use crate::engine::row_sets::{Columns, Type, time_text};
 use crate::engine::transaction::TenantTx;
 use crate::engine::write_context::{Row, WriteContext};
 use crate::entity::audit_events::{Column, Entity};
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::RunId;
@@ -125,7 +125,7 @@ impl Store {
     /// Events in the order they were written.
     pub async fn audit_events(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         filter: &AuditFilter,
         page: &PageRequest,
     ) -> Result<Page<AuditEvent>, StoreError> {

@@ -13,6 +13,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use rollcall_core::ids::CredentialId;
 use rollcall_scim::{Quirk, Quirks, ScimError};
 use rollcall_store::{
     DialectCount, REJECTED_BODY_BYTES, REJECTED_KEPT, REQUESTS, RejectedRequest, SourceScope, Store, StoreError,
@@ -62,8 +63,7 @@ struct Pending {
 }
 
 impl Pending {
-    fn note_use(&mut self, scope: &SourceScope, now: DateTime<Utc>) {
-        let token = scope.credential().0;
+    fn note_use(&mut self, tenant: Uuid, token: Uuid, now: DateTime<Utc>) {
         if self.uses_written.get(&token).is_some_and(|written| now - *written < USE_WRITTEN_EVERY) {
             return;
         }
@@ -71,7 +71,7 @@ impl Pending {
             self.uses_written.clear();
         }
         self.uses_written.insert(token, now);
-        self.uses.insert((scope.tenant().0, token), now);
+        self.uses.insert((tenant, token), now);
     }
 
     fn note_rejected(&mut self, rejected: RejectedRequest) {
@@ -168,6 +168,7 @@ fn counts(pages: &BTreeMap<Page, (i64, Quirks)>) -> Vec<DialectCount> {
 /// What one request shows while it is handled.
 pub(crate) struct Noted {
     scope: SourceScope,
+    token: CredentialId,
     quirks: RefCell<Quirks>,
     body: RefCell<(Vec<u8>, usize)>,
     parts: RefCell<Vec<RejectedPart>>,
@@ -185,9 +186,10 @@ struct RejectedPart {
 }
 
 impl Noted {
-    pub(crate) fn new(scope: SourceScope) -> Rc<Self> {
+    pub(crate) fn new(scope: SourceScope, token: CredentialId) -> Rc<Self> {
         Rc::new(Self {
             scope,
+            token,
             quirks: RefCell::default(),
             body: RefCell::default(),
             parts: RefCell::default(),
@@ -245,7 +247,7 @@ pub(crate) async fn observe(
 }
 
 fn write_down(ingest: &Ingest, noted: &Noted, request: &HttpRequest, outcome: Result<u16, ScimError>) {
-    let now = ingest.store.clock.now();
+    let now = ingest.hub.store.clock.now();
     if request.extensions().get::<HadTrailingSlash>().is_some() {
         noted.quirks.borrow_mut().note(Quirk::TrailingSlash);
     }
@@ -269,11 +271,11 @@ fn write_down(ingest: &Ingest, noted: &Noted, request: &HttpRequest, outcome: Re
     let slot = pending.pages.entry(page).or_default();
     slot.0 += 1;
     slot.1.merge(&noted.quirks.borrow());
-    pending.note_use(scope, now);
+    pending.note_use(scope.tenant().0, noted.token.0, now);
     rejected.into_iter().for_each(|one| pending.note_rejected(one));
     let left_out = lines.into_iter().map(|line| pending.lines.add(line)).filter(|added| !added).count();
     drop(pending);
-    ingest.metrics.requests_unlogged(left_out);
+    ingest.hub.metrics.requests_unlogged(left_out);
 }
 
 /// The request and the operations in it as lines of the log.
@@ -291,7 +293,7 @@ fn lines(
     let whole = Asked::new(request.method().as_str(), path_of(request), noted.subject.get().or(named), outcome);
     let id = request_id(request);
     let all = std::iter::once(whole).chain(noted.operations.take());
-    all.map(|asked| asked.line(&noted.scope, id, ingest.store.clock.new_id(), now)).collect()
+    all.map(|asked| asked.line(&noted.scope, id, ingest.hub.store.clock.new_id(), now)).collect()
 }
 
 fn path_and_query(request: &HttpRequest) -> String {
@@ -311,7 +313,7 @@ fn row(
     RejectedRequest {
         tenant_id: noted.scope.tenant().0,
         source_id: noted.scope.source().0,
-        id: ingest.store.clock.new_id(),
+        id: ingest.hub.store.clock.new_id(),
         at,
         expires_at: at + REJECTED_KEPT,
         method,

@@ -55,13 +55,13 @@ async fn reread(
     if !projection(request, auth, KIND)?.wants_members() {
         return Ok(group);
     }
-    Ok(auth.ingest.store.group(&auth.scope, group.id, true).await?.unwrap_or(group))
+    Ok(auth.ingest.hub.store.group(&auth.scope, group.id, true).await?.unwrap_or(group))
 }
 
 pub(crate) async fn get(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
     let id = id_in_path(&request, "group")?;
     let with_members = projection(&request, &auth, KIND)?.wants_members();
-    let group = auth.ingest.store.group(&auth.scope, id, with_members).await?;
+    let group = auth.ingest.hub.store.group(&auth.scope, id, with_members).await?;
     let group = group.ok_or(StoreError::NotFound("group"))?;
     let version = group.shown_version();
     if if_none_match_hits(header_text(&request, header::IF_NONE_MATCH), version) {
@@ -90,7 +90,7 @@ async fn page(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Re
 pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Result<Listed, IngestError> {
     let base = base_url(request, auth);
     let wanted = list_request(query, KIND, query.projection.wants_members(), &base);
-    let page = auth.ingest.store.list_groups(&auth.scope, &wanted).await?;
+    let page = auth.ingest.hub.store.list_groups(&auth.scope, &wanted).await?;
     if let [only] = page.items.as_slice() {
         auth.noted.concerns(only.id.0);
     }

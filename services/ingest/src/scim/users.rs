@@ -49,7 +49,7 @@ fn one(
 pub(crate) async fn get(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
     let id = id_in_path(&request, "user")?;
     let with_groups = projection(&request, &auth, KIND)?.wants_groups();
-    let user = auth.ingest.store.user(&auth.scope, id, with_groups).await?;
+    let user = auth.ingest.hub.store.user(&auth.scope, id, with_groups).await?;
     let user = user.ok_or(StoreError::NotFound("user"))?;
     let version = user.shown_version();
     if if_none_match_hits(header_text(&request, header::IF_NONE_MATCH), version) {
@@ -78,7 +78,7 @@ async fn page(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Re
 pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Result<Listed, IngestError> {
     let base = base_url(request, auth);
     let wanted = list_request(query, KIND, query.projection.wants_groups(), &base);
-    let page = auth.ingest.store.list_users(&auth.scope, &wanted).await?;
+    let page = auth.ingest.hub.store.list_users(&auth.scope, &wanted).await?;
     if let [only] = page.items.as_slice() {
         auth.noted.concerns(only.id.0);
     }

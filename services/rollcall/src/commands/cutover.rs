@@ -7,18 +7,18 @@ use crate::settings::Settings;
 use anyhow::{Context, Result};
 use rollcall_core::directory::PeopleAfter;
 use rollcall_runtime::Metrics;
-use rollcall_store::{Promotion, SecretDigest, Store, TenantScope};
+use rollcall_store::{AdminScope, Promotion, SecretDigest, Store};
 use serde_json::json;
 
 pub(crate) async fn promote(args: SourcePromote, store: &Store, backend: &Backend, settings: &Settings) -> Result<()> {
     let scope = scope_of(store, &args.tenant).await?;
     let source = args.source.parse().context("--source takes the id of a source")?;
     let Some(digest) = args.digest else {
-        let promotion = store.promotion_as_operator(&scope, source).await?;
+        let promotion = store.promotion(&scope, source).await?;
         print(&args.output, json!(promotion), &told(&promotion));
         return Ok(());
     };
-    let tokens = store.promote_as_operator(&scope, source, &digest).await?;
+    let tokens = store.promote(&scope, source, &digest).await?;
     switched(&scope, tokens, backend, settings).await?;
     let lines = "The source is live. What differs is worked on now; see GET /api/v1/runs.";
     print(&args.output, json!({ "source_id": source, "mode": "live" }), lines);
@@ -29,7 +29,7 @@ pub(crate) async fn detach(args: SourceDetach, store: &Store, backend: &Backend,
     let scope = scope_of(store, &args.tenant).await?;
     let source = args.source.parse().context("--source takes the id of a source")?;
     let Some(digest) = args.digest else {
-        let plan = store.detachment_as_operator(&scope, source, args.people).await?;
+        let plan = store.detachment(&scope, source, args.people).await?;
         let fate = match args.people {
             PeopleAfter::Keep => "stay and are managed by nobody",
             PeopleAfter::Remove => "leave",
@@ -41,7 +41,7 @@ pub(crate) async fn detach(args: SourceDetach, store: &Store, backend: &Backend,
         print(&args.output, json!(plan), &lines);
         return Ok(());
     };
-    let tokens = store.detach_as_operator(&scope, source, args.people, &digest).await?;
+    let tokens = store.detach(&scope, source, args.people, &digest).await?;
     switched(&scope, tokens, backend, settings).await?;
     print(&args.output, json!({ "source_id": source, "mode": "off" }), "The source is detached and off.");
     Ok(())
@@ -50,7 +50,7 @@ pub(crate) async fn detach(args: SourceDetach, store: &Store, backend: &Backend,
 pub(crate) async fn release(args: SourceRelease, store: &Store, backend: &Backend, settings: &Settings) -> Result<()> {
     let scope = scope_of(store, &args.tenant).await?;
     let source = args.source.parse().context("--source takes the id of a source")?;
-    store.release_source_as_operator(&scope, source).await?;
+    store.release_source(&scope, source).await?;
     wake(backend, settings, &scope).await?;
     let lines = "The source is released; what was held is planned again.";
     print(&args.output, json!({ "source_id": source, "released": true }), lines);
@@ -58,12 +58,7 @@ pub(crate) async fn release(args: SourceRelease, store: &Store, backend: &Backen
 }
 
 /// Every process forgets what it believed of the tokens, and a worker looks at what is different now.
-async fn switched(
-    scope: &TenantScope,
-    tokens: Vec<SecretDigest>,
-    backend: &Backend,
-    settings: &Settings,
-) -> Result<()> {
+async fn switched(scope: &AdminScope, tokens: Vec<SecretDigest>, backend: &Backend, settings: &Settings) -> Result<()> {
     let cache = ports::open_cache(backend, settings, &Metrics::new()?)?;
     for digest in tokens {
         cache.refresh_credential(&digest).await;

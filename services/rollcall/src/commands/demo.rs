@@ -11,7 +11,7 @@ use rollcall_core::policy::Policy;
 use rollcall_core::roster::{MemberStatus, Role};
 use rollcall_runtime::shutdown;
 use rollcall_simulator::{Idp, Options, Phase};
-use rollcall_store::{ApiScope, AuditFilter, MAX_LIMIT, MemberFilter, NewSource, NewTenant, PageRequest, Store};
+use rollcall_store::{AdminScope, AuditFilter, MAX_LIMIT, MemberFilter, NewSource, NewTenant, PageRequest, Store};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -34,7 +34,7 @@ pub(crate) async fn run(data: Option<&Path>, mut settings: Settings) -> Result<(
     let backend = Backend::Embedded(data.unwrap_or(Path::new("./data")).to_owned());
     let running = serve::start(backend, Services { ingest: true, admin: true }, true, &settings).await?;
     let url = format!("http://{}", running.address);
-    let store = running.hub.store.clone();
+    let store = running.process.hub.store.clone();
     println!("Rollcall is up at {url}.\n");
     let invited = play(&store, &url, Idp::Okta, "Acme (Okta)", "onboarding=invite").await?;
     let _federated = play(&store, &url, Idp::Entra, "Globex (Entra ID)", "onboarding=federated").await?;
@@ -70,7 +70,7 @@ async fn play(store: &Store, url: &str, idp: Idp, name: &str, policy: &str) -> R
     settle(store).await?;
     simulate::tell(&report);
     let credential = store.credential(&rollcall_store::digest(&key)).await?.context("the key was just made")?;
-    let scope = credential.api_scope(store.clock.now()).context("the key is an API key")?;
+    let scope = AdminScope::of_key(&credential).context("the key is an API key")?;
     account(store, &scope).await?;
     println!();
     Ok(key)
@@ -87,7 +87,7 @@ async fn settle(store: &Store) -> Result<()> {
 }
 
 /// Members by state, groups, held runs with their reasons, and the last lines of the audit log.
-async fn account(store: &Store, scope: &ApiScope) -> Result<()> {
+async fn account(store: &Store, scope: &AdminScope) -> Result<()> {
     let all = PageRequest { limit: MAX_LIMIT, after: None };
     for status in MemberStatus::ALL {
         let filter = MemberFilter { status: Some(*status), ..MemberFilter::default() };

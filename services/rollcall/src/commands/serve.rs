@@ -2,11 +2,12 @@
 //! spans are flushed.
 
 use crate::health::Health;
-use crate::http::{Hub, Services};
+use crate::http::{Process, Services};
 use crate::ports::{self, Backend};
 use crate::settings::Settings;
 use anyhow::{Context, Result};
 use chrono::TimeDelta;
+use rollcall_hub::Hub;
 use rollcall_ingest::Ledger;
 use rollcall_runtime::telemetry::{self, TelemetryConfig};
 use rollcall_runtime::{Metrics, Readiness, shutdown};
@@ -21,7 +22,7 @@ const QUEUE_FLUSH: Duration = Duration::from_secs(5);
 
 /// A hub that serves; [`Running::stop`] ends it in order.
 pub(crate) struct Running {
-    pub(crate) hub: Hub,
+    pub(crate) process: Process,
     pub(crate) address: SocketAddr,
     cancel: CancellationToken,
     servers: Vec<actix_web::dev::ServerHandle>,
@@ -67,20 +68,22 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     }
     store.check().await.map_err(anyhow::Error::msg)?;
     let ledger = Ledger::new(TimeDelta::days(i64::from(settings.ingest.request_log_days)));
-    let hub = Hub { store, queue, cache, metrics, readiness: Readiness::new(), ledger, health: Health::default() };
-    let (server, address) = hub.serve(services, settings)?;
+    let hub = Hub { store, queue, cache, metrics };
+    let process = Process { hub, readiness: Readiness::new(), ledger, health: Health::default() };
+    let (server, address) = process.serve(services, settings)?;
     let mut servers = vec![server.handle()];
     let mut tasks = tokio::task::JoinSet::new();
     spawn_server(&mut tasks, server);
-    if let Some(server) = hub.serve_metrics(settings)? {
+    if let Some(server) = process.serve_metrics(settings)? {
         servers.push(server.handle());
         spawn_server(&mut tasks, server);
     }
     let cancel = CancellationToken::new();
     if services.ingest {
-        tasks.spawn(hub.ledger.clone().run(hub.store.clone(), cancel.clone()));
+        tasks.spawn(process.ledger.clone().run(process.hub.store.clone(), cancel.clone()));
     }
     if work {
+        let hub = &process.hub;
         let worker = Worker::new(
             hub.store.without_statement_timeout(),
             hub.queue.clone(),
@@ -89,8 +92,8 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
         );
         tasks.spawn(worker.run(cancel.clone()));
     }
-    hub.readiness.set_ready();
-    Ok(Running { hub, address, cancel, servers, tasks })
+    process.readiness.set_ready();
+    Ok(Running { process, address, cancel, servers, tasks })
 }
 
 fn spawn_server(tasks: &mut tokio::task::JoinSet<()>, server: actix_web::dev::Server) {
@@ -116,15 +119,15 @@ fn worker_config(settings: &Settings) -> WorkerConfig {
 impl Running {
     pub(crate) async fn stop(mut self) {
         tracing::info!("stopping");
-        self.hub.readiness.set_stopping();
+        self.process.readiness.set_stopping();
         self.cancel.cancel();
         for server in &self.servers {
             server.stop(true).await;
         }
         while self.tasks.join_next().await.is_some() {}
-        self.hub.ledger.flush(&self.hub.store).await;
-        self.hub.queue.shutdown(QUEUE_FLUSH).await;
-        self.hub.store.close().await;
+        self.process.ledger.flush(&self.process.hub.store).await;
+        self.process.hub.queue.shutdown(QUEUE_FLUSH).await;
+        self.process.hub.store.close().await;
     }
 }
 

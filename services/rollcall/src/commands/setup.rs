@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use rollcall_core::directory::SourceKind;
 use rollcall_core::policy::Policy;
 use rollcall_runtime::{Lane, Metrics};
-use rollcall_store::{ApiKey, NewSource, NewTenant, Store, StoreError, TenantScope};
+use rollcall_store::{AdminScope, ApiKey, NewSource, NewTenant, Store, StoreError};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ pub(crate) async fn source(command: SourceCommand, backend: &Backend, settings: 
         SourceCommand::SetMode(args) => {
             let scope = scope_of(&store, &args.tenant).await?;
             let source = args.source.parse().context("--source takes the id of a source")?;
-            let digests = store.set_source_mode_as_operator(&scope, source, args.mode).await?;
+            let digests = store.change_source(&scope, source, Some(args.mode), None).await?;
             let cache = ports::open_cache(backend, settings, &Metrics::new()?)?;
             for digest in digests {
                 cache.refresh_credential(&digest).await;
@@ -150,7 +150,7 @@ pub(crate) async fn api_key(command: ApiKeyCommand, backend: &Backend, settings:
     Ok(())
 }
 
-pub(crate) async fn scope_of(store: &Store, slug: &str) -> Result<TenantScope> {
+pub(crate) async fn scope_of(store: &Store, slug: &str) -> Result<AdminScope> {
     store.operator_scope(slug).await.map_err(|error| match error {
         StoreError::NotFound(_) => {
             anyhow!("there is no tenant {slug:?}; --tenant takes the slug that `tenant create` printed")
@@ -160,7 +160,7 @@ pub(crate) async fn scope_of(store: &Store, slug: &str) -> Result<TenantScope> {
 }
 
 /// Tells a running hub; an embedded one is another process without a queue, its sweep finds the change.
-pub(crate) async fn wake(backend: &Backend, settings: &Settings, scope: &TenantScope) -> Result<()> {
+pub(crate) async fn wake(backend: &Backend, settings: &Settings, scope: &AdminScope) -> Result<()> {
     if matches!(backend, Backend::Services) && !settings.queue.url.is_empty() {
         let queue = ports::open_queue(backend, settings, &Metrics::new()?)?;
         queue.wake(scope.tenant().0, Lane::Push);

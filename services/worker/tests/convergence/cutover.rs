@@ -13,7 +13,7 @@ use rollcall_core::roster::Role;
 use rollcall_runtime::{Lane, Metrics, Queue};
 use rollcall_scim::{GroupResource, UserResource};
 use rollcall_store::{
-    ApiScope, AuditFilter, DirectoryUser, Lease, LeaseAnswer, Member, MemberFilter, NewSource, NewTenant, Promotion,
+    AdminScope, AuditFilter, DirectoryUser, Lease, LeaseAnswer, Member, MemberFilter, NewSource, NewTenant, Promotion,
     RunItem, SourceScope, Store, StoreError, digest,
 };
 use rollcall_worker::{Worker, WorkerConfig};
@@ -32,7 +32,7 @@ pub(crate) struct Move {
     queue: Queue,
     metrics: Metrics,
     pub(crate) tenant: TenantId,
-    pub(crate) api: ApiScope,
+    pub(crate) api: AdminScope,
     pub(crate) first: SourceScope,
     pub(crate) second: SourceScope,
     stop: CancellationToken,
@@ -52,17 +52,16 @@ impl Move {
         let (tenant, slug) = store.create_tenant(&new).await.expect("a tenant");
         let operator = store.operator_scope(&slug).await.expect("a scope");
         let key = store.create_api_key(&operator, Role::Owner, "test").await.expect("a key");
-        let now = store.clock.now();
         let mut scopes = Vec::new();
         for mode in [SourceMode::Live, SourceMode::Simulate] {
             let new =
                 NewSource { kind: SourceKind::Scim, mode, name: "IdP", users_only: false, token_expires_at: None };
             let (_, token) = store.create_source(&operator, &new).await.expect("a source");
             let token = store.credential(&digest(&token.secret)).await.expect("a look-up").expect("a credential");
-            scopes.push(token.source_scope(now).expect("a source"));
+            scopes.push(SourceScope::of_token(&token).expect("a source"));
         }
         let key = store.credential(&digest(&key.secret)).await.expect("a look-up").expect("a credential");
-        let api = key.api_scope(now).expect("a key");
+        let api = AdminScope::of_key(&key).expect("a key");
         let metrics = Metrics::new().expect("metrics");
         let queue = Queue::in_process(metrics.clone());
         let stop = CancellationToken::new();

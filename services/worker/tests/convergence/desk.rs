@@ -9,7 +9,7 @@ use rollcall_core::plan::plan;
 use rollcall_core::policy::Policy;
 use rollcall_scim::{GroupResource, UserResource};
 use rollcall_store::{
-    ApiScope, AuditFilter, Lease, LeaseAnswer, Member, MemberChange, MemberFilter, NewTenant, Run, RunDecision,
+    AdminScope, AuditFilter, Lease, LeaseAnswer, Member, MemberChange, MemberFilter, NewTenant, Run, RunDecision,
     RunItem, SourceScope, Store, StoreError,
 };
 use serde_json::{Map, Value, json};
@@ -21,7 +21,7 @@ const LEASE: TimeDelta = TimeDelta::seconds(10);
 pub(crate) struct Desk {
     /// Its clock is moved by the desk alone.
     pub(crate) store: Store,
-    pub(crate) api: ApiScope,
+    pub(crate) api: AdminScope,
     pub(crate) tenant: TenantId,
     source: SourceScope,
 }

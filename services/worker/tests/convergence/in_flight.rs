@@ -9,7 +9,7 @@ use rollcall_core::plan::plan;
 use rollcall_core::policy::{Onboarding, Policy};
 use rollcall_scim::{GroupResource, UserResource};
 use rollcall_store::{
-    ApiScope, Chunk, DirectoryGroup, Lease, LeaseAnswer, MemberChange, MemberFilter, NewTenant, SourceScope, Store,
+    AdminScope, Chunk, DirectoryGroup, Lease, LeaseAnswer, MemberChange, MemberFilter, NewTenant, SourceScope, Store,
     StoreError,
 };
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ struct Desk {
     store: Store,
     tenant: TenantId,
     source: SourceScope,
-    api: ApiScope,
+    api: AdminScope,
 }
 
 fn map(value: Value) -> Map<String, Value> {

@@ -9,8 +9,8 @@ use rollcall_core::roster::Role;
 use rollcall_runtime::{Lane, Metrics, Queue};
 use rollcall_scim::{GroupResource, UserResource};
 use rollcall_store::{
-    ApiScope, DirectoryGroup, MemberChange, MemberFilter, NewSource, NewTenant, Page, PageRequest, SourceScope, Store,
-    StoreError, digest,
+    AdminScope, DirectoryGroup, MemberChange, MemberFilter, NewSource, NewTenant, Page, PageRequest, SourceScope,
+    Store, StoreError, digest,
 };
 use rollcall_worker::{Worker, WorkerConfig};
 use serde_json::{Map, Value, json};
@@ -52,7 +52,7 @@ struct Writer {
 
 pub(crate) struct Office {
     pub(crate) store: Store,
-    pub(crate) api: ApiScope,
+    pub(crate) api: AdminScope,
     writer: Writer,
     stop: CancellationToken,
     workers: Vec<JoinHandle<()>>,
@@ -168,17 +168,16 @@ impl Office {
 }
 
 /// A tenant with a live source and an owner's key.
-pub(crate) async fn found(store: &Store, new: &NewTenant) -> (TenantId, SourceScope, ApiScope) {
+pub(crate) async fn found(store: &Store, new: &NewTenant) -> (TenantId, SourceScope, AdminScope) {
     let (tenant, slug) = store.create_tenant(new).await.expect("a tenant");
     let operator = store.operator_scope(&slug).await.expect("a scope");
     let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
     let new = NewSource { kind, mode, name: "IdP", users_only: false, token_expires_at: None };
     let (_, token) = store.create_source(&operator, &new).await.expect("a source");
     let key = store.create_api_key(&operator, Role::Owner, "test").await.expect("a key");
-    let now = store.clock.now();
     let token = store.credential(&digest(&token.secret)).await.expect("a look-up").expect("a credential");
     let key = store.credential(&digest(&key.secret)).await.expect("a look-up").expect("a credential");
-    (tenant, token.source_scope(now).expect("a source"), key.api_scope(now).expect("a key"))
+    (tenant, SourceScope::of_token(&token).expect("a source"), AdminScope::of_key(&key).expect("a key"))
 }
 
 /// All rows of a list.

@@ -9,7 +9,7 @@ use rollcall_core::roster::Role;
 
 /// A source, its token, and an admin.
 struct Scene {
-    api: ApiScope,
+    api: AdminScope,
     source: SourceId,
     token: NewSecret,
 }
@@ -23,10 +23,10 @@ async fn scene(store: &Store) -> Scene {
     let (source, token) = store.create_source(&operator, &new).await.expect("a source");
     let key = store.create_api_key(&operator, Role::Owner, "").await.expect("a key");
     let key = store.credential(&digest(&key.secret)).await.expect("a look-up").expect("a credential");
-    Scene { api: key.api_scope(store.clock.now()).expect("a key"), source, token }
+    Scene { api: AdminScope::of_key(&key).expect("a key"), source, token }
 }
 
-async fn events(store: &Store, api: &ApiScope, kind: &str) -> usize {
+async fn events(store: &Store, api: &AdminScope, kind: &str) -> usize {
     let page = PageRequest::parse(Some(200), None).expect("a page");
     let events = store.audit_events(api, &AuditFilter::default(), &page).await.expect("events").items;
     events.iter().filter(|event| event.kind == kind).count()

@@ -10,7 +10,7 @@ use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::transaction::TenantTx;
 use crate::entity::sources;
-use crate::scope::{ApiScope, TenantScope};
+use crate::scope::AdminScope;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::directory::{PeopleAfter, SourceMode};
 use rollcall_core::event::AuditKind;
@@ -40,27 +40,17 @@ impl Store {
     /// What detaching a source would do. Reads its people; changes nothing.
     pub async fn detachment(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         people: PeopleAfter,
     ) -> Result<Detachment, StoreError> {
-        self.detachment_as_operator(&scope.scope, source, people).await
-    }
-
-    /// As [`detachment`](Self::detachment), from the operator's command line.
-    pub async fn detachment_as_operator(
-        &self,
-        scope: &TenantScope,
-        source: SourceId,
-        people: PeopleAfter,
-    ) -> Result<Detachment, StoreError> {
-        self.read(scope).await?.with_fresh_plans().detachment(source, people).await
+        self.read(&scope.scope).await?.with_fresh_plans().detachment(source, people).await
     }
 
     /// The items of that plan.
     pub async fn detachment_items(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         people: PeopleAfter,
         page: &PageRequest,
@@ -89,23 +79,12 @@ impl Store {
     /// [`StoreError::NotFound`]; [`StoreError::Stale`] when the plan changed.
     pub async fn detach(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         people: PeopleAfter,
         digest: &str,
     ) -> Result<Vec<SecretDigest>, StoreError> {
-        self.detach_as_operator(&scope.scope, source, people, digest).await
-    }
-
-    /// As [`detach`](Self::detach), from the operator's command line.
-    pub async fn detach_as_operator(
-        &self,
-        scope: &TenantScope,
-        source: SourceId,
-        people: PeopleAfter,
-        digest: &str,
-    ) -> Result<Vec<SecretDigest>, StoreError> {
-        let tx = self.write(scope).await?.with_fresh_plans();
+        let tx = self.write(&scope.scope).await?.with_fresh_plans();
         tx.stop_the_planning().await?;
         tx.lock_source(source).await?;
         let detachment = tx.detachment(source, people).await?;

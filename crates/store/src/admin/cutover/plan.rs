@@ -12,7 +12,7 @@ use crate::engine::page::PageRequest;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, members, run_items, runs};
 use crate::reconcile::user_scope::UserScopes;
-use crate::scope::{ApiScope, TenantScope};
+use crate::scope::AdminScope;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::ids::SourceId;
 use rollcall_core::policy::Policy;
@@ -125,13 +125,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the source is not in simulation.
-    pub async fn promotion(&self, scope: &ApiScope, source: SourceId) -> Result<Promotion, StoreError> {
-        self.promotion_as_operator(&scope.scope, source).await
-    }
-
-    /// As [`promotion`](Self::promotion), from the operator's command line.
-    pub async fn promotion_as_operator(&self, scope: &TenantScope, source: SourceId) -> Result<Promotion, StoreError> {
-        let tx = self.read(scope).await?.with_fresh_plans();
+    pub async fn promotion(&self, scope: &AdminScope, source: SourceId) -> Result<Promotion, StoreError> {
+        let tx = self.read(&scope.scope).await?.with_fresh_plans();
         let cutover = tx.cutover(source).await?;
         tx.summary(&cutover).await
     }
@@ -142,7 +137,7 @@ impl Store {
     /// As [`promotion`](Self::promotion); [`StoreError::Invalid`] when the cursor is none of this list.
     pub async fn promotion_items(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         limit: u64,
         cursor: Option<&str>,

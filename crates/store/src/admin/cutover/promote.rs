@@ -8,7 +8,7 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, sources};
-use crate::scope::{ApiScope, TenantScope};
+use crate::scope::AdminScope;
 use rollcall_core::directory::SourceMode;
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{RunId, SourceId};
@@ -41,21 +41,11 @@ impl Store {
     /// [`StoreError::Conflict`] when the source is not in simulation, has no active person, or has no plan.
     pub async fn promote(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         digest: &str,
     ) -> Result<Vec<SecretDigest>, StoreError> {
-        self.promote_as_operator(&scope.scope, source, digest).await
-    }
-
-    /// As [`promote`](Self::promote), from the operator's command line.
-    pub async fn promote_as_operator(
-        &self,
-        scope: &TenantScope,
-        source: SourceId,
-        digest: &str,
-    ) -> Result<Vec<SecretDigest>, StoreError> {
-        let tx = self.write(scope).await?.with_fresh_plans();
+        let tx = self.write(&scope.scope).await?.with_fresh_plans();
         // First, so that nobody applies anything between what is read here and what is written.
         tx.stop_the_planning().await?;
         tx.lock_source(source).await?;

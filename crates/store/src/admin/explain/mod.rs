@@ -9,7 +9,7 @@ use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, disputes, members, run_items};
 use crate::reconcile::world::count;
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use rollcall_core::directory::UserSubject;
 use rollcall_core::email::fold;
 use rollcall_core::explain::{Backlog, Facts, Said, Seats};
@@ -47,7 +47,7 @@ struct Whom {
 }
 
 impl Store {
-    pub async fn facts_of_member(&self, scope: &ApiScope, member: MemberId) -> Result<Facts, StoreError> {
+    pub async fn facts_of_member(&self, scope: &AdminScope, member: MemberId) -> Result<Facts, StoreError> {
         let tx = self.read(&scope.scope).await?;
         let facts = tx.facts(Whom { member: Some(member.0), user: None }).await?;
         if facts.member.is_none() {
@@ -58,7 +58,7 @@ impl Store {
 
     pub async fn facts_of_record(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         user: DirectoryUserId,
     ) -> Result<Facts, StoreError> {
@@ -71,7 +71,7 @@ impl Store {
     }
 
     /// Everybody whom this may mean, at most ten; one who is nobody when nothing is known of it.
-    pub async fn facts_of_known(&self, scope: &ApiScope, known: Known<'_>) -> Result<Vec<Facts>, StoreError> {
+    pub async fn facts_of_known(&self, scope: &AdminScope, known: Known<'_>) -> Result<Vec<Facts>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         let mut people = tx.people_known_as(known).await?;
         if people.is_empty() {

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// A tenant with a source on SQLite, whose clock stands.
 pub(crate) struct Scene {
     pub(crate) store: Store,
-    pub(crate) api: ApiScope,
+    pub(crate) api: AdminScope,
     pub(crate) source: SourceScope,
     file: std::path::PathBuf,
 }
@@ -42,9 +42,8 @@ impl Scene {
         let new = NewSource { kind, mode, name: "", users_only: false, token_expires_at: None };
         let (_, token) = store.create_source(&scope, &new).await.expect("a source");
         let key = store.create_api_key(&scope, Role::Owner, "").await.expect("a key");
-        let now = store.clock.now();
-        let source = credential(&store, &token.secret).await.source_scope(now).expect("a token");
-        let api = credential(&store, &key.secret).await.api_scope(now).expect("a key");
+        let source = SourceScope::of_token(&credential(&store, &token.secret).await).expect("a token");
+        let api = AdminScope::of_key(&credential(&store, &key.secret).await).expect("a key");
         Self { store, api, source, file }
     }
 

@@ -7,7 +7,7 @@ use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::{Lane, Touched};
-use crate::scope::ApiScope;
+use crate::scope::AdminScope;
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_core::world::World;
@@ -34,7 +34,7 @@ impl Store {
     /// [`StoreError::NotFound`] when the source never said anything of this person.
     pub async fn world_of_person(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         user: DirectoryUserId,
     ) -> Result<World, StoreError> {
@@ -54,7 +54,7 @@ impl Store {
     /// Marks one person and their memberships as changed, in the lane of what was just pushed.
     pub async fn touch_person(
         &self,
-        scope: &ApiScope,
+        scope: &AdminScope,
         source: SourceId,
         user: DirectoryUserId,
     ) -> Result<(), StoreError> {

@@ -90,7 +90,7 @@ pub(crate) async fn new_source(store: &Store) -> SourceScope {
     let made = store.create_source(&scope, &new).await;
     let (_, secret) = made.expect("a source");
     let credential = store.credential(&digest(&secret.secret)).await.expect("a look-up").expect("a credential");
-    credential.source_scope(store.clock.now()).expect("a token")
+    SourceScope::of_token(&credential).expect("a token")
 }
 
 /// Rows of the queue and of the audit log that are about a user.
