@@ -1,13 +1,12 @@
-//! How long a tenant that failed waits for its next try. The state lives in the database
-//! (docs/design.md#one-bad-entry-blocks-nothing).
+//! Back-off of a failed tenant. Its state is in the database (docs/design.md#one-bad-entry-blocks-nothing).
 
 use chrono::TimeDelta;
 
 const FIRST_SECONDS: i64 = 1;
 const LONGEST_SECONDS: i64 = 300;
 
-/// The wait after the `attempts`-th failure in a row: 1 s, 2 s, 4 s … 5 min. It never gives up: the cause may be
-/// an outage, and giving up would leave a fired employee inside.
+/// The wait after the `attempts`-th failure in a row: 1 s, 2 s, 4 s … 5 min. It has no end, because the cause may be an
+/// outage, and an abandoned tenant would leave a fired employee inside.
 pub fn retry_delay(attempts: u32) -> TimeDelta {
     let doublings = attempts.saturating_sub(1).min(16);
     TimeDelta::seconds((FIRST_SECONDS << doublings).min(LONGEST_SECONDS))

@@ -33,9 +33,9 @@ text_enum! {
         NoSeat = "no_seat",
         /// The policy protects this member.
         ProtectedMember = "protected_member",
-        /// Nobody could administer the tenant any more (DA7).
+        /// No active admin would remain (DA7).
         LastAdmin = "last_active_admin",
-        /// Nobody could be reached about bills any more (DA7).
+        /// No active billing contact would remain (DA7).
         LastBillingContact = "last_billing_contact",
         /// The run is older than this ability, so the former state was not recorded.
         NotReversible = "not_reversible",

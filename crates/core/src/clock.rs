@@ -1,17 +1,17 @@
-//! Time and randomness as a parameter: the one place that reads the machine's clock and entropy.
+//! Time and randomness as parameters: the only file that reads the machine's clock and entropy.
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use uuid::Uuid;
 
-/// Where "now" comes from.
+/// The source of "now".
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
     /// The machine's clock.
     #[default]
     System,
-    /// A clock that tests move by hand; microseconds since 1970 UTC.
+    /// A clock that tests advance; microseconds since 1970 UTC.
     Manual(Arc<AtomicI64>),
 }
 
@@ -21,7 +21,7 @@ impl Clock {
         Self::Manual(Arc::new(AtomicI64::new(start.timestamp_micros())))
     }
 
-    /// The present instant, whole microseconds: what both databases store without loss.
+    /// The present instant in whole microseconds, which both databases store without loss.
     #[expect(clippy::disallowed_methods, reason = "this is the injected clock")]
     pub fn now(&self) -> DateTime<Utc> {
         match self {
@@ -33,14 +33,14 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock forward; the system clock cannot be moved.
+    /// Advances a manual clock; the system clock cannot be advanced.
     pub fn advance(&self, by: TimeDelta) {
         if let Self::Manual(micros) = self {
             micros.fetch_add(by.num_microseconds().unwrap_or(0), Ordering::SeqCst);
         }
     }
 
-    /// A fresh time-ordered id (UUIDv7, RFC 9562 §5.7); ids of one process sort in the order they were made.
+    /// A fresh time-ordered id (UUIDv7, RFC 9562 §5.7); ids of one process sort in the order of their creation.
     #[expect(clippy::disallowed_methods, reason = "this is the injected source of ids")]
     pub fn new_id<T: From<Uuid>>(&self) -> T {
         T::from(Uuid::now_v7())

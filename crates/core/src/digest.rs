@@ -1,7 +1,7 @@
-//! The digest of a set of items: what an approval names, so that nobody approves another plan than the one they saw.
+//! The digest of a set of items. An approval names it, so that it approves exactly the plan that the admin saw.
 //!
-//! It is the sum of the items' SHA-256 modulo 2^256, so that an item can join or leave a plan of any size without the
-//! others being read again. It guards against mistakes and races, not against an author of items.
+//! It is the sum of the items' SHA-256 modulo 2^256, so that an item can join or leave a plan of any size without a
+//! read of the others. It guards against mistakes and races, not against an author of items.
 
 use sha2::{Digest as _, Sha256};
 
@@ -15,7 +15,7 @@ impl PlanDigest {
         Self(Sha256::digest(item.as_bytes()).into())
     }
 
-    /// Reads what [`PlanDigest::to_hex`] wrote.
+    /// Parses the output of [`PlanDigest::to_hex`].
     pub fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0_u8; 32];
         if text.len() != 64 || !text.is_ascii() {

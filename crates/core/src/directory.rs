@@ -1,4 +1,4 @@
-//! The directory: what the sources say (desired state).
+//! The directory: the desired state, from the sources.
 
 use crate::email::strip_tombstone;
 use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, RequestId, SharingGroupId, SourceId};
@@ -6,25 +6,25 @@ use crate::roster::{MemberState, MemberStatus};
 use crate::text_enum::text_enum;
 
 text_enum! {
-    /// What kind of system feeds a tenant.
+    /// Kind of a source.
     SourceKind { Scim = "scim", Agent = "agent" }
 }
 
 text_enum! {
-    /// Whether a source's word changes anything.
+    /// Mode of a source: whether its changes have an effect.
     SourceMode {
-        /// Refused at the door.
+        /// Its requests are refused.
         Off = "off",
-        /// Recorded and planned, nothing changes (DX3).
+        /// Recorded and planned, without an effect (DX3).
         Simulate = "simulate",
         Live = "live",
     }
 }
 
 text_enum! {
-    /// What becomes of the people of a source that is detached (PE7).
+    /// Effect of a detachment on the people of the source (PE7).
     PeopleAfter {
-        /// They stay, with their groups, and nobody manages them any more.
+        /// They stay, with their groups, as unmanaged members.
         Keep = "keep",
         /// They leave, as if the source had deleted them all.
         Remove = "remove",
@@ -32,9 +32,9 @@ text_enum! {
 }
 
 text_enum! {
-    /// Why a record was skipped. Each has a remedy in `docs/operations.md`.
+    /// Reason for skipping a record. Each has a remedy in `docs/operations.md`.
     Dispute {
-        /// The record carries no usable email address (DA2, LP12).
+        /// The record has no usable email address (DA2, LP12).
         NoEmail = "no_email",
         /// The policy's mapping failed for this record (PE13).
         MappingFailed = "mapping_failed",
@@ -44,17 +44,17 @@ text_enum! {
         AdoptionOff = "adoption_off",
         /// The directory group of a sharing group is not among those that the policy syncs any more (DX20).
         GroupOutOfScope = "group_out_of_scope",
-        /// Somebody deleted the sharing group in the product, and the source still has it (DX20).
+        /// The sharing group was deleted in the product, and the source still has it (DX20).
         GroupDeletedHere = "group_deleted_here",
         /// Another group has this name (DX8).
         GroupNameTaken = "group_name_taken",
-        /// Applying it failed in a way that Rollcall does not know; the error is in the worker's log.
+        /// Applying it failed for an unknown reason; the error is in the worker's log.
         Failed = "failed",
     }
 }
 
 impl Dispute {
-    /// What an admin can do about it.
+    /// The remedy for an admin.
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::NoEmail => "Give the person an email address in the directory.",
@@ -77,64 +77,65 @@ impl Dispute {
     }
 }
 
-/// What a source says about one person.
+/// A source's data about one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonRecord {
-    /// The address the policy's email attribute holds, if usable.
+    /// The address in the policy's email attribute, if usable.
     pub email: Option<String>,
     pub external_id: Option<String>,
     pub display_name: Option<String>,
     pub given_name: Option<String>,
     pub family_name: Option<String>,
     pub active: bool,
-    /// The source called this person active at some time. Whoever was is a member, suspended if need be, also when they
-    /// had left before a worker first looked: what a tenant ends up with does not depend on when that is
+    /// The person was active at the source at some time, and is therefore a member, suspended if necessary, even when
+    /// they left before a worker first looked. So the result does not depend on the time of that look
     /// (docs/design.md#any-order-one-result).
     pub was_active: bool,
 }
 
-/// Where a fact came from: the thread from a request to an audit event.
+/// Origin of a fact: it connects a request with an audit event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
     pub source: SourceId,
     pub mode: SourceMode,
-    /// The source is live, and what it says is planned and held, not applied (PE9).
+    /// The source is live, and its changes are planned and held, not applied (PE9).
     pub quarantined: bool,
     pub request: Option<RequestId>,
 }
 
 impl Origin {
-    /// Does the source's word change anything (DX3)?
+    /// True if the source's changes have an effect (DX3).
     pub fn is_live(&self) -> bool {
         self.mode == SourceMode::Live && !self.quarantined
     }
 }
 
-/// One touched person: what the source says now, and whom that may be in the roster.
+/// One touched person: the source's record, and the members that it may match.
 #[derive(Clone, Debug)]
 pub struct UserSubject {
     pub id: DirectoryUserId,
     pub origin: Origin,
     /// `None` once the source deleted the record.
     pub record: Option<PersonRecord>,
-    /// The member this record is linked to.
+    /// The member that this record is linked to.
     pub member: Option<MemberState>,
     /// A member of the same source with the same external id whose record is gone: the same person again.
     pub returning: Option<MemberState>,
-    /// The expression of the policy's mapping that failed for this record, and why. Who left leaves all the same.
+    /// The expression of the policy's mapping that failed for this record, and the error. A person who left is
+    /// suspended or removed all the same.
     pub unmapped: Option<String>,
     /// A group of the policy's user scope has the person, or the policy has none (DX6).
     pub in_scope: bool,
 }
 
 impl UserSubject {
-    /// Does the source, within the policy's scope, want this person in?
+    /// True if the source, within the policy's scope, wants this person in.
     pub fn is_wanted(&self) -> bool {
         self.in_scope && self.record.as_ref().is_some_and(|record| record.active)
     }
 
-    /// The addresses whose holders a plan has to know: those the record may ask for, and the former one of a removed
-    /// member, who holds none and comes back only when it is free.
+    /// The addresses whose holders a plan must know: those that the record may claim, and the former one of a removed
+    /// member, who holds none and returns only when it is free.
     pub fn addresses(&self) -> impl Iterator<Item = &str> {
         let email = self.record.as_ref().and_then(|record| record.email.as_deref());
         let known = self.member.iter().chain(&self.returning);
@@ -148,7 +149,7 @@ impl UserSubject {
 pub struct GroupSubject {
     pub id: DirectoryGroupId,
     pub origin: Origin,
-    /// The name the source gives; `None` once it deleted the group.
+    /// The source's name; `None` once it deleted the group.
     pub name: Option<String>,
     pub sharing_group: Option<GroupState>,
     /// The policy of the source syncs it (DX6).
@@ -157,20 +158,20 @@ pub struct GroupSubject {
     pub deleted_here: bool,
 }
 
-/// One sharing group, as the planner needs to see it.
+/// One sharing group, as the planner needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupState {
     pub id: SharingGroupId,
     pub name: String,
     pub managed_by: Option<SourceId>,
-    /// The live directory group it follows.
+    /// The live directory group that it follows.
     pub directory_group: Option<DirectoryGroupId>,
-    /// The directory group it is tied to, also when that is gone.
+    /// The directory group that it is linked to, also when that is gone.
     pub tied_to: Option<DirectoryGroupId>,
 }
 
-/// One touched membership of a group that is fed. Both ends exist in the roster: a membership whose person or group does not is
-/// looked at again when that is linked.
+/// One touched membership of a synced group. Both ends exist in the roster: a membership without its person or group is touched
+/// again when that is linked.
 #[derive(Clone, Debug)]
 pub struct MembershipSubject {
     pub origin: Origin,
@@ -178,8 +179,8 @@ pub struct MembershipSubject {
     pub member: MemberId,
     /// The member can open what the group opens, now or by accepting an invitation.
     pub has_access: bool,
-    /// The source says this person is in this group.
+    /// The source has this person in this group.
     pub desired: bool,
-    /// The roster has it so.
+    /// The roster has this person in this group.
     pub actual: bool,
 }

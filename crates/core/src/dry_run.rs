@@ -1,5 +1,5 @@
-//! One person on demand, step by step (PE14): the same matching, [`plan`] and [`review`] as always, over a world that was
-//! read for that person. It says what would happen; making it happen is the worker's.
+//! Dry run for one person, step by step (PE14): the usual matching, [`plan`] and [`review`], over a world that was read
+//! for that person. It only reports; the worker applies.
 
 use crate::action::{Disputed, Item};
 use crate::change::Subject;
@@ -13,32 +13,32 @@ use crate::world::World;
 use serde::Serialize;
 use std::collections::HashSet;
 
-/// Whom the record means, and by what.
+/// The match of the record, and its reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct MatchStep {
     pub situation: Situation,
     pub member_id: Option<MemberId>,
     pub how: &'static str,
-    /// The record's address may be given to that member now.
+    /// The record's address can be given to that member now.
     pub address_free: bool,
 }
 
-/// What each step made of one person.
+/// Result of each step for one person.
 #[derive(Clone, Debug)]
 pub struct Trial {
     pub matched: MatchStep,
     /// The plan's items about the person.
     pub planned: Vec<Item>,
     pub disputed: Vec<Disputed>,
-    /// Items about people whom this one meets: who has the address, who waits for the seat.
+    /// Number of items about other people in the same world: the holder of the address, people on the waitlist.
     pub others: usize,
-    /// What a guard withholds of it.
+    /// Items that a guard withholds.
     pub withheld: Vec<(Item, HoldReason)>,
-    /// What remains, and would be written.
+    /// The remaining items, which would be written.
     pub applied: Vec<Item>,
 }
 
-/// Plans and reviews the world, and tells what that means for one of its people; `None` when the person is not in it.
+/// Plans and reviews the world, and returns the part about one of its people; `None` when the person is not in it.
 pub fn try_person(world: &World, user: DirectoryUserId) -> Option<Trial> {
     let place = world.users.iter().position(|subject| subject.id == user)?;
     let matched = match_users(world, &HashSet::new()).into_iter().nth(place)?;

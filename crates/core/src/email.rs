@@ -2,8 +2,8 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-/// The form under which addresses, user names and group names are compared: surrounding and doubled white
-/// space gone, NFKC, full case folding. `José@X`, `JOSÉ@x` and their decomposed spellings fold to one text.
+/// The folded form under which addresses, user names and group names are compared: surrounding and doubled white space
+/// removed, NFKC, full case folding. `José@X`, `JOSÉ@x` and their decomposed spellings fold to one string.
 pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return squeeze(&text.to_ascii_lowercase());

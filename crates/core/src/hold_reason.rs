@@ -1,9 +1,9 @@
-//! Why something is withheld, and what an admin can do about it.
+//! Held reasons, and the remedy of each.
 
 use crate::text_enum::text_enum;
 
 text_enum! {
-    /// Why an item was withheld; on the wire in a run's `held_reasons`.
+    /// Reason for withholding an item; on the wire in a run's `held_reasons`.
     HoldReason {
         /// More people would lose access than the tenant allows in its window (DA10).
         RemovalOverLimit = "member_removal_over_limit",
@@ -13,29 +13,29 @@ text_enum! {
         ModificationOverLimit = "member_modification_over_limit",
         /// A sharing group would lose over half of its people, and at least ten (docs/design.md#guards).
         GroupWipe = "group_wipe",
-        /// The policy protects this member, whatever the source says (a break-glass account).
+        /// The policy protects this member from the source (a break-glass account).
         ProtectedMember = "protected_member",
-        /// Nobody could administer the tenant any more (DA7).
+        /// No active admin would remain (DA7).
         LastAdmin = "last_active_admin",
-        /// Nobody could be reached about bills any more (DA7).
+        /// No active billing contact would remain (DA7).
         LastBillingContact = "last_billing_contact",
         ProvisioningOff = "provisioning_off",
-        /// The switch for deprovisioning is off; this is what it would do (DA11).
+        /// The switch for deprovisioning is off; the item shows its effect (DA11).
         DeprovisioningOff = "deprovisioning_off",
-        /// The source is in simulation: nothing of its plan happens (DX3).
+        /// The source is in simulation: its plans have no effect (DX3).
         Simulation = "simulation",
-        /// The source is quarantined: nothing of what it says happens before an admin releases it (PE9).
+        /// The source is quarantined: its changes have no effect until an admin releases it (PE9).
         Quarantined = "source_quarantined",
     }
 }
 
 impl HoldReason {
-    /// Over a limit that new members or changed profiles have (PE8)?
+    /// True for the limits of new members and changed profiles (PE8).
     pub(crate) const fn is_of_changes(self) -> bool {
         matches!(self, Self::CreationOverLimit | Self::ModificationOverLimit)
     }
 
-    /// What an admin can do about it.
+    /// The remedy for an admin.
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::RemovalOverLimit => {

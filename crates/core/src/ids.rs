@@ -46,18 +46,18 @@ ids! {
     SourceId,
     /// A token or an API key; the secret itself is kept as a digest only.
     CredentialId,
-    /// A person as a source says; it is the SCIM `id` and never re-used.
+    /// A person of a source; it is the SCIM `id` and never re-used.
     DirectoryUserId,
-    /// A group as a source says; it is the SCIM `id` and never re-used.
+    /// A group of a source; it is the SCIM `id` and never re-used.
     DirectoryGroupId,
     /// A person in the product.
     MemberId,
     /// A group in the product.
     SharingGroupId,
-    /// One plan's life.
+    /// One run.
     RunId,
-    /// One line of the audit log.
+    /// One event of the audit log.
     AuditEventId,
-    /// One HTTP request or command; the thread through logs, changes and audit events.
+    /// One HTTP request or command; it connects logs, changes and audit events.
     RequestId,
 }

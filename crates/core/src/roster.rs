@@ -1,4 +1,4 @@
-//! The roster: what the product holds about people (actual state).
+//! The roster: the actual state, in the product.
 
 use crate::ids::{DirectoryUserId, MemberId, SourceId};
 use crate::policy::LocalAttribute;
@@ -6,42 +6,44 @@ use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};
 
 text_enum! {
-    /// Where a member stands.
+    /// Status of a member.
     MemberStatus {
-        /// Known, takes no seat, got no mail: waits for an approval or a seat (PE2, LP5).
+        /// Known, without a seat or a mail: waits for an approval or a seat (PE2, LP5).
         Pending = "pending",
-        /// Got an invitation and has not accepted it; profile changes wait until then (DX13).
+        /// Has an open invitation; profile changes wait until it is accepted (DX13).
         Invited = "invited",
         Active = "active",
-        /// Has no access; keeps role, groups and vault for [`MemberState::suspended_from`] to bring back (PE4).
+        /// Has no access; keeps role, groups and vault, which a return to [`MemberState::suspended_from`] restores
+        /// (PE4).
         Suspended = "suspended",
-        /// Gone from the product; data is held for an admin (DX15).
+        /// Gone from the product; an admin still has the data (DX15).
         Removed = "removed",
     }
 }
 
 text_enum! {
-    /// What a member may do in the product.
+    /// A member's role in the product.
     Role { Owner = "owner", Admin = "admin", Member = "member" }
 }
 
 text_enum! {
-    /// What a pending member waits for.
+    /// Reason for a pending member to wait.
     WaitingFor { Seat = "seat", Approval = "approval" }
 }
 
 text_enum! {
-    /// What an admin decided about a pending member (LP5). Only admins write it, and the last word counts.
+    /// An admin's decision about a pending member (LP5). Only admins write it, and the last one counts.
     Approval {
-        /// Comes in the normal way, also where the policy wants approvals.
+        /// Joins in the normal way, also where the policy requires approvals.
         Approved = "approved",
-        /// Does not come in by sync, whatever the policy says, until an admin approves.
+        /// Does not join by sync, whatever the policy is, until an admin approves.
         Declined = "declined",
     }
 }
 
 impl Role {
-    /// May somebody of this role give a member another role? Owners are made, and unmade, by owners only.
+    /// True if a member of this role may change another's role from `before` to `after`. Only owners may make or unmake
+    /// owners.
     pub fn may_change(self, before: Self, after: Self) -> bool {
         match self {
             Self::Owner => true,
@@ -51,7 +53,7 @@ impl Role {
     }
 }
 
-/// What a directory may say about a person, and nothing else is ever copied (LP10).
+/// The attributes of a person that are copied from a directory; no other attribute ever is (LP10).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     pub email: String,
@@ -62,7 +64,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The value of an attribute that a policy may leave to the product (PE6).
+    /// The value of an attribute that the product may own (PE6).
     pub fn local(&self, attribute: LocalAttribute) -> &Option<String> {
         match attribute {
             LocalAttribute::DisplayName => &self.display_name,
@@ -80,7 +82,7 @@ impl Profile {
     }
 }
 
-/// One member, as the planner needs to see it.
+/// One member, as the planner needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberState {
     pub id: MemberId,
@@ -96,27 +98,27 @@ pub struct MemberState {
     pub approval: Option<Approval>,
     /// Holds one of the bought seats.
     pub seated: bool,
-    /// A guard withheld the irreversible part of this member's removal; only an approval lets it happen.
+    /// A guard withheld the irreversible part of this member's removal; only an approval releases it.
     pub held: bool,
 }
 
 impl MemberState {
-    /// Can this member open anything now or by accepting an invitation? Losing it is what the removal limit counts.
+    /// True if the member has access now or by accepting an invitation. The removal limit counts losses of it.
     pub fn has_access(&self) -> bool {
         matches!(self.status, MemberStatus::Invited | MemberStatus::Active)
     }
 
-    /// Waits, and an admin said that the waiting ends (LP5).
+    /// True for a pending member whose wait an admin has ended (LP5).
     pub fn is_let_in(&self) -> bool {
         self.waiting_for == Some(WaitingFor::Approval) && self.approval == Some(Approval::Approved)
     }
 
-    /// Is this one of the people who can administer the tenant now (DA7)?
+    /// True for an active admin or owner (DA7).
     pub fn is_active_admin(&self) -> bool {
         self.status == MemberStatus::Active && matches!(self.role, Role::Owner | Role::Admin)
     }
 
-    /// Is this one of the people who can be reached about bills now (DA7)?
+    /// True for an active billing contact (DA7).
     pub fn is_active_billing_contact(&self) -> bool {
         self.status == MemberStatus::Active && self.billing_contact
     }

@@ -1,9 +1,9 @@
-//! Runs: where one stands, and what became of each of its items.
+//! State of a run, and decision about each of its items.
 
 use crate::text_enum::text_enum;
 
 text_enum! {
-    /// Where a run stands.
+    /// State of a run.
     RunState {
         Applied = "applied",
         /// A guard withholds its items; an admin decides, or the source takes them back.
@@ -13,19 +13,19 @@ text_enum! {
         Rejected = "rejected",
         /// The source took back everything that was held.
         Withdrawn = "withdrawn",
-        /// What a promotion would do, or a rewind that waits for an approval.
+        /// The effect of a promotion, or a rewind that waits for an approval.
         Planned = "planned",
         /// Was planned when its source was promoted.
         Promoted = "promoted",
-        /// A rewind that a worker is still working out.
+        /// A rewind whose plan a worker has not finished.
         Planning = "planning",
-        /// Another run has taken it back.
+        /// Another run has rewound it.
         Rewound = "rewound",
     }
 }
 
 text_enum! {
-    /// What became of an item of a run.
+    /// Decision about an item of a run.
     ItemDecision {
         Applied = "applied",
         /// A guard withholds it; an admin decides, or the source takes it back.
@@ -33,9 +33,9 @@ text_enum! {
         /// Released by an admin, and not applied yet.
         Approved = "approved",
         Rejected = "rejected",
-        /// The source no longer wants it, or wants something else by now.
+        /// The source no longer wants it, or has changed it since.
         Withdrawn = "withdrawn",
-        /// The source is in simulation: the item is what a promotion would do.
+        /// The source is in simulation: a promotion would apply the item.
         Simulated = "simulated",
         /// A step of a rewind that waits for an approval.
         Planned = "planned",

@@ -13,7 +13,7 @@ macro_rules! text_enum {
             /// Every value, in the order of declaration.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// The word used in the database, the API and the docs.
+            /// The name in the database, the API and the docs.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }

@@ -1,4 +1,4 @@
-//! The input of an explanation: what the store knows about one person.
+//! Input of an explanation: the store's data about one person.
 
 use crate::directory::{Dispute, Origin, PersonRecord};
 use crate::hold_reason::HoldReason;
@@ -9,19 +9,19 @@ use crate::text_enum::text_enum;
 use chrono::{DateTime, Utc};
 
 text_enum! {
-    /// How a record and a member stand to each other (docs/design.md#matching).
+    /// Situation of a record and a member (docs/design.md#matching).
     Situation {
         Linked = "linked",
-        /// A member and a record that are not tied to each other, or one made by hand without any.
+        /// A member and a record without a link, or an unmanaged member without a record.
         Unlinked = "unlinked",
-        /// Nobody in the roster is this person yet.
+        /// No member matches the record yet.
         Unmatched = "unmatched",
         Disputed = "disputed",
         Deleted = "deleted",
     }
 }
 
-/// What happened last: when, by whom, in which run, because of which request.
+/// The latest event: its time, actor, run and request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
     pub at: DateTime<Utc>,
@@ -30,7 +30,7 @@ pub struct Trace {
     pub request: Option<RequestId>,
 }
 
-/// What a source says of the person.
+/// A source's record of the person.
 #[derive(Clone, Debug)]
 pub struct Said {
     pub id: DirectoryUserId,
@@ -41,7 +41,7 @@ pub struct Said {
     pub in_scope: bool,
 }
 
-/// Why a record, or a group, is skipped.
+/// Reason for skipping a record or a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
     pub dispute: Dispute,
@@ -50,7 +50,7 @@ pub struct Skipped {
 }
 
 text_enum! {
-    /// What became of something that a guard withheld.
+    /// Decision about a withheld item.
     Decision {
         Held = "held",
         /// Released; a worker has not applied it yet.
@@ -61,7 +61,7 @@ text_enum! {
     }
 }
 
-/// An item of a plan that did not happen.
+/// A planned item that was not applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Withheld {
     pub action: String,
@@ -72,37 +72,37 @@ pub struct Withheld {
     pub since: DateTime<Utc>,
 }
 
-/// A change that no worker has looked at yet.
+/// An unread change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unread {
     pub since: DateTime<Utc>,
     pub request: Option<RequestId>,
 }
 
-/// What waits for the tenant's worker, as far as it was looked through.
+/// Work that waits for the tenant's worker, within the part that was read.
 #[derive(Clone, Debug, Default)]
 pub struct Backlog {
     /// The oldest change of this person.
     pub unread: Option<Unread>,
-    /// More changes wait than were looked through, this person's may be among them.
+    /// More changes wait than were read; this person's may be among them.
     pub deeper: bool,
-    /// A worker has the tenant's lease until then.
+    /// End of a worker's lease on the tenant.
     pub leased_until: Option<DateTime<Utc>>,
-    /// After a failure the tenant is not tried before.
+    /// End of the back-off after a failure.
     pub retry_at: Option<DateTime<Utc>>,
     pub last_error: Option<String>,
 }
 
-/// Seats, and the person's place among those who wait for one.
+/// Seats, and the person's position on the waitlist.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seats {
     pub bought: u32,
     pub used: u32,
-    /// 1 is the next; `None` when the person does not wait, or so many do that nobody counted.
+    /// 1 is the next; `None` when the person does not wait, or the waitlist is too long to count.
     pub place: Option<u32>,
 }
 
-/// How the person stands to one group.
+/// State of the person in one group.
 #[derive(Clone, Debug)]
 pub struct GroupFacts {
     pub name: String,
@@ -110,23 +110,23 @@ pub struct GroupFacts {
     pub sharing_group: Option<SharingGroupId>,
     /// The source of the directory group.
     pub origin: Option<Origin>,
-    /// The source says the person is in it.
+    /// The source has the person in it.
     pub desired: bool,
-    /// The roster has it so.
+    /// The roster has the person in it.
     pub actual: bool,
     pub skipped: Option<Skipped>,
     pub withheld: Option<Withheld>,
     pub unread: Option<Unread>,
 }
 
-/// Everything an explanation depends on.
+/// All facts of an explanation.
 #[derive(Clone, Debug)]
 pub struct Facts {
     pub now: DateTime<Utc>,
     pub policy: Policy,
     pub seats: Seats,
     pub member: Option<MemberState>,
-    /// `None` when no source has said anything of the person.
+    /// `None` without a source's record of the person.
     pub said: Option<Said>,
     /// The last event about the record.
     pub said_last: Option<Trace>,
@@ -134,7 +134,7 @@ pub struct Facts {
     pub status_last: Option<Trace>,
     /// The last event by which an admin approved or declined the person.
     pub decided_last: Option<Trace>,
-    /// Who has the record's address, when nobody is linked to it.
+    /// The member with the record's address, when the record is not linked.
     pub holder: Option<MemberId>,
     pub skipped: Option<Skipped>,
     /// The newest first.
@@ -144,7 +144,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Should the person have access, as far as somebody decides about that who may?
+    /// True if the person should have access, by the source or an admin.
     pub(super) fn wanted(&self) -> bool {
         match &self.said {
             Some(said) => said.in_scope && said.record.as_ref().is_some_and(|record| record.active),

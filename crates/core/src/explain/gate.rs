@@ -1,4 +1,4 @@
-//! Gates: the questions between a person and access, and the evidence for each answer.
+//! Gates: the questions between a person and access, with the evidence for each answer.
 
 use super::facts::{Decision, Skipped, Trace, Unread, Withheld};
 use crate::hold_reason::HoldReason;
@@ -8,37 +8,37 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 text_enum! {
-    /// What stands between a person and access, in the order in which it is asked.
+    /// The gates in the order of evaluation.
     GateName {
-        /// Does the source say that this person is there and active?
+        /// Does the source have an active record of this person?
         SourceRecord = "source_record",
-        /// Does the source's word count?
+        /// Do the source's changes have an effect?
         SourceMode = "source_mode",
         /// Does a group of the policy's user scope have the person (DX6)?
         Scope = "scope",
-        /// Is it clear whom the record means?
+        /// Is the match of the record unambiguous?
         Match = "match",
         /// Did an admin decline the person (LP5)?
         Declined = "declined",
-        /// Do the tenant's switches let it happen?
+        /// Do the tenant's switches allow it?
         Policy = "policy",
         /// Is there a seat?
         Seat = "seat",
         /// Does a guard withhold it?
         Hold = "hold",
-        /// Has a worker looked at the last change?
+        /// Has a worker read the last change?
         Reconcile = "reconcile",
-        /// What the roster says.
+        /// The member's status in the roster.
         Status = "status",
     }
 }
 
 text_enum! {
-    /// What a gate answers.
+    /// State of a gate.
     GateState { Ok = "ok", Blocked = "blocked", Unknown = "unknown" }
 }
 
-/// Ids, times and words that a gate's answer rests on; each gate fills some.
+/// Ids, times and values behind a gate's answer; each gate fills some.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Evidence {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,18 +53,18 @@ pub struct Evidence {
     pub source_id: Option<SourceId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member_id: Option<MemberId>,
-    /// The word of a dispute or of a guard.
+    /// The code of a dispute or of a held reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
-    /// What a dispute is about: an address, a name, an error.
+    /// Subject of a dispute: an address, a name, an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
-    /// The action that was withheld.
+    /// The withheld action.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
-    /// The place on the waitlist; 1 is the next.
+    /// The position on the waitlist; 1 is the next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,7 +114,7 @@ pub struct Gate {
     pub gate: GateName,
     pub state: GateState,
     pub sentence: String,
-    /// What an admin can do about it; only where something stands in the way.
+    /// The remedy for an admin; only for a blocked gate.
     pub remedy: Option<String>,
     pub evidence: Evidence,
 }
@@ -141,7 +141,7 @@ impl Gate {
     }
 }
 
-/// The gate at which a guard's reason is told. No wildcard: a new reason has to find its gate.
+/// The gate of a held reason. No wildcard, so that a new reason must be assigned a gate.
 pub fn gate_of(reason: HoldReason) -> GateName {
     match reason {
         HoldReason::ProvisioningOff | HoldReason::DeprovisioningOff => GateName::Policy,

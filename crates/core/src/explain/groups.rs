@@ -1,4 +1,4 @@
-//! The way into one sharing group: the source's word, and what stopped it where the roster differs.
+//! Explanation of one sharing group: the source's membership, and the cause of a difference in the roster.
 
 use super::facts::{Facts, GroupFacts};
 use super::gate::{Evidence, Gate, GateName};
@@ -7,13 +7,13 @@ use crate::directory::Dispute;
 use crate::ids::{DirectoryGroupId, SharingGroupId};
 use serde::Serialize;
 
-/// How the person stands to one group, and what decided it when the source and the roster differ.
+/// State of the person in one group, and the cause when source and roster differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GroupPath {
     pub name: String,
     pub sharing_group_id: Option<SharingGroupId>,
     pub directory_group_id: Option<DirectoryGroupId>,
-    /// The source says the person is in it.
+    /// The source has the person in it.
     pub wanted: bool,
     /// The roster has the person in it.
     pub inside: bool,

@@ -1,8 +1,8 @@
-//! Why a person has access or lacks it, now: facts in, gates out.
+//! Explanation of a person's access or lack of it, now: facts in, gates out.
 //!
-//! Each gate says whether it stands in the way, in a sentence for people, with its evidence and what to do about it. They
-//! are asked in one order, so that the first one that is blocked is the reason and those behind it are its consequences.
-//! Reasons of guards and disputes are matched one by one: a new one cannot be added without a word to say here.
+//! Each gate has a state, a sentence for people, its evidence and its remedy. The gates have one order: the first blocked
+//! one is the reason, and those behind it are its consequences. Held reasons and disputes are matched one by one, so that
+//! a new one cannot be added without a sentence here.
 
 mod facts;
 mod gate;
@@ -25,19 +25,19 @@ pub struct Explanation {
     pub source_id: Option<SourceId>,
     pub email: Option<String>,
     pub status: Option<MemberStatus>,
-    /// May use the product now.
+    /// The person has access to the product now.
     pub access: bool,
     pub situation: Situation,
-    /// The gate that decides: the first in the way, or the one that keeps access although the source says otherwise.
-    /// None when everything agrees that the person has access.
+    /// The deciding gate: the first blocked one, or the one that keeps access against the source's record. None when
+    /// all gates agree that the person has access.
     pub decided_by: Option<GateName>,
     pub sentence: String,
-    /// All of them, in their order.
+    /// All gates, in their order.
     pub gates: Vec<Gate>,
     pub groups: Vec<GroupPath>,
 }
 
-/// Why this person has access, or has none.
+/// Explains the access of this person.
 pub fn explain(facts: &Facts) -> Explanation {
     let gates = person::gates(facts);
     let decided_by = person::deciding(facts, &gates);

@@ -7,7 +7,7 @@ use crate::hold_reason::HoldReason;
 use crate::roster::{Approval, MemberState, MemberStatus, WaitingFor};
 use chrono::{DateTime, Utc};
 
-/// Actions by which somebody loses access; the other ones that guards withhold give it.
+/// Actions that end access; the other actions that guards withhold give it.
 const LEAVING: [&str; 3] = ["suspend", "release_seat", "remove"];
 
 pub(super) fn gates(facts: &Facts) -> Vec<Gate> {
@@ -25,8 +25,8 @@ pub(super) fn gates(facts: &Facts) -> Vec<Gate> {
     ]
 }
 
-/// The first gate in the way of somebody who is not in. Whoever is in against the word of the source is so because of the
-/// gate behind it that stopped that word.
+/// The first blocked gate of a person without access. A person with access against the source's record has it because of
+/// the gate that stopped the change.
 pub(super) fn deciding<'g>(facts: &Facts, gates: &'g [Gate]) -> Option<&'g Gate> {
     let mut blocked = gates.iter().filter(|gate| gate.is_blocked());
     match (facts.let_in(), facts.has_access()) {
@@ -72,7 +72,7 @@ pub(super) fn source_mode(facts: &Facts, origin: Option<Origin>) -> Gate {
     let Some(Origin { source, mode, quarantined, .. }) = origin else {
         return Gate::ok(gate, "No source is concerned.");
     };
-    // What was planned in a simulation that is over says nothing any more.
+    // A withheld item of a simulation says nothing once the simulation is over.
     let withheld = relevant(facts, gate).filter(|w| mode != SourceMode::Live || w.decision != Decision::Simulated);
     let answer = match (mode, withheld) {
         (SourceMode::Live, _) if quarantined => Gate::blocked(
@@ -97,7 +97,7 @@ pub(super) fn source_mode(facts: &Facts, origin: Option<Origin>) -> Gate {
     answer.with(Evidence { source_id: Some(source), ..evidence })
 }
 
-/// Names the groups that would bring somebody in, or the one that does.
+/// Names the groups that would bring the person in, or the one that does.
 fn scope(facts: &Facts) -> Gate {
     let gate = GateName::Scope;
     let Some(scope) = &facts.policy.user_scope else { return Gate::ok(gate, "The policy leaves nobody out.") };
@@ -137,12 +137,12 @@ fn matching(facts: &Facts) -> Gate {
     }
 }
 
-/// A dispute keeps out who is not in the roster. A member who has a place keeps it, but for the address.
+/// A dispute keeps out people who are not in the roster. A member keeps their access, except for the address.
 fn stops(skipped: &Skipped, member: Option<&MemberState>) -> bool {
     skipped.dispute == Dispute::Failed || member.is_none_or(|member| member.status == MemberStatus::Removed)
 }
 
-/// Why a record or a group is skipped. No wildcard: a new dispute has to say what it means.
+/// The gate of a skipped record or group. No wildcard, so that a new dispute must be explained.
 pub(super) fn dispute_gate(skipped: &Skipped) -> Gate {
     let about = &skipped.about;
     let sentence = match skipped.dispute {
@@ -226,7 +226,7 @@ fn hold(facts: &Facts) -> Gate {
     }
 }
 
-/// The newest item that is withheld at this gate. What an admin rejected is a reason only while the source still wants it.
+/// The newest item that is withheld at this gate. A rejected item counts only while the source still wants it.
 fn relevant(facts: &Facts, gate: GateName) -> Option<&Withheld> {
     let of_gate = facts.withheld.iter().filter(|withheld| gate_of(withheld.reason) == gate);
     of_gate.into_iter().find(|withheld| match withheld.decision {

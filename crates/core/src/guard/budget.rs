@@ -1,4 +1,4 @@
-//! Budgets: how many changes of one kind may still happen by themselves in a sliding window (DA10, PE8).
+//! Budgets: the number of changes of one kind that may still be applied automatically in a sliding window (DA10, PE8).
 
 use crate::policy::Limit;
 

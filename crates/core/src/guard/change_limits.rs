@@ -6,7 +6,7 @@ use crate::hold_reason::HoldReason;
 use crate::roster::MemberStatus;
 
 impl Review<'_> {
-    /// Withholds what is over a limit, in the order in which the directory announced the people.
+    /// Withholds the items over a limit, in the order in which the directory announced the people.
     pub(super) fn limit_changes(&mut self, items: Vec<Item>) -> Vec<Item> {
         let mut others = Vec::with_capacity(items.len());
         for item in items {

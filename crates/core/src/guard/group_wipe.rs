@@ -1,5 +1,5 @@
-//! Group wipe: a wrong filter at the source takes a group's people out all at once, and the group takes the folders with
-//! it that it opens. Removals that would wipe a group are withheld.
+//! Group wipe: a wrong filter at the source removes all people of a group at once, and the folders that it opens go with
+//! it. Removals that would wipe a group are withheld.
 
 use super::review::Review;
 use crate::action::{Action, Item};

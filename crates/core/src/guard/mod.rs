@@ -1,5 +1,5 @@
-//! The guards: they withhold what a plan must not do by itself. Each guard is a named rule in a file of its own; it withholds
-//! the smallest part that would break it, and the rest goes on.
+//! The guards: they withhold the items that need an admin's decision. Each guard is a named rule in a file of its own; it
+//! withholds the smallest part that would break it, and the rest goes on.
 
 mod budget;
 mod change_limits;
@@ -40,7 +40,7 @@ pub fn review(mut plan: Plan, world: &World) -> Verdict {
         let over = verdict.withheld.iter().filter(|(_, reason)| reason.is_of_changes()).map(|(item, _)| item.key());
         let over: Vec<ItemKey> = over.filter(|key| !world.withholds_change(&beyond, *key)).collect();
         if !over.is_empty() {
-            // An address that stays with its member cannot be given to somebody else.
+            // An address that stays with its member cannot be given to another one.
             beyond.extend(over);
             plan = plan_without(world, &beyond);
             continue;
@@ -138,7 +138,7 @@ impl<'w> Review<'w> {
             return self.withhold(item, HoldReason::RemovalOverLimit);
         }
         if member.has_access() {
-            // A departure that an admin released leaves the budget to those that happen by themselves.
+            // A departure that an admin released does not count against the budget of automatic ones.
             if !approved {
                 self.removals.take();
             }
@@ -152,7 +152,7 @@ impl<'w> Review<'w> {
         }
     }
 
-    /// Decides a step of a rewind. An admin asked for it, so no limit and no switch counts; the invariants do.
+    /// Decides a step of a rewind. An admin requested it, so limits and switches do not apply; the invariants do.
     fn take_back(&mut self, item: Item, step: &Step) {
         if step.takes_away().is_some_and(|id| self.world.policy.protected_members.contains(&id)) {
             return self.verdict.impossible.push((step.id, Impossible::ProtectedMember));

@@ -1,4 +1,4 @@
-//! The removal limit: so many people may lose access by themselves within the policy's window (DA10).
+//! The removal limit: the number of people who may lose access automatically within the policy's window (DA10).
 
 use super::review::Review;
 use crate::action::{Action, Item};

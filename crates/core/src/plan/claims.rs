@@ -1,9 +1,10 @@
-//! Unique texts, such as addresses and group names: which subjects may take one when several want it, or somebody has it.
+//! Unique strings, such as addresses and group names: the subjects that may take one when several want it, or another has
+//! it.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-/// The order of claims: a claim that is withheld or simulated takes nothing from one that happens.
+/// Order of claims: a claim that is withheld or simulated takes nothing from one that is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Weight {
     Live,
@@ -11,17 +12,17 @@ pub(super) enum Weight {
     Simulated,
 }
 
-/// A unique text that a subject wants and does not have yet.
+/// A unique string that a subject wants and does not have yet.
 pub(super) struct Claim<Owner> {
-    /// The subject's index in its list. Of one weight, the subject that was announced first wins.
+    /// The subject's index in its list. Among equal weights, the earliest announced subject wins.
     pub(super) subject: usize,
     pub(super) key: String,
-    /// The owner that gives up another text by this claim.
+    /// The owner that gives up another string by this claim.
     pub(super) mover: Option<Owner>,
     pub(super) weight: Weight,
 }
 
-/// The subjects that do not get their text, because its holder keeps it or an earlier claim takes it. The owners in
+/// The subjects that do not get their string, because its holder keeps it or an earlier claim takes it. The owners in
 /// `vacating` give up theirs in any case.
 ///
 /// All claims start as granted. A refusal may strand another claim, so the search repeats until nothing changes: a swap or

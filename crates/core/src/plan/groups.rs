@@ -1,4 +1,4 @@
-//! Sharing groups: which directory group each follows, under which name, and who is in it.
+//! Sharing groups: the directory group that each follows, its name, and its people.
 
 use super::claims::{Claim, Weight, refused};
 use crate::action::{Action, ActionKind, Disputed, Item, ItemKey, Plan, Why};
@@ -26,12 +26,12 @@ pub(super) fn plan_groups(world: &World, plan: &mut Plan) {
     }
 }
 
-/// Does this group follow the directory (DX6, DX20)?
+/// True if this group follows the directory (DX6, DX20).
 fn followed(subject: &GroupSubject) -> bool {
     subject.fed && !(subject.deleted_here && subject.name.is_some())
 }
 
-/// What is said of a group that does not.
+/// The dispute of a group that does not.
 fn unfollowed(subject: &GroupSubject) -> Option<Disputed> {
     let name = subject.name.as_deref()?;
     let dispute = match (subject.fed, &subject.sharing_group) {
@@ -42,7 +42,7 @@ fn unfollowed(subject: &GroupSubject) -> Option<Disputed> {
     Some(Disputed { subject: Subject::DirectoryGroup(subject.id), dispute, about: fold(name) })
 }
 
-/// Groups whose name cannot be theirs now: another group has it and keeps it (DX8).
+/// Groups that cannot have their name now, because another group keeps it (DX8).
 fn refused_names(world: &World) -> HashSet<usize> {
     let mut claims = Vec::new();
     for (place, subject) in world.groups.iter().enumerate().filter(|(_, subject)| followed(subject)) {
@@ -65,7 +65,7 @@ fn refused_names(world: &World) -> HashSet<usize> {
     refused(claims, &going, |name| world.group_names.get(name).map(|group| group.id)).into_iter().collect()
 }
 
-/// Sharing groups that one of these subjects takes over, and whether that really happens.
+/// Sharing groups that one of these subjects adopts, and whether the adoption has an effect.
 fn adopted_groups(world: &World, subjects: impl Iterator<Item = usize>) -> HashMap<SharingGroupId, bool> {
     let mut adopted = HashMap::new();
     let subjects = subjects.map(|place| &world.groups[place]).filter(|subject| followed(subject));

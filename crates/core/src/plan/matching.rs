@@ -1,7 +1,7 @@
-//! Who is who: which member a directory record means, and who may have an email address.
+//! Matching: the member of a directory record, and the subject that may have an email address.
 //!
-//! Email is evidence, not identity (docs/design.md#matching). A record that is linked keeps its member whatever happens
-//! to the address; an address moves only when its holder lets go of it, in the same plan or before.
+//! Email is evidence, not identity (docs/design.md#matching). A linked record keeps its member whatever happens to the
+//! address; an address moves only when its holder gives it up, in the same plan or before.
 
 use super::claims::{Claim, Weight, refused};
 use crate::action::{ActionKind, ItemKey};
@@ -14,16 +14,16 @@ use crate::roster::{MemberState, MemberStatus};
 use crate::world::World;
 use std::collections::{HashMap, HashSet};
 
-/// The member a record means.
+/// The member that matches a record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Match<'w> {
-    /// Nobody, and nobody is wanted.
+    /// No member, and none is wanted.
     Nobody,
-    /// The member it was linked to all along.
+    /// The linked member.
     Linked(&'w MemberState),
     /// A member whose former record is gone: the same person again.
     Returning(&'w MemberState),
-    /// A member made by hand with the same address (DX2).
+    /// An unmanaged member with the same address (DX2).
     Adopted(&'w MemberState),
     /// A new person.
     New,
@@ -31,7 +31,7 @@ pub(crate) enum Match<'w> {
 }
 
 impl<'w> Match<'w> {
-    /// The member whom the record would get now.
+    /// The member that the record would be linked to now.
     fn gained(self) -> Option<&'w MemberState> {
         match self {
             Self::Returning(member) | Self::Adopted(member) => Some(member),
@@ -39,7 +39,7 @@ impl<'w> Match<'w> {
         }
     }
 
-    /// Comes in with this record, and with the address it has: without the address not at all.
+    /// True if the match brings a person in with this record, which is possible only with its address.
     fn enters(self) -> bool {
         match self {
             Self::New => true,
@@ -49,16 +49,16 @@ impl<'w> Match<'w> {
     }
 }
 
-/// One subject's answer.
+/// Result for one subject.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Matched<'w> {
     pub(crate) who: Match<'w>,
-    /// The record's address may be given to that member now.
+    /// The record's address can be given to that member now.
     pub(crate) address_free: bool,
 }
 
 /// Matches every subject, in order. Subjects must be sorted by id: the earlier announced person wins a contested address.
-/// What is `beyond` a limit will be withheld: it takes nothing from what happens, and gives nothing up.
+/// Items in `beyond` will be withheld by a limit, so they take and give up no address.
 pub(crate) fn match_users<'w>(world: &'w World, beyond: &HashSet<ItemKey>) -> Vec<Matched<'w>> {
     let evidence = Evidence::gather(world);
     let matches = world.users.iter().map(|subject| evidence.match_one(subject));
@@ -73,7 +73,7 @@ pub(crate) fn match_users<'w>(world: &'w World, beyond: &HashSet<ItemKey>) -> Ve
     matched
 }
 
-/// What the world says about its members, beyond each one's own state.
+/// Facts about the world's members beyond each one's own state.
 struct Evidence<'w> {
     world: &'w World,
     /// Members whose record is gone.
@@ -108,18 +108,17 @@ impl<'w> Evidence<'w> {
         }
     }
 
-    /// Who was never active wants nothing, so stands in nobody's way; but a member made by hand is known to have left by
-    /// their record (DX14).
+    /// A person who was never active has no claim. But a record of an unmanaged member shows that they have left (DX14).
     fn match_by_email(&self, subject: &UserSubject, record: &PersonRecord) -> Match<'w> {
         let found = match wanted_email(record, None).map(fold) {
             Some(email) => self.holder_of(&email, subject, record),
             None => Match::Disputed(Dispute::NoEmail),
         };
-        // Who would be removed again is not brought in to show it.
+        // A person who would be removed again at once is not provisioned.
         let stays = self.world.policy_of(subject.origin.source).on_disabled == OnDeleted::Suspend;
         let wanted = subject.in_scope && (record.active || (record.was_active && stays));
         let known = match found {
-            // The scope is whom this source may say anything about.
+            // The scope limits the people whom this source may affect.
             Match::Adopted(_) => subject.in_scope,
             Match::Returning(_) => self.world.takes_over,
             _ => false,
@@ -130,7 +129,7 @@ impl<'w> Evidence<'w> {
     fn holder_of(&self, email: &str, subject: &UserSubject, record: &PersonRecord) -> Match<'w> {
         match self.world.holders.get(email) {
             None => Match::New,
-            // A simulated record moves nobody, but for other simulated ones.
+            // A simulated record displaces only other simulated ones.
             Some(holder) if self.leaving.get(&holder.id).is_some_and(|live| *live || !subject.origin.is_live()) => {
                 Match::New
             }
@@ -153,15 +152,15 @@ impl<'w> Evidence<'w> {
         }
     }
 
-    /// The present authority has the person under this address too. What two sources call external id is no evidence
-    /// against it; but who left that source, and has another external id, may be somebody else with a re-issued address.
+    /// The present authority has the person under this address too. External ids of two sources are not compared. But a
+    /// person who left that source and has another external id may be somebody else with a re-issued address.
     fn is_taken_over(&self, holder: &MemberState, subject: &UserSubject) -> bool {
         let of_another = holder.managed_by.is_some_and(|source| source != subject.origin.source);
         self.world.takes_over && of_another && holder.directory_user.is_some()
     }
 
-    /// Two records never get one member, and the gone record it comes from lets it go. A live record goes before a
-    /// simulated one, an external id before an address, the earlier announced before the later.
+    /// Two records never get one member, and the gone record of a returning member gives it up. A live record goes
+    /// before a simulated one, an external id before an address, the earlier announced before the later.
     fn refuse_shared_members(&self, matched: &mut [Matched<'w>]) {
         let users = &self.world.users;
         let mut order: Vec<usize> = (0..users.len()).filter(|place| matched[*place].who.gained().is_some()).collect();
@@ -169,7 +168,7 @@ impl<'w> Evidence<'w> {
         let mut given: HashMap<MemberId, bool> = HashMap::new();
         for place in order {
             let subject = &users[place];
-            // Who came too late for the member of its external id may still be somebody by address.
+            // A record that lost the member of its external id may still match by address.
             let by_email =
                 || subject.record.as_ref().map_or(Match::Nobody, |record| self.match_by_email(subject, record));
             let first = matched[place].who;
@@ -192,13 +191,13 @@ impl<'w> Evidence<'w> {
     }
 }
 
-/// Who is out of scope does not come back by a new record: their source lost them with the former one. But whom another
-/// source manages now is this source's by the record, and leaves by it.
+/// A person out of scope does not return by a new record, because their source lost them with the former one. But a
+/// member of another source becomes this source's by the record, and leaves by it.
 fn may_return(world: &World, subject: &UserSubject, member: &MemberState) -> bool {
     subject.in_scope || world.takes_over || member.directory_user == Some(subject.id)
 }
 
-/// Two different external ids are two people, whatever the address says; one that is missing says nothing.
+/// Two different external ids are two people, whatever the address is; a missing one decides nothing.
 fn same_person(record: &PersonRecord, member: &MemberState) -> bool {
     match (&record.external_id, &member.profile.external_id) {
         (Some(left), Some(right)) => left == right,
@@ -206,7 +205,7 @@ fn same_person(record: &PersonRecord, member: &MemberState) -> bool {
     }
 }
 
-/// Subjects whose wanted address cannot be theirs now.
+/// Subjects that cannot have their address now.
 fn refused_claims(world: &World, beyond: &HashSet<ItemKey>, matches: &[Matched<'_>]) -> Vec<usize> {
     let claim = |(subject, (user, matched)): (usize, (&UserSubject, &Matched<'_>))| {
         let record = user.record.as_ref()?;
@@ -232,11 +231,12 @@ fn refused_claims(world: &World, beyond: &HashSet<ItemKey>, matches: &[Matched<'
     refused(claims, &HashSet::new(), |email| world.holders.get(email).map(|holder| holder.id))
 }
 
-/// The folded address that somebody would get now and does not have yet, and who gives up another one by it.
+/// The folded address that the match claims and its member does not have yet, and the member who gives up another one
+/// by it.
 fn claimed(user: &UserSubject, record: &PersonRecord, who: Match<'_>) -> Option<(String, Option<MemberId>)> {
     match who {
         Match::New => Some((fold(wanted_email(record, None)?), None)),
-        // A removed member holds no address; the former one has to be free to come back with.
+        // A removed member holds no address; the former one must be free for a return.
         Match::Linked(member) | Match::Returning(member) if member.status == MemberStatus::Removed => {
             let wanted = wanted_email(record, Some(member)).filter(|_| takes_updates(member));
             user.is_wanted().then(|| (fold(wanted.unwrap_or(&member.profile.email)), None))
@@ -249,14 +249,14 @@ fn claimed(user: &UserSubject, record: &PersonRecord, who: Match<'_>) -> Option<
     }
 }
 
-/// Profile changes reach everybody but those who have an open invitation (DX13).
+/// Profile changes apply to every member without an open invitation (DX13).
 pub(crate) fn takes_updates(member: &MemberState) -> bool {
     member.status != MemberStatus::Invited && member.suspended_from != Some(MemberStatus::Invited)
 }
 
-/// The address a record asks for, as the source spells it. Entra's tombstone of a soft-deleted person is none: 32
-/// hexadecimal digits before the former name, said of somebody disabled or of the member who has that name now. Who was
-/// active and is no member yet becomes one under the former name.
+/// The address of a record, in the source's spelling. Entra's name for a soft-deleted person, 32 hexadecimal digits
+/// before the former name, is no address on a disabled record or on the record of the member with that name. A person
+/// who was active and is not a member yet becomes one under the former name.
 pub(crate) fn wanted_email<'r>(record: &'r PersonRecord, member: Option<&MemberState>) -> Option<&'r str> {
     let email = record.email.as_deref().filter(|email| !fold(email).is_empty())?;
     match (strip_tombstone(email), member) {

@@ -16,7 +16,7 @@ use matching::match_users;
 use people::{admit_waiting, plan_user};
 use std::collections::{HashMap, HashSet};
 
-/// Works out what the roster should become for the touched subjects.
+/// Works out the next state of the roster for the touched subjects.
 pub fn plan(world: &World) -> Plan {
     if world.rewind.steps.is_empty() {
         plan_without(world, &HashSet::new())
@@ -25,7 +25,7 @@ pub fn plan(world: &World) -> Plan {
     }
 }
 
-/// As [`plan`]; nobody counts on what these items would free, because a limit withholds them.
+/// As [`plan`], but no item counts on anything that the items in `beyond` would free, because a limit withholds them.
 pub(crate) fn plan_without(world: &World, beyond: &HashSet<ItemKey>) -> Plan {
     let mut plan = Plan::default();
     for (subject, matched) in world.users.iter().zip(match_users(world, beyond)) {

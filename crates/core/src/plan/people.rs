@@ -1,4 +1,4 @@
-//! People: who comes in, changes, leaves and returns.
+//! People: newcomers, changes, departures and returns.
 
 use super::matching::{Match, Matched, takes_updates, wanted_email};
 use crate::action::{Action, Disputed, Item, Plan, Why};
@@ -26,7 +26,7 @@ impl UserItems<'_> {
     fn dispute(&mut self, dispute: Dispute) {
         let known = self.subject.member.as_ref().or(self.subject.returning.as_ref());
         let wanted = self.subject.record.as_ref().and_then(|record| wanted_email(record, known));
-        // Who comes back to a former invitation needs the address that went to.
+        // A person who returns to a former invitation needs the address that it went to.
         let about =
             known.filter(|member| !takes_updates(member)).map(|member| member.profile.email.as_str()).or(wanted);
         self.dispute_about(dispute, about.map(fold).unwrap_or_default());
@@ -63,7 +63,7 @@ pub(super) fn plan_user(world: &World, subject: &UserSubject, matched: Matched<'
             let linked = linked(member, record);
             plan_access(policy, &linked, record, &mut items);
             plan_profile(&linked, record, &policy.local_attributes, matched.address_free, &mut items);
-            // The waitlist knows the member by the former record, so does not ask for a seat in this plan.
+            // The waitlist knows the member by the former record, so the member asks for no seat in this plan.
             let waits = member.status == MemberStatus::Pending && member.waiting_for == Some(WaitingFor::Seat);
             if subject.is_wanted() && waits && member.approval != Some(Approval::Declined) {
                 let (from, to) = (member.status, restored_status(policy, member));
@@ -86,7 +86,8 @@ pub(super) fn plan_user(world: &World, subject: &UserSubject, matched: Matched<'
     }
 }
 
-/// A record that the policy's mapping fails for brings nobody in and changes no profile; access follows it all the same.
+/// A record for which the policy's mapping fails makes no member and changes no profile; access follows the record all
+/// the same.
 fn plan_unmapped(policy: &Policy, who: Match<'_>, record: &PersonRecord, why: &str, items: &mut UserItems<'_>) {
     match who {
         Match::Nobody => return,
@@ -96,7 +97,7 @@ fn plan_unmapped(policy: &Policy, who: Match<'_>, record: &PersonRecord, why: &s
     items.dispute_about(Dispute::MappingFailed, why.to_owned());
 }
 
-/// A member as the link to this record leaves it.
+/// A member after the link to this record.
 fn linked(member: &MemberState, record: &PersonRecord) -> MemberState {
     let mut linked = member.clone();
     linked.profile.external_id = record.external_id.clone().or(linked.profile.external_id);
@@ -110,12 +111,12 @@ fn provision(policy: &Policy, record: &PersonRecord) -> Action {
     Action::Provision { profile: profile(record, email), status, waiting_for }
 }
 
-/// Where a new member starts, a seat given.
+/// Status of a new member with a seat.
 fn entry_status(policy: &Policy) -> MemberStatus {
     if policy.approval { MemberStatus::Pending } else { admitted_status(policy) }
 }
 
-/// Where somebody starts who needs no approval, or has it.
+/// Status of a new member who needs no approval, or has it.
 fn admitted_status(policy: &Policy) -> MemberStatus {
     match policy.onboarding {
         Onboarding::Invite => MemberStatus::Invited,
@@ -123,7 +124,7 @@ fn admitted_status(policy: &Policy) -> MemberStatus {
     }
 }
 
-/// What a restore brings back. Who never had access starts over, as an admin decided if one did (LP5).
+/// Status after a restore. A member who never had access starts over, by an admin's decision if there is one (LP5).
 fn restored_status(policy: &Policy, member: &MemberState) -> MemberStatus {
     match (member.suspended_from, member.approval) {
         (Some(former @ (MemberStatus::Invited | MemberStatus::Active)), _) => former,
@@ -143,7 +144,7 @@ fn profile(record: &PersonRecord, email: &str) -> Profile {
     }
 }
 
-/// What a record that is still there means for its member's access.
+/// Effect of an existing record on its member's access.
 fn plan_access(policy: &Policy, member: &MemberState, record: &PersonRecord, items: &mut UserItems<'_>) {
     if !items.subject.is_wanted() {
         let (fate, why) = left_by(policy, record, items.subject.in_scope);
@@ -157,8 +158,8 @@ fn plan_access(policy: &Policy, member: &MemberState, record: &PersonRecord, ite
     }
 }
 
-/// What becomes of somebody whose record is still there, and why. Of two reasons to leave the stricter counts, so that it does
-/// not matter which of them was seen first.
+/// The action for a person whose record exists, and its cause. The stricter of two causes counts, so that their order does not
+/// matter.
 fn left_by(policy: &Policy, record: &PersonRecord, in_scope: bool) -> (OnDeleted, Why) {
     let stricter = policy.on_out_of_scope == OnDeleted::Remove && policy.on_disabled == OnDeleted::Suspend;
     if record.active || (!in_scope && stricter) {
@@ -168,7 +169,7 @@ fn left_by(policy: &Policy, record: &PersonRecord, in_scope: bool) -> (OnDeleted
     }
 }
 
-/// Brings a member's profile in line with the record, but for the attributes that stay the product's own (PE6).
+/// Brings a member's profile in line with the record, except for local attributes (PE6).
 fn plan_profile(
     member: &MemberState,
     record: &PersonRecord,
@@ -194,7 +195,7 @@ fn plan_profile(
     }
 }
 
-/// Of the local attributes those that a member made by hand has a value for; the source fills the others when it adopts.
+/// Local attributes in which an unmanaged member has a value; the source fills the others when it adopts.
 fn held_locally(local: &BTreeSet<LocalAttribute>, profile: &Profile) -> BTreeSet<LocalAttribute> {
     local.iter().copied().filter(|attribute| profile.local(*attribute).is_some()).collect()
 }
@@ -218,7 +219,7 @@ fn plan_leaving(member: &MemberState, why: Why, items: &mut UserItems<'_>) {
     }
 }
 
-/// Everybody at the head of the waitlist asks for a seat again; `review` gives out those that are free.
+/// Every person at the head of the waitlist asks for a seat again; `review` gives out the free ones.
 pub(super) fn admit_waiting(world: &World, plan: &mut Plan) {
     let touched: HashSet<DirectoryUserId> = world.users.iter().map(|user| user.id).collect();
     for (user, member) in &world.waiting {

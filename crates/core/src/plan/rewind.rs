@@ -1,4 +1,4 @@
-//! Taking a run back: each step is judged against what is there now.
+//! Rewinds: each step is judged against the present state.
 
 use super::claims::{Claim, Weight, refused};
 use crate::action::{Action, Item, Plan, Why};
@@ -19,7 +19,7 @@ pub(crate) fn plan_rewind(world: &World, blocked: &HashMap<Uuid, Impossible>) ->
     let mut wanted = Draft::new(&world.rewind);
     for (place, step) in steps.iter().enumerate() {
         if !refused.contains_key(&place) {
-            // Who is refused here is refused below, with the reason.
+            // A step that is refused here is refused below, with the reason.
             let _ = wanted.play(step);
         }
     }
@@ -39,7 +39,7 @@ pub(crate) fn plan_rewind(world: &World, blocked: &HashMap<Uuid, Impossible>) ->
     plan
 }
 
-/// The members, groups and memberships of a rewind as its steps leave them.
+/// The members, groups and memberships of a rewind after its steps.
 struct Draft<'r> {
     rewind: &'r Rewind,
     members: HashMap<MemberId, MemberFacts>,
@@ -93,7 +93,7 @@ impl<'r> Draft<'r> {
     }
 }
 
-/// The places of each target's steps.
+/// The indexes of each target's steps.
 fn places_by_target(steps: &[Step]) -> HashMap<Target, Vec<usize>> {
     let mut places: HashMap<Target, Vec<usize>> = HashMap::new();
     for (place, step) in steps.iter().enumerate() {
@@ -102,8 +102,8 @@ fn places_by_target(steps: &[Step]) -> HashMap<Target, Vec<usize>> {
     places
 }
 
-/// Steps whose target would get a text that somebody else keeps: all of those that make it want the text, so that none
-/// of them is left without the others.
+/// Steps whose target would get a string that another owner keeps: all steps for that string, so that none of them is
+/// left without the others.
 fn taken<Owner: Copy + Eq + Hash>(
     wanting: HashMap<usize, Vec<usize>>,
     claims: Vec<Claim<Owner>>,

@@ -1,18 +1,18 @@
-//! A policy as admins send it: whole, or only what is to be different. Either way no key falls back to its default
-//! because somebody did not mention it.
+//! A change of a policy: whole, or only the keys that change. In neither form does a missing key silently get its
+//! default.
 
 use crate::policy::Policy;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-/// Keys whose own keys are changed one by one. Every other value is given whole.
+/// Keys whose own keys change one by one. Every other value is given whole.
 const CHANGED_BY_PART: &[&str] = &["creation_limit", "mapping", "modification_limit", "removal_limit", "sources"];
 
 impl Policy {
-    /// Reads a policy in which every key is given.
+    /// Reads a policy that must have every key.
     ///
     /// # Errors
-    /// Names the keys that are missing, or the one that takes no such value.
+    /// Names the missing keys, or the key with an invalid value.
     pub fn whole(given: &Map<String, Json>) -> Result<Self, String> {
         let policy = read(given)?;
         let known = policy.keys()?;
@@ -26,10 +26,10 @@ impl Policy {
         ))
     }
 
-    /// This policy with some keys changed. In `sources` a source that is null has nothing of its own any more.
+    /// This policy with some keys changed. A null source in `sources` loses its own values.
     ///
     /// # Errors
-    /// Names the key that does not exist or takes no such value.
+    /// Names the key that does not exist or has an invalid value.
     pub fn with_changes(&self, changes: &Map<String, Json>) -> Result<Self, String> {
         let mut keys = self.keys()?;
         for (key, change) in changes {
@@ -56,7 +56,7 @@ impl Policy {
 }
 
 fn read(keys: &Map<String, Json>) -> Result<Policy, String> {
-    // Read one by one only to tell which key is wrong.
+    // Read one by one only to name the invalid key.
     let wrong = || {
         keys.iter().find_map(|(key, value)| {
             let alone = Map::from_iter([(key.clone(), value.clone())]);

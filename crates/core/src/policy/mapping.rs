@@ -1,8 +1,8 @@
-//! What a member's attributes are made of, where a record's own of the same name do not do (PE13): expressions in the Common
-//! Expression Language over the record's SCIM attributes, `user`.
+//! Mappings: expressions in the Common Expression Language over the record's SCIM attributes, `user`, that give a member's
+//! attributes instead of the record's own of the same name (PE13).
 //!
-//! An admin writes them, so they are bounded before anything runs: 500 bytes, a closed list of functions, no loop within a
-//! loop, nothing that makes a list or a map grow. What is left ends soon and holds little, whatever the record says.
+//! Admins write them, so they are bounded before they run: 500 bytes, a closed list of functions, no nested loops, nothing
+//! that makes a list or a map grow. So evaluation is short and small for every record.
 
 use super::mapping_language::{Expression, Language};
 use crate::text_enum::text_enum;
@@ -21,10 +21,10 @@ text_enum! {
 
 /// Longest expression, in bytes.
 pub const EXPRESSION_BYTES_MAX: usize = 500;
-/// Longest text an expression may give, in bytes: what a directory may say itself.
+/// Longest result, in bytes: the same as for a directory's own value.
 const VALUE_BYTES_MAX: usize = 320;
-/// The parser and the interpreter recurse as deep as an expression nests and as long as it goes on: in a debug build 180 kB
-/// for a bracket, 35 kB for a step.
+/// Stack for the parser and the interpreter, which recurse with the nesting and the length of an expression: in a debug
+/// build 180 kB for a bracket, 35 kB for a step.
 const STACK_BYTES: usize = 64 << 20;
 
 /// The expressions of a policy; an attribute without one is the record's own.
@@ -37,8 +37,7 @@ pub struct Mapping {
     pub family_name: Option<String>,
 }
 
-/// What the expressions give for one record; an empty text and `null` are no value. An error names the expression and what
-/// went wrong with it.
+/// Results for one record; an empty string and `null` are no value. An error names the expression and the problem.
 pub type Mapped = Result<Vec<(MappedAttribute, Option<String>)>, String>;
 
 impl Mapping {
@@ -57,7 +56,7 @@ impl Mapping {
     }
 
     /// # Errors
-    /// Names the expression, the place in it, and what is wrong there.
+    /// Names the expression, the position in it, and the problem.
     pub fn check(&self) -> Result<(), String> {
         if self.is_empty() {
             return Ok(());
@@ -68,7 +67,7 @@ impl Mapping {
     /// Evaluates the expressions for each of the records, in order.
     ///
     /// # Errors
-    /// As [`check`](Self::check); a record that an expression fails for is an error of its own, and the rest goes on.
+    /// As [`check`](Self::check); a failed record has an error of its own, and the others go on.
     pub fn of_records(&self, records: &[&Json]) -> Result<Vec<Mapped>, String> {
         on_own_stack(|| {
             let language = Language::new();
@@ -77,7 +76,7 @@ impl Mapping {
                 let user = language.user(record)?;
                 let value = |(attribute, text, expression): &(MappedAttribute, &str, Expression)| {
                     let value = expression.evaluate(&user).and_then(bounded);
-                    // What the record or the expression made of it is shown, and kept.
+                    // Errors from a record or an expression are shown and stored.
                     let failed = |error: String| format!("{attribute}: {text}: {error}").replace('\0', "\u{fffd}");
                     value.map(|value| (*attribute, value)).map_err(failed)
                 };
@@ -107,8 +106,8 @@ fn bounded(value: Option<String>) -> Result<Option<String>, String> {
     }
 }
 
-/// Runs on a thread with a stack that no expression exhausts, so it does not matter how deep the caller is; should the
-/// interpreter panic, that ends here.
+/// Runs on a thread with a stack that no expression exhausts, so the caller's depth does not matter; a panic of the
+/// interpreter ends here.
 fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);

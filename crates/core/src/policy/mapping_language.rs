@@ -10,11 +10,11 @@ use cel::{Context, Env, Value};
 use serde_json::Value as Json;
 use std::sync::Arc;
 
-/// How deep brackets and conditions may nest.
+/// Deepest nesting of brackets and conditions.
 const NESTING_MAX: u16 = 32;
 
-/// What looking through a list of a record may cost: the most values side by side in it, times its bytes. Each step of a loop
-/// may read all of the record, so without a bound the cost is the square of what a source may send.
+/// Bound on the cost of a loop over a list of a record: the most values side by side in it, times its bytes. Each step of a
+/// loop may read the whole record, so without a bound the cost is quadratic in the size of a request.
 const LOOP_COST_MAX: usize = 2_000_000;
 
 /// The variable that holds the record.
@@ -39,7 +39,7 @@ const OPERATORS: &[&str] = &[
     OPT_SELECT,
 ];
 
-/// Each of them gives no more than it was given.
+/// Each returns at most as much as its input.
 const FUNCTIONS: &[&str] = &[
     "after",
     "before",
@@ -55,7 +55,7 @@ const FUNCTIONS: &[&str] = &[
     "upper",
 ];
 
-/// Those of them that give a text or a number, or fail.
+/// Functions that return a string or a number, or fail.
 const TEXT_FUNCTIONS: &[&str] = &["after", "before", "lower", "size", "string", "trim", "upper"];
 
 pub(super) struct Language {
@@ -66,17 +66,17 @@ pub(super) struct Language {
 /// A compiled expression.
 pub(super) struct Expression {
     tree: IdedExpr,
-    /// It looks through a list, one of the record's or one that it holds itself, of at most so many values.
+    /// Loops over a list: one of the record's, or a literal of at most this many values.
     looks_through: Option<usize>,
 }
 
-/// A record as the expressions see it.
+/// A record in the form that expressions read.
 pub(super) struct User<'l> {
     context: Context<'l, 'static>,
     size: Size,
 }
 
-/// How large a record is.
+/// Size of a record.
 #[derive(Default)]
 struct Size {
     bytes: usize,
@@ -84,7 +84,7 @@ struct Size {
     widest: usize,
 }
 
-/// What is wrong with the node of this id.
+/// A problem, with the id of its node.
 type Refusal = (u64, String);
 
 impl Language {
@@ -94,7 +94,7 @@ impl Language {
         let env = Arc::new(env);
         let mut root = Context::with_env(Arc::clone(&env));
         let text = |text: String| Arc::new(text);
-        // None of these names is taken, so none is refused.
+        // No other function has one of these names, so none is refused.
         let _ = root.add_function("lower", move |t: Arc<String>| text(t.to_lowercase()));
         let _ = root.add_function("upper", move |t: Arc<String>| text(t.to_uppercase()));
         let _ = root.add_function("trim", move |t: Arc<String>| text(t.trim().to_owned()));
@@ -108,7 +108,7 @@ impl Language {
     }
 
     /// # Errors
-    /// The place, as line and column, and what is wrong there.
+    /// The position, as line and column, and the problem there.
     pub(super) fn compile(&self, text: &str) -> Result<Expression, String> {
         let parsed = self.env.parser().max_recursion_depth(NESTING_MAX).parse_with_source_info(text);
         let (tree, source) = parsed.map_err(|errors| match errors.errors.first() {
@@ -124,7 +124,7 @@ impl Language {
         Ok(Expression { tree, looks_through })
     }
 
-    /// The record as the expressions see it.
+    /// The record in the form that expressions read.
     pub(super) fn user<'l>(&'l self, record: &Json) -> Result<User<'l>, String> {
         let value = cel::to_value(record).map_err(|e| short(&e.to_string()))?;
         let mut context = self.root.new_inner_scope();
@@ -137,7 +137,7 @@ impl Language {
 
 impl Size {
     fn add(&mut self, value: &Json) {
-        // What is not text takes about as much as a short one.
+        // A value that is not a string takes about as much as a short one.
         self.bytes += size_of::<Json>();
         match value {
             Json::String(text) => self.bytes += text.len(),
@@ -184,7 +184,7 @@ const fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Messages of the interpreter hold values of the record; a line of them is enough.
+/// The interpreter's messages hold values of the record, so they are cut to one line.
 fn short(message: &str) -> String {
     message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(160).collect()
 }
@@ -196,15 +196,15 @@ fn place(source: &SourceInfo, text: &str, id: u64) -> String {
     format!("{}:{column}", before.matches('\n').count() + 1)
 }
 
-/// Lets through what ends soon and holds little.
+/// Accepts only expressions with bounded time and memory.
 struct Checker {
-    /// What may be named here: the record, and the elements of the lists that are looked through.
+    /// Names in scope: the record, and the elements of the lists in loops.
     names: Vec<String>,
     loops: usize,
-    /// So many of the names are of the record, the others of the element.
+    /// Number of names that belong to the record; the others are loop elements.
     outside: usize,
     looks_through: bool,
-    /// The most texts in a list that the expression holds.
+    /// The most strings in a list literal.
     widest: usize,
 }
 
@@ -218,7 +218,7 @@ impl Checker {
             Expr::Select(select) => self.check(&select.operand),
             Expr::Call(call) => self.call(node.id, call),
             Expr::Comprehension(each) => self.comprehension(node.id, each),
-            // Within a loop the list is what a filter found; more than the element itself could grow.
+            // In a loop, a list may hold only filter results; a longer one could grow beyond the element itself.
             Expr::List(list) => match list.elements.iter().find(|element| !self.may_be_listed(element)) {
                 Some(element) => {
                     Err((element.id, "a list here holds texts alone; `map` is not among the functions".into()))
@@ -261,7 +261,8 @@ impl Checker {
         call.args.iter().try_for_each(|argument| self.check(argument))
     }
 
-    /// Comparing with it costs no more than the element is large: it is no list and no object, or it is of the element.
+    /// A comparison with it costs no more than the element's size: it is no list and no object, or it is part of the
+    /// element.
     fn is_small(&self, side: &IdedExpr) -> bool {
         match &side.expr {
             Expr::Literal(_) => true,
@@ -295,7 +296,7 @@ impl Checker {
     }
 }
 
-/// `default(user.name.givenName, "…")`: the attribute, or the fallback when it, or anything on the way to it, is not there.
+/// `default(user.name.givenName, "…")`: the attribute, or the fallback when it or anything on its path is missing.
 fn default_macro() -> Macro {
     Macro::global("default", 2, |helper, _, arguments| {
         let (Some(fallback), Some(value)) = (arguments.pop(), arguments.pop()) else { return Ok(None) };
@@ -310,7 +311,7 @@ fn default_macro() -> Macro {
     })
 }
 
-/// The same way to an attribute, by steps that may lead nowhere.
+/// The same path to an attribute, by steps that may be missing.
 fn optional(value: IdedExpr, node: &mut impl FnMut(Expr) -> IdedExpr) -> IdedExpr {
     let id = value.id;
     let (step, from, to) = match value.expr {

@@ -1,12 +1,12 @@
-//! What is different for the records of one source. Guards count over all channels, so their limits and switches are the
-//! tenant's alone; what is here decides about single records.
+//! Policy values of one source. Guards count over all channels, so limits and switches belong to the tenant; only keys
+//! about single records can differ.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
-/// The keys of a [`Policy`] that one source may have its own value of.
+/// The keys of a [`Policy`] that may have a value for one source.
 pub const OVERRIDABLE: &[&str] = &[
     "adopt_existing",
     "approval",
@@ -22,16 +22,16 @@ pub const OVERRIDABLE: &[&str] = &[
     "user_scope",
 ];
 
-/// Keys of a policy with their values for one source; a key that is not there has the tenant's value.
+/// Keys of a policy with their values for one source; a missing key has the tenant's value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SourcePolicy(pub BTreeMap<String, Json>);
 
 impl SourcePolicy {
-    /// The tenant's policy with this source's own values in place of the tenant's.
+    /// The tenant's policy with this source's values.
     ///
     /// # Errors
-    /// Names the key that takes no value of this kind.
+    /// Names the key with an invalid value.
     pub(super) fn laid_over<P: Serialize + DeserializeOwned>(&self, tenant: &P) -> Result<P, String> {
         let mut json = serde_json::to_value(tenant).map_err(|e| e.to_string())?;
         for (key, value) in &self.0 {
@@ -42,7 +42,7 @@ impl SourcePolicy {
     }
 
     /// # Errors
-    /// Names the key that belongs to the tenant as a whole.
+    /// Names the key that only the tenant as a whole can have.
     pub(super) fn check_keys(&self) -> Result<(), String> {
         let Some(key) = self.0.keys().find(|key| !OVERRIDABLE.contains(&key.as_str())) else { return Ok(()) };
         Err(format!("`{key}` is the whole tenant's; a source may have its own {}", OVERRIDABLE.join(", ")))

@@ -1,27 +1,28 @@
-//! Which directory groups become sharing groups, and whose people are synced (DX6). A group that is outside is ignored; a
-//! sharing group whose directory group goes outside stays and is no longer fed, until somebody deletes it in the product
-//! (DX20). Who is in no group of the user scope is synced no more than somebody whom the source does not have.
+//! Scope of groups and scope of users (DX6): the directory groups that become sharing groups, and the groups whose people
+//! are synced. A group outside is ignored; a sharing group whose directory group goes outside stays and is no longer
+//! synced, until it is deleted in the product (DX20). A person in no group of the user scope is treated as one whom the
+//! source does not have.
 
 use crate::email::fold;
 use serde::{Deserialize, Serialize};
 
-/// Entries of all three lists together, at most.
+/// Most entries of all three lists.
 const ENTRIES_MAX: usize = 500;
 const ENTRY_BYTES_MAX: usize = 256;
 /// Entries that a sentence names.
 const ENTRIES_TOLD: usize = 5;
 
-/// Which of the two scopes an entry of [`GroupScope`] is of: said in errors.
+/// The key of a scope, for errors.
 pub(crate) const GROUP_SCOPE: &str = "group_scope";
 pub(crate) const USER_SCOPE: &str = "user_scope";
 
-/// A group is inside when any entry names it.
+/// A group is inside when any entry matches it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GroupScope {
     /// Names; case and spacing do not matter.
     pub names: Vec<String>,
-    /// What names begin with.
+    /// Prefixes of names.
     pub prefixes: Vec<String>,
     pub external_ids: Vec<String>,
 }
@@ -34,7 +35,7 @@ impl GroupScope {
             || external_id.is_some_and(|id| self.external_ids.iter().any(|wanted| wanted == id))
     }
 
-    /// What the entries are, for people: `Staff`, `App-*`, an external id.
+    /// The entries for people: `Staff`, `App-*`, an external id.
     pub(crate) fn described(&self) -> String {
         let prefixes = self.prefixes.iter().map(|prefix| format!("{prefix}*"));
         let all: Vec<String> = self.names.iter().cloned().chain(prefixes).chain(self.external_ids.clone()).collect();
@@ -46,7 +47,7 @@ impl GroupScope {
     }
 
     /// # Errors
-    /// Names the key and the bound that is broken.
+    /// Names the key and the broken bound.
     pub(crate) fn check(&self, key: &str) -> Result<(), String> {
         let entries = || self.names.iter().chain(&self.prefixes).chain(&self.external_ids);
         match entries().count() {

@@ -1,11 +1,11 @@
-//! New people who wait for an admin's word (LP5, PE2).
+//! New people who wait for an admin's approval (LP5, PE2).
 
 use crate::model::{Hub, record};
 use rollcall_core::ids::DirectoryUserId;
 use rollcall_core::policy::OnDeleted;
 use rollcall_core::roster::{Approval, MemberStatus, WaitingFor};
 
-/// A tenant that wants approvals, and people who wait for one.
+/// A tenant with approvals, and people who wait for one.
 fn waiting(count: usize, seats: u32) -> (Hub, Vec<DirectoryUserId>) {
     let mut hub = Hub::new();
     (hub.policy.approval, hub.seats) = (true, seats);
@@ -84,7 +84,7 @@ fn lp5_who_was_approved_and_has_left_is_not_let_in() {
         let (mut hub, users) = waiting(2, 10);
         hub.policy.on_deleted = on_deleted;
         let ids = [0, 1].map(|n: usize| hub.member_of(users[n]).expect("a member").id);
-        // The worker has not looked at either word yet.
+        // The worker has not looked at either decision yet.
         hub.edit_user(users[0], |record| record.active = false);
         hub.delete_user(users[1]);
         ids.iter().for_each(|id| hub.decide(*id, Approval::Approved));

@@ -1,5 +1,5 @@
-//! What a source may change of a member and of the product's groups, as the policy says: local attributes, mappings that fail,
-//! policies of one source, the scope of groups.
+//! Effects of a source on a member and on sharing groups, by policy: local attributes, failing mappings, policies of one
+//! source, the scope of groups.
 
 use crate::model::{Hub, Vary, record, scim};
 use rollcall_core::action::Action;
@@ -33,7 +33,7 @@ fn pe6_local_attributes_are_filled_at_entry_and_the_source_never_touches_them_ag
     hub.settle();
     let profile = hub.member_of(ann).expect("a member").profile.clone();
     assert_eq!((profile.display_name.as_deref(), profile.given_name.as_deref()), (Some("Ann"), Some("Given")));
-    // Edited in the product, it stays as it was edited; and a plan after that is empty.
+    // Edited in the product, it stays as edited; a plan after that is empty.
     let id = hub.member_of(ann).expect("a member").id;
     hub.members.get_mut(&id).expect("it").profile.display_name = Some("Annie".into());
     hub.touch_everything();

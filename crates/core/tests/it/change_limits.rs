@@ -1,4 +1,4 @@
-//! Limits on new members and changed profiles (PE8), as removals have one.
+//! Limits on new members and changed profiles (PE8), like that of removals.
 
 use crate::model::{Hub, Vary, record};
 use rollcall_core::directory::Dispute;
@@ -110,7 +110,7 @@ fn pe8_an_address_that_stays_where_it_is_is_nobody_elses() {
     let users = announce(&mut hub, 0..3);
     hub.settle();
     hub.policy.modification_limit = limit(1);
-    // p0 and p1 swap, p2 takes an address of its own, and somebody new wants what p2 had.
+    // p0 and p1 swap, p2 takes a new address, and a newcomer wants p2's former one.
     move_to(&mut hub, users[0], "p1@x");
     move_to(&mut hub, users[1], "p0@x");
     move_to(&mut hub, users[2], "own@x");

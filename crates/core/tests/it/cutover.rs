@@ -1,4 +1,4 @@
-//! Whose member a record means when its source would be the authority (DX3): the present authority's people are taken over.
+//! Matching for a source that would become the authority (DX3): it takes the present authority's people over.
 
 use rollcall_core::action::{Action, Plan, Why};
 use rollcall_core::directory::{Dispute, Origin, PersonRecord, SourceMode, UserSubject};
@@ -47,7 +47,7 @@ fn record(email: &str, external_id: &str) -> PersonRecord {
     }
 }
 
-/// A record of the candidate; who has its external id is found by the reader of the world.
+/// A record of the candidate; the reader of the world finds the member with its external id.
 fn subject(number: u128, record: PersonRecord, members: &[MemberState]) -> UserSubject {
     let same = members.iter().find(|member| member.profile.external_id == record.external_id);
     UserSubject {
@@ -82,7 +82,7 @@ fn pe11_a_person_of_the_authority_is_taken_over_by_external_id_else_by_address()
     for (email, external_id, why) in [
         ("ann@x", "1", Why::MatchedByExternalId),
         ("ann.new@x", "1", Why::MatchedByExternalId),
-        // What two sources call external id need not be the same thing.
+        // External ids of two sources need not mean the same.
         ("ANN@x", "okta-1", Why::MatchedByEmail),
     ] {
         let plan = planned(vec![record(email, external_id)], std::slice::from_ref(&ann));
@@ -119,7 +119,7 @@ fn pe11_two_records_do_not_get_one_member_and_the_external_id_goes_first() {
 
 #[test]
 fn pe11_an_address_of_somebody_who_left_is_no_proof() {
-    // The reader of a candidate's world leaves a record out that is gone.
+    // The reader of a candidate's world leaves out a record that is gone.
     let left = MemberState { directory_user: None, status: MemberStatus::Suspended, ..member(1, "ann@x", "1") };
     let plan = planned(vec![record("ann@x", "okta-1")], std::slice::from_ref(&left));
     assert!(plan.items.is_empty(), "{plan:?}");

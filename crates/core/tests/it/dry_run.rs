@@ -1,4 +1,4 @@
-//! One person on demand: what a trial tells is what the worker would do, and only about that person.
+//! Dry runs: the report equals the worker's effect, and covers that person only.
 
 use crate::model::{record, scim};
 use rollcall_core::directory::{Dispute, Origin, PersonRecord, SourceMode, UserSubject};

@@ -42,7 +42,7 @@ fn ann() -> MemberState {
     }
 }
 
-/// Nothing stands in Ann's way.
+/// Ann passes every gate.
 fn clear() -> Facts {
     let happened = Trace { at: now(), actor: "source:x".to_owned(), run: Some(id(9)), request: Some(id(10)) };
     let mut ann_says = record("ann@x");
@@ -86,7 +86,7 @@ fn skipped(dispute: Dispute) -> Skipped {
     Skipped { dispute, about: "ann@x".to_owned(), since: now() }
 }
 
-/// What seeds one gate, and the roster as it follows from that.
+/// A change of the facts that blocks one gate, and the resulting status in the roster.
 type Seed = (&'static str, fn(&mut Facts), GateName);
 
 const SEEDS: &[Seed] = &[
@@ -257,7 +257,7 @@ fn pe14_dx6_the_scope_names_the_groups_that_would_bring_somebody_in() {
     facts.member = None;
     let answer = explain(&facts);
     assert!(answer.sentence.contains("Staff, App-*"), "{}", answer.sentence);
-    // In scope the same facts are no reason, and the group that does it is named.
+    // In scope the same facts are no reason, and the group that has the person is named.
     facts.said.as_mut().expect("said").in_scope = true;
     facts.member = Some(ann());
     facts.groups = vec![pilots(true, true), GroupFacts { name: "app-wiki".to_owned(), ..pilots(true, true) }];
@@ -322,7 +322,7 @@ fn pe14_a_waiting_change_tells_its_age_and_the_back_off() {
     assert_eq!(reconcile.map(|gate| gate.state), Some(GateState::Unknown), "nobody looked that far");
 }
 
-/// As [`Seed`], of the way into one group.
+/// As [`Seed`], for one group.
 type GroupSeed = (&'static str, fn(&mut Facts, &mut GroupFacts), GateName);
 
 fn pilots(desired: bool, actual: bool) -> GroupFacts {

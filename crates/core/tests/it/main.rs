@@ -1,6 +1,6 @@
-//! The planner and its guards, tried on a hub without a database: named cases, brute force, and random histories.
+//! The planner and its guards on a hub without a database: named cases, brute force, and random histories.
 
-// Tests fail by panicking: that is what a test is.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod approval;

@@ -1,4 +1,4 @@
-//! Mapping expressions: what they give, what is refused and where, and that none of them can do harm.
+//! Mapping expressions: their results, their refusals with positions, and that none of them can do harm.
 
 use proptest::prelude::*;
 use rollcall_core::policy::{Mapped, MappedAttribute, Mapping};
@@ -101,7 +101,7 @@ fn pe13_a_record_that_an_expression_fails_for_says_which_and_why() {
     let long = json!({ "title": "x".repeat(200) });
     let error = mapped(&display_name("user.title + user.title"), &long).unwrap_err();
     assert!(error.ends_with("gives a text of more than 320 bytes"), "{error}");
-    // Neither what is kept nor what is said about it has a NUL, which Postgres does not take.
+    // Neither stored values nor errors contain a NUL, which Postgres refuses.
     for (expression, ends) in
         [(r#""a\u0000""#, "gives a text with a NUL"), (r#"user["\u0000"]"#, "the record has no  ")]
     {
@@ -155,7 +155,7 @@ fn pe13_what_cannot_be_is_refused_with_its_place() {
     assert_eq!(error, "mapping.display_name is longer than 500 bytes");
 }
 
-/// What a source may send is not what an expression may look through: each element could have it read all of the record.
+/// The bound on a loop is smaller than that on a request, because each step may read the whole record.
 #[test]
 fn pe13_a_record_too_large_to_be_looked_through_fails_and_others_do_not() {
     let with = |values: usize, bytes: usize| {
@@ -172,13 +172,13 @@ fn pe13_a_record_too_large_to_be_looked_through_fails_and_others_do_not() {
     }
     let error = mapped(&looks, &with(150_000, 0)).unwrap_err();
     assert!(error.ends_with("the record is too large for its lists to be looked through"), "{error}");
-    // A list of the expression's own counts as one of the record.
+    // A list literal counts as one of the record.
     let own = format!("[{}true].all(e, size(user.title) > 0) ? \"a\" : \"b\"", "true,".repeat(80));
     assert!(mapped(&display_name(&own), &with(1, 8_000)).is_ok());
     assert!(mapped(&display_name(&own), &with(1, 40_000)).is_err());
 }
 
-/// The interpreter recurses: none of these, as long as it may be, must end the process.
+/// The interpreter recurses: the longest of these must not end the process.
 #[test]
 fn pe13_no_expression_exhausts_the_stack() {
     type Shape = (&'static str, &'static str, &'static str);
@@ -205,7 +205,7 @@ fn pe13_no_expression_exhausts_the_stack() {
             let times = (bytes - middle.len()) / (before.len() + after.len());
             let expression = format!("{}{middle}{}", before.repeat(times), after.repeat(times));
             assert!(expression.len() <= 500);
-            // Refused or evaluated: either is an answer.
+            // Both a refusal and a result are fine.
             if let Ok(all) = display_name(&expression).of_records(&[&ann()]) {
                 assert_eq!(all.len(), 1, "{expression}");
             }
@@ -216,7 +216,7 @@ fn pe13_no_expression_exhausts_the_stack() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Whatever an admin types is answered; nothing panics.
+    /// Any input of an admin gets an answer, without a panic.
     #[test]
     fn pe13_any_text_is_an_expression_or_a_refusal(
         pieces in prop::collection::vec(

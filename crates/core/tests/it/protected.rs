@@ -1,4 +1,4 @@
-//! Members whom the policy protects, whatever a source says.
+//! Protected members, against any change of a source.
 
 use crate::guards::{company, disable, member};
 use crate::model::{Hub, record};

@@ -1,4 +1,4 @@
-//! A quarantined source is heard and not obeyed (PE9).
+//! Changes of a quarantined source are recorded and held (PE9).
 
 use crate::model::{Hub, Vary, record, scim};
 use rollcall_core::hold_reason::HoldReason;

@@ -1,4 +1,4 @@
-//! Seats that grow by themselves (PE3), and what becomes of whom the source disables (DX14).
+//! Automatic growth of seats (PE3), and members whom the source disables (DX14).
 
 use crate::model::{Hub, Touch, record};
 use rollcall_core::ids::DirectoryUserId;

@@ -1,4 +1,4 @@
-//! By brute force over small worlds: what the guards withhold is the smallest part that would break a rule.
+//! By brute force over small worlds: guards withhold the smallest part that would break a rule.
 
 use crate::guards::{disable, member};
 use crate::model::{Hub, record};
@@ -8,12 +8,12 @@ use rollcall_core::ids::DirectoryUserId;
 use rollcall_core::policy::{Limit, OverLimit, SeatOrder};
 use rollcall_core::roster::{MemberStatus, Role};
 
-/// What one person of a small world is and does.
+/// State and action of one person of a small world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moves {
     Stays,
     Leaves,
-    /// And is protected.
+    /// Leaves and is protected.
     Breaks,
     Returns,
 }
@@ -24,7 +24,7 @@ fn every_person() -> Vec<Person> {
     let roles = [Role::Member, Role::Admin].into_iter().flat_map(|role| [(role, false), (role, true)]);
     let moves = [Moves::Stays, Moves::Leaves, Moves::Breaks, Moves::Returns];
     let all = roles.flat_map(|(role, billing)| moves.map(|moves| (role, billing, moves)));
-    // Plain members matter to no rule but the limit.
+    // Only the limit concerns plain members.
     all.filter(|(role, billing, moves)| *role == Role::Admin || *billing || *moves == Moves::Leaves).collect()
 }
 
@@ -84,22 +84,22 @@ fn da7_da10_rc8_what_is_withheld_is_the_smallest_part() {
     }
 }
 
-/// What one person of a small world wants, where seats and changes are few.
+/// The wish of one person of a small world, where seats and changes are few.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wants {
     Nothing,
     /// Gives a seat back.
     ToLeave,
     ANewName,
-    /// Needs a seat, and is nobody new.
+    /// Needs a seat and is not a newcomer.
     ToReturn,
-    /// Needs a seat, and is somebody new even while waiting for it.
+    /// Needs a seat, and counts as a newcomer even while waiting for it.
     ToComeIn,
 }
 
 const WANTS: [Wants; 5] = [Wants::Nothing, Wants::ToLeave, Wants::ANewName, Wants::ToReturn, Wants::ToComeIn];
 
-/// How much there is of everything.
+/// Supplies of a small world.
 #[derive(Clone, Copy, Debug)]
 struct Room {
     seats_free: u32,
@@ -107,10 +107,10 @@ struct Room {
     modifications: Option<usize>,
 }
 
-/// Changes that happen with a seat or without, and people who get a seat.
+/// Changes that are applied with a seat or without, and people who get a seat.
 type Happens = (usize, usize);
 
-/// The most that can happen without breaking a rule, by trying everything that may become of each: nothing, the change
+/// The most that can be applied without breaking a rule, by trying every result for each person: none, the change
 /// without a seat, the change with one.
 fn most_that_can_happen(people: &[Wants; 4], room: Room) -> Happens {
     let outcomes = (0..3_usize.pow(4)).filter_map(|n| {
@@ -118,7 +118,7 @@ fn most_that_can_happen(people: &[Wants; 4], room: Room) -> Happens {
         let fits = |(wants, becomes): (&Wants, &usize)| match wants {
             Wants::Nothing => *becomes == 0,
             Wants::ToLeave | Wants::ANewName => *becomes <= 1,
-            // Without a seat nothing becomes of them.
+            // Not possible without a seat.
             Wants::ToReturn => *becomes != 1,
             Wants::ToComeIn => true,
         };
@@ -133,7 +133,7 @@ fn most_that_can_happen(people: &[Wants; 4], room: Room) -> Happens {
         let changes = [Wants::ToLeave, Wants::ANewName, Wants::ToComeIn].map(count);
         allowed.then(|| (changes.iter().sum::<usize>(), seats))
     });
-    // A change is worth more than a seat: who is let in without one waits for it.
+    // A change is worth more than a seat: a newcomer admitted without one waits for it.
     outcomes.max_by_key(|(changes, seats)| (*changes, *seats)).unwrap_or_default()
 }
 
@@ -141,7 +141,7 @@ fn small_world(people: &[Wants; 4], room: Room, order: SeatOrder) -> (Hub, [Dire
     let mut hub = Hub::new();
     let limit = |most: usize| Limit { count: u32::try_from(most).unwrap_or_default(), percent: 0, window_hours: 24 };
     (hub.policy.seat_order, hub.policy.removal_limit.count) = (order, 100);
-    // The order of addresses is the other way round.
+    // The order of addresses is the reverse.
     let email = |place: usize| format!("{}@x", ["d", "C", "b", "a"][place]);
     let known = |place: &usize| people[*place] != Wants::ToComeIn;
     let mut users: Vec<_> = (0..4).filter(known).map(|place| (place, hub.create_user(record(&email(place))))).collect();

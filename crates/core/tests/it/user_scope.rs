@@ -1,4 +1,4 @@
-//! Whose people are synced (DX6, LP5): who is in no group of the scope is no member, or leaves like anybody else.
+//! Scope of users (DX6, LP5): a person in no group of the scope is not a member, or leaves like others.
 
 use crate::model::{Hub, record, scim};
 use rollcall_core::action::Why;
@@ -156,7 +156,7 @@ fn da8_who_left_the_scope_is_not_let_in_when_a_seat_frees() {
     assert_eq!([ann, bea, cy].map(|user| hub.member_of(user).is_some_and(|m| m.seated)), [true, false, false]);
     hub.set_membership(staff, bea, false);
     hub.edit_user(ann, |record| record.active = false);
-    // Nobody has looked at bea when the seat is given away.
+    // bea has not been touched when the seat is given away.
     let [leaves_scope, disabled] = [0, 1].map(|place| hub.changes[place]);
     hub.changes.clear();
     hub.reconcile(&[disabled]);

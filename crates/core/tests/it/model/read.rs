@@ -1,4 +1,4 @@
-//! Worlds, as the store reads them: touched subjects, whoever holds what they ask for, and those holders' records.
+//! Worlds as the store reads them: touched subjects, holders of their addresses and names, and those holders' records.
 
 use super::{DirectoryGroup, Hub, SharingGroup, Touch};
 use rollcall_core::action::ItemKey;
@@ -11,7 +11,7 @@ use rollcall_core::roster::{Approval, MemberState, MemberStatus, WaitingFor};
 use rollcall_core::world::{GroupStanding, Standing, World};
 use std::collections::{BTreeSet, HashSet};
 
-/// Does a plan for this world answer for the item?
+/// True if a plan for this world decides about the item.
 pub(super) fn looked_at(world: &World, key: &ItemKey) -> bool {
     match (key.subject, key.group) {
         (Subject::Member(member), Some(group)) => {
@@ -34,7 +34,7 @@ impl Hub {
             touched.iter().filter_map(pick).collect()
         };
         let mut users: BTreeSet<_> = of(|touch| if let Touch::User(id) = touch { Some(*id) } else { None });
-        // Whose groups changed may be in scope now, or no longer.
+        // A change of a person's groups may change their scope.
         users.extend(
             of(|touch| if let Touch::Membership(_, id) = touch { Some(*id) } else { None })
                 .into_iter()
@@ -113,14 +113,14 @@ impl Hub {
         self.policy.of_source(source).expect("a valid policy")
     }
 
-    /// Has a live group of the scope this person?
+    /// True if a live group of the scope has this person.
     pub(crate) fn in_scope(&self, id: DirectoryUserId) -> bool {
         let Some(scope) = self.policy_of(self.users[&id].source).user_scope else { return true };
         let mut groups = self.memberships.iter().filter(|(_, user)| *user == id).map(|(group, _)| &self.groups[group]);
         groups.any(|group| group.name.as_deref().is_some_and(|name| scope.holds(name, None)))
     }
 
-    /// Whoever is in a group that a source with a scope changed: it may have become one of the scope, or no longer be.
+    /// People of the changed groups of a source with a scope, because the group may have entered or left it.
     pub(super) fn people_of_changed_groups(&self, touched: &[Touch]) -> BTreeSet<Touch> {
         let changed = |group: &DirectoryGroupId| touched.contains(&Touch::Group(*group));
         let scoped = |group: &DirectoryGroupId| self.policy_of(self.groups[group].source).user_scope.is_some();
@@ -161,7 +161,7 @@ impl Hub {
         GroupStanding { lost: size(lost), inside: size(self.people_in(id)), wanted: size(wanted) }
     }
 
-    /// People with access who are in it.
+    /// Its people with access.
     pub(crate) fn people_in(&self, id: SharingGroupId) -> usize {
         self.group_members.iter().filter(|(group, member)| *group == id && self.members[member].has_access()).count()
     }
@@ -201,7 +201,7 @@ impl Hub {
         })
     }
 
-    /// As many waiting people as a plan could let in; answers whether there may be more of them.
+    /// Reads as many waiting people as a plan could admit; returns whether there may be more.
     pub(super) fn read_waiting(&self, world: &mut World) -> bool {
         let limit = world.waiting_to_read().min(self.waiting_max);
         let mut waiting: Vec<&MemberState> =

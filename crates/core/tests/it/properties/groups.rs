@@ -1,4 +1,4 @@
-//! No way of splitting losses over steps, chunks and shapes empties a group without an admin.
+//! Losses split over any steps, chunks and shapes never empty a group without an admin.
 
 use super::{config, sizes};
 use crate::model::{Hub, record};
@@ -10,7 +10,7 @@ const PEOPLE: usize = 24;
 
 #[derive(Clone, Debug)]
 enum Move {
-    /// From here so many people, in or out.
+    /// Sets the membership of this many people from this index.
     Set {
         from: usize,
         count: usize,
@@ -54,7 +54,7 @@ fn team(size: usize) -> Team {
 }
 
 impl Team {
-    /// Of those who were in it first.
+    /// Number of the initial people who are gone.
     fn lost(&self) -> usize {
         let gone = self.hub.sharing_groups[&self.shared].removed;
         let inside = |member: &&MemberId| !gone && self.hub.group_members.contains(&(self.shared, **member));
@@ -84,7 +84,7 @@ impl Team {
 proptest! {
     #![proptest_config(config(400))]
 
-    /// Inside one window, after every run: fewer than ten of those who were in it are gone, or no more than are in it.
+    /// Within one window, after every run: fewer than ten of the initial people are gone, or no more than remain.
     #[test]
     fn no_split_of_losses_empties_a_group(size in 1..PEOPLE, moves in moves(), chunks in prop::collection::vec(1..30_usize, 1..4)) {
         let mut team = team(size);
@@ -95,7 +95,7 @@ proptest! {
             prop_assert!(lost <= losing || lost <= 9 || lost <= inside, "{lost} lost, {inside} left, {step:?}");
             losing = lost;
         }
-        // What is held is held still when everything was looked at again, and then there is nothing to do.
+        // Held items stay held after everything was looked at again, and then no work is left.
         team.hub.settle_in_chunks(&mut sizes(chunks.clone()));
         let (rested, held) = (team.hub.group_members.clone(), team.hub.held.clone());
         team.hub.touch_everything();

@@ -1,4 +1,4 @@
-//! Random histories: what sources, admins and invited people do, and when the worker gets its turn.
+//! Random histories: steps of sources, admins and invited people, and turns of the worker.
 
 use crate::model::{DirectoryUser, Hub, Touch, record, scim};
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use rollcall_core::roster::{Approval, MemberStatus, Role};
 use std::collections::HashSet;
 use uuid::Uuid;
 
-/// Few, so that people meet; two of them are one address.
+/// Few, so that people collide; two of them are one address.
 const ADDRESSES: [&str; 6] = ["ann@x", "bob@x", "ANN@X", "cy@x", "stra\u{df}e@x", "STRASSE@x"];
 const NAMES: [&str; 4] = ["Design", "design ", "Sales", "Everyone"];
 
@@ -77,7 +77,7 @@ pub(crate) enum Step {
     Seats(u32),
     /// The guards' window passes.
     Window,
-    /// An admin says whose people are synced from now on; `None`: everybody.
+    /// An admin sets the scope of users; `None`: everybody.
     Scope(Option<usize>),
     Mode {
         simulate: bool,
@@ -86,7 +86,7 @@ pub(crate) enum Step {
     Run(usize),
 }
 
-/// Which steps a property allows.
+/// The steps that a property allows.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
     /// Sources send external ids; otherwise none does.
@@ -183,21 +183,21 @@ pub(crate) fn second_source() -> SourceId {
     Uuid::from_u128(2).into()
 }
 
-/// Plays steps on a hub. Records are counted as they are announced, also those a hub does not have, so that two hubs
-/// can play one history.
+/// Plays steps on a hub. Records are numbered as they are announced, including those that a hub does not have, so that
+/// two hubs can play one history.
 #[derive(Clone)]
 pub(crate) struct Player {
     pub(crate) hub: Hub,
     pub(crate) users: Vec<Option<DirectoryUserId>>,
     pub(crate) groups: Vec<Option<DirectoryGroupId>>,
-    /// The second source says nothing.
+    /// The second source is silent.
     pub(crate) mute_second: bool,
 }
 
 impl Player {
     pub(crate) fn new(policy: Policy, seats: u32) -> Self {
         let mut hub = Hub::new();
-        // A short look at the waitlist at a time, so that a handful of people can be more than one look.
+        // Short reads of the waitlist, so that a handful of people can need more than one.
         (hub.policy, hub.seats, hub.waiting_max) = (policy, seats.max(1), 2);
         hub.modes.insert(second_source(), SourceMode::Live);
         let owner = hub.unmanaged("owner@x", Role::Owner);
@@ -322,7 +322,7 @@ impl Player {
         }
     }
 
-    /// No source gives one external id to two records that it has at one time.
+    /// A source never gives one external id to two records at one time.
     fn free_anchor(&self, second: bool, anchor: u8) -> String {
         let anchor = anchor.to_string();
         let of_source = self.hub.users.values().filter(|user| Some(user.source) == self.source(second));
@@ -331,7 +331,7 @@ impl Player {
         if taken { format!("new{}", self.users.len()) } else { anchor }
     }
 
-    /// An admin invites somebody by hand, when there is a seat and nobody has the address.
+    /// An admin invites somebody by hand, when there is a seat and the address is free.
     fn by_hand(&mut self, email: &str) {
         let has_it = |email: &str| {
             let mut present = self.hub.members.values().filter(|m| m.status != MemberStatus::Removed);
@@ -339,7 +339,7 @@ impl Player {
         };
         if !has_it(email) && self.hub.seats_used < i64::from(self.hub.seats) {
             self.hub.unmanaged(email, Role::Member);
-            // Whoever adds a member by hand has to mark the records that ask for the address.
+            // Adding a member by hand must touch the records that ask for the address.
             let asks = |user: &DirectoryUser| {
                 let wanted = user.record.as_ref().and_then(|record| record.email.as_deref());
                 wanted.is_some_and(|wanted| fold(strip_tombstone(wanted).unwrap_or(wanted)) == fold(email))
@@ -356,8 +356,7 @@ impl Player {
         }
     }
 
-    /// Lets every live record ask for an address and a name of its own: contested ones are first come, first served, so
-    /// they depend on who comes first.
+    /// Gives every live record an address and a name of its own, because contested ones depend on the order.
     pub(crate) fn settle_contests(&mut self) {
         let mut addresses = HashSet::new();
         for (n, user) in self.users.clone().into_iter().flatten().enumerate() {

@@ -1,4 +1,4 @@
-//! What holds for every history, whatever the policy.
+//! Properties of every history, under any policy.
 
 mod groups;
 mod history;
@@ -19,7 +19,7 @@ const ANY: Shape = Shape { anchors: true, runs: true, simulation: true, scopes: 
 const UNANCHORED: Shape = Shape { anchors: false, ..ANY };
 const LIVE: Shape = Shape { simulation: false, ..ANY };
 
-/// The same histories every time, but for a run that asks for others by `PROPTEST_RNG_SEED`.
+/// The same histories every time, unless `PROPTEST_RNG_SEED` is set.
 fn config(cases: u32) -> ProptestConfig {
     let mut config =
         ProptestConfig { failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() };
@@ -36,7 +36,7 @@ fn any_history() -> impl Strategy<Value = Vec<Step>> {
     prop_oneof![steps(ANY, 5..60), steps(UNANCHORED, 5..60)]
 }
 
-/// The part of a member that one state means, but for the id it happened to get.
+/// A member's state without its random id.
 type Face =
     (MemberStatus, Option<MemberStatus>, Option<WaitingFor>, bool, bool, String, Option<String>, Option<String>);
 
@@ -46,7 +46,7 @@ fn face(member: &MemberState) -> Face {
     (waits.0, waits.1, waits.2, member.seated, member.held, profile.email, profile.external_id, profile.display_name)
 }
 
-/// Members by their record, members made by hand by their id, and groups by their record with the people in them.
+/// Members by their record, unmanaged members by their id, and groups by their record with their people.
 #[derive(Debug, PartialEq, Eq)]
 struct Roster {
     linked: BTreeMap<DirectoryUserId, Face>,
@@ -72,7 +72,7 @@ fn sizes(list: Vec<usize>) -> impl FnMut(usize) -> usize {
     move |waiting| next.next().unwrap_or(waiting)
 }
 
-/// The step where it leaves everybody it says something about with an address and access.
+/// The step as the last word about its people that leaves them with an address and access.
 fn wanted(step: Step) -> Option<Step> {
     match step {
         Step::Create { second_source, email, anchor, .. } => {
@@ -95,7 +95,7 @@ fn shuffled(changes: impl IntoIterator<Item = Touch>, keys: &[u16]) -> Vec<Touch
     keyed.into_iter().map(|(_, touch)| touch).collect()
 }
 
-/// Seats, admins and billing contacts: what a run may never make worse.
+/// Seats, admins and billing contacts, which a run may never make worse.
 struct Before {
     seats: u32,
     seats_used: i64,
@@ -149,8 +149,8 @@ fn play_checked(player: &mut Player, steps: &[Step]) {
 proptest! {
     #![proptest_config(config(150))]
 
-    /// After every single run, and whatever the chunks are: the unique indexes and the counts ([`Hub::check`]), seats,
-    /// admins, billing contacts, unmanaged members.
+    /// After every single run, in any chunks: the unique indexes and the counts ([`Hub::check`]), seats, admins,
+    /// billing contacts, unmanaged members.
     #[test]
     fn da7_da8_dx1_invariants_hold_after_every_run(
         policy in policies(), seats in 1..6_u32, history in any_history(),
@@ -158,9 +158,9 @@ proptest! {
         play_checked(&mut Player::new(policy, seats), &history);
     }
 
-    /// Once nothing is left to do, looking at everything again does nothing: no wake-up was forgotten (a dispute that
-    /// could be settled, a free seat, a membership), and a plan that was applied is empty. Only that time passes is
-    /// nobody's wake-up: what a limit held back may happen when the person is looked at in the next window.
+    /// Once no work is left, touching everything again does nothing: no wake-up was forgotten (a dispute that could be
+    /// settled, a free seat, a membership), and the plan after an apply is empty. Only the passing of time wakes
+    /// nobody: an item that a limit held back may be applied when the person is touched in the next window.
     #[test]
     fn a_hub_at_rest_stays_at_rest(
         policy in policies(), seats in 1..6_u32, history in any_history(), chunks in prop::collection::vec(1..20_usize, 1..5),
@@ -179,13 +179,12 @@ proptest! {
         prop_assert_eq!(hub.settle().applied, vec![]);
     }
 
-    /// docs/design.md#any-order-one-result. From one roster and one directory, the marks of what changed lead to one
-    /// roster in whatever order, number and chunks they are worked off. What depends on the order, by design, is left
-    /// out: who of several gets the last seat, the last allowed removal, or an address or name that several live
-    /// records ask for; whom a former address leads to when an external id says somebody else has it; and, where
-    /// deleting removes (`on_deleted=remove`), whether somebody was seen to leave before the same person came back
-    /// without external id (so a new person), or disabled, without an address, or to an open invitation (so with the
-    /// former address, which may be another's by then).
+    /// docs/design.md#any-order-one-result. From one roster and one directory, the change marks lead to one roster in
+    /// any order, number and chunks. Left out is what depends on the order by design: who of several gets the last
+    /// seat, the last allowed removal, or an address or name that several live records ask for; the match by a former
+    /// address when an external id contradicts it; and, where deleting removes (`on_deleted=remove`), whether somebody
+    /// was seen to leave before the same person came back without external id (so a new person), or disabled, without
+    /// an address, or to an open invitation (so with the former address, which may be another's by then).
     #[test]
     fn rc5_any_order_duplication_and_chunking_ends_in_one_state(
         (anchors, onboarding, on_deleted) in prop_oneof![
@@ -213,7 +212,7 @@ proptest! {
         let removes = on_deleted == OnDeleted::Remove;
         let plenty = |step: &Step| match step {
             Step::Seats(_) | Step::Promote { .. } => false,
-            // Theirs is one more address that somebody who comes back may want.
+            // They hold one more address that a returning person may want.
             Step::ByHand { .. } => !removes,
             _ => true,
         };
@@ -239,8 +238,8 @@ proptest! {
         prop_assert_eq!(roster(&in_order), roster(&otherwise));
     }
 
-    /// DA10. However removals are split over runs, shapes and time inside one window, and however often people come back
-    /// in between, no more people lose for good what they had than the limit says.
+    /// DA10. However removals are split over runs, shapes and time inside one window, and however often people return in
+    /// between, the number of people with a lasting loss stays within the limit.
     #[test]
     fn da10_rc2_no_split_of_removals_evades_the_budget(
         policy in policies(), history in steps(LIVE, 20..120),
@@ -262,8 +261,8 @@ proptest! {
         prop_assert!(lost.borrow().len() <= limit, "{:?} of {limit}", lost.borrow());
     }
 
-    /// PE8. However new members and changed profiles are split over runs inside one window, no more of either happen than
-    /// the limits say.
+    /// PE8. However new members and changed profiles are split over runs inside one window, the number of either stays
+    /// within its limit.
     #[test]
     fn pe8_no_split_of_changes_evades_the_budgets(policy in policies(), history in steps(LIVE, 20..120)) {
         let mut player = Player::new(policy, 4);
@@ -274,7 +273,8 @@ proptest! {
         let mut count = |hub: &Hub| {
             let before = had.borrow();
             let changed = |(id, member): &(&MemberId, &MemberState)| before.get(id).is_some_and(|was: &MemberState| {
-                // Who is adopted or relinked takes the record's external id with them; who returns, the record's address.
+                // An adopted or relinked member takes the record's external id; a returning one takes the record's
+                // address.
                 let anchored = was.profile.external_id == member.profile.external_id;
                 anchored && was.status != MemberStatus::Removed && was.profile != member.profile
             });
@@ -292,7 +292,7 @@ proptest! {
         }
     }
 
-    /// DX3. What a source in simulation says makes no difference to what live sources say.
+    /// DX3. Changes of a source in simulation make no difference to those of live sources.
     #[test]
     fn dx3_a_simulated_source_makes_no_difference(
         policy in policies(), seats in 1..6_u32, history in any_history(),
@@ -314,7 +314,7 @@ proptest! {
         prop_assert_eq!(&rosters[0], &rosters[1]);
     }
 
-    /// Folding is a normal form: what is compared folded may be stored folded.
+    /// Folding is idempotent, so folded strings may be compared with stored ones.
     #[test]
     fn folding_twice_changes_nothing(text in any::<String>()) {
         let once = fold(&text);
@@ -322,7 +322,7 @@ proptest! {
     }
 }
 
-/// A world of its own for the exceptions that the order property names, so that they are decisions and not accidents.
+/// A world for each exception of the order property, so that they are decisions and not accidents.
 #[test]
 fn who_comes_first_decides_only_what_is_contested() {
     let mut hub = Hub::new();
