@@ -1,4 +1,4 @@
-//! The directory: records of users, groups and memberships as sources state them, their lists and filters.
+//! The directory: records of users, groups and memberships from the sources, their lists and filters.
 
 pub(crate) mod dialect_counts;
 pub(crate) mod filter;

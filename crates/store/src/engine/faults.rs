@@ -1,5 +1,5 @@
-//! Where a worker can be cut off: before any statement, before a commit, and after it. Only tests that turn the feature
-//! `faults` on can arm a fault; otherwise there is nothing here but an empty type.
+//! Injected faults: before any statement, before a commit, and after it. Only tests with the feature `faults` can arm
+//! one; otherwise this is an empty type.
 
 use sea_orm::sqlx;
 #[cfg(feature = "faults")]
@@ -23,7 +23,7 @@ impl Faults {
         self.left.store(point, Ordering::SeqCst);
     }
 
-    /// Takes an armed fault away; answers whether it was still to come.
+    /// Disarms a fault; returns true if it was still to come.
     #[cfg(feature = "faults")]
     pub fn disarm(&self) -> bool {
         self.left.swap(0, Ordering::SeqCst) > 0

@@ -1,4 +1,4 @@
-//! The two databases behind one door: sessions, transactions, batching of single writes, and rows as parameters.
+//! Both databases behind one interface: sessions, transactions, batching of single writes, and rows as parameters.
 
 pub(crate) mod batched_read;
 pub(crate) mod connect;

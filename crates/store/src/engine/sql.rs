@@ -4,22 +4,22 @@
 //! Placeholders, and nothing else in braces is one:
 //! * `{tenant}`: the tenant's id. It is always `$1`, and the transaction binds it; a caller's values begin with `$2`.
 //! * `{rows}`, or another name of [`Sql::tenant_rows`]: a parameter's rows as a relation `r`; see [`crate::engine::row_sets`].
-//! * `{join}`: joins a row set or a sub-select with a table that is entered by its index. The few rows come first: Postgres sees
-//!   that by itself; SQLite keeps no statistics here, and `CROSS JOIN` tells it the order.
+//! * `{join}`: joins a row set or a sub-select with a table that is read by its index. The few rows come first: Postgres plans
+//!   that itself; SQLite keeps no statistics here, and `CROSS JOIN` fixes the order.
 //! * `{random_id}`: an id made by the database, for rows that only it enumerates.
 
 use crate::engine::fragment::Fragment;
 use crate::engine::row_sets::{Columns, row_set};
 use std::sync::{Arc, OnceLock};
 
-/// Which SQL is spoken.
+/// The SQL dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EngineKind {
     Postgres,
     Sqlite,
 }
 
-/// The parts of a template, one after the other, so that statements can share a list of columns or a condition.
+/// The parts of a template, concatenated, so that statements can share a list of columns or a condition.
 pub(crate) type Parts = &'static [&'static str];
 
 /// A constant statement; make it a `static`, so that it is rendered once.
@@ -104,7 +104,7 @@ impl Sql {
         rendered
     }
 
-    /// The text before the next placeholder, the placeholder, and what follows it.
+    /// The text before the next placeholder, the placeholder, and the text after it.
     fn next_placeholder<'t>(&self, template: &'t str) -> Option<(&'t str, Placeholder, &'t str)> {
         for (position, sign) in template.match_indices(['{', '$']) {
             let after = &template[position + 1..];

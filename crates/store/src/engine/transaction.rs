@@ -1,5 +1,5 @@
-//! Transactions of one tenant, and the ways the store opens them. Everything above this file works with a [`TenantTx`]; what one
-//! connection does is in [`crate::engine::connection`].
+//! Transactions of one tenant, and how the store opens them. Everything above this file works with a [`TenantTx`]; a single
+//! connection is in [`crate::engine::connection`].
 
 use crate::engine::batched_read::{BatchedRead, single_read};
 use crate::engine::connect::{Pools, Store};
@@ -65,7 +65,7 @@ impl Store {
                 );
                 Tx::begin_on_postgres(pool, sql, faults).await
             }
-            // IMMEDIATE: a transaction that begins by reading could otherwise fail when it comes to write.
+            // IMMEDIATE, because a transaction that begins with a read could otherwise fail at its first write.
             Pools::Sqlite { writer, .. } if writes => Tx::begin_on_sqlite(writer, "BEGIN IMMEDIATE", faults).await,
             Pools::Sqlite { reader, .. } => Tx::begin_on_sqlite(reader, "BEGIN", faults).await,
         }
@@ -100,8 +100,8 @@ impl Store {
         tx.all(&sql, std::iter::once(tenant).chain(values)).await
     }
 
-    /// As [`read_single`](Self::read_single), for a statement that is short whatever its values: on Postgres it shares a batch
-    /// with concurrent reads of the same text.
+    /// As [`read_single`](Self::read_single), for a statement that is short for all values: on Postgres it shares a batch with
+    /// concurrent reads of the same text.
     pub(crate) async fn read_batched<T: FromQueryResult>(
         &self,
         scope: &TenantScope,
@@ -122,7 +122,7 @@ impl TenantTx {
         self
     }
 
-    /// Runs a statement that writes; answers how many rows. `values` begin with `$2`.
+    /// Runs a statement that writes; returns the number of rows. `values` begin with `$2`.
     pub(crate) async fn exec(&self, sql: &Sql, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
         self.tx.exec(sql.text(self.tx.engine()), self.with_tenant(values)).await
     }

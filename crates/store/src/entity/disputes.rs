@@ -1,4 +1,4 @@
-//! `disputes`: a record that was skipped, and why.
+//! `disputes`: a skipped record and the reason.
 
 use crate::entity::{Relation, TenantEntity};
 use sea_orm::entity::prelude::*;

@@ -1,4 +1,4 @@
-//! Comparisons with a literal that is part of the statement's text.
+//! Comparisons with a literal in the statement's text.
 //!
 //! A bound parameter would be the same for the answer but not for the plan: neither engine proves from `status = $2` that a
 //! partial index (`WHERE status <> 'removed'`) applies, and Postgres runs generic plans here.

@@ -1,4 +1,4 @@
-//! `rejected_requests`: a request that was refused because it was not understood.
+//! `rejected_requests`: a request that could not be parsed.
 
 use crate::entity::{Relation, TenantEntity};
 use sea_orm::entity::prelude::*;

@@ -1,4 +1,4 @@
-//! `sources`: a system that feeds a tenant, with its mode and its quarantine.
+//! `sources`: a source of a tenant, with its mode and its quarantine.
 
 use crate::entity::{Relation, TenantEntity};
 use sea_orm::entity::prelude::*;

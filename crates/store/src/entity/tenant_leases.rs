@@ -1,4 +1,4 @@
-//! `tenant_leases`: the lease of a tenant, its retry state, and the counts that the lease holder keeps.
+//! `tenant_leases`: the lease of a tenant, its retry state, and the counts that the lease holder maintains.
 
 use crate::entity::{Relation, TenantEntity};
 use sea_orm::entity::prelude::*;

@@ -1,4 +1,4 @@
-//! The append-only tables that every write feeds: change marks for the worker, audit events for people.
+//! The append-only tables: change marks for the worker, audit events for people.
 
 pub(crate) mod audit_events;
 pub(crate) mod changes;

@@ -1,5 +1,5 @@
 //! The tenant's lease: one worker at a time reconciles a tenant. Its fence number goes into every write made under it,
-//! so a holder that was slow or cut off cannot write over its successor.
+//! so a slow or disconnected holder cannot overwrite its successor.
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -13,7 +13,7 @@ use rollcall_core::ids::TenantId;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-/// Leave to reconcile one tenant until it expires.
+/// The right to reconcile one tenant until it expires.
 #[derive(Clone, Copy, Debug)]
 pub struct Lease {
     pub(crate) scope: TenantScope,
@@ -22,15 +22,15 @@ pub struct Lease {
     ttl: TimeDelta,
 }
 
-/// The answer to asking for a lease.
+/// Result of a request for a lease.
 #[derive(Clone, Copy, Debug)]
 pub enum LeaseAnswer {
     Granted(Lease),
-    /// Somebody else works on the tenant, or its back-off runs; ask again then.
+    /// Another worker has the tenant, or its back-off runs; try again then.
     Busy {
         until: DateTime<Utc>,
     },
-    /// There is no such tenant.
+    /// The tenant does not exist.
     NoTenant,
 }
 
@@ -123,7 +123,7 @@ impl Store {
         Ok(LeaseAnswer::Busy { until })
     }
 
-    /// Extends the lease while its holder still works.
+    /// Renews the lease while its holder works.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] when another worker has it.
@@ -137,8 +137,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Gives the lease back after success. The caller then looks for changes once more: one that was committed while the
-    /// lease was held may have had its wake-up turned away.
+    /// Releases the lease after success. The caller then checks for changes once more, because one that was committed
+    /// during the lease may have had its wake-up turned away.
     pub async fn release(&self, lease: &Lease) -> Result<bool, StoreError> {
         let tx = self.write(&lease.scope).await?;
         tx.exec(&RELEASE, [lease.fence.into(), lease.holder.into()]).await?;
@@ -152,7 +152,7 @@ impl Store {
         Ok(row.is_some())
     }
 
-    /// Gives the lease back after a failure and sets when the tenant is tried again.
+    /// Releases the lease after a failure and starts the tenant's back-off.
     pub async fn release_failed(&self, lease: &Lease, error: &str) -> Result<DateTime<Utc>, StoreError> {
         let tx = self.write(&lease.scope).await?;
         let row: Option<AttemptsRow> = tx.one(&COUNT_FAILURE, [lease.fence.into(), lease.holder.into()]).await?;
@@ -165,21 +165,21 @@ impl Store {
 }
 
 impl TenantTx {
-    /// Takes the lease from a holder that let it run out, and sets when the tenant is tried again.
+    /// Takes the lease from a holder that let it expire, and starts the tenant's back-off.
     async fn back_off_from(&self, holder: Uuid, failed_attempts: i64) -> Result<DateTime<Utc>, StoreError> {
         let retry_at = self.clock.now() + retry_delay(u32::try_from(failed_attempts + 1).unwrap_or(u32::MAX));
         self.exec(&BACK_OFF_FROM, [holder.into(), (failed_attempts + 1).into(), retry_at.into()]).await?;
         Ok(retry_at)
     }
 
-    /// Voids what any worker has planned but not applied: its lease is gone, so it must read again what is true then. The
-    /// lease's row stays locked, so no other plan is applied before this transaction ends.
+    /// Voids all plans that are not applied yet: their lease is gone, so their workers must read again. The lease's row
+    /// stays locked, so no other plan is applied before this transaction ends.
     pub(crate) async fn stop_the_planning(&self) -> Result<(), StoreError> {
         self.exec(&VOID_LEASE, []).await?;
         Ok(())
     }
 
-    /// Writes the counts that only the holder writes, and with that proves and extends the lease.
+    /// Writes the counts that only the holder writes, which also proves and extends the lease.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`]: the transaction must not go on.

@@ -1,4 +1,4 @@
-//! The worker's side: the lease, the world that a plan is made from, and the write of an outcome.
+//! The worker's side: the lease, the world of a plan, and the write of an outcome.
 
 pub(crate) mod apply;
 pub(crate) mod lease;

@@ -58,7 +58,7 @@ pub(crate) fn first_id_of(at: DateTime<Utc>) -> Uuid {
 }
 
 impl Store {
-    /// Forgets one batch; answers whether there is more. Several processes may do it at once: each row goes once.
+    /// Deletes one batch; returns whether there is more. Concurrent processes delete each row once.
     pub async fn forget_old_runs(&self, tenant: TenantId, before: DateTime<Utc>) -> Result<bool, StoreError> {
         let scope = TenantScope::new(tenant, Actor::System);
         let tx = self.write(&scope).await?;

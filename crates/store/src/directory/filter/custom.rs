@@ -15,7 +15,7 @@ use super::{NEVER, Test, Translation, Within};
 const WHOLE: &str = "'{}'";
 
 impl Translation<'_, '_> {
-    /// Asks whether any value of the path passes the test.
+    /// A condition: any value of the path passes the test.
     pub(super) fn custom_test(&mut self, path: &AttrPath, test: Test<'_>) -> Fragment {
         let attribute = self.custom_attribute(path);
         let Some(sub) = &path.sub else {
@@ -31,7 +31,7 @@ impl Translation<'_, '_> {
         )
     }
 
-    /// Asks whether one item of the attribute passes all of the filter.
+    /// A condition: one item of the attribute passes all of the filter.
     pub(super) fn any_custom_element(&mut self, path: &AttrPath, filter: &Filter) -> Fragment {
         let attribute = self.custom_attribute(path);
         let tested = self.condition(filter, Within::Element(List::Custom));
@@ -45,7 +45,7 @@ impl Translation<'_, '_> {
         self.any_value(&value, test)
     }
 
-    /// The text to sort by: of the attribute itself or of its sub-attribute. Lists and objects have none.
+    /// The string to sort by: that of the attribute itself or of its sub-attribute. Lists and objects have none.
     pub(super) fn custom_sort_text(&mut self, path: &AttrPath) -> Fragment {
         let mut value = self.custom_attribute(path);
         if let Some(sub) = &path.sub {
@@ -78,7 +78,7 @@ impl Translation<'_, '_> {
         self.member(&extension, &path.attribute)
     }
 
-    /// A member of a JSON object, by a name in any case; NULL when it is none or has none.
+    /// A member of a JSON object, by a name in any case; NULL without one.
     fn member(&mut self, object: &Fragment, name: &str) -> Fragment {
         let name = self.bind(name);
         if self.is_postgres() {
@@ -123,7 +123,7 @@ impl Translation<'_, '_> {
         )
     }
 
-    /// The items of a list, or whatever else it is by itself, as a relation.
+    /// The items of a list, or another value as the only item, as a relation.
     fn items(&self, json: &Fragment, alias: &str) -> Fragment {
         if self.is_postgres() {
             return fragment!("jsonb_path_query({}, '$[*]') AS {}(v)", json, alias);

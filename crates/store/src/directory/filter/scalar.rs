@@ -1,4 +1,4 @@
-//! One value in SQL, and what may be asked of it.
+//! One value in SQL, and the tests of it.
 
 use crate::engine::fragment::{Fragment, fragment};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,16 +10,16 @@ use super::{ALWAYS, NEVER, Test, Translation};
 
 /// An SQL expression and what it holds. Each may be NULL: unassigned.
 pub(super) enum Scalar {
-    /// Text as the client wrote it, from the attributes of the row aliased `owner`.
+    /// A string as the client wrote it, from the attributes of the row aliased `owner`.
     Text {
         text: Fragment,
         owner: String,
     },
-    /// Text that is folded already.
+    /// A string that is folded already.
     Folded(Fragment),
-    /// Text that is compared as it is.
+    /// A string that is compared unchanged.
     Exact(Fragment),
-    /// A UUID, which clients see as text.
+    /// A UUID, which clients see as a string.
     Id(Fragment),
     Flag(Fragment),
     /// An instant.
@@ -50,7 +50,7 @@ impl Translation<'_, '_> {
 
     fn compare_string(&mut self, scalar: &Scalar, case_exact: bool, op: CompareOp, wanted: &str) -> Fragment {
         match scalar {
-            // A UUID in any other spelling is a different string, and finds nothing.
+            // A UUID in any other spelling is a different string, and matches nothing.
             Scalar::Id(sql) if op == CompareOp::Eq => fragment!("({} = {})", sql, self.bind(canonical_id(wanted))),
             Scalar::Id(sql) => {
                 let wanted = self.bind(wanted);
@@ -78,7 +78,7 @@ impl Translation<'_, '_> {
         }
     }
 
-    /// Compares texts byte by byte; no pattern is involved, so nothing in them needs escaping.
+    /// Compares strings bytewise; no pattern is involved, so nothing in them needs escaping.
     fn compare_text(&self, text: &Fragment, op: CompareOp, wanted: &Fragment) -> Fragment {
         let postgres = self.is_postgres();
         match op {
@@ -100,7 +100,7 @@ impl Translation<'_, '_> {
         }
     }
 
-    /// Clients see whole milliseconds, cut off from what is stored, and ask about what they see. An instant between two
+    /// Clients see whole milliseconds, truncated from the stored value, and compare with those. An instant between two
     /// milliseconds equals none.
     fn compare_time(&mut self, sql: &Fragment, op: CompareOp, wanted: DateTime<Utc>) -> Fragment {
         let Milliseconds { below, above, after } = Milliseconds::around(wanted);
@@ -118,7 +118,7 @@ impl Translation<'_, '_> {
         fragment!("({} {} {})", sql, operator, self.bind(bound))
     }
 
-    /// A text from the attributes of `owner`, folded. `lower` folds what is ASCII; [`super::folded`] keeps the rest.
+    /// A string from the attributes of `owner`, folded. `lower` folds ASCII; [`super::folded`] holds the rest.
     pub(super) fn fold_text(&self, text: &Fragment, owner: &str) -> Fragment {
         if self.is_postgres() {
             return fragment!("coalesce({}.folded ->> {}, lower({} COLLATE \"C\"))", owner, text, text);
@@ -156,7 +156,7 @@ pub(super) fn operator(op: CompareOp) -> &'static str {
     }
 }
 
-/// The UUID, when it is written as this server writes it.
+/// The UUID, if it is in this server's spelling.
 fn canonical_id(text: &str) -> Option<Uuid> {
     text.parse().ok().filter(|id: &Uuid| id.to_string() == text)
 }
@@ -172,7 +172,7 @@ struct Milliseconds {
 }
 
 impl Milliseconds {
-    /// Years that not all databases can hold are cut to such that compare alike with every instant that is stored.
+    /// Years that not all databases can hold are replaced by ones that compare alike with every stored instant.
     fn around(instant: DateTime<Utc>) -> Self {
         /// 0001-01-01T00:00:00Z and 9999-12-31T23:59:58Z, in seconds since 1970.
         const YEARS: (i64, i64) = (-62_135_596_800, 253_402_300_798);

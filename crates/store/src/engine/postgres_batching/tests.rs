@@ -1,4 +1,4 @@
-//! Those who wait for the same statement, on Postgres: a store of one connection, which is somebody else's until all of them wait.
+//! Callers that wait for the same statement, on Postgres: a store of one connection, which is taken until all of them wait.
 
 use crate::StoreError;
 use crate::directory::filter::tests::engines::{new_source, on_each_database, one_connection, written};
@@ -26,7 +26,7 @@ fn on_one_connection(check: impl AsyncFn(Store)) {
     });
 }
 
-/// Has all of these wait, and then lets them go on.
+/// Makes all of these wait, and then releases them.
 async fn at_the_same_time<T: Send + 'static>(
     store: &Store,
     asking: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
@@ -51,7 +51,7 @@ async fn people(store: &Store, scope: &SourceScope, names: &[&str]) -> Vec<Direc
     ids
 }
 
-/// Numbers of lists that statements of this kind had, by the texts that the connection has prepared.
+/// Numbers of lists in the prepared statements of this kind.
 async fn lists_of(store: &Store, kind: &str) -> Vec<usize> {
     #[derive(FromQueryResult)]
     struct Prepared {
@@ -86,10 +86,10 @@ fn looks_that_wait_are_one_statement_and_each_has_its_own_answer() {
             found.push(asked.await.expect("an answer"));
         }
         let name = |name: &str| Some(format!("{name}@x.de"));
-        // Another tenant's is nobody.
+        // Another tenant's user is not found.
         let expected = [name("a"), name("b"), None, name("c"), name("b"), None, name("a"), name("c"), None, name("b")];
         assert_eq!(found, expected);
-        // The first one went alone, eight of those who waited together, and the last one alone.
+        // The first one ran alone, then eight of the waiting ones in a batch, and the last one alone.
         assert_eq!(lists_of(&store, "directory_memberships dm").await, [0, 8]);
     });
 }
@@ -104,7 +104,7 @@ fn who_goes_away_takes_nobody_along_and_tenants_do_not_wait_for_each_other() {
         let mut asked: Vec<_> = (0..4).map(|_| tokio::spawn(name_of(store.clone(), scope, id))).collect();
         let theirs = tokio::spawn(name_of(store.clone(), other, their));
         yield_now().await;
-        // Whose turn it is, and one who waits.
+        // The one in flight, and one that waits.
         asked.remove(2).abort();
         asked.remove(0).abort();
         yield_now().await;
@@ -135,7 +135,7 @@ fn what_is_added_together_is_there_but_for_a_name_that_is_taken() {
         }
         let taken = |made: &Result<DirectoryUser, StoreError>| matches!(made, Err(StoreError::Taken("userName")));
         assert_eq!(made.iter().map(taken).collect::<Vec<_>>(), names.map(|name| name == "C@x.de"));
-        // Eight were tried together.
+        // A batch of eight was tried.
         assert_eq!(lists_of(&store, "INSERT INTO directory_users").await, [1, 8]);
         for (name, made) in names.iter().zip(&made) {
             let Ok(made) = made else { continue };
@@ -143,7 +143,7 @@ fn what_is_added_together_is_there_but_for_a_name_that_is_taken() {
             assert_eq!(found.as_deref(), Some(*name));
             assert_eq!(written(&store, made.id).await, (1, 1), "{name}: one change, one event");
         }
-        // Then without anybody whose name is taken.
+        // Then without the names that are taken.
         let asking = ["j@x.de", "k@x.de", "l@x.de"].map(|name| {
             let store = store.clone();
             async move { store.create_user(&scope, person(name)).await }
@@ -213,7 +213,7 @@ fn changes_that_wait_are_one_statement_and_of_two_of_the_same_version_one_is_mad
         assert_eq!((made[0], made[1], made[2] ^ made[3], made[4]), (true, true, true, true), "{made:?}");
         for id in ids {
             let user = store.user(&scope, id, false).await.expect("a look-up").expect("a user");
-            // One mark is of the creation, and so is the event.
+            // One mark and one event are of the creation.
             assert_eq!((user.version, written(&store, id).await), (2, (2, 1)));
         }
         assert_eq!(lists_of(&store, "AS (UPDATE directory_users").await, [1, 4]);

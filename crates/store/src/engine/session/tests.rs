@@ -1,4 +1,4 @@
-//! Who goes away while a statement runs leaves nothing to wait for behind.
+//! A caller that goes away during a statement leaves nothing for the next one to wait for.
 
 use super::*;
 use rollcall_core::clock::Clock;
@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::time::Instant;
 use uuid::Uuid;
 
-/// Far longer than any test is patient.
+/// Far longer than any test waits.
 const SLOW: Duration = Duration::from_secs(300);
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -1,5 +1,4 @@
-//! Whom sharing groups lost in the policy's window: what their guard counts against the next losses
-//! (docs/design.md#guards).
+//! Losses of sharing groups within the policy's window, which their guard counts (docs/design.md#guards).
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, Type, id_rows, time_text};
@@ -25,7 +24,7 @@ const LOSS: Columns =
     &[("tenant_id", Type::Uuid), ("group_id", Type::Uuid), ("member_id", Type::Uuid), ("lost_at", Type::Time)];
 
 impl TenantTx {
-    /// Notes the losses, and forgets those of the same groups that are out of the window.
+    /// Records the losses, and deletes those of the same groups outside the window.
     pub(super) async fn write_group_losses(&self, verdict: &Verdict, policy: &Policy) -> Result<(), StoreError> {
         if verdict.group_losses.is_empty() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Who gets a tenant's lease, and when nobody does.
+//! Grant, refusal and expiry of a tenant's lease.
 
 use super::*;
 use crate::NewTenant;

@@ -1,5 +1,5 @@
-//! What the guard of sharing groups has to know: whom a group lost in the window, and how many people it has left. Read only
-//! for groups that would lose people, and counted no further than what decides: the cost follows the losses, not the group.
+//! Input of the group wipe guard: a group's losses in the window, and its remaining people. Read only for groups that would
+//! lose people, and counted no further than the decision needs: the cost follows the losses, not the group.
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
@@ -28,7 +28,7 @@ impl TenantTx {
         let mut leaving: HashMap<SharingGroupId, u32> = HashMap::new();
         let removals = world.memberships.iter().filter(|m| m.actual && !m.desired && m.has_access);
         removals.for_each(|membership| *leaving.entry(membership.group).or_default() += 1);
-        // Of a group that goes it matters whether ten people are in it.
+        // For a deleted group it matters whether it has ten people.
         let gone = world.groups.iter().filter(|group| group.name.is_none()).filter_map(|g| g.sharing_group.as_ref());
         leaving.extend(gone.map(|group| (group.id, GROUP_LOSSES_FREE + 1)));
         if leaving.is_empty() {
@@ -38,7 +38,7 @@ impl TenantTx {
         let lost = |group: &SharingGroupId| lost.get(group).copied().unwrap_or_default();
         let close = leaving.iter().filter(|(group, count)| lost(group).saturating_add(**count) > GROUP_LOSSES_FREE);
         let close: Vec<(SharingGroupId, u32)> = close.map(|(group, count)| (*group, *count)).collect();
-        // Those who leave are still in it.
+        // The leavers are still in it.
         let decides = close.iter().map(|(group, count)| i64::from(lost(group)) + 2 * i64::from(*count)).max();
         for size in self.group_sizes(close.iter().map(|(group, _)| group.0), decides.unwrap_or_default()).await? {
             let group = size.group_id.into();

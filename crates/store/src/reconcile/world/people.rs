@@ -1,4 +1,4 @@
-//! The people of a world: what the source says of them, their members, and who holds the addresses they ask for.
+//! The people of a world: the source's records, their members, and the holders of the wanted addresses.
 
 use super::profiles::{Said, read_by, reads_attributes};
 use super::view::{MODE, View};
@@ -34,7 +34,7 @@ struct UserRow {
     was_active: bool,
     deleted: bool,
     in_scope: bool,
-    /// Only where a policy reads them.
+    /// Only if a policy reads them.
     attributes: Option<Json>,
 }
 
@@ -59,7 +59,7 @@ struct AnchorRow<'a> {
     external_id: &'a str,
 }
 
-/// The record a member follows, unless it is gone.
+/// The record that a member follows, unless it is gone.
 const LIVING_RECORD: &str = "(SELECT u.id FROM directory_users u WHERE u.tenant_id = m.tenant_id \
     AND u.id = m.directory_user_id AND u.deleted_at IS NULL) AS directory_user_id";
 
@@ -96,7 +96,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// What the sources say of these people, as their policies read it, each with the request that touched them last.
+    /// The records of these people, as read under their policies, each with the request that touched them last.
     pub(crate) async fn read_records(
         &self,
         world: &World,
@@ -217,7 +217,7 @@ impl TenantTx {
     }
 }
 
-/// Of several members with one external id: one who is there, one of the same source, the one who came first.
+/// Rank of several members with one external id: present ones, those of the same source, the oldest.
 fn nearest(member: &MemberState, source: SourceId) -> (bool, bool, Reverse<MemberId>) {
     (member.status != MemberStatus::Removed, member.managed_by == Some(source), Reverse(member.id))
 }

@@ -1,5 +1,4 @@
-//! What a record says of a person under its source's policy: which attribute carries the address (DX5), and what the mapping
-//! makes of the rest (PE13).
+//! Reads a record under its source's policy: the attribute with the address (DX5), and the mapping of the others (PE13).
 
 use crate::engine::error::StoreError;
 use rollcall_core::directory::PersonRecord;
@@ -7,21 +6,21 @@ use rollcall_core::policy::{Mapped, MappedAttribute, Policy};
 use rollcall_scim::{TextPath, is_email};
 use serde_json::Value as Json;
 
-/// A record and the attributes it was made of.
+/// A record and the attributes it was read from.
 pub(crate) struct Said {
     pub(crate) record: PersonRecord,
     pub(crate) attributes: Json,
-    /// Why the policy cannot read it; it asks for no address then.
+    /// The reason why the policy cannot read it; it then has no address.
     pub(crate) unmapped: Option<String>,
 }
 
-/// Does this policy look at more of a record than what is stored beside it?
+/// True if this policy reads more of a record than the derived columns.
 pub(crate) fn reads_attributes(policy: &Policy) -> bool {
     policy.email_attribute.is_some() || !policy.mapping.is_empty()
 }
 
-/// Makes the records what this policy reads in them. Mappings are run beside the runtime: what an admin wrote and what a
-/// record holds decides how long that takes, and must not stop what else the thread has to do.
+/// Reads the records under this policy. Mappings run on a blocking thread, because their duration depends on the
+/// expression and the record.
 pub(crate) async fn read_by(policy: &Policy, mut said: Vec<Said>) -> Result<Vec<Said>, StoreError> {
     if policy.mapping.is_empty() {
         read(policy, &mut said);
@@ -52,7 +51,7 @@ fn read(policy: &Policy, said: &mut [Said]) {
     }
 }
 
-/// One that cannot be written to is none (LP12).
+/// An invalid address counts as none (LP12).
 fn address(path: &TextPath, attributes: &Json) -> Option<String> {
     path.read(attributes.as_object()?).filter(|text| is_email(text)).map(str::to_owned)
 }

@@ -1,5 +1,5 @@
-//! Whose eyes a world is read with: as things are, or as they would be if another source were the authority (DX3). The
-//! second is what the records of a source in simulation are planned in; nothing of it is applied.
+//! The view of a world: the actual one, or the one in which another source is the authority (DX3). The records of a
+//! simulated source are planned in the second one, which is never applied.
 
 use super::{TouchedSubjects, origin};
 use crate::engine::error::StoreError;
@@ -11,23 +11,22 @@ use sea_orm::FromQueryResult;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// A source's mode for the planner: the last word of one that is detached with its people, namely that all of them are
-/// gone, still counts (PE7).
-/// `quarantined` is a live source that nothing is taken from (PE9).
+/// A source's mode for the planner: a source detached with its people still counts, with all of them gone (PE7).
+/// `quarantined` is a live source whose changes are held (PE9).
 pub(super) const MODE: &str = "CASE WHEN s.people_leave THEN 'live' \
     WHEN s.mode = 'live' AND s.quarantined_at IS NOT NULL THEN 'quarantined' ELSE s.mode END";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
-    /// The roster as it is, and whose word counts in it.
+    /// The actual roster, with its authority.
     Actual { authority: Option<SourceId>, quarantined: bool },
     /// As if this source were the authority.
     Candidate(SourceId),
 }
 
 impl View {
-    /// Which of the people that were read belong in this world, and as whom. A member follows the records of the source
-    /// that manages them: with another one's record they are a person whom their own source does not have.
+    /// Selects the people of this world and their members. A member follows the records of its own source: a record of
+    /// another one is a person whom their own source does not have.
     pub(super) fn people(self, users: &mut Vec<UserSubject>) {
         users.retain_mut(|user| {
             let managed_by = user.member.as_ref().and_then(|member| member.managed_by);
@@ -55,7 +54,7 @@ impl View {
             match (self.counts(group.origin), manager, self) {
                 (true, ..) => {}
                 (false, Some(manager), Self::Actual { authority, quarantined }) => {
-                    // The authority has taken over all groups, also those that its former source did not feed any more.
+                    // The authority has taken over all groups, also those that its former source no longer synced.
                     (group.name, group.fed) = (None, true);
                     group.origin.source = manager;
                     group.origin.mode = mode_of(manager, authority);
@@ -67,7 +66,7 @@ impl View {
         });
     }
 
-    /// Another source's group of the same name is taken over, as one whose directory group is gone is (DS5).
+    /// Another source's group of the same name is taken over, like one whose directory group is gone (DS5).
     pub(super) fn named(self, mut group: GroupState) -> GroupState {
         if let Self::Candidate(source) = self
             && group.managed_by != Some(source)
@@ -94,7 +93,7 @@ struct BesideRow {
     id: Uuid,
     source_id: Uuid,
     mode: String,
-    /// The authority manages what this record is linked to.
+    /// The authority manages the member or group that this record is linked to.
     lost: bool,
 }
 
@@ -107,8 +106,8 @@ const GROUPS_BESIDE: &str = "SELECT d.id, d.source_id, s.mode, EXISTS (SELECT 1 
     FROM {rows} {join} directory_groups d ON d.tenant_id = $2 AND d.id = r.id";
 
 impl TenantTx {
-    /// Takes the subjects of sources that are not the authority out of `touched`; those of sources in simulation are
-    /// answered by source, what a source says that is off is not looked at.
+    /// Takes the subjects of sources other than the authority out of `touched`; those of simulated sources are returned
+    /// by source, those of sources that are off are dropped.
     pub(super) async fn set_candidates_aside(
         &self,
         touched: &mut TouchedSubjects,

@@ -28,7 +28,7 @@ fn parse(kind: ResourceKind, text: &str) -> Option<Filter> {
     Filter::parse(kind, text, &mut Quirks::new()).ok()
 }
 
-/// Ids of what the database finds, and its count.
+/// Ids that the database finds, and its count.
 async fn found(
     world: &World,
     kind: ResourceKind,
@@ -130,7 +130,7 @@ fn filters_that_identity_providers_send_find_the_right_records() {
     });
 }
 
-/// What a resource is ordered by: the primary or first value.
+/// The sort value of a resource: the primary or first value.
 fn sort_value<'r>(path: &AttrPath, resource: &'r Json) -> Option<Json> {
     let member = |holder: &'r Json, name: &str| get_ignore_case(holder.as_object()?, name);
     let holder = path.extension.as_ref().map_or(Some(resource), |urn| member(resource, urn))?;
@@ -187,7 +187,7 @@ fn lists_are_sorted_alike_on_both_engines_with_the_unassigned_last() {
     });
 }
 
-/// The texts of two filters of one shape are equal: whatever a client sends is in the parameters.
+/// Two filters of one shape have equal statements: all values of a client are parameters.
 #[test]
 fn the_text_of_a_statement_depends_on_the_shape_alone() {
     let odd = Json::from(r#"%_\'"; DROP TABLE tenants; -- $9"#).to_string();
@@ -240,7 +240,7 @@ fn every_filter_and_sort_names_the_tenant() {
     }
 }
 
-/// `place.rs` writes names of the schema into SQL, and knows no instants but those in `meta`.
+/// `place.rs` writes names of the schema into SQL, and handles only the instants in `meta`.
 #[test]
 fn names_of_the_schema_are_plain_and_only_meta_has_instants() {
     for kind in [ResourceKind::User, ResourceKind::Group] {

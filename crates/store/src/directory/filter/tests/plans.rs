@@ -1,5 +1,5 @@
-//! What identity providers look up for every user is found by an index: on SQLite, whose planner goes by the shape of a
-//! statement, and on a Postgres that was never analysed. Its plans for a large tenant are in the documentation.
+//! Look-ups that identity providers make for every user use an index: on SQLite, whose planner goes by the shape of a
+//! statement, and on a Postgres that was never analysed. Plans for a large tenant are in docs/queries.md.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -46,7 +46,7 @@ fn lookups_of_identity_providers_use_an_index() {
             ),
         ] {
             let plan = plan(&world, kind, &text).await;
-            // Postgres says otherwise what a primary key is entered by, and reads a table this small as it likes.
+            // Postgres names the use of a primary key differently, and scans a table this small in any way.
             for index in indexes.iter().filter(|index| engine == "SQLite" || index.starts_with("directory_users")) {
                 assert!(plan.contains(index), "{engine}: {text}\n{plan}");
             }
@@ -57,7 +57,7 @@ fn lookups_of_identity_providers_use_an_index() {
 
 const EMAILS: &[&str] = &["directory_users_email", "directory_users_second_email", "directory_users_more_emails"];
 
-/// The plan of a page, as `list.rs` asks for it.
+/// The plan of a page, with the statement of `list.rs`.
 async fn plan(world: &World, kind: ResourceKind, text: &str) -> String {
     let (table, alias) = match kind {
         ResourceKind::User => ("directory_users", "u"),

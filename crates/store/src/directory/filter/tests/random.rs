@@ -133,7 +133,7 @@ fn single(rng: &mut StdRng, attribute: &Attribute) -> Json {
     }
 }
 
-/// Up to four; whichever of them is preferred has to be an address.
+/// Up to four; the preferred one must be an address.
 fn emails(rng: &mut StdRng) -> Json {
     let primary = rng.random_range(0..6);
     let email = |rng: &mut StdRng, place: usize| {
@@ -290,7 +290,7 @@ fn literal(rng: &mut StdRng, name: &str, words: &[String]) -> String {
     }
 }
 
-/// One that occurs, or one close to it, or far off.
+/// An instant that occurs, or one close to it, or far off.
 fn instant(rng: &mut StdRng, choice: usize, words: &[String]) -> String {
     let occurring: Vec<_> = words.iter().filter_map(|word| chrono::DateTime::parse_from_rfc3339(word).ok()).collect();
     let instant = *occurring.choose(rng).expect("instants");

@@ -1,4 +1,4 @@
-//! A tenant of random users and groups, tombstones among them, and how clients see each.
+//! A tenant of random users and groups, with tombstones, and each in its rendered form.
 
 use chrono::TimeDelta;
 use rand::Rng;
@@ -17,7 +17,7 @@ pub(super) const BASE: &str = "https://hub.example/scim/v2/s";
 const USERS: usize = 60;
 const GROUPS: usize = 14;
 
-/// A resource as clients see it.
+/// A rendered resource.
 pub(super) struct Shown {
     pub(super) id: String,
     pub(super) json: Json,
@@ -29,14 +29,14 @@ pub(super) struct World {
     pub(super) scope: SourceScope,
     users: Vec<Shown>,
     groups: Vec<Shown>,
-    /// Strings that occur in the resources, to be asked for.
+    /// Strings that occur in the resources, for filters.
     pub(super) words: Vec<String>,
 }
 
 impl World {
     pub(super) async fn random(store: Store, engine: &'static str, rng: &mut StdRng) -> Self {
         let scope = new_source(&store).await;
-        // A neighbour with a look-alike, whom no filter may find.
+        // A neighbouring tenant with a look-alike, which no filter may find.
         let neighbour = new_source(&store).await;
         let mut ids = Vec::new();
         for number in 0..USERS {
@@ -94,7 +94,7 @@ impl World {
     }
 }
 
-/// Changes must keep the derived columns in step.
+/// Changes must keep the derived columns consistent.
 async fn change_some(store: &Store, scope: &SourceScope, rng: &mut StdRng, ids: &[DirectoryUserId]) {
     for (number, id) in ids.iter().enumerate().filter(|(number, _)| number % 9 != 0 && number % 4 == 0) {
         store.clock.advance(TimeDelta::microseconds(rng.random_range(1..5_000_000)));
@@ -133,7 +133,7 @@ fn show_group(group: &DirectoryGroup) -> Shown {
         location: &location,
     };
     let mut json = render_group(&parts, &Projection::all());
-    // Shown on request only, but there.
+    // Returned on request only, but stored.
     for (place, member) in members.iter().enumerate() {
         json["members"][place]["display"] = json!(member.display);
     }
