@@ -1,4 +1,4 @@
-//! Request bodies: decompressed and counted while they arrive, refused before they can fill the memory.
+//! Request bodies: decompressed and counted as they arrive, and refused as soon as they exceed the limit.
 
 use crate::refusal::Refusal;
 use actix_web::dev::Payload;
@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::io::{Error, ErrorKind, Result as IoResult, Write};
 
-/// A body that was not read yet: nothing is read for a caller who may not write.
+/// An unread body; a refused caller's body is never read.
 pub struct Body {
     stream: Payload,
     content_type: Option<String>,
@@ -38,10 +38,10 @@ impl Body {
         content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
-    /// The whole body, decompressed.
+    /// Reads the whole body, decompressed.
     ///
     /// # Errors
-    /// For a body beyond `bytes_max`, decompressed or not, and for one that is cut off or encoded in another way.
+    /// For a body beyond `bytes_max`, decompressed or not, and for a truncated one or one of another encoding.
     pub async fn read(mut self, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
         let mut inflow = Inflow::new(self.content_encoding.as_deref(), bytes_max)?;
         while let Some(chunk) = self.stream.next().await {
@@ -52,7 +52,7 @@ impl Body {
     }
 }
 
-/// A body on its way from its encoding into memory.
+/// A body in decoding.
 enum Inflow {
     Plain(Bounded),
     Gzip(GzDecoder<Bounded>),
@@ -105,7 +105,7 @@ impl Inflow {
     }
 }
 
-/// A buffer with a limit. A decoder inflates in pieces of 32 KiB, so a small body that inflates to a large one never is in memory
+/// A buffer with a limit. A decoder inflates in pieces of 32 KiB, so a small body that inflates to a large one is never in memory
 /// as a whole.
 struct Bounded {
     bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! What a request presents to be let in, and from where it comes.
+//! Credential and address of a request.
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
@@ -11,7 +11,7 @@ pub fn bearer_token(request: &HttpRequest) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The address that failed authentications are counted against.
+/// The address for the limit of failed authentications.
 pub fn peer(request: &HttpRequest) -> Caller {
     Caller::at(request.peer_addr().map(|peer| peer.ip()))
 }

@@ -44,8 +44,8 @@ macro_rules! endpoints {
     };
 }
 
-/// The service and the pattern of a route, as data of its resource: requests are measured and traced under them. A search of
-/// the router for the pattern takes as long as routing the request.
+/// The service and the pattern of a route, as data of its resource, under which requests are measured and traced. Searching
+/// the router for the pattern would take as long as routing the request.
 #[derive(Clone, Copy, Debug)]
 pub struct RouteLabel {
     pub service: &'static str,
@@ -64,10 +64,10 @@ pub fn same_paths(endpoints: &[Endpoint]) -> impl Iterator<Item = &[Endpoint]> {
     endpoints.chunk_by(|one, other| one.path == other.path)
 }
 
-/// All methods of one path, which `path` spells as the router wants it. Another method is refused with the names of those.
+/// All methods of one path, which `path` gives in the router's syntax. Another method gets a 405 with their names.
 ///
 /// # Panics
-/// When there is no endpoint: [`same_paths`] gives none such.
+/// Without an endpoint, which [`same_paths`] never yields.
 pub fn resource<E: Into<Error> + 'static>(path: &str, endpoints: &[Endpoint], refuse: fn(Refusal) -> E) -> Resource {
     let mut allowed: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.method.as_str()).collect();
     if endpoints.iter().any(|endpoint| endpoint.answers_head) {

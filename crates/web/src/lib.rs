@@ -1,5 +1,5 @@
-//! HTTP as every service of this hub serves it: the endpoint table, bounded bodies, the id, span and measurement of a request,
-//! and what HTTP itself refuses. Services differ in the format of their answers, and in nothing that is here.
+//! HTTP for all services of this hub: the endpoint table, bounded bodies, the id, span and measurement of a request, and
+//! refusals of the HTTP layer. Services differ in the format of their answers only.
 
 mod body;
 mod credential;

@@ -1,17 +1,17 @@
-//! The problem document (RFC 9457): how everything but SCIM answers a failure.
+//! The problem document (RFC 9457): the error format of everything but SCIM.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
-/// A failure as people and programs read it.
+/// A failure for people and programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
     status: u16,
-    /// A stable name for programs.
+    /// A stable code for programs.
     pub code: &'static str,
     /// A sentence for people.
     pub detail: String,
@@ -27,7 +27,7 @@ impl Problem {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The answer, to which `headers` adds what belongs to this failure.
+    /// The answer with this failure's headers, which `headers` adds.
     pub fn response(&self, headers: impl FnOnce(&mut HttpResponseBuilder)) -> HttpResponse {
         let mut response = HttpResponse::build(self.status());
         headers(&mut response);

@@ -1,5 +1,5 @@
-//! What HTTP itself refuses, before any service has looked at the request: the reason, and the headers that belong to it.
-//! A service answers it in its own format.
+//! Refusals of the HTTP layer, before any service handles the request: the reason and its headers. A service answers them
+//! in its own format.
 
 use crate::problem::Problem;
 use actix_web::http::{StatusCode, header};
@@ -35,7 +35,7 @@ impl Refusal {
         Problem::new(status, code, self.to_string())
     }
 
-    /// Adds the headers that a client needs to do better.
+    /// Adds the headers that a client needs for its next try.
     pub fn add_headers(&self, response: &mut HttpResponseBuilder) {
         match self {
             Self::Unauthorized(_) => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
@@ -48,7 +48,7 @@ impl Refusal {
     }
 }
 
-/// As a problem document, where no service has a format of its own.
+/// As a problem document, outside the services' own formats.
 impl ResponseError for Refusal {
     fn status_code(&self) -> StatusCode {
         self.problem().status()
@@ -59,7 +59,7 @@ impl ResponseError for Refusal {
     }
 }
 
-/// Seconds for `Retry-After`, never 0: a client that waits 0 s asks again at once.
+/// Seconds for `Retry-After`, never 0, because a client would retry at once.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0 || wait.as_secs() == 0)
 }

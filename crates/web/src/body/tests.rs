@@ -1,4 +1,4 @@
-//! Encoded bodies: whole, cut off, and those that inflate beyond the limit.
+//! Encoded bodies: whole, truncated, and those that inflate beyond the limit.
 
 use super::*;
 use flate2::Compression;
@@ -13,7 +13,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory takes it")
 }
 
-/// The body that was read from the chunks.
+/// The body read from the chunks.
 fn received(encoding: Option<&str>, chunks: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
     let mut inflow = Inflow::new(encoding, BYTES_MAX)?;
     chunks.iter().try_for_each(|chunk| inflow.take(chunk))?;
