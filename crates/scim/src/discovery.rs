@@ -1,4 +1,4 @@
-//! What the server says about itself (RFC 7644 §4): exactly what it serves, no more and no less.
+//! Discovery (RFC 7644 §4): exactly the served features.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ const CONFIG_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:ServiceProvid
 const RESOURCE_TYPE_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:ResourceType";
 const SCHEMA_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Schema";
 
-/// What is served, hence advertised.
+/// Served and thus advertised features.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
     /// Bulk limits; `None` when `/Bulk` answers 501.
@@ -45,7 +45,7 @@ impl Capabilities {
     }
 }
 
-/// `GET /ServiceProviderConfig`. `base` is the URL in front of it, without a slash at the end.
+/// `GET /ServiceProviderConfig`. `base` is the URL before it, without a trailing slash.
 #[must_use]
 pub fn service_provider_config(capabilities: &Capabilities, base: &str) -> Value {
     let bulk = capabilities.bulk;
@@ -61,7 +61,7 @@ pub fn service_provider_config(capabilities: &Capabilities, base: &str) -> Value
         "changePassword": { "supported": false },
         "sort": { "supported": capabilities.sort },
         "etag": { "supported": capabilities.etag },
-        // No securityEvents (RFC 9967), not even to say `none`: clients of before it refuse what they do not know.
+        // Without securityEvents (RFC 9967), even `none`, because older clients refuse unknown keys.
         "authenticationSchemes": [{
             "type": "oauthbearertoken",
             "name": "Bearer token",
@@ -129,7 +129,7 @@ fn show_resource_type(kind: ResourceKind, base: &str) -> Value {
 }
 
 fn show_schema(schema: &Schema, base: &str) -> Value {
-    // Common to all resources (RFC 7643 §3.1), yet Entra's validation asks for each attribute that it maps.
+    // Common to all resources (RFC 7643 §3.1), but Entra's validation asks for each mapped attribute.
     let kind = [ResourceKind::User, ResourceKind::Group].into_iter().find(|kind| kind.core().urn == schema.urn);
     let external_id = kind.and_then(|kind| kind.attribute("externalId"));
     json!({

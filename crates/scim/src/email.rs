@@ -1,7 +1,7 @@
-//! What passes for an email address: sane, not exhaustive. An address that mail cannot be sent to would make a member
-//! that can never accept an invitation. It is stored as it came, and is nobody's: the user gets no member (dispute `no_email`).
+//! Plausibility of an email address. An undeliverable address would make a member who can never accept an invitation. It is
+//! stored unchanged, and the user gets no member (dispute `no_email`).
 
-/// Whether `text` is a plausible address: one `@`, a local part of at most 64 bytes without spaces or controls, and a
+/// True if `text` is a plausible address: one `@`, a local part of at most 64 bytes without spaces or controls, and a
 /// domain of dot-separated labels of at most 63 bytes. International addresses pass; a domain without a dot does not.
 #[must_use]
 pub fn is_email(text: &str) -> bool {

@@ -1,12 +1,12 @@
-//! The one error of the protocol (RFC 7644 §3.12). Every failure, also of the router and of authentication, is answered
-//! in this form: several identity providers show the admin nothing else.
+//! SCIM errors (RFC 7644 §3.12). Every failure, also of the router and of authentication, has this form, because
+//! several identity providers show the admin nothing else.
 
 use serde_json::{Value, json};
 
 /// Schema of an error body.
 pub const ERROR_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
-/// What to tell who speaks the version before.
+/// Message for clients of SCIM 1.1.
 pub(crate) const SCIM_1_HINT: &str =
     "this is a SCIM 1.1 request; choose SCIM 2.0 in the identity provider (OneLogin calls it \"SCIM V2\")";
 
@@ -29,7 +29,7 @@ pub enum ScimType {
 }
 
 impl ScimType {
-    /// The keyword as it stands on the wire.
+    /// The keyword in its wire form.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -50,8 +50,8 @@ impl ScimType {
     }
 }
 
-/// A SCIM error: the HTTP status, the keyword where the RFC has one, and a sentence for the admin who reads the log of
-/// the identity provider. `detail` names the attribute and the remedy and never carries a secret.
+/// A SCIM error: the HTTP status, the keyword if the RFC has one, and a sentence for the admin who reads the log of the
+/// identity provider. `detail` names the attribute and the remedy and never carries a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct ScimError {
@@ -78,7 +78,7 @@ constructors! {
     invalid_syntax => 400, Some(ScimType::InvalidSyntax);
     /// 400: a required value is missing, or a value does not fit its attribute.
     invalid_value => 400, Some(ScimType::InvalidValue);
-    /// 400: the filter does not parse, or compares what cannot be compared.
+    /// 400: the filter does not parse, or compares incompatible values.
     invalid_filter => 400, Some(ScimType::InvalidFilter);
     /// 400: a patch path does not parse.
     invalid_path => 400, Some(ScimType::InvalidPath);
@@ -86,11 +86,11 @@ constructors! {
     no_target => 400, Some(ScimType::NoTarget);
     /// 400: a write to a read-only attribute.
     mutability => 400, Some(ScimType::Mutability);
-    /// 400: the filter would return more than the server is willing to.
+    /// 400: the filter would return more than the server allows.
     too_many => 400, Some(ScimType::TooMany);
-    /// 400: the SCIM version asked for is not served.
+    /// 400: another SCIM version than the served one.
     invalid_version => 400, Some(ScimType::InvalidVers);
-    /// 400: not a cursor this server gave out (RFC 9865).
+    /// 400: not a cursor of this server (RFC 9865).
     invalid_cursor => 400, Some(ScimType::InvalidCursor);
     /// 400: the cursor has expired (RFC 9865).
     expired_cursor => 400, Some(ScimType::ExpiredCursor);
@@ -98,11 +98,11 @@ constructors! {
     invalid_count => 400, Some(ScimType::InvalidCount);
     /// 409: another resource has this unique value.
     uniqueness => 409, Some(ScimType::Uniqueness);
-    /// 409: the state forbids it, and no keyword of the RFC says why (such as a circular bulkId reference).
+    /// 409: the state forbids it, without a keyword in the RFC (such as a circular bulkId reference).
     conflict => 409, None;
     /// 401: no token, or not a valid one. Answer with `WWW-Authenticate: Bearer`.
     unauthorized => 401, None;
-    /// 403: the token is good, the operation is not allowed to it.
+    /// 403: the token is valid, but the operation is not allowed.
     forbidden => 403, None;
     /// 404: no such resource or endpoint.
     not_found => 404, None;
@@ -116,9 +116,9 @@ constructors! {
     unsupported_media_type => 415, None;
     /// 429: over the rate limit. Answer with `Retry-After`.
     too_many_requests => 429, None;
-    /// 500: our fault; the detail carries no internals.
+    /// 500: an internal error; the detail carries no internals.
     internal => 500, None;
-    /// 501: a part of SCIM that is not served, and is not advertised.
+    /// 501: a part of SCIM that is neither served nor advertised.
     not_implemented => 501, None;
     /// 503: a dependency is away; the client may retry.
     unavailable => 503, None;

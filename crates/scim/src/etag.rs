@@ -7,14 +7,14 @@ pub fn etag(version: i64) -> String {
     format!("W/\"{version}\"")
 }
 
-/// Whether a write may go on: no `If-Match`, `*`, or one of its tags names the current version. Otherwise answer 412.
-/// Tags are compared weakly, since all of ours are weak (RFC 7644 §3.14).
+/// True if a write may proceed: no `If-Match`, `*`, or a tag of the current version. Otherwise answer 412. Tags are
+/// compared weakly, because all tags of this server are weak (RFC 7644 §3.14).
 #[must_use]
 pub fn if_match_allows(header: Option<&str>, version: i64) -> bool {
     header.is_none_or(|header| names(header, version))
 }
 
-/// Whether the client has the current version already: answer a read with 304, a write with 412.
+/// True if the client has the current version already: answer a read with 304, a write with 412.
 #[must_use]
 pub fn if_none_match_hits(header: Option<&str>, version: i64) -> bool {
     header.is_some_and(|header| names(header, version))

@@ -1,5 +1,5 @@
-//! One meaning of "the same string but for case", shared by filters, uniqueness and indexes. If the database and the
-//! evaluator folded differently, a duplicate check and a lookup would disagree.
+//! One definition of "the same string but for case", shared by filters, uniqueness and indexes. If the database and the
+//! evaluator folded differently, a duplicate check and a look-up would disagree.
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 

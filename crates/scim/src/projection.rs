@@ -1,4 +1,4 @@
-//! Which attributes an answer carries (RFC 7644 §3.9).
+//! Projection of an answer to the requested attributes (RFC 7644 §3.9).
 
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ use crate::limits::PROJECTED_NAMES;
 use crate::path::{AttrPath, resolve};
 use crate::schema::{ResourceKind, is_urn};
 
-/// What `attributes` and `excludedAttributes` ask for. `id` and `schemas` always stay.
+/// The request of `attributes` and `excludedAttributes`. `id` and `schemas` always stay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Projection {
     mode: Mode,
@@ -17,7 +17,7 @@ pub struct Projection {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// Everything that is returned by default.
+    /// All attributes that are returned by default.
     All,
     Only,
     Except,
@@ -25,12 +25,12 @@ enum Mode {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Selector {
-    /// Everything of a schema; of the core schema when `None`.
+    /// All attributes of a schema; of the core schema when `None`.
     Schema(Option<String>),
     Path(AttrPath),
 }
 
-/// What is kept of one attribute.
+/// The kept part of one attribute.
 enum Keep<'a> {
     Whole,
     Nothing,
@@ -39,7 +39,7 @@ enum Keep<'a> {
 }
 
 impl Projection {
-    /// Everything that is returned by default.
+    /// All attributes that are returned by default.
     #[must_use]
     pub fn all() -> Self {
         Self { mode: Mode::All, selected: Vec::new() }
@@ -66,19 +66,19 @@ impl Projection {
         Ok(Self { mode, selected })
     }
 
-    /// Whether a group's `members` are wanted: when not, they need not be read.
+    /// True if a group's `members` are wanted; otherwise they need not be read.
     #[must_use]
     pub fn wants_members(&self) -> bool {
         self.wants("members")
     }
 
-    /// Whether a user's `groups` are wanted.
+    /// True if a user's `groups` are wanted.
     #[must_use]
     pub fn wants_groups(&self) -> bool {
         self.wants("groups")
     }
 
-    /// Whether `members.display`, returned on request only, was asked for.
+    /// True if `members.display`, returned on request only, was requested.
     #[must_use]
     pub fn wants_member_names(&self) -> bool {
         self.mode == Mode::Only
@@ -89,12 +89,12 @@ impl Projection {
         !matches!(self.keep(None, attribute), Keep::Nothing)
     }
 
-    /// What is left of a core or common attribute's value.
+    /// The kept part of a core or common attribute's value.
     pub(crate) fn cut(&self, attribute: &str, value: Value) -> Option<Value> {
         self.cut_at(None, attribute, value)
     }
 
-    /// What is left of an extension's attributes.
+    /// The kept part of an extension's attributes.
     pub(crate) fn cut_extension(&self, urn: &str, members: &Map<String, Value>) -> Option<Value> {
         let kept: Map<_, _> = members
             .iter()
@@ -148,7 +148,7 @@ impl Projection {
     }
 }
 
-/// A value without the sub-attributes that are `gone`; nothing when nothing is left.
+/// A value without the sub-attributes that are `gone`; None when nothing remains.
 fn without(value: Value, gone: &dyn Fn(&str) -> bool) -> Option<Value> {
     match value {
         Value::Array(elements) => {
@@ -163,7 +163,7 @@ fn without(value: Value, gone: &dyn Fn(&str) -> bool) -> Option<Value> {
     }
 }
 
-/// Names between commas; commas inside brackets and quotes do not count. The filter in brackets is dropped.
+/// Names between commas, except commas in brackets and quotes. The filter in brackets is dropped.
 fn split_names(names: &str) -> Vec<String> {
     let mut found = vec![String::new()];
     let (mut depth, mut in_string) = (0_usize, false);
@@ -186,7 +186,8 @@ fn split_names(names: &str) -> Vec<String> {
     found
 }
 
-/// What one name selects. The URN of an unknown extension also reads as an attribute of a shorter one: it may be either.
+/// The selection of one name. The URN of an unknown extension is also read as an attribute of a shorter URN, because it
+/// may be either.
 fn selectors(kind: ResourceKind, name: &str) -> Vec<Selector> {
     if is_urn(name) {
         if name.eq_ignore_ascii_case(kind.core().urn) {

@@ -1,5 +1,5 @@
-//! What one request can cost: bodies of a mebibyte made to be slow or to leave much are refused by a limit that is counted, or read
-//! in one pass. None of these is a matter of time, so none of these tests measures it.
+//! Cost of one request: bodies of a mebibyte built to be slow or large are refused by a counted limit, or read in one pass. The
+//! tests count work and measure no time.
 
 use rollcall_scim::error::ScimType;
 use rollcall_scim::limits::{DOCUMENT_BYTES, EXTENSIONS, KEYS_PER_OBJECT, VALUES_PER_ATTRIBUTE};
@@ -31,7 +31,7 @@ fn ada(attributes: Value) -> UserResource {
     read(body).expect("a user")
 }
 
-/// Five hundred addresses that no ASCII shortcut helps with, and that differ at the end.
+/// Five hundred addresses without an ASCII shortcut, which differ at the end.
 fn long_emails() -> Value {
     (0..VALUES_PER_ATTRIBUTE).map(|n| json!({ "value": format!("{}{n}@x.example", "ß".repeat(200)) })).collect()
 }

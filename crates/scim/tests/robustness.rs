@@ -1,4 +1,4 @@
-//! Nothing a client sends makes a reader panic, and whatever is accepted is canonical: reading it again changes nothing.
+//! No input makes a reader panic, and everything accepted is canonical: reading it again changes nothing.
 //! `ROLLCALL_FUZZ_CASES` raises the number of cases.
 
 use proptest::prelude::*;
@@ -136,7 +136,7 @@ fn json_value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// An object that has good chances to be accepted.
+/// An object with good chances to be accepted.
 fn resource() -> impl Strategy<Value = Value> {
     prop::collection::vec((name(), json_value()), 0..6).prop_map(|members| {
         let mut resource: Map<String, Value> = members.into_iter().collect();
@@ -178,7 +178,7 @@ fn cases() -> u32 {
     std::env::var("ROLLCALL_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(3_000)
 }
 
-/// Reading canonical attributes again must give the same. Of an unassigned `active`, reading it again makes a word.
+/// Reading canonical attributes again must give the same, except that an unassigned `active` becomes assigned.
 fn assert_canonical(user: &UserResource) -> Result<(), TestCaseError> {
     let mut attributes = user.attributes().clone();
     if !attributes.get("active").is_some_and(Value::is_boolean) {

@@ -1,5 +1,5 @@
-//! The reference evaluator: what a filter means, on one resource in memory. Patch paths use it on elements, and the tests
-//! of the SQL translation compare against it.
+//! The reference evaluator of filters, on one resource in memory. Patch paths use it on elements, and the tests of the
+//! SQL translation compare against it.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -12,7 +12,7 @@ use crate::fold::fold;
 use crate::path::AttrPath;
 use crate::schema::get_ignore_case;
 
-/// What `active` is when nothing is said.
+/// `active` when it is unassigned.
 static ACTIVE: Value = Value::Bool(true);
 
 pub(super) fn matches(filter: &Filter, resource: &Value) -> bool {
@@ -35,7 +35,7 @@ fn decide<'v>(filter: &Filter, values: &dyn Fn(&AttrPath) -> Vec<&'v Value>) -> 
     }
 }
 
-/// The values a path points to: none, one, or those of a list.
+/// The values of a path: none, one, or those of a list.
 fn resource_values<'v>(path: &AttrPath, resource: &'v Value) -> Vec<&'v Value> {
     let holder = match &path.extension {
         Some(urn) => member(resource, urn),

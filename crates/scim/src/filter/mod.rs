@@ -1,5 +1,5 @@
 //! Filters (RFC 7644 §3.4.2.2), with the extensions that Entra and Ping need. The parser resolves names against the schema
-//! and values against the attribute's type, so that what is left for a translator to SQL is a small tree without surprises.
+//! and values against the attribute's type, so that a translator to SQL gets a small and regular tree.
 
 mod evaluate;
 mod lexer;
@@ -25,8 +25,8 @@ pub enum Filter {
     And(Vec<Filter>),
     Or(Vec<Filter>),
     Not(Box<Filter>),
-    /// `path op value`; on a multi-valued attribute true when any value compares so. `ne` is the exact opposite of `eq`: true
-    /// also for an unassigned attribute. Strings are compared folded ([`crate::fold()`]) unless the path is `case_exact`; their
+    /// `path op value`; on a multi-valued attribute true when any value matches. `ne` is the exact opposite of `eq`: true also
+    /// for an unassigned attribute. Strings are compared folded ([`crate::fold()`]) unless the path is `case_exact`; their
     /// order is that of their UTF-8 bytes.
     Compare {
         path: AttrPath,
@@ -58,26 +58,26 @@ pub enum CompareOp {
 }
 
 impl CompareOp {
-    /// Whether it asks for an order.
+    /// True for operators of order.
     #[must_use]
     pub const fn is_order(self) -> bool {
         matches!(self, Self::Gt | Self::Ge | Self::Lt | Self::Le)
     }
 
-    /// Whether it asks for a part of a string.
+    /// True for operators on parts of a string.
     #[must_use]
     pub const fn is_substring(self) -> bool {
         matches!(self, Self::Co | Self::Sw | Self::Ew)
     }
 }
 
-/// What is compared against, already of the attribute's type. `eq null` is `not (x pr)`, so there is no null.
+/// The operand, already of the attribute's type. `eq null` is `not (x pr)`, so there is no null.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CompareValue {
     String(String),
     /// Only with `eq` and `ne`.
     Boolean(bool),
-    /// An instant; the text form does not matter. Not with `co`, `sw`, `ew`.
+    /// An instant, whatever its text form. Not with `co`, `sw`, `ew`.
     DateTime(DateTime<Utc>),
     /// Only for attributes of unknown extensions (`Kind::Any`). Not with `co`, `sw`, `ew`.
     Number(Number),
@@ -87,28 +87,28 @@ impl Filter {
     /// Parses a filter over resources of one kind.
     ///
     /// # Errors
-    /// `invalidFilter`, with the place and the reason.
+    /// `invalidFilter`, with the position and the reason.
     pub fn parse(kind: ResourceKind, text: &str, quirks: &mut Quirks) -> Result<Self, ScimError> {
         parse::parse(kind, text, quirks)
     }
 
-    /// Parses a filter over resources of every kind, as it is for those of one: an attribute that only others have has no value
-    /// in these (RFC 7644 §3.4.2.1).
+    /// Parses a filter over resources of every kind for this kind: an attribute that only other kinds have is unassigned here
+    /// (RFC 7644 §3.4.2.1).
     ///
     /// # Errors
-    /// As [`parse`](Self::parse); an attribute that no kind has is one.
+    /// As [`parse`](Self::parse), also for an attribute that no kind has.
     pub fn parse_for_all(kind: ResourceKind, text: &str, quirks: &mut Quirks) -> Result<Self, ScimError> {
         parse::parse_for_all(kind, text, quirks)
     }
 
-    /// Whether a full resource (as [`crate::render`] builds it) fulfils the filter: the reference that every SQL translation
-    /// must agree with. A user of whom `active` is not said counts as active.
+    /// True if a full resource (as [`crate::render`] builds it) fulfils the filter: the reference for every SQL translation.
+    /// A user without `active` counts as active.
     #[must_use]
     pub fn matches(&self, resource: &Value) -> bool {
         evaluate::matches(self, resource)
     }
 
-    /// Whether one element of a multi-valued attribute fulfils the inside of a value path.
+    /// True if one element of a multi-valued attribute fulfils the inside of a value path.
     #[must_use]
     pub fn matches_element(&self, element: &Value) -> bool {
         evaluate::matches_element(self, element)

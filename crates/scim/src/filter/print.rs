@@ -1,4 +1,4 @@
-//! Filters as canonical text: parsing what is printed gives an equal filter.
+//! Canonical text of filters: parsing it gives an equal filter.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ enum Names {
     OfElement,
 }
 
-/// How tightly the surroundings bind: a looser filter needs parentheses.
+/// The precedence of the context: a filter of lower precedence needs parentheses.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Binding {
     Or,

@@ -1,4 +1,4 @@
-//! What filters mean, and that printing and parsing agree.
+//! Meaning of filters, and agreement of printer and parser.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn ada() -> Value {
     })
 }
 
-/// Each line is a filter over resources of every kind and whether it finds Ada, who has nothing that only groups have.
+/// Each line is a filter over resources of every kind and whether it finds Ada, who has no attributes of groups.
 #[test]
 fn an_attribute_that_only_the_other_kind_has_has_no_value() {
     for (text, found) in [

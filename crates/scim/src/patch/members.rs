@@ -29,7 +29,7 @@ pub(super) fn read(
         None => None,
         Some(Value::Null) => {
             reader.quirks.note(Quirk::NullValue);
-            // Null is no list: it neither adds, nor replaces, nor is it the word that empties a group.
+            // Null is not a list: it neither adds, nor replaces, nor empties a group.
             if filter.is_none() {
                 return Ok(());
             }
@@ -52,7 +52,7 @@ fn named_members(reader: &mut Reader<'_>, value: Value) -> Result<Vec<MemberRef>
     Ok(members)
 }
 
-/// Without a filter. `None` is a remove without a value, the RFC's word for all; nothing else gets here without a list.
+/// Without a filter. `None` is a remove without a value, which means all in the RFC; every other case has a list.
 fn whole_list(reader: &mut Reader<'_>, op: Op, named: Option<Vec<MemberRef>>) -> Vec<GroupChange> {
     let change = match (op, named) {
         (Op::Add, Some(members)) => GroupChange::AddMembers(members),
@@ -68,7 +68,7 @@ fn whole_list(reader: &mut Reader<'_>, op: Op, named: Option<Vec<MemberRef>>) ->
     vec![change]
 }
 
-/// With a filter. `replace members[value eq "a"].value` with `b` puts b in a's place.
+/// With a filter. `replace members[value eq "a"].value` with `b` replaces a by b.
 fn selected(
     op: Op,
     filter: Filter,
@@ -99,7 +99,7 @@ fn ids_named_by(filter: &Filter) -> Option<Vec<String>> {
     }
 }
 
-/// Merges neighbours of one kind: Okta and JumpCloud send an operation a member.
+/// Merges neighbours of one kind, because Okta and JumpCloud send one operation for each member.
 pub(super) fn merged<'a>(changes: impl Iterator<Item = &'a GroupChange>) -> Vec<GroupChange> {
     let mut merged: Vec<GroupChange> = Vec::new();
     for change in changes {

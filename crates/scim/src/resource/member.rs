@@ -9,16 +9,16 @@ use crate::error::ScimError;
 use crate::json::check_string;
 use crate::schema::get_ignore_case;
 
-/// What a group member is.
+/// Kind of a group member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MemberKind {
     User,
     Group,
-    /// The client did not say.
+    /// Not given by the client.
     Unknown,
 }
 
-/// One member of a group, as named by a client or shown to it.
+/// One member of a group, in a request or an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberRef {
     /// The id of the user or group.
@@ -28,7 +28,7 @@ pub struct MemberRef {
 }
 
 impl MemberRef {
-    /// A member of which only the id is known.
+    /// A member with its id alone.
     #[must_use]
     pub fn of_id(value: impl Into<String>) -> Self {
         Self { value: value.into(), kind: MemberKind::Unknown, display: None }
@@ -58,7 +58,7 @@ pub(crate) fn read_members(value: Value, limit: usize, quirks: &mut Quirks) -> R
     Ok(members)
 }
 
-/// Drops members named before.
+/// Drops repeated members.
 pub(crate) fn keep_each_once(members: &mut Vec<MemberRef>) {
     let mut seen = HashSet::with_capacity(members.len());
     let first: Vec<bool> = members.iter().map(|member| seen.insert(member.value.as_str())).collect();

@@ -1,9 +1,9 @@
-//! How an attribute definition is written: a constructor of its type, then what departs from the RFC's defaults
-//! (readWrite, returned by default, not required, not unique, case-insensitive).
+//! Constructors of attribute definitions: the type, then the departures from the RFC's defaults (readWrite, returned by
+//! default, not required, not unique, case-insensitive).
 
 use super::{Attribute, Kind, Mutability, Returned, Uniqueness};
 
-/// Attributes of every resource (RFC 7643 §3.1). Of these `/Schemas` lists `externalId` alone, which clients map.
+/// Attributes of every resource (RFC 7643 §3.1). `/Schemas` lists only `externalId` of them, because clients map it.
 pub(super) const COMMON: &[Attribute] = &[
     string("id", "Identifier given by this server, never re-used").exact().read_only().always(),
     string("externalId", "Identifier given by the provisioning client").exact(),
@@ -111,7 +111,7 @@ impl Attribute {
         Self { mutability: Mutability::Immutable, ..self }
     }
 
-    /// Written, never read: a password.
+    /// Written, never returned: a password.
     pub(super) const fn secret(self) -> Self {
         Self { mutability: Mutability::WriteOnly, returned: Returned::Never, ..self }
     }
