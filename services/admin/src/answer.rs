@@ -1,4 +1,4 @@
-//! What handlers answer. Lists answer `{"items": […], "next_cursor": …}`.
+//! Answers of handlers. Lists have the form `{"items": […], "next_cursor": …}`.
 
 use crate::error::AdminError;
 use actix_web::HttpResponse;

@@ -1,4 +1,4 @@
-//! What admins send: a JSON object of bounded size, in which nothing is unknown and no text holds a NUL.
+//! Request bodies of admins: a JSON object of bounded size, without unknown keys and without NUL.
 
 use crate::error::AdminError;
 use rollcall_web::Body;
@@ -8,10 +8,10 @@ use serde_json::Value as Json;
 
 /// Largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Largest policy, in bytes: a group scope alone may have 128 kB, of the tenant and of each source.
+/// Largest policy, in bytes: a group scope alone may have 128 kB, for the tenant and for each source.
 const POLICY_BYTES_MAX: usize = 1024 * 1024;
 
-/// Names the plan that the admin saw.
+/// Identifies the plan that the admin saw.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Seen {
@@ -33,7 +33,7 @@ pub(crate) async fn policy_body<T: DeserializeOwned>(payload: Body) -> Result<T,
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AdminError> {
     let wrong = |e: serde_json::Error| AdminError::BadRequest(format!("the body: {e}"));
-    // A list of a struct's fields would be read as the struct.
+    // serde would read a list of a struct's fields as the struct.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(AdminError::BadRequest("the body is a JSON object".into()));
     }
@@ -41,11 +41,11 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AdminError> {
     if holds_nul(&json) {
         return Err(AdminError::BadRequest("the body: no text holds NUL (U+0000)".into()));
     }
-    // From the text, which knows the line of a mistake.
+    // Parsed from the text, so that an error names the line.
     serde_json::from_slice(bytes).map_err(wrong)
 }
 
-/// Postgres keeps no NUL in a text.
+/// Postgres refuses NUL in text.
 fn holds_nul(json: &Json) -> bool {
     match json {
         Json::String(text) => text.contains('\0'),
@@ -55,13 +55,13 @@ fn holds_nul(json: &Json) -> bool {
     }
 }
 
-/// The body of a call that takes nothing: `{}` or no body. A client that sends more expects something that will not happen.
+/// The body of a call without input: `{}` or no body. More input is refused, because it would have no effect.
 pub(crate) async fn no_body(payload: Body) -> Result<(), AdminError> {
     let Nothing {} = body_or_default(payload).await?;
     Ok(())
 }
 
-/// As [`body`], but no body at all asks for the defaults.
+/// As [`body`], with the defaults when there is no body.
 pub(crate) async fn body_or_default<T: DeserializeOwned + Default>(payload: Body) -> Result<T, AdminError> {
     let bytes = payload.read(BODY_BYTES_MAX).await?;
     if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) }

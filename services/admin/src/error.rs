@@ -1,4 +1,4 @@
-//! Every failure of this service as a problem document (RFC 9457).
+//! Failures of this service as problem documents (RFC 9457).
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
@@ -20,7 +20,7 @@ pub(crate) enum AdminError {
 }
 
 impl AdminError {
-    /// The status, a stable name for programs, and the sentence for people.
+    /// The status, a stable code for programs, and the sentence for people.
     fn problem(&self) -> Problem {
         let (status, code) = match self {
             Self::Web(refusal) => return refusal.problem(),

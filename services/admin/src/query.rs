@@ -1,4 +1,4 @@
-//! What admins ask for in the query string: parameters that are known, in text that can be looked for.
+//! Query strings of admins: known parameters only, without NUL.
 
 use crate::error::AdminError;
 use actix_web::HttpRequest;
@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
 
-/// The only way in which a handler reads its parameters.
+/// The only way for a handler to read its parameters.
 pub(crate) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, AdminError> {
     let text = request.query_string();
-    // Postgres takes no NUL, not even to compare with.
+    // Postgres refuses NUL even in a comparison.
     if text.contains("%00") {
         return Err(AdminError::BadRequest("the query parameters: no value holds NUL (U+0000)".into()));
     }
@@ -19,7 +19,7 @@ pub(crate) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Adm
     parameters.map(Query::into_inner).map_err(|e| AdminError::BadRequest(format!("the query parameters: {e}")))
 }
 
-/// The parameters of any list; each list uses some.
+/// The parameters of all lists; each list uses some.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListParameters {

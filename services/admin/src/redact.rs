@@ -1,15 +1,15 @@
-//! Rejected requests as they are shown: their shape, which is what a fix needs, without what people are called. The rules are
-//! in `docs/decisions/0021-rejected-requests.md`.
+//! Redaction of rejected requests: their shape, which a fix needs, without names. The rules are in
+//! `docs/decisions/0021-rejected-requests.md`.
 
 use serde_json::{Map, Value};
 
-/// Members whose texts are words of the protocol.
+/// Keys whose strings are protocol keywords.
 const PROTOCOL_WORDS: [&str; 7] = ["op", "method", "schemas", "type", "resourceType", "bulkId", "sortOrder"];
-/// Longest key shown; a longer one is no attribute.
+/// Longest shown key; a longer one is not an attribute.
 const KEY_CHARACTERS_MAX: usize = 128;
 const COMPARISONS: [&str; 9] = ["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"];
 
-/// A body with its structure, its booleans and its protocol words; other texts and numbers as their kind and length.
+/// A body with its structure, booleans and protocol keywords; other strings and numbers as their kind and length.
 pub(crate) fn body(text: &str) -> Value {
     match serde_json::from_str(text) {
         Ok(json) => value("", json),
@@ -56,7 +56,7 @@ fn hidden(text: &str) -> String {
     format!("‹text of {} characters›", text.chars().count())
 }
 
-/// A path or a filter without its values: what stands in quotes, what follows a comparison, and whatever has an `@`.
+/// A path or a filter without its values: quoted strings, operands of comparisons, and every word with an `@`.
 pub(crate) fn expression(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut after_comparison = false;
@@ -83,7 +83,7 @@ pub(crate) fn expression(text: &str) -> String {
     shown
 }
 
-/// Where the quoted text that begins here ends: behind its closing quote, or with the text when it has none.
+/// End of the quoted string that begins here: after its closing quote, or the end of the text without one.
 fn end_of_quoted(text: &str) -> usize {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {
@@ -97,7 +97,7 @@ fn end_of_quoted(text: &str) -> usize {
     text.len()
 }
 
-/// A request's path and query: ids and names of endpoints and parameters stay, values do not.
+/// A request's path and query without values; ids and names of endpoints and parameters stay.
 pub(crate) fn path(path: &str) -> String {
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let segment = |text: &str| {
@@ -133,7 +133,7 @@ pub(crate) fn path(path: &str) -> String {
     shown
 }
 
-/// Percent-decoding that never fails: for showing, not for reading.
+/// Percent-decoding that never fails; for display only.
 fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -160,11 +160,11 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The answer's sentence: what it quotes from the request is not shown.
+/// The answer's sentence without its quotes from the request.
 pub(crate) fn sentence(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for (place, part) in text.split('`').enumerate() {
-        // Every second part stands between two backquotes.
+        // Every second part is between two backquotes.
         let secret = place % 2 == 1 && !part.chars().all(|c| c.is_ascii_alphabetic() || c == '.' || c == '$');
         shown.push_str(&if secret { hidden(part) } else { part.to_owned() });
     }

@@ -1,4 +1,4 @@
-//! The endpoint table of this service. Every endpoint wants an API key.
+//! The endpoint table of this service. Every endpoint requires an API key.
 
 use crate::Admin;
 use crate::error::AdminError;

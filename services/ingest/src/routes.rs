@@ -1,4 +1,4 @@
-//! The endpoint table of this service. Every endpoint wants a SCIM token of the source in its path.
+//! The endpoint table of this service. Every endpoint requires a SCIM token of the source in its path.
 
 use crate::Ingest;
 use crate::ledger;
@@ -45,7 +45,8 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints.into_iter().map(Endpoint::with_head).collect()
 }
 
-/// The start of every path. As a scope of its own it is compared once a request, and not once for each path of the table.
+/// The start of every path. As a scope of its own it is compared once for each request, and not once for each path of the
+/// table.
 const BASE: &str = "/scim/v2/{source_id}";
 
 /// Registers the service.
@@ -59,8 +60,8 @@ pub fn configure(ingest: Ingest) -> impl FnOnce(&mut web::ServiceConfig) {
             let path = &same_path[0].path[BASE.len()..];
             scope = scope.service(observed(path, same_path));
         }
-        // Some clients write paths in lower case (SCIMReferenceCode's own collection does): last, so that no other client's request
-        // is compared with these.
+        // Some clients write paths in lower case (SCIMReferenceCode's own collection does). These come last, so that no other
+        // client's request is compared with them.
         for same_path in same_paths(&endpoints) {
             let path = &same_path[0].path[BASE.len()..];
             let lower = path.replace("/Users", "/users").replace("/Groups", "/groups");

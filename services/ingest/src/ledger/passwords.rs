@@ -1,8 +1,8 @@
-//! The body of a rejected request is kept without the passwords in it.
+//! Removes passwords from the body of a rejected request before it is kept.
 
 use rollcall_store::REJECTED_BODY_BYTES;
 
-/// The body without passwords. One that is no JSON is kept as it came, unless it may hold a password.
+/// The body without passwords. A body that is not JSON is kept unchanged, unless it may hold a password.
 pub(super) fn storable(body: Vec<u8>) -> Option<String> {
     if body.is_empty() || body.len() > REJECTED_BODY_BYTES {
         return None;
@@ -14,11 +14,11 @@ pub(super) fn storable(body: Vec<u8>) -> Option<String> {
     let mut json: serde_json::Value = serde_json::from_str(&text).ok()?;
     forget_passwords(&mut json);
     let text = json.to_string();
-    // A password that hides somewhere else, such as in a JSON text within a string: nothing is kept then.
+    // A password elsewhere, such as in JSON text within a string: nothing is kept then.
     (!text.to_ascii_lowercase().contains("password")).then_some(text)
 }
 
-/// Takes out every member called `password`, and every PATCH operation on that path: the hub has no use for either.
+/// Removes every member called `password`, and every PATCH operation on that path, because the hub uses neither.
 fn forget_passwords(json: &mut serde_json::Value) {
     let names_password = |text: &str| text.to_ascii_lowercase().contains("password");
     match json {

@@ -1,5 +1,5 @@
-//! The request log's near end (PE15): a line for each request, gathered like the rest of the ledger and bounded, so that no
-//! request waits for its line and a client in a hurry costs no more than its rate.
+//! The request log in this process (PE15): a line for each request, collected like the rest of the ledger and bounded, so
+//! that no request waits for its line and a fast client costs no more than its rate.
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
@@ -10,17 +10,17 @@ use rollcall_store::{LoggedRequest, SourceScope};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Lines gathered between two flushes, and lines of one source's reads among them: as many as the usual rate lets pass.
+/// Most lines between two flushes, and most lines of one source's reads among them: as many as the usual rate allows.
 const LINES_IN_ALL: usize = 20_000;
 const READS_PER_SOURCE: u32 = 300;
-/// Longest path kept, in bytes.
+/// Longest stored path, in bytes.
 const PATH_BYTES: usize = 200;
 
-/// What was asked and how it was answered, but for when and by whom.
+/// A request and its status, without time and source.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) method: String,
-    /// From behind the source's address, without the query, which may hold what somebody is called.
+    /// The path after the source's address, without the query, which may hold names.
     pub(crate) path: String,
     pub(crate) subject: Option<Uuid>,
     pub(crate) status: u16,
@@ -73,7 +73,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Whether there was room for it.
+    /// True if there was room for it.
     pub(crate) fn add(&mut self, Line { line, is_read }: Line) -> bool {
         if self.lines.len() >= LINES_IN_ALL {
             return false;
@@ -95,10 +95,10 @@ impl Lines {
     }
 }
 
-/// What every address of a source begins with.
+/// Prefix of every address of a source.
 const SCIM: &str = "/scim/v2/";
 
-/// The path of a request from behind the source's address, without its query.
+/// The path of a request after the source's address, without its query.
 pub(crate) fn path_of(request: &HttpRequest) -> &str {
     let source = request.match_info().get("source_id").unwrap_or_default();
     let path = request.path();

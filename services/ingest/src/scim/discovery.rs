@@ -1,4 +1,4 @@
-//! What the hub says about itself (RFC 7644 §4): exactly what it serves.
+//! Discovery (RFC 7644 §4): exactly the served features.
 
 use super::{answer, base_url};
 use crate::auth::SourceAuth;
@@ -8,8 +8,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use rollcall_scim::discovery::{self, Capabilities};
 use rollcall_scim::{ScimError, query};
 
-/// How long a cursor is good for at least (RFC 9865). Ours are places in the order of ids, so they never go bad; a day is
-/// what later versions will keep to.
+/// Least validity of a cursor (RFC 9865). Present cursors are positions in the order of ids and never expire; later
+/// versions must keep to a day.
 const CURSOR_VALID_SECONDS: u64 = 86_400;
 
 fn capabilities(auth: &SourceAuth) -> Capabilities {
@@ -66,7 +66,7 @@ pub(crate) async fn schema(request: HttpRequest, auth: SourceAuth) -> Result<Htt
     Ok(answer(StatusCode::OK, &body))
 }
 
-/// `/Me`: a token of an identity provider is nobody's, so there is nobody to show (RFC 7644 §3.11).
+/// `/Me`: a token of an identity provider belongs to no person (RFC 7644 §3.11).
 pub(crate) async fn me(_: SourceAuth) -> Result<HttpResponse, IngestError> {
     Err(ScimError::not_implemented("/Me is not served: this token belongs to a system, not to a person").into())
 }

@@ -1,5 +1,5 @@
-//! `GET` of the base address and `POST /.search` (RFC 7644 §3.4.2.1, §3.4.3): users and groups in one list, users first. It has
-//! no order of its own to offer beyond that, so `sortBy` is refused here.
+//! `GET` of the base address and `POST /.search` (RFC 7644 §3.4.2.1, §3.4.3): users and groups in one list, users first. No
+//! other order is served, so `sortBy` is refused here.
 
 use super::{Listed, groups, list_answer, users};
 use crate::auth::SourceAuth;
@@ -11,7 +11,7 @@ use rollcall_scim::{ListQuery, Quirks, ResourceKind, ScimError, query};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Cursors of this list say which kind they stand in.
+/// Prefixes of this list's cursors, which name the kind of their position.
 const IN_USERS: &str = "u.";
 const IN_GROUPS: &str = "g.";
 
@@ -25,7 +25,7 @@ pub(crate) async fn list(request: HttpRequest, auth: SourceAuth) -> Result<HttpR
     answer(&request, &auth, &Question::Pairs(pairs)).await
 }
 
-/// A query as it came.
+/// An unparsed query.
 enum Question {
     Body(Value),
     Pairs(Vec<(String, String)>),
@@ -47,7 +47,7 @@ fn asked(auth: &SourceAuth, kind: ResourceKind, question: &Question) -> Result<L
         Question::Body(body) => ListQuery::of_all_from_search(kind, body, pages, &mut quirks),
         Question::Pairs(pairs) => ListQuery::of_all_from_pairs(kind, pairs, pages, &mut quirks),
     };
-    // One request is read for both kinds; how it is said counts once.
+    // One request is parsed for both kinds, and its quirks count once.
     if kind == ResourceKind::User {
         auth.quirks().merge(&quirks);
     }
@@ -99,14 +99,14 @@ async fn both(
         }
         Paging::Cursor(_) => {
             let mut page = users_page(request, auth, &of_users).await?;
-            // The last page of users is followed by the first of groups, also when there turn out to be none.
+            // The first page of groups follows the last one of users, even when there are no groups.
             page.next = page.next.or_else(|| Some(IN_GROUPS.to_owned()));
             return Ok(list_answer(&of_users, page));
         }
     };
     let mut page = users_page(request, auth, &of_users).await?;
     let users = page.total.unwrap_or(0);
-    // The groups are numbered on from the users; when the page is full, only their number is asked for.
+    // Groups continue the index of the users; when the page is full, only their number is read.
     of_groups.paging = Paging::Index(start.saturating_sub(users).max(1));
     of_groups.count = of_groups.count.saturating_sub(page.resources.len());
     let groups = groups_page(request, auth, &of_groups).await?;
