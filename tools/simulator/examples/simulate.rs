@@ -1,6 +1,6 @@
 //! Plays one conversation against any SCIM endpoint: `simulate IDP BASE_URL TOKEN [users=N] [seed=S] [chaos=…] [phases=…] [record=FILE] [report=FILE] [leavers=N]`.
 //!
-//! For trying the simulator on other people's servers; the product's command is `rollcall simulate-idp`.
+//! For trials of the simulator on other servers; the product's command is `rollcall simulate-idp`.
 
 use std::io::IsTerminal;
 

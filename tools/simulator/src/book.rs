@@ -1,4 +1,4 @@
-//! The identity provider's own directory: people, groups, and what the hub has accepted of them so far.
+//! The identity provider's own directory: people, groups, and the part that the hub has accepted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,18 +15,18 @@ use crate::report::{Expected, ExpectedGroup, ExpectedUser};
 pub(crate) struct Team {
     /// The IdP's immutable id.
     pub(crate) anchor: String,
-    /// What the IdP says now.
+    /// The IdP's present name.
     pub(crate) name: String,
-    /// Indexes of people, as the IdP says now.
+    /// Indexes of people, in the IdP's present state.
     pub(crate) members: BTreeSet<usize>,
     /// The hub's id, once known.
     pub(crate) remote: Option<String>,
-    /// The last name the hub took.
+    /// The last name that the hub accepted.
     pub(crate) accepted_name: Option<String>,
-    /// The members the hub took.
+    /// The members that the hub accepted.
     pub(crate) accepted_members: BTreeSet<usize>,
     pub(crate) deleted: bool,
-    /// An earlier session pushed it, members included.
+    /// An earlier session pushed it, with its members.
     pub(crate) remembered: bool,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    /// Fills the directory and hands back the generator for the changes to come.
+    /// Fills the directory and returns the generator for later changes.
     pub(crate) fn generate(options: &Options) -> (Self, Generator) {
         let mut generator = Generator::new(options.idp, options.seed, &options.domain);
         let mut people: Vec<Person> = (0..options.users).map(|number| generator.person(number)).collect();
@@ -60,7 +60,7 @@ impl Book {
             }
         }
         if options.idp == Idp::Ping && people.len() >= 20 {
-            // Ping's "provision disabled users": someone who is inactive from the start.
+            // Ping's "provision disabled users": a person who is inactive from the start.
             let middle = people.len() / 2;
             people[middle].profile.active = false;
         }
@@ -69,29 +69,29 @@ impl Book {
         (Self { people, teams, test_users: Vec::new() }, generator)
     }
 
-    /// The hub's id of a person, if it took them.
+    /// The hub's id of a person, if it accepted them.
     pub(crate) fn user_id(&self, who: usize) -> Option<&str> {
         self.people[who].remote.as_deref()
     }
 
-    /// The hub's id of a group, if it took it.
+    /// The hub's id of a group, if it accepted it.
     pub(crate) fn group_id(&self, team: usize) -> Option<&str> {
         self.teams[team].remote.as_deref()
     }
 
-    /// Everyone of a group, by index, whom the hub knows.
+    /// Indexes of a group's people whom the hub knows.
     pub(crate) fn known_members(&self, team: usize) -> Vec<usize> {
         self.teams[team].members.iter().copied().filter(|who| self.people[*who].remote.is_some()).collect()
     }
 
-    /// The groups a person is in, as the IdP says.
+    /// The groups of a person at the IdP.
     pub(crate) fn teams_of(&self, who: usize) -> Vec<usize> {
         (0..self.teams.len())
             .filter(|team| !self.teams[*team].deleted && self.teams[*team].members.contains(&who))
             .collect()
     }
 
-    /// What the IdP believes the hub holds.
+    /// The state that the IdP expects at the hub.
     pub(crate) fn expected(&self, idp: Idp) -> Expected {
         let sends_anchor = sends_anchor(idp);
         let users = self.people.iter().map(|person| {
@@ -120,7 +120,7 @@ impl Book {
     }
 
     fn expected_group(&self, team: &Team, idp: Idp) -> ExpectedGroup {
-        // OneLogin takes leavers out of their groups; the others leave them in.
+        // OneLogin removes leavers from their groups; the others leave them in.
         let stays = |who: &&usize| idp != Idp::OneLogin || self.people[**who].profile.active;
         let wanted = team.members.iter().filter(stays);
         let alive = team.accepted_members.iter().map(|who| &self.people[*who]).filter(|person| !person.deleted);
@@ -141,7 +141,7 @@ impl Book {
     }
 }
 
-/// Whether this IdP sends its immutable id as `externalId` of people.
+/// True if this IdP sends its immutable id as `externalId` of people.
 pub(crate) const fn sends_anchor(idp: Idp) -> bool {
     !matches!(idp, Idp::OneLogin | Idp::Ping)
 }
@@ -159,7 +159,7 @@ fn give_managers(people: &mut [Person]) {
     }
 }
 
-/// Everyone, then the departments, then guilds across them.
+/// A group of everybody, then the departments, then guilds across them.
 fn teams(generator: &mut Generator, people: &[Person], wished: usize, seed: u64) -> Vec<Team> {
     let mut rng = StdRng::seed_from_u64(seed ^ 0x7ea5);
     (0..wished)

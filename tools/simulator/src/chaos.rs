@@ -1,4 +1,4 @@
-//! Faults that a real network puts between an identity provider and the hub, decided by the seed alone.
+//! Faults of a network between an identity provider and the hub, decided by the seed alone.
 //!
 //! A decision depends on the seed, the step, the subject's anchor and the attempt, never on timing or on ids the hub
 //! chose, so a run under chaos can be repeated.
@@ -9,7 +9,8 @@ use anyhow::{Context, bail};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-/// What may go wrong. Only faults that leave the IdP's final word unchanged: the hub must end where a quiet run ends.
+/// Possible faults. Each leaves the IdP's final state unchanged, so the hub must end in the state of a run without
+/// faults.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Chaos {
     /// Share of writes sent twice at the same time, 0 to 1. Group creation is exempt: SCIM lets two groups share a name.
@@ -18,7 +19,8 @@ pub struct Chaos {
     pub drop_answers: f64,
     /// Independent requests go out in a shuffled order.
     pub reorder: bool,
-    /// Membership changes go one member a request, all at once, whatever the group. Not for IdPs that PUT whole groups.
+    /// Each membership change is a request for one member, all at once, whatever the group. Not for IdPs that PUT whole
+    /// groups.
     pub parallel_group_patches: bool,
 }
 
@@ -76,12 +78,12 @@ impl Dice {
         Self { chaos, seed }
     }
 
-    /// Whether the answer of this attempt gets lost.
+    /// True if the answer of this attempt gets lost.
     pub(crate) fn drops(&self, step: &str, subject: &str, attempt: u32) -> bool {
         self.falls("drop", self.chaos.drop_answers, step, subject, attempt)
     }
 
-    /// Whether this attempt is sent twice.
+    /// True if this attempt is sent twice.
     pub(crate) fn duplicates(&self, step: &str, subject: &str, attempt: u32) -> bool {
         self.falls("duplicate", self.chaos.duplicate, step, subject, attempt)
     }

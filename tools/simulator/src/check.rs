@@ -1,4 +1,5 @@
-//! What identity providers expect of answers. A departure becomes a named finding, never an abort.
+//! Checks of answers against the expectations of identity providers. A departure becomes a named finding, never an
+//! abort.
 
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use crate::people::{Profile, work_email};
 use crate::report::Code;
 use crate::wire::{ENTERPRISE, ERROR, LIST};
 
-/// What holds for every answer: JSON of the SCIM media type, SCIM errors, no password (RFC 7644 sections 3.1 and 3.12).
+/// Checks of every answer: JSON of the SCIM media type, SCIM errors, no password (RFC 7644 sections 3.1 and 3.12).
 pub(crate) fn envelope(link: &Link, call: &Call, answer: &Answer) {
     let found = |code, detail: String| link.found(code, call, answer.status, detail);
     if answer.text.is_empty() {
@@ -48,7 +49,7 @@ fn scim_error(link: &Link, call: &Call, answer: &Answer, body: &Value) {
     }
 }
 
-/// Whether the status is one this step expects; otherwise a finding.
+/// True if this step expects the status; otherwise a finding.
 pub(crate) fn status(link: &Link, call: &Call, answer: &Answer, expected: &[u16]) -> bool {
     let fits = expected.contains(&answer.status);
     if !fits {
@@ -58,7 +59,7 @@ pub(crate) fn status(link: &Link, call: &Call, answer: &Answer, expected: &[u16]
     fits
 }
 
-/// The resources of a list; none when it is no list at all (RFC 7644 section 3.4.2).
+/// The resources of a list; none when it is not a list (RFC 7644 section 3.4.2).
 pub(crate) fn list<'a>(link: &Link, call: &Call, answer: &'a Answer) -> Option<(u64, &'a [Value])> {
     let found = |code, detail: String| link.found(code, call, answer.status, detail);
     let Some(body) = &answer.json else {
@@ -83,7 +84,7 @@ pub(crate) fn list<'a>(link: &Link, call: &Call, answer: &'a Answer) -> Option<(
     integer("startIndex");
     let resources = match body.get("Resources") {
         Some(Value::Array(resources)) => resources.as_slice(),
-        // Optional when nothing matches (RFC 7644 section 3.4.2); OneLogin and Entra live with it.
+        // Optional without matches (RFC 7644 section 3.4.2); OneLogin and Entra accept that.
         None if total == Some(0) || page == Some(0) => &[],
         other => {
             let got = shortened(&other.unwrap_or(&Value::Null).to_string());
@@ -118,7 +119,7 @@ pub(crate) fn resource<'a>(link: &Link, call: &Call, answer: &'a Answer, schema:
     Some((id, body))
 }
 
-/// A created resource says where it is (RFC 7644 section 3.3).
+/// A created resource has its location (RFC 7644 section 3.3).
 pub(crate) fn location(link: &Link, call: &Call, answer: &Answer) {
     let meta = answer.json.as_ref().and_then(|body| body.pointer("/meta/location")).and_then(Value::as_str);
     if answer.location.is_none() || meta.is_none() {

@@ -1,6 +1,6 @@
-//! What every identity provider's conversation consists of, and the flows that most of them share.
+//! The parts of every identity provider's conversation, and the flows that most of them share.
 //!
-//! A dialect says how its requests look and in which order they come; whether an answer is good is checked here, once.
+//! A dialect defines the form and the order of its requests; answers are checked here, once.
 
 use std::future::Future;
 
@@ -11,22 +11,22 @@ use crate::people::Profile;
 use crate::report::Code;
 use crate::talk::{Created, Found, Talk};
 
-/// How often look-up and create may take turns before the IdP reports the person as failed.
+/// Alternations of look-up and create before the IdP reports the person as failed.
 const ROUNDS: u32 = 4;
 
-/// One identity provider's way of talking. `who` and `team` are indexes of the [`Book`].
+/// The conversation of one identity provider. `who` and `team` are indexes of the [`Book`].
 ///
-/// Methods that write return whether the hub took it.
+/// Methods that write return whether the hub accepted it.
 pub(crate) trait Conversation: Sync {
-    /// Groups are looked up before they are created (Okta pushes them unasked).
+    /// Groups are looked up before they are created (Okta pushes them without a look-up).
     const FINDS_GROUPS_FIRST: bool = true;
-    /// A leaver is taken out of the groups first, and a returner put back afterwards.
+    /// A leaver is removed from the groups first, and a returner added back afterwards.
     const LEAVES_GROUPS: bool = false;
-    /// Membership goes person by person, not group by group.
+    /// Membership is written person by person, not group by group.
     const PERSON_BY_PERSON: bool = false;
-    /// People are ever deleted.
+    /// People are deleted at some time.
     const DELETES_USERS: bool = true;
-    /// Managers are sent in a pass of their own, when everybody is there.
+    /// Managers are sent in a pass of their own, after all people.
     const LINKS_MANAGERS: bool = false;
     /// Groups without members are not created.
     const SKIPS_EMPTY_GROUPS: bool = false;
@@ -35,7 +35,7 @@ pub(crate) trait Conversation: Sync {
 
     fn test_connection(&self, talk: Talk<'_>) -> impl Future<Output = bool> + Send;
 
-    /// The address of somebody whom the connection test creates and deletes.
+    /// The address of the person whom the connection test creates and deletes.
     fn test_user(&self) -> Option<&str> {
         None
     }
@@ -45,10 +45,10 @@ pub(crate) trait Conversation: Sync {
 
     fn create_user(&self, talk: Talk<'_>, who: usize) -> Call;
 
-    /// Brings the hub's copy, last known as `before`, to what the IdP says now.
+    /// Updates the hub's copy, last known as `before`, to the IdP's present state.
     fn update_user(&self, talk: Talk<'_>, who: usize, before: &Profile) -> impl Future<Output = bool> + Send;
 
-    /// Pushes `active` as the IdP says now.
+    /// Pushes the IdP's present `active`.
     fn push_active(&self, talk: Talk<'_>, who: usize) -> impl Future<Output = bool> + Send;
 
     /// A second pass over people, where [`Conversation::LINKS_MANAGERS`]: the manager as a reference.
@@ -69,18 +69,18 @@ pub(crate) trait Conversation: Sync {
         false
     }
 
-    /// A membership change is cut into requests of at most this many people, removals apart from additions; `None`
-    /// for one request with everything.
+    /// Most people of one membership request, with removals apart from additions; `None` for one request with
+    /// everything.
     fn members_per_request(&self) -> Option<usize> {
         None
     }
 
-    /// Requests at the end of the re-sync that are about nobody in particular.
+    /// Requests at the end of the re-sync without a particular subject.
     fn resync_tail(&self, _talk: Talk<'_>) -> impl Future<Output = bool> + Send {
         std::future::ready(true)
     }
 
-    /// Looks, then creates; what exists already is brought up to date. The hub's id, if there is one in the end.
+    /// Looks up, then creates; an existing person is updated. Returns the hub's id, if there is one in the end.
     fn provision(&self, talk: Talk<'_>, who: usize) -> impl Future<Output = Option<String>> + Send {
         async move {
             let mut call = self.create_user(talk, who);
@@ -133,12 +133,13 @@ pub(crate) trait Conversation: Sync {
         }
     }
 
-    /// In a re-sync: finds the person again and nothing to change.
+    /// In a re-sync: finds the person again, unchanged.
     fn recheck_user(&self, talk: Talk<'_>, who: usize) -> impl Future<Output = bool> + Send {
         async move {
             let person = talk.person(who);
             if person.accepted.as_ref() != Some(&person.profile) {
-                // The hub refused the last word on this person: found already, and no look-up by it can succeed.
+                // The hub refused the last change of this person; that is a finding already, and no look-up can
+                // succeed.
                 return false;
             }
             let lookups = self.user_lookups(talk, who);

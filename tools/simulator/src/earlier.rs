@@ -1,7 +1,8 @@
-//! What an earlier session of the same seed left at the hub: an identity provider remembers it, a new process must ask.
+//! Resources that an earlier session of the same seed left at the hub: an identity provider remembers them, a new
+//! process must look them up.
 //!
-//! So a second `simulate-idp` on one source goes on where the first one stopped, and single phases can be played by
-//! separate runs. People are known again by their immutable id, or by the employee number where the IdP sends no id.
+//! So a second `simulate-idp` on one source continues the first one, and single phases can be played by separate runs.
+//! People are recognised by their immutable id, or by the employee number if the IdP sends no id.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
@@ -18,7 +19,7 @@ use crate::readback::member_ids;
 use crate::talk::Found;
 
 impl<C: Conversation, W: Write> Stage<'_, C, W> {
-    /// Before the first phase that is about somebody: links people and groups that are there already.
+    /// Before the first phase with a subject: links existing people and groups.
     pub(crate) async fn remember(&mut self, phase: Phase) {
         if std::mem::replace(&mut self.session.remembered, true) {
             return;
@@ -32,7 +33,7 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
         self.link_groups(&groups);
     }
 
-    /// One look-up of somebody whose name and address no phase changes tells whether there is anything to remember.
+    /// One look-up of a person whose name and address no phase changes shows whether there was an earlier session.
     async fn was_here(&mut self) -> bool {
         let story = &self.session.story;
         let people = 0..self.session.book.people.len();

@@ -1,8 +1,8 @@
-//! Entra ID, as Microsoft documents its requests: with and without `?aadOptscim062020` in the tenant URL.
+//! Entra ID, in the form of Microsoft's documentation: with and without `?aadOptscim062020` in the tenant URL.
 //!
-//! By default operations are capitalised, booleans are strings in PATCH, a removed member is named by a value list.
+//! By default operations are capitalised, booleans are strings in PATCH, and a removed member is named by a value list.
 //! The flag makes operations lower-case, booleans real, attributes one map with dotted and URN keys, and removal a
-//! filtered path. Entra pages through nothing: it looks up by filter, excludes members and wants 204 for groups.
+//! filtered path. Entra pages through nothing: it looks up by filter, excludes members and expects 204 for groups.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -128,7 +128,7 @@ impl Conversation for Entra {
             user_agent: "rollcall-simulator (Entra ID)",
             content_type: "application/scim+json; charset=utf-8",
             accept: "application/scim+json",
-            // Its value is not documented; servers look at its presence.
+            // Its value is not documented; servers check its presence.
             headers: &[("adscimversion", "2.0")],
             flag: if self.flag { Some("aadOptscim062020") } else { None },
         }
@@ -228,7 +228,7 @@ impl Conversation for Entra {
         visible
     }
 
-    /// Reference attributes come after everybody is there, in each of the forms that were seen (docs/scim.md#traps, 6).
+    /// Reference attributes are sent after all people, in each of the forms that were seen (docs/scim.md#traps, 6).
     async fn link_manager(&self, talk: Talk<'_>, who: usize) -> bool {
         let person = talk.person(who);
         let Some(manager) = person.manager.and_then(|manager| talk.user_id(manager)) else {
@@ -277,7 +277,7 @@ impl Conversation for Entra {
         Call::post("create group", "Groups", &body, &group.anchor).not_repeatable()
     }
 
-    /// How many Entra puts in one request is not documented; lists of some dozens were seen.
+    /// Microsoft does not document the size of one request; lists of some dozens were seen.
     fn members_per_request(&self) -> Option<usize> {
         Some(50)
     }
@@ -291,7 +291,7 @@ impl Conversation for Entra {
                     .map(|id| ordered!({ "op": "remove", "path": format!("members[value eq {}]", quoted(id)) }))
                     .collect()
             } else {
-                // A value list removes those people and nobody else (docs/scim.md#traps, 1).
+                // A value list removes only those people (docs/scim.md#traps, 1).
                 vec![self.set(Op::Remove, "members", references(talk, &step.remove))]
             };
             good &= self.patch_group(talk, step.team, operations).await;

@@ -1,4 +1,4 @@
-//! What Entra ID asks when it looks at everything again: it never reads members, it asks whether one is there.
+//! The re-sync of Entra ID: it never reads members, but checks each by a filter.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::talk::{Found, Talk};
 use crate::wire::{GROUP, plus, quoted};
 
 impl Entra {
-    /// What a restarted cycle reads besides people: groups without members, references by filter, redundant adds.
+    /// Reads of a restarted cycle besides people: groups without members, references by filter, redundant adds.
     pub(crate) async fn recheck(&self, talk: Talk<'_>) -> bool {
         let mut good = true;
         let alive =
@@ -37,7 +37,7 @@ impl Entra {
         good & Self::finds_in_microsofts_spelling(talk).await
     }
 
-    /// The group as Entra reads it: never with its members.
+    /// The group in Entra's form, without its members.
     pub(crate) async fn read_group(talk: Talk<'_>, team: usize) -> Option<Value> {
         let path = format!("{}?excludedAttributes=members", talk.group_path(team));
         let call = Call::get("read group", path, &talk.team(team).anchor);
@@ -65,7 +65,7 @@ impl Entra {
         }
     }
 
-    /// Every present member is added once more, as Entra does after a removal: a success that changes nothing.
+    /// Every present member is added once more, as Entra does after a removal: a success without a change.
     async fn redundant_add(&self, talk: Talk<'_>, team: usize) -> bool {
         let members = talk.book.known_members(team);
         let Some(before) = Self::read_group(talk, team).await else {

@@ -1,4 +1,4 @@
-//! The phases that are about groups: creation, membership, renaming, a group that comes and goes.
+//! The phases about groups: creation, membership, renaming, and a group that is created and deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -8,7 +8,7 @@ use crate::conversation::Conversation;
 use crate::lifecycle::Stage;
 use crate::options::Phase;
 
-/// What the renamed group gets, or loses again in a later session.
+/// Suffix of the renamed group, removed again in a later session.
 pub(crate) const RENAMED: &str = " (umbenannt)";
 
 impl<C: Conversation, W: Write> Stage<'_, C, W> {
@@ -48,7 +48,7 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
         self.change_members(Phase::Memberships.name(), steps).await;
     }
 
-    /// Cuts the changes into requests, runs them, and remembers what the hub took.
+    /// Cuts the changes into requests, runs them, and records the accepted ones.
     async fn change_members(&mut self, name: &'static str, steps: Vec<MemberStep>) {
         let lanes = self.lanes(steps);
         let taken = self
@@ -76,7 +76,7 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
         }
     }
 
-    /// Steps of one lane follow each other; lanes run side by side.
+    /// Steps of one lane follow each other; lanes run concurrently.
     fn lanes(&self, steps: Vec<MemberStep>) -> Vec<Vec<MemberStep>> {
         let chaos = self.session.link.dice.as_ref().map(|dice| dice.chaos);
         let parallel = !self.idp.puts_groups() && chaos.is_some_and(|chaos| chaos.parallel_group_patches);
@@ -102,7 +102,7 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
             if team.remote.is_none() {
                 continue;
             }
-            // After an earlier session some are in or out already.
+            // After an earlier session some are added or removed already.
             let add: Vec<usize> = change.add.iter().copied().filter(|who| team.members.insert(*who)).collect();
             let remove: Vec<usize> = change.remove.iter().copied().filter(|who| team.members.remove(who)).collect();
             if !add.is_empty() || !remove.is_empty() {
@@ -159,7 +159,7 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
         self.session.book.teams[team].deleted = deleted == [true];
     }
 
-    /// OneLogin takes leavers out of the groups first. `members` keeps what the person is entitled to on return.
+    /// OneLogin removes leavers from the groups first. `members` keeps the groups for a return.
     pub(crate) async fn leave_or_join_groups(&mut self, name: &'static str, people: &[usize], join: bool) {
         let book = &self.session.book;
         let mut steps = Vec::new();
@@ -188,7 +188,7 @@ fn cut(step: MemberStep, size: usize) -> Vec<MemberStep> {
     removals.chain(additions).collect()
 }
 
-/// One lane per person: their groups one after the other, people side by side.
+/// One lane per person: their groups one after the other, people concurrently.
 fn by_person(steps: impl Iterator<Item = MemberStep>) -> Vec<Vec<MemberStep>> {
     let mut lanes: BTreeMap<usize, Vec<MemberStep>> = BTreeMap::new();
     for step in steps {

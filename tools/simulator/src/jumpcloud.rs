@@ -1,5 +1,5 @@
-//! JumpCloud's custom SCIM integration, after provider samples: PUT with every attribute, null and empty lists
-//! included, a test connection that really creates and deletes, groups only when they have members.
+//! JumpCloud's custom SCIM integration, after provider samples: PUT with every attribute, with null and empty lists, a
+//! connection test that creates and deletes resources, groups only with members.
 
 use serde_json::json;
 
@@ -84,7 +84,7 @@ impl JumpCloud {
         talk.write_group(&call, team, &[200, 204]).await
     }
 
-    /// Creates the test user, or takes the one that an earlier test left behind. The hub's id.
+    /// Creates the test user, or reuses the one of an earlier test. Returns the hub's id.
     async fn make_test_user(&self, talk: Talk<'_>) -> Option<String> {
         let email = &self.test_email;
         let lookup = Self::lookup("Users", &format!("userName eq {}", quoted(email)), "test");

@@ -1,7 +1,7 @@
-//! The phases: changes the IdP's directory first, then pushes each change through the conversation.
+//! The phases: each changes the IdP's directory first, then pushes the changes through the conversation.
 //!
-//! Independent subjects run side by side, as many as [`crate::Options::concurrency`] says. What the hub took is written
-//! back afterwards, so that the [`Book`](crate::book::Book) always says what the IdP believes.
+//! Independent subjects run concurrently, up to [`crate::Options::concurrency`]. Accepted changes are written back
+//! afterwards, so that the [`Book`](crate::book::Book) always has the IdP's view.
 
 use std::future::Future;
 use std::io::Write;
@@ -18,7 +18,7 @@ use crate::progress::Progress;
 use crate::session::Session;
 use crate::talk::Talk;
 
-/// A session with its dialect and its audience.
+/// A session with its dialect and its progress output.
 pub(crate) struct Stage<'s, C: Conversation, W: Write> {
     pub(crate) session: &'s mut Session,
     pub(crate) idp: &'s C,
@@ -46,7 +46,7 @@ impl<C: Conversation, W: Write> Stage<'_, C, W> {
         }
     }
 
-    /// Runs `job` over all `work`, side by side, and returns the outcomes in no particular order.
+    /// Runs `job` over all `work` concurrently, and returns the outcomes in no particular order.
     pub(crate) async fn side_by_side<'j, J, T, F>(
         &'j mut self,
         name: &'static str,

@@ -1,4 +1,4 @@
-//! Names of people as they are: native spelling beside the Latin one that addresses are made of.
+//! Realistic names: native spelling beside the Latin one of the addresses.
 
 /// (native, Latin) pairs of one culture.
 pub(crate) struct Culture {
@@ -299,7 +299,7 @@ pub(crate) const CULTURES: &[Culture] = &[
     },
 ];
 
-/// Departments; group names begin with these, so some carry signs that filters and URLs must survive.
+/// Departments; group names begin with these, so some have characters that filters and URLs must escape.
 pub(crate) const DEPARTMENTS: &[&str] = &[
     "Engineering",
     "Sales EMEA",

@@ -1,7 +1,7 @@
-//! Okta, as its SCIM 2.0 reference and its specification test write it.
+//! Okta, in the form of its SCIM 2.0 reference and its specification test.
 //!
 //! Two apps: the integration-network app PATCHes `active` and groups, the wizard's custom app PUTs everything. Neither
-//! ever deletes a person. A membership change comes with the group's name each time.
+//! ever deletes a person. A membership change includes the group's name each time.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ impl Okta {
         Call::get(step, path, subject)
     }
 
-    /// GET, change what differs, PUT the whole thing back: meta, groups and id included.
+    /// GET, change what differs, PUT the whole resource back, with meta, groups and id.
     async fn put_profile(&self, talk: Talk<'_>, who: usize) -> bool {
         let Some(mut body) = talk.read_user("read user", who).await else {
             return false;
@@ -183,7 +183,7 @@ impl Conversation for Okta {
         let renamed = self.rename_group(talk, step.team).await;
         let mut operations = Vec::new();
         if step.first {
-            // "Push now": the whole set, an empty one included (docs/scim.md#traps, 2).
+            // "Push now": the whole set, even an empty one (docs/scim.md#traps, 2).
             operations.push(ordered!({ "op": "replace", "path": "members", "value": members(talk, &step.add) }));
         } else {
             for who in step.remove.iter().filter_map(|who| talk.user_id(*who)) {
@@ -239,12 +239,12 @@ fn enterprise(profile: &Profile) -> Json {
     ordered!({ "employeeNumber": &profile.employee_number, "department": &profile.department })
 }
 
-/// The initial password that Okta makes up; the hub must take it and never show it.
+/// The initial password that Okta generates; the hub must accept it and never show it.
 fn password(anchor: &str) -> String {
     anchor.chars().rev().take(8).collect::<String>().to_lowercase()
 }
 
-/// Writes the IdP's profile into the body that the hub answered.
+/// Writes the IdP's profile into the body of the hub's answer.
 fn fill(body: &mut Value, person: &Person) {
     let profile = &person.profile;
     let Some(fields) = body.as_object_mut() else {

@@ -12,7 +12,7 @@ use crate::wire::{ENTERPRISE, GROUP, Json, PATCH_OP, USER, ordered, percent, quo
 pub(crate) struct OneLogin;
 
 impl OneLogin {
-    /// The key order of its POST is its tell-tale; what is not mapped is null (docs/scim.md#traps, 8).
+    /// The key order of its POST identifies it; unmapped attributes are null (docs/scim.md#traps, 8).
     fn body(talk: Talk<'_>, who: usize, with_id: bool) -> Json {
         let person = talk.person(who);
         let profile = &person.profile;
@@ -59,7 +59,7 @@ impl OneLogin {
         talk.write_group(&call, team, &[200, 204]).await
     }
 
-    /// Pages through all groups until the name turns up.
+    /// Pages through all groups until it finds the name.
     async fn group_by_list(talk: Talk<'_>, name: &str) -> Found {
         const PAGE: u64 = 100;
         let mut start = 1;
@@ -149,7 +149,7 @@ impl Conversation for OneLogin {
         good
     }
 
-    /// No capture of a rename was seen; this is the form of its other group requests.
+    /// No capture of a rename exists; this is the form of its other group requests.
     async fn rename_group(&self, talk: Talk<'_>, team: usize) -> bool {
         let group = talk.team(team);
         let operation = ordered!({ "value": &group.name, "op": "replace", "path": "displayName" });

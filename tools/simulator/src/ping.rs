@@ -1,8 +1,7 @@
 //! PingFederate and PingOne: PUT only, for people and for groups; one address per type, sometimes two primaries.
 //!
-//! The filter is the admin's choice, so one run uses the three forms of the documentation, person by person. Groups
-//! carry a name and members and nothing else; every second one is merged (read, then written back) instead of
-//! overwritten.
+//! The admin chooses the filter, so one run uses the three forms of the documentation, person by person. Groups have a
+//! name and members only; every second one is merged (read, then written back) instead of overwritten.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +51,7 @@ impl Ping {
         talk.write_user(&call, who, &[200]).await
     }
 
-    /// Overwrites a group; `leaving` are taken out of what was merged.
+    /// Overwrites a group; `leaving` are removed from the merged members.
     async fn put_group(talk: Talk<'_>, team: usize, leaving: &[usize]) -> bool {
         let group = talk.team(team);
         let known = talk.book.known_members(team);
@@ -95,7 +94,7 @@ impl Conversation for Ping {
         }
     }
 
-    /// Ping only tries its credentials; a look-up of nobody is the least that does that.
+    /// Ping only tests its credentials, here by a look-up without a match.
     async fn test_connection(&self, talk: Talk<'_>) -> bool {
         let filter = percent("userName eq \"pingfederate-connection-test\"");
         let call = Call::get("look up nobody", format!("Users?filter={filter}"), "test");

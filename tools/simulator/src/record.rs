@@ -9,7 +9,7 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
 
-/// One exchange. There is no field for headers: the token cannot get in.
+/// One exchange. It has no field for headers, so the token cannot get in.
 #[derive(Serialize)]
 pub(crate) struct Exchange<'a> {
     /// Milliseconds since the run began.
@@ -20,13 +20,13 @@ pub(crate) struct Exchange<'a> {
     /// Relative to the SCIM endpoint, query included.
     pub(crate) path: &'a str,
     pub(crate) request: Option<Value>,
-    /// 0 when no answer came.
+    /// 0 without an answer.
     pub(crate) status: u16,
-    /// The answer's JSON, or its text when it is none.
+    /// The answer's JSON, or its text.
     pub(crate) answer: Option<Value>,
     pub(crate) duration_ms: f64,
     pub(crate) attempt: u32,
-    /// `duplicate` or `answer dropped`, when chaos had a hand in it; an error text when the connection failed.
+    /// `duplicate` or `answer dropped` for chaos; an error text when the connection failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<&'a str>,
 }
@@ -46,7 +46,7 @@ impl Recorder {
         Ok(Self { file: Mutex::new(BufWriter::new(file)) })
     }
 
-    /// A full disk must not stop the conversation; [`Recorder::finish`] tells.
+    /// A full disk must not stop the conversation; [`Recorder::finish`] reports it.
     pub(crate) fn write(&self, exchange: &Exchange<'_>) {
         if let Ok(mut line) = serde_json::to_vec(exchange) {
             line.push(b'\n');
@@ -61,7 +61,7 @@ impl Recorder {
     }
 }
 
-/// The body as it is recorded: passwords, though invented, are masked.
+/// The recorded body: passwords, though invented, are masked.
 pub(crate) fn recorded_body(body: Option<&str>) -> Option<Value> {
     let mut value: Value = serde_json::from_str(body?).ok()?;
     mask_passwords(&mut value);

@@ -1,4 +1,4 @@
-//! Steps that every conversation is made of: look up, create, write, delete, with the answer checked.
+//! The common steps of conversations: look up, create, write, delete, with a check of the answer.
 
 use serde_json::Value;
 
@@ -17,11 +17,11 @@ pub(crate) struct Talk<'a> {
     pub(crate) link: &'a Link,
     pub(crate) book: &'a Book,
     pub(crate) idp: Idp,
-    /// Someone found at the hub whom the book does not link yet, and the hub's id.
+    /// A person found at the hub whom the book does not link yet, with the hub's id.
     pub(crate) adopting: Option<(usize, &'a str)>,
 }
 
-/// The outcome of a look-up.
+/// Result of a look-up.
 pub(crate) enum Found {
     One(Box<Value>),
     Nobody,
@@ -29,10 +29,10 @@ pub(crate) enum Found {
     Unknown,
 }
 
-/// The outcome of a creation.
+/// Result of a creation.
 pub(crate) enum Created {
     Id(String),
-    /// It may exist already: look up again.
+    /// It may exist already, so look up again.
     LookAgain,
     Failed,
 }
@@ -54,7 +54,7 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// Where the hub keeps a person; empty when it never took them.
+    /// The path of a person at the hub; empty when it never accepted them.
     pub(crate) fn user_path(&self, who: usize) -> String {
         format!("Users/{}", self.user_id(who).unwrap_or_default())
     }
@@ -63,13 +63,13 @@ impl<'a> Talk<'a> {
         format!("Groups/{}", self.book.group_id(team).unwrap_or_default())
     }
 
-    /// Sends and wants one of these statuses.
+    /// Sends and expects one of these statuses.
     pub(crate) async fn expect(&self, call: &Call, statuses: &[u16]) -> Option<Answer> {
         let answer = self.link.send(call).await.answer()?;
         check::status(self.link, call, &answer, statuses).then_some(answer)
     }
 
-    /// Sends a filter and wants a list; the matches.
+    /// Sends a filter and expects a list; returns the matches.
     pub(crate) async fn matches(&self, call: &Call) -> Option<Vec<Value>> {
         let answer = self.expect(call, &[200]).await?;
         let (total, resources) = check::list(self.link, call, &answer)?;
@@ -80,7 +80,7 @@ impl<'a> Talk<'a> {
         Some(resources.to_vec())
     }
 
-    /// A filter on a unique value: nobody or one.
+    /// A filter on a unique value: at most one match.
     pub(crate) async fn find_one(&self, call: &Call) -> Found {
         match self.matches(call).await {
             None => Found::Unknown,
@@ -105,7 +105,7 @@ impl<'a> Talk<'a> {
         Found::Nobody
     }
 
-    /// A filter that must find nothing: the heart of most connection tests.
+    /// A filter that must find nothing, the core of most connection tests.
     pub(crate) async fn finds_nobody(&self, call: &Call) -> bool {
         match self.matches(call).await {
             Some(found) if found.is_empty() => true,
@@ -154,7 +154,7 @@ impl<'a> Talk<'a> {
         Created::Id(id.to_owned())
     }
 
-    /// A write of a person: 200 with the whole resource, or 204 where the IdP accepts it.
+    /// A write of a person: 200 with the whole resource, or 204 if the IdP accepts it.
     pub(crate) async fn write_user(&self, call: &Call, who: usize, statuses: &[u16]) -> bool {
         let Some(answer) = self.expect(call, statuses).await else {
             return false;
@@ -172,7 +172,7 @@ impl<'a> Talk<'a> {
         true
     }
 
-    /// A write of a group: 204, or 200 with the resource where the IdP accepts it.
+    /// A write of a group: 204, or 200 with the resource if the IdP accepts it.
     pub(crate) async fn write_group(&self, call: &Call, team: usize, statuses: &[u16]) -> bool {
         let Some(answer) = self.expect(call, statuses).await else {
             return false;
@@ -188,7 +188,7 @@ impl<'a> Talk<'a> {
         true
     }
 
-    /// 204; 404 is as good when the first answer got lost.
+    /// 204; 404 is as good when the first answer was lost.
     pub(crate) async fn delete(&self, step: &'static str, path: &str, anchor: &str) -> bool {
         let call = Call::delete(step, path, anchor);
         let Some(answer) = self.link.send(&call).await.answer() else {
@@ -222,7 +222,7 @@ impl<'a> Talk<'a> {
         answer.json
     }
 
-    /// Whether what was found is the person as the hub last took it; differences are findings.
+    /// True if the found person equals the one that the hub last accepted; differences are findings.
     pub(crate) fn same_user(&self, call: &Call, who: usize, resource: &Value) -> bool {
         let id = check::text(resource, "id");
         if Some(id) != self.user_id(who) {

@@ -1,6 +1,6 @@
-//! Bodies whose key order is part of the dialect, and the small pieces every IdP writes: filters, escapes, URNs.
+//! Bodies whose key order is part of the dialect, and the small pieces of every IdP: filters, escapes, URNs.
 //!
-//! `serde_json` sorts keys unless a feature changes that for the whole workspace, so ordered objects are our own.
+//! `serde_json` sorts keys unless a feature changes that for the whole workspace, so ordered objects are defined here.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ pub(crate) const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp
 pub(crate) const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 pub(crate) const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
-/// A JSON value that keeps the order its keys were written in.
+/// A JSON value that keeps the order of its keys.
 #[derive(Clone, Debug)]
 pub(crate) enum Json {
     Plain(Value),
@@ -97,7 +97,7 @@ impl Json {
         }
     }
 
-    /// The bytes that go out.
+    /// The bytes to send.
     pub(crate) fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
@@ -116,17 +116,17 @@ pub(crate) fn patch(operations: Vec<Json>) -> Json {
     ordered!({ "schemas": [PATCH_OP], "Operations": operations })
 }
 
-/// A value as a SCIM filter writes it: a JSON string (RFC 7644 section 3.4.2.2).
+/// A value in a SCIM filter: a JSON string (RFC 7644 section 3.4.2.2).
 pub(crate) fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
 
-/// Query escape with `%20` for a space, as Okta and Ping write it.
+/// Query escape with `%20` for a space, as in Okta and Ping.
 pub(crate) fn percent(text: &str) -> String {
     plus(text).replace('+', "%20")
 }
 
-/// Query escape with `+` for a space, as Entra writes it. A real `+` becomes `%2B`.
+/// Query escape with `+` for a space, as in Entra. A real `+` becomes `%2B`.
 pub(crate) fn plus(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -1,6 +1,6 @@
-//! Each dialect's tell-tale requests, byte for byte as the vendors' pages and captures print them.
+//! Each dialect's characteristic requests, byte for byte as in the vendors' pages and captures.
 //!
-//! The other end accepts everything and understands next to nothing, so only what is sent is looked at here.
+//! The server accepts everything and understands almost nothing, so only the requests are checked here.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 
 const PATCH: &str = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":["#;
 
-/// A place that takes everything.
+/// A server that accepts everything.
 async fn accepting() -> (String, Arc<Mutex<Vec<Heard>>>) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let store: Arc<Mutex<BTreeMap<String, Value>>> = Arc::default();
     scripted(Box::new(move |heard, before| accept(heard, before, &mut store.lock().expect("not poisoned")))).await
 }
 
-/// Requests of a whole lifecycle, deletion included, with the server's ids replaced by `ID`.
+/// Requests of a whole lifecycle with deletion, with the server's ids replaced by `ID`.
 async fn lifecycle(idp: Idp) -> Vec<Heard> {
     let (url, heard) = accepting().await;
     let mut options = Options::new(idp, url, "t");
@@ -113,7 +113,7 @@ fn asks(heard: &[Heard], target: &str) {
     assert!(asked, "nobody asked {target}");
 }
 
-/// The first request about anybody is the look-up, and the create follows it.
+/// The first request about any person is the look-up, and the create follows it.
 fn looks_up_before_it_creates(heard: &[Heard]) {
     let first = heard.iter().position(|request| request.method == "POST" && request.target.ends_with("/Users"));
     let first = first.expect("somebody is created");
@@ -230,7 +230,7 @@ async fn onelogin_speaks_in_its_key_order() {
         group.expect("a group").body,
         r#"{"displayName":"All staff","schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"]}"#
     );
-    // A leaver is out of the groups before the account goes off.
+    // A leaver is removed from the groups before the account is disabled.
     let off = heard.iter().position(|request| request.method == "PUT" && request.body.contains(r#""active":false"#));
     let out = heard.iter().rposition(|request| request.body.contains(r#""op":"remove""#));
     assert!(out < off, "removed at {out:?}, switched off at {off:?}");

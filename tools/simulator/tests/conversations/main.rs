@@ -1,6 +1,6 @@
-//! What the simulator sends and how it takes what comes back, without a hub.
+//! The simulator's requests and its handling of answers, without a hub.
 
-// Tests fail by panicking: that is what a test is.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod dialects;

@@ -1,4 +1,4 @@
-//! A few lines of HTTP over a loopback socket that answer as a test's script says: one answer at a time, not a hub.
+//! A few lines of HTTP over a loopback socket that answer by a test's script, one answer at a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -37,7 +37,8 @@ pub(crate) struct Heard {
 
 pub(crate) type Script = dyn Fn(&Heard, usize) -> Reply + Send + Sync;
 
-/// Answers every request by `script`, which also gets the number of requests before; returns the URL and what was heard.
+/// Answers every request by `script`, which also gets the number of requests before; returns the URL and the received
+/// requests.
 pub(crate) async fn scripted(script: Box<Script>) -> (String, Arc<Mutex<Vec<Heard>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}/scim/v2/source?pasted=query", listener.local_addr().expect("bound"));
@@ -109,7 +110,7 @@ pub(crate) fn error(status: u16) -> Value {
     json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": status.to_string(), "detail": "no" })
 }
 
-/// What was posted, with an id and a place.
+/// The posted resource, with an id and a location.
 pub(crate) fn created(heard: &Heard) -> Reply {
     let mut body: Value = serde_json::from_str(&heard.body).expect("a JSON body");
     let fields = body.as_object_mut().expect("an object");
