@@ -1,4 +1,4 @@
-"""The private servers of `tests/services`: how each is prepared, started, found ready and ended, and how processes are kept track of."""
+"""The private servers of `tests/services`: preparation, start, readiness and end of each, and tracking of their processes."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ closing = threading.Event()  # set on the way out, so that no starting thread ke
 
 
 class Failed(Exception):
-    """Ends the script with one line that says what to do."""
+    """Ends the script with one line that names the remedy."""
 
 
 def say(line):
@@ -56,7 +56,7 @@ def alive(directory, name):
 
 
 def end(directory, name, how, seconds):
-    """Signals the process and what it started (its process group), waits until it is gone, and insists with KILL."""
+    """Signals the process group, waits until the process is gone, and follows up with KILL."""
     pid, since = noted(directory, name)
     if pid is None:
         return
@@ -74,7 +74,7 @@ def end(directory, name, how, seconds):
 
 
 def launch(directory, name, command, user=None, env=None, cwd=None):
-    """In a session of its own, so that Ctrl-C does not reach it; its output goes to D/NAME.log."""
+    """Starts a process in a session of its own, so that Ctrl-C does not reach it; its output goes to D/NAME.log."""
     with open(directory / f"{name}.log", "ab") as log:
         child = subprocess.Popen(
             [str(word) for word in command], cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -83,7 +83,7 @@ def launch(directory, name, command, user=None, env=None, cwd=None):
 
 
 def as_user(user):
-    """PostgreSQL refuses to run as root, and the others need not."""
+    """Runs a server as its own user, because PostgreSQL refuses to run as root."""
     return {"user": user, "group": user, "extra_groups": []} if user and os.geteuid() == 0 else {}
 
 
@@ -96,7 +96,7 @@ def listens(host, port):
 
 
 def free_port(first):
-    """One of the 2,000 from there: below the ephemeral range, so that nothing else takes it during an outage test."""
+    """A free port of the 2,000 from `first`: below the ephemeral range, so that no other process takes it during an outage test."""
     while True:
         port = first + secrets.randbelow(2000)
         if not listens("127.0.0.1", port):
@@ -107,7 +107,7 @@ def free_port(first):
 
 
 class Service:
-    """What the three have in common. `state` (ports, password) is kept in D/NAME.json for the later verbs."""
+    """The common part of the three services. `state` (ports, password) is kept in D/NAME.json for the later verbs."""
 
     stop_signal = signal.SIGTERM  # orderly
     end_signal = signal.SIGKILL  # its data will be removed
@@ -126,11 +126,11 @@ class Service:
         return {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 
     def has_user(self):
-        """Whether there is the user that root runs it as; not so while its package is only half installed."""
+        """True if the server's own user exists; false while its package is only half installed."""
         return os.geteuid() != 0 or any(entry.pw_name == self.user for entry in pwd.getpwall())
 
     def bring_up(self, durable):
-        """From nothing to a ready server with its login; takes other ports when the first were taken meanwhile."""
+        """Prepares and starts a server with its login; retries on other ports when the first were taken meanwhile."""
         self.home.mkdir(mode=0o700, parents=True)
         if os.geteuid() == 0:
             shutil.chown(self.home, self.user, self.user)
@@ -149,7 +149,7 @@ class Service:
         raise self.failure()
 
     def start(self):
-        """True when it is ready."""
+        """Starts the server; returns true when it is ready."""
         deadline = time.monotonic() + READY_WITHIN
         self.spawn()
         while alive(self.directory, self.name) and not closing.is_set() and time.monotonic() < deadline:
@@ -219,7 +219,7 @@ class Postgres(Service):
         return self.tool("pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.state["port"]))
 
     def provision(self):
-        """A login as production has it: no superuser, so that row-level security is really met."""
+        """Makes a login as in production: no superuser, so that row-level security applies."""
         sql = (f"CREATE ROLE rollcall LOGIN NOSUPERUSER CREATEDB CREATEROLE PASSWORD '{self.state['password']}';\n"
                "CREATE DATABASE rollcall OWNER rollcall;\n")
         where = ["-h", "127.0.0.1", "-p", str(self.state["port"]), "-U", "postgres", "postgres"]
@@ -235,7 +235,7 @@ class RabbitMq(Service):
     ports = {"port": 26000, "dist_port": 28000, "epmd_port": 30000}
 
     def installed(self):
-        """The server itself: Debian's wrapper in PATH insists on its own user and log files."""
+        """The server's own binary, because Debian's wrapper in PATH insists on its own user and log files."""
         found = "/usr/lib/rabbitmq/bin/rabbitmq-server"
         return found if os.access(found, os.X_OK) else shutil.which("rabbitmq-server")
 
@@ -262,7 +262,7 @@ class RabbitMq(Service):
         launch(self.directory, self.name, [self.installed()], self.user, env, self.home)
 
     def ready(self):
-        """It answers the AMQP header with a method frame (type 1)."""
+        """True if it answers the AMQP header with a method frame (type 1)."""
         try:
             with socket.create_connection(("127.0.0.1", self.state["port"]), timeout=2) as broker:
                 broker.sendall(b"AMQP\x00\x00\x09\x01")
@@ -286,7 +286,7 @@ class Redis(Service):
         return shutil.which("redis-server")
 
     def spawn(self):
-        """Keeps nothing on disk: for Rollcall it is a cache."""
+        """Stores nothing on disk, because it is a cache for Rollcall."""
         config = self.write("redis.conf", [
             "bind 127.0.0.1", f"port {self.state['port']}", f"requirepass {self.state['password']}", 'save ""', "appendonly no"])
         launch(self.directory, self.name, ["redis-server", config], self.user, self.env, self.home)
