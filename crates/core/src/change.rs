@@ -2,7 +2,7 @@
 //!
 //! An applied item is recorded as a [`Change`]: the fields of its member, group or membership that differ, before and after.
 //! Its inverse, a [`Step`], is the same change read backwards. A step is possible while those fields are as the item left
-//! them and nobody else has taken what it needs; otherwise it is [`Impossible`] for a named reason and the rest goes on. A
+//! them and its address, name and record are free; otherwise it is [`Impossible`] for a named reason and the rest goes on. A
 //! rewind is recorded the same way, so it can be taken back too.
 
 use crate::directory::GroupState;
@@ -29,7 +29,7 @@ text_enum! {
         RecordTaken = "record_taken",
         /// The group of a membership, or the member or group itself, does not exist any more.
         Gone = "gone",
-        /// No seat is free for somebody who would return.
+        /// No seat is free for a returning member.
         NoSeat = "no_seat",
         /// The policy protects this member.
         ProtectedMember = "protected_member",
@@ -354,7 +354,7 @@ impl Step {
         }
     }
 
-    /// The member whom the step suspends or removes.
+    /// The member that the step suspends or removes.
     pub(crate) fn takes_away(&self) -> Option<MemberId> {
         match (self.target, self.status()?) {
             (_, (MemberStatus::Removed, _)) => None,
@@ -363,7 +363,7 @@ impl Step {
         }
     }
 
-    /// The member whom the step makes active.
+    /// The member that the step makes active.
     pub(crate) fn activates(&self) -> Option<MemberId> {
         match (self.target, self.status()) {
             (Target::Member(member), Some((_, MemberStatus::Active))) => Some(member),

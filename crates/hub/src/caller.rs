@@ -1,5 +1,5 @@
-//! A presented secret becomes a scope, within its rate. SCIM tokens and API keys take the same way: the form of the secret, the
-//! cache, the database, the end of the credential, the kind that the service takes, the rate limit.
+//! Authentication: a presented secret becomes a scope, within its rate limit. SCIM tokens and API keys take the same path: the
+//! form of the secret, the cache, the database, the expiry, the kind that the service accepts, the rate limit.
 
 use crate::Hub;
 use rollcall_core::ids::CredentialId;
@@ -9,20 +9,20 @@ use rollcall_store::{
 };
 use std::time::Duration;
 
-/// Limits on the callers of one service, as an operator sets them.
+/// An operator's limits on the callers of one service.
 #[derive(Clone, Debug)]
 pub struct CallerLimits {
     /// The service, as metrics name it.
     pub service: &'static str,
-    /// Requests of one source, or of one API key.
+    /// Rate limit of one source, or of one API key.
     pub rate: Rate,
-    /// Failed authentications of one address; they never count against a source.
+    /// Limit of failed authentications of one address; they never count against a source.
     pub failed_auth_rate: Rate,
-    /// How long other processes may trust a credential that they cannot be told of.
+    /// Trust in a cached credential by a process that misses its revocation.
     pub credential_ttl: Duration,
 }
 
-/// Why a caller has no scope.
+/// Reason for refusing a caller.
 #[derive(Debug, thiserror::Error)]
 pub enum CallerError {
     #[error("no secret of this kind is presented")]
@@ -42,7 +42,7 @@ pub enum CallerError {
 pub struct SourceCaller {
     pub scope: SourceScope,
     pub token: CredentialId,
-    /// The source takes nothing at present.
+    /// The source is switched off at present.
     pub source_is_off: bool,
 }
 
@@ -50,7 +50,7 @@ impl Hub {
     /// The source of a SCIM token. A request takes one rate token of its source.
     ///
     /// # Errors
-    /// As [`CallerError`] says.
+    /// See [`CallerError`].
     pub async fn source_caller(
         &self,
         token: Option<&str>,
@@ -69,7 +69,7 @@ impl Hub {
     /// The tenant and role of an API key. A request takes one rate token of its key.
     ///
     /// # Errors
-    /// As [`CallerError`] says.
+    /// See [`CallerError`].
     pub async fn admin_caller(
         &self,
         key: Option<&str>,
@@ -85,7 +85,7 @@ impl Hub {
         Ok(scope)
     }
 
-    /// Takes the rate tokens of a request that stands for several, beyond the one it has taken: all of them, or none.
+    /// Takes the further rate tokens of a request that counts as several: all of them, or none.
     ///
     /// # Errors
     /// [`CallerError::RateLimited`].
@@ -107,7 +107,7 @@ impl Hub {
         CallerError::RateLimited { retry_after }
     }
 
-    /// The credential of a secret and its scope. A secret that is none counts against the caller's address.
+    /// The credential of a secret and its scope. An invalid secret counts against the caller's address.
     async fn identify<S>(
         &self,
         secret: Option<&str>,
@@ -126,7 +126,7 @@ impl Hub {
                 },
             },
         };
-        // In a box: a request with a good secret does not carry it.
+        // Boxed, so that a request with a valid secret does not carry the state of this future.
         let decision = Box::pin(self.cache.failed_authentication(address, limits.failed_auth_rate)).await;
         if decision.allowed {
             Err(refusal)
@@ -152,7 +152,7 @@ impl Hub {
             LookedUp::TooMany { retry_after } => Err(CallerError::RateLimited { retry_after }),
             LookedUp::Present(json) => match serde_json::from_str(&json) {
                 Ok(credential) => Ok(Some(credential)),
-                // Written by another version: the database's is read until that entry ends.
+                // An entry of another version of the hub: the database is read until it expires.
                 Err(_) => Ok(Box::pin(self.store.credential(&digest)).await?),
             },
         }

@@ -1,12 +1,12 @@
-//! Scope is proof: no tenant's data is reached without a value of this module, and such a value is made only from a
-//! verified credential, a worker's lease or the operator's command line (docs/design.md#scope).
+//! Scope is proof: a tenant's data is reached only with a value of this module, which is made only from a verified
+//! credential, a worker's lease or the operator's command line (docs/design.md#scope).
 
 use crate::access::credentials::Credential;
 use rollcall_core::event::Actor;
 use rollcall_core::ids::{RequestId, SourceId, TenantId};
 use rollcall_core::roster::Role;
 
-/// Leave to work with one tenant's rows.
+/// Permission to work with one tenant's rows.
 #[derive(Clone, Copy, Debug)]
 pub struct TenantScope {
     pub(crate) tenant: TenantId,
@@ -19,7 +19,7 @@ impl TenantScope {
         Self { tenant, actor, request: None }
     }
 
-    /// The same leave, as part of one request.
+    /// The same permission, as part of one request.
     #[must_use]
     pub fn for_request(self, request: RequestId) -> Self {
         Self { request: Some(request), ..self }
@@ -30,7 +30,7 @@ impl TenantScope {
     }
 }
 
-/// Leave to write what one source says.
+/// Permission to write one source's records.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceScope {
     pub(crate) scope: TenantScope,
@@ -46,12 +46,12 @@ impl SourceScope {
         Some(Self { scope, source, users_only: token.users_only == Some(true) })
     }
 
-    /// An admin who repeats what a source said: the audit log names the admin.
+    /// A repetition of a source's request by an admin, whom the audit log names.
     pub(crate) fn on_behalf(admin: &AdminScope, source: SourceId, users_only: bool) -> Self {
         Self { scope: admin.scope, source, users_only }
     }
 
-    /// Whether the source has no groups (DS3).
+    /// True if the source has no groups (DS3).
     pub fn users_only(&self) -> bool {
         self.users_only
     }
@@ -70,7 +70,7 @@ impl SourceScope {
     }
 }
 
-/// Leave to administer one tenant: an API key's, or the operator's. [`Actor`] says which.
+/// Permission to administer one tenant, for an API key or the operator, which [`Actor`] names.
 #[derive(Clone, Copy, Debug)]
 pub struct AdminScope {
     pub(crate) scope: TenantScope,

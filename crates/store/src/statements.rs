@@ -2,13 +2,13 @@
 //! would hide the mistake on Postgres; on SQLite nothing else catches it.
 //!
 //! The texts are the string literals of the source; filters and sorts, which are built at run time, are checked by the filter's own
-//! tests. A literal that names a table has
-//! the condition on it too, so that no part of a statement depends on another part for it.
+//! tests. Each literal that names a table must have the condition on it too, so that no part of a statement depends on another part
+//! for it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The tables whose rows belong to a tenant, with the column that tells which.
+/// The tables whose rows belong to a tenant, with the column of the tenant's id.
 const TABLES: &[(&str, &str)] = &[
     ("tenants", "id"),
     ("tenant_leases", "tenant_id"),
@@ -40,7 +40,7 @@ const REVIEWED: &[(&str, &str)] = &[
     ("directory/request_log.rs", "logged_requests"),
 ];
 
-/// Files that open transactions across tenants, reviewed: beside `across.rs` those that flush what was collected for all tenants.
+/// Reviewed files that open transactions across tenants: `across.rs`, and those that flush batches for all tenants.
 const ACROSS: &[&str] =
     &["across.rs", "directory/dialect_counts.rs", "directory/rejected.rs", "directory/request_log.rs"];
 
@@ -124,7 +124,7 @@ fn tables_of(tokens: &[String]) -> Vec<(String, Option<String>)> {
     found
 }
 
-/// How many conditions, or columns of an insert, name the tenant of this table.
+/// Number of conditions, or columns of an insert, on the tenant of this table.
 fn conditions(tokens: &[String], table: &str, alias: Option<&str>) -> usize {
     let Some((_, column)) = TABLES.iter().find(|(name, _)| *name == table) else { return 0 };
     let is_column = |token: &str| match (token.split_once('.'), alias) {
@@ -142,7 +142,7 @@ fn conditions(tokens: &[String], table: &str, alias: Option<&str>) -> usize {
     (0..tokens.len()).filter(counts).count()
 }
 
-/// Words with their dots, and single signs.
+/// Names with their dots, and single characters.
 fn tokens(sql: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     let mut in_word = false;
@@ -191,7 +191,7 @@ fn literals(source: &str) -> Vec<String> {
         let after = &rest[start + 1..];
         rest = match rest.as_bytes()[start] {
             b'/' if after.starts_with('/') => after.split_once('\n').map_or("", |(_, next)| next),
-            // A character, not the beginning of a lifetime.
+            // A character literal rather than a lifetime.
             b'\'' if after.starts_with('\\') => after.get(3..).unwrap_or_default(),
             b'\'' if after.chars().nth(1) == Some('\'') => after.split_once('\'').map_or("", |(_, next)| next),
             b'"' => {
@@ -206,7 +206,7 @@ fn literals(source: &str) -> Vec<String> {
     found
 }
 
-/// A literal's text up to its closing quote, and what follows.
+/// A literal's text up to its closing quote, and the rest.
 fn quoted(text: &str) -> (&str, &str) {
     let mut escaped = false;
     for (position, c) in text.char_indices() {

@@ -1,4 +1,4 @@
-//! `/api/v1/audit-events`: what happened, by whom and why.
+//! `/api/v1/audit-events`: the changes of a tenant, with actor and cause.
 
 use crate::answer::{Answer, list};
 use crate::auth::ApiAuth;

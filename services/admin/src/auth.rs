@@ -1,4 +1,4 @@
-//! From an API key to a scope. A handler that takes an [`ApiAuth`] cannot run without one.
+//! Authentication by API key. A handler that takes an [`ApiAuth`] cannot run without one.
 
 use crate::Admin;
 use crate::error::AdminError;
@@ -10,7 +10,7 @@ use rollcall_hub::CallerError;
 use rollcall_store::{AdminScope, StoreError};
 use rollcall_web::{Refusal, bearer_token, peer, request_id};
 
-/// A verified API key, within its rate. It may read.
+/// A verified API key, within its rate limit. It may read.
 pub(crate) struct ApiAuth {
     pub(crate) scope: AdminScope,
     pub(crate) admin: web::Data<Admin>,

@@ -1,4 +1,4 @@
-//! `/api/v1/…/explain`: why a person has access, or has none (PE14). The facts are the store's, the reasons the domain's.
+//! `/api/v1/…/explain`: explanation of a person's access (PE14), from the store's facts by the gates of `core`.
 
 use crate::answer::Answer;
 use crate::auth::ApiAuth;
@@ -11,7 +11,7 @@ use rollcall_store::Known;
 use serde::Deserialize;
 use serde_json::json;
 
-/// Characters of an address or external id that is looked for.
+/// Longest address or external id in a query, in characters.
 const KNOWN_CHARACTERS_MAX: usize = 1_000;
 
 #[derive(Deserialize)]
@@ -26,7 +26,7 @@ pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
     Ok(HttpResponse::Ok().json(explain(&facts)))
 }
 
-/// A directory record, which need not have become a member.
+/// A directory record, with or without a member.
 pub(crate) async fn record(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = id_in_path(&request, "source")?;
     let user = second_id(&request, "user_id", "user")?;
@@ -34,7 +34,7 @@ pub(crate) async fn record(request: HttpRequest, auth: ApiAuth) -> Answer {
     Ok(HttpResponse::Ok().json(explain(&facts)))
 }
 
-/// Everybody whom an address or an external id may mean; somebody unknown is explained as well.
+/// Everybody who matches an address or an external id; an unknown person is explained as well.
 pub(crate) async fn somebody(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked: Somebody = query(&request)?;
     let known = match (&asked.email, &asked.external_id) {

@@ -1,4 +1,4 @@
-//! `/api/v1/policy/mapping`: what expressions give for real records, before they are put in force.
+//! `/api/v1/policy/mapping`: preview of expressions on real records.
 
 use crate::answer::Answer;
 use crate::auth::AdminAuth;
@@ -12,7 +12,7 @@ use rollcall_web::Body;
 use serde::Deserialize;
 use serde_json::json;
 
-/// Records shown when the body does not say which.
+/// Number of records when the body does not name any.
 const SAMPLE: u32 = 5;
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! `/api/v1/request-log`: what identity providers asked and were answered (PE15).
+//! `/api/v1/request-log`: requests of identity providers and their answers (PE15).
 
 use crate::answer::{Answer, list};
 use crate::auth::ApiAuth;

@@ -1,4 +1,4 @@
-//! What a process says of its health. Anybody may ask, so an answer costs little and tells little.
+//! Health probes of a process. They need no credential, so an answer is cheap and reveals little.
 
 use crate::http::Process;
 use actix_web::web::ServiceConfig;
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-/// How long what the dependencies answered is passed on.
+/// Time for which an answer of the dependencies is reused.
 const FRESH: Duration = Duration::from_secs(1);
 /// Longest wait for a dependency.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the dependencies last answered. Clones share it; whoever asks while they are being asked waits for that answer.
+/// The latest answers of the dependencies. Clones share them; concurrent callers share one check.
 #[derive(Clone, Default)]
 pub(crate) struct Health(Arc<Mutex<Option<Answers>>>);
 
@@ -48,7 +48,7 @@ async fn asked(check: impl Future<Output = Result<(), String>>) -> Result<(), St
 }
 
 impl Answers {
-    /// The reasons hold addresses and what a driver says: they are for the log, once for each that is new.
+    /// The reasons hold addresses and driver errors, so they go to the log, once for each new one.
     fn report(&self, before: Option<&Self>) {
         let was = |of: fn(&Self) -> &Result<(), String>| before.map(of);
         for (dependency, now, was) in [
@@ -67,7 +67,7 @@ impl Answers {
     }
 }
 
-/// The probes. Nobody needs a credential for them.
+/// The probes, which need no credential.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     endpoints!["health"; GET "/healthz" => healthz, GET "/readyz" => readyz]
 }
@@ -83,11 +83,11 @@ async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
-/// The process can do its work: its database answers with the right schema. Without RabbitMQ or Redis it works on (the
-/// sweep and the database stand in), so those are reported and do not fail it.
+/// The process can work: its database answers with the right schema. RabbitMQ and Redis are reported and do not fail
+/// the probe, because the sweep and the database replace them.
 async fn readyz(process: web::Data<Process>) -> HttpResponse {
     let answers = process.health.of(&process.hub).await;
-    // Asked each time: a process that stops says so at once.
+    // Read each time, so that a stopping process answers so at once.
     let ready = process.readiness.is_ready() && answers.database.is_ok();
     let said = |answer: &Result<(), String>| if answer.is_ok() { "ok" } else { "failed" };
     let body = json!({

@@ -17,20 +17,20 @@ use rollcall_web::{Observer, Problem, observe};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-/// How long a process that cannot be told of a revocation may trust a credential.
+/// Trust in a cached credential by a process that misses its revocation.
 const CREDENTIAL_TTL: Duration = Duration::from_secs(60);
 
-/// What a process works with.
+/// Dependencies of a process.
 #[derive(Clone)]
 pub(crate) struct Process {
     pub(crate) hub: Hub,
     pub(crate) readiness: Readiness,
-    /// What SCIM requests showed since it was last written.
+    /// Quirks and log lines of SCIM requests since the last flush.
     pub(crate) ledger: Ledger,
     pub(crate) health: Health,
 }
 
-/// Which services this process serves.
+/// The services of this process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Services {
     pub(crate) ingest: bool,
@@ -60,7 +60,7 @@ impl Process {
         Admin { hub: self.hub.clone(), limits: caller_limits("admin", rate, settings) }
     }
 
-    /// Binds the address and starts to serve; the address is the one really bound.
+    /// Binds the address and starts to serve; returns the bound address.
     pub(crate) fn serve(&self, services: Services, settings: &Settings) -> Result<(Server, SocketAddr)> {
         let ingest = services.ingest.then(|| self.ingest(settings));
         let admin = services.admin.then(|| self.admin(settings));
@@ -105,7 +105,7 @@ impl Process {
         let listener = match bind(&settings.metrics.listen, "metrics.listen") {
             Ok(listener) => listener,
             Err(error) if settings.metrics.listen == Settings::DEFAULT_METRICS => {
-                // A second hub on one machine is common while trying things out; the default port is a convenience.
+                // A second hub on one machine is common in trials, and the default port is only a convenience.
                 tracing::warn!(error = format!("{error:#}"), "no metrics: the default port is taken");
                 return Ok(None);
             }

@@ -40,7 +40,7 @@ impl Review<'_> {
         }
     }
 
-    /// The folded address by which the waitlist orders somebody.
+    /// The folded address by which the waitlist orders the person.
     fn address_of(&self, item: &Item) -> Option<String> {
         let profile = match (&item.action, item.action.target()) {
             (Action::Provision { profile, .. }, _) => Some(profile),

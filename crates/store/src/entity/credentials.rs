@@ -1,4 +1,4 @@
-//! `credentials`: the SHA-256 digest of a secret and what the secret stands for.
+//! `credentials`: the SHA-256 digest of a secret and the scope it grants.
 
 use crate::entity::{Relation, TenantEntity};
 use sea_orm::entity::prelude::*;

@@ -1,5 +1,5 @@
-//! The dialect ledger's near end: what each request showed is gathered in memory and written every few seconds, for all
-//! sources together, so that no request pays for it and no row is hot.
+//! The dialect ledger in this process: the quirks of requests are collected in memory and written every few seconds in
+//! one batch for all sources, so that no request pays for it and no row is hot.
 
 mod passwords;
 mod requests;
@@ -28,25 +28,25 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// How often what was gathered is written.
+/// Interval between two flushes.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(3);
-/// Flushes between two looks for what has expired.
+/// Flushes between two prunes of expired rows.
 const FLUSHES_PER_PRUNE: u32 = 200;
-/// A token's last use is written this often at most.
+/// Least interval between writes of a token's last use.
 const USE_WRITTEN_EVERY: TimeDelta = TimeDelta::seconds(60);
-/// Rejected requests gathered between two flushes, of one source and in all; more of them say nothing new.
+/// Most rejected requests between two flushes, of one source and in all; more of them add nothing new.
 const REJECTED_PER_SOURCE: usize = 20;
 const REJECTED_IN_ALL: usize = 500;
-/// Longest path and query kept, in bytes.
+/// Longest stored path and query, in bytes.
 const PATH_BYTES: usize = 8 * 1024;
-/// Tokens whose last written use is remembered; beyond, all are forgotten, and at worst written again.
+/// Tokens whose last written use is remembered; beyond that all are dropped, and at worst written again.
 const TOKENS_REMEMBERED: usize = 100_000;
 
-/// What all requests of this process showed since the last flush. Cheap to clone; clones share search.
+/// Quirks and lines of all requests of this process since the last flush. Cheap to clone; clones share them.
 #[derive(Clone)]
 pub struct Ledger {
     pending: Arc<Mutex<Pending>>,
-    /// How long a line of the request log is kept; nothing: there is no log.
+    /// Retention of the request log; zero: no log.
     lines_kept: TimeDelta,
 }
 
@@ -83,7 +83,7 @@ impl Pending {
 }
 
 impl Ledger {
-    /// With a request log whose lines are kept so long; zero for none.
+    /// A ledger with this retention of the request log; zero for none.
     pub fn new(lines_kept: TimeDelta) -> Self {
         Self { pending: Arc::default(), lines_kept }
     }
@@ -92,7 +92,7 @@ impl Ledger {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes every few seconds until cancelled. What comes after that is for a last [`Ledger::flush`].
+    /// Flushes every few seconds until cancelled. Later entries need a last [`Ledger::flush`].
     pub async fn run(self, store: Store, cancel: CancellationToken) {
         let mut flushes = 0_u32;
         while cancel.run_until_cancelled(tokio::time::sleep(FLUSH_INTERVAL)).await.is_some() {
@@ -111,8 +111,8 @@ impl Ledger {
         store.forget_requests(self.lines_kept).await
     }
 
-    /// Writes what was gathered. What cannot be written now is kept for the next time, but for
-    /// rejected requests and lines of the log.
+    /// Writes the collected entries. After a failure they are kept for the next flush, except for rejected requests and
+    /// lines of the log.
     pub async fn flush(&self, store: &Store) {
         let (pages, uses, rejected, lines) = {
             let mut pending = self.pending();
@@ -165,7 +165,7 @@ fn counts(pages: &BTreeMap<Page, (i64, Quirks)>) -> Vec<DialectCount> {
     counts
 }
 
-/// What one request shows while it is handled.
+/// Facts that one request collects while it is handled.
 pub(crate) struct Noted {
     scope: SourceScope,
     token: CredentialId,
@@ -177,7 +177,7 @@ pub(crate) struct Noted {
     subject: Cell<Option<Uuid>>,
 }
 
-/// An operation of a bulk that was not understood: a request of its own, as far as a replay is concerned.
+/// A rejected operation of a bulk, which a replay treats as a request of its own.
 struct RejectedPart {
     method: String,
     path: String,
@@ -202,18 +202,18 @@ impl Noted {
         self.quirks.borrow_mut()
     }
 
-    /// The request is about this user or group.
+    /// Records the user or group of the request.
     pub(crate) fn concerns(&self, subject: Uuid) {
         self.subject.set(Some(subject));
     }
 
-    /// One operation of a bulk was answered; what it was about is what was noted since the one before.
+    /// Records an answered operation of a bulk; its subject is the one recorded since the operation before.
     pub(crate) fn operation(&self, method: &str, path: &str, named: Option<Uuid>, outcome: Result<u16, &ScimError>) {
         let subject = self.subject.take().or(named);
         self.operations.borrow_mut().push(Asked::new(method, path, subject, outcome));
     }
 
-    /// Keeps the body until the answer is known; of one that is too large only its size.
+    /// Keeps the body until the answer is known; only the size of one that is too large.
     pub(crate) fn keep_body(&self, bytes: Vec<u8>) {
         let size = bytes.len();
         *self.body.borrow_mut() = if size <= REJECTED_BODY_BYTES { (bytes, size) } else { (Vec::new(), size) };
@@ -227,12 +227,12 @@ impl Noted {
     }
 }
 
-/// A 400 is what was not understood; 401 to 429 were, and were not allowed or did not fit.
+/// A 400 means that the request could not be parsed; 401 to 429 were parsed and refused.
 fn not_understood(error: &ScimError) -> bool {
     error.status == 400
 }
 
-/// Around every handler: notes what the request showed once its answer is known.
+/// Middleware around every handler: records the request once its answer is known.
 pub(crate) async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -278,7 +278,7 @@ fn write_down(ingest: &Ingest, noted: &Noted, request: &HttpRequest, outcome: Re
     ingest.hub.metrics.requests_unlogged(left_out);
 }
 
-/// The request and the operations in it as lines of the log.
+/// The request and its operations as lines of the log.
 fn lines(
     ingest: &Ingest,
     noted: &Noted,

@@ -331,7 +331,7 @@ impl Player {
         if taken { format!("new{}", self.users.len()) } else { anchor }
     }
 
-    /// An admin invites somebody by hand, when there is a seat and the address is free.
+    /// An admin adds an unmanaged member, when there is a seat and the address is free.
     fn by_hand(&mut self, email: &str) {
         let has_it = |email: &str| {
             let mut present = self.hub.members.values().filter(|m| m.status != MemberStatus::Removed);

@@ -1,4 +1,4 @@
-//! Tokens and modes when something is said twice, or twice at once.
+//! Repeated and concurrent changes of tokens and modes.
 
 use super::*;
 use crate::directory::filter::tests::engines::on_each_engine;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{ALWAYS, NEVER, Test, Translation};
 
-/// An SQL expression and what it holds. Each may be NULL: unassigned.
+/// An SQL expression with its type. Each may be NULL: unassigned.
 pub(super) enum Scalar {
     /// A string as the client wrote it, from the attributes of the row aliased `owner`.
     Text {

@@ -1,4 +1,4 @@
-//! Replays of what an earlier version did not understand: rows as that version left them.
+//! Replays of requests that an earlier version rejected: rows as that version left them.
 
 use super::*;
 use crate::{AuditFilter, Credential, NewSource, NewTenant, StoreConfig, digest};
@@ -9,7 +9,7 @@ use rollcall_core::roster::Role;
 use serde_json::json;
 use std::time::Duration;
 
-/// A tenant with a source on SQLite, whose clock stands.
+/// A tenant with a source on SQLite, with a manual clock.
 pub(crate) struct Scene {
     pub(crate) store: Store,
     pub(crate) api: AdminScope,
@@ -84,7 +84,7 @@ impl Scene {
     }
 }
 
-/// What a version of the hub before a fix kept, and the version after it understands.
+/// A request that an earlier version rejected and this one accepts.
 #[tokio::test]
 async fn what_is_understood_by_now_is_done_once_and_in_the_admins_name() {
     let scene = Scene::new().await;

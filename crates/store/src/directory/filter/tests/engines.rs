@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 use crate::{NewSource, NewTenant, SourceScope, Store, StoreConfig, digest};
 
-/// Runs a check on each engine there is, and cleans up also when it fails.
+/// Runs a check on each available engine, and cleans up also when it fails.
 pub(crate) fn on_each_engine(check: impl AsyncFn(Store, &'static str)) {
     on_each_database(async |store, engine, _| check(store, engine).await);
 }
 
-/// As [`on_each_engine`], with the database's address for who opens it once more.
+/// As [`on_each_engine`], with the database's address for a second connection.
 pub(crate) fn on_each_database(check: impl AsyncFn(Store, &'static str, &str)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let run_check = |url: String, engine| {
@@ -39,7 +39,8 @@ pub(crate) fn on_each_database(check: impl AsyncFn(Store, &'static str, &str)) {
     let name = format!("rollcall_filter_{}", unique());
     runtime.block_on(run(&server, format!("CREATE DATABASE {name}")));
     let on_postgres = run_check(with_database(&server, &name), "Postgres");
-    // As in the worker's tests: a failed check first, and no force, which autovacuum would refuse.
+    // As in the worker's tests: the failed check is reported first, and the drop is without force, which autovacuum
+    // would refuse.
     let dropped = catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(&server, format!("DROP DATABASE {name}")))));
     on_postgres.and(dropped).unwrap_or_else(|failure| resume_unwind(failure));
 }
@@ -48,7 +49,7 @@ fn unique() -> String {
     Clock::System.new_id::<Uuid>().simple().to_string()
 }
 
-/// One connection, for which everybody waits.
+/// One connection, for which all callers queue.
 pub(crate) fn one_connection(url: &str) -> StoreConfig {
     StoreConfig {
         url: url.to_owned(),
@@ -58,7 +59,7 @@ pub(crate) fn one_connection(url: &str) -> StoreConfig {
     }
 }
 
-/// A store whose clock stands where its tests put it.
+/// A store with a clock that the test moves.
 async fn connect(url: String) -> Store {
     let clock = Clock::manual(chrono::DateTime::from_timestamp(1_790_000_000, 123_456_000).expect("in range"));
     let config = StoreConfig { max_connections: 4, ..one_connection(&url) };
@@ -75,8 +76,8 @@ async fn run(server: &str, sql: String) {
 
 fn with_database(server: &str, name: &str) -> String {
     let (address, options) = server.split_once('?').unwrap_or((server, ""));
-    let start = address.find("://").map_or(0, |place| place + 3);
-    let end = address[start..].find('/').map_or(address.len(), |place| start + place);
+    let start = address.find("://").map_or(0, |index| index + 3);
+    let end = address[start..].find('/').map_or(address.len(), |index| start + index);
     format!("{}/{name}?{options}", &address[..end])
 }
 
@@ -93,7 +94,7 @@ pub(crate) async fn new_source(store: &Store) -> SourceScope {
     SourceScope::of_token(&credential).expect("a token")
 }
 
-/// Rows of the queue and of the audit log that are about a user.
+/// Numbers of change marks and of audit events about a user.
 pub(crate) async fn written(store: &Store, user: DirectoryUserId) -> (i64, i64) {
     #[derive(FromQueryResult)]
     struct Count {
