@@ -8,7 +8,7 @@ use crate::engine::session::SessionPool;
 use rollcall_core::ids::{SourceId, TenantId};
 use sea_orm::sea_query::Value;
 use sea_orm::sqlx::Postgres;
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
+use sea_orm::{DbBackend, QueryResult, Statement};
 use std::sync::Arc;
 
 /// The batchers of reads.

@@ -151,7 +151,12 @@ impl Store {
         }
     }
 
-    pub(crate) fn schema_connection(&self) -> DatabaseConnection {
+    #[cfg(test)]
+    pub(crate) fn schema_of_test(&self) -> DatabaseConnection {
+        self.schema_connection()
+    }
+
+    fn schema_connection(&self) -> DatabaseConnection {
         match &self.schema {
             Schema::Postgres(pool) => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
             Schema::Sqlite(pool) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone()),

@@ -5,15 +5,15 @@ use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
 use crate::engine::session::{FirstStatement, Session, SessionPool};
 use crate::engine::sql::EngineKind;
-use async_trait::async_trait;
+use sea_orm::sea_query::Value;
 use sea_orm::sqlx::postgres::PgArguments;
 use sea_orm::sqlx::{self, Arguments, AssertSqlSafe, Postgres, Sqlite};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
+use sea_orm::{DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, StatementBuilder, Values};
 use sea_query_sqlx::SqlxValues;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// A connection of either engine, usable wherever sea-orm takes one. It exists because sea-orm opens a transaction with a bare
+/// A connection of either engine. It exists because sea-orm opens a transaction with a bare
 /// `BEGIN`; here the role and the tenant are set in the same round trip.
 pub(crate) struct Tx {
     backend: Backend,
@@ -149,12 +149,12 @@ impl Tx {
         Ok(self.faults.point()?)
     }
 
-    /// As [`execute_raw`](ConnectionTrait::execute_raw), with columns of texts as parameters; on Postgres only.
+    /// As [`execute_raw`](Self::execute_raw), with columns of texts as parameters; on Postgres only.
     pub(super) async fn execute_columns(&self, sql: &str, columns: Texts) -> Result<ExecResult, DbErr> {
         Ok(run_columns!(self, sql, columns, execute, FirstStatement::CountsRows, exec_error))
     }
 
-    /// As [`query_all_raw`](ConnectionTrait::query_all_raw), with columns of texts as parameters; on Postgres only.
+    /// As [`query_all_raw`](Self::query_all_raw), with columns of texts as parameters; on Postgres only.
     pub(super) async fn query_columns(&self, sql: &str, columns: Texts) -> Result<Vec<QueryResult>, DbErr> {
         Ok(run_columns!(self, sql, columns, fetch_all, FirstStatement::ReturnsRows, query_error))
     }
@@ -209,25 +209,38 @@ impl<R: Into<QueryResult>> Convert<Vec<QueryResult>> for Vec<R> {
     }
 }
 
-#[async_trait]
-impl ConnectionTrait for Tx {
-    fn get_database_backend(&self) -> DbBackend {
+/// The names are those of sea-orm's `ConnectionTrait`. [`Tx`] does not implement that trait, so sea-orm's own executors have nothing
+/// to run on, and an entity query runs by [`crate::entity`] alone, which adds the tenant.
+impl Tx {
+    fn database(&self) -> DbBackend {
         if self.is_postgres() { DbBackend::Postgres } else { DbBackend::Sqlite }
     }
 
-    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
-        Ok(run!(self, stmt, execute, FirstStatement::CountsRows, exec_error))
+    pub(super) async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        Ok(run!(self, statement, execute, FirstStatement::CountsRows, exec_error))
     }
 
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.execute_raw(Statement::from_string(self.get_database_backend(), sql)).await
+    pub(super) async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        Ok(run!(self, statement, fetch_optional, FirstStatement::ReturnsRows, query_error))
     }
 
-    async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
-        Ok(run!(self, stmt, fetch_optional, FirstStatement::ReturnsRows, query_error))
+    pub(super) async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        Ok(run!(self, statement, fetch_all, FirstStatement::ReturnsRows, query_error))
     }
 
-    async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        Ok(run!(self, stmt, fetch_all, FirstStatement::ReturnsRows, query_error))
+    pub(crate) async fn execute(&self, statement: &impl StatementBuilder) -> Result<ExecResult, DbErr> {
+        self.execute_raw(self.database().build(statement)).await
+    }
+
+    pub(crate) async fn query_one(&self, statement: &impl StatementBuilder) -> Result<Option<QueryResult>, DbErr> {
+        self.query_one_raw(self.database().build(statement)).await
+    }
+
+    pub(crate) async fn query_all(&self, statement: &impl StatementBuilder) -> Result<Vec<QueryResult>, DbErr> {
+        self.query_all_raw(self.database().build(statement)).await
+    }
+
+    pub(super) fn statement(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+        Statement::from_sql_and_values(self.database(), sql, values)
     }
 }

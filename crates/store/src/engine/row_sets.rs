@@ -12,7 +12,7 @@ use crate::engine::write_context::Row;
 use sea_orm::sea_query::{
     CommonTableExpression, InsertStatement, Query, SubQueryStatement, UpdateStatement, Value, WithQuery,
 };
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
+use sea_orm::{DbBackend, FromQueryResult, Statement};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -188,15 +188,11 @@ impl Tx {
         Ok(self.execute_raw(self.statement(sql, values)).await?.rows_affected())
     }
 
-    fn statement<I: IntoIterator<Item = Value>>(&self, sql: &str, values: I) -> Statement {
-        Statement::from_sql_and_values(self.get_database_backend(), sql, values)
-    }
-
     pub(crate) async fn all<T: FromQueryResult, I>(&self, sql: &str, values: I) -> Result<Vec<T>, StoreError>
     where
         I: IntoIterator<Item = Value>,
     {
-        let statement = Statement::from_sql_and_values(self.get_database_backend(), sql, values);
+        let statement = self.statement(sql, values);
         let rows = self.query_all_raw(statement).await?;
         Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?)
     }
@@ -205,7 +201,7 @@ impl Tx {
     where
         I: IntoIterator<Item = Value>,
     {
-        let statement = Statement::from_sql_and_values(self.get_database_backend(), sql, values);
+        let statement = self.statement(sql, values);
         let row = self.query_one_raw(statement).await?;
         Ok(row.map(|row| T::from_query_result(&row, "")).transpose()?)
     }

@@ -16,7 +16,7 @@ use crate::engine::write_context::{Row, WriteContext};
 use rollcall_core::ids::TenantId;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, UpdateStatement, Value};
 use sea_orm::sqlx::{Postgres, Sqlite};
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sea_orm::{DbBackend, Statement};
 use std::ops::Deref;
 use uuid::Uuid;
 

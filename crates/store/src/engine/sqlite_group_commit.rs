@@ -7,7 +7,7 @@ use crate::engine::error::{Cause, StoreError};
 use crate::engine::faults::Faults;
 use crate::engine::session::{Session, SessionPool};
 use sea_orm::sqlx::Sqlite;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{DbBackend, DbErr, Statement};
 use tokio::sync::{mpsc, oneshot};
 
 /// Transactions of one commit at most: a reconcile that wants the writer waits for all of them.
@@ -124,7 +124,14 @@ async fn within_savepoint(tx: &Tx, scripts: &[Statement]) -> Result<Result<Vec<b
     match tx.query_all_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)).await {
         Ok(rows) => Ok(Ok(rows.iter().map(|row| row.try_get("", "wrote")).collect::<Result<_, _>>()?)),
         // A savepoint that is gone means that this error has ended the whole transaction.
-        Err(error) if tx.execute_unprepared("ROLLBACK TO part; RELEASE part").await.is_err() => Err(error),
+        Err(error)
+            if tx
+                .execute_raw(Statement::from_string(DbBackend::Sqlite, "ROLLBACK TO part; RELEASE part"))
+                .await
+                .is_err() =>
+        {
+            Err(error)
+        }
         Err(error) => Ok(Err(error)),
     }
 }
@@ -169,7 +176,13 @@ mod tests {
         let writer = pool::<Sqlite>(options, 1, Duration::from_secs(20), None).expect("a pool");
         let commits = GroupCommit::start(writer.clone());
         let holder = Tx::on_sqlite(&writer, Faults::default()).await.expect("the writer");
-        holder.execute_unprepared("CREATE TABLE seen (a); CREATE TABLE numbers (a UNIQUE)").await.expect("tables");
+        holder
+            .execute_raw(Statement::from_string(
+                DbBackend::Sqlite,
+                "CREATE TABLE seen (a); CREATE TABLE numbers (a UNIQUE)",
+            ))
+            .await
+            .expect("tables");
         // All of them wait while the writer is ours: more than go in one call. Two ask for the same number, and one goes away.
         let numbers = [1, 2, 2, 3, 4, 5, 6, 7, 8, 9];
         let asked: Vec<_> = numbers

@@ -6,8 +6,8 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::TenantEntity;
 use sea_orm::sea_query::{Expr, Func, IntoCondition, LockType, Query};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, Order, PartialModelTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select, TryGetable,
+    ColumnTrait, EntityTrait, FromQueryResult, Order, PartialModelTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select, TryGetable,
 };
 use uuid::Uuid;
 

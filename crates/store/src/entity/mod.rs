@@ -1,9 +1,15 @@
 //! One sea-orm entity for each table, and the queries over them that carry the tenant by themselves.
 //!
-//! An entity query starts at [`TenantTx::find`], [`TenantTx::insert`], [`TenantTx::update`] or [`TenantTx::delete`]; each adds the
-//! tenant's condition or value, so none can be forgotten. sea-orm's own entry points (`Entity::find()` and the like) are refused by a lint
-//! (`clippy.toml`) everywhere but here. Simple statements about one table are entity queries; set-based, joined and measured
-//! ones stay SQL text (docs/decisions/0050-entities-for-simple-statements.md).
+//! An entity query starts at [`TenantTx::find`], [`TenantTx::insert`], [`TenantTx::update`] or [`TenantTx::delete`]; each adds
+//! the tenant's condition or value, so none can be forgotten. `Entity::find().all(..)` does not compile: a transaction is not
+//! a connection of sea-orm's ([`crate::engine::connection`]), so its executors have nothing to run on. A lint (`clippy.toml`)
+//! refuses the entry points of sea-orm everywhere but here. Simple statements about one table are entity queries; set-based,
+//! joined and measured ones stay SQL text (docs/decisions/0050-entities-for-simple-statements.md).
+//!
+//! [`TenantTx::find`]: crate::engine::transaction::TenantTx::find
+//! [`TenantTx::insert`]: crate::engine::transaction::TenantTx::insert
+//! [`TenantTx::update`]: crate::engine::transaction::TenantTx::update
+//! [`TenantTx::delete`]: crate::engine::transaction::TenantTx::delete
 
 pub(crate) mod audit_events;
 pub(crate) mod credentials;

@@ -25,7 +25,7 @@ async fn tables(store: &Store) -> BTreeSet<String> {
     } else {
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     };
-    let rows = store.schema_connection().query_all_raw(statement(store, sql)).await.expect("an answer");
+    let rows = store.schema_of_test().query_all_raw(statement(store, sql)).await.expect("an answer");
     let names = rows.iter().map(|row| row.try_get::<String>("", "name").expect("a name"));
     names.filter(|name| name != "seaql_migrations").collect()
 }
@@ -50,7 +50,7 @@ async fn columns(store: &Store, table: &str) -> Vec<Column> {
             "SELECT name, type AS kind, \"notnull\" = 0 AS nullable, pk > 0 AS key FROM pragma_table_info('{table}') ORDER BY name"
         )
     };
-    let rows = store.schema_connection().query_all_raw(statement(store, sql)).await.expect("an answer");
+    let rows = store.schema_of_test().query_all_raw(statement(store, sql)).await.expect("an answer");
     rows.iter().map(|row| Column::from_query_result(row, "").expect("a column")).collect()
 }
 
@@ -60,10 +60,10 @@ async fn check<E: TenantEntity>(store: &Store, engine: &str) -> String {
     let copy = format!("copy_of_{table}");
     let mut create = Schema::new(backend(store)).create_table_from_entity(E::default());
     create.table(copy.clone());
-    store.schema_connection().execute(&create).await.expect("a table");
+    store.schema_of_test().execute(&create).await.expect("a table");
     let (migrated, described) = (columns(store, table).await, columns(store, &copy).await);
     assert_eq!(described, migrated, "the entity of {table} and its migrations, on {engine}");
-    store.schema_connection().execute_raw(statement(store, format!("DROP TABLE {copy}"))).await.expect("dropped");
+    store.schema_of_test().execute_raw(statement(store, format!("DROP TABLE {copy}"))).await.expect("dropped");
     table.to_owned()
 }
 

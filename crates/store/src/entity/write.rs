@@ -1,5 +1,5 @@
-//! Writing one table of one tenant. A write runs by itself, or goes into a [`Tx::batch`](crate::engine::connection::Tx::batch) with the
-//! audit event that tells of it.
+//! Writing one table of one tenant. A write runs by itself, or in a batch together with its audit event
+//! ([`Tx::batch`](crate::engine::connection::Tx::batch)).
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::Write;
@@ -8,7 +8,7 @@ use crate::entity::{OneRowEntity, TenantEntity};
 use sea_orm::sea_query::{
     DeleteStatement, Expr, InsertStatement, IntoCondition, Query, ReturningClause, UpdateStatement,
 };
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, Iterable, QueryTrait};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, FromQueryResult, Iterable, QueryTrait};
 use std::marker::PhantomData;
 
 /// One row about to be added.
