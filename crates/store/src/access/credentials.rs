@@ -1,4 +1,4 @@
-//! Sources, and the secrets that machines and people present. A secret is shown once; what is kept is its SHA-256.
+//! Credentials: the secrets that machines and people present. A secret is shown once; the store keeps its SHA-256 digest.
 //!
 //! SHA-256 without salt or stretching is right here: a token holds 256 random bits, so there is nothing to guess, and
 //! a look-up by digest compares no secret byte by byte.
@@ -29,7 +29,7 @@ use uuid::Uuid;
 /// SHA-256 of a presented secret.
 pub type SecretDigest = [u8; 32];
 
-/// At the start of every secret of a kind, for people and for secret scanners.
+/// The prefix tells people and secret scanners the kind of a secret.
 pub const SCIM_TOKEN_PREFIX: &str = "rcs_";
 pub const API_KEY_PREFIX: &str = "rck_";
 const AGENT_INSTALL_PREFIX: &str = "rci_";
@@ -39,7 +39,7 @@ const SECRET_CHARACTERS: usize = 43;
 /// API keys that a list shows at most, ended ones too.
 const API_KEYS_LISTED: u64 = 1000;
 
-/// Has this the form of a secret that was made here? What has not need not be looked for.
+/// Whether the text has the form of a secret made here; a malformed one needs no look-up.
 pub fn may_be_secret(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|random| {
         random.len() == SECRET_CHARACTERS
@@ -52,7 +52,7 @@ pub fn digest(secret: &str) -> SecretDigest {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-/// A secret that was just made: the only moment its text exists.
+/// A new secret. Its text exists only now.
 pub struct NewSecret {
     pub id: CredentialId,
     pub secret: String,
@@ -66,7 +66,7 @@ pub struct NewSource<'a> {
     pub name: &'a str,
     /// The source has no groups (DS3).
     pub users_only: bool,
-    /// When its first secret ends; never when `None`.
+    /// When its first secret expires; `None` for never.
     pub token_expires_at: Option<DateTime<Utc>>,
 }
 
@@ -83,7 +83,7 @@ pub struct ApiKey {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-/// What a presented secret stands for. Caches keep it as JSON for a minute at most.
+/// The meaning of a presented secret. Caches keep it as JSON for a minute at most.
 #[derive(Clone, Debug, Serialize, Deserialize, FromQueryResult)]
 pub struct Credential {
     pub(crate) tenant_id: Uuid,
@@ -101,7 +101,7 @@ impl Credential {
         self.id.into()
     }
 
-    /// Whether the source of a SCIM token takes anything at present.
+    /// Whether the source of a SCIM token is switched off.
     pub fn source_is_off(&self) -> bool {
         self.mode.as_deref() == Some(SourceMode::Off.as_str())
     }
@@ -173,14 +173,14 @@ impl Store {
         Ok(secret)
     }
 
-    /// All API keys of a tenant, the oldest first, those that ended too.
+    /// All API keys of a tenant, revoked ones too, the oldest first.
     pub async fn api_keys(&self, scope: &AdminScope) -> Result<Vec<ApiKey>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         let keys = tx.find::<credentials::Entity>().filter(credentials::Column::Kind.is("api_key"));
         keys.ascending(credentials::Column::Id).limit(API_KEYS_LISTED).all().await
     }
 
-    /// As [`revoke_credential`](Self::revoke_credential), of an API key and of nothing else.
+    /// As [`revoke_credential`](Self::revoke_credential), for an API key only.
     pub async fn revoke_api_key(&self, scope: &AdminScope, id: CredentialId) -> Result<SecretDigest, StoreError> {
         if !self.api_keys(scope).await?.iter().any(|key| key.id == id.0) {
             return Err(StoreError::NotFound("API key"));
@@ -231,7 +231,7 @@ impl TenantTx {
         self.create_credential(credential).await
     }
 
-    /// Ends a credential, of this source when one is named. Of one that was ended before it answers the digest alone.
+    /// Revokes a credential, of this source when one is named. A credential that was revoked before yields its digest and no event.
     pub(crate) async fn revoke(&self, id: CredentialId, source: Option<SourceId>) -> Result<SecretDigest, StoreError> {
         use credentials::{Column, Entity};
         let of_source = source.map(|source| Column::SourceId.eq(source.0));

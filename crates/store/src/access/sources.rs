@@ -1,4 +1,4 @@
-//! What feeds a tenant, as its admins see and change it: sources, their mode, and the tokens of each.
+//! Sources as admins see and change them: their mode, and the tokens of each.
 
 use crate::access::credentials::{NewSecret, SecretDigest, stored_digest};
 use crate::engine::connect::Store;
@@ -17,11 +17,11 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-/// Names of tokens, in characters.
+/// Longest name of a token, in characters.
 const NAME_CHARACTERS_MAX: usize = 200;
-/// RFC 3339 has four digits for a year.
+/// RFC 3339 years have four digits.
 const YEAR_MAX: i32 = 9999;
-/// Tokens in force of one source at most: rotation needs two, a careful admin a few more.
+/// Most tokens in force per source. A rotation needs two.
 const TOKENS_MAX: usize = 20;
 
 /// Tokens that a list shows at most, ended ones too.
@@ -38,7 +38,7 @@ pub struct Source {
     pub name: String,
     /// Groups are neither shown nor taken (DS3).
     pub users_only: bool,
-    /// Since when what it says is planned and held only, and why (PE9).
+    /// Since when the source is in quarantine, so that its changes are planned and held only (PE9).
     pub quarantined_at: Option<DateTime<Utc>>,
     pub quarantine_reason: Option<String>,
     pub created_at: DateTime<Utc>,
@@ -73,7 +73,7 @@ const SOURCES: &str = "SELECT s.id, s.kind, s.mode, s.name, s.users_only, s.quar
     (SELECT max(c.last_used_at) FROM credentials c WHERE c.tenant_id = s.tenant_id AND c.source_id = s.id) AS last_used_at \
     FROM sources s WHERE s.tenant_id = $1";
 
-/// What the unique index says when two live sources were made at the same moment.
+/// Translates a broken unique index: two sources were made live at the same moment.
 pub(crate) fn second_live(error: StoreError) -> StoreError {
     match error {
         StoreError::Taken(_) => {
@@ -145,7 +145,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// All tokens of a source, the oldest first, those that ended too.
+    /// All tokens of a source, ended ones too, the oldest first.
     pub async fn source_tokens(&self, scope: &AdminScope, source: SourceId) -> Result<Vec<SourceToken>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         tx.source_row(source).await?;
@@ -182,7 +182,8 @@ impl Store {
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<Rotated, StoreError> {
         let tx = self.write(&scope.scope).await?;
-        // One statement, so that of two rotations the later one sees what the earlier one wrote: an end only comes nearer.
+        // One statement, so that the later of two concurrent rotations sees the end that the earlier one wrote, and keeps it if
+        // it is sooner.
         use credentials::{Column, Entity};
         let end = tx.clock.now() + overlap;
         let sooner = Expr::case(Column::ExpiresAt.lt(end), Column::ExpiresAt.into_expr()).finally(end);
@@ -221,7 +222,7 @@ impl TenantTx {
         self.tx.one(&sql, [self.tenant.0.into(), id.0.into()]).await?.ok_or(StoreError::NotFound("source"))
     }
 
-    /// Exclusive authority: names the source that is live, `except` this one (DS2).
+    /// Refuses a second live source (DS2), and names the one that is live. `except` may be live already.
     pub(crate) async fn refuse_second_live(&self, except: Option<SourceId>) -> Result<(), StoreError> {
         let live = self.find::<sources::Entity>().filter(sources::Column::Mode.is("live"));
         let live = live.one::<sources::Model>().await?;
@@ -234,8 +235,8 @@ impl TenantTx {
         }
     }
 
-    /// What a source lost while it was not live it would take away at once. When that is everybody, it is a mistake more
-    /// often than not: disconnected, or nobody assigned (docs/design.md#guards, as a promotion).
+    /// Refuses to make a source without active people live while it manages members: all of them would lose access at once. The
+    /// source is disconnected, or nobody is assigned to it (docs/design.md#guards).
     async fn refuse_emptied(&self, id: SourceId) -> Result<(), StoreError> {
         if self.has_people(id.0).await? || !self.has_members(id.0).await? {
             return Ok(());
@@ -245,7 +246,7 @@ impl TenantTx {
         Err(StoreError::Conflict(why.into()))
     }
 
-    /// From now on groups are refused, or taken. Those that are there stay as they are.
+    /// From now on the source's groups are refused, or taken. Existing groups stay as they are.
     async fn set_users_only(&self, id: SourceId, users_only: bool) -> Result<Vec<SecretDigest>, StoreError> {
         let before = self.source_row(id).await?.users_only;
         if before == users_only {
@@ -261,10 +262,10 @@ impl TenantTx {
     async fn set_source_mode(&self, id: SourceId, mode: SourceMode) -> Result<Vec<SecretDigest>, StoreError> {
         let is_so = |source: &Source| source.mode == mode.as_str();
         if is_so(&self.source_row(id).await?) {
-            // Whoever asks again may have died before the caches were told.
+            // The digests again: an earlier caller may have died before it told the caches.
             return self.token_digests(id).await;
         }
-        // What was planned while it was in the other mode is not applied any more.
+        // A plan made under the other mode is void.
         self.stop_the_planning().await?;
         self.lock_source(id).await?;
         let source = self.source_row(id).await?;
@@ -279,15 +280,15 @@ impl TenantTx {
         self.write_mode(id, &before, mode).await?;
         self.close_runs_of(id, "withdrawn").await?;
         if mode != SourceMode::Off {
-            // Live: what it said while it was simulated has changed nothing yet. In simulation: what it would do is planned.
+            // A live source's records have changed nothing yet; a simulated source's are planned as a what-if.
             self.touch_everything_of(id).await?;
         }
         self.token_digests(id).await
     }
 
-    /// Switches a source, and says so in the log. A source that was detached is attached again by it.
+    /// Switches a source and writes the audit event. A detached source is attached again.
     pub(crate) async fn write_mode(&self, id: SourceId, before: &str, mode: SourceMode) -> Result<(), StoreError> {
-        // What left with a detachment comes back with its source; nobody deleted it in the product.
+        // Groups that left with a detachment may come back with their source; no admin deleted them in the product.
         let sql = "UPDATE sharing_groups SET directory_group_id = NULL WHERE tenant_id = $1 AND managed_by = $2 \
                    AND removed_at IS NOT NULL AND EXISTS (SELECT 1 FROM sources s WHERE s.tenant_id = $1 AND s.id = $2 \
                    AND s.people_leave = TRUE)";
@@ -300,7 +301,7 @@ impl TenantTx {
         self.tx.batch(vec![self.event(event).into()]).await
     }
 
-    /// Of the tokens whose cached answers a switch makes wrong.
+    /// The digests of the tokens whose cached look-ups a switch makes wrong.
     pub(crate) async fn token_digests(&self, id: SourceId) -> Result<Vec<SecretDigest>, StoreError> {
         use credentials::{Column, Entity};
         let tokens = self.find::<Entity>().filter(Column::SourceId.eq(id.0)).filter(Column::RevokedAt.is_null());
@@ -324,7 +325,7 @@ impl TenantTx {
             return Err(StoreError::Invalid(takes));
         }
         let now = self.clock.now();
-        // Later ones have no common form as text.
+        // Later years have no RFC 3339 form.
         if expires_at.is_some_and(|end| end <= now || end.year() > YEAR_MAX) {
             return Err(StoreError::Invalid(format!("expires_at is in the future, and not after the year {YEAR_MAX}")));
         }

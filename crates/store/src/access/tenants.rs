@@ -22,7 +22,7 @@ pub struct NewTenant {
     pub name: String,
     pub seats: u32,
     pub policy: Policy,
-    /// Becomes an active owner and billing contact whom no source manages.
+    /// Becomes an active owner and billing contact, managed by no source.
     pub owner_email: Option<String>,
 }
 
@@ -75,16 +75,16 @@ impl Store {
     /// A scope for the operator's command line.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for a slug nobody has.
+    /// [`StoreError::NotFound`] for an unknown slug.
     pub async fn operator_scope(&self, slug: &str) -> Result<AdminScope, StoreError> {
         let tenant = self.tenant_by_slug(slug).await?.ok_or(StoreError::NotFound("tenant"))?;
         Ok(AdminScope::of_operator(tenant))
     }
 
-    /// Buys or returns seats; the worker then admits whoever waits.
+    /// Sets the number of seats; the worker then admits members from the waitlist.
     pub async fn set_seats(&self, scope: &AdminScope, seats: u32) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
-        // Whom a worker was about to give a seat that is returned here waits instead.
+        // A plan that gives away a seat returned here is void.
         tx.stop_the_planning().await?;
         tx.update_own::<tenants::Entity>().set(tenants::Column::Seats, i64::from(seats)).exec().await?;
         let event = NewEvent {

@@ -1,4 +1,4 @@
-//! What a mapping would give for records that are there, before it is put in force (PE13).
+//! A preview of a mapping over existing records, before it is put in force (PE13).
 
 use crate::admin::policy::check_policy;
 use crate::engine::connect::Store;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 /// Most records of a preview.
 const PREVIEW_MAX: u32 = 20;
 
-/// Which records of a source are wanted.
+/// The records of a source to preview.
 #[derive(Clone, Copy, Debug)]
 pub enum PreviewOf {
     User(DirectoryUserId),
@@ -27,7 +27,7 @@ pub enum PreviewOf {
     Sample(u32),
 }
 
-/// One record under a mapping. What has no value is null; with `error` the record would be skipped.
+/// One record under a mapping. A record with `error` would be skipped.
 #[derive(Clone, Debug, Serialize)]
 pub struct PreviewedRecord {
     pub user_id: Uuid,

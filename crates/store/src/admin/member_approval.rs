@@ -1,5 +1,5 @@
-//! What admins decide about pending members (LP5): the word is written here and the people marked as changed; a worker lets
-//! in who was approved and is still wanted, under every guard.
+//! Decisions of admins about pending members (LP5). The decision is written and the people are marked as changed; a worker then
+//! admits approved people whom the source still has, under every guard.
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -17,10 +17,10 @@ use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
-/// People decided about at once.
+/// Most decisions in one call.
 pub const DECISIONS_MAX: usize = 200;
 
-/// What became of one decision.
+/// The result of one decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DecisionResult {
@@ -55,9 +55,9 @@ impl PendingRow {
 }
 
 impl Store {
-    /// Decides about pending members, each by itself, and answers in the order of the ids. The last word counts: who was
-    /// declined can be approved, and the other way round while they still wait. What a worker has planned for the tenant and
-    /// not applied is void, so nobody comes in after an admin's no.
+    /// Decides about pending members, each by itself, and answers in the order of the ids. The last decision counts: a declined
+    /// member can be approved, and an approved one declined while they still wait. Plans that a worker has not applied are void,
+    /// so nobody is admitted after an admin declined.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] for more than [`DECISIONS_MAX`] ids.

@@ -1,4 +1,4 @@
-//! What admins change of a member: role, billing contact, and the attributes that are the product's own (DA7, PE6).
+//! Changes of a member by an admin: role, billing contact, and the product's own attributes (DA7, PE6).
 
 use crate::admin::members::Member;
 use crate::engine::connect::Store;
@@ -22,7 +22,7 @@ use uuid::Uuid;
 /// Longest local attribute, in bytes.
 const TEXT_BYTES_MAX: usize = 320;
 
-/// What to change; what is not named stays.
+/// The fields to change; the others stay.
 #[derive(Clone, Debug, Default)]
 pub struct MemberChanges {
     pub role: Option<Role>,
@@ -89,8 +89,8 @@ impl Difference {
 }
 
 impl Store {
-    /// Changes a member. What a worker has planned for the tenant and not applied is void: it counted on who was an admin,
-    /// and would write the member back as it was.
+    /// Changes a member. Plans that a worker has not applied are void: they counted the admins of before, and would write the
+    /// member back as it was.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Changed`] when `seen` is not the latest; [`StoreError::Forbidden`] for a role
@@ -120,7 +120,7 @@ impl Store {
         tx.refuse_owned_by_directory(&before, &difference).await?;
         tx.write_difference(id, difference).await?;
         if changes.role.is_some_and(|role| role != Role::Member) || changes.billing_contact == Some(true) {
-            // Somebody may have been kept because there was nobody else.
+            // An item may be held because nobody else was an admin or the billing contact.
             tx.touch_items(Retouch::LastOfTheirKind).await?;
         }
         let after = tx.member_row(id).await?;

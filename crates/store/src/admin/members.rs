@@ -101,7 +101,7 @@ pub struct Member {
 #[derive(Clone, Debug, Serialize)]
 pub struct FormerEmail {
     pub email: String,
-    /// When another one took its place.
+    /// When another address replaced it.
     pub until: DateTime<Utc>,
 }
 
@@ -175,7 +175,7 @@ impl Store {
         self.read(&scope.scope).await?.member_row(id).await
     }
 
-    /// The addresses that a member had, as the audit log tells them, the latest first.
+    /// The former addresses of a member from the audit log, the latest first.
     pub async fn former_emails(&self, scope: &AdminScope, id: MemberId) -> Result<Vec<FormerEmail>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         use audit_events::{Column, Entity};
@@ -210,7 +210,7 @@ impl Store {
         members.page(page, members::Column::Id, |member: &Member| member.id).await
     }
 
-    /// The product says that an invited person accepted. Profile changes that waited for it are looked at again (DX13).
+    /// Marks an invitation as accepted. Profile changes that waited for it are planned again (DX13).
     ///
     /// # Errors
     /// [`StoreError::Invalid`] for a member who has no open invitation.

@@ -19,7 +19,7 @@ use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// Policies that others may put in force while one is being changed.
+/// Attempts to change a policy while others change it too.
 const CHANGE_TRIES: usize = 5;
 
 /// The policy in force, and which version of it.
@@ -54,7 +54,7 @@ impl Store {
         self.read(&scope.scope).await?.policy_row(None).await?.read()
     }
 
-    /// Puts a policy in force from the next plan on. Whatever an earlier policy withheld is planned again.
+    /// Puts a policy in force from the next plan on. Items that the earlier policy withheld are planned again.
     ///
     /// # Errors
     /// [`StoreError::Changed`] when `version` is not the one in force; [`StoreError::Invalid`] names a wrong key.
@@ -66,7 +66,7 @@ impl Store {
     ) -> Result<VersionedPolicy, StoreError> {
         check_policy(policy)?;
         let tx = self.write(&scope.scope).await?;
-        // What was planned under the policy of before is not applied any more.
+        // A plan made under the former policy is void.
         tx.stop_the_planning().await?;
         let before = tx.policy_row(Some(LockType::Update)).await?.read()?;
         if before.version != version {
@@ -95,7 +95,7 @@ impl Store {
     /// Puts a policy in force that differs from the present one in some keys.
     ///
     /// # Errors
-    /// As [`set_policy`](Self::set_policy); without a `version` only when others change it all the time.
+    /// As [`set_policy`](Self::set_policy); without a `version`, [`StoreError::Changed`] only after repeated conflicts.
     pub async fn change_policy(
         &self,
         scope: &AdminScope,
@@ -114,7 +114,7 @@ impl Store {
     }
 }
 
-/// What the domain cannot check alone: whether paths name attributes of SCIM users.
+/// Checks a policy, and that its paths name attributes of SCIM users, which the domain cannot check alone.
 ///
 /// # Errors
 /// [`StoreError::Invalid`] names the key and what is wrong with it.
@@ -128,18 +128,18 @@ pub(crate) fn check_policy(policy: &Policy) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What of a policy makes something else of the people that a source has described already.
+/// The part of a policy that decides how records are read.
 fn reading(policy: &Policy) -> (&Option<String>, &Mapping, &BTreeSet<LocalAttribute>) {
     (&policy.email_attribute, &policy.mapping, &policy.local_attributes)
 }
 
-/// What of a policy decides whose people are synced.
+/// The part of a policy that decides which people are synced.
 fn scoping(policy: &Policy) -> (&Option<GroupScope>, OnDeleted) {
     (&policy.user_scope, policy.on_out_of_scope)
 }
 
 impl TenantTx {
-    /// A protected member whom nobody knows is a mistake in an id, and would protect nobody.
+    /// Refuses protected members that do not exist: such an id protects nobody.
     async fn refuse_strangers(&self, policy: &Policy) -> Result<(), StoreError> {
         let sql = format!(
             "SELECT r.id FROM {} LEFT JOIN members m ON m.tenant_id = $2 AND m.id = r.id WHERE m.id IS NULL LIMIT 1",
@@ -154,7 +154,7 @@ impl TenantTx {
         }
     }
 
-    /// Plans again what the sources have said already, where the new policy reads it differently.
+    /// Marks existing records for planning where the new policy reads them differently.
     async fn touch_reread(&self, before: &Policy, after: &Policy) -> Result<(), StoreError> {
         let sources = self.find::<sources::Entity>().values::<Uuid>(sources::Column::Id).await?;
         let sources: Vec<SourceId> = sources.into_iter().map(Into::into).collect();
@@ -178,7 +178,7 @@ impl TenantTx {
         Ok(self.policy_row(None).await?.read()?.policy)
     }
 
-    /// The policy for a source's records, which nobody changes before this transaction ends.
+    /// The policy for a source's records, under a lock that keeps it in force until this transaction ends.
     pub(crate) async fn kept_policy_of(&self, source: SourceId) -> Result<Policy, StoreError> {
         let policy = self.policy_row(Some(LockType::Share)).await?.read()?.policy;
         policy.of_source(source).map_err(StoreError::Invalid)
@@ -190,7 +190,7 @@ impl TenantTx {
         tenant.one().await?.ok_or(StoreError::NotFound("tenant"))
     }
 
-    /// What is withheld, and people in dispute about adoption, may be let through by the new policy.
+    /// Marks held items and disputed people for planning: the new policy may let them through.
     pub(crate) async fn touch_withheld(&self) -> Result<(), StoreError> {
         self.touch_items(Retouch::Held).await?;
         let sql = format!(

@@ -1,5 +1,4 @@
-//! An admin asks for a run to be taken back. The answer is another run, planned by a worker a part at a time, and decided
-//! and applied like any other.
+//! Rewinds. Taking a run back is another run, planned by a worker one part at a time, then decided and applied like any run.
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -22,7 +21,7 @@ struct Moved {
 }
 
 impl Store {
-    /// Makes a run, `planning`, that takes an applied one back. One that nobody has approved yet is planned anew.
+    /// Makes a `planning` run that takes an applied run back. An earlier rewind that is not approved yet is withdrawn.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when nothing of the run is in force, or it is being taken back.
@@ -73,8 +72,8 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Was a member or group of a planned rewind changed after this instant, or is a membership of it not as it was found?
-    /// Joining and leaving a group leave no time on either.
+    /// Whether a member or group of a planned rewind changed after this instant, or one of its memberships is not as it was found.
+    /// Joining and leaving a group update no `modified_at`, so memberships are compared themselves.
     pub(crate) async fn moved_since(&self, rewind: RunId, at: DateTime<Utc>) -> Result<bool, StoreError> {
         let planned = "i.tenant_id = $1 AND i.run_id = $2 AND i.decision = 'planned'";
         let sql = format!(

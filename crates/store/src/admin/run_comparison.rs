@@ -1,5 +1,5 @@
-//! Two runs side by side: what only one of them does, and what both do (PE11). A page is the next keys of either run, so
-//! it costs the same wherever it is and however large the runs are.
+//! Two runs side by side: the items of only one, and of both (PE11). A page reads the next keys of either run, so its cost does
+//! not depend on its position or on the size of the runs.
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-/// One action, and what each run has of it.
+/// One action, as each of the two runs has it.
 #[derive(Clone, Debug, Serialize, FromQueryResult)]
 pub struct ComparedItem {
     /// `only_this`, `only_other`, `same`, or `differs`: both do it to the same, with another outcome.
@@ -23,7 +23,7 @@ pub struct ComparedItem {
     #[serde(skip)]
     pub object_id: Uuid,
     pub who: Option<Json>,
-    /// What it changes in this run, and in the other.
+    /// Its changes in this run, and in the other.
     pub this_before: Option<Json>,
     pub this_after: Option<Json>,
     pub other_before: Option<Json>,
@@ -37,7 +37,7 @@ pub struct ComparedPage {
     pub next: Option<String>,
 }
 
-/// The place after which a page begins, as a cursor: subject, action, object.
+/// The cursor of a page: subject, action and object of the last item before it.
 struct After(Uuid, String, Uuid);
 
 impl After {
@@ -74,7 +74,8 @@ impl Store {
         self.run(scope, this).await?;
         self.run(scope, other).await?;
         let tx = self.read(&scope.scope).await?;
-        // The first keys of both are among the first of each, and no planner that knows nothing of a new run can go wrong.
+        // The first keys of both runs are among the first keys of each. The limit inside each side keeps the plan right for a run
+        // that has no statistics yet.
         let side = |run: &str| {
             format!(
                 "SELECT id, subject_id, action, object_id, subject_kind, digest, who, before, after FROM run_items \

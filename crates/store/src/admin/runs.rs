@@ -1,4 +1,4 @@
-//! Runs: what people read of plans that were applied, held or simulated, and how they decide about held ones.
+//! Runs: plans that were applied, held or simulated, and the decisions about held ones.
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -23,7 +23,7 @@ use uuid::Uuid;
 #[sea_orm(entity = "runs::Entity")]
 pub struct Run {
     pub id: Uuid,
-    /// Null when the run answers for several sources, or for none (a seat that became free).
+    /// Null when the run belongs to several sources, or to none (a freed seat).
     pub source_id: Option<Uuid>,
     pub state: String,
     pub verdict: String,
@@ -50,26 +50,26 @@ pub struct RunItem {
     /// `simulated`; of a rewind `planned` and `impossible`.
     pub decision: String,
     pub held_reason: Option<String>,
-    /// What people called it at that time: `email` and `display_name`, or a group's `name`.
+    /// The subject's name at that time: `email` and `display_name`, or a group's `name`.
     pub who: Option<Json>,
     pub member_id: Option<Uuid>,
     pub group_id: Option<Uuid>,
-    /// The fields that it changes, before; null when it makes somebody or something.
+    /// The changed fields before; null for a new member or group.
     pub before: Option<Json>,
     pub after: Option<Json>,
     /// The action with its parameters.
     pub detail: Json,
-    /// The source that said so, about the record named as subject, in this request.
+    /// The source and the request that caused it.
     pub source_id: Option<Uuid>,
     pub request_id: Option<Uuid>,
 }
 
-/// What an admin decides about a held run.
+/// The decision of an admin about a held run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunDecision {
     /// Let the withheld items happen.
     Approve,
-    /// Drop them; what the source says next is judged anew.
+    /// Drop them; the source's next change is judged anew.
     Reject,
 }
 
@@ -89,11 +89,11 @@ struct Unread {
     unread: i64,
 }
 
-/// Waiting changes that an approval looks through, pushed ones first; behind more of them nobody knows.
+/// Most waiting changes that an approval looks through, pushed ones first. With more of them the run counts as unsettled.
 const CHANGES_READ: i64 = 5_000;
 
 impl OpenRun {
-    /// The word of what waits for a decision: of the run, and of its items.
+    /// The state of a run, and the decision of its items, while they wait for an admin.
     fn open_word(&self) -> &'static str {
         if self.rewinds.is_some() { "planned" } else { "held" }
     }
@@ -133,8 +133,8 @@ impl Store {
         items.page(page, run_items::Column::Id, |item: &RunItem| item.id).await
     }
 
-    /// Decides about a held run, or a planned rewind, that is still the one whose digest the admin saw. Approved items are not applied here:
-    /// a worker plans what they are about again and lets through what is still wanted, under every invariant.
+    /// Decides about a held run, or a planned rewind, if its digest is the one that the admin saw. Approved items are not applied
+    /// here: a worker plans their subjects again and applies what is still wanted, under every invariant.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Stale`] when the plan changed; [`StoreError::Unsettled`] when it is about to;
@@ -164,7 +164,7 @@ impl Store {
             RunDecision::Approve => ("approved", AuditKind::RunApproved),
             RunDecision::Reject => ("rejected", AuditKind::RunRejected),
         };
-        // Those of a rewind stay `planned` until the worker comes to them.
+        // Items of a rewind stay `planned` until the worker applies them.
         let items = if approves && run.rewinds.is_some() { None } else { Some(tx.decide_items(id, open, word).await?) };
         let decided = tx.update::<runs::Entity>(runs::Column::Id.eq(id.0)).set(runs::Column::State, word);
         decided.set(runs::Column::ModifiedAt, tx.clock.now()).exec().await?;
@@ -181,7 +181,7 @@ impl Store {
 }
 
 impl TenantTx {
-    /// What was shown must still be what would happen.
+    /// Refuses an approval when the plan may no longer be what the admin saw.
     async fn refuse_moved(&self, id: RunId, run: &OpenRun) -> Result<(), StoreError> {
         if run.rewinds.is_some() {
             let planned_since = Progress::read(run.progress.as_ref()).planned_since.unwrap_or(run.created_at);
@@ -191,7 +191,7 @@ impl TenantTx {
         if self.is_unread(id).await? { Err(StoreError::Unsettled) } else { Ok(()) }
     }
 
-    /// Waits a change of somebody whom the run holds something for? What the worker makes of it, nobody has seen yet.
+    /// Whether a change waits that is about a subject of the run's held items. The worker has not planned it yet.
     async fn is_unread(&self, run: RunId) -> Result<bool, StoreError> {
         let join = self.tx.join();
         let sql = format!(

@@ -1,5 +1,5 @@
-//! The remediation list: records that were skipped, why, since when, and what an admin does about them: try again, or
-//! ignore until it is about something else (PE10, docs/design.md#one-bad-entry-blocks-nothing).
+//! The remediation list: skipped records with reason and time. An admin retries a record, or ignores it until its dispute changes
+//! (PE10, docs/design.md#one-bad-entry-blocks-nothing).
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -17,7 +17,7 @@ use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde_json::json;
 use uuid::Uuid;
 
-/// Longest note of somebody who ignores a record, in characters.
+/// Longest note on an ignored record, in characters.
 const NOTE_CHARACTERS_MAX: usize = 500;
 
 /// A skipped record.
@@ -27,7 +27,7 @@ pub struct SkippedRecord {
     /// `directory_user` or `directory_group`.
     pub subject_kind: String,
     pub subject_id: Uuid,
-    /// The word of a [`Dispute`].
+    /// The name of a [`Dispute`].
     pub dispute: String,
     /// The address, the name or the error it is about.
     pub about: String,
@@ -39,11 +39,11 @@ pub struct SkippedRecord {
     pub note: Option<String>,
 }
 
-/// Which skipped records a reader wants.
+/// The skipped records that a reader wants.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SkippedFilter {
     pub dispute: Option<Dispute>,
-    /// Those that somebody ignores, instead of the others.
+    /// Ignored records instead of the others.
     pub ignored: bool,
 }
 
@@ -69,7 +69,7 @@ impl Store {
         self.read(&scope.scope).await?.skipped_record(subject).await
     }
 
-    /// Plans a skipped record again. One that was ignored is back on the list.
+    /// Plans a skipped record again. An ignored record returns to the list.
     pub async fn retry_record(&self, scope: &AdminScope, subject: Uuid) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
         let record = tx.skipped_record(subject).await?;
@@ -88,7 +88,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Takes a skipped record off the list until its dispute is another one, or about something else.
+    /// Takes a skipped record off the list until its dispute changes.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] when the note is too long.
@@ -103,7 +103,7 @@ impl Store {
         }
         let ignored = tx.update::<Entity>(Column::SubjectId.eq(subject)).set(Column::IgnoredAt, tx.clock.now());
         if ignored.set(Column::Note, note).exec().await? == 0 {
-            // Settled in this moment.
+            // The dispute was settled since the look-up.
             return Err(StoreError::NotFound("skipped record"));
         }
         tx.tx.batch(vec![tx.event(record.event(AuditKind::SkippedRecordIgnored, note)).into()]).await?;
@@ -119,7 +119,7 @@ impl TenantTx {
 }
 
 impl SkippedRecord {
-    /// What an admin can do about it.
+    /// The remedy that an admin has.
     pub fn remedy(&self) -> &'static str {
         self.dispute.parse::<Dispute>().map_or("See the worker's log.", Dispute::remedy)
     }

@@ -1,5 +1,5 @@
 //! The dialect ledger: how often each source's identity provider departed from the RFC, by day; and when tokens were used.
-//! Both arrive gathered from memory, a few seconds' worth at a time for all tenants, so no request writes here.
+//! Both are collected in memory and written every few seconds for all tenants, so no request writes here.
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -18,7 +18,7 @@ pub const REQUESTS: &str = "requests";
 /// How long counts are kept.
 const KEPT_DAYS: i64 = 90;
 
-/// So many occurrences more.
+/// An increment of one counter.
 #[derive(Clone, Debug, Serialize)]
 pub struct DialectCount {
     pub tenant_id: Uuid,
@@ -59,8 +59,7 @@ pub struct DialectDay {
 }
 
 impl Store {
-    /// Adds counts of any tenants by one statement. Rows in the order of their keys, so that two processes never wait for
-    /// each other in a circle.
+    /// Adds counts of any tenants by one statement. The rows are in the order of their keys, so that two processes never deadlock.
     pub async fn add_dialect_counts(&self, counts: &[DialectCount]) -> Result<(), StoreError> {
         if counts.is_empty() {
             return Ok(());
@@ -88,7 +87,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Drops counts and rejected requests whose time is over.
+    /// Deletes expired counts and rejected requests.
     pub async fn prune_ledger(&self) -> Result<(), StoreError> {
         let tx = self.across(true).await?;
         let now = self.clock.now();

@@ -1,5 +1,5 @@
-//! Deleting a sharing group in the product is the second of two steps: first the source lets go of it (DX20). It never reaches
-//! the source; should that still have the group, the next sync says so instead of making it again.
+//! Deleting a sharing group in the product, possible once its source feeds it no more (DX20). The deletion never reaches the source;
+//! if the source still has the group, the next sync reports that instead of creating it again.
 
 use crate::admin::skipped_records::SkippedRecord;
 use crate::engine::connect::Store;
@@ -34,7 +34,7 @@ impl Store {
     /// [`StoreError::Conflict`] while a source feeds the group with members.
     pub async fn delete_group_here(&self, scope: &AdminScope, id: SharingGroupId) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
-        // First, so that nobody fills the group between what is read here and what is written.
+        // First, so that no plan adds members between the reads and the writes.
         tx.stop_the_planning().await?;
         let policy = tx.policy_in_force().await?;
         let group = tx.followed_group(id).await?;
@@ -76,7 +76,7 @@ impl TenantTx {
         self.tx.one(sql, [self.tenant.0.into(), id.0.into()]).await?.ok_or(StoreError::NotFound("group"))
     }
 
-    /// A retry of what was deleted here asks for the group again.
+    /// Lets a retry create a group again that was deleted here.
     pub(crate) async fn forget_deletion(&self, record: &SkippedRecord) -> Result<(), StoreError> {
         if record.dispute != Dispute::GroupDeletedHere.as_str() {
             return Ok(());

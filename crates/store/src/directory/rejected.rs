@@ -1,5 +1,5 @@
-//! Requests that could not be understood: kept for a while, shown without what people are called, and replayed after a fix.
-//! What is kept and what is shown is `docs/decisions/0021-rejected-requests.md`.
+//! Requests that could not be understood: kept for a while, shown without names, and replayed after a fix. The kept and the shown
+//! fields are in `docs/decisions/0021-rejected-requests.md`.
 
 use crate::directory::list::ListRequest;
 use crate::directory::scim_call::{CallError, Performed, no_groups};
@@ -24,11 +24,11 @@ use uuid::Uuid;
 
 /// How long a rejected request is kept.
 pub const REJECTED_KEPT: TimeDelta = TimeDelta::days(7);
-/// Largest body kept, in bytes; of a larger one only the size is.
+/// Largest body kept, in bytes; only the size of a larger one is kept.
 pub const REJECTED_BODY_BYTES: usize = 64 * 1024;
 /// Rejected requests of one source; the oldest go first.
 const REJECTED_PER_SOURCE: u32 = 100;
-/// What a replay may carry: the limits of single requests, where an operator's own are not known.
+/// Page limits of a replay: those of single requests, since an operator's own are not known here.
 const REPLAY_PAGES: PageLimits = PageLimits { default: 100, max: 1000 };
 
 /// A request that was refused because it was not understood, as it is stored.
@@ -80,7 +80,7 @@ pub enum Replayed {
 }
 
 impl Store {
-    /// Keeps what was rejected, of any tenants, by one statement and one more per source.
+    /// Keeps rejected requests of any tenants by one statement, and trims each source by one more.
     pub async fn keep_rejected(&self, rejected: &[RejectedRequest]) -> Result<(), StoreError> {
         if rejected.is_empty() {
             return Ok(());
@@ -99,7 +99,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// What a source sent that was not understood.
+    /// The rejected requests of a source.
     pub async fn rejected_requests(
         &self,
         scope: &AdminScope,
@@ -112,7 +112,7 @@ impl Store {
         kept.page(page, Column::Id, |row: &RejectedRequest| row.id).await
     }
 
-    /// Does what a rejected request asked for, if it is understood by now. The audit log names the admin.
+    /// Performs a rejected request if it is understood by now. The audit log names the admin.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when it was not kept whole, was replayed already, or what it would
@@ -143,8 +143,8 @@ impl Store {
         }
     }
 
-    /// Marks a request as replayed before it is: two who replay it at once would do it twice. Should this process end before
-    /// it is done, it stays marked; the identity provider sends it again.
+    /// Marks a request as replayed before it is, so that two concurrent replays do not perform it twice. If the process ends in
+    /// between, the request stays marked; the identity provider sends it again.
     async fn claim(
         &self,
         scope: &AdminScope,
@@ -161,7 +161,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Nothing came of it.
+    /// Takes the mark back after a replay that failed.
     async fn give_back(&self, scope: &SourceScope, id: Uuid) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
         let claimed = tx.update::<Entity>(Column::Id.eq(id));
@@ -208,7 +208,7 @@ impl Store {
         Ok(Replayed::Done { status, changed: done.changed() })
     }
 
-    /// A list is asked for its total alone: whether the filter is understood is what the replay tells.
+    /// Asks a list for its total alone, which is enough to tell whether the filter is understood.
     async fn repeat_list(&self, scope: &SourceScope, kind: ResourceKind, asked: &ListQuery) -> Result<(), CallError> {
         if kind == ResourceKind::Group && scope.users_only() {
             return Err(no_groups().into());
@@ -278,7 +278,7 @@ fn replayed_already() -> StoreError {
     StoreError::Conflict("the request was replayed already".into())
 }
 
-/// The kind of resource a path is about, and the id or the word behind it.
+/// The kind of resource of a path, and the id or `.search` behind it.
 fn kind_of(path: &str) -> Result<(ResourceKind, Option<String>), ScimError> {
     let mut parts = path.trim_matches('/').splitn(2, '/');
     let collection = parts.next().unwrap_or_default();

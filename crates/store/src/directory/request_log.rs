@@ -1,5 +1,5 @@
-//! What identity providers asked and were answered, a line for each request and each operation of a bulk, by source and by
-//! person (PE15). Lines hold ids and outcomes, never what people are called; they arrive gathered from memory.
+//! The request log: one line for each request of an identity provider and each operation of a bulk, by source and by person (PE15).
+//! Lines hold ids and outcomes, never names; they are collected in memory and written together.
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -14,7 +14,7 @@ use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde::Serialize;
 use uuid::Uuid;
 
-/// Lines that one statement forgets at most.
+/// Most lines that one statement deletes.
 const FORGOTTEN_AT_ONCE: u64 = 10_000;
 
 /// One line.
@@ -26,14 +26,14 @@ pub struct LoggedRequest {
     #[serde(serialize_with = "time_text")]
     pub at: DateTime<Utc>,
     pub source_id: Uuid,
-    /// The user or group that was read or written; of a list the one that it found.
+    /// The user or group that was read or written, or that a list found alone.
     pub subject_id: Option<Uuid>,
-    /// As in the audit events that it caused.
+    /// The same id as in the audit events that it caused.
     pub request_id: Option<Uuid>,
     pub method: String,
     /// From behind the source's address, without the query: `/Users`.
     pub path: String,
-    /// What was answered.
+    /// The HTTP status of the answer.
     pub status: i64,
     pub scim_type: Option<String>,
 }
@@ -51,18 +51,18 @@ const COLUMNS: Columns = &[
     ("scim_type", Type::Text),
 ];
 
-/// Which lines a reader wants; all of them when empty.
+/// The lines that a reader wants; all of them when empty.
 #[derive(Clone, Debug, Default)]
 pub struct RequestFilter {
     pub source: Option<SourceId>,
     /// A directory user or group.
     pub subject: Option<Uuid>,
-    /// Whose directory user the subject is.
+    /// Lines about this member's directory user.
     pub member: Option<MemberId>,
 }
 
 impl Store {
-    /// Writes lines of any tenants by one statement for each thousand or so.
+    /// Writes lines of any tenants, a bounded number per statement.
     pub async fn log_requests(&self, lines: &[LoggedRequest]) -> Result<(), StoreError> {
         if lines.is_empty() {
             return Ok(());
@@ -75,7 +75,7 @@ impl Store {
     /// Lines in the order of the requests.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for a source or member that is none of this tenant's.
+    /// [`StoreError::NotFound`] for a source or member that the tenant does not have.
     pub async fn logged_requests(
         &self,
         scope: &AdminScope,
@@ -98,7 +98,7 @@ impl Store {
         lines.page(page, logged_requests::Column::Id, |line: &LoggedRequest| line.id).await
     }
 
-    /// Forgets lines older than this, a bounded number at a time.
+    /// Deletes lines older than this, a bounded number at a time.
     pub async fn forget_requests(&self, kept: TimeDelta) -> Result<(), StoreError> {
         let oldest = self.clock.now() - kept;
         let sql = format!(

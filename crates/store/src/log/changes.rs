@@ -47,7 +47,7 @@ pub(crate) struct ChangeRow {
     tenant_id: Uuid,
     id: Uuid,
     pub(crate) lane: i64,
-    /// The source that said so; none for what is only looked at again.
+    /// The source that made the change; none for a subject that is only planned again.
     pub(crate) source_id: Option<Uuid>,
     user_id: Option<Uuid>,
     group_id: Option<Uuid>,
@@ -66,13 +66,13 @@ impl ChangeRow {
         }
     }
 
-    /// Its place among the tenant's changes.
+    /// Its position in the tenant's queue.
     fn place(&self) -> (i64, Uuid) {
         (self.lane, self.id)
     }
 }
 
-/// The changes that a chunk answers for: those of the tenant from one place to another, as they were when it was read.
+/// The changes that a chunk consumes: a range of the tenant's queue, as it was when the chunk was read.
 #[derive(Debug, Default)]
 pub(crate) struct ReadChanges {
     ids: HashSet<Uuid>,
@@ -80,7 +80,7 @@ pub(crate) struct ReadChanges {
 }
 
 impl ReadChanges {
-    /// Of changes in the order of their places.
+    /// The range of changes that are in queue order.
     pub(crate) fn of(changes: &[ChangeRow]) -> Self {
         let ends = changes.first().zip(changes.last()).map(|(first, last)| [first.place(), last.place()]);
         Self { ids: changes.iter().map(|change| change.id).collect(), ends }
@@ -146,8 +146,8 @@ impl TenantTx {
         changes.limit(limit as u64).all().await
     }
 
-    /// Takes away what was read. By its place: thousands of ids are a join, and the queue, which is full at one time and empty
-    /// at another, is what planners know least of. What came in between since is put back.
+    /// Deletes the changes that were read, by their range: thousands of ids would be a join, and planner statistics of a queue
+    /// that is full now and empty a moment later are useless. Changes that came into the range since are put back.
     pub(crate) async fn consume(&self, read: &ReadChanges) -> Result<(), StoreError> {
         let Some([first, last]) = read.ends else { return Ok(()) };
         let sql = format!(

@@ -1,5 +1,5 @@
-//! Whose people are synced (DX6): which records a group of their source's user scope has, asked of the database; and the
-//! marks of those who were in a group that is gone.
+//! The user scope (DX6): the database decides which records are in a group of their source's scope; and the members of a deleted
+//! group are marked as changed.
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, json_rows};
@@ -32,7 +32,7 @@ pub(crate) struct UserScopes {
 }
 
 impl UserScopes {
-    /// The parameter; it is asked for once in each statement.
+    /// The parameter, once per statement.
     pub(crate) fn parameter(&self) -> Value {
         self.entries.clone()
     }
@@ -50,13 +50,13 @@ impl UserScopes {
     }
 }
 
-/// Does the policy of any source limit whose people are synced?
+/// Whether the policy of any source has a user scope.
 pub(crate) fn any_user_scope(world: &World) -> bool {
     world.source_policies.values().chain([&world.policy]).any(|policy| policy.user_scope.is_some())
 }
 
 impl TenantTx {
-    /// `None`, without a question to the database, when no source of the tenant has a scope.
+    /// `None`, without a query, when no source of the tenant has a scope.
     pub(crate) async fn user_scopes(&self, world: &World) -> Result<Option<UserScopes>, StoreError> {
         if !any_user_scope(world) {
             return Ok(None);
@@ -91,8 +91,8 @@ impl TenantTx {
         )
     }
 
-    /// Takes everybody out of a group that its source deletes. Where people are synced by their groups, each of them is
-    /// marked: once the rows are gone nobody knows any more who they were.
+    /// Removes all members of a group that its source deletes. With a user scope each of them is marked as changed here, because
+    /// the rows that name them are gone afterwards.
     pub(crate) async fn empty_group(
         &self,
         source: SourceId,

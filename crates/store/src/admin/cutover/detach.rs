@@ -1,5 +1,5 @@
-//! A source is left behind in one of two ways, shown as a plan first (PE7): its people stay and nobody manages them any
-//! more, or they leave as if it had deleted them all, under every guard.
+//! Detaching a source, shown as a plan first (PE7). Either its people stay and become unmanaged, or they leave as if the source
+//! had deleted them all, under every guard.
 
 use super::leaving::{Leaving, Left};
 use super::plan::{RemovalOutlook, removal_outlook};
@@ -21,23 +21,23 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-/// What detaching a source would do.
+/// The plan of a detachment.
 #[derive(Clone, Debug, Serialize)]
 pub struct Detachment {
     pub source_id: Uuid,
     pub people: PeopleAfter,
     /// Names the plan; `detach` takes no other.
     pub digest: String,
-    /// Members whom the source manages and who would stay unmanaged, or leave.
+    /// Members of the source, which would become unmanaged or leave.
     pub members: i64,
     /// Sharing groups likewise.
     pub groups: i64,
-    /// What the removal limit says to that; nobody is removed when people are kept.
+    /// The removal limit's view of it; keeping people removes nobody.
     pub removal_limit: RemovalOutlook,
 }
 
 impl Store {
-    /// What detaching a source would do. Reads its people; changes nothing.
+    /// The plan of detaching a source. Reads its people; changes nothing.
     pub async fn detachment(
         &self,
         scope: &AdminScope,
@@ -72,8 +72,8 @@ impl Store {
         Ok(page.cut(items, |item| item.id))
     }
 
-    /// Detaches a source, if that would still do what the admin saw. It is off afterwards. Answers its tokens, whose
-    /// cached answers are wrong now.
+    /// Detaches a source if the plan is the one that the admin saw, and switches it off. Returns the digests of its tokens, whose
+    /// cached look-ups are wrong now.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Stale`] when the plan changed.

@@ -1,5 +1,5 @@
-//! People of a source that is left behind stay, and nobody manages them any more. Whoever only the source could have let in,
-//! or waits for a word about it, would wait for ever: they end up suspended, without a seat.
+//! A detachment that keeps people: members of the source stay and become unmanaged. Pending members and members on the waitlist
+//! would wait for ever, since only the source could have admitted them; they end up suspended, without a seat.
 
 use super::ROWS;
 use super::leaving::simulated_item;
@@ -23,10 +23,10 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-/// Why, in the item and in the events.
+/// The `why` of items and events.
 const WHY: &str = "source_detached";
 
-/// What a detachment changes of a member.
+/// The fields of a member that a detachment changes.
 #[derive(Clone, PartialEq, Eq, Serialize, DerivePartialModel)]
 #[sea_orm(entity = "members::Entity")]
 struct Kept {
@@ -56,7 +56,7 @@ impl Kept {
         Self { status, suspended_from, waiting_for: None, seated: false, held: false, ..kept }
     }
 
-    /// How the log tells what it changes beside the manager.
+    /// The audit events of the changes beside the manager.
     fn events(&self) -> Vec<NewEvent> {
         let event = |kind, detail| NewEvent { kind, subject_kind: "member", subject_id: self.id, detail: Some(detail) };
         let after = self.afterwards();
@@ -115,7 +115,7 @@ impl TenantTx {
         Ok(self.kept(source, after, limit).await?.into_iter().map(kept_item).collect())
     }
 
-    /// Counts those who stay and adds them to the digest, some at a time.
+    /// Counts the kept members and adds them to the digest, a bounded number at a time.
     pub(super) async fn fold_kept(&self, source: Uuid, digest: &mut PlanDigest) -> Result<i64, StoreError> {
         let (mut count, mut after) = (0, Uuid::nil());
         loop {
@@ -146,7 +146,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Ends what only their source could have ended; answers how many seats that frees.
+    /// Suspends members and ends waits that only the source could have ended; returns the number of freed seats.
     async fn let_go(&self, source: Uuid) -> Result<i64, StoreError> {
         let (mut seats, mut after) = (0, Uuid::nil());
         loop {

@@ -1,4 +1,5 @@
-//! Whom and what a source does not have any more, or leaves behind: one look at the roster, some rows at a time.
+//! Members and groups that leave in a cut-over, because the new authority does not have them or their source is detached. The
+//! roster is read a bounded number of rows at a time.
 
 use super::ROWS;
 use crate::admin::runs::RunItem;
@@ -27,20 +28,20 @@ struct LeavingRow {
 pub(super) struct Leaving {
     source: Option<Uuid>,
     run: Option<Uuid>,
-    /// Who is suspended already leaves once more.
+    /// Suspended members are removed too.
     removes: bool,
-    /// Of the tenant: what guards go by.
+    /// The tenant's policy, which the guards use.
     tenant: Policy,
 }
 
 impl Leaving {
-    /// Members of `source`, as the policy of the one says that is their authority then.
+    /// Members of `source`, under the policy of `then`, their later authority.
     pub(super) fn of(world: &World, then: SourceId, source: Option<Uuid>, run: Option<Uuid>) -> Self {
         let removes = world.policy_of(then).on_deleted == OnDeleted::Remove;
         Self { source, run, removes, tenant: world.policy.clone() }
     }
 
-    /// Members of source `$2` for whom something changes, and whom no item of run `$3` takes over.
+    /// Members of source `$2` that change and that no item of run `$3` takes over.
     fn sql(&self) -> String {
         let suspended = if self.removes { ", 'suspended'" } else { "" };
         format!(
@@ -73,12 +74,12 @@ const GOING: &str = "SELECT g.id, 'present' AS status, g.name AS label, CAST(NUL
 #[derive(Default)]
 pub(super) struct Left {
     pub(super) all: i64,
-    /// Without those who are suspended already: they count against no limit.
+    /// Without suspended members, which count against no limit.
     pub(super) with_access: i64,
 }
 
 impl TenantTx {
-    /// Counts the people who would leave and adds them to the digest, some at a time.
+    /// Counts the members that would leave and adds them to the digest, a bounded number at a time.
     pub(super) async fn fold_leaving(&self, of: &Leaving, digest: &mut PlanDigest) -> Result<Left, StoreError> {
         self.fold(&of.sql(), of.source, of.run, digest).await
     }
@@ -127,7 +128,7 @@ impl TenantTx {
         self.tx.all(sql, [self.tenant.0.into(), source.into(), run.into(), after.into(), limit.into()]).await
     }
 
-    /// People whom their source would not have any more, as items of a plan; the id is the member's.
+    /// Members that would leave, as items of a plan; the id is the member's.
     pub(super) async fn leaving_items(
         &self,
         of: &Leaving,
@@ -175,7 +176,7 @@ fn leaving_item(of: &Leaving, row: LeavingRow) -> Result<RunItem, StoreError> {
     })
 }
 
-/// An item that is no row of a run: what the promotion or the detachment would do beside it.
+/// An item of a promotion or detachment that is not a row of a run.
 pub(super) fn simulated_item(id: Uuid, action: &str, (subject_kind, who): (&str, Json), detail: Json) -> RunItem {
     RunItem {
         id,

@@ -1,4 +1,4 @@
-//! The links that move in a cut-over, and the events that tell of it: a bounded number of rows at a time, in one transaction.
+//! The links that move in a cut-over, with their audit events: a bounded number of rows at a time, in one transaction.
 
 use super::ROWS;
 use crate::engine::error::StoreError;
@@ -15,10 +15,10 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-/// A member, what they are linked to, and what they shall be linked to.
+/// A member with its present and its new link.
 #[derive(FromQueryResult)]
 pub(super) struct MemberLink {
-    /// Orders the pages: the item's or the member's.
+    /// The id that orders the pages: the item's or the member's.
     place: Uuid,
     id: Uuid,
     why: String,
@@ -82,7 +82,7 @@ const GROUP_LINK: Columns = &[
     ("modified_at", Type::Time),
 ];
 
-/// Of several records that mean one member: the one that was linked before, the one with the external id, the earliest.
+/// The rank among several records of one member: the record linked before, then the one with the external id, then the earliest.
 const RANK: &str = "CASE {i}.why WHEN 'linked_before' THEN 0 WHEN 'matched_by_external_id' THEN 1 ELSE 2 END";
 
 /// Members whom run `$2` links to records of source `$3`.
@@ -124,17 +124,17 @@ pub(super) const GROUPS_OF: &str = "SELECT g.id AS place, g.id, g.name, g.name A
     WHERE g.tenant_id = $1 AND g.managed_by = $2 AND g.removed_at IS NULL \
     AND ($3 IS NULL OR g.managed_by <> $3) AND g.id > $4 ORDER BY g.id LIMIT $5";
 
-/// Who manages what from now on, and how the log calls it.
+/// The new manager of members and groups, and the audit event of the move.
 #[derive(Clone, Copy)]
 pub(super) struct NewManager {
-    /// `None`: nobody does, and nothing is followed any more (PE7).
+    /// `None` makes them unmanaged and follows no record any more (PE7).
     pub(super) source: Option<Uuid>,
     pub(super) run: Option<RunId>,
     pub(super) kind: AuditKind,
 }
 
 impl TenantTx {
-    /// Moves the members that `select` finds for `of`; answers how many.
+    /// Moves the members that `select` finds for `of`; returns their number.
     pub(super) async fn move_members(&self, select: &str, of: Uuid, to: NewManager) -> Result<i64, StoreError> {
         let (mut moved, mut after) = (0, Uuid::nil());
         loop {

@@ -1,5 +1,5 @@
-//! Memberships that a promotion would change: of people and groups that are taken over, those that the two sources have
-//! differently. They are worked out when they are asked for, by group and member, so that they have an order to page by.
+//! Memberships that a promotion would change: those of people and groups taken over that differ between the two sources. They are
+//! computed on demand in the order of group and member, which is the order of their pages.
 
 use super::leaving::simulated_item;
 use super::plan::{MembershipCounts, PromotionItems};
@@ -12,7 +12,7 @@ use sea_orm::FromQueryResult;
 use serde_json::json;
 use uuid::Uuid;
 
-/// Pairs read at once for the digest: each reading looks at all memberships, and one pair is small.
+/// Pairs per read for the digest. Each read scans all memberships, so there are few, large reads.
 const PAIRS: usize = 20_000;
 
 /// Records, and the members and sharing groups that they would be linked to; `$2` is the run that says so. Pairs that only
@@ -47,7 +47,7 @@ struct NamedRow {
     display_name: Option<String>,
 }
 
-/// The run by which people and groups find each other.
+/// The run that links the records of the new authority with members and groups.
 #[derive(Clone, Copy)]
 pub(super) struct PlannedMemberships {
     run: Option<Uuid>,
@@ -59,7 +59,7 @@ impl PlannedMemberships {
     }
 }
 
-/// The place after which a page of a promotion's items begins: memberships come last.
+/// The position after which a page of a promotion's items begins. Memberships come last.
 #[derive(Clone, Copy)]
 pub(super) enum After {
     Item(Uuid),
@@ -104,7 +104,7 @@ impl TenantTx {
         }
     }
 
-    /// Fills a page with them, as far as there is room, and says where the next one begins.
+    /// Fills the rest of a page with them and sets the cursor of the next page.
     pub(super) async fn add_memberships(
         &self,
         PlannedMemberships { run }: PlannedMemberships,
@@ -123,7 +123,7 @@ impl TenantTx {
         let more = rows.len() > room;
         rows.truncate(room);
         if more {
-            // A page that is full without any of them goes on with the first.
+            // A page without room for any of them continues with the first.
             let last = rows.last().map_or((group, member), |row| (row.group_id, row.member_id));
             page.next = Some(format!("{}.{}", last.0, last.1));
         }

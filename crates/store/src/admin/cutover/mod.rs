@@ -17,13 +17,14 @@ pub use plan::{
 
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
-use crate::entity::{LiteralComparison, sources, tenants};
+use crate::entity::{LiteralComparison, runs, sources, tenants};
 use crate::log::audit_events::NewEvent;
 use crate::log::changes::Lane;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::event::AuditKind;
 use rollcall_core::ids::SourceId;
-use sea_orm::FromQueryResult;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, FromQueryResult};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -41,34 +42,34 @@ impl TenantTx {
         live.value(sources::Column::Id).await
     }
 
-    /// What is done depends on the policy, also where no item of the plan shows it.
+    /// The policy is part of a plan's digest: it decides the outcome even where no item of the plan shows it.
     async fn policy_digest(&self) -> Result<PlanDigest, StoreError> {
         let version = self.find::<tenants::Entity>().value::<i64>(tenants::Column::PolicyVersion).await?;
         let version = version.ok_or(StoreError::NotFound("tenant"))?;
         Ok(PlanDigest::of(&format!("policy {version}")))
     }
 
-    /// Closes what a source has open: a run that is held for it, or that says what its promotion would do.
+    /// Closes the open runs of a source: held, approved, and the what-if run of its promotion.
     pub(crate) async fn close_runs_of(&self, source: SourceId, planned_as: &str) -> Result<(), StoreError> {
         let sql = "UPDATE run_items SET decision = 'withdrawn' WHERE tenant_id = $1 AND decision IN ('held', 'approved') \
                    AND run_id IN (SELECT r.id FROM runs r WHERE r.tenant_id = $1 AND r.source_id = $2 \
                    AND r.state IN ('held', 'approved') AND r.rewinds IS NULL)";
         self.tx.exec(sql, [self.tenant.0.into(), source.0.into()]).await?;
-        let sql = "UPDATE runs SET state = CASE WHEN state = 'planned' THEN $3 ELSE 'withdrawn' END, modified_at = $4 \
-                   WHERE tenant_id = $1 AND source_id = $2 AND state IN ('held', 'approved', 'planned') \
-                   AND rewinds IS NULL";
-        let values = [self.tenant.0.into(), source.0.into(), planned_as.into(), self.clock.now().into()];
-        self.tx.exec(sql, values).await?;
+        use runs::{Column, Entity};
+        let open = Column::SourceId.eq(source.0).and(Column::State.is_one_of(["held", "approved", "planned"]));
+        let state = Expr::case(Column::State.is("planned"), planned_as).finally("withdrawn");
+        let closed = self.update::<Entity>(open.and(Column::Rewinds.is_null())).set(Column::State, state);
+        closed.set(Column::ModifiedAt, self.clock.now()).exec().await?;
         Ok(())
     }
 
-    /// Has every record of a source planned anew, those that are gone too.
+    /// Marks every record of a source for planning, tombstones too.
     pub(crate) async fn touch_everything_of(&self, source: SourceId) -> Result<(), StoreError> {
         self.touch_users_of(source).await?;
         self.touch_groups_of(source).await
     }
 
-    /// Has what the promotion of any source would do planned anew.
+    /// Marks the records of every simulated source for planning.
     pub(crate) async fn touch_simulations(&self) -> Result<(), StoreError> {
         let simulated = self.find::<sources::Entity>().filter(sources::Column::Mode.is("simulate"));
         for source in simulated.values::<Uuid>(sources::Column::Id).await? {

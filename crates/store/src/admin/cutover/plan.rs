@@ -1,5 +1,5 @@
-//! What the promotion of a source would do: the open what-if run says it of those whom the source has, and one look at the
-//! roster of those whom it does not have (`leaving.rs`), and of the memberships that differ (`memberships.rs`).
+//! The plan of a promotion. The open what-if run has the items about records of the source; the roster tells which members the
+//! source does not have (`leaving.rs`) and which memberships differ (`memberships.rs`).
 
 use super::CountRow;
 use super::leaving::{Leaving, Left};
@@ -43,20 +43,20 @@ pub struct Promotion {
     pub seats: SeatOutlook,
     /// Groups that are the same but for case or spacing (DS5), the first 200.
     pub spelled_differently: Vec<Respelled>,
-    /// What an admin should not miss.
+    /// Warnings for the admin.
     pub warnings: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct PeopleCounts {
-    /// Members who stay who they are, and follow the source from then on.
+    /// Members that keep their identity and follow the source from then on.
     pub transferred: i64,
     pub new: i64,
-    /// Members made by hand whom the source would manage.
+    /// Unmanaged members that the source would manage.
     pub adopted: i64,
-    /// Members of the authority whom the source does not have; of those who are suspended, whom the policy would remove.
+    /// Members of the authority that the source does not have; suspended ones only if the policy removes them.
     pub leaving: i64,
-    /// Members whom the source has disabled.
+    /// Members that the source has disabled.
     pub suspended: i64,
     pub restored: i64,
     pub profile_changes: i64,
@@ -74,7 +74,7 @@ pub struct GroupCounts {
     pub removed: i64,
 }
 
-/// Of people and groups that are taken over; those of new ones are not counted.
+/// Memberships of people and groups that are taken over; those of new ones are not counted.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct MembershipCounts {
     pub added: i64,
@@ -121,7 +121,7 @@ pub(super) struct PlannedRun {
 }
 
 impl Store {
-    /// What making this source the authority would do. Reads the whole tenant; changes nothing.
+    /// The plan of making this source the authority. Reads the whole tenant; changes nothing.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the source is not in simulation.
@@ -184,7 +184,7 @@ impl Cutover {
         self.world.policy_of(self.source.id.into())
     }
 
-    /// Whom the source does not have.
+    /// The members that the source does not have.
     fn leaving(&self) -> Leaving {
         Leaving::of(&self.world, self.source.id.into(), self.authority, self.run.as_ref().map(|run| run.id))
     }
@@ -205,7 +205,7 @@ impl TenantTx {
                 mode => format!("the source is {mode}, so nobody knows what it would do: {remedy}"),
             }));
         }
-        // First: what a worker plans while this is read is told as pending, not half of it as planned.
+        // Counted first, so that changes planned while this is read count as pending and none is half planned.
         let pending = self.pending_changes(id.0).await?;
         let planned = self.find::<runs::Entity>().filter(runs::Column::State.is("planned"));
         let planned = planned.filter(runs::Column::Rewinds.is_null());
@@ -264,7 +264,7 @@ impl TenantTx {
         items.filter(Column::Id.gt(after)).ascending(Column::Id).limit(limit).all().await
     }
 
-    /// Each member once, however many records mean them.
+    /// Each member once, however many records match it.
     async fn transferred(&self, run: Option<Uuid>) -> Result<i64, StoreError> {
         use run_items::{Column, Entity};
         let simulated = self.find::<Entity>().filter(Column::RunId.eq(run)).filter(Column::Decision.is("simulated"));
@@ -306,7 +306,7 @@ impl TenantTx {
         self.count_of(sql, Some(source)).await
     }
 
-    /// Does the source have anybody who is active, and in scope? One that says nothing has most likely not been connected yet.
+    /// Whether the source has an active person in scope. A source without one is most likely not connected yet.
     pub(crate) async fn has_people(&self, source: Uuid) -> Result<bool, StoreError> {
         let world = World::under(self.policy_in_force().await?).map_err(StoreError::Invalid)?;
         let scopes = self.user_scopes(&world).await?;
@@ -320,7 +320,7 @@ impl TenantTx {
         Ok(row.is_some_and(|row| row.count > 0))
     }
 
-    /// Does the source manage anybody who has access?
+    /// Whether the source manages a member that has access.
     pub(crate) async fn has_members(&self, source: Uuid) -> Result<bool, StoreError> {
         use members::{Column, Entity};
         let managed = self.find::<Entity>().filter(Column::ManagedBy.eq(source));

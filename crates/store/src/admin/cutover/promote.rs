@@ -1,5 +1,5 @@
-//! The authority of a tenant goes to another source, in one transaction: identities first, everything that differs is
-//! planned by the worker afterwards, under all guards.
+//! A promotion makes another source the tenant's authority in one transaction. It moves identities; the worker then plans every
+//! difference under all guards.
 
 use super::links::{GROUPS_OF, MATCHED_GROUPS, MEMBERS_OF, NewManager, matched_members};
 use super::plan::{Cutover, Promotion};
@@ -33,8 +33,8 @@ const DIFFERING: &str = "WITH desired AS (SELECT d.id AS group_id, dm.user_id FR
     UNION ALL SELECT * FROM (SELECT * FROM actual EXCEPT SELECT * FROM desired) AS unwanted";
 
 impl Store {
-    /// Makes a source the authority, if its promotion would still do what the admin saw. The source that was live goes on
-    /// in simulation, so the way back is the same. Answers the tokens whose cached answers are wrong now.
+    /// Makes a source the authority if the plan is the one that the admin saw. The former authority continues in simulation, so the
+    /// way back is the same. Returns the digests of the tokens whose cached look-ups are wrong now.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Stale`] when the plan changed, or is not complete yet;
@@ -46,7 +46,7 @@ impl Store {
         digest: &str,
     ) -> Result<Vec<SecretDigest>, StoreError> {
         let tx = self.write(&scope.scope).await?.with_fresh_plans();
-        // First, so that nobody applies anything between what is read here and what is written.
+        // First, so that no plan is applied between the reads and the writes.
         tx.stop_the_planning().await?;
         tx.lock_source(source).await?;
         let cutover = tx.cutover(source).await?;
@@ -67,8 +67,8 @@ impl Store {
 }
 
 impl TenantTx {
-    /// Without a run nobody is taken over: all members of the authority would leave, and people who are the same come in
-    /// beside them.
+    /// Refuses a promotion without a what-if run: no member would be taken over, all would leave, and the same people would be
+    /// added again.
     async fn refuse_unplanned(&self, cutover: &Cutover, promotion: &Promotion) -> Result<(), StoreError> {
         let Some(authority) = cutover.authority else { return Ok(()) };
         if cutover.run.is_some() || promotion.pending_changes > 0 || !self.has_members(authority).await? {
@@ -79,7 +79,7 @@ impl TenantTx {
         Err(StoreError::Conflict(why.into()))
     }
 
-    /// Two promotions of one tenant, or one and a switch of mode, do not read past each other.
+    /// Serialises promotions and switches of mode: locks the source and the live source.
     pub(crate) async fn lock_source(&self, source: SourceId) -> Result<(), StoreError> {
         use sources::Column;
         let both = self.find::<sources::Entity>().filter(Column::Id.eq(source.0).or(Column::Mode.is("live")));
@@ -105,15 +105,15 @@ impl TenantTx {
         self.source_event(AuditKind::SourcePromoted, source.0, detail).await?;
         self.touch_everything_of(source).await?;
         if let Some(former) = cutover.authority {
-            // What it would do if it came back, and those of its people whom the new authority does not have.
+            // For its own what-if run, and for its members that the new authority does not have.
             self.touch_everything_of(former.into()).await?;
         }
         self.touch_differing_memberships(source).await?;
         Ok(tokens)
     }
 
-    /// Whoever the new authority has follows its record. Whom it does not have is its member too, but still with a record
-    /// of the former one: by that the planner knows that they are gone (`world/view.rs`).
+    /// Members that the new authority has follow its records. The others become its members too, with a record of the former
+    /// authority; by that the planner knows that they left (`world/view.rs`).
     async fn move_links(&self, cutover: &Cutover) -> Result<(i64, i64), StoreError> {
         let (source, run) = (Some(cutover.source.id), cutover.run.as_ref().map(|run| RunId(run.id)));
         let relinked = NewManager { source, run, kind: AuditKind::MemberRelinked };

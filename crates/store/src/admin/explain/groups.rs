@@ -1,4 +1,4 @@
-//! How one person stands to groups: those the source names, and those of the roster that it does not.
+//! The groups of one person: those of the source, and those of the roster that the source does not have.
 
 use super::Whom;
 use super::rows::{Change, DisputeRow, ItemRow};
@@ -24,7 +24,7 @@ struct GroupRow {
     since: Option<DateTime<Utc>>,
 }
 
-/// Groups of one person that are told.
+/// Most groups of a person in an explanation.
 const GROUPS_MAX: usize = 200;
 
 const GROUPS: &str = "SELECT d.display_name AS name, d.id AS directory_group_id, g.id AS sharing_group_id, d.source_id, \

@@ -23,7 +23,7 @@ use sea_orm::sea_query::ExprTrait;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Changes looked through for one of the person; beyond, the answer says that it does not know.
+/// Most waiting changes searched for one of the person; with more of them the answer is unknown.
 const CHANGES_READ: i64 = 5_000;
 /// People counted before one on the waitlist.
 const WAITING_COUNTED: i64 = 1_000;
@@ -32,14 +32,14 @@ const WITHHELD_TOLD: u64 = 200;
 /// People whom one address or external id may mean.
 const PEOPLE_MAX: usize = 10;
 
-/// What an admin knows of somebody who may be nobody yet.
+/// An address or external id of somebody who may have no record yet.
 #[derive(Clone, Copy, Debug)]
 pub enum Known<'a> {
     Email(&'a str),
     ExternalId(&'a str),
 }
 
-/// Whom the facts are about.
+/// The person that the facts are about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Whom {
     member: Option<Uuid>,
@@ -70,7 +70,7 @@ impl Store {
         }
     }
 
-    /// Everybody whom this may mean, at most ten; one who is nobody when nothing is known of it.
+    /// Every person with this address or id, at most ten; one person without member and record when there is none.
     pub async fn facts_of_known(&self, scope: &AdminScope, known: Known<'_>) -> Result<Vec<Facts>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         let mut people = tx.people_known_as(known).await?;
@@ -149,7 +149,7 @@ impl TenantTx {
         row.ok_or(StoreError::NotFound("tenant"))
     }
 
-    /// Whoever has the address that a record without a member asks for.
+    /// The member that holds the address of a record without a member.
     async fn holder(&self, said: &Option<Said>, member: Option<&MemberState>) -> Result<Option<MemberId>, StoreError> {
         let record = said.as_ref().and_then(|said| said.record.as_ref()).filter(|_| member.is_none());
         let Some(email) = record.and_then(|record| record.email.as_deref()) else { return Ok(None) };
@@ -166,7 +166,7 @@ impl TenantTx {
         Ok(row.and_then(DisputeRow::skipped))
     }
 
-    /// What did not happen to this person, the newest first; items of groups are filed under the member.
+    /// Withheld items about this person, the newest first. Items about memberships have the member as their subject.
     async fn withheld_items(&self, whom: Whom) -> Result<Vec<ItemRow>, StoreError> {
         use run_items::{Column, Entity};
         let ids = [whom.member, whom.user].map(Option::unwrap_or_default);
@@ -175,7 +175,7 @@ impl TenantTx {
         items.descending(Column::Id).limit(WITHHELD_TOLD).all().await
     }
 
-    /// Changes of this person, and of groups as a whole, among those that a worker reads next; the oldest first.
+    /// Changes of this person and of whole groups among those that a worker reads next, the oldest first.
     async fn unread_changes(&self, user: Option<Uuid>) -> Result<Vec<Change>, StoreError> {
         let Some(user) = user else { return Ok(Vec::new()) };
         let sql = "SELECT c.group_id, c.request_id, c.created_at FROM \
@@ -185,7 +185,7 @@ impl TenantTx {
         self.tx.all(sql, [self.tenant.0.into(), user.into(), CHANGES_READ.into()]).await
     }
 
-    /// The last event about the record, the last that set the member's status, and an admin's last word about letting them in.
+    /// The last event about the record, the last that set the member's status, and the last decision of an admin about admission.
     async fn traces(&self, whom: Whom) -> Result<Vec<TraceRow>, StoreError> {
         let sql = "SELECT * FROM (SELECT 'said' AS what, at, actor, run_id, request_id FROM audit_events \
                    WHERE tenant_id = $1 AND subject_id = $2 AND kind LIKE 'directory_user.%' ORDER BY id DESC LIMIT 1) AS said \
@@ -200,7 +200,7 @@ impl TenantTx {
         self.tx.all(sql, [self.tenant.0.into()].into_iter().chain(ids)).await
     }
 
-    /// 1 is the next to be let in.
+    /// The position on the waitlist; 1 is admitted next.
     async fn place_on_waitlist(
         &self,
         member: Option<&MemberState>,
@@ -227,7 +227,7 @@ impl TenantTx {
         Ok((before < WAITING_COUNTED).then(|| count(before + 1)))
     }
 
-    /// Members and records that go by this, each person once.
+    /// Members and records with this address or id, each person once.
     async fn people_known_as(&self, known: Known<'_>) -> Result<Vec<Whom>, StoreError> {
         let (of_members, of_records, value) = match known {
             Known::Email(email) => ("m.email_folded = $2", "u.email_folded = $2", fold(email)),

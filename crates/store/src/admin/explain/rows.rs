@@ -1,4 +1,4 @@
-//! Rows of an explanation, and how each becomes a fact. Words that this program does not know are left out.
+//! Rows of an explanation, and their conversion into facts. Unknown actions, reasons and decisions are left out.
 
 use crate::entity::{disputes, run_items};
 use chrono::{DateTime, Utc};
@@ -26,7 +26,7 @@ pub(super) struct StandingRow {
     pub(super) expires_at: Option<DateTime<Utc>>,
     pub(super) retry_at: Option<DateTime<Utc>>,
     pub(super) last_error: Option<String>,
-    /// Changes that wait, as far as they were counted.
+    /// Waiting changes, counted up to a limit.
     pub(super) waiting: i64,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct ItemRow {
 }
 
 impl ItemRow {
-    /// Then the object is the sharing group.
+    /// Whether the item is about a membership; its object is then the sharing group.
     pub(super) fn is_about_a_group(&self) -> bool {
         self.object_id != self.subject_id
     }
