@@ -29,6 +29,12 @@ text_enum! {
         AddedAtSource = "added_at_source",
         RemovedAtSource = "removed_at_source",
         TakenBack = "taken_back",
+        /// The member's source was detached and its people stay (PE7).
+        SourceDetached = "source_detached",
+        /// A promoted source does not have the member's record.
+        NotInSource = "not_in_source",
+        /// An admin deleted the sharing group in the product (DX20).
+        DeletedInProduct = "deleted_in_the_product",
     }
 }
 

@@ -249,6 +249,24 @@ pub enum Target {
     Membership(SharingGroupId, MemberId),
 }
 
+impl Target {
+    /// The member, or the member of the membership.
+    pub const fn member(self) -> Option<MemberId> {
+        match self {
+            Self::Member(member) | Self::Membership(_, member) => Some(member),
+            Self::Group(_) => None,
+        }
+    }
+
+    /// The group, or the group of the membership.
+    pub const fn group(self) -> Option<SharingGroupId> {
+        match self {
+            Self::Group(group) | Self::Membership(group, _) => Some(group),
+            Self::Member(_) => None,
+        }
+    }
+}
+
 /// The recorded fields of one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Facts {

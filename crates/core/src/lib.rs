@@ -17,6 +17,7 @@ pub mod explain;
 pub mod guard;
 pub mod hold_reason;
 pub mod ids;
+pub mod outcome;
 pub mod plan;
 pub mod policy;
 pub mod roster;

@@ -38,6 +38,8 @@ pub struct World {
     pub standing: Standing,
     /// The steps of a rewind; a plan for them is about nothing else.
     pub rewind: Rewind,
+    /// The names of the members and groups of the memberships.
+    pub names: Names,
     /// The source of these people would become the authority: a member whom another source manages now is theirs, if a
     /// record means the same person (DX3). In the actual world members of other sources are left alone.
     pub takes_over: bool,
@@ -58,6 +60,14 @@ pub struct Standing {
     pub modifications_in_window: u32,
     pub active_admins: HashSet<MemberId>,
     pub active_billing_contacts: HashSet<MemberId>,
+}
+
+/// Names that people know, for members and groups of which a world holds nothing else.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// The address and the display name.
+    pub members: HashMap<MemberId, (String, Option<String>)>,
+    pub groups: HashMap<SharingGroupId, String>,
 }
 
 /// People whom any group may lose in a window.

@@ -1,7 +1,7 @@
 //! A sharing group that would lose over half of its people, and at least ten, keeps them until an admin decides
 //! (docs/design.md#guards).
 
-use crate::model::{Hub, Outcome, Touch, record};
+use crate::model::{Hub, RunReport, Touch, record};
 use rollcall_core::action::Action;
 use rollcall_core::directory::Dispute;
 use rollcall_core::hold_reason::HoldReason;
@@ -26,14 +26,14 @@ fn team(people: usize) -> Team {
 }
 
 impl Team {
-    fn take_out(&mut self, places: std::ops::Range<usize>) -> Outcome {
+    fn take_out(&mut self, places: std::ops::Range<usize>) -> RunReport {
         for user in &self.users[places] {
             self.hub.set_membership(self.group, *user, false);
         }
         self.hub.settle()
     }
 
-    fn put_in(&mut self, places: std::ops::Range<usize>) -> Outcome {
+    fn put_in(&mut self, places: std::ops::Range<usize>) -> RunReport {
         for user in &self.users[places] {
             self.hub.set_membership(self.group, *user, true);
         }

@@ -1,6 +1,6 @@
 //! The guards (docs/design.md#guards), each by itself.
 
-use crate::model::{Hub, Outcome, Vary, record, scim};
+use crate::model::{Hub, RunReport, Vary, record, scim};
 use rollcall_core::action::Action;
 use rollcall_core::directory::SourceMode;
 use rollcall_core::hold_reason::HoldReason;
@@ -38,7 +38,7 @@ fn waiting(hub: &Hub) -> Vec<Option<DirectoryUserId>> {
     hub.members.values().filter(waits).map(|member| member.directory_user).collect()
 }
 
-fn released(outcome: &Outcome) -> usize {
+fn released(outcome: &RunReport) -> usize {
     let irreversible = |action: &Action| match action {
         Action::Suspend { release_seat, .. } => *release_seat,
         Action::Remove { .. } | Action::ReleaseSeat { .. } => true,

@@ -1,16 +1,16 @@
 //! Rewinds, case by case: what becomes of each action, and why some cannot be taken back.
 
-use crate::model::{Hub, Outcome, Vary, record};
+use crate::model::{Hub, RunReport, Vary, record};
 use rollcall_core::change::Impossible;
 use rollcall_core::ids::{DirectoryUserId, MemberId};
 use rollcall_core::policy::OnDeleted;
 use rollcall_core::roster::{MemberStatus, Role};
 
-fn words(outcome: &Outcome) -> Vec<&'static str> {
+fn words(outcome: &RunReport) -> Vec<&'static str> {
     outcome.applied.iter().map(|item| item.action.name()).collect()
 }
 
-fn reasons(outcome: &Outcome) -> Vec<Impossible> {
+fn reasons(outcome: &RunReport) -> Vec<Impossible> {
     outcome.impossible.iter().map(|(_, reason)| *reason).collect()
 }
 

@@ -1,27 +1,17 @@
-//! Verdicts, played as the store plays them, and what must be true after every one of them.
+//! Outcomes, written into tables in memory, and what must be true after every one of them.
 
 use super::read::looked_at;
 use super::{Hub, SharingGroup, Touch};
 use rollcall_core::action::{Action, Disputed, Item};
-use rollcall_core::change::{Recorded, Subject};
+use rollcall_core::change::{GroupFacts, MemberFacts, Recorded, Subject, Target};
 use rollcall_core::email::fold;
 use rollcall_core::guard::Verdict;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId};
-use rollcall_core::roster::{MemberState, MemberStatus, Profile, Role, WaitingFor};
+use rollcall_core::outcome::{Outcome, play};
+use rollcall_core::roster::{MemberState, MemberStatus};
 use rollcall_core::world::World;
-use std::collections::{BTreeSet, HashSet};
-
-/// What an application makes worth looking at next.
-#[derive(Default)]
-struct News {
-    linked_users: Vec<DirectoryUserId>,
-    linked_groups: Vec<DirectoryGroupId>,
-    left_records: Vec<DirectoryGroupId>,
-    freed: Vec<String>,
-    /// Addresses of members whose record is gone: whoever was refused one may be the same person.
-    orphaned: Vec<String>,
-}
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 impl Hub {
     /// Answers what each applied item did.
@@ -32,13 +22,11 @@ impl Hub {
         disputed: Vec<Disputed>,
         verdict: Verdict,
     ) -> Vec<Recorded> {
-        let mut news = News::default();
-        let mut recorded = Vec::new();
-        for item in &verdict.apply {
-            let before = item.action.target().map(|target| (target, self.facts(target)));
-            self.perform(item, &verdict.holding, &mut news);
-            recorded.push(self.record(item, before));
-        }
+        let mut ids = std::mem::take(&mut self.ids);
+        let outcome = play(world, &verdict, &mut || Hub::next_id(&mut ids)).expect("a verdict about this world");
+        self.ids = ids;
+        self.check_records(&verdict.apply, &outcome);
+        self.write(&outcome);
         self.removals_in_window += verdict.removals;
         self.creations_in_window += verdict.creations;
         self.modifications_in_window += verdict.modifications;
@@ -48,13 +36,11 @@ impl Hub {
         self.approved.retain(|key| !looked_at(world, key));
         let withheld = verdict.withheld.iter().filter(|(_, reason)| *reason != HoldReason::Simulation);
         self.held.extend(withheld.map(|(item, reason)| (item.key(), *reason)));
-        let gone = world.users.iter().filter(|u| u.record.is_none() && touched.contains(&Touch::User(u.id)));
-        news.orphaned.extend(gone.filter_map(|user| user.member.as_ref()).map(|member| fold(&member.profile.email)));
         // A group that was in dispute may have missed changes of its members meanwhile.
-        news.linked_groups.extend(self.settle_disputes(world, disputed));
-        self.follow_up(world, news);
+        let resumed = self.settle_disputes(world, disputed);
+        self.follow_up(world, touched, &outcome, &resumed);
         self.changes.extend(self.people_of_changed_groups(touched));
-        recorded
+        outcome.played.into_iter().map(|played| played.recorded).collect()
     }
 
     /// Answers the groups that were in dispute and are no longer.
@@ -74,23 +60,31 @@ impl Hub {
         resumed
     }
 
-    fn follow_up(&mut self, world: &World, news: News) {
-        let mut touched: BTreeSet<Touch> = news.left_records.iter().map(|record| Touch::Group(*record)).collect();
+    /// Marks what the outcome makes worth looking at next.
+    fn follow_up(&mut self, world: &World, touched: &[Touch], outcome: &Outcome, resumed: &[DirectoryGroupId]) {
+        let linked_users: Vec<DirectoryUserId> = outcome.linked_users.iter().map(|link| link.record).collect();
+        let linked_groups = outcome.linked_groups.iter().map(|link| link.record);
+        let linked_groups: Vec<DirectoryGroupId> = linked_groups.chain(resumed.iter().copied()).collect();
+        // Addresses of members whose record is gone: a record that was refused one may be the same person.
+        let gone = world.users.iter().filter(|u| u.record.is_none() && touched.contains(&Touch::User(u.id)));
+        let orphaned: Vec<String> =
+            gone.filter_map(|user| user.member.as_ref()).map(|member| fold(&member.profile.email)).collect();
+        let mut touched: BTreeSet<Touch> = outcome.left_records.iter().map(|record| Touch::Group(*record)).collect();
         for (group, user) in &self.memberships {
-            if news.linked_users.contains(user) || news.linked_groups.contains(group) {
+            if linked_users.contains(user) || linked_groups.contains(group) {
                 touched.insert(Touch::Membership(*group, *user));
             }
         }
         for pair in &self.group_members {
             let Some(Touch::Membership(group, user)) = self.membership_of(*pair) else { continue };
-            if news.linked_users.contains(&user) || news.linked_groups.contains(&group) {
+            if linked_users.contains(&user) || linked_groups.contains(&group) {
                 touched.insert(Touch::Membership(group, user));
             }
         }
         let looked_at: HashSet<Subject> = world.users.iter().map(|user| Subject::DirectoryUser(user.id)).collect();
         for (subject, (_, about)) in &self.disputes {
-            let orphan = news.orphaned.contains(about) && !looked_at.contains(subject);
-            if news.freed.contains(about) || orphan {
+            let orphan = orphaned.contains(about) && !looked_at.contains(subject);
+            if outcome.freed.contains(about) || orphan {
                 touched.insert(match subject {
                     Subject::DirectoryUser(id) => Touch::User(*id),
                     Subject::DirectoryGroup(id) => Touch::Group(*id),
@@ -101,165 +95,73 @@ impl Hub {
         self.changes.extend(touched);
     }
 
-    fn member(&mut self, id: MemberId) -> &mut MemberState {
-        self.members.get_mut(&id).expect("a plan names only members it has read")
-    }
-
-    fn perform(&mut self, item: &Item, holding: &HashSet<MemberId>, news: &mut News) {
-        match &item.action {
-            Action::Provision { profile, status, waiting_for } => {
-                self.provision(item, profile, *status, *waiting_for, news);
-            }
-            Action::Adopt { member, external_id } | Action::Relink { member, external_id } => {
-                self.link(item, *member, external_id.clone(), news);
-            }
-            Action::UpdateProfile { member, before, after } => {
-                let member = self.member(*member);
-                assert_eq!(member.profile, *before, "the event's `before` is what was there");
-                member.profile = after.clone();
-                if fold(&before.email) != fold(&after.email) {
-                    news.freed.push(fold(&before.email));
+    /// Each recorded change fits the state that the changes before it left, an item's `before` and `from` are that state, and
+    /// all changes together lead to the outcome.
+    fn check_records(&self, items: &[Item], outcome: &Outcome) {
+        let members = self.members.iter().map(|(id, member)| (*id, MemberFacts::of(member)));
+        let mut members: HashMap<MemberId, MemberFacts> = members.collect();
+        let groups = self.sharing_groups.keys().map(|id| (*id, self.group_facts(*id)));
+        let mut groups: HashMap<SharingGroupId, GroupFacts> = groups.collect();
+        assert_eq!(items.len(), outcome.played.len(), "one record for each item");
+        for (item, played) in items.iter().zip(&outcome.played) {
+            let Recorded { subject, target, change } = &played.recorded;
+            assert_eq!(*subject, item.subject);
+            match *target {
+                Target::Member(id) if change.before.is_none() => {
+                    members.insert(id, MemberFacts::of(outcome.member(id).expect("made")));
                 }
-            }
-            Action::CreateGroup { name } => self.create_sharing_group(item, name, news),
-            Action::AdoptGroup { group, name } => {
-                let Subject::DirectoryGroup(record) = item.subject else { panic!("{item:?}") };
-                let source = item.origin.map(|origin| origin.source);
-                let group = self.sharing_groups.get_mut(group).expect("a known group");
-                news.left_records.extend(group.directory_group);
-                (group.directory_group, group.managed_by, group.name) = (Some(record), source, name.clone());
-                news.linked_groups.push(record);
-            }
-            Action::RenameGroup { group, before, after } => {
-                let group = self.sharing_groups.get_mut(group).expect("a known group");
-                assert_eq!(group.name, *before);
-                group.name = after.clone();
-                if fold(before) != fold(after) {
-                    news.freed.push(fold(before));
+                Target::Member(id) => {
+                    let now = members.get_mut(&id).expect("a known member");
+                    check_planned(&item.action, now);
+                    *now = change.applied_to(now).expect("a change of this state");
                 }
+                Target::Group(id) => {
+                    let now = groups.get_mut(&id).filter(|_| change.before.is_some());
+                    let Some(now) = now else { continue };
+                    if let Action::RenameGroup { before, .. } = &item.action {
+                        assert_eq!(now.name, *before);
+                    }
+                    *now = change.applied_to(now).expect("a change of this state");
+                }
+                Target::Membership(..) => {}
             }
-            Action::RemoveGroup { group } => {
-                let group = self.sharing_groups.get_mut(group).expect("a known group");
-                group.removed = true;
-                news.freed.push(fold(&group.name));
-            }
-            Action::AddToGroup { group, member } => {
-                assert!(self.group_members.insert((*group, *member)), "no change without a change");
-            }
-            Action::RemoveFromGroup { group, member } => {
-                assert!(self.group_members.remove(&(*group, *member)), "no change without a change");
-            }
-            Action::Undo(step) => news.freed.extend(self.undo(step)),
-            _ => self.change_status(item, holding, news),
+        }
+        for (_, after) in outcome.changed() {
+            assert_eq!(members[&after.id], MemberFacts::of(after), "the records tell the whole change");
         }
     }
 
-    fn change_status(&mut self, item: &Item, holding: &HashSet<MemberId>, news: &mut News) {
-        match item.action {
-            Action::Suspend { member: id, from, release_seat } => {
-                let member = self.member(id);
-                assert_eq!(member.status, from);
-                let released = release_seat && member.seated;
-                member.status = MemberStatus::Suspended;
-                member.suspended_from = Some(from);
-                member.waiting_for = None;
-                member.held = holding.contains(&id);
-                member.seated &= !release_seat;
-                self.seats_used -= i64::from(released);
-            }
-            Action::ReleaseSeat { member: id } => {
-                let member = self.member(id);
-                let released = member.seated;
-                (member.seated, member.held) = (false, false);
-                self.seats_used -= i64::from(released);
-            }
-            Action::Remove { member: id, from } => {
-                let member = self.member(id);
-                assert_eq!(member.status, from);
-                let released = member.seated;
-                member.suspended_from = Some(member.suspended_from.unwrap_or(from));
-                member.status = MemberStatus::Removed;
-                (member.seated, member.held, member.waiting_for) = (false, false, None);
-                news.freed.push(fold(&member.profile.email));
-                self.seats_used -= i64::from(released);
-                self.managed -= 1;
-            }
-            Action::Restore { member: id, from, to } => {
-                let member = self.member(id);
-                assert_eq!(member.status, from);
-                let takes_seat = !member.seated && matches!(to, MemberStatus::Invited | MemberStatus::Active);
-                member.seated |= takes_seat;
-                member.status = to;
-                member.suspended_from = None;
-                member.held = false;
-                member.waiting_for = (to == MemberStatus::Pending).then_some(WaitingFor::Approval);
-                self.seats_used += i64::from(takes_seat);
-                self.managed += i64::from(from == MemberStatus::Removed);
-            }
-            Action::Waitlist { member: id } => {
-                let member = self.member(id);
-                let returned = member.status == MemberStatus::Removed;
-                if member.status != MemberStatus::Pending {
-                    member.status = MemberStatus::Suspended;
-                }
-                member.waiting_for = Some(WaitingFor::Seat);
-                self.managed += i64::from(returned);
-            }
-            Action::StopWaiting { member } => self.member(member).waiting_for = None,
-            ref other => panic!("not a change of status: {other:?}"),
+    /// Writes an outcome into the tables, as the store does.
+    fn write(&mut self, outcome: &Outcome) {
+        for (before, after) in outcome.changed() {
+            assert_eq!(self.members.get(&before.id), Some(before), "a plan is about what is there");
+            self.members.insert(after.id, after.clone());
         }
+        self.members.extend(outcome.created.iter().map(|member| (member.id, member.clone())));
+        for id in &outcome.removed_groups {
+            self.group(*id).removed = true;
+        }
+        for linked in outcome.created_groups.iter().chain(&outcome.updated_groups) {
+            let (name, managed_by) = (linked.name.clone(), linked.managed_by);
+            let group = SharingGroup { name, managed_by, directory_group: linked.directory_group, removed: false };
+            self.sharing_groups.insert(linked.id, group);
+        }
+        for (id, facts) in &outcome.restored_groups {
+            let group = self.group(*id);
+            (group.name, group.managed_by) = (facts.name.clone(), facts.managed_by);
+            (group.directory_group, group.removed) = (facts.directory_group, facts.removed);
+        }
+        for pair in &outcome.joined {
+            assert!(self.group_members.insert(*pair), "no change without a change");
+        }
+        for pair in &outcome.left {
+            assert!(self.group_members.remove(pair), "no change without a change");
+        }
+        (self.seats_used, self.managed) = (outcome.seats_used, outcome.managed);
     }
 
-    fn provision(
-        &mut self,
-        item: &Item,
-        profile: &Profile,
-        status: MemberStatus,
-        waiting_for: Option<WaitingFor>,
-        news: &mut News,
-    ) {
-        let Subject::DirectoryUser(user) = item.subject else { panic!("{item:?}") };
-        let id = self.new_id();
-        let seated = matches!(status, MemberStatus::Invited | MemberStatus::Active);
-        self.seats_used += i64::from(seated);
-        self.managed += 1;
-        news.linked_users.push(user);
-        let member = MemberState {
-            id,
-            profile: profile.clone(),
-            status,
-            role: Role::Member,
-            billing_contact: false,
-            managed_by: item.origin.map(|origin| origin.source),
-            directory_user: Some(user),
-            suspended_from: None,
-            waiting_for,
-            approval: None,
-            seated,
-            held: false,
-        };
-        self.members.insert(id, member);
-    }
-
-    fn link(&mut self, item: &Item, id: MemberId, external_id: Option<String>, news: &mut News) {
-        let Subject::DirectoryUser(user) = item.subject else { panic!("{item:?}") };
-        let source = item.origin.map(|origin| origin.source);
-        let member = self.member(id);
-        let counts = member.managed_by.is_none() && member.status != MemberStatus::Removed;
-        member.directory_user = Some(user);
-        member.managed_by = source;
-        member.profile.external_id = external_id.or(member.profile.external_id.take());
-        self.managed += i64::from(counts);
-        news.linked_users.push(user);
-    }
-
-    fn create_sharing_group(&mut self, item: &Item, name: &str, news: &mut News) {
-        let Subject::DirectoryGroup(record) = item.subject else { panic!("{item:?}") };
-        let id: SharingGroupId = self.new_id();
-        let managed_by = item.origin.map(|origin| origin.source);
-        let group = SharingGroup { name: name.to_owned(), managed_by, directory_group: Some(record), removed: false };
-        self.sharing_groups.insert(id, group);
-        news.linked_groups.push(record);
+    fn group(&mut self, id: SharingGroupId) -> &mut SharingGroup {
+        self.sharing_groups.get_mut(&id).expect("a plan names only groups it has read")
     }
 
     /// What the database's unique indexes and the counts of the lease holder demand after every run.
@@ -288,5 +190,15 @@ impl Hub {
         assert_eq!(usize::try_from(self.seats_used), Ok(seated), "the seats are counted right");
         let managed = |m: &&MemberState| m.managed_by.is_some() && m.status != MemberStatus::Removed;
         assert_eq!(usize::try_from(self.managed), Ok(self.members.values().filter(managed).count()));
+    }
+}
+
+fn check_planned(action: &Action, now: &MemberFacts) {
+    match action {
+        Action::UpdateProfile { before, .. } => assert_eq!(now.profile, *before, "the event tells what was there"),
+        Action::Suspend { from, .. } | Action::Remove { from, .. } | Action::Restore { from, .. } => {
+            assert_eq!(now.status, *from, "the event tells what was there");
+        }
+        _ => {}
     }
 }

@@ -1,6 +1,6 @@
-//! A hub in memory: a directory, a roster, and the changes between them. It reads worlds as `rollcall-store` reads them
-//! (`world.rs`) and plays verdicts as it plays them (`apply/roster.rs`, `apply/follow.rs`), so that a history of a
-//! thousand runs takes milliseconds.
+//! A hub in memory: a directory, a roster, and the changes between them. It reads worlds as `rollcall-store` reads them, and
+//! plans, reviews and plays them with the functions of `rollcall-core` that the worker runs; only the tables are its own. So
+//! a history of a thousand runs takes milliseconds.
 
 mod apply;
 mod read;
@@ -50,7 +50,7 @@ pub(crate) struct SharingGroup {
 
 /// What one run did.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct RunReport {
     pub(crate) applied: Vec<Item>,
     pub(crate) withheld: Vec<(Item, HoldReason)>,
     /// What each applied item did, as a run keeps it.
@@ -58,7 +58,7 @@ pub(crate) struct Outcome {
     pub(crate) impossible: Vec<(Uuid, Impossible)>,
 }
 
-impl Outcome {
+impl RunReport {
     pub(crate) fn reasons(&self) -> Vec<HoldReason> {
         self.withheld.iter().map(|(_, reason)| *reason).collect()
     }
@@ -137,8 +137,13 @@ impl Hub {
     }
 
     pub(crate) fn new_id<T: From<Uuid>>(&mut self) -> T {
-        self.ids += 1;
-        T::from(Uuid::from_u128(0x1000 + self.ids))
+        T::from(Self::next_id(&mut self.ids))
+    }
+
+    /// Ids grow, so that members and records sort in the order in which they were made.
+    fn next_id(ids: &mut u128) -> Uuid {
+        *ids += 1;
+        Uuid::from_u128(0x1000 + *ids)
     }
 
     /// A member made by hand.
@@ -269,7 +274,7 @@ impl Hub {
     }
 
     /// One run over these subjects.
-    pub(crate) fn reconcile(&mut self, touched: &[Touch]) -> Outcome {
+    pub(crate) fn reconcile(&mut self, touched: &[Touch]) -> RunReport {
         let mut world = self.read(touched);
         let more_wait = self.read_waiting(&mut world);
         let mut verdict: Verdict = review(plan(&world), &world);
@@ -281,17 +286,17 @@ impl Hub {
             self.changes.push_back(Touch::Tenant);
         }
         self.check();
-        Outcome { applied, withheld, recorded, impossible: Vec::new() }
+        RunReport { applied, withheld, recorded, impossible: Vec::new() }
     }
 
     /// Runs over all changes at once, then over what they caused, until nothing is left.
-    pub(crate) fn settle(&mut self) -> Outcome {
+    pub(crate) fn settle(&mut self) -> RunReport {
         self.settle_in_chunks(&mut |waiting| waiting)
     }
 
     /// Runs until nothing is left, in chunks whose size is asked for with the number of waiting changes.
-    pub(crate) fn settle_in_chunks(&mut self, size: &mut dyn FnMut(usize) -> usize) -> Outcome {
-        let mut all = Outcome::default();
+    pub(crate) fn settle_in_chunks(&mut self, size: &mut dyn FnMut(usize) -> usize) -> RunReport {
+        let mut all = RunReport::default();
         for _ in 0..10_000 {
             if self.changes.is_empty() {
                 return all;

@@ -1,9 +1,8 @@
 //! Taking runs back, as the store does it: what each item did is recorded, and the inverse of it is planned on what is
 //! there now.
 
-use super::{Hub, Outcome};
-use rollcall_core::action::Item;
-use rollcall_core::change::{Facts, GroupFacts, Inside, MemberFacts, Recorded, Step, Target};
+use super::{Hub, RunReport};
+use rollcall_core::change::{GroupFacts, MemberFacts, Recorded, Step, Target};
 use rollcall_core::email::fold;
 use rollcall_core::guard::review;
 use rollcall_core::ids::{MemberId, SharingGroupId};
@@ -59,7 +58,7 @@ impl Hub {
         Managed { members, groups, memberships }
     }
 
-    fn group_facts(&self, id: SharingGroupId) -> GroupFacts {
+    pub(super) fn group_facts(&self, id: SharingGroupId) -> GroupFacts {
         let group = &self.sharing_groups[&id];
         GroupFacts {
             name: group.name.clone(),
@@ -69,69 +68,15 @@ impl Hub {
         }
     }
 
-    pub(super) fn facts(&self, target: Target) -> Facts {
-        match target {
-            Target::Member(id) => Facts::Member(MemberFacts::of(&self.members[&id])),
-            Target::Group(id) => Facts::Group(self.group_facts(id)),
-            Target::Membership(group, member) => {
-                Facts::Membership(Inside { inside: self.group_members.contains(&(group, member)) })
-            }
-        }
-    }
-
-    /// Without a target from before, the item made the newest member or group.
-    pub(super) fn record(&self, item: &Item, before: Option<(Target, Facts)>) -> Recorded {
-        let newest = || match item.action.name() {
-            "provision" => Target::Member(*self.members.keys().next_back().expect("made just now")),
-            _ => Target::Group(*self.sharing_groups.keys().next_back().expect("made just now")),
-        };
-        let target = before.as_ref().map_or_else(newest, |(target, _)| *target);
-        let change = Facts::change(before.map(|(_, facts)| facts).as_ref(), &self.facts(target));
-        Recorded { subject: item.subject, target, change }
-    }
-
-    /// Plays a step; answers the text that somebody else may have now.
-    pub(super) fn undo(&mut self, step: &Step) -> Option<String> {
-        match (step.target, self.facts(step.target)) {
-            (Target::Member(id), Facts::Member(before)) => {
-                let after = step.change.applied_to(&before).expect("planned on what is there");
-                let counts = |facts: &MemberFacts| {
-                    i64::from(facts.managed_by.is_some() && facts.status != MemberStatus::Removed)
-                };
-                self.managed += counts(&after) - counts(&before);
-                self.seats_used += i64::from(after.seated) - i64::from(before.seated);
-                let member = self.members.get_mut(&id).expect("a member");
-                *member = after.into_member(member);
-                Some(fold(&before.profile.email))
-            }
-            (Target::Group(id), Facts::Group(before)) => {
-                let after: GroupFacts = step.change.applied_to(&before).expect("planned on what is there");
-                let group = self.sharing_groups.get_mut(&id).expect("a group");
-                (group.name, group.managed_by) = (after.name, after.managed_by);
-                (group.directory_group, group.removed) = (after.directory_group, after.removed);
-                Some(fold(&before.name))
-            }
-            (Target::Membership(group, member), Facts::Membership(before)) => {
-                let after = step.change.applied_to(&before).expect("planned on what is there");
-                let pair = (group, member);
-                let changed =
-                    if after.inside { self.group_members.insert(pair) } else { self.group_members.remove(&pair) };
-                assert!(changed, "no change without a change");
-                None
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
     /// Takes back what these items did; steps are named by their place in the list.
-    pub(crate) fn take_back(&mut self, recorded: &[Recorded]) -> Outcome {
+    pub(crate) fn take_back(&mut self, recorded: &[Recorded]) -> RunReport {
         let world = self.read_rewind(recorded);
         let verdict = review(plan(&world), &world);
         let (applied, withheld) = (verdict.apply.clone(), verdict.withheld.clone());
         let impossible = verdict.impossible.clone();
         let recorded = self.apply(&world, &[], Vec::new(), verdict);
         self.check();
-        Outcome { applied, withheld, recorded, impossible }
+        RunReport { applied, withheld, recorded, impossible }
     }
 
     fn read_rewind(&self, recorded: &[Recorded]) -> World {

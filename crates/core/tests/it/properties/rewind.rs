@@ -2,14 +2,14 @@
 
 use super::history::{Player, Step, policies};
 use super::{ANY, Before, any_history, config, steps};
-use crate::model::{Hub, Outcome, Touch};
+use crate::model::{Hub, RunReport, Touch};
 use proptest::prelude::*;
 use rollcall_core::change::{Impossible, Recorded, Target};
 
 /// One run of a history, and the hub before it.
 struct Run {
     before: Hub,
-    outcome: Outcome,
+    outcome: RunReport,
 }
 
 /// Plays a history; `look` sees the hub after every run.
@@ -28,13 +28,13 @@ fn play(player: &mut Player, history: &[Step], look: &mut dyn FnMut(&Hub, Run)) 
 }
 
 /// What the steps that could not be are about.
-fn named(outcome: &Outcome, recorded: &[Recorded]) -> Vec<Target> {
+fn named(outcome: &RunReport, recorded: &[Recorded]) -> Vec<Target> {
     let place = |id: uuid::Uuid| usize::try_from(id.as_u128()).expect("a place");
     outcome.impossible.iter().map(|(id, _)| recorded[place(*id)].target).collect()
 }
 
 /// Only what an invariant forbids is refused directly after the run, and what hangs on that.
-fn expect_invariants(outcome: &Outcome) {
+fn expect_invariants(outcome: &RunReport) {
     let asks_for_invariant = |reason: &Impossible| {
         matches!(
             reason,

@@ -1,0 +1,295 @@
+//! Details: what an audit event tells beside its kind and subject. Each serialises to the event's `detail`.
+
+use crate::action::Why;
+use crate::change::{GroupFacts, MemberFacts};
+use crate::directory::{PeopleAfter, SourceKind, SourceMode};
+use crate::ids::{CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, RunId, SharingGroupId, SourceId};
+use crate::policy::Policy;
+use crate::roster::{Approval, MemberStatus, Profile, Role};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+use std::collections::BTreeSet;
+
+/// Nothing: the kind and the subject tell everything, and `detail` is null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct NoDetail;
+
+/// A value before and after the event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference<T> {
+    pub before: T,
+    pub after: T,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TenantCreated {
+    pub name: String,
+    pub slug: String,
+    pub seats: u32,
+    pub policy: Policy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SeatsChanged {
+    pub seats: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SeatsGrown {
+    pub before: u32,
+    pub after: u32,
+    pub seat_cap: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PolicyChanged {
+    pub before: Policy,
+    pub after: Policy,
+    pub version: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceCreated {
+    pub kind: SourceKind,
+    pub mode: SourceMode,
+    pub name: String,
+    pub users_only: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceSettings {
+    pub users_only: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceModeChanged {
+    /// As stored.
+    pub before: String,
+    pub after: SourceMode,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourcePromoted {
+    /// The source that was the authority.
+    pub former: Option<SourceId>,
+    pub digest: String,
+    pub run_id: Option<RunId>,
+    pub members: i64,
+    pub groups: i64,
+    pub leaving: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceQuarantined {
+    pub reason: String,
+    pub held: i64,
+    pub allowed: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceReleased {
+    pub since: DateTime<Utc>,
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceDetached {
+    pub people: PeopleAfter,
+    pub members: i64,
+    pub groups: i64,
+    pub digest: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CredentialCreated {
+    pub kind: &'static str,
+    pub prefix: String,
+    pub source_id: Option<SourceId>,
+    pub role: Option<Role>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CredentialRotated {
+    pub replaced_by: CredentialId,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The part of a user's record that the log shows: the identity, and whether the person may be in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DirectoryUserDetail {
+    pub user_name: String,
+    pub external_id: Option<String>,
+    pub email: Option<String>,
+    pub display_name: Option<String>,
+    pub active: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DirectoryGroupDetail {
+    pub display_name: String,
+    pub external_id: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DirectoryMembershipDetail {
+    pub user_id: DirectoryUserId,
+}
+
+/// The owner of a new tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MemberCreated {
+    pub email: String,
+    pub role: Role,
+    pub billing_contact: bool,
+}
+
+/// A decision about a pending member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MemberDecided {
+    /// As stored.
+    pub before: Option<String>,
+    pub after: Approval,
+    /// As stored.
+    pub waiting_for: Option<String>,
+}
+
+/// The link of a member to a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MemberLink {
+    pub directory_user_id: Option<DirectoryUserId>,
+    pub external_id: Option<String>,
+    /// Absent where an event never told it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<SourceId>>,
+}
+
+/// A change of a member. One kind can have several causes, and each tells what it knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum MemberDetail {
+    /// A record made the member.
+    Provisioned {
+        after: Profile,
+        why: Why,
+    },
+    /// The status changed, for instance because the person accepted the invitation.
+    Status {
+        from: MemberStatus,
+        to: MemberStatus,
+    },
+    /// A rewind changed the status.
+    StatusTakenBack {
+        from: MemberStatus,
+        to: MemberStatus,
+        why: Why,
+    },
+    Suspended {
+        from: MemberStatus,
+        why: Why,
+        seat_released: bool,
+    },
+    Removed {
+        from: MemberStatus,
+        why: Why,
+    },
+    Linked {
+        before: MemberLink,
+        after: MemberLink,
+        why: Why,
+    },
+    /// The record changed the profile.
+    Profile(Difference<Profile>),
+    /// An admin changed these fields.
+    Fields(Difference<Map<String, Json>>),
+    /// A rewind changed fields other than the status.
+    TakenBack {
+        before: Box<MemberFacts>,
+        after: Box<MemberFacts>,
+        why: Why,
+    },
+    Because {
+        why: Why,
+    },
+    Nothing {},
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DeviceWipe {
+    pub why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SharingKeys {
+    pub group_id: Option<SharingGroupId>,
+    pub why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GroupName {
+    pub name: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GroupNamed {
+    pub after: GroupName,
+}
+
+/// The link of a sharing group to a directory group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GroupLink {
+    pub name: String,
+    pub directory_group_id: Option<DirectoryGroupId>,
+    pub managed_by: Option<SourceId>,
+}
+
+/// A sharing group that follows another directory group now, or none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum GroupMoved {
+    /// By a plan.
+    Named { before: GroupName, after: GroupName, spelling_differs: bool },
+    /// By a promotion or a detachment.
+    Linked { before: GroupLink, after: GroupLink, spelling_differs: bool },
+    /// By a rewind.
+    TakenBack(Difference<GroupFacts>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GroupRemoved {
+    /// The name, where an admin removed the group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    pub why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct GroupMember {
+    pub member_id: MemberId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunHeld {
+    pub held_reasons: BTreeSet<&'static str>,
+    pub items: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunDecided {
+    pub digest: String,
+    /// The decided items; none of a rewind, whose items the worker decides.
+    pub items: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RunRewound {
+    pub rewind_run_id: RunId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SkippedRecord {
+    /// As stored.
+    pub dispute: String,
+    pub about: String,
+    pub note: Option<String>,
+}

@@ -1,0 +1,271 @@
+//! Audit events: the one list of what the log can say. Every effective change has exactly one event, and every event one
+//! change.
+
+mod detail;
+
+pub use detail::{
+    CredentialCreated, CredentialRotated, DeviceWipe, Difference, DirectoryGroupDetail, DirectoryMembershipDetail,
+    DirectoryUserDetail, GroupLink, GroupMember, GroupMoved, GroupName, GroupNamed, GroupRemoved, MemberCreated,
+    MemberDecided, MemberDetail, MemberLink, NoDetail, PolicyChanged, RunDecided, RunHeld, RunRewound, SeatsChanged,
+    SeatsGrown, SharingKeys, SkippedRecord, SourceCreated, SourceDetached, SourceModeChanged, SourcePromoted,
+    SourceQuarantined, SourceReleased, SourceSettings, TenantCreated,
+};
+
+use crate::ids::{
+    CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, RunId, SharingGroupId, SourceId, TenantId,
+};
+use crate::text_enum::text_enum;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+/// The subject of an event, as the log names it.
+pub trait EventSubject {
+    fn kind(&self) -> &'static str;
+    fn id(&self) -> Uuid;
+}
+
+macro_rules! subjects {
+    ($($id:ty = $kind:literal),+ $(,)?) => {$(
+        impl EventSubject for $id {
+            fn kind(&self) -> &'static str {
+                $kind
+            }
+
+            fn id(&self) -> Uuid {
+                self.0
+            }
+        }
+    )+};
+}
+
+subjects! {
+    TenantId = "tenant",
+    SourceId = "source",
+    CredentialId = "credential",
+    DirectoryUserId = "directory_user",
+    DirectoryGroupId = "directory_group",
+    MemberId = "member",
+    SharingGroupId = "sharing_group",
+    RunId = "run",
+}
+
+/// The record of a source that was skipped: a user or a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordId {
+    User(DirectoryUserId),
+    Group(DirectoryGroupId),
+}
+
+impl EventSubject for RecordId {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::User(user) => user.kind(),
+            Self::Group(group) => group.kind(),
+        }
+    }
+
+    fn id(&self) -> Uuid {
+        match self {
+            Self::User(user) => user.0,
+            Self::Group(group) => group.0,
+        }
+    }
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $kind:ident($subject:ty, $detail:ty) = $text:literal),+ $(,)?) => {
+        text_enum! {
+            /// The kind of an event.
+            AuditKind { $($(#[$doc])* $kind = $text),+ }
+        }
+
+        /// One event: its kind, its subject, and its detail.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Event {
+            $($(#[$doc])* $kind($subject, $detail)),+
+        }
+
+        impl Event {
+            pub const fn kind(&self) -> AuditKind {
+                match self { $(Self::$kind(..) => AuditKind::$kind),+ }
+            }
+
+            /// The kind and the id of the subject.
+            pub fn subject(&self) -> (&'static str, Uuid) {
+                match self { $(Self::$kind(subject, _) => (subject.kind(), subject.id())),+ }
+            }
+
+            /// The detail as the log stores it.
+            pub fn detail(&self) -> Option<Json> {
+                let detail = match self { $(Self::$kind(_, detail) => serde_json::to_value(detail)),+ };
+                // Details are structs with text keys, which always serialise.
+                detail.ok().filter(|detail| !detail.is_null())
+            }
+        }
+    };
+}
+
+events! {
+    TenantCreated(TenantId, Box<TenantCreated>) = "tenant.created",
+    TenantSeatsChanged(TenantId, SeatsChanged) = "tenant.seats_changed",
+    SourceCreated(SourceId, SourceCreated) = "source.created",
+    /// A setting of the source other than its mode.
+    SourceUpdated(SourceId, Difference<SourceSettings>) = "source.updated",
+    SourceModeChanged(SourceId, SourceModeChanged) = "source.mode_changed",
+    SourcePromoted(SourceId, SourcePromoted) = "source.promoted",
+    SourceQuarantined(SourceId, SourceQuarantined) = "source.quarantined",
+    SourceReleased(SourceId, SourceReleased) = "source.released",
+    SourceDetached(SourceId, SourceDetached) = "source.detached",
+    CredentialCreated(CredentialId, CredentialCreated) = "credential.created",
+    CredentialRotated(CredentialId, CredentialRotated) = "credential.rotated",
+    CredentialRevoked(CredentialId, NoDetail) = "credential.revoked",
+    DirectoryUserCreated(DirectoryUserId, DirectoryUserDetail) = "directory_user.created",
+    DirectoryUserUpdated(DirectoryUserId, Difference<DirectoryUserDetail>) = "directory_user.updated",
+    DirectoryUserDeleted(DirectoryUserId, DirectoryUserDetail) = "directory_user.deleted",
+    DirectoryGroupCreated(DirectoryGroupId, DirectoryGroupDetail) = "directory_group.created",
+    DirectoryGroupUpdated(DirectoryGroupId, Difference<DirectoryGroupDetail>) = "directory_group.updated",
+    DirectoryGroupDeleted(DirectoryGroupId, DirectoryGroupDetail) = "directory_group.deleted",
+    DirectoryMembershipAdded(DirectoryGroupId, DirectoryMembershipDetail) = "directory_membership.added",
+    DirectoryMembershipRemoved(DirectoryGroupId, DirectoryMembershipDetail) = "directory_membership.removed",
+    MemberCreated(MemberId, MemberCreated) = "member.created",
+    MemberPending(MemberId, MemberDetail) = "member.pending",
+    MemberWaitlisted(MemberId, MemberDetail) = "member.waitlisted",
+    MemberStoppedWaiting(MemberId, MemberDetail) = "member.stopped_waiting",
+    MemberInvited(MemberId, MemberDetail) = "member.invited",
+    MemberActivated(MemberId, MemberDetail) = "member.activated",
+    MemberApproved(MemberId, MemberDecided) = "member.approved",
+    MemberDeclined(MemberId, MemberDecided) = "member.declined",
+    MemberAdopted(MemberId, MemberDetail) = "member.adopted",
+    MemberRelinked(MemberId, MemberDetail) = "member.relinked",
+    MemberDetached(MemberId, MemberDetail) = "member.detached",
+    MemberUpdated(MemberId, MemberDetail) = "member.updated",
+    MemberSuspended(MemberId, MemberDetail) = "member.suspended",
+    MemberRestored(MemberId, MemberDetail) = "member.restored",
+    MemberRemoved(MemberId, MemberDetail) = "member.removed",
+    /// The product is asked to wipe the member's devices (DX16).
+    DeviceWipeRequested(MemberId, DeviceWipe) = "device.wipe_requested",
+    /// The product is asked to make the member's keys for sharing groups (LP9).
+    SharingKeysRequested(MemberId, SharingKeys) = "sharing_keys.requested",
+    MemberUnlinked(MemberId, MemberDetail) = "member.unlinked",
+    /// The tenant's seats grew automatically (PE3).
+    SeatsGrown(TenantId, SeatsGrown) = "seats.grown",
+    SeatReleased(MemberId, MemberDetail) = "seat.released",
+    SeatTaken(MemberId, MemberDetail) = "seat.taken",
+    GroupCreated(SharingGroupId, GroupNamed) = "sharing_group.created",
+    GroupAdopted(SharingGroupId, GroupMoved) = "sharing_group.adopted",
+    GroupRelinked(SharingGroupId, GroupMoved) = "sharing_group.relinked",
+    GroupDetached(SharingGroupId, GroupMoved) = "sharing_group.detached",
+    GroupRenamed(SharingGroupId, Difference<String>) = "sharing_group.renamed",
+    GroupRemoved(SharingGroupId, GroupRemoved) = "sharing_group.removed",
+    GroupRestored(SharingGroupId, GroupNamed) = "sharing_group.restored",
+    GroupMemberAdded(SharingGroupId, GroupMember) = "sharing_group.member_added",
+    GroupMemberRemoved(SharingGroupId, GroupMember) = "sharing_group.member_removed",
+    PolicyChanged(TenantId, Box<PolicyChanged>) = "policy.changed",
+    SkippedRecordRetried(RecordId, SkippedRecord) = "skipped_record.retried",
+    SkippedRecordIgnored(RecordId, SkippedRecord) = "skipped_record.ignored",
+    ReconcileRequested(DirectoryUserId, NoDetail) = "reconcile.requested",
+    RunHeld(RunId, RunHeld) = "run.held",
+    RunApproved(RunId, RunDecided) = "run.approved",
+    RunRejected(RunId, RunDecided) = "run.rejected",
+    RunRewindPlanned(RunId, RunRewound) = "run.rewind_planned",
+    RunRewound(RunId, RunRewound) = "run.rewound",
+}
+
+impl AuditKind {
+    /// Is the product told of this event? The product keeps members, seats and sharing groups; everything else is the
+    /// hub's own business.
+    pub const fn is_outgoing(self) -> bool {
+        match self {
+            Self::MemberCreated
+            | Self::MemberPending
+            | Self::MemberWaitlisted
+            | Self::MemberStoppedWaiting
+            | Self::MemberInvited
+            | Self::MemberActivated
+            | Self::MemberApproved
+            | Self::MemberDeclined
+            | Self::MemberAdopted
+            | Self::MemberRelinked
+            | Self::MemberDetached
+            | Self::MemberUpdated
+            | Self::MemberSuspended
+            | Self::MemberRestored
+            | Self::MemberRemoved
+            | Self::DeviceWipeRequested
+            | Self::SharingKeysRequested
+            | Self::MemberUnlinked
+            | Self::SeatReleased
+            | Self::SeatTaken
+            | Self::GroupCreated
+            | Self::GroupAdopted
+            | Self::GroupRelinked
+            | Self::GroupDetached
+            | Self::GroupRenamed
+            | Self::GroupRemoved
+            | Self::GroupRestored
+            | Self::GroupMemberAdded
+            | Self::GroupMemberRemoved => true,
+            Self::TenantCreated
+            | Self::TenantSeatsChanged
+            | Self::SourceCreated
+            | Self::SourceUpdated
+            | Self::SourceModeChanged
+            | Self::SourcePromoted
+            | Self::SourceQuarantined
+            | Self::SourceReleased
+            | Self::SourceDetached
+            | Self::CredentialCreated
+            | Self::CredentialRotated
+            | Self::CredentialRevoked
+            | Self::DirectoryUserCreated
+            | Self::DirectoryUserUpdated
+            | Self::DirectoryUserDeleted
+            | Self::DirectoryGroupCreated
+            | Self::DirectoryGroupUpdated
+            | Self::DirectoryGroupDeleted
+            | Self::DirectoryMembershipAdded
+            | Self::DirectoryMembershipRemoved
+            | Self::SeatsGrown
+            | Self::PolicyChanged
+            | Self::SkippedRecordRetried
+            | Self::SkippedRecordIgnored
+            | Self::ReconcileRequested
+            | Self::RunHeld
+            | Self::RunApproved
+            | Self::RunRejected
+            | Self::RunRewindPlanned
+            | Self::RunRewound => false,
+        }
+    }
+
+    /// Does the event cause a mail: to the invited person, or to the admins who have to look at something (DX10, PE9)?
+    pub const fn causes_mail(self) -> bool {
+        matches!(self, Self::MemberInvited | Self::RunHeld | Self::SourceQuarantined)
+    }
+}
+
+/// The cause of an event: a source, a key, or the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    Source(SourceId),
+    ApiKey(CredentialId),
+    /// A person at the hosted service's command line.
+    Operator,
+    /// Rollcall itself, for instance when a seat becomes free.
+    System,
+}
+
+impl Actor {
+    /// The form that is stored and shown: `source:<id>`, `api_key:<id>`, `operator`, `system`.
+    pub fn to_text(self) -> String {
+        match self {
+            Self::Source(id) => format!("source:{id}"),
+            Self::ApiKey(id) => format!("api_key:{id}"),
+            Self::Operator => "operator".into(),
+            Self::System => "system".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
