@@ -1,9 +1,9 @@
-//! The effect of each run item, so that it can be shown and rewound; and runs that rewind others.
+//! What each item of a run changed, so that it can be shown and taken back; and runs that take others back.
 
 use crate::column::{index, json_null, uuid_null};
 use sea_orm_migration::prelude::*;
 
-/// Subject, change and source of an item.
+/// What an item changed, of whom or what, and by which source's word.
 fn item_columns() -> [ColumnDef; 6] {
     [
         uuid_null("source_id"),
@@ -15,7 +15,7 @@ fn item_columns() -> [ColumnDef; 6] {
     ]
 }
 
-/// The run that this one rewinds, and the progress of its plan or apply.
+/// The run that this one takes back, and how far its planning or applying has come.
 fn run_columns() -> [ColumnDef; 2] {
     [uuid_null("rewinds"), json_null("progress")]
 }

@@ -1,5 +1,4 @@
-//! A first sync as an identity provider drives it: seeded, repeated after lost answers, comparable with another run of
-//! it.
+//! A first sync as an identity provider drives it: seeded, stubborn about lost answers, comparable with another play.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -16,10 +15,10 @@ use crate::hub::Hub;
 use crate::rest::Tenant;
 use crate::verbs::{GROUP, ScimSource, email, eventually, members_value, operation, patch, person};
 
-/// Concurrent requests, as an identity provider's worker pool sends them.
+/// Requests under way at once, as an IdP's worker pool has them.
 const CONCURRENCY: usize = 4;
 
-/// The people, and the people of each group.
+/// Who there is and who is in which group.
 pub(crate) struct FirstSync {
     users: Vec<String>,
     groups: BTreeMap<String, Vec<String>>,
@@ -50,12 +49,12 @@ impl FirstSync {
         self.delivered.get()
     }
 
-    /// Total number of requests.
+    /// Requests of a whole play.
     pub(crate) fn requests(&self) -> usize {
         self.users.len() + self.groups.len() + self.groups.values().map(Vec::len).sum::<usize>()
     }
 
-    /// Sends all requests, however often the hub goes away in between.
+    /// Delivers everything, however often the hub goes away in between.
     pub(crate) async fn play(&self, source: &ScimSource) {
         self.ids.borrow_mut().clear();
         self.delivered.set(0);
@@ -81,7 +80,7 @@ impl FirstSync {
         self.create(source, "/Groups", name, &format!("displayName eq \"{name}\""), &body).await;
     }
 
-    /// Looks before it creates, as identity providers do, so that a lost answer does not cause a duplicate.
+    /// Looks before it creates, as IdPs do: an answer that was lost must not make a second one.
     async fn create(&self, source: &ScimSource, path: &str, name: &str, filter: &str, body: &Value) {
         let id = eventually(&format!("{path} {name} is created"), async || {
             let encoded: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
@@ -112,10 +111,10 @@ impl FirstSync {
         self.delivered.set(self.delivered.get() + 1);
     }
 
-    /// Waits until the roster is the planned one, and returns it without ids.
+    /// Waits until the roster is what was asked for, and returns it in a form that has no ids.
     pub(crate) async fn settled(&self, tenant: &Tenant) -> Outcome {
-        let deadline = std::time::Duration::from_secs(120);
-        crate::verbs::within(deadline, "the roster equals the directory", async || {
+        let patience = std::time::Duration::from_secs(120);
+        crate::verbs::within(patience, "the roster is what the directory says", async || {
             let members = tenant.members().await;
             if members.len() != self.users.len() {
                 return Err(format!("{} of {} members", members.len(), self.users.len()));
@@ -132,12 +131,12 @@ impl FirstSync {
     }
 }
 
-/// A roster and its history, without the parts that differ from run to run (ids, times, order).
+/// A roster and its history, without what differs from play to play (ids, times, order).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) members: Vec<String>,
     pub(crate) groups: BTreeMap<String, Vec<String>>,
-    /// Number of events of each kind for each subject.
+    /// How often each event was told about each subject.
     pub(crate) events: BTreeMap<String, usize>,
 }
 
@@ -167,7 +166,7 @@ impl Outcome {
         Self { members, groups, events }
     }
 
-    /// Fails with the lines that differ instead of two whole rosters.
+    /// Fails with the lines that differ, not with two whole rosters.
     #[track_caller]
     pub(crate) fn expect_same(&self, undisturbed: &Self) {
         let lost: Vec<&String> = undisturbed.members.iter().filter(|line| !self.members.contains(line)).collect();

@@ -1,4 +1,4 @@
-//! The worker: takes wake-ups, reconciles one tenant per lease, and sweeps for changes whose wake-up was lost.
+//! The worker: takes wake-ups, reconciles tenants one lease at a time, and sweeps for what no wake-up found.
 
 mod prune;
 mod recheck;
@@ -13,18 +13,18 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Settings of a worker.
+/// What an operator may set.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
-    /// Tenants reconciled concurrently in the push lane.
+    /// Tenants reconciled at once because of a push.
     pub push_concurrency: usize,
-    /// Tenants reconciled concurrently in the bulk lane.
+    /// Tenants reconciled at once because of bulk work.
     pub bulk_concurrency: usize,
-    /// Most changes in one chunk; bounds memory and the time a transaction takes.
+    /// Changes planned and applied together at most; bounds memory and the time a transaction takes.
     pub chunk_changes_max: usize,
-    /// Life of a lease without a renewal; every chunk renews it.
+    /// How long a lease lasts without being extended; every chunk extends it.
     pub lease_ttl: Duration,
-    /// Interval between two sweeps.
+    /// How often tenants with forgotten changes are looked for.
     pub sweep_interval: Duration,
     /// How long ended runs and their items are kept.
     pub run_retention: Duration,
@@ -40,7 +40,7 @@ pub struct Worker {
     /// Names this worker in the leases it takes.
     holder: Uuid,
     recheck: Arc<Recheck>,
-    /// Time of the last push, because bulk work uses smaller chunks while pushes come in.
+    /// When a push was last looked at: bulk work gives way to those that follow.
     last_push: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -51,7 +51,7 @@ impl Worker {
         Self { store, queue, metrics, config, holder, recheck, last_push: Arc::default() }
     }
 
-    /// Works until cancelled, then finishes the running chunks and returns.
+    /// Works until cancelled; then finishes the chunks in hand and returns.
     pub async fn run(self, cancel: CancellationToken) {
         tokio::join!(
             self.consume(Lane::Push, self.config.push_concurrency, &cancel),

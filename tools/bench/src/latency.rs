@@ -1,5 +1,5 @@
-//! Statistics of samples: percentiles of latencies, medians of repeats. Without a histogram, because a cell has at most
-//! some hundred thousand samples, and sorting them once is exact.
+//! Numbers out of samples: percentiles of latencies, medians of repeats. No histogram: a cell has at most some
+//! hundred thousand samples, and sorting them once is exact.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 /// Latency of one kind of request in one cell, milliseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Latency {
-    /// Number of requests.
+    /// How many requests.
     pub(crate) count: usize,
-    /// The median.
+    /// Half were faster.
     pub(crate) p50: f64,
-    /// The 95th percentile.
+    /// 95 % were faster.
     pub(crate) p95: f64,
-    /// The 99th percentile.
+    /// 99 % were faster.
     pub(crate) p99: f64,
-    /// The maximum.
+    /// The slowest.
     pub(crate) max: f64,
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn micros(duration: Duration) -> u32 {
 /// Median, smallest and largest of some repeats.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Spread {
-    /// The median (mean of the two middle values when their number is even).
+    /// The middle one (mean of the two middle ones when even).
     pub(crate) median: f64,
     /// The smallest.
     pub(crate) min: f64,

@@ -1,6 +1,5 @@
-//! Latency from the IdP's write to the roster: the time from the SCIM answer until the new member is visible in
-//! `/api/v1/members`, in a small and in a large tenant. Cost must follow the change, not the tenant
-//! (docs/design.md#the-idea).
+//! From the IdP's write to the roster: how long after the SCIM answer the new member is visible in `/api/v1/members`,
+//! in a small and in a large tenant. Cost must follow the change, not the tenant (docs/design.md#the-idea).
 
 use std::{
     fmt::Write as _,
@@ -17,9 +16,9 @@ use crate::{
     tenant::{Tenant, send, send_json},
 };
 
-/// Interval between two polls of the roster; also the resolution of the figure.
+/// Between two looks at the roster; also the resolution of the figure.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
-/// Time after which a member counts as missing.
+/// A member that is not there by then counts as missing.
 const MISSING_AFTER: Duration = Duration::from_secs(20);
 const API_PAGE: usize = 200;
 
@@ -32,7 +31,7 @@ pub(crate) struct Visibility {
     pub(crate) visible: Latency,
     /// Mean duration of a reconcile by the hub's own metric, ms; `None` without metrics.
     pub(crate) reconcile_ms: Option<f64>,
-    /// Pushes whose member never appeared.
+    /// Pushes whose member never showed.
     pub(crate) missing: u64,
 }
 
@@ -50,7 +49,7 @@ struct Member {
 /// The read side of one tenant.
 struct Roster {
     connection: Connection,
-    /// Status of new members here (pending or invited), once one was seen; used as a filter with the email.
+    /// What new members are here (pending or invited), once one was seen: asked for together with the email.
     status: Option<String>,
 }
 
@@ -59,7 +58,7 @@ impl Roster {
         send_json(&mut self.connection, "GET", &format!("/api/v1/members?{query}"), "").await
     }
 
-    /// The number of members, read page by page.
+    /// How many members there are, read page by page.
     async fn count(&mut self) -> Result<u64, BenchError> {
         let (mut count, mut query) = (0, format!("limit={API_PAGE}"));
         loop {
@@ -89,7 +88,7 @@ impl Roster {
     }
 }
 
-/// One measured tenant.
+/// One tenant under this measurement.
 pub(crate) struct Watched {
     tenant: Tenant,
     scim: Connection,
@@ -130,7 +129,7 @@ impl Watched {
         Ok(())
     }
 
-    /// False once several pushes never appeared, because more of them would show nothing new.
+    /// False once several pushes never showed: waiting for more of them would tell nothing new.
     pub(crate) fn still_shows(&self) -> bool {
         self.result.missing < 3
     }
@@ -142,7 +141,7 @@ impl Watched {
     }
 }
 
-/// Sum (seconds) and count of the hub's reconcile histogram over all label values.
+/// Sum (seconds) and count of the hub's reconcile histogram, all label values together.
 async fn reconcile_totals(metrics: Option<&Endpoint>) -> Option<(f64, f64)> {
     let mut connection = Connection::new(metrics?.clone());
     send(&mut connection, "GET", "/metrics", "").await.ok()?;

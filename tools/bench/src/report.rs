@@ -1,4 +1,4 @@
-//! Results of a run, kept as JSON for machines; `tables` prints them for people.
+//! What a run found, kept as JSON for machines; `tables` prints it for people.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::{
     tenant::{CursorEnds, Listing},
 };
 
-/// One measured cell with its cost.
+/// One measured cell with what it cost.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Measured {
     /// `s1` to `s6`, with `@100` and `@100k` for the small and the large tenant.
@@ -49,10 +49,10 @@ pub(crate) struct LimitRun {
     pub(crate) rate: f64,
 }
 
-/// Filling of one tenant.
+/// How a tenant was filled.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Filled {
-    /// The contender.
+    /// Where.
     pub(crate) contender: String,
     /// Users.
     pub(crate) people: u64,
@@ -64,19 +64,19 @@ pub(crate) struct Filled {
     pub(crate) drained: Option<f64>,
 }
 
-/// Memory before the first request.
+/// Memory before anything was done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Resting {
-    /// The contender.
+    /// Whose.
     pub(crate) contender: String,
-    /// Its memory.
+    /// How much.
     pub(crate) memory: Memory,
 }
 
 /// One full sync.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SyncRun {
-    /// The contender.
+    /// Where.
     pub(crate) contender: String,
     /// Users.
     pub(crate) people: u64,
@@ -88,7 +88,7 @@ pub(crate) struct SyncRun {
     pub(crate) result: SyncResult,
 }
 
-/// All results of a run.
+/// Everything a run found.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Report {
     /// From the command line: date, commit.
@@ -115,7 +115,7 @@ pub(crate) struct Report {
     pub(crate) visibility: Vec<Visibility>,
     /// Wake-ups a second that the broker confirmed.
     pub(crate) relay: Option<f64>,
-    /// Statements and round trips by request.
+    /// What requests say to PostgreSQL.
     pub(crate) statements: BTreeMap<String, Conversation>,
 }
 
@@ -190,7 +190,7 @@ impl Report {
         Spread::of(self.limits.iter().filter(beside).map(|run| run.rate * scale))
     }
 
-    /// Median p50 at the judged concurrency; for two steps, their sum.
+    /// Median p50 at the judged concurrency; of a pair, both steps together.
     pub(crate) fn p50(&self, scenario: &str, contender: &str) -> Option<f64> {
         let cells = self.group(scenario, self.judged_at, contender);
         let sums = cells.iter().map(|measured| measured.cell.latency.values().map(|latency| latency.p50).sum::<f64>());

@@ -1,4 +1,4 @@
-//! Credential cache of this process, in front of Redis; an entry lives for half a second.
+//! The layer in front: what this process learned about a credential within the last half second.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,12 +8,12 @@ use tokio::time::Instant;
 
 use super::{CachedCredential, CredentialDigest};
 
-/// Life of an entry. It is half of the promised second for a revocation, because a request takes time too.
+/// How long an answer is trusted without asking again. Half of what is promised (a revocation is felt everywhere within a second),
+/// because a request takes its time too.
 const TRUST: Duration = Duration::from_millis(500);
-/// Life of a tombstone, in which this process does not cache a revoked credential again: longer than any request may
-/// run.
+/// How long this process refuses to learn a revoked credential again: longer than any request may run.
 const TOMBSTONE: Duration = Duration::from_secs(120);
-/// Most entries: some 10 MB.
+/// Most credentials remembered: some 10 MB.
 const CAPACITY: usize = 20_000;
 
 enum Known {
@@ -48,7 +48,7 @@ impl LocalLayer {
         }
     }
 
-    /// Caches an answer to a look-up that began at `asked`. Never replaces a tombstone.
+    /// Remembers an answer to a question asked at `asked`. Never replaces a tombstone.
     pub(super) fn put(&self, digest: &CredentialDigest, value: CachedCredential, asked: Instant) {
         let mut entries = self.lock();
         if let Some(Known::Revoked { until }) = entries.peek(digest)

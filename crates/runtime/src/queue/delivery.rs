@@ -1,19 +1,19 @@
-//! One unacknowledged wake-up of either arm, until it is settled.
+//! One wake-up on loan from either arm, until it is settled.
 
 use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
 
 use super::in_process;
 
-/// Outcome of a delivery, as the metrics name it.
+/// What became of a delivery, as the metrics name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settlement {
-    /// Acknowledged.
+    /// Spent: acknowledged.
     Done,
-    /// Requeued for another try, or dead-lettered past the delivery limit.
+    /// Back in the queue for another try, or dead-lettered past the delivery limit.
     Failed,
     /// Unreadable: dead-lettered at once.
     Malformed,
-    /// Requeued unhandled, because this consumer stops.
+    /// Given back untouched, because this consumer stops.
     HandedBack,
 }
 
@@ -28,7 +28,7 @@ impl Settlement {
     }
 }
 
-/// A wake-up that awaits its settlement.
+/// A wake-up that its queue waits to hear about.
 pub(super) enum Delivery {
     RabbitMq(Box<lapin::message::Delivery>),
     InProcess(in_process::Loan),
@@ -43,7 +43,7 @@ impl Delivery {
         }
     }
 
-    /// False once its connection is gone; the broker then delivers it again.
+    /// False once the connection it came through is gone: the broker delivers it again by itself.
     pub(super) fn settleable(&self) -> bool {
         match self {
             Self::RabbitMq(delivery) => delivery.acker.usable(),
@@ -51,7 +51,7 @@ impl Delivery {
         }
     }
 
-    /// Settles the delivery. An error means that the connection broke, and the broker delivers the wake-up again.
+    /// Tells the queue. An error means that the connection broke: the broker delivers the wake-up again.
     pub(super) async fn settle(self, settlement: Settlement) -> Result<(), lapin::Error> {
         match self {
             Self::InProcess(loan) => {

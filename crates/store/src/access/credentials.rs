@@ -8,7 +8,6 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, credentials, sources};
-use crate::log::audit_events::NewEvent;
 use crate::scope::AdminScope;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,13 +15,12 @@ use chrono::{DateTime, Utc};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use rollcall_core::directory::{SourceKind, SourceMode};
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{CredentialCreated, Event, NoDetail, SourceCreated};
 use rollcall_core::ids::{CredentialId, SourceId};
 use rollcall_core::roster::Role;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DerivePartialModel, FromQueryResult};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -135,10 +133,12 @@ impl Store {
             created_at: Set(tx.clock.now()),
             ..Default::default()
         };
-        let detail =
-            Some(json!({ "kind": new.kind, "mode": new.mode, "name": new.name, "users_only": new.users_only }));
-        let event = NewEvent { kind: AuditKind::SourceCreated, subject_kind: "source", subject_id: id.0, detail };
-        tx.tx.batch(vec![tx.insert(source).into(), tx.event(event).into()]).await.map_err(second_live)?;
+        let NewSource { kind, mode, users_only, .. } = *new;
+        let detail = SourceCreated { kind, mode, name: new.name.to_owned(), users_only };
+        tx.tx
+            .batch(vec![tx.insert(source).into(), tx.event(&Event::SourceCreated(id, detail)).into()])
+            .await
+            .map_err(second_live)?;
         let (kind, prefix) = match new.kind {
             SourceKind::Scim => ("scim_token", SCIM_TOKEN_PREFIX),
             SourceKind::Agent => ("agent_install", AGENT_INSTALL_PREFIX),
@@ -239,9 +239,8 @@ impl TenantTx {
         let in_force = named.clone().add(Column::RevokedAt.is_null());
         let revoked = self.update::<Entity>(in_force).set(Column::RevokedAt, self.clock.now()).returning().await?;
         if let Some(credential) = revoked.into_iter().next() {
-            let kind = AuditKind::CredentialRevoked;
-            let event = NewEvent { kind, subject_kind: "credential", subject_id: id.0, detail: None };
-            self.tx.batch(vec![self.event(event).into()]).await?;
+            let event = Event::CredentialRevoked(id, NoDetail);
+            self.tx.batch(vec![self.event(&event).into()]).await?;
             return stored_digest(credential.digest);
         }
         let digest = self.find::<Entity>().filter(named).value(Column::Digest).await?;
@@ -263,11 +262,11 @@ impl TenantTx {
             expires_at: Set(new.expires_at),
             ..Default::default()
         };
-        let detail =
-            Some(json!({ "kind": new.kind, "prefix": &secret[..8], "source_id": new.source, "role": new.role }));
-        let event =
-            NewEvent { kind: AuditKind::CredentialCreated, subject_kind: "credential", subject_id: id.0, detail };
-        self.tx.batch(vec![self.insert(credential).into(), self.event(event).into()]).await?;
+        let prefix = secret[..8].to_owned();
+        let detail = CredentialCreated { kind: new.kind, prefix, source_id: new.source, role: new.role };
+        self.tx
+            .batch(vec![self.insert(credential).into(), self.event(&Event::CredentialCreated(id, detail)).into()])
+            .await?;
         Ok(NewSecret { id, secret })
     }
 }

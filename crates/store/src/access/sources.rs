@@ -5,16 +5,14 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, Update, credentials, sources};
-use crate::log::audit_events::NewEvent;
 use crate::scope::AdminScope;
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rollcall_core::directory::SourceMode;
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{CredentialRotated, Difference, Event, SourceModeChanged, SourceReleased, SourceSettings};
 use rollcall_core::ids::{CredentialId, SourceId};
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
 use serde::Serialize;
-use serde_json::json;
 use uuid::Uuid;
 
 /// Longest name of a token, in characters.
@@ -139,9 +137,8 @@ impl Store {
         let released = without_quarantine(tx.update_source(id));
         released.set(sources::Column::QuarantineReleasedAt, tx.clock.now()).exec().await?;
         tx.touch_withheld().await?;
-        let detail = Some(json!({ "since": since, "reason": source.quarantine_reason }));
-        let event = NewEvent { kind: AuditKind::SourceReleased, subject_kind: "source", subject_id: id.0, detail };
-        tx.tx.batch(vec![tx.event(event).into()]).await?;
+        let event = Event::SourceReleased(id, SourceReleased { since, reason: source.quarantine_reason });
+        tx.tx.batch(vec![tx.event(&event).into()]).await?;
         tx.commit().await
     }
 
@@ -194,10 +191,8 @@ impl Store {
         let old_digest = stored_digest(rotated.digest)?;
         tx.check_new_token(source, &name, expires_at).await?;
         let secret = tx.create_source_token(source, &name, expires_at).await?;
-        let detail = Some(json!({ "replaced_by": secret.id, "expires_at": old_expires_at }));
-        let kind = AuditKind::CredentialRotated;
-        let event = NewEvent { kind, subject_kind: "credential", subject_id: old.0, detail };
-        tx.tx.batch(vec![tx.event(event).into()]).await?;
+        let detail = CredentialRotated { replaced_by: secret.id, expires_at: old_expires_at };
+        tx.tx.batch(vec![tx.event(&Event::CredentialRotated(old, detail)).into()]).await?;
         tx.commit().await?;
         Ok(Rotated { secret, old_digest, old_expires_at })
     }
@@ -253,9 +248,9 @@ impl TenantTx {
             return Ok(Vec::new());
         }
         self.update_source(id).set(sources::Column::UsersOnly, users_only).exec().await?;
-        let detail = Some(json!({ "before": { "users_only": before }, "after": { "users_only": users_only } }));
-        let event = NewEvent { kind: AuditKind::SourceUpdated, subject_kind: "source", subject_id: id.0, detail };
-        self.tx.batch(vec![self.event(event).into()]).await?;
+        let [before, after] = [before, users_only].map(|users_only| SourceSettings { users_only });
+        let event = Event::SourceUpdated(id, Difference { before, after });
+        self.tx.batch(vec![self.event(&event).into()]).await?;
         self.token_digests(id).await
     }
 
@@ -295,10 +290,8 @@ impl TenantTx {
         self.tx.exec(sql, [self.tenant.0.into(), id.0.into()]).await?;
         let switched = without_quarantine(self.update_source(id)).set(sources::Column::Mode, mode.as_str());
         switched.set(sources::Column::PeopleLeave, false).exec().await.map_err(second_live)?;
-        let detail = Some(json!({ "before": before, "after": mode }));
-        let kind = AuditKind::SourceModeChanged;
-        let event = NewEvent { kind, subject_kind: "source", subject_id: id.0, detail };
-        self.tx.batch(vec![self.event(event).into()]).await
+        let event = Event::SourceModeChanged(id, SourceModeChanged { before: before.to_owned(), after: mode });
+        self.tx.batch(vec![self.event(&event).into()]).await
     }
 
     /// The digests of the tokens whose cached look-ups a switch makes wrong.

@@ -5,16 +5,14 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{members, tenant_leases, tenants};
-use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
 use crate::scope::AdminScope;
 use rollcall_core::email::fold;
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{Event, MemberCreated, SeatsChanged, TenantCreated};
 use rollcall_core::ids::{MemberId, TenantId};
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::{MemberStatus, Role};
 use sea_orm::ActiveValue::Set;
-use serde_json::json;
 
 /// A tenant about to be made.
 #[derive(Clone, Debug)]
@@ -55,17 +53,16 @@ impl Store {
             slug: Set(slug.into()),
             name: Set(new.name.clone()),
             seats: Set(new.seats.into()),
-            policy: Set(policy.clone()),
+            policy: Set(policy),
             created_at: Set(tx.clock.now()),
             ..Default::default()
         };
         tx.insert(tenant).exec().await?;
         let seats_used = Set(new.owner_email.is_some().into());
         tx.insert(tenant_leases::ActiveModel { seats_used, ..Default::default() }).exec().await?;
-        let detail = json!({ "name": new.name, "slug": slug, "seats": new.seats, "policy": policy });
-        let created = AuditKind::TenantCreated;
-        let event = NewEvent { kind: created, subject_kind: "tenant", subject_id: id.0, detail: Some(detail) };
-        tx.tx.batch(vec![tx.event(event).into()]).await?;
+        let (name, policy) = (new.name.clone(), new.policy.clone());
+        let created = TenantCreated { name, slug: slug.to_owned(), seats: new.seats, policy };
+        tx.tx.batch(vec![tx.event(&Event::TenantCreated(id, Box::new(created))).into()]).await?;
         if let Some(email) = &new.owner_email {
             insert_owner(&tx, email).await?;
         }
@@ -87,13 +84,8 @@ impl Store {
         // A plan that gives away a seat returned here is void.
         tx.stop_the_planning().await?;
         tx.update_own::<tenants::Entity>().set(tenants::Column::Seats, i64::from(seats)).exec().await?;
-        let event = NewEvent {
-            kind: AuditKind::TenantSeatsChanged,
-            subject_kind: "tenant",
-            subject_id: tx.tenant.0,
-            detail: Some(json!({ "seats": seats })),
-        };
-        tx.tx.batch(vec![tx.change(None, Touched::Tenant).into(), tx.event(event).into()]).await?;
+        let event = Event::TenantSeatsChanged(tx.tenant, SeatsChanged { seats });
+        tx.tx.batch(vec![tx.change(None, Touched::Tenant).into(), tx.event(&event).into()]).await?;
         tx.commit().await
     }
 }
@@ -114,9 +106,8 @@ async fn insert_owner(tx: &TenantTx, email: &str) -> Result<(), StoreError> {
         modified_at: Set(now),
         ..Default::default()
     };
-    let detail = Some(json!({ "email": email, "role": "owner", "billing_contact": true }));
-    let event = NewEvent { kind: AuditKind::MemberCreated, subject_kind: "member", subject_id: id.0, detail };
-    tx.tx.batch(vec![tx.insert(owner).into(), tx.event(event).into()]).await
+    let detail = MemberCreated { email: email.to_owned(), role: Role::Owner, billing_contact: true };
+    tx.tx.batch(vec![tx.insert(owner).into(), tx.event(&Event::MemberCreated(id, detail)).into()]).await
 }
 
 /// Lower-case ASCII letters, digits and single dashes, 1 to 40 of them.

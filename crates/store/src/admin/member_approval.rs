@@ -5,15 +5,14 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
 use crate::engine::transaction::TenantTx;
-use crate::log::audit_events::{EventRow, NewEvent};
+use crate::log::audit_events::EventRow;
 use crate::log::changes::{Lane, Touched};
 use crate::scope::AdminScope;
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{Event, MemberDecided};
 use rollcall_core::ids::MemberId;
 use rollcall_core::roster::{Approval, MemberStatus};
 use sea_orm::FromQueryResult;
 use serde::Serialize;
-use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
@@ -123,14 +122,14 @@ impl TenantTx {
         let ids = id_rows(decided.iter().map(|row| row.id))?;
         let values = [ids, self.tenant.0.into(), approval.as_str().into(), self.clock.now().into()];
         self.tx.exec(&sql, values).await?;
-        let kind = match approval {
-            Approval::Approved => AuditKind::MemberApproved,
-            Approval::Declined => AuditKind::MemberDeclined,
-        };
         let event = |row: &&PendingRow| {
-            let detail = Some(json!({ "before": row.approval, "after": approval, "waiting_for": row.waiting_for }));
-            let event = NewEvent { kind, subject_kind: "member", subject_id: row.id, detail };
-            self.event_row(event, self.actor.to_text(), self.request.map(|id| id.0), None)
+            let (before, waiting_for) = (row.approval.clone(), row.waiting_for.clone());
+            let detail = MemberDecided { before, after: approval, waiting_for };
+            let event = match approval {
+                Approval::Approved => Event::MemberApproved(row.id.into(), detail),
+                Approval::Declined => Event::MemberDeclined(row.id.into(), detail),
+            };
+            self.event_row(&event, self.actor, self.request, None)
         };
         self.write_events(&decided.iter().map(event).collect::<Vec<EventRow>>()).await?;
         let touched = decided.iter().filter_map(|row| row.directory_user_id);

@@ -5,11 +5,10 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, members};
-use crate::log::audit_events::NewEvent;
 use crate::reconcile::open_items::Retouch;
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{self, Event, MemberDetail};
 use rollcall_core::ids::MemberId;
 use rollcall_core::policy::LocalAttribute;
 use rollcall_core::roster::{MemberStatus, Role};
@@ -188,8 +187,7 @@ impl TenantTx {
         let update = self.update::<members::Entity>(members::Column::Id.eq(id.0));
         let update = update.set(members::Column::ModifiedAt, self.clock.now());
         let update = columns.into_iter().fold(update, |update, (column, value)| update.set(column, value));
-        let detail = Some(json!({ "before": before, "after": after }));
-        let event = NewEvent { kind: AuditKind::MemberUpdated, subject_kind: "member", subject_id: id.0, detail };
-        self.tx.batch(vec![update.into(), self.event(event).into()]).await
+        let event = Event::MemberUpdated(id, MemberDetail::Fields(event::Difference { before, after }));
+        self.tx.batch(vec![update.into(), self.event(&event).into()]).await
     }
 }

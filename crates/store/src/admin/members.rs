@@ -5,18 +5,17 @@ use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, audit_events, members, sharing_group_members, sharing_groups};
-use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::email::fold;
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{AuditKind, Event, MemberDetail};
 use rollcall_core::ids::{MemberId, SharingGroupId};
 use rollcall_core::roster::{MemberState, MemberStatus, Profile};
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use uuid::Uuid;
 
 /// The columns of a [`MemberRow`] over `members m`.
@@ -235,14 +234,13 @@ impl TenantTx {
     }
 
     async fn accepted(&self, member: members::Model) -> Result<(), StoreError> {
-        let detail = Some(json!({ "from": "invited", "to": "active" }));
-        let event =
-            NewEvent { kind: AuditKind::MemberActivated, subject_kind: "member", subject_id: member.id, detail };
+        let detail = MemberDetail::Status { from: MemberStatus::Invited, to: MemberStatus::Active };
+        let event = Event::MemberActivated(member.id.into(), detail);
         let mut writes = Vec::new();
         if let Some(user) = member.directory_user_id {
             writes.push(self.change(member.managed_by.map(Into::into), Touched::User(user.into())).into());
         }
-        writes.push(self.event(event).into());
+        writes.push(self.event(&event).into());
         self.tx.batch(writes).await
     }
 }

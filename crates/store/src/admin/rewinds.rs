@@ -4,11 +4,10 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, runs};
-use crate::log::audit_events::NewEvent;
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::digest::PlanDigest;
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{Event, RunRewound};
 use rollcall_core::ids::RunId;
 use sea_orm::sea_query::{ExprTrait, LockType};
 use sea_orm::{ActiveValue::Set, ColumnTrait, FromQueryResult};
@@ -49,9 +48,8 @@ impl Store {
             ..Default::default()
         };
         tx.insert(planning).exec().await?;
-        let (kind, detail) = (AuditKind::RunRewindPlanned, Some(json!({ "rewind_run_id": rewind })));
-        let event = NewEvent { kind, subject_kind: "run", subject_id: id.0, detail };
-        tx.tx.batch(vec![tx.event(event).into()]).await?;
+        let event = Event::RunRewindPlanned(id, RunRewound { rewind_run_id: rewind });
+        tx.tx.batch(vec![tx.event(&event).into()]).await?;
         tx.look_at_tenant_again().await?;
         tx.commit().await?;
         Ok(rewind)

@@ -5,17 +5,17 @@ use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::transaction::TenantTx;
 use crate::entity::{run_items, runs};
-use crate::log::audit_events::NewEvent;
 use crate::reconcile::open_items::Retouch;
 use crate::reconcile::world::Progress;
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{Event, RunDecided};
 use rollcall_core::ids::RunId;
+use rollcall_core::run::RunState;
 use sea_orm::sea_query::{ExprTrait, LockType};
 use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use uuid::Uuid;
 
 /// One run.
@@ -160,17 +160,21 @@ impl Store {
         if approves {
             tx.refuse_moved(id, &run).await?;
         }
-        let (word, kind) = match decision {
-            RunDecision::Approve => ("approved", AuditKind::RunApproved),
-            RunDecision::Reject => ("rejected", AuditKind::RunRejected),
+        let state = match decision {
+            RunDecision::Approve => RunState::Approved.as_str(),
+            RunDecision::Reject => RunState::Rejected.as_str(),
         };
         // Items of a rewind stay `planned` until the worker applies them.
-        let items = if approves && run.rewinds.is_some() { None } else { Some(tx.decide_items(id, open, word).await?) };
-        let decided = tx.update::<runs::Entity>(runs::Column::Id.eq(id.0)).set(runs::Column::State, word);
+        let items =
+            if approves && run.rewinds.is_some() { None } else { Some(tx.decide_items(id, open, state).await?) };
+        let decided = tx.update::<runs::Entity>(runs::Column::Id.eq(id.0)).set(runs::Column::State, state);
         decided.set(runs::Column::ModifiedAt, tx.clock.now()).exec().await?;
-        let detail = Some(json!({ "digest": digest, "items": items }));
-        let event = NewEvent { kind, subject_kind: "run", subject_id: id.0, detail };
-        tx.tx.batch(vec![tx.event(event).into()]).await?;
+        let detail = RunDecided { digest: digest.to_owned(), items };
+        let event = match decision {
+            RunDecision::Approve => Event::RunApproved(id, detail),
+            RunDecision::Reject => Event::RunRejected(id, detail),
+        };
+        tx.tx.batch(vec![tx.event(&event).into()]).await?;
         match (decision, run.rewinds) {
             (RunDecision::Approve, Some(_)) => tx.look_at_tenant_again().await?,
             (RunDecision::Approve, None) => tx.touch_items(Retouch::Approved(id)).await?,

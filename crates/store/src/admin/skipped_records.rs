@@ -6,15 +6,13 @@ use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::transaction::TenantTx;
 use crate::entity::disputes::{Column, Entity};
-use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::directory::Dispute;
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{Event, RecordId, SkippedRecord as SkippedDetail};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, DerivePartialModel};
-use serde_json::json;
 use uuid::Uuid;
 
 /// Longest note on an ignored record, in characters.
@@ -83,8 +81,8 @@ impl Store {
             }
             _ => Touched::User(subject.into()),
         };
-        let event = record.event(AuditKind::SkippedRecordRetried, None);
-        tx.tx.batch(vec![tx.change(None, touched).into(), tx.event(event).into()]).await?;
+        let event = Event::SkippedRecordRetried(record.id(), record.detail(None));
+        tx.tx.batch(vec![tx.change(None, touched).into(), tx.event(&event).into()]).await?;
         tx.commit().await
     }
 
@@ -106,7 +104,8 @@ impl Store {
             // The dispute was settled since the look-up.
             return Err(StoreError::NotFound("skipped record"));
         }
-        tx.tx.batch(vec![tx.event(record.event(AuditKind::SkippedRecordIgnored, note)).into()]).await?;
+        let event = Event::SkippedRecordIgnored(record.id(), record.detail(note));
+        tx.tx.batch(vec![tx.event(&event).into()]).await?;
         tx.commit().await
     }
 }
@@ -124,9 +123,14 @@ impl SkippedRecord {
         self.dispute.parse::<Dispute>().map_or("See the worker's log.", Dispute::remedy)
     }
 
-    fn event(&self, kind: AuditKind, note: Option<&str>) -> NewEvent {
-        let subject_kind = if self.subject_kind == "directory_group" { "directory_group" } else { "directory_user" };
-        let detail = Some(json!({ "dispute": self.dispute, "about": self.about, "note": note }));
-        NewEvent { kind, subject_kind, subject_id: self.subject_id, detail }
+    fn id(&self) -> RecordId {
+        match self.subject_kind.as_str() {
+            "directory_group" => RecordId::Group(self.subject_id.into()),
+            _ => RecordId::User(self.subject_id.into()),
+        }
+    }
+
+    fn detail(&self, note: Option<&str>) -> SkippedDetail {
+        SkippedDetail { dispute: self.dispute.clone(), about: self.about.clone(), note: note.map(str::to_owned) }
     }
 }

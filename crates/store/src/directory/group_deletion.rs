@@ -6,16 +6,15 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{sharing_group_members, sharing_groups};
-use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
 use crate::scope::AdminScope;
+use rollcall_core::action::Why;
 use rollcall_core::directory::Dispute;
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{Event, GroupRemoved};
 use rollcall_core::ids::SharingGroupId;
 use rollcall_core::policy::Policy;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, FromQueryResult};
-use serde_json::json;
 use uuid::Uuid;
 
 /// A sharing group, and the directory group that it follows, if that is still there.
@@ -44,11 +43,10 @@ impl Store {
         removed.set(sharing_groups::Column::ModifiedAt, tx.clock.now()).exec().await?;
         let of_group = sharing_group_members::Column::GroupId.eq(id.0);
         tx.delete::<sharing_group_members::Entity>(of_group).exec().await?;
-        let detail = Some(json!({ "name": group.name, "why": "deleted_in_the_product" }));
-        let kind = AuditKind::GroupRemoved;
-        let event = NewEvent { kind, subject_kind: "sharing_group", subject_id: id.0, detail };
+        let detail = GroupRemoved { name: Some(group.name), why: Why::DeletedInProduct };
+        let event = Event::GroupRemoved(id, detail);
         let still_there = group.directory_group_id.map(|id| tx.change(None, Touched::Group(id.into())).into());
-        tx.tx.batch(still_there.into_iter().chain([tx.event(event).into()]).collect()).await?;
+        tx.tx.batch(still_there.into_iter().chain([tx.event(&event).into()]).collect()).await?;
         tx.commit().await
     }
 }

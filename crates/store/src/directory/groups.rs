@@ -12,18 +12,17 @@ use crate::engine::row_sets::Write;
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::directory_groups;
-use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
 use crate::scope::SourceScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::email::fold as name_key;
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{Difference, DirectoryGroupDetail, Event};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
 use rollcall_scim::etag::if_match_allows;
 use rollcall_scim::{GroupResource, fold};
 use sea_orm::sea_query::{Expr, ExprTrait, Query, Value};
 use sea_orm::{ColumnTrait, FromQueryResult};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use uuid::Uuid;
 
 /// A directory group as stored.
@@ -145,9 +144,9 @@ impl Store {
             ("modified_at", now.into()),
         ];
         let group = tx.row("directory_groups", keys.into_iter().chain(derived(&resource)));
-        let event = group_event(AuditKind::DirectoryGroupCreated, id, audited(&resource));
+        let event = Event::DirectoryGroupCreated(id, audited(&resource));
         let change = tx.change(Some(scope.source()), Touched::Group(id));
-        tx.tx.batch(vec![group.into(), change.into(), tx.event(event).into()]).await?;
+        tx.tx.batch(vec![group.into(), change.into(), tx.event(&event).into()]).await?;
         if !members.is_empty() {
             tx.change_members(scope.source(), id, Delta::of(&[MemberChange::Add(members.to_vec())])).await?;
         }
@@ -244,9 +243,9 @@ impl Store {
         let tombstone = tx.update::<directory_groups::Entity>(directory_groups::Column::Id.eq(id.0));
         let tombstone = tombstone.set(directory_groups::Column::DeletedAt, tx.clock.now());
         let tombstone = tombstone.set(directory_groups::Column::ModifiedAt, tx.clock.now());
-        let event = group_event(AuditKind::DirectoryGroupDeleted, id, audited(&group.resource));
+        let event = Event::DirectoryGroupDeleted(id, audited(&group.resource));
         let change = tx.change(Some(scope.source()), Touched::Group(id));
-        tx.tx.batch(vec![tombstone.into(), change.into(), tx.event(event).into()]).await?;
+        tx.tx.batch(vec![tombstone.into(), change.into(), tx.event(&event).into()]).await?;
         tx.commit().await
     }
 
@@ -300,7 +299,7 @@ impl TenantTx {
         group: &mut DirectoryGroup,
         resource: GroupResource,
     ) -> Result<(), StoreError> {
-        let detail = json!({ "before": audited(&group.resource), "after": audited(&resource) });
+        let detail = Difference { before: audited(&group.resource), after: audited(&resource) };
         group.resource = resource;
         group.version += 1;
         group.modified_at = self.clock.now();
@@ -308,16 +307,13 @@ impl TenantTx {
         update.values(derived(&group.resource).into_iter().map(|(name, value)| (name, Expr::value(value))));
         update.value("version", group.version).value("modified_at", group.modified_at);
         update.and_where(Expr::col("tenant_id").eq(self.tenant.0)).and_where(Expr::col("id").eq(group.id.0));
-        let event = group_event(AuditKind::DirectoryGroupUpdated, group.id, detail);
+        let event = Event::DirectoryGroupUpdated(group.id, detail);
         let change = self.change(Some(source), Touched::Group(group.id));
-        self.tx.batch(vec![Write::Update(update), change.into(), self.event(event).into()]).await
+        self.tx.batch(vec![Write::Update(update), change.into(), self.event(&event).into()]).await
     }
 }
 
-fn group_event(kind: AuditKind, id: DirectoryGroupId, detail: Json) -> NewEvent {
-    NewEvent { kind, subject_kind: "directory_group", subject_id: id.0, detail: Some(detail) }
-}
-
-fn audited(resource: &GroupResource) -> Json {
-    json!({ "display_name": resource.display_name(), "external_id": resource.external_id() })
+fn audited(resource: &GroupResource) -> DirectoryGroupDetail {
+    let external_id = resource.external_id().map(str::to_owned);
+    DirectoryGroupDetail { display_name: resource.display_name().to_owned(), external_id }
 }

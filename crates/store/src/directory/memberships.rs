@@ -10,13 +10,11 @@ use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
 use crate::engine::sql::{RowSet, Sql};
 use crate::engine::transaction::TenantTx;
-use crate::log::audit_events::NewEvent;
 use crate::log::changes::{Lane, Touched};
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{DirectoryMembershipDetail, Event};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
 use rollcall_scim::{MemberKind, MemberRef};
 use sea_orm::FromQueryResult;
-use serde_json::json;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
@@ -185,7 +183,7 @@ impl TenantTx {
         if added.len() < users.len() {
             self.refuse_unknown_users(source, users).await?;
         }
-        self.mark_members(source, group, added, AuditKind::DirectoryMembershipAdded).await
+        self.mark_members(source, group, added, Event::DirectoryMembershipAdded).await
     }
 
     /// Removes these users, or all others.
@@ -202,7 +200,7 @@ impl TenantTx {
             Whom::These => &REMOVE_NAMED,
         };
         let removed: Vec<UserIdRow> = self.all(sql, [id_rows(users.iter().copied())?, group.0.into()]).await?;
-        self.mark_members(source, group, removed, AuditKind::DirectoryMembershipRemoved).await
+        self.mark_members(source, group, removed, Event::DirectoryMembershipRemoved).await
     }
 
     async fn refuse_unknown_users(&self, source: SourceId, users: &BTreeSet<Uuid>) -> Result<(), StoreError> {
@@ -219,20 +217,16 @@ impl TenantTx {
         source: SourceId,
         group: DirectoryGroupId,
         users: Vec<UserIdRow>,
-        kind: AuditKind,
+        kind: fn(DirectoryGroupId, DirectoryMembershipDetail) -> Event,
     ) -> Result<bool, StoreError> {
-        let event = |user: &UserIdRow| {
-            let detail = Some(json!({ "user_id": user.user_id }));
-            NewEvent { kind, subject_kind: "directory_group", subject_id: group.0, detail }
-        };
+        let event = |user: &UserIdRow| kind(group, DirectoryMembershipDetail { user_id: user.user_id.into() });
         let touched = |user: &UserIdRow| Touched::Membership(group, user.user_id.into());
         if let [user] = users.as_slice() {
-            let writes = vec![self.change(Some(source), touched(user)).into(), self.event(event(user)).into()];
+            let writes = vec![self.change(Some(source), touched(user)).into(), self.event(&event(user)).into()];
             self.tx.batch(writes).await?;
         } else if !users.is_empty() {
             self.write_changes(Some(source), Lane::Push, users.iter().map(touched)).await?;
-            let (actor, request) = (self.actor.to_text(), self.request.map(|id| id.0));
-            let rows = users.iter().map(|user| self.event_row(event(user), actor.clone(), request, None));
+            let rows = users.iter().map(|user| self.event_row(&event(user), self.actor, self.request, None));
             self.write_events(&rows.collect::<Vec<_>>()).await?;
         }
         Ok(!users.is_empty())

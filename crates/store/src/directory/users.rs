@@ -10,16 +10,15 @@ use crate::engine::single_write::RowChange;
 use crate::engine::sql::{EngineKind, Sql};
 use crate::engine::write_context::WriteContext;
 use crate::entity::{directory_memberships, directory_users};
-use crate::log::audit_events::NewEvent;
 use crate::log::changes::Touched;
 use crate::scope::SourceScope;
 use chrono::{DateTime, Utc};
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{Difference, DirectoryUserDetail, Event};
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_scim::etag::if_match_allows;
 use rollcall_scim::{UserResource, fold};
 use sea_orm::{ColumnTrait, FromQueryResult};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
@@ -211,8 +210,8 @@ impl Store {
             ("modified_at", now.into()),
         ];
         let user = write.row("directory_users", keys.into_iter().chain(derived(&resource)));
-        let event = user_event(AuditKind::DirectoryUserCreated, id, Some(audited(&resource)));
-        let rows = vec![user, write.change(Some(scope.source()), Touched::User(id)), write.event(event)];
+        let event = Event::DirectoryUserCreated(id, audited(&resource));
+        let rows = vec![user, write.change(Some(scope.source()), Touched::User(id)), write.event(&event)];
         write.add(rows).await.map_err(|e| e.or_taken("userName"))?;
         Ok(DirectoryUser { id, resource, version: 1, created_at: now, modified_at: now, groups: Vec::new() })
     }
@@ -310,9 +309,9 @@ impl Store {
         let tombstone = tx.update::<directory_users::Entity>(directory_users::Column::Id.eq(id.0));
         let tombstone = tombstone.set(directory_users::Column::DeletedAt, tx.clock.now());
         let tombstone = tombstone.set(directory_users::Column::ModifiedAt, tx.clock.now());
-        let event = user_event(AuditKind::DirectoryUserDeleted, id, Some(audited(&user.resource)));
+        let event = Event::DirectoryUserDeleted(id, audited(&user.resource));
         let change = tx.change(Some(scope.source()), Touched::User(id));
-        tx.tx.batch(vec![tombstone.into(), change.into(), tx.event(event).into()]).await?;
+        tx.tx.batch(vec![tombstone.into(), change.into(), tx.event(&event).into()]).await?;
         tx.commit().await
     }
 
@@ -331,7 +330,7 @@ impl Store {
 impl WriteContext {
     /// The user as it will be, and how it is made so.
     fn edited(&self, source: SourceId, mut user: DirectoryUser, resource: UserResource) -> (DirectoryUser, RowChange) {
-        let detail = json!({ "before": audited(&user.resource), "after": audited(&resource) });
+        let detail = Difference { before: audited(&user.resource), after: audited(&resource) };
         let seen_version = user.version;
         user.resource = resource;
         user.version += 1;
@@ -341,26 +340,22 @@ impl WriteContext {
         if user.resource.active() {
             set.push(("was_active", true.into()));
         }
-        let event = user_event(AuditKind::DirectoryUserUpdated, user.id, Some(detail));
-        let then = vec![self.change(Some(source), Touched::User(user.id)), self.event(event)];
+        let event = Event::DirectoryUserUpdated(user.id, detail);
+        let then = vec![self.change(Some(source), Touched::User(user.id)), self.event(&event)];
         let change = RowChange { table: "directory_users", id: user.id.0, seen_version, set, then };
         (user, change)
     }
 }
 
-fn user_event(kind: AuditKind, id: DirectoryUserId, detail: Option<Json>) -> NewEvent {
-    NewEvent { kind, subject_kind: "directory_user", subject_id: id.0, detail }
-}
-
 /// The part of a record the audit log shows: who it is and whether they may be in.
-fn audited(resource: &UserResource) -> Json {
-    json!({
-        "user_name": resource.user_name(),
-        "external_id": resource.external_id(),
-        "email": resource.email(),
-        "display_name": resource.display_name(),
-        "active": resource.active(),
-    })
+fn audited(resource: &UserResource) -> DirectoryUserDetail {
+    DirectoryUserDetail {
+        user_name: resource.user_name().to_owned(),
+        external_id: resource.external_id().map(str::to_owned),
+        email: resource.email().map(str::to_owned),
+        display_name: resource.display_name().map(str::to_owned),
+        active: resource.active(),
+    }
 }
 
 #[cfg(test)]

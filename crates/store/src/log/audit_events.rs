@@ -10,20 +10,12 @@ use crate::engine::write_context::{Row, WriteContext};
 use crate::entity::audit_events::{Column, Entity};
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
-use rollcall_core::event::AuditKind;
-use rollcall_core::ids::RunId;
+use rollcall_core::event::{Actor, AuditKind, Event};
+use rollcall_core::ids::{RequestId, RunId};
 use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
-
-/// One event about to be written.
-pub(crate) struct NewEvent {
-    pub(crate) kind: AuditKind,
-    pub(crate) subject_kind: &'static str,
-    pub(crate) subject_id: Uuid,
-    pub(crate) detail: Option<Json>,
-}
 
 #[derive(Serialize)]
 pub(crate) struct EventRow {
@@ -55,16 +47,17 @@ const COLUMNS: Columns = &[
 
 impl WriteContext {
     /// The event as a row, for a batch.
-    pub(crate) fn event(&self, event: NewEvent) -> Row {
+    pub(crate) fn event(&self, event: &Event) -> Row {
+        let (subject_kind, subject_id) = event.subject();
         let values = [
             ("id", self.clock.new_id::<Uuid>().into()),
             ("at", self.clock.now().into()),
-            ("kind", event.kind.as_str().into()),
+            ("kind", event.kind().as_str().into()),
             ("actor", self.actor.to_text().into()),
-            ("subject_kind", event.subject_kind.into()),
-            ("subject_id", event.subject_id.into()),
+            ("subject_kind", subject_kind.into()),
+            ("subject_id", subject_id.into()),
             ("request_id", self.request.map(|id| id.0).into()),
-            ("detail", event.detail.into()),
+            ("detail", event.detail().into()),
         ];
         self.row("audit_events", values)
     }
@@ -72,22 +65,23 @@ impl WriteContext {
     /// The event as a row, for many at once; `actor` and `request` are those that caused it.
     pub(crate) fn event_row(
         &self,
-        event: NewEvent,
-        actor: String,
-        request: Option<Uuid>,
+        event: &Event,
+        actor: Actor,
+        request: Option<RequestId>,
         run: Option<RunId>,
     ) -> EventRow {
+        let (subject_kind, subject_id) = event.subject();
         EventRow {
             tenant_id: self.tenant.0,
             id: self.clock.new_id(),
             at: self.clock.now(),
-            kind: event.kind.as_str(),
-            actor,
-            subject_kind: event.subject_kind,
-            subject_id: event.subject_id,
-            request_id: request,
+            kind: event.kind().as_str(),
+            actor: actor.to_text(),
+            subject_kind,
+            subject_id,
+            request_id: request.map(|id| id.0),
             run_id: run.map(|id| id.0),
-            detail: event.detail,
+            detail: event.detail(),
         }
     }
 }

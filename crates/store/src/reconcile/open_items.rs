@@ -10,6 +10,7 @@ use rollcall_core::action::ItemKey;
 use rollcall_core::change::Subject;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{MemberId, RunId, SharingGroupId};
+use rollcall_core::run::ItemDecision;
 use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::Value;
@@ -25,7 +26,7 @@ pub(crate) struct OpenItem {
     subject_id: Uuid,
     action: String,
     object_id: Uuid,
-    pub(crate) decision: String,
+    decision: String,
     held_reason: Option<String>,
     pub(crate) digest: String,
 }
@@ -38,9 +39,14 @@ impl OpenItem {
         Some(ItemKey { subject, action: self.action.parse().ok()?, group })
     }
 
+    /// `None` for a decision that this program does not know.
+    pub(crate) fn decision(&self) -> Option<ItemDecision> {
+        self.decision.parse().ok()
+    }
+
     /// The guard that an admin has not decided about yet.
     pub(crate) fn held_for(&self) -> Option<HoldReason> {
-        self.held_reason.as_deref().filter(|_| self.decision == "held")?.parse().ok()
+        self.held_reason.as_deref().filter(|_| self.decision() == Some(ItemDecision::Held))?.parse().ok()
     }
 }
 

@@ -13,12 +13,11 @@ use crate::entity::sources;
 use crate::scope::AdminScope;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::directory::{PeopleAfter, SourceMode};
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{Event, SourceDetached};
 use rollcall_core::ids::SourceId;
 use rollcall_core::world::World;
 use sea_orm::ColumnTrait;
 use serde::Serialize;
-use serde_json::json;
 use uuid::Uuid;
 
 /// The plan of a detachment.
@@ -104,8 +103,8 @@ impl Store {
             PeopleAfter::Remove => tx.touch_everything_of(source).await?,
         }
         let (members, groups) = (detachment.members, detachment.groups);
-        let detail = json!({ "people": people, "members": members, "groups": groups, "digest": digest });
-        tx.source_event(AuditKind::SourceDetached, source.0, detail).await?;
+        let detail = SourceDetached { people, members, groups, digest: digest.to_owned() };
+        tx.tx.batch(vec![tx.event(&Event::SourceDetached(source, detail)).into()]).await?;
         let tokens = tx.token_digests(source).await?;
         tx.commit().await?;
         Ok(tokens)

@@ -10,12 +10,13 @@ use crate::engine::row_sets::{Columns, Type, time_text};
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, members, tenant_leases};
-use crate::log::audit_events::{EventRow, NewEvent};
+use crate::log::audit_events::EventRow;
 use chrono::{DateTime, Utc};
+use rollcall_core::action::Why;
 use rollcall_core::change::Change;
 use rollcall_core::digest::PlanDigest;
-use rollcall_core::event::AuditKind;
-use rollcall_core::ids::SourceId;
+use rollcall_core::event::{Event, MemberDetail};
+use rollcall_core::ids::{MemberId, SourceId};
 use rollcall_core::roster::MemberStatus;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, DerivePartialModel};
@@ -24,7 +25,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 /// The `why` of items and events.
-const WHY: &str = "source_detached";
+const WHY: Why = Why::SourceDetached;
 
 /// The fields of a member that a detachment changes.
 #[derive(Clone, PartialEq, Eq, Serialize, DerivePartialModel)]
@@ -57,18 +58,22 @@ impl Kept {
     }
 
     /// The audit events of the changes beside the manager.
-    fn events(&self) -> Vec<NewEvent> {
-        let event = |kind, detail| NewEvent { kind, subject_kind: "member", subject_id: self.id, detail: Some(detail) };
+    fn events(&self) -> Vec<Event> {
         let after = self.afterwards();
+        let id = MemberId(self.id);
         if self.status != after.status {
-            let detail = json!({ "from": self.status, "why": WHY, "seat_released": self.seated });
-            return vec![event(AuditKind::MemberSuspended, detail)];
+            // Only a pending member changes status.
+            let from = MemberStatus::Pending;
+            return vec![Event::MemberSuspended(
+                id,
+                MemberDetail::Suspended { from, why: WHY, seat_released: self.seated },
+            )];
         }
         let waits = self.waiting_for != after.waiting_for;
-        let waits = waits.then(|| event(AuditKind::MemberStoppedWaiting, json!({ "why": WHY })));
+        let waits = waits.then_some(Event::MemberStoppedWaiting(id, MemberDetail::Because { why: WHY }));
         // A hold is on a seat that the member kept.
         let seat = (self.seated != after.seated || self.held != after.held)
-            .then(|| event(AuditKind::SeatReleased, json!({ "why": WHY })));
+            .then_some(Event::SeatReleased(id, MemberDetail::Because { why: WHY }));
         waits.into_iter().chain(seat).collect()
     }
 }
@@ -134,9 +139,10 @@ impl TenantTx {
 
     pub(super) async fn keep_people(&self, source: SourceId) -> Result<(), StoreError> {
         let seats = self.let_go(source.0).await?;
-        let nobody = NewManager { source: None, run: None, kind: AuditKind::MemberDetached };
+        let (as_member, as_group) = (Event::MemberDetached, Event::GroupDetached);
+        let nobody = NewManager { source: None, run: None, as_member, as_group };
         let members = self.move_members(MEMBERS_OF, source.0, nobody).await?;
-        self.move_groups(GROUPS_OF, source.0, NewManager { kind: AuditKind::GroupDetached, ..nobody }).await?;
+        self.move_groups(GROUPS_OF, source.0, nobody).await?;
         use tenant_leases::Column;
         let counts = self.update_own::<tenant_leases::Entity>();
         let counts = counts.set(Column::ManagedMembers, Column::ManagedMembers.into_expr().sub(members));
@@ -157,7 +163,7 @@ impl TenantTx {
             seats += loose.iter().map(|member| i64::from(member.seated)).sum::<i64>();
             let rows: Vec<KeptRow> = loose.iter().map(|member| self.kept_row(member)).collect();
             self.tx.update_rows("members", KEPT_ROW, &rows).await?;
-            let told = |event| self.event_row(event, self.actor.to_text(), self.request.map(|id| id.0), None);
+            let told = |event: Event| self.event_row(&event, self.actor, self.request, None);
             let events: Vec<EventRow> = loose.iter().flat_map(|member| member.events()).map(told).collect();
             self.write_events(&events).await?;
         }
@@ -175,7 +181,7 @@ fn kept_item(member: Kept) -> RunItem {
     let detail = json!({ "action": "detach", "member": member.id, "status": member.status });
     let who = json!({ "email": member.email, "display_name": member.display_name });
     RunItem {
-        why: WHY.into(),
+        why: WHY.as_str().into(),
         before: before.map(Json::Object),
         after: Some(Json::Object(after)),
         ..simulated_item(member.id, "detach", ("member", who), detail)

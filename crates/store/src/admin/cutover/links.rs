@@ -4,15 +4,15 @@ use super::ROWS;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, time_text};
 use crate::engine::transaction::TenantTx;
-use crate::log::audit_events::{EventRow, NewEvent};
+use crate::log::audit_events::EventRow;
 use chrono::{DateTime, Utc};
+use rollcall_core::action::Why;
 use rollcall_core::email::fold;
-use rollcall_core::event::AuditKind;
-use rollcall_core::ids::RunId;
+use rollcall_core::event::{self, Event, GroupMoved, MemberDetail};
+use rollcall_core::ids::{MemberId, RunId, SharingGroupId};
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::Value;
 use serde::Serialize;
-use serde_json::json;
 use uuid::Uuid;
 
 /// A member with its present and its new link.
@@ -130,7 +130,48 @@ pub(super) struct NewManager {
     /// `None` makes them unmanaged and follows no record any more (PE7).
     pub(super) source: Option<Uuid>,
     pub(super) run: Option<RunId>,
-    pub(super) kind: AuditKind,
+    pub(super) as_member: fn(MemberId, MemberDetail) -> Event,
+    pub(super) as_group: fn(SharingGroupId, GroupMoved) -> Event,
+}
+
+impl MemberLink {
+    fn before(&self) -> event::MemberLink {
+        event::MemberLink {
+            directory_user_id: self.directory_user_id.map(Into::into),
+            external_id: self.external_id.clone(),
+            managed_by: Some(self.managed_by.map(Into::into)),
+        }
+    }
+}
+
+impl MemberLinkRow {
+    fn after(&self) -> event::MemberLink {
+        event::MemberLink {
+            directory_user_id: self.directory_user_id.map(Into::into),
+            external_id: self.external_id.clone(),
+            managed_by: Some(self.managed_by.map(Into::into)),
+        }
+    }
+}
+
+impl GroupLink {
+    fn before(&self) -> event::GroupLink {
+        event::GroupLink {
+            name: self.name.clone(),
+            directory_group_id: self.directory_group_id.map(Into::into),
+            managed_by: self.managed_by.map(Into::into),
+        }
+    }
+}
+
+impl GroupLinkRow {
+    fn after(&self) -> event::GroupLink {
+        event::GroupLink {
+            name: self.name.clone(),
+            directory_group_id: self.directory_group_id.map(Into::into),
+            managed_by: self.managed_by.map(Into::into),
+        }
+    }
 }
 
 impl TenantTx {
@@ -144,14 +185,12 @@ impl TenantTx {
             let rows: Vec<MemberLinkRow> = links.iter().map(|link| self.member_link(link, to)).collect();
             self.tx.update_rows("members", MEMBER_LINK, &rows).await?;
             let event = |(link, row): (&MemberLink, &MemberLinkRow)| {
-                let before = json!({ "directory_user_id": link.directory_user_id, "external_id": link.external_id,
-                    "managed_by": link.managed_by });
-                let after = json!({ "directory_user_id": row.directory_user_id, "external_id": row.external_id,
-                    "managed_by": row.managed_by });
-                let detail = Some(json!({ "before": before, "after": after, "why": link.why }));
-                self.moved(to, NewEvent { kind: to.kind, subject_kind: "member", subject_id: link.id, detail })
+                let why = link.why.parse::<Why>().map_err(StoreError::database)?;
+                let detail = MemberDetail::Linked { before: link.before(), after: row.after(), why };
+                Ok(self.moved(to, &(to.as_member)(link.id.into(), detail)))
             };
-            self.write_events(&links.iter().zip(&rows).map(event).collect::<Vec<_>>()).await?;
+            let events: Vec<EventRow> = links.iter().zip(&rows).map(event).collect::<Result<_, StoreError>>()?;
+            self.write_events(&events).await?;
         }
     }
 
@@ -165,13 +204,9 @@ impl TenantTx {
             let rows: Vec<GroupLinkRow> = links.iter().map(|link| self.group_link(link, to)).collect();
             self.tx.update_rows("sharing_groups", GROUP_LINK, &rows).await?;
             let event = |(link, row): (&GroupLink, &GroupLinkRow)| {
-                let before = json!({ "name": link.name, "directory_group_id": link.directory_group_id,
-                    "managed_by": link.managed_by });
-                let after = json!({ "name": row.name, "directory_group_id": row.directory_group_id,
-                    "managed_by": row.managed_by });
-                let differs = link.name != row.name;
-                let detail = Some(json!({ "before": before, "after": after, "spelling_differs": differs }));
-                self.moved(to, NewEvent { kind: to.kind, subject_kind: "sharing_group", subject_id: link.id, detail })
+                let spelling_differs = link.name != row.name;
+                let detail = GroupMoved::Linked { before: link.before(), after: row.after(), spelling_differs };
+                self.moved(to, &(to.as_group)(link.id.into(), detail))
             };
             self.write_events(&links.iter().zip(&rows).map(event).collect::<Vec<_>>()).await?;
         }
@@ -182,8 +217,8 @@ impl TenantTx {
         [self.tenant.0.into(), of.into(), to.source.into(), after.into(), rows.into()]
     }
 
-    fn moved(&self, to: NewManager, event: NewEvent) -> EventRow {
-        self.event_row(event, self.actor.to_text(), self.request.map(|id| id.0), to.run)
+    fn moved(&self, to: NewManager, event: &Event) -> EventRow {
+        self.event_row(event, self.actor, self.request, to.run)
     }
 
     fn member_link(&self, link: &MemberLink, to: NewManager) -> MemberLinkRow {

@@ -18,14 +18,11 @@ pub use plan::{
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, runs, sources, tenants};
-use crate::log::audit_events::NewEvent;
 use crate::log::changes::Lane;
 use rollcall_core::digest::PlanDigest;
-use rollcall_core::event::AuditKind;
 use rollcall_core::ids::SourceId;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, FromQueryResult};
-use serde_json::Value as Json;
 use uuid::Uuid;
 
 /// Rows moved, or read, at once: bounds the memory, whatever the tenant's size.
@@ -97,10 +94,5 @@ impl TenantTx {
         let values = [self.tenant.0.into(), source.0.into(), request.into(), self.clock.now().into()];
         self.tx.exec(&sql, values).await?;
         Ok(())
-    }
-
-    async fn source_event(&self, kind: AuditKind, source: Uuid, detail: Json) -> Result<(), StoreError> {
-        let event = NewEvent { kind, subject_kind: "source", subject_id: source, detail: Some(detail) };
-        self.tx.batch(vec![self.event(event).into()]).await
     }
 }

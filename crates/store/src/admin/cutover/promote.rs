@@ -10,11 +10,10 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, sources};
 use crate::scope::AdminScope;
 use rollcall_core::directory::SourceMode;
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{Event, SourcePromoted};
 use rollcall_core::ids::{RunId, SourceId};
 use sea_orm::ColumnTrait;
 use sea_orm::sea_query::{ExprTrait, LockType};
-use serde_json::json;
 use uuid::Uuid;
 
 /// Memberships of groups and people that follow source `$2` and are not as it has them.
@@ -98,11 +97,15 @@ impl TenantTx {
         self.write_mode(source, &cutover.source.mode, SourceMode::Live).await?;
         let (people, groups) = self.move_links(cutover).await?;
         self.close_runs_of(source, "promoted").await?;
-        let detail = json!({
-            "former": cutover.authority, "digest": promotion.digest, "run_id": promotion.run_id,
-            "members": people, "groups": groups, "leaving": promotion.people.leaving,
-        });
-        self.source_event(AuditKind::SourcePromoted, source.0, detail).await?;
+        let detail = SourcePromoted {
+            former: cutover.authority.map(Into::into),
+            digest: promotion.digest.clone(),
+            run_id: promotion.run_id.map(Into::into),
+            members: people,
+            groups,
+            leaving: promotion.people.leaving,
+        };
+        self.tx.batch(vec![self.event(&Event::SourcePromoted(source, detail)).into()]).await?;
         self.touch_everything_of(source).await?;
         if let Some(former) = cutover.authority {
             // For its own what-if run, and for its members that the new authority does not have.
@@ -116,7 +119,7 @@ impl TenantTx {
     /// authority; by that the planner knows that they left (`world/view.rs`).
     async fn move_links(&self, cutover: &Cutover) -> Result<(i64, i64), StoreError> {
         let (source, run) = (Some(cutover.source.id), cutover.run.as_ref().map(|run| RunId(run.id)));
-        let relinked = NewManager { source, run, kind: AuditKind::MemberRelinked };
+        let relinked = NewManager { source, run, as_member: Event::MemberRelinked, as_group: Event::GroupRelinked };
         let (mut people, mut groups) = (0, 0);
         if let Some(run) = run {
             people = self.move_members(&matched_members(), run.0, relinked).await?;
@@ -125,12 +128,11 @@ impl TenantTx {
             self.move_members(MEMBERS_OF, former, relinked).await?;
         }
         if cutover.groups_follow() {
-            let adopted = NewManager { kind: AuditKind::GroupAdopted, ..relinked };
+            let adopted = NewManager { as_group: Event::GroupAdopted, ..relinked };
             if let Some(run) = run {
                 groups = self.move_groups(MATCHED_GROUPS, run.0, adopted).await?;
             }
             if let Some(former) = cutover.authority {
-                let relinked = NewManager { kind: AuditKind::GroupRelinked, ..relinked };
                 self.move_groups(GROUPS_OF, former, relinked).await?;
             }
         }

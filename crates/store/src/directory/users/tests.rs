@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::directory::filter::tests::engines::{new_source, on_each_database, one_connection, written};
+use serde_json::json;
 use std::time::Duration;
 use tokio::time::timeout;
 

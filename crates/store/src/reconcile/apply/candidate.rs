@@ -1,17 +1,19 @@
 //! What the promotion of a source in simulation would do (DX3, PE11): one open `planned` run per source, kept up to date
 //! by each plan that looked at records of it.
 
-use super::roster::{Done, RosterChange};
+use super::program_fault;
 use super::rows::{ITEM_COLUMNS, ItemRow};
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, Type, id_rows, json_rows};
 use crate::engine::transaction::TenantTx;
-use crate::reconcile::world::{Candidate, Names};
+use crate::reconcile::world::Candidate;
 use rollcall_core::action::{Action, Item};
 use rollcall_core::digest::PlanDigest;
-use rollcall_core::guard::{Verdict, would_hold};
+use rollcall_core::guard::would_hold;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{RunId, SourceId};
+use rollcall_core::outcome::{Played, rehearse_plan};
+use rollcall_core::run::ItemDecision;
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -37,13 +39,13 @@ struct PlannedItem {
 
 /// Somebody in the roster as others know them.
 #[derive(Serialize)]
-struct KnownRow {
+struct IdentifierRow {
     email: Option<String>,
     external_id: Option<String>,
     name: Option<String>,
 }
 
-const KNOWN: Columns = &[("email", Type::Text), ("external_id", Type::Text), ("name", Type::Text)];
+const IDENTIFIERS: Columns = &[("email", Type::Text), ("external_id", Type::Text), ("name", Type::Text)];
 
 /// What a run is about by now: kept by adding and taking away, so that a plan costs what changed and not what it holds.
 struct Tally {
@@ -111,13 +113,11 @@ impl TenantTx {
 
     /// What each item would change, had those before it happened.
     fn planned_rows(&self, run: RunId, candidate: &Candidate) -> Result<Vec<ItemRow>, StoreError> {
-        let (names, verdict) = (Names::default(), Verdict::default());
-        let mut rehearsal = RosterChange::new(self, (&candidate.world, &names), &verdict);
-        let mut rows = Vec::with_capacity(candidate.plan.items.len());
-        for item in &candidate.plan.items {
-            let done = rehearsal.perform(item, run)?;
-            // Whom or what it would make has no id yet.
-            let mut row = self.planned_row(run, item, &Done { target: item.action.target(), ..done })?;
+        let would = rehearse_plan(&candidate.world, &candidate.plan, &mut || self.clock.new_id());
+        let would = would.map_err(program_fault)?;
+        let mut rows = Vec::with_capacity(would.len());
+        for (item, would) in candidate.plan.items.iter().zip(&would) {
+            let mut row = self.planned_row(run, item, would)?;
             if let Some(reason) = would_hold(&candidate.world.policy, &item.action) {
                 row.detail["would_hold"] = json!(reason);
                 let digest = PlanDigest::from_hex(&row.digest).unwrap_or_default();
@@ -129,8 +129,8 @@ impl TenantTx {
     }
 
     /// An item that takes somebody or a group over is found by whom it takes.
-    fn planned_row(&self, run: RunId, item: &Item, done: &Done) -> Result<ItemRow, StoreError> {
-        let mut row = ItemRow::new(self, run, (item, done), "simulated", Some(HoldReason::Simulation))?;
+    fn planned_row(&self, run: RunId, item: &Item, would: &Played) -> Result<ItemRow, StoreError> {
+        let mut row = ItemRow::new(self, run, (item, would), ItemDecision::Simulated, Some(HoldReason::Simulation))?;
         row.object_id = match item.action {
             Action::Adopt { member, .. } | Action::Relink { member, .. } => member.0,
             Action::AdoptGroup { group, .. } => group.0,
@@ -193,8 +193,8 @@ impl TenantTx {
 
     /// Records of candidates that may mean one of these people or groups are planned again: what a promotion would do
     /// with them may be another thing now. `known` are addresses, external ids and names, before and after.
-    pub(super) async fn touch_candidates(&self, known: impl Iterator<Item = Known>) -> Result<(), StoreError> {
-        let rows: Vec<KnownRow> = known.map(KnownRow::from).collect();
+    pub(super) async fn touch_candidates(&self, known: impl Iterator<Item = Identifier>) -> Result<(), StoreError> {
+        let rows: Vec<IdentifierRow> = known.map(IdentifierRow::from).collect();
         if rows.is_empty() {
             return Ok(());
         }
@@ -203,7 +203,7 @@ impl TenantTx {
             format!(
                 "SELECT {columns} FROM {} {join} sources s ON s.tenant_id = $2 AND s.mode = 'simulate' \
                  {join} {table} d ON d.tenant_id = s.tenant_id AND d.source_id = s.id AND d.deleted_at IS NULL AND {on}",
-                self.tx.rows(KNOWN)
+                self.tx.rows(IDENTIFIERS)
             )
         };
         let (user, group) =
@@ -223,19 +223,19 @@ impl TenantTx {
 }
 
 /// How a candidate's record may mean somebody or some group of the roster.
-pub(super) enum Known {
+pub(super) enum Identifier {
     Address(String),
     ExternalId(String),
     Name(String),
 }
 
-impl From<Known> for KnownRow {
-    fn from(known: Known) -> Self {
+impl From<Identifier> for IdentifierRow {
+    fn from(known: Identifier) -> Self {
         let nothing = Self { email: None, external_id: None, name: None };
         match known {
-            Known::Address(email) => Self { email: Some(email), ..nothing },
-            Known::ExternalId(id) => Self { external_id: Some(id), ..nothing },
-            Known::Name(name) => Self { name: Some(name), ..nothing },
+            Identifier::Address(email) => Self { email: Some(email), ..nothing },
+            Identifier::ExternalId(id) => Self { external_id: Some(id), ..nothing },
+            Identifier::Name(name) => Self { name: Some(name), ..nothing },
         }
     }
 }

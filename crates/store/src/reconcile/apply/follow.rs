@@ -1,14 +1,15 @@
 //! What an application makes worth looking at next: memberships of people and groups that just got their place, and
 //! records in dispute about an address or a name that just became free.
 
-use super::candidate::Known;
-use super::roster::{NewLink, RosterChange};
+use super::candidate::Identifier;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, TEXT, TextRow, Type, json_rows};
 use crate::engine::transaction::TenantTx;
 use crate::log::changes::{Lane, Touched};
 use crate::reconcile::world::Chunk;
 use rollcall_core::email::fold;
+use rollcall_core::ids::RequestId;
+use rollcall_core::outcome::Outcome;
 use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
 use serde::Serialize;
@@ -19,6 +20,12 @@ use uuid::Uuid;
 struct LinkRow {
     id: Uuid,
     request_id: Option<Uuid>,
+}
+
+impl LinkRow {
+    fn new(id: Uuid, request: Option<RequestId>) -> Self {
+        Self { id, request_id: request.map(|id| id.0) }
+    }
 }
 
 #[derive(FromQueryResult)]
@@ -50,23 +57,31 @@ const PEOPLE_OF_GROUPS: &str = "SELECT DISTINCT CAST(NULL AS uuid) AS group_id, 
     {join} directory_memberships dm ON dm.tenant_id = g.tenant_id AND dm.group_id = g.id";
 
 impl TenantTx {
-    pub(super) async fn follow_up(&self, change: &RosterChange<'_>, chunk: &Chunk) -> Result<(), StoreError> {
-        self.touch_memberships(OF_USERS, &change.linked_users).await?;
-        self.touch_memberships(OF_GROUPS, &change.linked_groups).await?;
+    pub(super) async fn follow_up(&self, outcome: &Outcome, chunk: &Chunk) -> Result<(), StoreError> {
+        self.touch_memberships(
+            OF_USERS,
+            outcome.linked_users.iter().map(|link| LinkRow::new(link.record.0, link.request)),
+        )
+        .await?;
+        self.touch_memberships(
+            OF_GROUPS,
+            outcome.linked_groups.iter().map(|link| LinkRow::new(link.record.0, link.request)),
+        )
+        .await?;
         self.touch_people_of_groups(chunk).await?;
-        self.touch_disputed(&change.freed).await?;
+        self.touch_disputed(&outcome.freed).await?;
         self.touch_heirs(chunk).await?;
         if !chunk.open_holds.is_empty() {
-            let left = change.left_records.iter().map(|record| Touched::Group(*record));
+            let left = outcome.left_records.iter().map(|record| Touched::Group(*record));
             self.write_changes(None, Lane::Push, left).await?;
         }
         let World { policy, standing, .. } = &chunk.world;
-        let seats_left = i64::from(policy.seats_at_most(standing.seats_bought)) > change.seats_used;
+        let seats_left = i64::from(policy.seats_at_most(standing.seats_bought)) > outcome.seats_used;
         if chunk.more_wait && seats_left {
             self.look_at_tenant_again().await?;
         }
         if chunk.beside {
-            self.touch_candidates(change.known_as().chain(change.freed.iter().flat_map(|text| freed_text(text))))
+            self.touch_candidates(identifiers(outcome).chain(outcome.freed.iter().flat_map(|text| freed_text(text))))
                 .await?;
         }
         Ok(())
@@ -74,20 +89,24 @@ impl TenantTx {
 
     /// A group that was in dispute may have missed changes of its members meanwhile.
     pub(super) async fn touch_resumed(&self, groups: Vec<Uuid>) -> Result<(), StoreError> {
-        let links: Vec<NewLink> = groups.into_iter().map(|id| NewLink { id, request: None }).collect();
-        self.touch_memberships(OF_GROUPS, &links).await
+        self.touch_memberships(OF_GROUPS, groups.into_iter().map(|id| LinkRow::new(id, None))).await
     }
 
     pub(super) async fn touch_people_of_groups(&self, chunk: &Chunk) -> Result<(), StoreError> {
-        let changed = chunk.changed_groups.iter().map(|(id, request)| NewLink { id: *id, request: *request });
-        self.touch_memberships(PEOPLE_OF_GROUPS, &changed.collect::<Vec<_>>()).await
+        let changed = chunk.changed_groups.iter();
+        let changed = changed.map(|(id, request)| LinkRow::new(*id, request.map(RequestId)));
+        self.touch_memberships(PEOPLE_OF_GROUPS, changed).await
     }
 
-    async fn touch_memberships(&self, memberships: &str, links: &[NewLink]) -> Result<(), StoreError> {
-        if links.is_empty() {
+    async fn touch_memberships(
+        &self,
+        memberships: &str,
+        links: impl Iterator<Item = LinkRow>,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<LinkRow> = links.collect();
+        if rows.is_empty() {
             return Ok(());
         }
-        let rows: Vec<LinkRow> = links.iter().map(|link| LinkRow { id: link.id, request_id: link.request }).collect();
         let memberships = memberships.replace("{rows}", &self.tx.rows(LINKS)).replace("{join}", self.tx.join());
         let sql = format!(
             "INSERT INTO directory_changes (tenant_id, id, lane, user_id, group_id, request_id, created_at) \
@@ -143,6 +162,16 @@ impl TenantTx {
 }
 
 /// An address or a name: which of the two, the text does not tell.
-fn freed_text(text: &str) -> [Known; 2] {
-    [Known::Address(text.to_owned()), Known::Name(text.to_owned())]
+fn freed_text(text: &str) -> [Identifier; 2] {
+    [Identifier::Address(text.to_owned()), Identifier::Name(text.to_owned())]
+}
+
+/// How records of other sources may mean the people and groups that changed.
+fn identifiers(outcome: &Outcome) -> impl Iterator<Item = Identifier> {
+    let people = outcome.changed().map(|(_, member)| member).chain(&outcome.created).flat_map(|member| {
+        let external_id = member.profile.external_id.clone().map(Identifier::ExternalId);
+        external_id.into_iter().chain([Identifier::Address(fold(&member.profile.email))])
+    });
+    let groups = outcome.created_groups.iter().chain(&outcome.updated_groups);
+    people.chain(groups.map(|group| Identifier::Name(fold(&group.name))))
 }

@@ -1,24 +1,26 @@
 //! What the guards withheld: one open held run per source collects it until an admin decides or the source takes it back.
 
-use super::roster::{Done, RosterChange};
 use super::rows::{ITEM_COLUMNS, ItemRow, SettledRow, digest_of, source_of};
-use super::{counts_of, digest_of_all, event};
+use super::{counts_of, digest_of_all, program_fault};
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
 use crate::engine::transaction::TenantTx;
 use crate::reconcile::world::{Chunk, OpenHold};
 use rollcall_core::action::{Action, Item, ItemKey};
 use rollcall_core::digest::PlanDigest;
-use rollcall_core::event::{Actor, AuditKind};
+use rollcall_core::event::{Actor, Event, RunHeld};
 use rollcall_core::guard::Verdict;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::RunId;
+use rollcall_core::outcome::{Played, rehearse};
+use rollcall_core::run::{ItemDecision, RunState};
 use sea_orm::FromQueryResult;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
-type Withheld<'v> = [&'v (Item, HoldReason)];
+/// A withheld item, and what it would change.
+type Withheld<'v> = (&'v Item, HoldReason, &'v Played);
 
 #[derive(FromQueryResult)]
 struct ItemDigest {
@@ -26,7 +28,7 @@ struct ItemDigest {
 }
 
 #[derive(FromQueryResult)]
-struct RunState {
+struct StateRow {
     id: Uuid,
     state: String,
 }
@@ -54,7 +56,7 @@ struct OpenRuns {
 
 impl OpenRuns {
     fn of(open: &[OpenHold]) -> Self {
-        let approved = open.iter().filter(|run| run.state == "approved").map(|run| run.id);
+        let approved = open.iter().filter(|run| run.state == RunState::Approved.as_str()).map(|run| run.id);
         Self { digests: open.iter().map(|run| (run.id, run.plan_digest())).collect(), changed: approved.collect() }
     }
 
@@ -71,22 +73,23 @@ impl TenantTx {
         &self,
         chunk: &Chunk,
         verdict: &Verdict,
-        performed: &[(&Item, Done)],
+        applied: &[(&Item, &Played)],
     ) -> Result<usize, StoreError> {
         let mut open = OpenRuns::of(&chunk.open_holds);
         if !chunk.open_holds.is_empty() {
             self.refuse_decided(&chunk.open_holds).await?;
-            self.settle_open_items(chunk, verdict, performed, &mut open).await?;
+            self.settle_open_items(chunk, verdict, applied, &mut open).await?;
         }
         let mut held = 0;
-        let would = self.rehearse(chunk, verdict)?;
-        let sources: BTreeSet<Option<Uuid>> = verdict.withheld.iter().map(|(item, _)| source_of(item)).collect();
-        for source in sources {
-            // What a source would do that is not the authority is planned in a world of its own (`candidate.rs`).
-            let of_source = verdict.withheld.iter().filter(|(_, reason)| *reason != HoldReason::Simulation);
-            let withheld: Vec<_> = of_source.filter(|(item, _)| source_of(item) == source).collect();
-            if !withheld.is_empty() {
-                held += self.hold(chunk, source, (&withheld, &would), &mut open).await?;
+        if !verdict.withheld.is_empty() {
+            let would = rehearse(&chunk.world, verdict, &mut || self.clock.new_id()).map_err(program_fault)?;
+            // The items of a source in simulation are planned in a world of their own (`candidate.rs`).
+            let withheld = verdict.withheld.iter().zip(&would).map(|((item, reason), would)| (item, *reason, would));
+            let withheld = withheld.filter(|(_, reason, _)| *reason != HoldReason::Simulation);
+            let mut by_source: BTreeMap<Option<Uuid>, Vec<Withheld<'_>>> = BTreeMap::new();
+            withheld.for_each(|withheld| by_source.entry(source_of(withheld.0)).or_default().push(withheld));
+            for (source, withheld) in by_source {
+                held += self.hold(chunk, source, &withheld, &mut open).await?;
             }
         }
         if !open.changed.is_empty() {
@@ -102,7 +105,7 @@ impl TenantTx {
             "SELECT id, state FROM runs WHERE tenant_id = $2 AND id IN (SELECT r.id FROM {}) ORDER BY id{lock}",
             self.tx.rows(ID)
         );
-        let now: Vec<RunState> =
+        let now: Vec<StateRow> =
             self.tx.all(&sql, [id_rows(read.iter().map(|run| run.id))?, self.tenant.0.into()]).await?;
         let now: HashMap<Uuid, String> = now.into_iter().map(|run| (run.id, run.state)).collect();
         let is_as_read = |run: &OpenHold| now.get(&run.id) == Some(&run.state);
@@ -116,10 +119,10 @@ impl TenantTx {
         &self,
         chunk: &Chunk,
         verdict: &Verdict,
-        performed: &[(&Item, Done)],
+        applied: &[(&Item, &Played)],
         runs: &mut OpenRuns,
     ) -> Result<(), StoreError> {
-        let done: HashMap<ItemKey, &Done> = performed.iter().map(|(item, done)| (item.key(), done)).collect();
+        let done: HashMap<ItemKey, &Played> = applied.iter().map(|(item, played)| (item.key(), *played)).collect();
         let mut again: HashMap<ItemKey, (HoldReason, String)> = HashMap::new();
         for (item, reason) in &verdict.withheld {
             again.insert(item.key(), (*reason, digest_of(item)?.to_hex()));
@@ -139,11 +142,13 @@ impl TenantTx {
             let what = key.and_then(|key| done.get(&key)).copied();
             let as_before =
                 |(reason, digest): &(HoldReason, String)| item.held_for() == Some(*reason) && item.digest == *digest;
-            let outcome = match item.decision.as_str() {
-                "approved" if what.is_some() => SettledRow::new(item.run_id, item.id, "applied").with(what),
+            let outcome = match item.decision() {
+                Some(ItemDecision::Approved) if what.is_some() => {
+                    SettledRow::new(item.run_id, item.id, ItemDecision::Applied).with(what)
+                }
                 // One that is held for another reason now, or says something else, is settled, and held anew.
-                "held" if key.and_then(|key| again.get(&key)).is_some_and(as_before) => continue,
-                _ => SettledRow::new(item.run_id, item.id, "withdrawn"),
+                Some(ItemDecision::Held) if key.and_then(|key| again.get(&key)).is_some_and(as_before) => continue,
+                _ => SettledRow::new(item.run_id, item.id, ItemDecision::Withdrawn),
             };
             if settled.insert(item.id, outcome).is_none() && runs.digests.contains_key(&item.run_id) {
                 let gone = PlanDigest::from_hex(&item.digest).unwrap_or_default();
@@ -153,37 +158,23 @@ impl TenantTx {
         self.settle_items(&settled.into_values().collect::<Vec<_>>()).await
     }
 
-    /// What the withheld items would change, had they happened too. Whom or what they would make has no id yet.
-    fn rehearse(&self, chunk: &Chunk, verdict: &Verdict) -> Result<HashMap<ItemKey, Done>, StoreError> {
-        let mut would = HashMap::new();
-        if verdict.withheld.is_empty() {
-            return Ok(would);
-        }
-        let mut rehearsal = RosterChange::new(self, (&chunk.world, &chunk.names), verdict);
-        let run = self.clock.new_id();
-        for item in &verdict.apply {
-            rehearsal.perform(item, run)?;
-        }
-        for (item, _) in &verdict.withheld {
-            let done = rehearsal.perform(item, run)?;
-            would.insert(item.key(), Done { target: item.action.target(), ..done });
-        }
-        Ok(would)
-    }
-
     async fn hold(
         &self,
         chunk: &Chunk,
         source: Option<Uuid>,
-        (withheld, would): (&Withheld<'_>, &HashMap<ItemKey, Done>),
+        withheld: &[Withheld<'_>],
         runs: &mut OpenRuns,
     ) -> Result<usize, StoreError> {
-        let open = chunk.open_holds.iter().find(|hold| hold.source_id == source && hold.state == "held");
+        let open =
+            chunk.open_holds.iter().find(|hold| hold.source_id == source && hold.state == RunState::Held.as_str());
         let run: RunId = open.map_or_else(|| self.clock.new_id(), |hold| hold.id.into());
         if open.is_none() {
             self.insert_run(run, source, withheld).await?;
         }
-        let rows = self.withheld_rows(run, "held", withheld, would)?;
+        let row = |(item, reason, would): &Withheld<'_>| {
+            ItemRow::new(self, run, (item, would), ItemDecision::Held, Some(*reason))
+        };
+        let rows: Vec<ItemRow> = withheld.iter().map(row).collect::<Result<_, _>>()?;
         let tail = "ON CONFLICT (tenant_id, run_id, subject_id, action, object_id) \
                     DO UPDATE SET decision = 'held', held_reason = excluded.held_reason, digest = excluded.digest, \
                     detail = excluded.detail, why = excluded.why, who = excluded.who, before = excluded.before, \
@@ -195,31 +186,15 @@ impl TenantTx {
         }
         let added = new.iter().map(|item| PlanDigest::from_hex(&item.digest).unwrap_or_default());
         runs.change(run.0, |digest| added.fold(digest, PlanDigest::with));
-        let reasons = reasons_of(withheld);
-        let held = event(AuditKind::RunHeld, "run", run.0, json!({ "held_reasons": reasons, "items": new.len() }));
-        let actor = source.map_or(Actor::System, |id| Actor::Source(id.into())).to_text();
-        let request = withheld.iter().find_map(|(item, _)| super::request_of(item));
-        self.write_events(&[self.event_row(held, actor, request, Some(run))]).await?;
+        let held = Event::RunHeld(run, RunHeld { held_reasons: reasons_of(withheld), items: new.len() });
+        let actor = source.map_or(Actor::System, |id| Actor::Source(id.into()));
+        let request = withheld.iter().find_map(|(item, ..)| item.origin.and_then(|origin| origin.request));
+        self.write_events(&[self.event_row(&held, actor, request, Some(run))]).await?;
         Ok(new.len())
     }
 
-    fn withheld_rows(
-        &self,
-        run: RunId,
-        decision: &'static str,
-        withheld: &Withheld<'_>,
-        would: &HashMap<ItemKey, Done>,
-    ) -> Result<Vec<ItemRow>, StoreError> {
-        let unknown = Done::default();
-        let row = |(item, reason): &&(Item, HoldReason)| {
-            let done = would.get(&item.key()).unwrap_or(&unknown);
-            ItemRow::new(self, run, (item, done), decision, Some(*reason))
-        };
-        withheld.iter().map(row).collect()
-    }
-
-    async fn insert_run(&self, run: RunId, source: Option<Uuid>, withheld: &Withheld<'_>) -> Result<(), StoreError> {
-        let items = || withheld.iter().map(|(item, _)| item);
+    async fn insert_run(&self, run: RunId, source: Option<Uuid>, withheld: &[Withheld<'_>]) -> Result<(), StoreError> {
+        let items = || withheld.iter().map(|(item, ..)| *item);
         let sql = "INSERT INTO runs (tenant_id, id, source_id, state, verdict, held_reasons, counts, digest, created_at, \
                    modified_at) VALUES ($1, $2, $3, 'held', 'withheld', $4, $5, $6, $7, $7)";
         let values = [
@@ -272,6 +247,6 @@ impl TenantTx {
     }
 }
 
-fn reasons_of<'v>(withheld: &Withheld<'v>) -> BTreeSet<&'v str> {
-    withheld.iter().map(|(_, reason)| reason.as_str()).collect()
+fn reasons_of(withheld: &[Withheld<'_>]) -> BTreeSet<&'static str> {
+    withheld.iter().map(|(_, reason, _)| reason.as_str()).collect()
 }

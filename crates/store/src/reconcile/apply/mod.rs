@@ -8,26 +8,26 @@ mod group_losses;
 mod hold;
 mod quarantine;
 mod rewind;
-mod roster;
+mod roster_rows;
 mod rows;
-mod undo;
+mod write;
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::id_rows;
 use crate::engine::transaction::TenantTx;
-use crate::log::audit_events::NewEvent;
 use crate::log::changes::{Lane, Touched};
 use crate::reconcile::lease::Lease;
 use crate::reconcile::world::{Chunk, MANY_CHANGES, hour_of};
 use rollcall_core::action::{Disputed, Item};
 use rollcall_core::change::Impossible;
 use rollcall_core::digest::PlanDigest;
-use rollcall_core::event::{Actor, AuditKind};
+use rollcall_core::event::{Actor, Event, SeatsGrown};
 use rollcall_core::guard::Verdict;
 use rollcall_core::ids::RunId;
+use rollcall_core::outcome::{Fault, Played, play};
+use rollcall_core::run::ItemDecision;
 use rollcall_core::world::World;
-use roster::{Done, RosterChange};
 use rows::{DISPUTE_COLUMNS, DisputeRow, ITEM_COLUMNS, ItemRow};
 pub(crate) use rows::{ids_of, subject_of};
 use sea_orm::FromQueryResult;
@@ -63,20 +63,19 @@ impl Store {
         if chunk.changes >= MANY_CHANGES {
             tx = tx.with_fresh_plans();
         }
-        let mut change = RosterChange::new(&tx, (&chunk.world, &chunk.names), &verdict);
         let run: RunId = tx.clock.new_id();
-        let performed = verdict.apply.iter().map(|item| Ok((item, change.perform(item, run)?)));
-        let performed: Vec<(&Item, Done)> = performed.collect::<Result<_, StoreError>>()?;
-        tx.write_counts(lease, change.seats_used, change.managed).await?;
+        let outcome = play(&chunk.world, &verdict, &mut || tx.clock.new_id()).map_err(program_fault)?;
+        let applied: Vec<(&Item, &Played)> = verdict.apply.iter().zip(&outcome.played).collect();
+        tx.write_counts(lease, outcome.seats_used, outcome.managed).await?;
         tx.consume(&chunk.read).await?;
         tx.grow_seats(&chunk.world, verdict.seats_grown, run).await?;
         // The rows of the run are made while the database works on those of the roster.
-        let (written, items) = tokio::join!(change.write(&tx), async { tx.item_rows(run, &performed) });
+        let (written, items) = tokio::join!(tx.write_outcome(&outcome, run), async { tx.item_rows(run, &applied) });
         written?;
         tx.count_changes(&verdict).await?;
         tx.write_group_losses(&verdict, &chunk.world.policy).await?;
-        tx.write_run(run, &performed, items?).await?;
-        let held = tx.write_held(chunk, &verdict, &performed).await?;
+        tx.write_run(run, &applied, items?).await?;
+        let held = tx.write_held(chunk, &verdict, &applied).await?;
         if held > 0 {
             tx.quarantine_if_due(&chunk.world, &verdict).await?;
         }
@@ -85,7 +84,7 @@ impl Store {
             tx.write_candidate(candidate).await?;
             tx.write_disputes(&candidate.world, &candidate.plan.disputed).await?;
         }
-        tx.follow_up(&change, chunk).await?;
+        tx.follow_up(&outcome, chunk).await?;
         tx.touch_resumed(resumed).await?;
         if chunk.rewind_waits {
             tx.look_at_tenant_again().await?;
@@ -128,9 +127,9 @@ impl TenantTx {
         let before = world.standing.seats_bought;
         let sql = "UPDATE tenants SET seats = $2 WHERE id = $1";
         self.tx.exec(sql, [self.tenant.0.into(), i64::from(before + grown).into()]).await?;
-        let detail = json!({ "before": before, "after": before + grown, "seat_cap": world.policy.seat_cap });
-        let event = event(AuditKind::SeatsGrown, "tenant", self.tenant.0, detail);
-        self.write_events(&[self.event_row(event, Actor::System.to_text(), None, Some(run))]).await
+        let detail = SeatsGrown { before, after: before + grown, seat_cap: world.policy.seat_cap };
+        let event = Event::SeatsGrown(self.tenant, detail);
+        self.write_events(&[self.event_row(&event, Actor::System, None, Some(run))]).await
     }
 
     /// Counts what the limits count (DA10, PE8).
@@ -149,15 +148,16 @@ impl TenantTx {
         Ok(())
     }
 
-    fn item_rows(&self, run: RunId, performed: &[(&Item, Done)]) -> Result<Vec<ItemRow>, StoreError> {
-        performed.iter().map(|(item, done)| ItemRow::new(self, run, (item, done), "applied", None)).collect()
+    fn item_rows(&self, run: RunId, applied: &[(&Item, &Played)]) -> Result<Vec<ItemRow>, StoreError> {
+        let row = |item: &(&Item, &Played)| ItemRow::new(self, run, *item, ItemDecision::Applied, None);
+        applied.iter().map(row).collect()
     }
 
-    async fn write_run(&self, run: RunId, performed: &[(&Item, Done)], rows: Vec<ItemRow>) -> Result<(), StoreError> {
-        if performed.is_empty() {
+    async fn write_run(&self, run: RunId, applied: &[(&Item, &Played)], rows: Vec<ItemRow>) -> Result<(), StoreError> {
+        if applied.is_empty() {
             return Ok(());
         }
-        let items = || performed.iter().map(|(item, _)| *item);
+        let items = || applied.iter().map(|(item, _)| *item);
         let sources: std::collections::BTreeSet<Uuid> = items().filter_map(rows::source_of).collect();
         let source = if sources.len() == 1 { sources.into_iter().next() } else { None };
         let now = self.clock.now();
@@ -248,21 +248,11 @@ fn skipped(touched: Touched) -> Option<(&'static str, Uuid)> {
     }
 }
 
-/// Who an item's event names: the source that said so, or Rollcall itself.
-fn actor_of(item: &Item) -> String {
-    item.origin.map_or(Actor::System, |origin| Actor::Source(origin.source)).to_text()
-}
-
 fn request_of(item: &Item) -> Option<Uuid> {
     item.origin.and_then(|origin| origin.request).map(|id| id.0)
 }
 
-/// An event of one kind about one subject.
-fn event(
-    kind: rollcall_core::event::AuditKind,
-    subject_kind: &'static str,
-    subject_id: Uuid,
-    detail: serde_json::Value,
-) -> NewEvent {
-    NewEvent { kind, subject_kind, subject_id, detail: Some(detail) }
+/// A verdict that does not fit its world is a fault of the program: nothing is written.
+fn program_fault(fault: Fault) -> StoreError {
+    StoreError::database(fault.to_string())
 }

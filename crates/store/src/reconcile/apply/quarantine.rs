@@ -1,14 +1,13 @@
 //! A source whose removals are held again and again is taken out of the game, until an admin has looked (PE9).
 
-use super::{event, rows};
+use super::rows;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
-use rollcall_core::event::{Actor, AuditKind};
+use rollcall_core::event::{Actor, Event, SourceQuarantined};
 use rollcall_core::guard::Verdict;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
-use serde_json::json;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -53,8 +52,7 @@ impl TenantTx {
         if self.tx.exec(sql, values).await? == 0 {
             return Ok(());
         }
-        let detail = json!({ "reason": reason, "held": held, "allowed": allowed });
-        let event = event(AuditKind::SourceQuarantined, "source", source, detail);
-        self.write_events(&[self.event_row(event, Actor::System.to_text(), None, None)]).await
+        let event = Event::SourceQuarantined(source.into(), SourceQuarantined { reason, held, allowed });
+        self.write_events(&[self.event_row(&event, Actor::System, None, None)]).await
     }
 }

@@ -1,9 +1,8 @@
 //! One part of a rewind: its items are written while it is planned, and settled while it is applied. The rewind is a run
 //! like any other: the lease, the plan, the review and the one transaction are the same.
 
-use super::roster::RosterChange;
 use super::rows::{ITEM_COLUMNS, ItemRow, SettledRow, digest_of};
-use super::{Applied, event};
+use super::{Applied, program_fault};
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
@@ -11,8 +10,10 @@ use crate::reconcile::lease::Lease;
 use crate::reconcile::world::{Chunk, Phase, RewindPart};
 use rollcall_core::action::{Action, Item};
 use rollcall_core::change::{Impossible, Step};
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{Event, RunRewound};
 use rollcall_core::guard::Verdict;
+use rollcall_core::outcome::play;
+use rollcall_core::run::ItemDecision;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -25,19 +26,17 @@ impl Store {
         verdict: Verdict,
     ) -> Result<Applied, StoreError> {
         let tx = self.write(&lease.scope).await?.with_fresh_plans();
-        let mut change = RosterChange::new(&tx, (&chunk.world, &chunk.names), &verdict);
-        if part.phase == Phase::Applying {
-            for item in &verdict.apply {
-                change.perform(item, part.run.into())?;
-            }
-        }
-        tx.write_counts(lease, change.seats_used, change.managed).await?;
-        change.write(&tx).await?;
+        // While a rewind is planned nothing changes.
+        let nothing = Verdict::default();
+        let played = if part.phase == Phase::Applying { &verdict } else { &nothing };
+        let outcome = play(&chunk.world, played, &mut || tx.clock.new_id()).map_err(program_fault)?;
+        tx.write_counts(lease, outcome.seats_used, outcome.managed).await?;
+        tx.write_outcome(&outcome, part.run.into()).await?;
         match part.phase {
             Phase::Planning => tx.write_rewind_items(part, &verdict).await?,
             Phase::Applying => tx.settle_rewind_items(part, &verdict).await?,
         }
-        tx.follow_up(&change, chunk).await?;
+        tx.follow_up(&outcome, chunk).await?;
         tx.commit().await?;
         Ok(Applied { items: verdict.apply.len(), held: 0 })
     }
@@ -89,11 +88,14 @@ impl TenantTx {
     }
 
     async fn settle_rewind_items(&self, part: &RewindPart, verdict: &Verdict) -> Result<(), StoreError> {
-        let applied =
-            verdict.apply.iter().filter_map(step_of).map(|step| SettledRow::new(part.run, step.id, "applied"));
+        let applied = verdict
+            .apply
+            .iter()
+            .filter_map(step_of)
+            .map(|step| SettledRow::new(part.run, step.id, ItemDecision::Applied));
         let impossible = verdict.impossible.iter().map(|(id, reason)| SettledRow {
             held_reason: Some(reason.as_str()),
-            ..SettledRow::new(part.run, *id, "impossible")
+            ..SettledRow::new(part.run, *id, ItemDecision::Impossible)
         });
         self.settle_items(&applied.chain(impossible).collect::<Vec<_>>()).await?;
         if !part.is_last {
@@ -124,8 +126,7 @@ impl TenantTx {
         ] {
             self.tx.exec(sql, [self.tenant.0.into(), id.into(), now.into()]).await?;
         }
-        let rewound = event(AuditKind::RunRewound, "run", part.undoes, json!({ "rewind_run_id": part.run }));
-        let actor = self.actor.to_text();
-        self.write_events(&[self.event_row(rewound, actor, None, Some(part.run.into()))]).await
+        let rewound = Event::RunRewound(part.undoes.into(), RunRewound { rewind_run_id: part.run.into() });
+        self.write_events(&[self.event_row(&rewound, self.actor, None, Some(part.run.into()))]).await
     }
 }

@@ -1,207 +1,20 @@
 //! The rows an application writes in bulk.
 
-use super::roster::Done;
 use crate::engine::error::StoreError;
-use crate::engine::row_sets::{Columns, Type, json_rows, time_text, time_text_null};
+use crate::engine::row_sets::{Columns, Type, json_rows, time_text};
 use crate::engine::transaction::TenantTx;
 use crate::reconcile::world::Line;
 use chrono::{DateTime, Utc};
 use rollcall_core::action::{Action, Item, Why};
-use rollcall_core::change::{Impossible, Subject};
+use rollcall_core::change::{Impossible, Recorded, Subject, Target};
 use rollcall_core::digest::PlanDigest;
-use rollcall_core::email::fold;
 use rollcall_core::hold_reason::HoldReason;
-use rollcall_core::ids::{RunId, TenantId};
-use rollcall_core::roster::MemberState;
+use rollcall_core::ids::RunId;
+use rollcall_core::outcome::Played;
+use rollcall_core::run::ItemDecision;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
-
-#[derive(Serialize)]
-pub(crate) struct MemberChangeRow {
-    tenant_id: Uuid,
-    id: Uuid,
-    email: String,
-    email_folded: String,
-    display_name: Option<String>,
-    given_name: Option<String>,
-    family_name: Option<String>,
-    external_id: Option<String>,
-    status: &'static str,
-    role: &'static str,
-    billing_contact: bool,
-    managed_by: Option<Uuid>,
-    directory_user_id: Option<Uuid>,
-    suspended_from: Option<&'static str>,
-    waiting_for: Option<&'static str>,
-    seated: bool,
-    held: bool,
-    #[serde(serialize_with = "time_text")]
-    modified_at: DateTime<Utc>,
-    #[serde(serialize_with = "time_text")]
-    created_at: DateTime<Utc>,
-}
-
-macro_rules! member_columns {
-    ($($extra:expr),*) => {
-        &[
-            ("tenant_id", Type::Uuid),
-            ("id", Type::Uuid),
-            ("email", Type::Text),
-            ("email_folded", Type::Text),
-            ("display_name", Type::Text),
-            ("given_name", Type::Text),
-            ("family_name", Type::Text),
-            ("external_id", Type::Text),
-            ("status", Type::Text),
-            ("role", Type::Text),
-            ("billing_contact", Type::Flag),
-            ("managed_by", Type::Uuid),
-            ("directory_user_id", Type::Uuid),
-            ("suspended_from", Type::Text),
-            ("waiting_for", Type::Text),
-            ("seated", Type::Flag),
-            ("held", Type::Flag),
-            ("modified_at", Type::Time),
-            $($extra),*
-        ]
-    };
-}
-
-/// A member as planned, and what it was planned from of the columns that others than the lease holder write.
-#[derive(Serialize)]
-pub(crate) struct MemberUpdateRow {
-    #[serde(flatten)]
-    after: MemberChangeRow,
-    was_status: &'static str,
-    was_role: &'static str,
-    was_billing_contact: bool,
-    was_waiting_for: Option<&'static str>,
-    was_display_name: Option<String>,
-    was_given_name: Option<String>,
-    was_family_name: Option<String>,
-}
-
-impl MemberUpdateRow {
-    pub(crate) fn new(tenant: TenantId, before: &MemberState, after: &MemberState, now: DateTime<Utc>) -> Self {
-        Self {
-            after: MemberChangeRow::new(tenant, after, now),
-            was_status: before.status.as_str(),
-            was_role: before.role.as_str(),
-            was_billing_contact: before.billing_contact,
-            was_waiting_for: before.waiting_for.map(|what| what.as_str()),
-            was_display_name: before.profile.display_name.clone(),
-            was_given_name: before.profile.given_name.clone(),
-            was_family_name: before.profile.family_name.clone(),
-        }
-    }
-}
-
-pub(crate) const MEMBER_UPDATE: Columns = member_columns!(
-    ("was_status", Type::Text),
-    ("was_role", Type::Text),
-    ("was_billing_contact", Type::Flag),
-    ("was_waiting_for", Type::Text),
-    ("was_display_name", Type::Text),
-    ("was_given_name", Type::Text),
-    ("was_family_name", Type::Text)
-);
-pub(crate) const MEMBER_INSERT: Columns = member_columns!(("created_at", Type::Time));
-
-impl MemberChangeRow {
-    pub(crate) fn new(tenant: TenantId, member: &MemberState, now: DateTime<Utc>) -> Self {
-        Self {
-            tenant_id: tenant.0,
-            id: member.id.0,
-            email: member.profile.email.clone(),
-            email_folded: fold(&member.profile.email),
-            display_name: member.profile.display_name.clone(),
-            given_name: member.profile.given_name.clone(),
-            family_name: member.profile.family_name.clone(),
-            external_id: member.profile.external_id.clone(),
-            status: member.status.as_str(),
-            role: member.role.as_str(),
-            billing_contact: member.billing_contact,
-            managed_by: member.managed_by.map(|id| id.0),
-            directory_user_id: member.directory_user.map(|id| id.0),
-            suspended_from: member.suspended_from.map(|status| status.as_str()),
-            waiting_for: member.waiting_for.map(|what| what.as_str()),
-            seated: member.seated,
-            held: member.held,
-            modified_at: now,
-            created_at: now,
-        }
-    }
-}
-
-/// A unique text laid aside for the length of a transaction, so that two rows can swap theirs.
-#[derive(Serialize)]
-pub(crate) struct VacateRow {
-    pub(crate) tenant_id: Uuid,
-    pub(crate) id: Uuid,
-    pub(crate) folded: String,
-}
-
-#[derive(Serialize)]
-pub(crate) struct GroupChangeRow {
-    pub(crate) tenant_id: Uuid,
-    pub(crate) id: Uuid,
-    pub(crate) name: String,
-    pub(crate) name_folded: String,
-    pub(crate) managed_by: Option<Uuid>,
-    pub(crate) directory_group_id: Option<Uuid>,
-    #[serde(serialize_with = "time_text")]
-    pub(crate) modified_at: DateTime<Utc>,
-    #[serde(serialize_with = "time_text")]
-    pub(crate) created_at: DateTime<Utc>,
-}
-
-pub(crate) const GROUP_INSERT: Columns = &[
-    ("tenant_id", Type::Uuid),
-    ("id", Type::Uuid),
-    ("name", Type::Text),
-    ("name_folded", Type::Text),
-    ("managed_by", Type::Uuid),
-    ("directory_group_id", Type::Uuid),
-    ("modified_at", Type::Time),
-    ("created_at", Type::Time),
-];
-
-/// A group given an earlier state.
-#[derive(Serialize)]
-pub(crate) struct GroupFactsRow {
-    pub(crate) tenant_id: Uuid,
-    pub(crate) id: Uuid,
-    pub(crate) name: String,
-    pub(crate) name_folded: String,
-    pub(crate) managed_by: Option<Uuid>,
-    pub(crate) directory_group_id: Option<Uuid>,
-    #[serde(serialize_with = "time_text_null")]
-    pub(crate) removed_at: Option<DateTime<Utc>>,
-    #[serde(serialize_with = "time_text")]
-    pub(crate) modified_at: DateTime<Utc>,
-}
-
-pub(crate) const GROUP_FACTS: Columns = &[
-    ("tenant_id", Type::Uuid),
-    ("id", Type::Uuid),
-    ("name", Type::Text),
-    ("name_folded", Type::Text),
-    ("managed_by", Type::Uuid),
-    ("directory_group_id", Type::Uuid),
-    ("removed_at", Type::Time),
-    ("modified_at", Type::Time),
-];
-
-#[derive(Serialize)]
-pub(crate) struct GroupMemberRow {
-    pub(crate) tenant_id: Uuid,
-    pub(crate) group_id: Uuid,
-    pub(crate) member_id: Uuid,
-}
-
-pub(crate) const GROUP_MEMBER: Columns =
-    &[("tenant_id", Type::Uuid), ("group_id", Type::Uuid), ("member_id", Type::Uuid)];
 
 #[derive(Serialize)]
 pub(crate) struct ItemRow {
@@ -252,10 +65,13 @@ impl ItemRow {
     pub(crate) fn new(
         tx: &TenantTx,
         run: RunId,
-        (item, done): (&Item, &Done),
-        decision: &'static str,
+        (item, played): (&Item, &Played),
+        decision: ItemDecision,
         reason: Option<HoldReason>,
     ) -> Result<Self, StoreError> {
+        // A member or group that an item would make has no id before it is made.
+        let made = (decision == ItemDecision::Applied).then_some(played.recorded.target);
+        let target = item.action.target().or(made);
         let (subject_kind, subject_id) = ids_of(item.subject);
         let object_id = item.action.membership_group().map_or(subject_id, |group| group.0);
         Ok(Self {
@@ -267,17 +83,17 @@ impl ItemRow {
             object_id,
             subject_kind,
             why: item.why.as_str(),
-            decision,
+            decision: decision.as_str(),
             held_reason: reason.map(HoldReason::as_str),
             detail: action_json(item)?,
             digest: digest_of(item)?.to_hex(),
             request_id: super::request_of(item),
             source_id: source_of(item),
-            member_id: done.member_id(),
-            group_id: done.group_id(),
-            who: done.who.clone(),
-            before: done.change.before.clone().map(Json::Object),
-            after: Json::Object(done.change.after.clone()),
+            member_id: target.and_then(Target::member).map(|id| id.0),
+            group_id: target.and_then(Target::group).map(|id| id.0),
+            who: json!(played.known_as),
+            before: played.recorded.change.before.clone().map(Json::Object),
+            after: Json::Object(played.recorded.change.after.clone()),
         })
     }
 
@@ -299,7 +115,7 @@ impl ItemRow {
             object_id: line.id,
             subject_kind: line.subject_kind()?,
             why: Why::TakenBack.as_str(),
-            decision: if step.is_some() { "planned" } else { "impossible" },
+            decision: if step.is_some() { ItemDecision::Planned } else { ItemDecision::Impossible }.as_str(),
             held_reason: outcome.err().map(Impossible::as_str),
             detail: json!({ "undoes": { "item_id": line.id, "action": line.action } }),
             digest: outcome.map_or(Ok(PlanDigest::default()), digest_of)?.to_hex(),
@@ -328,18 +144,19 @@ pub(crate) struct SettledRow {
 }
 
 impl SettledRow {
-    pub(crate) fn new(run_id: Uuid, id: Uuid, decision: &'static str) -> Self {
+    pub(crate) fn new(run_id: Uuid, id: Uuid, decision: ItemDecision) -> Self {
+        let decision = decision.as_str();
         let (held_reason, member_id, group_id, before, after) = Default::default();
         Self { run_id, id, decision, held_reason, member_id, group_id, before, after }
     }
 
-    pub(super) fn with(self, done: Option<&Done>) -> Self {
-        let Some(done) = done else { return self };
+    pub(super) fn with(self, played: Option<&Played>) -> Self {
+        let Some(Played { recorded: Recorded { target, change, .. }, .. }) = played else { return self };
         Self {
-            member_id: done.member_id(),
-            group_id: done.group_id(),
-            before: done.change.before.clone().map(Json::Object),
-            after: Some(Json::Object(done.change.after.clone())),
+            member_id: target.member().map(|id| id.0),
+            group_id: target.group().map(|id| id.0),
+            before: change.before.clone().map(Json::Object),
+            after: Some(Json::Object(change.after.clone())),
             ..self
         }
     }

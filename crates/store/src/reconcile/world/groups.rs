@@ -1,7 +1,7 @@
 //! The groups of a world: what the source says of them, the sharing groups they meet, and the touched memberships.
 
 use super::view::{MODE, View};
-use super::{HOLDER_ROUNDS, Names, origin};
+use super::{HOLDER_ROUNDS, origin};
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, TEXT, TextRow, Type, id_rows, json_rows};
 use crate::engine::transaction::TenantTx;
@@ -158,10 +158,9 @@ impl TenantTx {
         &self,
         world: &mut World,
         touched: BTreeMap<(Uuid, Uuid), Option<Uuid>>,
-    ) -> Result<Names, StoreError> {
-        let mut names = Names::default();
+    ) -> Result<(), StoreError> {
         if touched.is_empty() {
-            return Ok(names);
+            return Ok(());
         }
         let pair = |((group_id, user_id), request_id): (&(Uuid, Uuid), &Option<Uuid>)| PairRow {
             group_id: *group_id,
@@ -199,10 +198,10 @@ impl TenantTx {
                 desired: row.desired,
                 actual: row.actual,
             });
-            names.members.insert(member, (row.email, row.display_name));
-            names.groups.insert(group, row.name);
+            world.names.members.insert(member, (row.email, row.display_name));
+            world.names.groups.insert(group, row.name);
         }
         world.memberships.sort_by_key(|membership| (membership.group, membership.member));
-        Ok(names)
+        Ok(())
     }
 }

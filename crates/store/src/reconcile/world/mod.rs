@@ -22,13 +22,14 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use rollcall_core::action::Plan;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::directory::{Origin, SourceMode};
-use rollcall_core::ids::{DirectoryUserId, MemberId, RequestId, SharingGroupId, SourceId};
+use rollcall_core::ids::{DirectoryUserId, MemberId, RequestId, SourceId};
 use rollcall_core::policy::{Limit, Policy, SeatOrder};
 use rollcall_core::roster::{MemberStatus, Role};
+use rollcall_core::run::ItemDecision;
 use rollcall_core::world::{Standing, World};
 use sea_orm::FromQueryResult;
 use serde_json::Value as Json;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use uuid::Uuid;
 use view::View;
 
@@ -56,7 +57,6 @@ pub struct Chunk {
     /// More people wait for a seat than were read.
     pub(crate) more_wait: bool,
     pub(crate) open_holds: Vec<OpenHold>,
-    pub(crate) names: Names,
     /// The part of a rewind that this chunk is; it consumes no changes.
     pub(crate) rewind: Option<RewindPart>,
     /// A rewind waits for its turn.
@@ -74,14 +74,6 @@ pub struct Candidate {
     pub world: World,
     /// For the caller to fill in.
     pub plan: Plan,
-}
-
-/// What people and groups of memberships are called.
-#[derive(Debug, Default)]
-pub(crate) struct Names {
-    /// Email and display name.
-    pub(crate) members: HashMap<MemberId, (String, Option<String>)>,
-    pub(crate) groups: HashMap<SharingGroupId, String>,
 }
 
 /// An open run: a held one that more can be added to, one that was approved, or a rewind.
@@ -155,7 +147,7 @@ impl Store {
             return tx.with_fresh_plans().rewind_chunk(run, limit).await.map(Some);
         }
         let touched = TouchedSubjects::sort(&changes);
-        let WorldRead { world, touched_users, changed_groups, more_wait, names, candidates, beside } =
+        let WorldRead { world, touched_users, changed_groups, more_wait, candidates, beside } =
             tx.read_world(touched, &open_holds).await?;
         let named = changes.iter().map(ChangeRow::touched).collect();
         let read = ReadChanges::of(&changes);
@@ -170,7 +162,6 @@ impl Store {
             changed_groups,
             more_wait,
             open_holds,
-            names,
             rewind,
             rewind_waits,
             candidates,
@@ -185,7 +176,6 @@ struct WorldRead {
     touched_users: HashSet<DirectoryUserId>,
     changed_groups: Vec<(Uuid, Option<Uuid>)>,
     more_wait: bool,
-    names: Names,
     candidates: Vec<Candidate>,
     beside: bool,
 }
@@ -272,13 +262,13 @@ impl TenantTx {
         let view = View::Actual { authority, quarantined };
         self.read_users(&mut world, touched.users, view).await?;
         self.read_groups(&mut world, touched.groups, view).await?;
-        let names = self.read_memberships(&mut world, touched.memberships).await?;
+        self.read_memberships(&mut world, touched.memberships).await?;
         self.read_group_standing(&mut world).await?;
         let more_wait = self.read_waiting(&mut world).await?;
         if !open_holds.is_empty() {
             self.read_decisions(&mut world).await?;
         }
-        Ok(WorldRead { world, touched_users, changed_groups, more_wait, names, candidates, beside })
+        Ok(WorldRead { world, touched_users, changed_groups, more_wait, candidates, beside })
     }
 
     async fn read_candidates(
@@ -359,8 +349,12 @@ impl TenantTx {
     async fn read_decisions(&self, world: &mut World) -> Result<(), StoreError> {
         for item in self.open_items(world).await? {
             match (item.key(), item.held_for()) {
-                (Some(key), Some(reason)) => drop(world.held.insert(key, reason)),
-                (Some(key), None) if item.decision == "approved" => drop(world.approved.insert(key)),
+                (Some(key), Some(reason)) => {
+                    world.held.insert(key, reason);
+                }
+                (Some(key), None) if item.decision() == Some(ItemDecision::Approved) => {
+                    world.approved.insert(key);
+                }
                 _ => {}
             }
         }

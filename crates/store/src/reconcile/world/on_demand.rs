@@ -5,10 +5,9 @@ use super::TouchedSubjects;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
-use crate::log::audit_events::NewEvent;
 use crate::log::changes::{Lane, Touched};
 use crate::scope::AdminScope;
-use rollcall_core::event::AuditKind;
+use rollcall_core::event::{Event, NoDetail};
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
@@ -63,9 +62,8 @@ impl Store {
         let groups = tx.groups_of_person(user).await?;
         let memberships = groups.into_iter().map(|group| Touched::Membership(group.into(), user));
         tx.write_changes(Some(source), Lane::Push, [Touched::User(user)].into_iter().chain(memberships)).await?;
-        let kind = AuditKind::ReconcileRequested;
-        let event = NewEvent { kind, subject_kind: "directory_user", subject_id: user.0, detail: None };
-        tx.tx.batch(vec![tx.event(event).into()]).await?;
+        let event = Event::ReconcileRequested(user, NoDetail);
+        tx.tx.batch(vec![tx.event(&event).into()]).await?;
         tx.commit().await
     }
 }

@@ -2,7 +2,7 @@
 //! planned these are items of the run that is taken back, the last one first; once it is approved they are its own.
 
 use super::view::View;
-use super::{Authority, Chunk, HOLDER_ROUNDS, Names, OpenHold};
+use super::{Authority, Chunk, HOLDER_ROUNDS, OpenHold};
 use crate::admin::members::{MEMBER_COLUMNS, MemberRow};
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, TEXT, TextRow, Type, id_rows, json_rows};
@@ -193,7 +193,6 @@ impl TenantTx {
             changed_groups: Vec::new(),
             more_wait: false,
             open_holds: Vec::new(),
-            names: Names::default(),
             rewind: Some(part),
             rewind_waits: false,
             candidates: Vec::new(),

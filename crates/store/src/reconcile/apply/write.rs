@@ -1,0 +1,124 @@
+//! Writes an outcome's members, groups, memberships and events, in bulk.
+
+use super::roster_rows::{
+    GROUP_FACTS, GROUP_INSERT, GROUP_MEMBER, GroupChangeRow, GroupFactsRow, GroupMemberRow, MEMBER_INSERT,
+    MEMBER_UPDATE, MemberChangeRow, MemberUpdateRow, VacateRow,
+};
+use crate::engine::error::StoreError;
+use crate::engine::row_sets::{Columns, ID, Type, id_rows, json_rows};
+use crate::engine::transaction::TenantTx;
+use crate::log::audit_events::EventRow;
+use chrono::{DateTime, Utc};
+use rollcall_core::email::fold;
+use rollcall_core::ids::RunId;
+use rollcall_core::outcome::{CausedEvent, Outcome};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+impl TenantTx {
+    /// Writes everything; the number of statements does not depend on the number of items (up to 500 rows each).
+    pub(super) async fn write_outcome(&self, outcome: &Outcome, run: RunId) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.write_members(outcome, now).await?;
+        self.write_groups(outcome, now).await?;
+        let rows = |pairs: &[_]| -> Vec<GroupMemberRow> {
+            pairs.iter().map(|pair| GroupMemberRow::new(self.tenant, pair)).collect()
+        };
+        let joined = rows(&outcome.joined);
+        self.tx.insert_rows("sharing_group_members", GROUP_MEMBER, &joined, "ON CONFLICT DO NOTHING").await?;
+        if !outcome.left.is_empty() {
+            let sql = format!(
+                "DELETE FROM sharing_group_members WHERE tenant_id = $2 \
+                 AND (tenant_id, group_id, member_id) IN (SELECT r.tenant_id, r.group_id, r.member_id FROM {})",
+                self.tx.rows(GROUP_MEMBER)
+            );
+            self.tx.exec(&sql, [json_rows(&rows(&outcome.left))?, self.tenant.0.into()]).await?;
+        }
+        let event = |caused: &CausedEvent| self.event_row(&caused.event, caused.actor, caused.request, Some(run));
+        self.write_events(&outcome.events.iter().map(event).collect::<Vec<EventRow>>()).await
+    }
+
+    async fn write_members(&self, outcome: &Outcome, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let moving = outcome.changed().map(|(_, member)| (member.id.0, fold(&member.profile.email)));
+        let new = outcome.created.iter().map(|member| fold(&member.profile.email));
+        let wanted: HashMap<String, Option<Uuid>> =
+            new.map(|email| (email, None)).chain(moving.map(|(id, email)| (email, Some(id)))).collect();
+        // Only an address that this very plan gives to somebody else has to be laid aside first.
+        let contested = outcome.freed.iter().any(|email| wanted.contains_key(email));
+        if contested {
+            self.vacate("members", "email_folded", outcome.changed().map(|(before, _)| before.id.0)).await?;
+        }
+        let update = |(before, after)| MemberUpdateRow::new(self.tenant, before, after, now);
+        let updates: Vec<MemberUpdateRow> = outcome.changed().map(update).collect();
+        let updated = self.tx.update_rows("members", MEMBER_UPDATE, &updates).await?;
+        if usize::try_from(updated) != Ok(updates.len()) {
+            return Err(StoreError::Moved);
+        }
+        let inserts = outcome.created.iter().map(|member| MemberChangeRow::new(self.tenant, member, now));
+        self.tx.insert_rows("members", MEMBER_INSERT, &inserts.collect::<Vec<_>>(), "").await?;
+        Ok(())
+    }
+
+    /// A removed group lets go of a directory group that is back, because its source is the authority again.
+    async fn free_links(&self, outcome: &Outcome) -> Result<(), StoreError> {
+        let linked = outcome.created_groups.iter().chain(&outcome.updated_groups);
+        let linked: Vec<Uuid> = linked.filter_map(|group| group.directory_group).map(|id| id.0).collect();
+        if linked.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "UPDATE sharing_groups SET directory_group_id = NULL WHERE tenant_id = $2 AND removed_at IS NOT NULL \
+             AND directory_group_id IN (SELECT r.id FROM {})",
+            self.tx.rows(ID)
+        );
+        self.tx.exec(&sql, [id_rows(linked)?, self.tenant.0.into()]).await?;
+        Ok(())
+    }
+
+    async fn write_groups(&self, outcome: &Outcome, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let Outcome { created_groups, updated_groups, removed_groups, restored_groups, .. } = outcome;
+        if !removed_groups.is_empty() {
+            let sql = format!(
+                "UPDATE sharing_groups SET removed_at = $3, modified_at = $3 \
+                 WHERE tenant_id = $2 AND id IN (SELECT r.id FROM {})",
+                self.tx.rows(ID)
+            );
+            let gone = id_rows(removed_groups.iter().map(|id| id.0))?;
+            self.tx.exec(&sql, [gone, self.tenant.0.into(), now.into()]).await?;
+        }
+        self.free_links(outcome).await?;
+        if updated_groups.len() > 1 {
+            self.vacate("sharing_groups", "name_folded", updated_groups.iter().map(|group| group.id.0)).await?;
+        }
+        if restored_groups.len() > 1 {
+            self.vacate("sharing_groups", "name_folded", restored_groups.iter().map(|(id, _)| id.0)).await?;
+        }
+        let restored = restored_groups.iter().map(|group| GroupFactsRow::new(self.tenant, group, now));
+        self.tx.update_rows("sharing_groups", GROUP_FACTS, &restored.collect::<Vec<_>>()).await?;
+        const UPDATE: Columns = GROUP_INSERT.split_at(GROUP_INSERT.len() - 1).0;
+        let row = |group| GroupChangeRow::new(self.tenant, group, now);
+        self.tx.update_rows("sharing_groups", UPDATE, &updated_groups.iter().map(row).collect::<Vec<_>>()).await?;
+        let created: Vec<GroupChangeRow> = created_groups.iter().map(row).collect();
+        self.tx.insert_rows("sharing_groups", GROUP_INSERT, &created, "").await?;
+        Ok(())
+    }
+
+    /// Lays the unique text of these rows aside within the transaction, so that they can take each other's.
+    async fn vacate(
+        &self,
+        table: &str,
+        column: &'static str,
+        ids: impl Iterator<Item = Uuid>,
+    ) -> Result<(), StoreError> {
+        const ROWS: Columns = &[("tenant_id", Type::Uuid), ("id", Type::Uuid), ("folded", Type::Text)];
+        // No folded text begins with a space, so this one meets nobody's.
+        let row = |id: Uuid| VacateRow { tenant_id: self.tenant.0, id, folded: format!(" {id}") };
+        let rows: Vec<VacateRow> = ids.map(row).collect();
+        let sql = format!(
+            "UPDATE {table} SET {column} = r.folded FROM {} WHERE {table}.tenant_id = r.tenant_id AND {table}.id = r.id",
+            self.tx.rows(ROWS)
+        );
+        self.tx.exec(&sql, [json_rows(&rows)?]).await?;
+        Ok(())
+    }
+}
