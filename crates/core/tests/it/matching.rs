@@ -1,4 +1,6 @@
-//! Who is who (docs/design.md#matching): a table of named situations with the person that must be kept in each.
+//! Matching (docs/design.md#matching): a table of named situations with the person that must be kept in each.
+//!
+//! Length: one table of situations, read from the top to the bottom.
 //!
 //! A script is a list of steps. Records have a letter, members are numbered in the order they came to be.
 //! `hand MAIL` a member made by hand · `new a MAIL [#ID]` a record (`-` for no address) · `off-new` one that is disabled

@@ -5,6 +5,10 @@
 //! them and its address, name and record are free; otherwise it is [`Impossible`] for a named reason and the rest goes on. A
 //! rewind is recorded the same way, so it can be taken back too.
 
+mod step;
+
+pub use step::{Step, StepKind};
+
 use crate::directory::GroupState;
 use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId, SourceId};
 use crate::roster::{MemberState, MemberStatus, Profile, WaitingFor};
@@ -12,7 +16,6 @@ use crate::text_enum::text_enum;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 text_enum! {
     /// The reason why an item cannot be taken back.
@@ -41,30 +44,6 @@ text_enum! {
         NotReversible = "not_reversible",
         /// Applying it failed for an unknown reason; the error is in the worker's log.
         Failed = "failed",
-    }
-}
-
-text_enum! {
-    /// The kind of a step, as the API names it in an item's `action`.
-    StepKind {
-        Remove = "remove",
-        Suspend = "suspend",
-        Wait = "wait",
-        Restore = "restore",
-        Unlink = "unlink",
-        Adopt = "adopt",
-        Relink = "relink",
-        TakeSeat = "take_seat",
-        ReleaseSeat = "release_seat",
-        Waitlist = "waitlist",
-        StopWaiting = "stop_waiting",
-        UpdateProfile = "update_profile",
-        RemoveGroup = "remove_group",
-        RestoreGroup = "restore_group",
-        RelinkGroup = "relink_group",
-        RenameGroup = "rename_group",
-        AddToGroup = "add_to_group",
-        RemoveFromGroup = "remove_from_group",
     }
 }
 
@@ -182,7 +161,7 @@ impl Change {
         Self { before: None, after: fields(after) }
     }
 
-    fn inverse(&self, target: Target) -> Option<Self> {
+    pub(super) fn inverse(&self, target: Target) -> Option<Self> {
         match (&self.before, target) {
             (Some(before), _) => Some(Self { before: Some(self.after.clone()), after: before.clone() }),
             (None, Target::Member(_)) => {
@@ -219,12 +198,12 @@ impl Change {
         read(&now).ok_or(Impossible::NotReversible)
     }
 
-    fn field<T: DeserializeOwned>(side: Option<&Map<String, Value>>, key: &str) -> Option<T> {
+    pub(super) fn field<T: DeserializeOwned>(side: Option<&Map<String, Value>>, key: &str) -> Option<T> {
         serde_json::from_value(side?.get(key)?.clone()).ok()
     }
 
     /// A field's value before and after, when it changes.
-    fn moves<T: DeserializeOwned>(&self, key: &str) -> Option<(T, T)> {
+    pub(super) fn moves<T: DeserializeOwned>(&self, key: &str) -> Option<(T, T)> {
         Some((Self::field(self.before.as_ref(), key)?, Self::field(Some(&self.after), key)?))
     }
 }
@@ -295,117 +274,4 @@ pub struct Recorded {
     pub subject: Subject,
     pub target: Target,
     pub change: Change,
-}
-
-/// The inverse of one item.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Step {
-    /// Identifies the item in the verdict.
-    pub id: Uuid,
-    pub subject: Subject,
-    pub target: Target,
-    pub change: Change,
-}
-
-impl Step {
-    /// `None` when the former state was not recorded.
-    pub fn inverse(id: Uuid, item: &Recorded) -> Option<Self> {
-        let change = item.change.inverse(item.target)?;
-        Some(Self { id, subject: item.subject, target: item.target, change })
-    }
-
-    pub fn kind(&self) -> StepKind {
-        match self.target {
-            Target::Member(_) => self.member_kind(),
-            Target::Group(_) => match self.change.moves("removed") {
-                Some((_, true)) => StepKind::RemoveGroup,
-                Some((_, false)) => StepKind::RestoreGroup,
-                None if self.change.after.contains_key("directory_group") => StepKind::RelinkGroup,
-                None => StepKind::RenameGroup,
-            },
-            Target::Membership(..) => match self.change.moves("inside") {
-                Some((_, true)) => StepKind::AddToGroup,
-                _ => StepKind::RemoveFromGroup,
-            },
-        }
-    }
-
-    fn member_kind(&self) -> StepKind {
-        let change = &self.change;
-        match self.status() {
-            Some((_, MemberStatus::Removed)) => return StepKind::Remove,
-            Some((_, MemberStatus::Suspended)) => return StepKind::Suspend,
-            Some((_, MemberStatus::Pending)) => return StepKind::Wait,
-            Some((_, MemberStatus::Invited | MemberStatus::Active)) => return StepKind::Restore,
-            None => {}
-        }
-        match change.moves::<Option<SourceId>>("managed_by") {
-            Some((_, None)) => return StepKind::Unlink,
-            Some((None, Some(_))) => return StepKind::Adopt,
-            _ if change.after.contains_key("directory_user") => return StepKind::Relink,
-            _ => {}
-        }
-        match (change.moves("seated"), change.moves("waiting_for")) {
-            (Some((_, true)), _) => StepKind::TakeSeat,
-            (Some((_, false)), _) => StepKind::ReleaseSeat,
-            (None, Some((_, Some(WaitingFor::Seat | WaitingFor::Approval)))) => StepKind::Waitlist,
-            (None, Some((_, None::<WaitingFor>))) => StepKind::StopWaiting,
-            (None, None) => StepKind::UpdateProfile,
-        }
-    }
-
-    /// The member's status before and after, if it changes.
-    pub fn status(&self) -> Option<(MemberStatus, MemberStatus)> {
-        self.change.moves("status")
-    }
-
-    /// The seats that the step takes: 1, 0 or -1.
-    pub fn seats(&self) -> i64 {
-        self.change.moves("seated").map_or(0, |(before, after): (bool, bool)| i64::from(after) - i64::from(before))
-    }
-
-    /// The member who is active now and will not be after the step.
-    pub(crate) fn deactivates(&self) -> Option<MemberId> {
-        match (self.target, self.status()) {
-            (Target::Member(member), Some((MemberStatus::Active, _))) => Some(member),
-            _ => None,
-        }
-    }
-
-    /// The member that the step suspends or removes.
-    pub(crate) fn takes_away(&self) -> Option<MemberId> {
-        match (self.target, self.status()?) {
-            (_, (MemberStatus::Removed, _)) => None,
-            (Target::Member(member), (_, MemberStatus::Suspended | MemberStatus::Removed)) => Some(member),
-            _ => None,
-        }
-    }
-
-    /// The member that the step makes active.
-    pub(crate) fn activates(&self) -> Option<MemberId> {
-        match (self.target, self.status()) {
-            (Target::Member(member), Some((_, MemberStatus::Active))) => Some(member),
-            _ => None,
-        }
-    }
-
-    /// The address that the step gives back; its holder has to be known.
-    pub fn address(&self) -> Option<String> {
-        Change::field(Some(&self.change.after), "email")
-    }
-
-    /// The name that the step gives back; its holder has to be known.
-    pub fn name(&self) -> Option<String> {
-        Change::field(Some(&self.change.after), "name")
-    }
-
-    /// The record that the member would follow again.
-    pub fn directory_user(&self) -> Option<DirectoryUserId> {
-        Change::field::<Option<_>>(Some(&self.change.after), "directory_user").flatten()
-    }
-
-    /// The record that the group would follow again.
-    pub fn directory_group(&self) -> Option<DirectoryGroupId> {
-        Change::field::<Option<_>>(Some(&self.change.after), "directory_group").flatten()
-    }
 }
