@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
-/// The keys of a [`Policy`] that may have a value for one source.
+/// The keys of a [`Policy`](super::Policy) that may have a value for one source.
 pub const OVERRIDABLE: &[&str] = &[
     "adopt_existing",
     "approval",
