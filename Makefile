@@ -1,4 +1,4 @@
-# The README's two commands are `make run` and `make test`. Every target is one to three lines; what is longer is a script of its own.
+# The README's two commands are `make run` and `make test`. Every target has one to three lines; longer ones are scripts of their own.
 .PHONY: run test fuzz bench ci
 TEST ?= cargo test --workspace --no-fail-fast
 

@@ -1,8 +1,8 @@
-//! `docs/requirements.md` says which tests prove each behaviour; here it is held against the tests themselves.
+//! Checks `docs/requirements.md`, which lists the tests of each requirement, against the tests themselves.
 //!
-//! A test names the requirements it is for at the start of its name: `da7_da8_a_late_rewind…`. Other functions prove nothing,
-//! nor does a test of the black-box suite that is on no list. What the page says of a
-//! requirement is written by hand, the tests below it by `ROLLCALL_WRITE_DOCS=1 cargo test -p rollcall-tests --test requirements`.
+//! A test names its requirements at the start of its name: `da7_da8_a_late_rewind…`. Functions that are not tests do not count,
+//! nor does a test of the black-box suite that is on no list. The description of a requirement is written by hand, the tests below
+//! it by `ROLLCALL_WRITE_DOCS=1 cargo test -p rollcall-tests --test requirements`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -10,10 +10,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const PAGE: &str = "docs/requirements.md";
-const PLACES: &[&str] = &["crates", "services", "tools", "migrations", "tests"];
+const SOURCE_FOLDERS: &[&str] = &["crates", "services", "tools", "migrations", "tests"];
 const KINDS: &[&str] = &["da", "ds", "dx", "dw", "lp", "pe", "rc"];
 
-/// What the policies, guards and decisions of this version are for: none of it may lose its last test.
+/// Requirements of this version's policies, guards and decisions; none may lose its last test.
 const PROVED: &[&str] = &[
     "da7", "da8", "da9", "da10", "da11", "ds2", "ds5", "dx1", "dx2", "dx3", "dx6", "dx7", "dx8", "dx13", "dx14",
     "dx20", "dw8", "lp2", "lp5", "lp6", "lp11", "lp12", "pe2", "pe3", "pe4", "pe6", "pe7", "pe8", "pe9", "pe10",
@@ -28,8 +28,8 @@ type Proofs = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 fn the_page_names_the_tests_there_are() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let mut sources = BTreeMap::new();
-    for place in PLACES {
-        read(root, &root.join(place), &mut sources);
+    for folder in SOURCE_FOLDERS {
+        read(root, &root.join(folder), &mut sources);
     }
     let proofs = proofs(&sources);
     let page = fs::read_to_string(root.join(PAGE)).expect(PAGE);
@@ -50,7 +50,7 @@ fn the_page_names_the_tests_there_are() {
     );
 }
 
-/// The page with the tests of today below each requirement.
+/// The page with the current tests below each requirement.
 fn with_tests(page: &str, proofs: &Proofs) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in page.lines().filter(|line| !line.starts_with("- `")) {
@@ -68,7 +68,7 @@ fn requirement_of(line: &str) -> Option<&str> {
     line.strip_prefix("**")?.split_once("**").map(|(id, _)| id)
 }
 
-/// Source texts by their place in the repository.
+/// Source texts by their path in the repository.
 fn read(root: &Path, folder: &Path, sources: &mut BTreeMap<String, String>) {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     for path in entries.collect::<Vec<PathBuf>>() {
@@ -86,8 +86,8 @@ fn proofs(sources: &BTreeMap<String, String>) -> Proofs {
     let mut proofs = Proofs::new();
     for (file, text) in sources {
         let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
-        for (place, name) in lines.iter().enumerate().filter_map(|(place, line)| Some((place, function_of(line)?))) {
-            if !is_test(&lines[..place]) && !registered.contains(name) {
+        for (index, name) in lines.iter().enumerate().filter_map(|(index, line)| Some((index, function_of(line)?))) {
+            if !is_test(&lines[..index]) && !registered.contains(name) {
                 continue;
             }
             for id in ids_of(name) {
@@ -98,13 +98,13 @@ fn proofs(sources: &BTreeMap<String, String>) -> Proofs {
     proofs
 }
 
-/// Do the lines above a function make it a test?
+/// True if the lines above a function make it a test.
 fn is_test(above: &[&str]) -> bool {
     let attributes = above.iter().rev().take_while(|line| line.starts_with("#[") || line.starts_with("//"));
     attributes.into_iter().any(|line| line.starts_with("#[test]") || line.contains("::test"))
 }
 
-/// The tests of the black-box suite are those on its lists, `cases![…]`.
+/// The black-box tests that are registered in a list, `cases![…]`.
 fn registered_in(text: &str) -> impl Iterator<Item = &str> {
     let lists = text.split("cases![").skip(1).filter_map(|rest| rest.split_once(']'));
     lists.flat_map(|(list, _)| list.split(',').map(str::trim))
@@ -115,9 +115,9 @@ fn function_of(line: &str) -> Option<&str> {
     name.split(['(', '<']).next()
 }
 
-/// The requirements a name begins with, in lower case.
+/// The requirement ids at the start of a name, in lower case.
 fn ids_of(name: &str) -> Vec<String> {
-    let is_id = |word: &&str| KINDS.iter().any(|kind| word.strip_prefix(kind).is_some_and(is_number));
+    let is_id = |part: &&str| KINDS.iter().any(|kind| part.strip_prefix(kind).is_some_and(is_number));
     name.split('_').take_while(is_id).map(str::to_owned).collect()
 }
 

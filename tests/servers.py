@@ -26,7 +26,7 @@ def say(line):
     print(f"services: {line}", file=sys.stderr, flush=True)
 
 
-# ---- processes: a pid alone may have been given to another one since, so each is noted with its start time ----
+# ---- processes: the start time identifies a process, because a pid may have been reused ----
 
 
 def start_time(pid):
@@ -250,7 +250,7 @@ class RabbitMq(Service):
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.home / "none.config"), "RABBITMQ_GENERATED_CONFIG_DIR": str(self.home / "config"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.write("plugins", ["[]."])), "RABBITMQ_DIST_PORT": str(self.state["dist_port"]),
             "RABBITMQ_MNESIA_BASE": str(self.home / "mnesia"), "RABBITMQ_LOG_BASE": str(self.home / "log"),
-            # With these two the start script becomes the server instead of standing between us and it.
+            # With these two the start script execs the server instead of remaining its parent.
             "RABBITMQ_ALLOW_INPUT": "1",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1}",
             "ERL_FLAGS": "-start_epmd false"}  # an epmd that any Erlang starts by itself would outlive everything; it gets ours

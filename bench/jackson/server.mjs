@@ -1,13 +1,13 @@
-// The peer of `make bench`: the directory-sync (SCIM) half of @boxyhq/saml-jackson behind plain node:http,
-// on the PostgreSQL that Rollcall is measured on. It does what the product's own API route does
-// (parse, call `requests.handle`, write status and data) and nothing more, so that the figures are the library's.
+// The peer of `make bench`: the directory-sync (SCIM) half of @boxyhq/saml-jackson behind plain node:http, on the
+// PostgreSQL that Rollcall is measured on. It does the same as the product's own API route (parse, call
+// `requests.handle`, write status and data), so that the figures are the library's.
 //
 //   DATABASE_URL=postgres://… JACKSON_PORT=18099 node server.mjs
 // POST /directories {"tenant"} makes a directory and answers {"endpoint","token"}; GET /ready answers 200.
 import http from 'node:http';
 import { createRequire } from 'node:module';
 
-// The package lives where bench/run installed it (under target/), not beside this file.
+// The package is where bench/run installed it (under target/).
 const require = createRequire(process.env.JACKSON_HOME ? `${process.env.JACKSON_HOME}/` : import.meta.url);
 const { controllers } = require('@boxyhq/saml-jackson');
 
@@ -20,7 +20,7 @@ const { directorySyncController } = await controllers({
   externalUrl: origin,
   samlPath: '/api/oauth/saml',
   scimPath,
-  noAnalytics: true, // nothing leaves the machine
+  noAnalytics: true, // no telemetry
   // pageLimit: the product's default of 50 would halve the pages of the list scenario.
   // max_conns: 16 beat the driver's default of 10 here and is what the hub's own pool uses.
   db: { engine: 'sql', type: 'postgres', url: databaseUrl(), pageLimit: 100 },

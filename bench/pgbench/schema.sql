@@ -1,7 +1,7 @@
--- The tables of the limit measurements: one directory user and one audit event as a provisioning write makes them,
--- with the tenant leading every key. Filled with :people users each of two tenants: one is read, one is written.
--- (A tenant unknown to the planner's statistics is taken for empty, and any index with its id for as good as another:
--- then the write transaction scans all that it has written.) Run by psql into an empty database.
+-- The tables of the limit measurements: one directory user and one audit event as a provisioning write makes them, with
+-- the tenant leading every key. Filled with :people users in each of two tenants: one is read, one is written. (The
+-- planner takes a tenant without statistics for empty, and any index with its id for equally good: then the write
+-- transaction would scan all that it has written.) Run by psql into an empty database.
 CREATE TABLE limit_users (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,

@@ -1,4 +1,4 @@
--- A provisioning write's shape in five round trips: BEGIN, look, insert, audit, COMMIT.
+-- A provisioning write's shape in five round trips: BEGIN, look-up, insert, audit, COMMIT.
 \set n random(1, 4000000000000000)
 BEGIN;
 SELECT id FROM limit_users WHERE tenant_id = '00000000-0000-7000-8000-000000000002' AND user_name = 'new.' || :n::bigint;

@@ -1,4 +1,4 @@
-//! The few column and key shapes that every table is made of.
+//! The column and key shapes that all tables share.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_query::{ForeignKeyCreateStatement, IndexCreateStatement, TableCreateStatement};
@@ -56,12 +56,12 @@ pub(crate) fn time_null(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).timestamp_with_time_zone().null().to_owned()
 }
 
-/// `(tenant_id)` points at a tenant; its rows go with it.
+/// `(tenant_id)` references a tenant; the row is deleted with it.
 pub(crate) fn to_tenant() -> ForeignKeyCreateStatement {
     ForeignKey::create().from_col("tenant_id").to("tenants", "id").on_delete(ForeignKeyAction::Cascade).to_owned()
 }
 
-/// `(tenant_id, column)` points at a row of the same tenant that this row belongs to and goes with.
+/// `(tenant_id, column)` references a row of the same tenant; this row is deleted with it.
 pub(crate) fn to_row(column: &'static str, table: &'static str) -> ForeignKeyCreateStatement {
     ForeignKey::create()
         .from_col("tenant_id")
@@ -73,7 +73,7 @@ pub(crate) fn to_row(column: &'static str, table: &'static str) -> ForeignKeyCre
         .to_owned()
 }
 
-/// `(tenant_id, column)` names the source that manages this row; a source with such rows cannot be deleted.
+/// `(tenant_id, column)` references the source that manages this row; a source with such rows cannot be deleted.
 pub(crate) fn to_managing_source() -> ForeignKeyCreateStatement {
     ForeignKey::create()
         .from_col("tenant_id")

@@ -1,7 +1,7 @@
-//! The schema, one change a file, the same files for Postgres and SQLite.
+//! The schema: one change in each file, the same files for Postgres and SQLite.
 //!
-//! Rules: a landed file never changes; changes are additive (SQLite cannot alter a foreign key in place);
-//! `tenant_id` leads every key and every foreign key, so that a row can never point into another tenant.
+//! Rules: a landed file never changes; changes are additive (SQLite cannot alter a foreign key in place); `tenant_id`
+//! leads every key and every foreign key, so that a row can never reference another tenant.
 
 #![allow(elided_lifetimes_in_paths, reason = "async_trait wants the trait's own spelling of `&SchemaManager`")]
 
@@ -32,7 +32,7 @@ mod m20261127_000025_streams_without_references;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
-/// Applies what is missing; safe to run from several processes one after the other.
+/// Applies pending migrations; several processes may run it one after the other.
 pub struct Migrator;
 
 #[async_trait::async_trait]

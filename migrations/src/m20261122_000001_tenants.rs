@@ -1,4 +1,4 @@
-//! Tenants, and per tenant the state that only the holder of its lease writes.
+//! Tenants, and for each the state that only its lease holder writes.
 
 use crate::column::{int, json, table, text, text_null, time, time_null, to_tenant, uuid, uuid_null};
 use sea_orm_migration::prelude::*;

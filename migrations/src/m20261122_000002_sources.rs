@@ -61,7 +61,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// What a source's identity provider says in its own way, and what it said that was not understood.
+/// Counts of a source's dialect, and its rejected requests.
 async fn dialect(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let counts = table("dialect_counts")
         .col(uuid("tenant_id"))

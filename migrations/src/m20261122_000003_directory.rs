@@ -1,4 +1,4 @@
-//! The directory (desired state) and the log of what was touched in it.
+//! The directory (desired state) and its change marks.
 
 use crate::column::{
     flag, index, int, json, json_null, table, tenant_table, text, text_null, time, time_null, to_row, to_tenant, uuid,
@@ -25,7 +25,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// The rows a source still has: the others are tombstones until the prune.
+/// Rows that still exist at the source; the others are tombstones until the prune.
 fn live() -> SimpleExpr {
     Expr::col("deleted_at").is_null()
 }
@@ -104,7 +104,7 @@ async fn groups(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .foreign_key(&mut to_row("user_id", "directory_users"))
         .to_owned();
     manager.create_table(memberships).await?;
-    // With the group, so that SQLite, which has no statistics, does not prefer the primary key for holding all columns.
+    // Includes the group, because SQLite, without statistics, would prefer the primary key, which covers all columns.
     manager.create_index(index("directory_memberships", "directory_memberships_user", &["user_id", "group_id"])).await
 }
 

@@ -1,4 +1,4 @@
-//! The roster (actual state): members, sharing groups, and who is in them.
+//! The roster (actual state): members, sharing groups, and their memberships.
 
 use crate::column::{
     flag, index, table, tenant_table, text, text_null, time, time_null, to_managing_source, to_row, to_tenant, uuid,
@@ -52,7 +52,7 @@ async fn members(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let waiting = Expr::col("waiting_for").eq("seat");
     for index in [
         index("members", "members_email", &["email_folded"]).unique().and_where(present),
-        // Readers ask for an address whatever the status, which the partial index above cannot answer.
+        // Readers look an address up whatever the status, which the partial index above cannot serve.
         &mut index("members", "members_by_email", &["email_folded", "id"]),
         index("members", "members_directory_user", &["directory_user_id"]).unique(),
         &mut index("members", "members_external_id", &["managed_by", "external_id"]),

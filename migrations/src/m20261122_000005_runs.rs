@@ -1,4 +1,4 @@
-//! Runs: what was planned, what of it happened, and what waits for an admin.
+//! Runs: their planned items, the applied ones, and those that wait for an admin.
 
 use crate::column::{index, json, table, tenant_table, text, text_null, time, to_row, to_tenant, uuid, uuid_null};
 use sea_orm_migration::prelude::*;
@@ -24,7 +24,7 @@ impl MigrationTrait for Migration {
         let open = Expr::col("state").is_in(["held", "approved"]);
         manager.create_index(index("runs", "runs_open", &["id"]).and_where(open).to_owned()).await?;
 
-        // The primary key is what makes re-planning a withheld action change nothing; `id` orders the pages.
+        // The primary key makes a repeated plan of a withheld action a no-op; `id` orders the pages.
         let items = table("run_items")
             .col(uuid("tenant_id"))
             .col(uuid("run_id"))

@@ -1,4 +1,4 @@
-//! The audit log. It has no foreign key but the tenant's: events outlive what they are about.
+//! The audit log. Its only foreign key is the tenant's, because events outlive their subjects.
 
 use crate::column::{index, json_null, tenant_table, text, time, to_tenant, uuid, uuid_null};
 use sea_orm_migration::prelude::*;

@@ -1,4 +1,4 @@
-//! Postgres only: the database itself keeps tenants apart, whoever the login is (docs/design.md#scope).
+//! Postgres only: row-level security separates tenants for every login (docs/design.md#scope).
 //!
 //! Every transaction takes one of two roles. `rollcall_tenant` sees the rows of the tenant named in the setting
 //! `app.tenant_id`, and none without it. `rollcall_system` sees all rows and serves the few queries across tenants.
@@ -88,7 +88,7 @@ fn create_role(role: &str) -> String {
 }
 
 pub(crate) async fn protect(db: &SchemaManagerConnection<'_>, table: &str, column: &str) -> Result<(), DbErr> {
-    // `nullif`: once used on a connection the setting reads '' instead of NULL, and '' is no uuid.
+    // `nullif`: once used on a connection the setting reads '' instead of NULL, and '' is not a uuid.
     let own = format!("{column} = nullif(current_setting('app.tenant_id', true), '')::uuid");
     let sql = format!(
         "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;

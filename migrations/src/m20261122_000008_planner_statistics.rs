@@ -1,8 +1,8 @@
-//! Postgres only: what the planner should believe about tenants.
+//! Postgres only: statistics that tell the planner how large a tenant is.
 //!
-//! Counted over the whole table, `tenant_id = $1` looks as if it selected next to nothing once there are many tenants. In a
-//! tenant of 100,000 users the generic plan of a prepared statement then reads the tenant instead of entering by the
-//! selective index (docs/queries.md, "Statistics"). A tenant is therefore declared to be a large part of its tables.
+//! Averaged over the whole table, `tenant_id = $1` seems to select almost nothing once there are many tenants. In a tenant
+//! of 100,000 users the generic plan of a prepared statement then reads the whole tenant instead of using the selective
+//! index (docs/queries.md, "Statistics"). A tenant is therefore declared to be a large part of its tables.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;

@@ -1,9 +1,9 @@
-//! What each item of a run changed, so that it can be shown and taken back; and runs that take others back.
+//! The effect of each run item, so that it can be shown and rewound; and runs that rewind others.
 
 use crate::column::{index, json_null, uuid_null};
 use sea_orm_migration::prelude::*;
 
-/// What an item changed, of whom or what, and by which source's word.
+/// Subject, change and source of an item.
 fn item_columns() -> [ColumnDef; 6] {
     [
         uuid_null("source_id"),
@@ -15,7 +15,7 @@ fn item_columns() -> [ColumnDef; 6] {
     ]
 }
 
-/// The run that this one takes back, and how far its planning or applying has come.
+/// The run that this one rewinds, and the progress of its plan or apply.
 fn run_columns() -> [ColumnDef; 2] {
     [uuid_null("rewinds"), json_null("progress")]
 }

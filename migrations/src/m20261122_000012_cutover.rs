@@ -1,5 +1,5 @@
-//! Moving a tenant from one source to another (docs/design.md#the-idea): the open what-if run of a candidate source is
-//! found by its source, and its items by the member they are about; a source can be detached with its people (PE7).
+//! Cut-over from one source to another (docs/design.md#the-idea): the open simulated run of a candidate source is found
+//! by its source, and its items by member; a source can be detached with its people (PE7).
 
 use crate::column::{flag, index};
 use sea_orm_migration::prelude::*;
@@ -14,7 +14,7 @@ impl MigrationTrait for Migration {
         let people_leave = Table::alter().table("sources").add_column(flag("people_leave")).to_owned();
         manager.alter_table(people_leave).await?;
         restart_simulations(manager).await?;
-        // A planned rewind is another thing: a source may have any number of them.
+        // Planned rewinds are excluded, because a source may have any number of them.
         let planned = Expr::col("state").eq("planned").and(Expr::col("rewinds").is_null());
         let by_source = index("runs", "runs_planned", &["source_id"]).unique().and_where(planned).to_owned();
         manager.create_index(by_source).await?;
@@ -32,8 +32,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// Until now each reconcile of a simulated source made a run of its own: they are closed, and what those sources say is
-/// planned again, into one run per source.
+/// Earlier, each reconcile of a simulated source made a run of its own. Those runs are closed, and the sources are
+/// planned again, into one run each.
 async fn restart_simulations(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let db = manager.get_connection();
     db.execute_unprepared("UPDATE runs SET state = 'withdrawn' WHERE state = 'planned' AND rewinds IS NULL").await?;

@@ -1,4 +1,4 @@
-//! What an admin asks of one person: what was withheld about them, and the life of a record that is skipped.
+//! Withheld items by person, and the life of a skipped record.
 
 use crate::column::{index, int, text_null, time_null};
 use sea_orm_migration::prelude::*;
@@ -9,11 +9,11 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // Applied items are nearly all of them, and nobody asks for those by person: the audit log answers that.
+        // Nearly all items are applied, and no query reads those by person: the audit log serves that.
         let withheld = Expr::col("decision").ne("applied");
         let by_subject = index("run_items", "run_items_withheld", &["subject_id", "id"]).and_where(withheld).to_owned();
         manager.create_index(by_subject).await?;
-        // One at a time: SQLite adds no two columns at once.
+        // One at a time, because SQLite adds only one column per statement.
         for column in [time_null("last_tried_at"), int("tries"), time_null("ignored_at"), text_null("note")] {
             manager.alter_table(Table::alter().table("disputes").add_column(column).to_owned()).await?;
         }

@@ -1,4 +1,4 @@
-//! Whom sharing groups lost lately: a group that would be emptied is held, also when it is emptied in small steps.
+//! Recent losses of sharing groups: a change that empties a group is held, also when it is made in small steps.
 
 use crate::column::{index, table, time, to_row, uuid};
 use crate::m20261122_000007_row_level_security::protect;

@@ -1,4 +1,4 @@
-//! What an admin decided about a pending member: `approved`, `declined`, or nothing yet (LP5).
+//! An admin's decision about a pending member: `approved`, `declined`, or none yet (LP5).
 
 use crate::column::text_null;
 use sea_orm_migration::prelude::*;

@@ -1,4 +1,4 @@
-//! What identity providers asked and were answered (PE15). A line goes with its source and, beyond that, with its time.
+//! The request log (PE15). A line is deleted with its source, or after its retention.
 
 use crate::column::{index, int, tenant_table, text, text_null, time, to_row, uuid, uuid_null};
 use crate::m20261122_000007_row_level_security::protect;
@@ -30,7 +30,7 @@ impl MigrationTrait for Migration {
         let by_subject =
             index(TABLE, "logged_requests_subject", &["subject_id", "id"]).and_where(of_somebody).to_owned();
         manager.create_index(by_subject).await?;
-        // Over all tenants: what is old goes.
+        // Over all tenants, for the deletion of old lines.
         let by_age = Index::create().name("logged_requests_age").table(TABLE).col("at").to_owned();
         manager.create_index(by_age).await?;
         if manager.get_database_backend() == DbBackend::Postgres {

@@ -1,4 +1,4 @@
-//! New members and changed profiles are counted beside removals, for the limits that they may have (PE8).
+//! Counts of new members and changed profiles beside those of removals, for their limits (PE8).
 
 use crate::column::int;
 use sea_orm_migration::prelude::*;
@@ -9,7 +9,7 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // One at a time: SQLite adds no two columns at once.
+        // One at a time, because SQLite adds only one column per statement.
         for column in [int("creations"), int("modifications")] {
             manager.alter_table(Table::alter().table("removal_counts").add_column(column).to_owned()).await?;
         }

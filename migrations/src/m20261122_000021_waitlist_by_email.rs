@@ -1,4 +1,4 @@
-//! The waitlist may go by address: its head is found without reading all of it.
+//! The waitlist in the order of addresses: an index finds its head without reading all of it.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -9,7 +9,7 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // Byte by byte, as the planner compares, whatever the database's own order is.
+        // Bytewise, as the planner of `crates/core` compares, whatever the collation of the database is.
         let collation = if manager.get_database_backend() == DbBackend::Postgres { " COLLATE \"C\"" } else { "" };
         let sql = format!(
             "CREATE INDEX members_waiting_by_email ON members (tenant_id, email_folded{collation}, id) \

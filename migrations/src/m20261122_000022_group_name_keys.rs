@@ -1,5 +1,5 @@
-//! A directory group's name as scopes compare names (case and spacing do not matter), so that who is in a group of the user
-//! scope is one question to the database (DX6).
+//! A directory group's name in the form that scopes compare (case and spacing do not matter), so that one query finds the
+//! people in the scope of users (DX6).
 
 use crate::column::text;
 use sea_orm_migration::prelude::*;
@@ -12,7 +12,7 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let key = text("name_key").default("").to_owned();
         manager.alter_table(Table::alter().table("directory_groups").add_column(key).to_owned()).await?;
-        // The same but for doubled spaces and compatibility characters, until the source says the name again.
+        // Doubled spaces and compatibility characters stay until the source writes the name again.
         let sql = "UPDATE directory_groups SET name_key = display_name_folded";
         manager.get_connection().execute_unprepared(sql).await?;
         Ok(())

@@ -1,19 +1,19 @@
 //! Postgres only: statistics for tables that have no rows yet.
 //!
-//! On a table that was never analysed the planner takes any two conditions to leave less than a row, so each index that
-//! begins with the tenant looks as good as the one with the name asked for behind it. Until autovacuum comes, a minute
-//! later, a look-up in the very first sync of a database would read every user synced so far. So the tables are analysed
-//! once while they hold a row each of as many made-up tenants, which go again in the same transaction. After whatever makes an
-//! index: that counts the rows anew, and finds none.
+//! On a table that was never analysed the planner estimates less than one row for any two conditions, so every index that
+//! begins with the tenant looks as good as the one that also holds the name. Until autovacuum comes, a minute later, a look-up
+//! in the first sync of a database would read every user synced so far. So the tables are analysed once while they hold one
+//! row each of many sample tenants, which are deleted in the same transaction. This runs after all indexes exist, because
+//! creating one counts the rows again and finds none.
 
 use crate::SYSTEM_ROLE;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DbBackend, Statement};
 
-/// So many that an index which names the row is worth more than one that names its tenant, and no more.
+/// Large enough that an index on the row is cheaper than one on its tenant.
 const SAMPLE: u32 = 200;
 
-/// How the made-up tenants' slugs begin; no real one has a space.
+/// Prefix of the sample tenants' slugs; no real slug has a space.
 const MADE_UP: &str = "made up ";
 
 const TABLES: &str = "directory_users, directory_groups, directory_memberships, members, sharing_groups, \
@@ -54,8 +54,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// One row a tenant in every table, no value twice: what repeats would be taken for common. Everything of one tenant has the
-/// tenant's id, which is no less unique for that.
+/// One row for each tenant in every table, with distinct values, because repeated ones would count as common. All ids of one
+/// tenant equal the tenant's id, which is unique as well.
 fn made_up_rows() -> String {
     format!(
         "INSERT INTO tenants (id, slug, name, policy, created_at)

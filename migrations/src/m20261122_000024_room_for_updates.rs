@@ -1,5 +1,5 @@
-//! Postgres only: pages of `directory_users` keep room for another version of some of their rows. A PATCH that changes no
-//! indexed column then writes no index, of which there are seven.
+//! Postgres only: a lower fill factor leaves room in the pages of `directory_users` for new versions of rows. A PATCH
+//! that changes no indexed column is then a heap-only update and writes none of the seven indexes.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;

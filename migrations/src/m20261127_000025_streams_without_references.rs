@@ -1,5 +1,5 @@
-//! Postgres only: rows that the hub itself appends by the thousand for a tenant it has just let in no longer ask whether that
-//! tenant exists (decision 0037). Each question was a statement of its own and a lock on the tenant's one row.
+//! Postgres only: tables to which the hub appends thousands of rows for an authenticated tenant lose their foreign key to it
+//! (decision 0037). Each check was a statement of its own and a lock on the tenant's one row.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;

@@ -1,4 +1,4 @@
-//! Who may speak: tokens and keys, revoked, expired, of another tenant; and how fast.
+//! Authentication and rate limits: tokens and keys that are revoked, expired, or of another tenant.
 
 use reqwest::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! An HTTP answer together with the request that caused it, so that a failed expectation is a complete bug report.
+//! An HTTP answer with its request, so that a failed expectation is a complete bug report.
 
 use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
@@ -22,7 +22,7 @@ impl Answer {
         Self::try_of(request).await.unwrap_or_else(|problem| panic!("{problem}"))
     }
 
-    /// Err when no whole answer came: the hub is down, or died while answering.
+    /// Err without a whole answer: the hub is down, or died while answering.
     pub(crate) async fn try_of(request: RequestBuilder) -> Result<Self, String> {
         let (client, request) = request.build_split();
         let request = request.map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! The read side for people and dashboards: shapes, paging, filters, health.
+//! The read side of the REST API: shapes, paging, filters, health.
 
 use std::collections::BTreeSet;
 
@@ -180,7 +180,7 @@ async fn metrics_tell_what_the_hub_did(hub: Hub) {
     .await;
 }
 
-/// A probe or a path that no table knows counts for no service of people or machines.
+/// A probe, or a path outside every route table, counts for neither ingest nor admin.
 async fn a_requests_service_is_that_of_its_table(hub: Hub) {
     let (machines, people) = (hub.machines_url(), hub.people_url());
     let asked = [
@@ -206,7 +206,7 @@ async fn a_requests_service_is_that_of_its_table(hub: Hub) {
     .await;
 }
 
-/// Any token is a method to HTTP, and it takes no credential to send one.
+/// Any token is a valid HTTP method, and it takes no credential to send one.
 async fn methods_that_are_none_share_one_series(hub: Hub) {
     let url = hub.machines_url();
     for (method, path) in [("BREW", "/pot"), ("X-SERIES-1", "/pot"), ("X-SERIES-2", "/scim/v2/x/Users")] {

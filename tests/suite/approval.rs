@@ -1,4 +1,4 @@
-//! New people who wait for an admin's word (LP5, PE2).
+//! Newcomers who wait for an admin's approval (LP5, PE2).
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// A tenant that wants approvals, its source, and the SCIM ids of people who wait.
+/// A tenant with approvals, its source, and the SCIM ids of the waiting people.
 async fn waiting(hub: &Hub, seats: u32, names: &[&str]) -> (Tenant, ScimSource, Vec<String>) {
     let tenant = hub.tenant().seats(seats).policy("approval", "true").create();
     let source = tenant.scim_source();
@@ -29,13 +29,13 @@ async fn waiting(hub: &Hub, seats: u32, names: &[&str]) -> (Tenant, ScimSource, 
     (tenant, source, users)
 }
 
-async fn path(tenant: &Tenant, name: &str, word: &str) -> String {
+async fn path(tenant: &Tenant, name: &str, action: &str) -> String {
     let member = tenant.member(&email(name)).await.unwrap_or_else(|| panic!("no member {name}"));
-    format!("/api/v1/members/{}/{word}", member.id)
+    format!("/api/v1/members/{}/{action}", member.id)
 }
 
-async fn decide(tenant: &Tenant, name: &str, word: &str) -> Value {
-    tenant.post(&path(tenant, name, word).await, &json!({})).await.expect(200).json
+async fn decide(tenant: &Tenant, name: &str, action: &str) -> Value {
+    tenant.post(&path(tenant, name, action).await, &json!({})).await.expect(200).json
 }
 
 async fn lp5_who_is_approved_is_invited_and_the_log_says_by_whom(hub: Hub) {
@@ -54,7 +54,7 @@ async fn lp5_who_is_approved_is_invited_and_the_log_says_by_whom(hub: Hub) {
     decide(&tenant, "bea", "approve").await;
     decide(&tenant, "bea", "approve").await;
     let bea = tenant.eventually_status(&email("bea"), "invited").await;
-    assert_eq!(tenant.kinds_about(&bea.id).await.len(), 3, "the same word twice is one event");
+    assert_eq!(tenant.kinds_about(&bea.id).await.len(), 3, "the same decision twice is one event");
     expect_explained(&tenant).await;
 }
 
@@ -95,7 +95,7 @@ async fn lp5_who_was_approved_and_has_left_stays_out(hub: Hub) {
     let (tenant, source, users) = waiting(&hub, 5, &["ann", "bea"]).await;
     let approve = path(&tenant, "ann", "approve").await;
     source.deactivate(&users[0]).await.expect_success();
-    // A worker may have looked already: then there is nothing to approve.
+    // A worker may have looked already; then there is nothing to approve.
     let answer = tenant.post(&approve, &json!({})).await;
     assert!([200, 409].contains(&answer.status), "{}", answer.describe());
     decide(&tenant, "bea", "approve").await;
@@ -124,7 +124,7 @@ async fn lp5_many_are_decided_at_once(hub: Hub) {
     let stranger = hub.tenant().create();
     let body = json!({ "member_ids": [id("cem")] });
     let answer = stranger.post("/api/v1/members/approve", &body).await.expect(200).json;
-    assert_eq!(answer["items"][0]["result"], "not_found", "another tenant's member is nobody");
+    assert_eq!(answer["items"][0]["result"], "not_found", "another tenant's member is unknown");
     assert_eq!(tenant.members().await.with_status("pending"), [email("cem")]);
 }
 
@@ -135,11 +135,11 @@ async fn lp5_decisions_that_cannot_be_are_refused_and_change_nothing(hub: Hub) {
     let id = tenant.member(&email("ann")).await.unwrap().id;
     let before = tenant.everything(&source).await;
     let many: Vec<String> = vec![id.clone(); 201];
-    for word in ["approve", "decline"] {
-        reader.post(&format!("/api/v1/members/{id}/{word}"), &json!({})).await.expect_problem(403);
-        let all = format!("/api/v1/members/{word}");
+    for action in ["approve", "decline"] {
+        reader.post(&format!("/api/v1/members/{id}/{action}"), &json!({})).await.expect_problem(403);
+        let all = format!("/api/v1/members/{action}");
         reader.post(&all, &json!({ "member_ids": [id] })).await.expect_problem(403);
-        tenant.post(&format!("/api/v1/members/{}/{word}", unknown_id()), &json!({})).await.expect_problem(404);
+        tenant.post(&format!("/api/v1/members/{}/{action}", unknown_id()), &json!({})).await.expect_problem(404);
         for body in [
             json!({}),
             json!([]),

@@ -1,5 +1,4 @@
-//! Which of a record's attributes a member gets, and from where: the address, the mapping, what stays the product's own, and
-//! what differs for one source.
+//! A member's attributes and their origin: the address, the mapping, local attributes, and settings of one source.
 
 use serde_json::{Value, json};
 
@@ -43,7 +42,7 @@ async fn eventually_skipped(tenant: &Tenant, dispute: &str, ids: &[&str]) -> Vec
     .await
 }
 
-/// Ann with one address for each way to name it.
+/// Ann with a different address in each attribute that may hold one.
 fn ann() -> Value {
     let emails = json!([
         { "type": "home", "value": email("ann.home"), "primary": true },
@@ -66,7 +65,7 @@ async fn dx5_the_address_is_read_from_the_chosen_attribute(hub: Hub) {
     ] {
         let tenant = hub.tenant().create();
         set_policy(&tenant, json!({ "email_attribute": "userName" })).await.expect(200);
-        // Null among the changes would remove the key, which is the default as well.
+        // A null among the changes would remove the key, which has the same effect as the default.
         set_policy(&tenant, json!({ "email_attribute": attribute })).await.expect(200);
         created(&tenant.scim_source(), &ann()).await;
         tenant.eventually_status(&email(address), "invited").await;
@@ -84,7 +83,7 @@ async fn dx5_another_attribute_moves_everybody_to_the_new_address(hub: Hub) {
     set_policy(&tenant, json!({ "email_attribute": "userName" })).await.expect(200);
     let after = tenant.eventually_status(&email("ann"), "active").await;
     assert_eq!(after.id, before.id, "the same person");
-    assert_eq!(tenant.members().await.len(), 2, "and nobody else came in");
+    assert_eq!(tenant.members().await.len(), 2, "and no other member exists");
     let former = tenant.get(&format!("/api/v1/members/{}", after.id)).await.expect(200).json["former_emails"].clone();
     let emails: Vec<&Value> = former.as_array().expect("a list").iter().map(|former| &former["email"]).collect();
     assert_eq!(emails, [&json!(email("ann.home"))], "{former}");
@@ -95,7 +94,7 @@ async fn dx5_another_attribute_moves_everybody_to_the_new_address(hub: Hub) {
 async fn lp12_members_are_made_from_the_email_attribute_alone(hub: Hub) {
     let tenant = hub.tenant().policy("email_attribute", "emails[type eq \"work\"]").create();
     let source = tenant.scim_source();
-    // An address elsewhere makes no member.
+    // A home address makes no member.
     let home = json!({ "emails": [{ "type": "home", "value": email("bea.home"), "primary": true }] });
     let bea = created(&source, &with(person("bea"), home)).await;
     let odd =
@@ -159,7 +158,7 @@ async fn pe13_a_record_that_the_mapping_fails_for_is_skipped_and_the_rest_goes_o
     source.deactivate(&cem).await.expect_success();
     let left = tenant.eventually_status(&email("cem"), "suspended").await;
     assert_eq!(left.display_name.as_deref(), Some("Pilot"));
-    // Told by the remedy.
+    // The remedy names the attribute.
     let title = vec![operation("add", "title", json!("Cook"))];
     source.patch(&format!("/Users/{bea}"), title).await.expect_success();
     tenant.eventually_status(&email("bea"), "active").await;
@@ -236,7 +235,7 @@ async fn pe6_a_local_attribute_is_filled_once_and_then_left_alone(hub: Hub) {
     source.patch(&format!("/Users/{id}"), changes).await.expect_success();
     let member = tenant.eventually_member(&email("ann"), |m| m.external_id.as_deref() == Some("ext-new")).await;
     assert_eq!(member.display_name.as_deref(), Some("ann Example"), "the product's own");
-    // Given back to the source, it follows at once.
+    // Once the attribute is the source's again, it follows at once.
     set_policy(&tenant, json!({ "local_attributes": [] })).await.expect(200);
     tenant.eventually_member(&email("ann"), |m| m.display_name.as_deref() == Some("Ann New")).await;
 }

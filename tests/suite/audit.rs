@@ -1,4 +1,4 @@
-//! The audit log is complete: what the roster is now can be told from its events alone, and no event lacks a change.
+//! The audit log is complete: its events reproduce the roster, and every event has a change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// Checks that each member's status and each sharing group's members follow from the events, and that no two events
-/// tell the same change. Polls: the roster and the log are read one after the other while the hub works.
+/// record the same change. Polls, because the roster and the log are read one after the other while the hub works.
 pub(crate) async fn expect_explained(tenant: &Tenant) {
     eventually(&format!("the roster of {} follows from its events", tenant.slug), async || {
         let members = tenant.members().await;
@@ -34,7 +34,7 @@ pub(crate) async fn expect_explained(tenant: &Tenant) {
         let known: BTreeSet<&str> = members.iter().map(|member| member.id.as_str()).collect();
         for event in events.iter().filter(|event| event.subject.kind == "member") {
             if !known.contains(event.subject.id.as_str()) {
-                return Err(format!("an event about nobody: {event:?}"));
+                return Err(format!("an event about an unknown member: {event:?}"));
             }
         }
         for group in &groups {
@@ -56,7 +56,7 @@ pub(crate) async fn expect_explained(tenant: &Tenant) {
     .await;
 }
 
-/// Replays one member's events; each must change something, and the last word must be the status shown.
+/// Replays one member's events; each must change something, and the last status must be the visible one.
 fn check_member(id: &str, status: &str, events: &[AuditEvent]) -> Result<(), String> {
     let about: Vec<&AuditEvent> = events.iter().filter(|event| event.subject.id == id).collect();
     let kinds: Vec<&str> = about.iter().map(|event| event.kind.as_str()).collect();
@@ -65,7 +65,7 @@ fn check_member(id: &str, status: &str, events: &[AuditEvent]) -> Result<(), Str
     let mut former = "";
     for event in about {
         let next = match event.kind.as_str() {
-            // An owner made with the tenant, or a federated member: in at once.
+            // An owner made with the tenant, or a federated member: active at once.
             "member.created" | "member.activated" => "active",
             "member.pending" => "pending",
             "member.waitlisted" if now.is_empty() => "pending",
@@ -73,7 +73,8 @@ fn check_member(id: &str, status: &str, events: &[AuditEvent]) -> Result<(), Str
             "member.suspended" => "suspended",
             "member.removed" => "removed",
             "member.restored" if !is_out(now) => return Err(format!("restored from {now:?}: {kinds:?}")),
-            // Who was never in (left before a worker looked, or while waiting) is let in: the event says as what.
+            // A member who was never active (left before a worker looked, or while waiting): the event names the
+            // status.
             "member.restored" if former.is_empty() || former == "pending" => {
                 event.detail["to"].as_str().unwrap_or_default()
             }
@@ -149,7 +150,7 @@ async fn every_directory_write_has_one_event(hub: Hub) {
     let group = source.group("Pilots", &[&user]).await;
     let rename = || vec![operation("replace", "displayName", json!("Renamed"))];
     for _ in 0..2 {
-        // The second of each pair changes nothing and leaves no trace.
+        // The second of each pair changes nothing and records no event.
         source.patch(&format!("/Users/{user}"), rename()).await.expect_success();
         source.patch(&format!("/Groups/{group}"), rename()).await.expect(204);
         source

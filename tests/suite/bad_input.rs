@@ -1,5 +1,5 @@
-//! Bad input gets a clear SCIM error (or problem document) and changes nothing: each table is one kind of request,
-//! each line one kind of nonsense. A test lists every line that failed, not only the first.
+//! Bad input gets a clear SCIM error (or problem document) and changes nothing. Each table is one kind of request, each
+//! line one kind of error; a test lists every line that failed.
 
 mod admin_routes;
 
@@ -39,7 +39,7 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// A tenant with a user and a group, caught up, and what it looked like then.
+/// A tenant with a user and a group, reconciled, and its state at that moment.
 struct Quiet {
     tenant: Tenant,
     source: ScimSource,
@@ -133,7 +133,7 @@ async fn users_with_values_of_the_wrong_type(hub: Hub) {
         ("no userName", with(bea.clone(), json!({ "userName": null }))),
         ("userName is a number", with(bea.clone(), json!({ "userName": 7 }))),
         ("userName is a list", with(bea.clone(), json!({ "userName": ["bea"] }))),
-        ("active is a word", with(bea.clone(), json!({ "active": "perhaps" }))),
+        ("active is a string", with(bea.clone(), json!({ "active": "perhaps" }))),
         ("active is an object", with(bea.clone(), json!({ "active": {} }))),
         ("name is text", with(bea.clone(), json!({ "name": "Bea" }))),
         ("name.givenName is a list", with(bea.clone(), json!({ "name": { "givenName": ["Bea"] } }))),
@@ -224,7 +224,7 @@ async fn user_patches_that_cannot_be_understood(hub: Hub) {
         ),
         ("no path and a text", patch(vec![json!({ "op": "replace", "value": "x" })]), None),
         ("no path and no value", patch(vec![json!({ "op": "add" })]), None),
-        ("active is a word", patch(vec![operation("replace", "active", json!("perhaps"))]), Some("invalidValue")),
+        ("active is a string", patch(vec![operation("replace", "active", json!("perhaps"))]), Some("invalidValue")),
         ("userName is empty", patch(vec![operation("replace", "userName", json!(""))]), Some("invalidValue")),
         ("displayName is a list", patch(vec![operation("replace", "displayName", json!(["x"]))]), Some("invalidValue")),
         (
@@ -253,10 +253,10 @@ async fn groups_with_values_of_the_wrong_type_or_out_of_bounds(hub: Hub) {
         ("NUL in displayName", with(crew.clone(), json!({ "displayName": "a\u{0}b" }))),
         ("over-long displayName", with(crew.clone(), json!({ "displayName": long }))),
         ("over-long externalId", with(crew.clone(), json!({ "externalId": long }))),
-        ("members is text", with(crew.clone(), json!({ "members": "everybody" }))),
+        ("members is a string", with(crew.clone(), json!({ "members": "everybody" }))),
         ("a member without a value", with(crew.clone(), json!({ "members": [{ "display": "ann" }] }))),
         ("a member's value is a number", with(crew.clone(), json!({ "members": [{ "value": 7 }] }))),
-        ("a member nobody knows", with(crew.clone(), json!({ "members": [{ "value": crate::verbs::unknown_id() }] }))),
+        ("an unknown member", with(crew.clone(), json!({ "members": [{ "value": crate::verbs::unknown_id() }] }))),
         ("a member that is no id", with(crew.clone(), json!({ "members": [{ "value": "ann" }] }))),
     ];
     for (what, body) in bodies {
@@ -284,7 +284,7 @@ async fn group_patches_that_cannot_be_understood(hub: Hub) {
         ("remove the displayName", patch(vec![json!({ "op": "remove", "path": "displayName" })]), None),
         ("members is a number", patch(vec![operation("add", "members", json!(7))]), Some("invalidValue")),
         (
-            "a member nobody knows",
+            "an unknown member",
             patch(vec![operation("add", "members", members_value(&[&stranger]))]),
             Some("invalidValue"),
         ),
@@ -354,7 +354,7 @@ async fn unknown_ids_in_every_method(hub: Hub) {
     let mut quiet = Quiet::set(&hub).await;
     let rename = |path: &str| patch(vec![operation("replace", path, json!("x"))]).to_string();
     let group = json!({ "schemas": [GROUP], "displayName": "Crew" }).to_string();
-    // A group's id is no user's id, nor the other way round.
+    // The id of a group is not the id of a user, nor the other way round.
     let user_of = quiet.group.trim_start_matches("/Groups/").to_owned();
     let group_of = quiet.user.trim_start_matches("/Users/").to_owned();
     let random = crate::verbs::unknown_id().to_string();

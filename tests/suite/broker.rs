@@ -1,7 +1,7 @@
-//! RabbitMQ and Redis go away and come back: SCIM keeps answering, and the sweep finds what no message woke
+//! Outages of RabbitMQ and Redis: SCIM keeps answering, and the sweep finds changes whose wake-up was lost
 //! (docs/design.md#the-idea).
 //!
-//! The outage is made between the hub and the real service, by a relay that is cut: other tests keep theirs.
+//! A relay between the hub and the real service makes the outage, so other tests keep their connections.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ pub(crate) fn cases() -> Vec<Case> {
     outages.into_iter().map(|case| case.only_on(Combination::Full)).collect()
 }
 
-/// A TCP relay on a port of its own that can be cut and mended.
+/// A TCP relay on a port of its own that can be cut and restored.
 struct Relay {
     here: SocketAddr,
     there: SocketAddr,
@@ -51,7 +51,7 @@ impl Relay {
     fn serve(&mut self, listener: TcpListener) {
         let there = self.there;
         self.running = Some(tokio::spawn(async move {
-            // Dropped with the task: every open connection breaks when the relay is cut.
+            // Dropped with the task, so every open connection breaks when the relay is cut.
             let mut connections = JoinSet::new();
             while let Ok((mut near, _)) = listener.accept().await {
                 connections.spawn(async move {
@@ -105,7 +105,7 @@ async fn writes_during_a_broker_outage_arrive_by_the_sweep(hub: Hub) {
         tenant.eventually_status(&email(name), "invited").await;
     }
     relay.mend().await;
-    // Back to wake-ups: a few people in a row show within the time that a sweep alone would not keep.
+    // Wake-ups work again: a few people in a row appear faster than the sweep alone would allow.
     eventually("wake-ups arrive again", async || {
         let name = format!("after{}", begun.elapsed().as_millis());
         let sent = Instant::now();
@@ -136,7 +136,7 @@ async fn a_cache_outage_slows_nobody_out(hub: Hub) {
     source.user("before").await;
     relay.cut().await;
     source.user("during").await;
-    // A token that no cache has ever seen.
+    // A token that is in no cache.
     let fresh = hub.tenant().create().scim_source();
     fresh.get("/Users").await.expect(200);
     let thief = crate::verbs::ScimSource { token: "nonsense".to_owned(), ..source.clone() };

@@ -1,4 +1,4 @@
-//! The command line: what scripts rely on (docs/design.md#contract), and what a wrong setting is answered with.
+//! The command line: the behaviour that scripts rely on (docs/design.md#contract), and the answers to wrong settings.
 
 use std::process::Output;
 use std::time::Duration;
@@ -57,7 +57,7 @@ async fn api_keys_are_listed_and_revoked_within_a_second(hub: Hub) {
     })
     .await;
     assert!(row(&listed())["revoked_at"].is_string());
-    // A token of a source is no API key.
+    // A token of a source is not an API key.
     let token = source.token_id.as_deref().unwrap();
     let arguments = ["api-key", "revoke", "--tenant", &tenant.slug, "--key-id", token];
     assert!(hub.run_command(&arguments).expect_failure().stderr.contains("API key"));

@@ -1,4 +1,5 @@
-//! A first sync as an identity provider drives it: seeded, stubborn about lost answers, comparable with another play.
+//! A first sync as an identity provider drives it: seeded, repeated after lost answers, comparable with another run of
+//! it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -15,10 +16,10 @@ use crate::hub::Hub;
 use crate::rest::Tenant;
 use crate::verbs::{GROUP, ScimSource, email, eventually, members_value, operation, patch, person};
 
-/// Requests under way at once, as an IdP's worker pool has them.
+/// Concurrent requests, as an identity provider's worker pool sends them.
 const CONCURRENCY: usize = 4;
 
-/// Who there is and who is in which group.
+/// The people, and the people of each group.
 pub(crate) struct FirstSync {
     users: Vec<String>,
     groups: BTreeMap<String, Vec<String>>,
@@ -49,12 +50,12 @@ impl FirstSync {
         self.delivered.get()
     }
 
-    /// Requests of a whole play.
+    /// Total number of requests.
     pub(crate) fn requests(&self) -> usize {
         self.users.len() + self.groups.len() + self.groups.values().map(Vec::len).sum::<usize>()
     }
 
-    /// Delivers everything, however often the hub goes away in between.
+    /// Sends all requests, however often the hub goes away in between.
     pub(crate) async fn play(&self, source: &ScimSource) {
         self.ids.borrow_mut().clear();
         self.delivered.set(0);
@@ -80,7 +81,7 @@ impl FirstSync {
         self.create(source, "/Groups", name, &format!("displayName eq \"{name}\""), &body).await;
     }
 
-    /// Looks before it creates, as IdPs do: an answer that was lost must not make a second one.
+    /// Looks before it creates, as identity providers do, so that a lost answer does not cause a duplicate.
     async fn create(&self, source: &ScimSource, path: &str, name: &str, filter: &str, body: &Value) {
         let id = eventually(&format!("{path} {name} is created"), async || {
             let encoded: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
@@ -111,10 +112,10 @@ impl FirstSync {
         self.delivered.set(self.delivered.get() + 1);
     }
 
-    /// Waits until the roster is what was asked for, and returns it in a form that has no ids.
+    /// Waits until the roster is the planned one, and returns it without ids.
     pub(crate) async fn settled(&self, tenant: &Tenant) -> Outcome {
-        let patience = std::time::Duration::from_secs(120);
-        crate::verbs::within(patience, "the roster is what the directory says", async || {
+        let deadline = std::time::Duration::from_secs(120);
+        crate::verbs::within(deadline, "the roster equals the directory", async || {
             let members = tenant.members().await;
             if members.len() != self.users.len() {
                 return Err(format!("{} of {} members", members.len(), self.users.len()));
@@ -131,12 +132,12 @@ impl FirstSync {
     }
 }
 
-/// A roster and its history, without what differs from play to play (ids, times, order).
+/// A roster and its history, without the parts that differ from run to run (ids, times, order).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) members: Vec<String>,
     pub(crate) groups: BTreeMap<String, Vec<String>>,
-    /// How often each event was told about each subject.
+    /// Number of events of each kind for each subject.
     pub(crate) events: BTreeMap<String, usize>,
 }
 
@@ -166,7 +167,7 @@ impl Outcome {
         Self { members, groups, events }
     }
 
-    /// Fails with the lines that differ, not with two whole rosters.
+    /// Fails with the lines that differ instead of two whole rosters.
     #[track_caller]
     pub(crate) fn expect_same(&self, undisturbed: &Self) {
         let lost: Vec<&String> = undisturbed.members.iter().filter(|line| !self.members.contains(line)).collect();

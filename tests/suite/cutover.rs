@@ -1,4 +1,4 @@
-//! Moving a tenant from one source to another, and leaving a source behind: shown first, done by the plan's digest.
+//! Promotion and detachment: previewed first, then carried out by the digest of the plan.
 
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ async fn two_sources(hub: &Hub) -> (Tenant, ScimSource, ScimSource) {
     (tenant, first, second)
 }
 
-/// The preview, once it says what the test set up.
+/// The preview, once it shows the expected counts.
 async fn preview(tenant: &Tenant, source: &ScimSource, path: &str, value: impl Into<Value>) -> Answer {
     let (url, value) = (format!("/api/v1/sources/{}/promotion", source.id), value.into());
     eventually("the preview is complete", async || {
@@ -111,7 +111,7 @@ async fn pe11_ds5_rc11_a_source_is_promoted_by_what_was_shown_and_the_way_back_i
         assert_eq!(is.managed_by.as_deref(), Some(second.id.as_str()));
         assert_eq!(tenant.kinds_about(&is.id).await.iter().filter(|kind| *kind == "member.relinked").count(), 1);
     }
-    // Now the former authority's word changes nothing, and the new one's does.
+    // Changes of the former authority have no effect now, and those of the new one have.
     let events: Vec<Value> = tenant.list(&format!("/api/v1/audit-events?subject_id={}", second.id)).await;
     assert!(events.iter().any(|event| event["kind"] == "source.promoted"), "{events:#?}");
     let back = preview(&tenant, &first, "/people/transferred", 3).await;
@@ -136,7 +136,7 @@ async fn pe11_a_promotion_of_another_state_or_of_no_plan_is_refused(hub: Hub) {
     let shown = preview(&tenant, &second, "/people/transferred", 2).await;
     let stale = promote(&tenant, &second, &"0".repeat(64)).await.expect_problem(409);
     assert_eq!(stale.at("/code"), "plan_stale", "{}", stale.describe());
-    // Somebody comes in who was not shown.
+    // A person joins who is not in the preview.
     first.user("eve").await;
     tenant.eventually_status(&email("eve"), "active").await;
     let stale = promote(&tenant, &second, &shown.text_at("/digest")).await.expect_problem(409);
@@ -196,7 +196,7 @@ async fn pe7_people_of_a_detached_source_stay_or_leave_as_shown(hub: Hub) {
         for name in ["ann", "bob", "cem"] {
             let member = tenant.eventually_status(&email(name), status).await;
             if people == "keep" {
-                assert_eq!(member.managed_by, None, "nobody's any more");
+                assert_eq!(member.managed_by, None, "unmanaged");
             }
         }
         eventually("the source refuses", async || match first.get("/Users").await {

@@ -1,4 +1,4 @@
-//! What admins decide: held runs by their digest, the policy, records that were skipped (docs/design.md#guards).
+//! Decisions of admins: held runs by their digest, the policy, skipped records (docs/design.md#guards).
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -30,7 +30,8 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Twenty seats, all taken; eleven people left (one over the limit) and eleven newcomers: one of them waits.
+/// Twenty seats, all taken; eleven people left (one over the limit) and eleven newcomers, of whom one is on the
+/// waitlist.
 async fn held_at_the_limit(hub: &Hub, on_deleted: &str) -> (Tenant, ScimSource, Vec<String>, Run) {
     let tenant = hub.tenant().seats(20).policy("onboarding", "federated").policy("on_deleted", on_deleted).create();
     let source = tenant.scim_source();
@@ -48,8 +49,8 @@ async fn held_at_the_limit(hub: &Hub, on_deleted: &str) -> (Tenant, ScimSource, 
     (tenant, source, ids, run)
 }
 
-async fn decide(tenant: &Tenant, run: &Run, word: &str, digest: &str) -> Answer {
-    tenant.post(&format!("/api/v1/runs/{}/{word}", run.id), &json!({ "digest": digest })).await
+async fn decide(tenant: &Tenant, run: &Run, action: &str, digest: &str) -> Answer {
+    tenant.post(&format!("/api/v1/runs/{}/{action}", run.id), &json!({ "digest": digest })).await
 }
 
 fn digest(run: &Run) -> &str {
@@ -59,7 +60,7 @@ fn digest(run: &Run) -> &str {
 async fn an_approved_run_gives_the_seat_to_who_waits(hub: Hub) {
     let (tenant, _, _, run) = held_at_the_limit(&hub, "suspend").await;
     decide(&tenant, &run, "approve", digest(&run)).await.expect(200);
-    let members = tenant.eventually("nobody waits", |members| members.with_status("pending").is_empty()).await;
+    let members = tenant.eventually("all are in", |members| members.with_status("pending").is_empty()).await;
     assert_eq!(members.with_status("active").len(), 20, "never more than the seats");
     let released: Vec<Value> = tenant.list("/api/v1/audit-events?kind=seat.released").await;
     assert_eq!(released.len(), 1, "{released:?}");
@@ -78,7 +79,7 @@ async fn an_approved_run_removes_who_was_only_suspended(hub: Hub) {
 async fn a_rejected_run_changes_nothing(hub: Hub) {
     let (tenant, source, _, run) = held_at_the_limit(&hub, "remove").await;
     decide(&tenant, &run, "reject", digest(&run)).await.expect(200);
-    // Somebody announced later proves that the rejection has been acted upon.
+    // A later newcomer proves that the rejection has been reconciled.
     source.user("later").await;
     let members = tenant.eventually("later waits", |members| members.with_status("pending").len() == 2).await;
     assert_eq!(members.member(&email("p10")).status, "suspended");
@@ -104,7 +105,7 @@ async fn rc3_a_run_is_approved_only_by_the_digest_that_was_seen(hub: Hub) {
 
 async fn a_run_is_decided_once(hub: Hub) {
     let (tenant, _, _, run) = held_at_the_limit(&hub, "suspend").await;
-    let both = ["approve", "approve", "reject", "approve"].map(|word| decide(&tenant, &run, word, digest(&run)));
+    let both = ["approve", "approve", "reject", "approve"].map(|action| decide(&tenant, &run, action, digest(&run)));
     let answers = futures_util::future::join_all(both).await;
     let accepted = answers.iter().filter(|answer| answer.status == 200).count();
     assert_eq!(accepted, 1, "{answers:?}");
@@ -199,7 +200,7 @@ async fn a_policy_is_replaced_whole_or_changed_in_part(hub: Hub) {
     let seen = patch_policy(&tenant, json!({ "policy": off })).await.expect(200).json;
     let limit = json!({ "count": 3, "percent": 0, "window_hours": 24 });
     assert_eq!((&seen["policy"]["auto_deprovision"], &seen["policy"]["removal_limit"]), (&json!(false), &limit));
-    // A body that names one key only would turn deprovisioning on again.
+    // A body with this key alone would turn deprovisioning on again.
     let part = json!({ "policy": { "approval": true }, "version": seen["version"] });
     let refused = put_policy(&tenant, &part).await.expect_problem(400);
     let detail = refused.text_at("/detail");

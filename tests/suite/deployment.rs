@@ -1,4 +1,4 @@
-//! Where one hub keeps its things (database, queues, keys, folder), and the commands that run against it.
+//! The storage of one hub (database, queues, keys, folder), and the commands that run against it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use crate::process::Process;
 use crate::workbench::Workbench;
 
-/// The backends a hub runs on.
+/// The backends of a hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Combination {
     Sqlite,
@@ -27,7 +27,7 @@ impl fmt::Display for Combination {
     }
 }
 
-/// Removed with everything in it when dropped.
+/// Removed with its contents when dropped.
 pub(crate) struct Deployment {
     pub(crate) combination: Combination,
     pub(crate) folder: PathBuf,
@@ -86,7 +86,7 @@ impl Deployment {
             .unwrap_or_else(|problem| panic!("cannot run rollcall {}: {problem}", arguments.join(" ")))
     }
 
-    /// Runs a command that should end by itself, and stops it when it does not: a hub that should have refused to start.
+    /// Runs a command that should fail at once, such as a hub that must refuse to start, and stops it when it does not.
     pub(crate) fn run_for_a_while(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new("timeout");
         command.args(["--signal", "KILL", "20"]).arg(&self.workbench.binary);
@@ -103,7 +103,7 @@ impl Deployment {
             return;
         }
         let (workbench, name) = (self.workbench.clone(), self.name.clone());
-        // Also called while a test unwinds inside the shared runtime, where nothing may block on it.
+        // Also called while a test unwinds inside the shared runtime, which must not be blocked.
         let worker = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(workbench.remove_stored(&name))

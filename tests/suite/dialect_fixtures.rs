@@ -1,5 +1,5 @@
-//! Every request shape in `crates/scim/fixtures`, sent to a running hub: what is stored, found and counted is what the golden
-//! result says. The fixtures name people `u1`, `u2`, `a`, `b` and the group `g1`; here they are real ones.
+//! Sends every request shape in `crates/scim/fixtures` to a running hub and compares the stored, found and counted data with
+//! the golden result. The fixtures name people `u1`, `u2`, `a`, `b` and the group `g1`; here they are real ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,7 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases![every_dialect_fixture_is_stored_as_its_golden_result_says]
 }
 
-/// Who fixtures of groups are about, and one they never name.
+/// People of the group fixtures, and one whom they never name.
 const PEOPLE: [&str; 4] = ["u1", "u2", "a", "b"];
 const BYSTANDER: &str = "bystander";
 
@@ -92,7 +92,7 @@ impl Stage {
         }
     }
 
-    /// `text` with the ids of these people in the place of their names.
+    /// Replaces the people's names by their ids.
     fn cast(&self, value: &Value) -> Value {
         let quotes = [("\"", "\""), ("\\\"", "\\\"")];
         let text = self.ids.iter().fold(value.to_string(), |text, (name, id)| {
@@ -144,14 +144,14 @@ impl Stage {
         Ok(())
     }
 
-    /// In the group before: the one who is never named, and whoever is to leave.
+    /// The members before: the person who is never named, and all who are to leave.
     fn members_before(&self, golden: &Value) -> BTreeSet<String> {
         let changes = golden["changes"].as_array().into_iter().flatten();
         let leaving = changes.flat_map(|change| names(&change["remove"]));
         leaving.chain([self.ids[BYSTANDER].clone()]).collect()
     }
 
-    /// The resource as it was: what the fixture gives, or something that a PUT replaces.
+    /// The resource before: as the fixture gives it, or one for a PUT to replace.
     fn before(&self, collection: &str, fixture: &Value, inside: &BTreeSet<String>) -> Value {
         let given = fixture["given"]["attributes"].clone();
         if collection == "/Users" {
@@ -163,7 +163,7 @@ impl Stage {
         with(group, json!({ "schemas": [GROUP], "members": members_value(&members) }))
     }
 
-    /// A look-up finds the one that it asks for, as the filter in the golden result does, in a page of that size.
+    /// A look-up finds the expected resource, as the filter in the golden result does, in a page of that size.
     async fn look_up(&self, collection: &str, fixture: &Value) -> Result<(), String> {
         let golden = &fixture["read"];
         let filter = golden["filter"].as_str().unwrap_or_default();
@@ -209,7 +209,7 @@ fn names(members: &Value) -> Vec<String> {
     members.as_array().into_iter().flatten().filter_map(id).collect()
 }
 
-/// Who is in the group when the golden result's changes, or its member list, were applied.
+/// The members after the golden result's changes, or its member list, were applied.
 fn members_after(golden: &Value, mut inside: BTreeSet<String>) -> BTreeSet<String> {
     if golden["members"].is_array() {
         return names(&golden["members"]).into_iter().collect();

@@ -1,5 +1,5 @@
-//! The dialect ledger: how an identity provider departs from the RFC is counted and explained, and what could not be understood is
-//! kept for a while, shown without names, and can be replayed.
+//! The dialect ledger: departures of an identity provider from the RFC are counted and explained, and requests that could not be
+//! parsed are kept for a while, shown without names, and can be replayed.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -168,7 +168,7 @@ async fn an_operation_of_a_bulk_is_rejected_by_itself(hub: Hub) {
 async fn a_source_keeps_a_hundred_rejected_requests_at_most(hub: Hub) {
     let tenant = hub.tenant().create();
     let source = tenant.scim_source();
-    // Of each few seconds some are kept, so more than a hundred take a while; the cap itself must hold at any time.
+    // Only some of each few seconds are kept, so more than a hundred take a while; the cap must hold at any time.
     for _ in 0..150 {
         source.get("/Users?count=ten").await.expect_scim_error(400, None);
     }
@@ -186,7 +186,7 @@ async fn what_was_understood_and_refused_is_not_kept(hub: Hub) {
     source.user("ann").await;
     source.post("/Users", &person("ann")).await.expect_scim_error(409, Some("uniqueness"));
     source.get(&format!("/Users/{}", unknown_id())).await.expect_scim_error(404, None);
-    // The next one is kept, and it alone: those before it were looked at already.
+    // Only the next one is kept, because the earlier ones were read already.
     source.get(&format!("/Users?filter=userName%20is%20%22{}%22", email("ann"))).await.expect_scim_error(400, None);
     eventually_rejected(&tenant, &source, 1).await;
 }

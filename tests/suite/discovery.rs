@@ -1,4 +1,4 @@
-//! What an identity provider reads before it sends anything (RFC 7644 §4): what is advertised is true, and read-only.
+//! Discovery (RFC 7644 §4): every advertised feature is served, and the endpoints are read-only.
 
 use reqwest::Method;
 use serde_json::{Value, json};

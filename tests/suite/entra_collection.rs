@@ -1,6 +1,6 @@
-//! What Microsoft's public SCIM collection asks (AzureAD/SCIMReferenceCode, `PostmanCollection.json`), request by request in
-//! its order, transcribed: its shapes with names of our own. Left out are its token endpoint, and what no RFC has: a member
-//! id that names nobody, and 204 for a user's PATCH.
+//! Microsoft's public SCIM collection (AzureAD/SCIMReferenceCode, `PostmanCollection.json`), request by request in its
+//! order, transcribed: its shapes with other names. Its token endpoint is left out, and so are two expectations without an
+//! RFC: a member id of nobody, and 204 for a user's PATCH.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ async fn empty(hub: &Hub) -> (Tenant, ScimSource) {
     (tenant, source)
 }
 
-/// As the collection writes people: `Primary` with a capital, two addresses, unlike user names.
+/// A person in the collection's form: `Primary` with a capital, two addresses, unlike user names.
 fn capital(user_name: &str, email: &str) -> Value {
     json!({
         "userName": user_name,
@@ -44,7 +44,7 @@ fn capital(user_name: &str, email: &str) -> Value {
     })
 }
 
-/// The collection's other kind of person: every attribute, half of them null.
+/// The collection's other form of a person: every attribute, half of them null.
 fn lavish(user_name: &str) -> Value {
     let address = |country: Value, kind: &str| json!({ "country": country, "formatted": "9 Any Way\nSouth End, MI 5", "locality": null, "postalCode": null, "region": null, "streetAddress": null, "type": kind, "primary": false });
     json!({
@@ -208,7 +208,7 @@ async fn users_with_everything_and_with_nonsense(hub: Hub) {
 
     let page = source.get("/Users?startIndex=1&count=2").await.expect(200);
     assert_eq!((page.at("/totalResults"), page.at("/itemsPerPage")), (&json!(5), &json!(2)));
-    // No value is quoted in these.
+    // No value in these is quoted.
     let either = "filter=name.FamilyName eq Employee and (emails.Value co example.com or emails.Value co example.org)";
     assert_eq!(total(&source, either).await, 4);
     assert_eq!(total(&source, "filter=userName sw O").await, 1);

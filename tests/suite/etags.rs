@@ -1,4 +1,5 @@
-//! Versions: what a client has is not sent again (304), and nobody writes over what they did not see (412), however many try.
+//! Versions: an unchanged resource is not sent again (304), and an outdated one cannot be overwritten (412), with any number
+//! of writers.
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -9,7 +10,7 @@ use crate::hub::Hub;
 use crate::registry::{Case, cases};
 use crate::verbs::{GROUP, ScimSource, email, members_value, operation, patch, person, unknown_id, with};
 
-/// Writers that all saw the same version.
+/// Number of writers that all saw the same version.
 const WRITERS: usize = 8;
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -90,7 +91,7 @@ async fn head_answers_as_get_without_a_body(hub: Hub) {
     assert_eq!(refused.header("allow"), "GET, POST, HEAD");
 }
 
-/// Every write of both, with a body that changes something.
+/// Every write of both resources, with a body that changes something.
 fn writes(user: &str, group: &str) -> Vec<(Method, String, Value)> {
     let rename = |name: &str| patch(vec![operation("replace", "displayName", json!(name))]);
     vec![
@@ -184,7 +185,7 @@ async fn a_groups_version_moves_with_its_members(hub: Hub) {
     get_unless(&source, &group, &before).await.expect(304);
 }
 
-/// Sends all at once under one tag: one of them may, the others saw what is no more.
+/// Sends all at once under one tag: exactly one succeeds, the others have an outdated version.
 async fn expect_one_success(source: &ScimSource, tag: &str, writes: Vec<(Method, String, Value)>) {
     let sent = writes.iter().map(|(method, path, body)| {
         let method = method.clone();
@@ -194,13 +195,13 @@ async fn expect_one_success(source: &ScimSource, tag: &str, writes: Vec<(Method,
         join_all(sent).await.into_iter().partition(|answer| answer.status < 300);
     assert_eq!(done.len(), 1, "one of {}: {done:#?} {refused:#?}", writes.len());
     for answer in refused {
-        // Who comes after a deletion finds nothing.
+        // A write after the deletion finds no resource.
         let status = if answer.status == 404 { 404 } else { 412 };
         answer.expect_scim_error(status, None);
     }
 }
 
-/// Several times: a race that is lost once in a while is lost.
+/// Several rounds, because a race may be lost only now and then.
 async fn race(source: &ScimSource, path: &str, write: impl Fn(usize) -> (Method, Value)) {
     for round in 0..5 {
         let tag = tag_of(source, path).await;

@@ -1,4 +1,5 @@
-//! Why somebody has access, or has none (PE14): each gate seeded alone is named, and removing it alone flips the answer.
+//! Explanation of a person's access (PE14): each blocked gate seeded alone is named, and removing it alone flips the
+//! answer.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -221,7 +222,7 @@ async fn pe14_people_are_found_by_address_and_external_id(hub: Hub) {
     tenant.get(&of_record(&foreign, &ann)).await.expect_problem(404);
     other.get(&of_record(&source, &ann)).await.expect_problem(404);
     let nobody = other.get("/api/v1/explain?external_id=ext-ann").await.expect(200);
-    assert_eq!(nobody.at("/items/0/directory_user_id"), &Value::Null, "another tenant's people are nobody");
+    assert_eq!(nobody.at("/items/0/directory_user_id"), &Value::Null, "another tenant's people are unknown");
 }
 
 async fn pe14_a_change_nobody_looked_at_decides_until_a_worker_does(hub: Hub) {

@@ -1,4 +1,4 @@
-//! Processes die and machines stop at any moment: nothing accepted is lost, nothing is done twice
+//! Crashes of processes at any moment: no accepted write is lost and none is applied twice
 //! (docs/design.md#one-change-one-audit-event, docs/design.md#any-order-one-result).
 
 use futures_util::future::{join, join_all};
@@ -32,7 +32,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// A crashed worker's lease must not outlast the test's patience.
+/// A crashed worker's lease must expire within the test's deadline.
 fn hub_that_recovers_fast(hub: &Hub) -> crate::hub::HubBuilder {
     hub.another().setting("ROLLCALL_WORKER_SWEEP_SECONDS", "1").setting("ROLLCALL_WORKER_LEASE_SECONDS", "3")
 }
@@ -57,7 +57,7 @@ async fn a_worker_killed_at_random_points_changes_nothing_but_time(hub: Hub) {
             .await;
             hub.crash_worker().await;
         }
-        // And while it catches up with the rest.
+        // A second crash while it catches up.
         for _ in 0..2 {
             hub.crash_worker().await;
         }
@@ -120,7 +120,7 @@ async fn a_graceful_stop_loses_nothing_that_was_accepted(hub: Hub) {
     }
     source.user("later").await;
     tenant
-        .eventually("everybody who was accepted is in", |members| {
+        .eventually("all accepted people are in", |members| {
             accepted.iter().all(|email| members.find_member(email).is_some_and(|member| member.status == "invited"))
                 && members.find_member(&self::email("later")).is_some()
         })

@@ -1,4 +1,4 @@
-//! Which directory groups are synced, and how one goes away (DX6, DX20).
+//! Scope of groups: which directory groups are synced, and how one goes away (DX6, DX20).
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ async fn dx6_only_groups_in_scope_are_synced(hub: Hub) {
     let names: Vec<String> = tenant.groups().await.into_iter().map(|group| group.name).collect();
     assert_eq!(names.len(), 2, "{names:?}");
     eventually_skipped(&tenant, "group_out_of_scope", &[]).await;
-    // All of them, once nothing is left out.
+    // All of them, once the scope is empty.
     set_policy(&tenant, json!({ "group_scope": null })).await.expect(200);
     tenant.eventually_group("Printers", &[&email("ann")]).await;
     tenant.eventually_group("Café", &[&email("ann")]).await;
@@ -72,7 +72,7 @@ async fn dx6_a_group_with_somebody_outside_the_sync_scope_fails_and_the_others_g
     let source = tenant.scim_source();
     let ann = source.user("ann").await;
     let group = source.group("Pilots", &[&ann]).await;
-    // Who is not assigned to the application is no user of this source.
+    // A person who is not assigned to the application is not a user of this source.
     let outside = vec![operation("add", "members", members_value(&[&unknown_id().to_string()]))];
     source.patch(&format!("/Groups/{group}"), outside).await.expect_scim_error(400, Some("invalidValue"));
     source.group("Cooks", &[&ann]).await;
@@ -106,7 +106,7 @@ async fn dx20_an_unscoped_group_stays_is_reported_and_is_fed_again_later(hub: Hu
     let before = tenant.eventually_group("Pilots", &[&email("ann")]).await;
     set_policy(&tenant, json!({ "group_scope": { "names": ["Cooks"] } })).await.expect(200);
     eventually_skipped(&tenant, "group_out_of_scope", &[&group]).await;
-    // Nothing of it reaches the product any more.
+    // None of its changes reaches the product any more.
     let changes = vec![
         operation("add", "members", members_value(&[&ids[1]])),
         operation("replace", "displayName", json!("Old pilots")),
@@ -115,7 +115,7 @@ async fn dx20_an_unscoped_group_stays_is_reported_and_is_fed_again_later(hub: Hu
     source.user("cem").await;
     tenant.eventually_status(&email("cem"), "invited").await;
     tenant.eventually_group("Pilots", &[&email("ann")]).await;
-    // In scope again it is the same group, and catches up.
+    // Back in scope it is the same group, and catches up.
     set_policy(&tenant, json!({ "group_scope": { "names": ["old pilots"] } })).await.expect(200);
     let after = tenant.eventually_group("Old pilots", &[&email("ann"), &email("bea")]).await;
     assert_eq!(after.id, before.id);
@@ -163,8 +163,8 @@ async fn dx20_a_group_deleted_here_is_not_made_again_and_the_next_sync_says_so(h
     source.patch(&format!("/Groups/{group}"), add).await.expect_success();
     source.user("bea").await;
     tenant.eventually_status(&email("bea"), "invited").await;
-    assert!(tenant.groups().await.is_empty(), "the source's word does not bring it back");
-    // An admin's does.
+    assert!(tenant.groups().await.is_empty(), "a change of the source does not bring it back");
+    // A retry by an admin does.
     tenant.post(&format!("/api/v1/skipped-records/{group}/retry"), &json!({})).await.expect(202);
     let again = tenant.eventually_group("Pilots", &[&email("ann")]).await;
     assert_ne!(again.id, shared.id);

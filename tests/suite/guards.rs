@@ -1,5 +1,4 @@
-//! What must not happen by itself (docs/design.md#guards): removals over the limit, more members than seats, nobody
-//! left to administer.
+//! The guards (docs/design.md#guards): removals over the limit, more members than seats, no administrator left.
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -49,12 +48,12 @@ async fn team(hub: &Hub, count: usize, policy: &[(&str, &str)]) -> (Tenant, Scim
     }
     let tenant = tenant.create();
     let source = tenant.scim_source();
-    // One after the other: the order in which the directory announced them is the order of the names.
+    // One after the other, so that their order in the directory is the order of the names.
     let mut ids = Vec::new();
     for name in names(count) {
         ids.push(source.user(&name).await);
     }
-    tenant.eventually("everybody is in", |members| members.with_status("active").len() == count).await;
+    tenant.eventually("all are in", |members| members.with_status("active").len() == count).await;
     (tenant, source, ids)
 }
 
@@ -75,7 +74,7 @@ async fn da10_rc1_the_eleventh_of_a_hundred_is_suspended_and_keeps_the_seat(hub:
     let held = tenant.eventually_held(OVER_LIMIT).await;
     assert_eq!(held.source_id.as_deref(), Some(source.id.as_str()), "{held:?}");
     assert!(held.digest.as_ref().is_some_and(|digest| !digest.is_empty()), "an admin approves by the digest: {held:?}");
-    // All 100 seats were taken: ten are free now. Eleven newcomers show that the eleventh was kept.
+    // All 100 seats were taken and ten are free now. Eleven newcomers show that the eleventh seat was kept.
     for name in (0..11).map(|number| format!("new{number:02}")) {
         source.user(&name).await;
     }
@@ -131,7 +130,7 @@ async fn da10_a_burst_trips_it_like_a_trickle(hub: Hub) {
     }
     tenant.eventually_held(OVER_LIMIT).await;
     eventually_suspended(&tenant, 10).await;
-    // Six are held, in however many runs; a person announced later proves that the queue behind them has been read.
+    // Six are held, in any number of runs; a later newcomer proves that the earlier changes have been read.
     source.deactivate(&ids[20]).await.expect_success();
     source.post("/Groups", &json!({ "displayName": "Marker" })).await.expect(201);
     tenant.eventually_group("Marker", &[]).await;
@@ -163,7 +162,7 @@ async fn da10_who_comes_back_in_time_was_never_gone(hub: Hub) {
     eventually_suspended(&tenant, 11).await;
     source.activate(&ids[10]).await.expect_success();
     tenant.eventually_status(&email("p010"), "active").await;
-    // The seat was kept for p010, so ten newcomers fill what is free and nobody is over.
+    // The seat was kept for p010, so ten newcomers fill the free seats and the tenant is not over.
     for name in (0..11).map(|number| format!("new{number:02}")) {
         source.user(&name).await;
     }
@@ -190,7 +189,7 @@ async fn da8_rc7_seats_are_never_exceeded_and_the_waitlist_is_in_order(hub: Hub)
     let tenant = hub.tenant().seats(3).owner("boss@acme.example").create();
     let source = tenant.scim_source();
     let ids = source.users(&["ann", "bea", "cem", "dan", "eva"]).await;
-    let members = tenant.eventually("everybody is known", |members| members.len() == 6).await;
+    let members = tenant.eventually("all are in the roster", |members| members.len() == 6).await;
     assert_eq!(members.with_status("invited"), [email("ann"), email("bea")]);
     for name in ["cem", "dan", "eva"] {
         let member = members.member(&email(name));
@@ -209,12 +208,12 @@ async fn da8_the_waitlist_is_in_the_order_of_addresses_where_the_policy_says_so(
     let source = tenant.scim_source();
     let ids = source.users(&["mia", "noa"]).await;
     tenant.eventually("both have a seat", |members| members.with_status("invited").len() == 2).await;
-    // Byte by byte in the folded form: a capital letter comes nowhere else, a hyphen before letters.
+    // The order is bytewise over the folded form: capital letters sort as lower case, and a hyphen before letters.
     source.users(&["zoe", "b-o", "Ann", "bea", "cem"]).await;
     tenant.eventually("five wait", |members| members.with_status("pending").len() == 5).await;
-    let place = tenant.get(&format!("/api/v1/explain?email={}", email("bea"))).await.expect(200);
-    let gates = place.at("/items/0/gates").as_array().cloned().unwrap_or_default();
-    let seat = gates.iter().find(|gate| gate["gate"] == "seat").unwrap_or_else(|| panic!("{}", place.describe()));
+    let explained = tenant.get(&format!("/api/v1/explain?email={}", email("bea"))).await.expect(200);
+    let gates = explained.at("/items/0/gates").as_array().cloned().unwrap_or_default();
+    let seat = gates.iter().find(|gate| gate["gate"] == "seat").unwrap_or_else(|| panic!("{}", explained.describe()));
     assert_eq!(seat["evidence"]["place"], 3, "{seat}");
     source.deactivate(&ids[0]).await.expect_success();
     tenant.eventually_status(&email("Ann"), "invited").await;
@@ -234,7 +233,7 @@ async fn da8_parallel_posts_never_exceed_the_seats(hub: Hub) {
     }
     let most_seen = std::cell::Cell::new(0);
     let members = tenant
-        .eventually("everybody is known", |members| {
+        .eventually("all are in the roster", |members| {
             most_seen.set(most_seen.get().max(members.iter().filter(|member| member.is_in()).count()));
             members.len() == 24
         })
@@ -350,14 +349,14 @@ async fn a_group_keeps_its_people_when_the_source_empties_it(hub: Hub) {
     let (tenant, source, ids) = team(&hub, 12, &[]).await;
     let members: Vec<_> = ids.iter().map(|id| json!({ "value": id })).collect();
     let group = source.post("/Groups", &json!({ "displayName": "Design", "members": members })).await.expect(201);
-    let everybody: Vec<String> = names(12).iter().map(|name| email(name)).collect();
-    let everybody: Vec<&str> = everybody.iter().map(String::as_str).collect();
-    tenant.eventually_group("Design", &everybody).await;
+    let emails: Vec<String> = names(12).iter().map(|name| email(name)).collect();
+    let emails: Vec<&str> = emails.iter().map(String::as_str).collect();
+    tenant.eventually_group("Design", &emails).await;
     let path = format!("/Groups/{}", group.at("/id").as_str().unwrap());
     let emptied = json!({ "displayName": "Design", "members": [] });
     source.send(Method::PUT, &path, &emptied).await.expect_success();
     let run = tenant.eventually_held("group_wipe").await;
-    tenant.eventually_group("Design", &everybody).await;
+    tenant.eventually_group("Design", &emails).await;
     let kept =
         tenant.get(&format!("/api/v1/members/{}/explain", tenant.member(&email("p000")).await.unwrap().id)).await;
     let gate = kept.expect(200).at("/groups/0/decided_by").clone();

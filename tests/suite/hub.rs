@@ -1,4 +1,4 @@
-//! A running hub: one process, or the three roles apart, and the verbs that need the hub and no tenant.
+//! A running hub, as one process or as the three roles apart, and the operations that need no tenant.
 
 use std::net::TcpListener;
 use std::process::ExitStatus;
@@ -20,7 +20,7 @@ use crate::workbench::Workbench;
 /// A debug build on a busy machine migrates an empty database in well under this.
 const START: Duration = Duration::from_secs(60);
 
-/// Cheap to clone; the last clone stops the processes and removes what the hub stored.
+/// Cheap to clone; the last clone stops the processes and removes the hub's data.
 #[derive(Clone)]
 pub(crate) struct Hub(Arc<Running>);
 
@@ -63,7 +63,7 @@ impl Address {
     }
 }
 
-/// Another hub of the same combination, with a store and settings of its own.
+/// A second hub of the same combination, with its own store and settings.
 pub(crate) struct HubBuilder {
     workbench: Workbench,
     combination: Combination,
@@ -96,7 +96,7 @@ impl HubBuilder {
         self.try_start().await.unwrap_or_else(|problem| panic!("{problem:#}"))
     }
 
-    /// A deployment without a process: for commands that run while the hub is stopped, or that must fail.
+    /// A deployment without a process, for commands that run while the hub is stopped, or that must fail.
     pub(crate) async fn only_stored(self) -> Deployment {
         let mut deployment = Deployment::create(&self.workbench, self.combination).await.unwrap();
         for (key, value) in &self.settings {
@@ -108,7 +108,7 @@ impl HubBuilder {
     async fn try_start(self) -> Result<Hub> {
         let mut deployment = Deployment::create(&self.workbench, self.combination).await?;
         deployment.set("ROLLCALL_METRICS_LISTEN", &Address::free().listen());
-        // Tests ask again and again; their patience is not what the limit is for.
+        // Tests poll, and their polling must not meet the rate limit.
         deployment.set("ROLLCALL_ADMIN_RATE_PER_SECOND", "10000");
         for (key, value) in &self.settings {
             deployment.set(key, value);
@@ -149,7 +149,8 @@ impl HubBuilder {
 impl Hub {
     /// The hub that all tests of a combination share.
     pub(crate) async fn start_shared(workbench: &Workbench, combination: Combination) -> Result<Self> {
-        // Every bad-token test of the suite comes from one address: without this they would answer each other's 429.
+        // All bad-token tests of the suite come from one address, and without this limit they would cause each other's
+        // 429.
         let roomy =
             [("ROLLCALL_INGEST_FAILED_AUTH_PER_SECOND", "1000"), ("ROLLCALL_INGEST_FAILED_AUTH_BURST", "10000")];
         let settings = roomy.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -172,12 +173,12 @@ impl Hub {
         self.0.deployment.combination
     }
 
-    /// Where SCIM is served.
+    /// Base URL of SCIM.
     pub(crate) fn machines_url(&self) -> String {
         self.0.machines.url()
     }
 
-    /// Where `/api/v1` is served.
+    /// Base URL of `/api/v1`.
     pub(crate) fn people_url(&self) -> String {
         self.0.people.url()
     }
@@ -194,7 +195,7 @@ impl Hub {
         &self.0.deployment
     }
 
-    /// The run's seed, mixed with a label so that tests do not share one sequence.
+    /// A generator from the run's seed and a label, so that tests do not share one sequence.
     pub(crate) fn randomness(&self, label: &str) -> StdRng {
         let salt = label.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
         StdRng::seed_from_u64(self.0.workbench.seed ^ salt)
@@ -216,12 +217,12 @@ impl Hub {
         self.run_command(&arguments).expect_json()
     }
 
-    /// A GET without credentials, anywhere.
+    /// A GET without credentials.
     pub(crate) async fn get(&self, url: &str) -> Answer {
         Answer::of(self.http().get(url)).await
     }
 
-    /// `kill -9` of every process that reconciles, then a new one in its place. On `sqlite` that is the whole hub.
+    /// `kill -9` of every process that reconciles, then a new one instead. On `sqlite` that is the whole hub.
     pub(crate) async fn crash_worker(&self) {
         let role = if self.role_is_running(Role::Worker) { Role::Worker } else { Role::Everything };
         let mut crashed = 0;
@@ -243,7 +244,7 @@ impl Hub {
         self.start_role(Role::Worker).unwrap();
     }
 
-    /// One more process that serves SCIM, for a hub whose roles run apart; the URL of its address.
+    /// Starts another process that serves SCIM, for a hub whose roles run apart, and returns its URL.
     pub(crate) async fn add_ingest(&self) -> String {
         let address = Address::free();
         self.start_role_at(Role::Ingest, &address).unwrap();
@@ -267,7 +268,7 @@ impl Hub {
         statuses
     }
 
-    /// Starts again what `stop` stopped, on the same address and store.
+    /// Starts again after `stop`, on the same address and store.
     pub(crate) async fn start_again(&self) {
         self.start_role(Role::Everything).unwrap();
         self.until_ready().await.unwrap_or_else(|problem| panic!("after a restart: {problem:#}"));
@@ -300,7 +301,7 @@ impl Hub {
         };
         let mut command = deployment.server(&[verb, "--listen", &address.listen()]);
         if role != Role::Everything {
-            // Several processes on one machine: each needs a metrics port of its own.
+            // Several processes run on one machine, so each needs a metrics port of its own.
             command.env("ROLLCALL_METRICS_LISTEN", Address::free().listen());
         }
         let log = deployment.folder.join(format!("{role:?}.log").to_lowercase());

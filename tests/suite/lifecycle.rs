@@ -1,5 +1,4 @@
-//! From what the directory says to what the roster shows: the whole life of people and sharing groups
-//! (docs/design.md#states).
+//! The life of people and sharing groups, from the directory to the roster (docs/design.md#states).
 
 use serde_json::json;
 
@@ -195,7 +194,7 @@ async fn a_rehire_under_the_same_external_id_is_the_same_member(hub: Hub) {
     tenant.eventually_status(&email("ann"), "suspended").await;
     source.user("ann").await;
     let after = tenant.eventually_status(&email("ann"), "active").await;
-    assert_eq!(after, before, "the same person, in the same place");
+    assert_eq!(after, before, "the same member, unchanged");
     assert_eq!(tenant.members().await.len(), 1);
 }
 
@@ -234,7 +233,7 @@ async fn dx2_without_adoption_an_existing_member_is_left_alone(hub: Hub) {
     source.user("cem").await;
     let after = tenant.eventually_status(&email("cem"), "invited").await;
     assert_ne!(after.id, before[0].id);
-    assert_eq!(tenant.member(&email("ann")).await.as_ref(), before.first(), "one bad entry blocks nobody else");
+    assert_eq!(tenant.member(&email("ann")).await.as_ref(), before.first(), "one bad entry blocks no other member");
 }
 
 async fn dx1_unmanaged_members_are_never_touched(hub: Hub) {
@@ -270,7 +269,7 @@ async fn rc10_two_people_swap_addresses_and_keep_their_places(hub: Hub) {
     let ids = source.users(&["ann", "bea"]).await;
     let ann = tenant.eventually_status(&email("ann"), "active").await;
     let bea = tenant.eventually_status(&email("bea"), "active").await;
-    // userName is unique at every moment, so an IdP parks one of the two for a while.
+    // userName is unique at every moment, so an IdP gives one of the two a temporary one.
     for (id, name) in [(&ids[0], "parked"), (&ids[1], "ann"), (&ids[0], "bea")] {
         let changes = vec![
             operation("Replace", "userName", json!(email(name))),
@@ -407,7 +406,7 @@ async fn a_burst_of_changes_ends_in_the_last_word(hub: Hub) {
     assert!(count(&kinds, "member.updated") <= 30, "{kinds:?}");
 }
 
-/// Other programs on the machine only ever add time, so the best of three rounds says most about the hub.
+/// Other programs on the machine only ever add time, so the best of three rounds measures the hub.
 async fn a_write_shows_in_the_roster_within_a_second_at_the_median(hub: Hub) {
     let tenant = hub.tenant().create();
     let source = tenant.scim_source();

@@ -1,14 +1,15 @@
-//! One black-box suite over a running hub: the same tests, on every combination of backends.
+//! The black-box suite over a running hub: the same tests, on every combination of backends.
 //!
 //! `sqlite` is `rollcall up` (one process, embedded database, in-process queue and cache) and always runs. `full` is
 //! `rollcall all` on Postgres, RabbitMQ and Redis; it runs when `DATABASE_URL`, `AMQP_URL` and `REDIS_URL` are set, and
-//! then a hub that does not start is a failure. Tests speak only HTTP and the command line, so they hold whatever the
-//! inside looks like. Names read `sqlite::scim_users::post_…`; a filter on the command line works as with `cargo test`.
+//! then a hub that does not start is a failure. Tests speak only HTTP and the command line, so they do not depend on
+//! the implementation. Names read `sqlite::scim_users::post_…`; a filter on the command line works as with `cargo
+//! test`.
 //!
 //! `ROLLCALL_BIN` names the hub to test (default: `target/debug/rollcall`, built first); `ROLLCALL_TEST_SEED` repeats a
 //! seeded run; `ROLLCALL_TEST_KEEP=1` keeps logs and data of a run that passed.
 
-// Tests fail by panicking: that is what a test is. The hub's own crates stay under the workspace lints.
+// Tests fail by panicking. The hub's own crates stay under the workspace lints.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod access;
@@ -71,7 +72,7 @@ use crate::registry::Case;
 use crate::services::Services;
 use crate::workbench::Workbench;
 
-/// Tests wait on the hub far more than they compute, so more of them run at once than there are cores.
+/// Tests wait for the hub far more than they compute, so more of them run at once than there are cores.
 const PARALLEL_TESTS: usize = 6;
 
 fn main() -> ExitCode {
@@ -105,7 +106,7 @@ fn main() -> ExitCode {
     run(&arguments, &combinations, &workbench)
 }
 
-/// Starts one hub for each combination that a test was asked for, runs the tests, and stops the hubs whatever happened.
+/// Starts one hub for each combination of a selected test, runs the tests, and stops the hubs in any case.
 fn run(arguments: &Arguments, combinations: &[Combination], workbench: &Workbench) -> ExitCode {
     let mut trials = Vec::new();
     let mut hubs = Vec::new();
@@ -181,7 +182,7 @@ fn every_case() -> Vec<Case> {
     .collect()
 }
 
-/// The filter rules of libtest, so that a hub nobody asked for is not started.
+/// The filter rules of libtest, so that no hub is started without a test.
 fn is_wanted(arguments: &Arguments, name: &str) -> bool {
     let matches = |pattern: &str| if arguments.exact { name == pattern } else { name.contains(pattern) };
     arguments.filter.as_deref().is_none_or(matches) && !arguments.skip.iter().any(|pattern| matches(pattern))

@@ -1,4 +1,5 @@
-//! What admins change of members (DA7, PE6), seats that grow (PE3), sources in quarantine (PE9), and what leaving means (DX14, DX16).
+//! Changes of members by admins (DA7, PE6), a larger number of seats (PE3), quarantined sources (PE9), and the effects of leaving
+//! (DX14, DX16).
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -182,7 +183,7 @@ async fn dx14_disabled_is_suspended_or_removed_as_the_policy_says(hub: Hub) {
     change_policy(&tenant, "on_disabled", json!("remove")).await.expect(200);
     source.deactivate(&users[1]).await.expect_success();
     tenant.eventually_status(&email("bea"), "removed").await;
-    assert_eq!(tenant.member(&email("ann")).await.unwrap().status, "suspended", "from the next word on");
+    assert_eq!(tenant.member(&email("ann")).await.unwrap().status, "suspended", "from the next change on");
     source.activate(&users[1]).await.expect_success();
     tenant.eventually_status(&email("bea"), "active").await;
     change_policy(&tenant, "on_disabled", json!("keep")).await.expect_problem(400);
@@ -207,7 +208,7 @@ async fn dx16_a_suspension_asks_for_one_wipe_where_the_policy_wants_it(hub: Hub)
     change_policy(&tenant, "wipe_on_suspend", json!(true)).await.expect(200);
     let disabled = source.deactivate(&users[1]).await.expect_success();
     let bea = tenant.eventually_status(&email("bea"), "suspended").await;
-    // Deleting whom the suspension wiped already asks for nothing more.
+    // A deletion after a suspension that removed the keys already adds no question.
     change_policy(&tenant, "on_deleted", json!("remove")).await.expect(200);
     source.delete(&format!("/Users/{}", users[1])).await.expect(204);
     tenant.eventually_status(&email("bea"), "removed").await;
@@ -242,8 +243,8 @@ async fn lp9_keys_are_asked_for_at_once_where_the_policy_wants_it(hub: Hub) {
     let cem = source.user("cem").await;
     let cem_is = tenant.eventually_status(&email("cem"), "active").await.id;
     expected.push((json!(cem_is), Value::Null));
-    assert_eq!(asked().await, expected, "somebody new");
-    // Who has no access gets no keys; with the access comes the question, once for all their groups.
+    assert_eq!(asked().await, expected, "for the new member");
+    // A person without access gets no keys; with the access comes one question for all their groups.
     source.deactivate(&cem).await.expect_success();
     tenant.eventually_status(&email("cem"), "suspended").await;
     source

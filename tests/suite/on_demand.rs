@@ -1,4 +1,4 @@
-//! One person on demand, with a trace of each step (PE14).
+//! A dry run for one person, with a trace of each step (PE14).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! One process of the hub: started so that it cannot outlive the suite, its output kept in a file.
+//! One process of the hub: it cannot outlive the suite, and its output is kept in a file.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// How long a process may take to end after SIGTERM: the hub drains for up to 15 s.
+/// Longest wait for the end of a process after SIGTERM: the hub drains for up to 15 s.
 const GRACE: Duration = Duration::from_secs(25);
 
 pub(crate) struct Process {
@@ -30,7 +30,7 @@ impl Process {
         Ok(Self { child, log: log.to_owned() })
     }
 
-    /// A command that the kernel kills when the thread that started it ends, also when the suite itself is killed.
+    /// A command that the kernel kills with the thread that started it, also when the suite itself is killed.
     pub(crate) fn bound_command(binary: &Path) -> Command {
         if Path::new("/usr/bin/setpriv").exists() {
             let mut command = Command::new("/usr/bin/setpriv");
@@ -41,7 +41,7 @@ impl Process {
         }
     }
 
-    /// The exit status, when the process has ended by itself.
+    /// The exit status, when the process has ended.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
@@ -52,12 +52,12 @@ impl Process {
         self.child.wait().ok();
     }
 
-    /// Once: a second signal means "at once", without draining.
+    /// Once only, because a second signal ends the process without draining.
     pub(crate) fn ask_to_stop(&self) {
         kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).ok();
     }
 
-    /// Waits for the end of a process that was asked to stop. None when it had to be killed after the grace period.
+    /// Waits for the end of a stopping process. None when it had to be killed after the grace period.
     pub(crate) fn stopped(&mut self) -> Option<ExitStatus> {
         let deadline = Instant::now() + GRACE;
         while Instant::now() < deadline {
@@ -70,7 +70,7 @@ impl Process {
         None
     }
 
-    /// The end of what the process printed, for a failure's message.
+    /// The last lines of the process's output, for a failure's message.
     pub(crate) fn last_lines(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();

@@ -1,5 +1,5 @@
-//! Random requests: whatever a client sends is answered, never by a fault of ours, and the next good request goes through.
-//! `ROLLCALL_FUZZ_CASES` is how many there are; `make fuzz` sends 100,000.
+//! Random requests: each is answered, never with a 5xx, and the next valid request succeeds. `ROLLCALL_FUZZ_CASES` is
+//! their number; `make fuzz` sends 100,000.
 
 mod admin_routes;
 
@@ -25,7 +25,7 @@ pub(crate) fn cases() -> Vec<Case> {
 
 const USUAL_CASES: usize = 1_500;
 const CLIENTS: usize = 4;
-/// A few people and groups, so that random requests meet each other's.
+/// A few people and groups, so that random requests refer to each other's.
 const NAMES: &[&str] = &["ann", "bob", "Ann", "eve", "ünï"];
 
 async fn no_random_request_is_answered_by_a_fault(hub: Hub) {
@@ -51,10 +51,10 @@ async fn send_many(hub: &Hub, tenant: &Tenant, cases: usize) {
     tenant.eventually_member(&email("zoe"), |member| member.status == "invited").await;
 }
 
-/// A client that means nothing well.
+/// A client that sends random requests.
 struct Client {
     random: StdRng,
-    /// Of what it made.
+    /// Ids of the resources it created.
     ids: Vec<String>,
 }
 
@@ -84,7 +84,7 @@ impl Client {
         }
     }
 
-    /// Good enough to be taken more often than not.
+    /// Valid more often than not.
     fn resource(&mut self) -> Value {
         let mut resource = Map::new();
         for _ in 0..self.random.random_range(0..4) {

@@ -1,4 +1,4 @@
-//! The list of tests and how one is run: registered once, run for each combination, a panic becomes a readable failure.
+//! The list of tests: registered once, run for each combination, with a panic reported as a readable failure.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -13,10 +13,10 @@ use crate::deployment::Combination;
 use crate::hub::Hub;
 use crate::workbench::Workbench;
 
-/// Held for reading by tests that run beside each other, for writing by one that must be alone.
+/// Held for reading by concurrent tests, and for writing by a test that must run alone.
 static TURN: RwLock<()> = RwLock::new(());
 
-/// What a test's body returns: it has passed when it ends without a panic.
+/// The body of a test: it has passed when it ends without a panic.
 pub(crate) type Body = Pin<Box<dyn Future<Output = ()>>>;
 
 /// One test, not yet bound to a combination.
@@ -40,7 +40,7 @@ impl Case {
         self
     }
 
-    /// Runs the test while no other runs: it measures time.
+    /// Runs the test while no other runs, because it measures time.
     pub(crate) fn alone(mut self) -> Self {
         self.alone = true;
         self
@@ -81,11 +81,11 @@ thread_local! {
     static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Keeps each panic's place for the report instead of printing it into the middle of other tests' lines.
+/// Keeps the location of each panic for the report instead of printing it between other tests' lines.
 pub(crate) fn keep_panics_quiet() {
     panic::set_hook(Box::new(|info| {
-        let place = info.location().map_or_else(String::new, |at| format!("{}:{}: ", at.file(), at.line()));
-        let message = format!("{place}{}", text_of(info.payload()));
+        let location = info.location().map_or_else(String::new, |at| format!("{}:{}: ", at.file(), at.line()));
+        let message = format!("{location}{}", text_of(info.payload()));
         LAST_PANIC.with(|last| *last.borrow_mut() = Some(message));
     }));
 }

@@ -1,4 +1,4 @@
-//! The list of what could not be applied, and what an admin does about it: retry, ignore (PE10).
+//! Skipped records and the actions of an admin on them: retry, ignore (PE10).
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// A person of whom the source says no address.
+/// A person without an address.
 async fn nameless(source: &ScimSource, name: &str) -> String {
     let body = json!({ "schemas": [USER], "userName": name, "active": true });
     source.post("/Users", &body).await.expect(201).id()
@@ -39,12 +39,12 @@ async fn eventually_one(tenant: &Tenant, query: &str, fits: impl Fn(&Value) -> b
     .await
 }
 
-async fn act(tenant: &Tenant, id: &str, word: &str, body: &Value, status: u16) {
-    let path = format!("/api/v1/skipped-records/{id}/{word}");
+async fn act(tenant: &Tenant, id: &str, action: &str, body: &Value, status: u16) {
+    let path = format!("/api/v1/skipped-records/{id}/{action}");
     tenant.post(&path, body).await.expect(status);
 }
 
-async fn events(tenant: &Tenant, kind: &str, subject: &str) -> Vec<AuditEvent> {
+async fn audit_events(tenant: &Tenant, kind: &str, subject: &str) -> Vec<AuditEvent> {
     tenant.list(&format!("/api/v1/audit-events?kind={kind}&subject_id={subject}")).await
 }
 
@@ -89,16 +89,16 @@ async fn pe10_an_address_that_is_none_is_kept_and_skipped_until_it_is_mended(hub
     let tenant = hub.tenant().create();
     let source = tenant.scim_source();
     let emails = |value: &str| json!([{ "value": value, "primary": true }, { "value": email("other") }]);
-    for (place, none) in
+    for (index, none) in
         ["emailName357", "bea@", "@acme.example", "bea@acme.example\r\nBcc: all@acme.example"].iter().enumerate()
     {
-        let bea = format!("bea{place}");
+        let bea = format!("bea{index}");
         let body = with(person(&bea), json!({ "emails": emails(none) }));
         let made = source.post("/Users", &body).await.expect(201);
         assert_eq!(made.at("/emails/0/value"), *none);
         let record = eventually_one(&tenant, "", |record| record["dispute"] == "no_email").await;
         assert_eq!(record["subject"]["id"], json!(made.id()), "{record}");
-        assert_eq!(tenant.members().await.len(), place, "nobody came in by another address");
+        assert_eq!(tenant.members().await.len(), index, "no member has another address");
         source.put(&format!("/Users/{}", made.id()), &person(&bea)).await.expect(200);
         tenant.eventually_status(&email(&bea), "invited").await;
         assert_eq!(tenant.list::<Value>("/api/v1/skipped-records").await, Vec::<Value>::new());
@@ -114,9 +114,9 @@ async fn pe10_a_retry_counts_and_is_told(hub: Hub) {
     let after = eventually_one(&tenant, "", |record| record["tries"] == 2).await;
     assert_eq!(after["since"], before["since"], "still skipped since then");
     assert_ne!(after["last_tried_at"], before["last_tried_at"]);
-    let told = events(&tenant, "skipped_record.retried", &id).await;
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!((told[0].subject.kind.as_str(), &told[0].detail["dispute"]), ("directory_user", &json!("no_email")));
+    let events = audit_events(&tenant, "skipped_record.retried", &id).await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!((events[0].subject.kind.as_str(), &events[0].detail["dispute"]), ("directory_user", &json!("no_email")));
 }
 
 async fn pe10_an_ignored_record_comes_back_when_it_is_about_something_else(hub: Hub) {
@@ -130,10 +130,10 @@ async fn pe10_an_ignored_record_comes_back_when_it_is_about_something_else(hub: 
     let ignored = eventually_one(&tenant, "ignored=true", |record| record["ignored_at"].is_string()).await;
     assert_eq!(ignored["note"], "a test account");
     assert_eq!(tenant.list::<Value>("/api/v1/skipped-records").await, Vec::<Value>::new());
-    let told = events(&tenant, "skipped_record.ignored", &id).await;
-    assert_eq!(told.len(), 1, "ignoring twice is one change: {told:?}");
-    assert_eq!(told[0].detail["note"], "a test account");
-    // Touched, and still the same: it stays ignored. The group proves that a worker has looked.
+    let events = audit_events(&tenant, "skipped_record.ignored", &id).await;
+    assert_eq!(events.len(), 1, "ignoring twice is one change: {events:?}");
+    assert_eq!(events[0].detail["note"], "a test account");
+    // Touched without a change, it stays ignored. The group proves that a worker has looked.
     source.patch(&format!("/Users/{id}"), vec![operation("replace", "displayName", json!("N"))]).await.expect_success();
     source.group("Marker", &[]).await;
     tenant.eventually_group("Marker", &[]).await;
@@ -178,10 +178,10 @@ async fn pe10_wrong_requests_change_nothing(hub: Hub) {
     reader.post(&path, &json!({})).await.expect_problem(403);
     let stranger = hub.tenant().create();
     stranger.post(&path, &json!({})).await.expect_problem(404);
-    for word in ["ignore", "retry"] {
-        let unknown = format!("/api/v1/skipped-records/{}/{word}", unknown_id());
+    for action in ["ignore", "retry"] {
+        let unknown = format!("/api/v1/skipped-records/{}/{action}", unknown_id());
         tenant.post(&unknown, &json!({})).await.expect_problem(404);
     }
     assert_eq!(eventually_one(&tenant, "", |_| true).await, before);
-    assert_eq!(events(&tenant, "skipped_record.ignored", &id).await, []);
+    assert_eq!(audit_events(&tenant, "skipped_record.ignored", &id).await, []);
 }

@@ -27,9 +27,9 @@ async fn logged(tenant: &Tenant, parameters: &str, count: usize) -> Vec<Value> {
 }
 
 /// `GET /Users 200`
-fn told(lines: &[Value]) -> Vec<String> {
-    let text = |line: &Value, place: &str| {
-        line.pointer(place).map_or(String::new(), |value| value.to_string().replace('"', ""))
+fn summary(lines: &[Value]) -> Vec<String> {
+    let text = |line: &Value, pointer: &str| {
+        line.pointer(pointer).map_or(String::new(), |value| value.to_string().replace('"', ""))
     };
     lines
         .iter()
@@ -63,16 +63,16 @@ async fn pe15_reads_and_writes_are_logged_by_source_and_by_person(hub: Hub) {
         "GET /Users 200",
         &format!("DELETE {path} 204"),
     ];
-    assert_eq!(told(&lines), wanted);
+    assert_eq!(summary(&lines), wanted);
     assert_eq!(lines[4].pointer("/answer/scim_type"), Some(&json!("uniqueness")));
     let text = serde_json::to_string(&lines).unwrap();
-    assert!(!text.contains("acme.example"), "no line says what somebody is called: {text}");
+    assert!(!text.contains("acme.example"), "no line holds a name: {text}");
 
     let about_ann = logged(&tenant, &format!("subject_id={ann}"), 5).await;
-    assert_eq!(told(&about_ann), [wanted[0], wanted[1], wanted[2], wanted[3], wanted[7]]);
+    assert_eq!(summary(&about_ann), [wanted[0], wanted[1], wanted[2], wanted[3], wanted[7]]);
     let member = tenant.eventually_member(&email("ann"), |member| member.status == "suspended").await;
     assert_eq!(logged(&tenant, &format!("member_id={}", member.id), 5).await, about_ann);
-    assert_eq!(told(&logged(&tenant, &format!("source_id={}", beside.id), 1).await), ["GET /Users 200"]);
+    assert_eq!(summary(&logged(&tenant, &format!("source_id={}", beside.id), 1).await), ["GET /Users 200"]);
 }
 
 async fn pe15_each_operation_of_a_bulk_is_logged(hub: Hub) {
@@ -87,12 +87,12 @@ async fn pe15_each_operation_of_a_bulk_is_logged(hub: Hub) {
     let bulk = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations });
     source.send(Method::POST, "/Bulk", &bulk).await.expect(200);
     let lines = logged(&tenant, &format!("source_id={}", source.id), 5).await;
-    let told = told(&lines);
+    let summary = summary(&lines);
     assert_eq!(
-        told[1..4],
+        summary[1..4],
         ["POST /Bulk 200".to_owned(), "POST /Users 201".to_owned(), format!("PATCH /Users/{ann} 200")]
     );
-    assert!(told[4].starts_with("DELETE /Users/") && told[4].ends_with(" 404"), "{told:?}");
+    assert!(summary[4].starts_with("DELETE /Users/") && summary[4].ends_with(" 404"), "{summary:?}");
     assert_eq!(logged(&tenant, &format!("subject_id={ann}"), 2).await[1], lines[3]);
     let bob = source.find("/Users", &format!("userName eq \"{}\"", email("bob"))).await;
     assert_eq!(lines[2]["subject_id"], json!(bob[0]));

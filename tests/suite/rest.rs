@@ -1,4 +1,4 @@
-//! A tenant as its admins see it: the REST API with one of the tenant's keys.
+//! The REST API of a tenant, called with one of its keys.
 
 use std::collections::BTreeSet;
 
@@ -91,7 +91,7 @@ impl Tenant {
         events.into_iter().map(|event| event.kind).collect()
     }
 
-    /// The person accepts the invitation: the product tells the hub.
+    /// The person accepts the invitation, and the product reports it to the hub.
     pub(crate) async fn accept(&self, email: &str) {
         let member = self.eventually_member(email, |member| member.status == "invited").await;
         self.post(&format!("/api/v1/members/{}/accept", member.id), &json!({})).await.expect_success();
@@ -155,7 +155,7 @@ impl Tenant {
         .await
     }
 
-    /// Everything the tenant has, for "nothing changed". Read it when the roster has caught up.
+    /// The whole state of the tenant, for "nothing changed". Read it when the roster has caught up.
     pub(crate) async fn everything(&self, source: &ScimSource) -> Value {
         let mut sharing_groups = Vec::new();
         for group in self.groups().await {
@@ -174,7 +174,7 @@ impl Tenant {
         })
     }
 
-    /// Every item of a REST list, through all its pages; no item may come twice.
+    /// Every item of a REST list, through all its pages; a repeated item is a failure.
     pub(crate) async fn list<T: DeserializeOwned>(&self, path: &str) -> Vec<T> {
         let separator = if path.contains('?') { '&' } else { '?' };
         let mut items: Vec<Value> = Vec::new();

@@ -1,4 +1,4 @@
-//! A run is taken back by another run: planned, shown, approved by its digest, applied, and taken back itself.
+//! A run is rewound by another run: planned, shown, approved by its digest, applied, and rewound itself.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ async fn items(tenant: &Tenant, run: &str) -> Vec<Value> {
     tenant.list(&format!("/api/v1/runs/{run}/items")).await
 }
 
-/// The run that did this.
+/// The run with an item of this action.
 async fn run_with(tenant: &Tenant, action: &str) -> Run {
     eventually(&format!("a run with {action}"), async || {
         let runs = tenant.runs().await;
@@ -44,7 +44,7 @@ async fn eventually_run(tenant: &Tenant, id: &str, state: &str) -> Run {
     .await
 }
 
-/// Asks for a rewind and waits for its plan.
+/// Requests a rewind and waits for its plan.
 async fn plan_rewind(tenant: &Tenant, run: &str) -> Run {
     let asked = tenant.post(&format!("/api/v1/runs/{run}/rewind"), &json!({})).await.expect(202);
     assert_eq!(asked.at("/rewinds"), run, "{}", asked.describe());
@@ -109,7 +109,7 @@ async fn rc3_rc4_a_rewind_is_approved_only_by_the_digest_that_was_seen(hub: Hub)
     let path = format!("/api/v1/runs/{}", planned.id);
     let refused = tenant.post(&format!("{path}/approve"), &json!({ "digest": "0000" })).await.expect_problem(409);
     assert_eq!(refused.at("/code"), "plan_stale", "{}", refused.describe());
-    // What it would change has moved.
+    // The subject of its item has changed since.
     source.activate(&ids[0]).await.expect_success();
     tenant.eventually_status(&email("ann"), "active").await;
     let stale = tenant.post(&format!("{path}/approve"), &json!({ "digest": planned.digest })).await.expect_problem(409);

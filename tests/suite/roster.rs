@@ -1,4 +1,4 @@
-//! What the REST API shows, as types: a missing or mistyped field fails every test that reads it.
+//! Answers of the REST API as types: a missing or mistyped field fails every test that reads it.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,7 +16,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// In the team and counted against the seats, as far as the status alone tells.
+    /// Active in the team and counted against the seats, as far as the status alone tells.
     pub(crate) fn is_in(&self) -> bool {
         matches!(self.status.as_str(), "invited" | "active")
     }

@@ -1,4 +1,4 @@
-//! Walks the router's own table: a route that forgets to ask who is calling cannot be added unnoticed.
+//! Walks the router's own table, so that a route without authentication fails a test.
 
 use std::collections::BTreeSet;
 
@@ -48,7 +48,7 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    /// The same text in every place.
+    /// The same text for every placeholder.
     pub(crate) fn all(text: &str) -> Self {
         let text = || text.to_owned();
         Self {
@@ -142,11 +142,11 @@ async fn every_guarded_route_hides_what_belongs_to_another_tenant(hub: Hub) {
     let stranger_source = stranger.scim_source();
     let mut failures = Vec::new();
     let mut walked = 0;
-    // A list of one's own things has no id in its path: there is nothing of another tenant to ask for.
+    // A list without an id in its path cannot name a resource of another tenant.
     for route in guarded(&hub).into_iter().filter(|route| route.path.contains('{')) {
         let token = if route.auth == "scim" { &stranger_source.token } else { &stranger.key };
         let request = hub.http().request(route.method(), route.url(&hub, &ids)).bearer_auth(token);
-        // A body that is right for every route that reads one: the id in the path must be what is refused.
+        // A body that is valid for every route that reads one, so that the id in the path is refused.
         let body = if route.auth == "scim" { person("ann") } else { json!({ "digest": "0" }) };
         let answer = Answer::of(request.json(&body)).await;
         failures.extend(route.check(&answer, 404).err());
@@ -199,7 +199,7 @@ async fn the_table_is_whole_and_only_probes_are_open(hub: Hub) {
         };
         assert_eq!(route.auth, wanted, "{route:?}");
     }
-    // What the table calls served is served: nothing in it answers 404 or 405 to its owner.
+    // Every route in the table is served: none answers 404 or 405 to its owner.
     let tenant = hub.tenant().create();
     let source: ScimSource = tenant.scim_source();
     for (base, path, token) in [

@@ -1,4 +1,4 @@
-//! `/Bulk`, the search over everything, cursors and `/Me`: what is advertised is served, what is not is refused.
+//! `/Bulk`, the search over everything, cursors and `/Me`: advertised features are served, others are refused.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_bulk_does_all_verbs_and_reports_each,
         a_bulk_stops_after_so_many_errors,
         a_bulk_over_its_advertised_limits_is_413,
-        a_bulk_costs_a_place_for_ten_operations,
+        a_bulk_costs_a_rate_token_for_ten_operations,
         a_bulk_that_is_none_is_400,
         the_root_search_finds_users_and_groups_over_its_pages,
         the_root_search_pages_by_cursor,
@@ -44,10 +44,10 @@ async fn a_bulk_resolves_references_in_any_order(hub: Hub) {
     let answer = source.post("/Bulk", &bulk(&[group, post_user("ann"), post_user("bob")])).await.expect(200);
     let schema = "urn:ietf:params:scim:api:messages:2.0:BulkResponse";
     assert_eq!(answer.at("/schemas"), &json!([schema]), "{}", answer.describe());
-    for place in 0..3 {
-        assert_eq!(answer.at(&format!("/Operations/{place}/status")), "201", "{}", answer.describe());
+    for index in 0..3 {
+        assert_eq!(answer.at(&format!("/Operations/{index}/status")), "201", "{}", answer.describe());
     }
-    // Reported in the order asked, each with its address and version.
+    // Reported in the order of the request, each with its address and version.
     assert_eq!(answer.at("/Operations/0/bulkId"), "crew");
     assert!(answer.text_at("/Operations/1/location").starts_with(&source.base), "{}", answer.describe());
     assert!(answer.text_at("/Operations/1/version").starts_with("W/"), "{}", answer.describe());
@@ -103,19 +103,19 @@ async fn a_bulk_over_its_advertised_limits_is_413(hub: Hub) {
     source.send_text(Method::POST, "/Bulk", large).await.expect_scim_error(413, None);
 }
 
-/// The bulk is let in whole; who sent it waits for it afterwards.
-async fn a_bulk_costs_a_place_for_ten_operations(hub: Hub) {
+/// The bulk is admitted whole, and its sender waits for the overdrawn tokens afterwards.
+async fn a_bulk_costs_a_rate_token_for_ten_operations(hub: Hub) {
     let slow =
         hub.another().setting("ROLLCALL_INGEST_RATE_PER_SECOND", "0.1").setting("ROLLCALL_INGEST_RATE_BURST", "5");
     let source = slow.start().await.tenant().create().scim_source();
     let people: Vec<Value> = (0..75).map(|number| post_user(&format!("p{number}"))).collect();
     let answer = source.post("/Bulk", &bulk(&people)).await.expect(200);
-    for place in 0..75 {
-        assert_eq!(answer.at(&format!("/Operations/{place}/status")), "201", "{}", answer.describe());
+    for index in 0..75 {
+        assert_eq!(answer.at(&format!("/Operations/{index}/status")), "201", "{}", answer.describe());
     }
     let refused = source.post("/Bulk", &bulk(&[post_user("late")])).await.expect_scim_error(429, None);
     let seconds: u64 = refused.header("retry-after").parse().unwrap_or_default();
-    assert!((30..=40).contains(&seconds), "8 of 5 places, and one for the next: {seconds}");
+    assert!((30..=40).contains(&seconds), "8 tokens of a burst of 5, and one for the next: {seconds}");
 }
 
 async fn a_bulk_that_is_none_is_400(hub: Hub) {

@@ -1,4 +1,5 @@
-//! Requests that get in each other's way, as several workers of one identity provider send them: none fails, none is lost.
+//! Concurrent requests on the same resources, as several workers of one identity provider send them: none fails, none is
+//! lost.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +13,13 @@ use crate::registry::{Case, cases};
 use crate::verbs::{GROUP, ScimSource, email, members_value, operation, patch, person};
 
 pub(crate) fn cases() -> Vec<Case> {
-    // Thousands of people at once would slow what runs beside it.
+    // Thousands of people would slow concurrent tests.
     let large = cases![five_dialects_change_a_group_of_five_thousand_and_lose_nobody];
     let small = cases![
         opposite_swaps_of_one_group_all_succeed,
         opposite_orders_of_adding_and_removing_all_succeed,
         writes_of_every_kind_on_one_group_all_succeed,
-        nobody_who_is_deleted_stays_in_a_group,
+        a_deleted_person_leaves_every_group,
     ];
     small.into_iter().chain(large.into_iter().map(Case::alone)).collect()
 }
@@ -36,7 +37,7 @@ async fn crew(source: &ScimSource, count: usize) -> Vec<String> {
     source.users(&names.iter().map(String::as_str).collect::<Vec<_>>()).await
 }
 
-/// Sends each once; the client tries nothing again.
+/// Sends each once, without a retry.
 async fn send_all(source: &ScimSource, requests: Vec<(Method, String, Value)>) {
     let sent = requests.iter().map(|(method, path, body)| source.send(method.clone(), path, body));
     for answer in join_all(sent).await {
@@ -56,7 +57,7 @@ async fn opposite_swaps_of_one_group_all_succeed(hub: Hub) {
         };
         send_all(&source, (0..24).map(swap).collect()).await;
         let left = source.member_ids(&group).await;
-        assert_eq!(left.len(), 1, "round {round}: whoever came last put one out and one in: {left:?}");
+        assert_eq!(left.len(), 1, "round {round}: the last request put one out and one in: {left:?}");
     }
 }
 
@@ -108,7 +109,7 @@ async fn writes_of_every_kind_on_one_group_all_succeed(hub: Hub) {
     assert_eq!(source.member_ids(&group).await, wanted);
 }
 
-async fn nobody_who_is_deleted_stays_in_a_group(hub: Hub) {
+async fn a_deleted_person_leaves_every_group(hub: Hub) {
     let source = hub.tenant().create().scim_source();
     let users = crew(&source, 40).await;
     let group = source.group("Pilots", &[]).await;
@@ -120,21 +121,21 @@ async fn nobody_who_is_deleted_stays_in_a_group(hub: Hub) {
         async move {
             let (added, deleted) = join(source.patch(path, vec![enter(&[id])]), source.delete(&user)).await;
             deleted.expect(204);
-            // Whoever comes after the deletion names nobody.
+            // A request after the deletion names no group.
             if added.status != 204 {
                 added.expect_scim_error(400, Some("invalidValue"));
             }
         }
     });
     join_all(race).await;
-    assert_eq!(source.member_ids(&group).await, [""; 0], "everybody is deleted");
+    assert_eq!(source.member_ids(&group).await, [""; 0], "all are deleted");
     source.expect_found("/Groups", "members pr", &[]).await;
 }
 
-/// People at once in a bulk and in a PATCH.
+/// Number of people in one bulk or one PATCH.
 const THOUSAND: usize = 1_000;
 const MEMBERS: usize = 5_000;
-/// Requests of each dialect that run at once, and the people who come and who go by one of them.
+/// Concurrent requests of each dialect, and the people that one of them adds and removes.
 const REQUESTS: usize = 4;
 const PEOPLE: usize = 10;
 const DIALECTS: [&str; 5] = ["okta", "entra", "entra-flag", "onelogin", "jumpcloud"];
@@ -155,7 +156,7 @@ async fn thousand_users(source: &ScimSource, from: usize, to: usize) -> Vec<Stri
     operations.iter().map(id).collect()
 }
 
-/// The PATCHes by which an identity provider takes some people in and others out.
+/// The PATCHes by which an identity provider adds some people and removes others.
 fn said_in(dialect: &str, joining: &[&str], leaving: &[&str]) -> Vec<Value> {
     let each = |op: &str, ids: &[&str]| -> Vec<Value> {
         ids.iter().map(|id| json!({ "op": op, "path": "members", "value": [{ "value": id }] })).collect()
@@ -173,7 +174,7 @@ fn said_in(dialect: &str, joining: &[&str], leaving: &[&str]) -> Vec<Value> {
         }
         "entra" => vec![entra("Add", joining), entra("Remove", leaving)],
         "entra-flag" => vec![entra("add", joining), patch(leaving.iter().map(|id| leave(id)).collect())],
-        // A request a member.
+        // One request for each member.
         "onelogin" => {
             each("add", joining).into_iter().chain(each("remove", leaving)).map(|one| patch(vec![one])).collect()
         }

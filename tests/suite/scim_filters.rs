@@ -1,5 +1,4 @@
-//! Filters that identity providers send (docs/scim.md#what-is-served): `eq` and `and` over the attributes they look
-//! people up by.
+//! Filters of identity providers (docs/scim.md#what-is-served): `eq` and `and` over the attributes of their look-ups.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -122,10 +121,10 @@ async fn emails_are_found_in_every_spelling(hub: Hub) {
     source.expect_found("/Users", &at_home, &[]).await;
 }
 
-/// Nobody's address is so long, and an identity provider that sends one is not answered by the limits of an index.
+/// No real address is this long, but a filter with one must not fail with the limits of an index.
 async fn an_address_that_no_index_takes_is_found_too(hub: Hub) {
     let (source, ..) = ann_and_bea(&hub).await;
-    // Nothing in it comes twice, so nothing is there to compress.
+    // Without repetitions, so that it cannot be compressed.
     let mut state = 7_u32;
     let letters = (0..3_900).map(|_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -1,4 +1,4 @@
-//! `/Groups`: membership in every dialect, and under concurrency. Nobody is lost, nobody is wiped by accident.
+//! `/Groups`: membership in every dialect, and under concurrency. No member is lost, and no group is wiped by accident.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -297,7 +297,7 @@ async fn parallel_adds_and_removes_end_as_if_in_some_order(hub: Hub) {
     let first: Vec<&str> = users[..10].iter().map(String::as_str).collect();
     let group = source.group("Pilots", &first).await;
     let path = format!("/Groups/{group}");
-    // The first ten leave while the last ten join: disjoint, so every order ends alike.
+    // The first ten leave while the last ten join: disjoint, so every order has the same result.
     let changes = users.iter().enumerate().map(|(number, id)| {
         let change = if number < 10 {
             json!({ "op": "remove", "path": format!("members[value eq \"{id}\"]") })

@@ -1,4 +1,4 @@
-//! `PATCH /Users/{id}` in the forms identity providers really send (docs/scim.md#traps): one test for each trap.
+//! `PATCH /Users/{id}` in the forms that identity providers send (docs/scim.md#traps): one test for each trap.
 
 use serde_json::{Value, json};
 

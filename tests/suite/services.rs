@@ -1,4 +1,4 @@
-//! The Postgres, RabbitMQ and Redis that a run was given, and how a hub's traces in them are removed afterwards.
+//! The Postgres, RabbitMQ and Redis of a run, and the removal of a hub's data from them.
 
 use anyhow::{Context, Result, bail};
 use lapin::options::QueueDeleteOptions;
@@ -8,7 +8,7 @@ use url::Url;
 /// Queues the hub declares, without the prefix; dead letters included.
 const QUEUES: [&str; 3] = ["push", "bulk", "dead"];
 
-/// Where the three services listen, from the environment.
+/// Addresses of the three services, from the environment.
 #[derive(Clone)]
 pub(crate) struct Services {
     pub(crate) database: Url,
@@ -17,7 +17,7 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// None when nothing is set. Some set and some not is an error: a run that meant to test `full` must not pass by
+    /// None when nothing is set. A partial setting is an error: a run that meant to test `full` must not pass by
     /// testing less.
     pub(crate) fn from_environment() -> Result<Option<Self>> {
         let names = ["DATABASE_URL", "AMQP_URL", "REDIS_URL"];
@@ -42,8 +42,8 @@ impl Services {
         Ok(url)
     }
 
-    /// Its hub is gone by now. Not by force: that fails while autovacuum, which is another role's, is in the database; without
-    /// it the server ends autovacuum and waits some seconds for sessions that are ending.
+    /// Its hub has ended. Without force, because a forced drop fails while autovacuum, another role's process, is in the
+    /// database; a plain one ends autovacuum and waits some seconds for ending sessions.
     pub(crate) async fn drop_database(&self, name: &str) -> Result<()> {
         self.in_cluster(&format!("DROP DATABASE IF EXISTS {name}")).await
     }

@@ -1,4 +1,4 @@
-//! Whole conversations of real identity providers, played by the simulator: what it believes is what the hub holds.
+//! Whole conversations of real identity providers, sent by the simulator: its own view equals the hub's data.
 
 use std::collections::BTreeMap;
 
@@ -41,10 +41,10 @@ async fn lifecycle(hub: Hub, idp: Idp, chaos: Option<Chaos>) {
 
 /// People who are active have access, people who left are suspended, and sharing groups are the IdP's groups.
 async fn expect_roster(tenant: &Tenant, idp: Idp, expected: &Expected) {
-    let mut everybody = BTreeMap::new();
+    let mut accounts = BTreeMap::new();
     let status = |active| if active { "active" } else { "suspended" };
     for user in expected.users.iter().filter(|user| user.id.is_some() && !user.deleted) {
-        everybody.insert(user.profile.email.to_lowercase(), status(user.profile.active).to_owned());
+        accounts.insert(user.profile.email.to_lowercase(), status(user.profile.active).to_owned());
     }
     let emails: BTreeMap<&str, String> = expected
         .users
@@ -54,12 +54,12 @@ async fn expect_roster(tenant: &Tenant, idp: Idp, expected: &Expected) {
     eventually("the roster is what the identity provider believes", async || {
         let mut seen: BTreeMap<String, String> =
             tenant.members().await.into_iter().map(|member| (member.email.to_lowercase(), member.status)).collect();
-        // JumpCloud's connection test makes a person and deletes them again: known as a leaver if a worker saw them.
+        // JumpCloud's connection test creates and deletes a person, who is a removed member if a worker saw them.
         seen.retain(|email, status| !(email.starts_with("jumpcloud.test.") && status == "suspended"));
-        // Ping alone creates people who are disabled from the start: those never were members.
-        let is_disabled = |email: &str| everybody.get(email).is_some_and(|status| status == "suspended");
+        // Only Ping creates people who are disabled from the start, and those never were members.
+        let is_disabled = |email: &str| accounts.get(email).is_some_and(|status| status == "suspended");
         let is_stranger = |email: &str| idp == Idp::Ping && !seen.contains_key(email) && is_disabled(email);
-        let mut people = everybody.clone();
+        let mut people = accounts.clone();
         people.retain(|email, _| !is_stranger(email));
         let odd: Vec<_> = seen.iter().filter(|(email, status)| people.get(*email) != Some(status)).collect();
         let missing: Vec<_> = people.keys().filter(|email| !seen.contains_key(*email)).collect();

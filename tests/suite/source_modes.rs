@@ -1,4 +1,4 @@
-//! Who may feed a tenant, and with what: one live source, users only where the tenant wants that.
+//! Sources and their modes: one live source, and users only if the tenant wants them.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ async fn ds2_a_second_live_source_is_refused_with_the_remedy(hub: Hub) {
     let arguments = ["source", "create", "--tenant", &tenant.slug, "--kind", "scim", "--mode", "live", "--json"];
     let said = hub.run_command(&arguments).expect_failure().stderr;
     assert!(said.contains(&first.id) && said.contains("set-mode"), "the other one and the remedy: {said}");
-    // Another tenant is another matter, and so is a source that decides nothing.
+    // Sources of another tenant are independent, and so is a source in simulation.
     hub.tenant().create().scim_source();
     tenant.new_source().argument("--mode").argument("simulate").create();
 }
@@ -172,7 +172,7 @@ async fn ds3_ds7_a_source_is_made_users_only_and_back_while_it_runs(hub: Hub) {
     let set = async |body: Value| tenant.send(Method::PATCH, &path, Some(&body)).await;
     let answer = set(json!({ "users_only": true })).await.expect(200);
     assert_eq!((answer.at("/users_only"), answer.at("/mode")), (&json!(true), &json!("live")), "{}", answer.describe());
-    // Another process knows within a second; on this one it is so at once.
+    // Another process learns of it within a second; on this one it is effective at once.
     eventually("groups are refused", async || match source.get(&format!("/Groups/{crew}")).await.status {
         403 => Ok(()),
         other => Err(format!("{other}")),

@@ -1,4 +1,4 @@
-//! Tokens of a source by REST: several, with names and ends, rotated without a gap, revoked within a second.
+//! Tokens of a source by REST: several, with names and expiry, rotated without a gap, revoked within a second.
 
 use std::time::{Duration, Instant};
 
@@ -64,7 +64,7 @@ async fn tokens_are_made_listed_and_never_shown_again(hub: Hub) {
     assert_eq!((&listed["name"], &listed["prefix"]), (&json!("Okta, new"), &json!(token[..8])), "{listed}");
     assert!(listed["expires_at"].as_str().is_some_and(|end| end.starts_with("2099-01-01")), "{listed}");
     assert!(!listed.to_string().contains(&token), "{listed}");
-    // No body at all asks for a token without a name that never ends.
+    // A request without a body makes a token without a name that never expires.
     send(&tenant, Method::POST, &path, None).await.expect(201);
 }
 
@@ -93,7 +93,7 @@ async fn a_rotation_without_overlap_ends_the_old_token(hub: Hub) {
     tenant.post(&path, &json!({})).await.expect_problem(404);
 }
 
-/// One second is the promise; the rest is this machine's.
+/// One second is promised; the rest is slack for this machine.
 async fn refused_soon(source: &ScimSource) {
     within(Duration::from_secs(3), "the token is refused", async || match source.get("/Users").await {
         answer if answer.status == 401 => Ok(()),
@@ -109,7 +109,7 @@ async fn a_revoked_token_is_refused_within_a_second(hub: Hub) {
     let path = format!("/api/v1/sources/{}/tokens/{}", source.id, source.token_id.as_deref().unwrap());
     send(&tenant, Method::DELETE, &path, None).await.expect(204);
     refused_soon(&source).await;
-    // Who got no answer asks again, and is told the same.
+    // A client that got no answer repeats the request and gets the same result.
     send(&tenant, Method::DELETE, &path, None).await.expect(204);
     assert!(tokens(&tenant, &source).await[0]["revoked_at"].is_string());
 }
@@ -132,11 +132,11 @@ async fn a_revoked_token_is_refused_within_a_second_by_every_process(hub: Hub) {
         send(&tenant, Method::DELETE, &path, None).await.expect(204);
         let revoked = Instant::now();
         join_all(doors.iter().map(async |door| {
-            // What counts is when a request was sent, not how long this machine took to answer it.
+            // The time of sending counts, not the time that this machine took to answer.
             let mut sent = revoked.elapsed();
             while door.get("/Users?count=1").await.status != 401 {
                 assert!(sent <= Duration::from_secs(1), "round {round}: still taken {sent:?} after the revocation");
-                // At a pace that leaves the source places of its rate.
+                // A pace that does not use up the source's rate tokens.
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 sent = revoked.elapsed();
             }
@@ -170,7 +170,7 @@ async fn wrong_tokens_are_refused_with_a_reason(hub: Hub) {
     tenant.post(&path, &json!({ "name": "x".repeat(201) })).await.expect_problem(400);
     tenant.post(&format!("{path}/{}/rotate", unknown_id()), &json!({})).await.expect_problem(404);
     send(&tenant, Method::DELETE, &format!("{path}/{}", unknown_id()), None).await.expect_problem(404);
-    // The tenant's API key is a credential too, but none of this source.
+    // The tenant's API key is a credential too, but not of this source.
     let other = hub.tenant().create();
     let path = format!("/api/v1/sources/{}/tokens/{}", source.id, source.token_id.as_deref().unwrap());
     send(&other, Method::DELETE, &path, None).await.expect_problem(404);

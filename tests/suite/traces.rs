@@ -35,7 +35,7 @@ async fn a_request_is_followed_to_its_reconcile_and_a_stop_flushes_spans(hub: Hu
     assert!(reconciled.is_some(), "no reconcile belongs to the trace: {spans:#?}");
 }
 
-/// An OTLP collector that keeps what it is sent.
+/// An OTLP collector that keeps every export.
 struct Collector {
     url: String,
     bodies: Arc<Mutex<Vec<Vec<u8>>>>,

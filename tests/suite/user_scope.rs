@@ -1,4 +1,4 @@
-//! Whose people are synced (LP5, DX6): the members of the groups that the policy's `user_scope` names, and nobody else.
+//! Scope of users (LP5, DX6): exactly the members of the groups in the policy's `user_scope` are synced.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ async fn lp5_only_members_of_the_scope_groups_are_synced(hub: Hub) {
     for name in ["ann", "bea", "cem"] {
         tenant.eventually_status(&email(name), "active").await;
     }
-    // Nothing is said of those outside: they are no members, and nobody has to look at them.
+    // People outside are neither members nor skipped records.
     let members = tenant.members().await;
     assert_eq!(members.len(), 3, "{members:?}");
     eventually_skipped(&tenant, "no_email", &[]).await;
@@ -83,7 +83,7 @@ async fn lp5_only_members_of_the_scope_groups_are_synced(hub: Hub) {
     }
     change_policy(&tenant, "on_out_of_scope", json!("keep")).await.expect_problem(400);
     set_policy(&tenant, json!({ "user_scope": null })).await.expect(200);
-    tenant.eventually("everybody, without a scope", |members| members.with_status("active").len() == 5).await;
+    tenant.eventually("all five, without a scope", |members| members.with_status("active").len() == 5).await;
 }
 
 async fn lp5_a_group_comes_into_the_scope_and_leaves_it_with_its_people(hub: Hub) {
@@ -99,7 +99,7 @@ async fn lp5_a_group_comes_into_the_scope_and_leaves_it_with_its_people(hub: Hub
     let named = vec![operation("replace", "externalId", json!("g-7"))];
     source.patch(&format!("/Groups/{group}"), named).await.expect_success();
     tenant.eventually("both are back", |members| members.with_status("active").len() == 2).await;
-    // Another one of the scope keeps who is in it.
+    // Another group of the scope keeps its people in.
     let staff = source.group("Staff", &[&ids[0]]).await;
     source.delete(&format!("/Groups/{group}")).await.expect(204);
     tenant.eventually_status(&email("bea"), "suspended").await;
@@ -149,7 +149,7 @@ async fn dx6_one_group_for_people_and_groups_refuses_somebody_outside_and_the_ot
     let source = tenant.scim_source();
     let ids = source.users(&["ann", "bea"]).await;
     let group = source.group("Team A", &[&ids[0]]).await;
-    // Whoever is in a synced group is in scope by it; outside is only who is no user of this source.
+    // A person in a synced group is in scope by it; only a person who is not a user of this source is outside.
     let outside = vec![operation("add", "members", members_value(&[&unknown_id().to_string(), &ids[1]]))];
     source.patch(&format!("/Groups/{group}"), outside).await.expect_scim_error(400, Some("invalidValue"));
     source.group("Team B", &[&ids[0]]).await;
@@ -160,7 +160,7 @@ async fn dx6_one_group_for_people_and_groups_refuses_somebody_outside_and_the_ot
 }
 
 async fn dx14_pe4_who_leaves_the_scope_is_suspended_and_comes_back_as_before(hub: Hub) {
-    // Ann will not be the only one who administers the tenant.
+    // Ann must not be the only administrator of the tenant.
     let owned = hub.tenant().owner(&email("owner")).policy("onboarding", "federated");
     let tenant = owned.policy("user_scope", &json!({ "names": ["Staff"] }).to_string()).create();
     let source = tenant.scim_source();
@@ -199,7 +199,7 @@ async fn dx14_who_leaves_the_scope_is_removed_where_the_policy_says_so(hub: Hub)
     leave(&source, &staff, &ids[1]).await;
     tenant.eventually_status(&email("bea"), "suspended").await;
     change_policy(&tenant, "on_out_of_scope", json!("remove")).await.expect(200);
-    // The policy is about those who are out already, too.
+    // The policy applies to people who are out already, too.
     tenant.eventually_status(&email("bea"), "removed").await;
     source.deactivate(&ids[0]).await.expect_success();
     tenant.eventually_status(&email("ann"), "suspended").await;
@@ -238,7 +238,7 @@ async fn da10_an_emptied_scope_group_is_held(hub: Hub) {
     let empty = vec![json!({ "op": "replace", "path": "members", "value": [] })];
     source.patch(&format!("/Groups/{staff}"), empty).await.expect_success();
     eventually_nine_stay(&tenant).await;
-    // With suspend_only nobody keeps access, and everybody keeps the seat to come back to.
+    // With suspend_only all lose access, and all keep the seat to come back to.
     change_policy(&tenant, "over_limit", json!("suspend_only")).await.expect(200);
     tenant.eventually("all are suspended", |members| members.with_status("suspended").len() == 12).await;
     let run = tenant.eventually_held(OVER_LIMIT).await;
@@ -286,7 +286,7 @@ async fn da11_with_deprovisioning_off_a_new_scope_lists_who_is_outside(hub: Hub)
     let listed: Vec<_> = items.iter().map(|item| (&item["who"]["email"], &item["action"], &item["why"])).collect();
     assert_eq!(listed, [(&json!(email("bea")), &json!("suspend"), &json!("out_of_scope"))], "{items:?}");
     assert_eq!(tenant.member(&email("bea")).await.unwrap().status, "active");
-    // Put in scope, nothing is left to decide.
+    // Once they are in scope, no decision is left.
     join(&source, &staff, &ids[1]).await;
     eventually("the list is empty", async || {
         let runs = tenant.runs().await;
@@ -327,7 +327,7 @@ async fn dx3_a_simulated_source_is_planned_and_promoted_within_its_scope(hub: Hu
         })
         .await
     };
-    // Nobody is in scope: a promotion would take access from everybody, so there is none.
+    // With an empty scope a promotion would take everybody's access, so it is refused.
     let digest = preview([2, 0, 2]).await.text_at("/digest");
     let promote = format!("/api/v1/sources/{}/promote", second.id);
     tenant.post(&promote, &json!({ "digest": digest })).await.expect_problem(409);

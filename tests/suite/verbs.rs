@@ -1,4 +1,4 @@
-//! The words tests are written in: make a tenant, connect a source, send what an identity provider sends, wait.
+//! Building blocks of the tests: make a tenant, connect a source, send requests as an identity provider, wait.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,9 +10,9 @@ use crate::answer::Answer;
 use crate::hub::Hub;
 use crate::rest::Tenant;
 
-/// How long the roster may take to follow the directory on a debug build with other tests beside it.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// The only delay in the suite: how long a poll waits before it looks again.
+/// Longest time for the roster to follow the directory, on a debug build with other tests running.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// The only delay in the suite: the pause between two polls.
 const PAUSE: Duration = Duration::from_millis(40);
 
 pub(crate) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
@@ -21,26 +21,26 @@ pub(crate) const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 pub(crate) const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 pub(crate) const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 
-/// Polls until `probe` answers Ok; past the deadline fails with what it saw last.
-pub(crate) async fn within<T>(patience: Duration, what: &str, mut probe: impl AsyncFnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + patience;
+/// Polls until `probe` answers Ok; past the deadline fails with its last error.
+pub(crate) async fn within<T>(limit: Duration, what: &str, mut probe: impl AsyncFnMut() -> Result<T, String>) -> T {
+    let deadline = Instant::now() + limit;
     loop {
         match probe().await {
             Ok(value) => return value,
-            Err(seen) if Instant::now() >= deadline => panic!("not within {patience:?}: {what}; last seen: {seen}"),
+            Err(seen) if Instant::now() >= deadline => panic!("not within {limit:?}: {what}; last seen: {seen}"),
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
 }
 
-/// An id that the hub never gave out, another one each time.
+/// A fresh id that the hub never gave out.
 pub(crate) fn unknown_id() -> uuid::Uuid {
     static GIVEN: AtomicU64 = AtomicU64::new(1);
     uuid::Uuid::from_u64_pair(u64::from(std::process::id()) << 32, GIVEN.fetch_add(1, Ordering::Relaxed))
 }
 
 pub(crate) async fn eventually<T>(what: &str, probe: impl AsyncFnMut() -> Result<T, String>) -> T {
-    within(PATIENCE, what, probe).await
+    within(TIME_LIMIT, what, probe).await
 }
 
 /// The poll's pause for code that is not async.
@@ -93,7 +93,7 @@ pub(crate) fn members_value(ids: &[&str]) -> Value {
     ids.iter().map(|id| json!({ "value": id })).collect()
 }
 
-/// `rollcall tenant create`, with an owner nobody manages unless a test names another one.
+/// `rollcall tenant create`, with an unmanaged owner unless a test names another one.
 pub(crate) struct TenantBuilder {
     hub: Hub,
     seats: u32,
@@ -180,13 +180,13 @@ fn text(value: &Value, key: &str) -> String {
     value[key].as_str().unwrap_or_else(|| panic!("no text {key} in {value}")).to_owned()
 }
 
-/// An identity provider's side of one SCIM connection.
+/// The identity provider's side of one SCIM connection.
 #[derive(Clone)]
 pub(crate) struct ScimSource {
     pub(crate) hub: Hub,
     pub(crate) id: String,
     pub(crate) base: String,
-    /// As the command printed it, for an admin to paste.
+    /// As printed by the command, for an admin to paste.
     pub(crate) endpoint: String,
     pub(crate) token: String,
     pub(crate) token_id: Option<String>,
@@ -209,7 +209,7 @@ impl ScimSource {
         self.send_text(method, path, body.to_string()).await
     }
 
-    /// A body that need not be JSON.
+    /// Sends a body that need not be JSON.
     pub(crate) async fn send_text(&self, method: Method, path: &str, body: impl Into<reqwest::Body>) -> Answer {
         Answer::of(self.request(method, path).body(body)).await
     }
@@ -250,7 +250,7 @@ impl ScimSource {
         self.post("/Groups", &body).await.expect(201).id()
     }
 
-    /// As Entra does it by default.
+    /// Deactivates in Entra's default form.
     pub(crate) async fn deactivate(&self, id: &str) -> Answer {
         self.patch(&format!("/Users/{id}"), vec![operation("Replace", "active", json!("False"))]).await
     }

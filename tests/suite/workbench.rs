@@ -1,4 +1,4 @@
-//! What the whole run shares: the binary under test, the folder for data and logs, the services, the seed.
+//! State shared by the whole run: the binary under test, the folder for data and logs, the services, the seed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::services::Services;
 
-/// Any number would do; this one is repeated until someone sets `ROLLCALL_TEST_SEED`.
+/// An arbitrary number, used unless `ROLLCALL_TEST_SEED` is set.
 const DEFAULT_SEED: u64 = 20_261_121;
 
-/// Cheap to clone: everything in it is shared.
+/// Cheap to clone; clones share everything.
 #[derive(Clone)]
 pub(crate) struct Workbench {
     pub(crate) runtime: Arc<Runtime>,
@@ -24,14 +24,14 @@ pub(crate) struct Workbench {
     pub(crate) seed: u64,
     folder: PathBuf,
     counter: Arc<AtomicU32>,
-    /// Deployments with something in the services: what an interrupted run must still remove.
+    /// Deployments with data in the services, which an interrupted run must still remove.
     stored: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Workbench {
     /// Builds the hub when `ROLLCALL_BIN` does not name one, and makes this run's folder under `target/`.
     pub(crate) fn prepare(services: Option<Services>) -> Result<Self> {
-        // reqwest is built without a default TLS provider; loopback needs none, but its client asks for one.
+        // reqwest is built without a default TLS provider; loopback needs none, but its client requires one.
         rustls::crypto::ring::default_provider().install_default().ok();
         let target = target_folder()?;
         let runs = target.join("rollcall-tests");
@@ -58,7 +58,7 @@ impl Workbench {
         })
     }
 
-    /// Ctrl-C and SIGTERM end the run, and what it stored goes with it. The hubs die with the suite.
+    /// Ctrl-C and SIGTERM end the run and remove its data. The hubs die with the suite.
     pub(crate) fn clean_up_when_interrupted(&self) {
         let workbench = self.clone();
         self.runtime.spawn(async move {
@@ -75,7 +75,7 @@ impl Workbench {
         });
     }
 
-    /// Says that a deployment is about to store something under this name.
+    /// Registers a deployment before it stores data under this name.
     pub(crate) fn will_store(&self, name: &str) {
         self.lock_stored().insert(name.to_owned());
     }
@@ -98,7 +98,7 @@ impl Workbench {
         self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A name no other deployment of this run, nor of a run beside it, has: lower case, digits and underscores.
+    /// A name that no other deployment of this run or a concurrent one has: lower case, digits and underscores.
     pub(crate) fn unique_name(&self) -> String {
         format!("rollcall_test_{}_{}", std::process::id(), self.counter.fetch_add(1, Ordering::Relaxed))
     }
@@ -107,7 +107,7 @@ impl Workbench {
         &self.folder
     }
 
-    /// Leaves nothing behind after a pass; after a failure the hubs' logs stay and the place is printed.
+    /// Removes everything after a pass; after a failure the hubs' logs stay and their folder is printed.
     pub(crate) fn finish(&self, failed: bool) {
         let keep = failed || std::env::var_os("ROLLCALL_TEST_KEEP").is_some();
         if keep {
@@ -135,11 +135,11 @@ fn target_folder() -> Result<PathBuf> {
     Ok(target.to_owned())
 }
 
-/// Cargo builds a test's own package only, and the hub is another one.
+/// Cargo builds only the test's own package, and the hub is another one.
 fn build_hub(target: &Path) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        // With the tests, as they are built already: alone, the hub's dependencies would be built once more, without the
+        // With the tests, as they are built already: alone, the hub's dependencies would be built again, without the
         // features that tests turn on.
         .args(["build", "--quiet", "--workspace", "--bins", "--tests"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))

@@ -1,7 +1,7 @@
-//! What a process needs around the domain: the queue of wake-ups, the cache, telemetry and an orderly stop.
+//! Infrastructure of a process: the queue of wake-ups, the cache, telemetry and an orderly stop.
 //!
-//! Each port is an enum with two real arms, chosen once in `main`: RabbitMQ or in-process, Redis or in-process.
-//! Only this crate names `lapin` and `redis`. Nothing here knows what a tenant's data looks like.
+//! Each port is an enum with two arms, chosen once in `main`: RabbitMQ or in-process, Redis or in-process. Only this
+//! crate names `lapin` and `redis`, and it knows nothing about the data of a tenant.
 
 pub mod cache;
 pub mod metrics;

@@ -1,4 +1,4 @@
-//! The process's own Prometheus registry: every series Rollcall exports, in one place.
+//! The Prometheus registry of the process, with every series that Rollcall exports.
 //!
 //! No label holds a tenant, a user or a path with ids: the number of series is bounded by the code.
 
@@ -18,7 +18,7 @@ const HTTP_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2
 const RECONCILE_BUCKETS: &[f64] =
     &[0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
-/// Why a wake-up did not reach the broker. The sweep finds its tenant.
+/// Reason for the loss of a wake-up. The sweep finds its tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LostReason {
     /// No confirm within the publish timeout, or no connection for that long.
@@ -29,7 +29,7 @@ pub enum LostReason {
     Refused,
     /// The broker returned it: there is no such queue.
     Unroutable,
-    /// More wake-ups wait than memory is set aside for.
+    /// The outbox is full.
     Overflow,
 }
 
@@ -73,10 +73,10 @@ struct Series {
 }
 
 impl Metrics {
-    /// A registry of its own with every series and, on Linux, the process collector.
+    /// A registry with every series and, on Linux, the process collector.
     ///
     /// # Errors
-    /// Two series of one name: a mistake in this file.
+    /// Two series have one name: a mistake in this file.
     #[expect(clippy::too_many_lines, reason = "one entry a metric")]
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
@@ -189,7 +189,7 @@ impl Metrics {
         self.series.http_duration.with_label_values(&[service, route]).observe(took.as_secs_f64());
     }
 
-    /// The queue took a wake-up over (RabbitMQ: confirmed it).
+    /// The queue accepted a wake-up (RabbitMQ: confirmed it).
     pub fn wakeup_published(&self, lane: Lane) {
         self.series.wakeups_published.with_label_values(&[lane.name()]).inc();
     }
@@ -224,7 +224,7 @@ impl Metrics {
         self.series.change_lag.set(age.as_secs_f64());
     }
 
-    /// One reconcile ended; `outcome` is a fixed word of the worker (`applied`, `held`, `empty`, `failed`, …).
+    /// One reconcile ended; `outcome` is a fixed label of the worker (`applied`, `held`, `empty`, `failed`, …).
     pub fn reconcile(&self, lane: Lane, outcome: &'static str, took: Duration) {
         self.series.reconcile_outcomes.with_label_values(&[outcome]).inc();
         self.series.reconcile_duration.with_label_values(&[lane.name()]).observe(took.as_secs_f64());
@@ -245,7 +245,7 @@ impl Metrics {
         self.series.runs_held.set(gauge(count));
     }
 
-    /// A cache call failed; `operation` is a fixed word.
+    /// A cache call failed; `operation` is a fixed label.
     pub fn cache_error(&self, operation: &'static str) {
         self.series.cache_errors.with_label_values(&[operation]).inc();
     }
@@ -260,7 +260,7 @@ impl Metrics {
         self.series.requests_unlogged.inc_by(u64::try_from(requests).unwrap_or(u64::MAX));
     }
 
-    /// Everything in the Prometheus text format (version 0.0.4).
+    /// All series in the Prometheus text format (version 0.0.4).
     pub fn render(&self) -> String {
         let mut text = Vec::with_capacity(16 * 1024);
         if let Err(error) = TextEncoder::new().encode(&self.series.registry.gather(), &mut text) {
@@ -298,7 +298,7 @@ fn gauge(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The decimal digits of `number` without an allocation: this runs once for every request.
+/// The decimal digits of `number` without an allocation, because this runs once for every request.
 fn decimal(mut number: u16, digits: &mut [u8; 5]) -> &str {
     let mut start = digits.len();
     loop {

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 /// Exit code after a second signal: 128 + SIGINT, as a shell reports it.
 const FORCED_EXIT_CODE: i32 = 130;
 
-/// Returns a token that SIGTERM or SIGINT cancels. A second signal ends the process at once with code 130,
-/// for the person who pressed Ctrl-C twice. Must be called on a tokio runtime.
+/// Returns a token that SIGTERM or SIGINT cancels. A second signal (Ctrl-C twice) ends the process at once with code
+/// 130. Must be called on a tokio runtime.
 pub fn on_signal() -> io::Result<CancellationToken> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
@@ -39,14 +39,14 @@ async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) -> &'static
     }
 }
 
-/// Where a process is in its life.
+/// Phase of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Not all parts are up yet: `/readyz` answers 503.
+    /// Some parts are not up yet: `/readyz` answers 503.
     Starting,
-    /// `/readyz` goes on to ask the dependencies.
+    /// `/readyz` checks the dependencies.
     Ready,
-    /// Draining: `/readyz` answers 503, requests that still come are served.
+    /// Draining: `/readyz` answers 503, later requests are still served.
     Stopping,
 }
 

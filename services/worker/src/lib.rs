@@ -1,4 +1,4 @@
-//! The worker: takes wake-ups, reconciles tenants one lease at a time, and sweeps for what no wake-up found.
+//! The worker: takes wake-ups, reconciles one tenant per lease, and sweeps for changes whose wake-up was lost.
 
 mod prune;
 mod recheck;
@@ -13,18 +13,18 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// What an operator may set.
+/// Settings of a worker.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
-    /// Tenants reconciled at once because of a push.
+    /// Tenants reconciled concurrently in the push lane.
     pub push_concurrency: usize,
-    /// Tenants reconciled at once because of bulk work.
+    /// Tenants reconciled concurrently in the bulk lane.
     pub bulk_concurrency: usize,
-    /// Changes planned and applied together at most; bounds memory and the time a transaction takes.
+    /// Most changes in one chunk; bounds memory and the time a transaction takes.
     pub chunk_changes_max: usize,
-    /// How long a lease lasts without being extended; every chunk extends it.
+    /// Life of a lease without a renewal; every chunk renews it.
     pub lease_ttl: Duration,
-    /// How often tenants with forgotten changes are looked for.
+    /// Interval between two sweeps.
     pub sweep_interval: Duration,
     /// How long ended runs and their items are kept.
     pub run_retention: Duration,
@@ -40,7 +40,7 @@ pub struct Worker {
     /// Names this worker in the leases it takes.
     holder: Uuid,
     recheck: Arc<Recheck>,
-    /// When a push was last looked at: bulk work gives way to those that follow.
+    /// Time of the last push, because bulk work uses smaller chunks while pushes come in.
     last_push: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -51,7 +51,7 @@ impl Worker {
         Self { store, queue, metrics, config, holder, recheck, last_push: Arc::default() }
     }
 
-    /// Works until cancelled; then finishes the chunks in hand and returns.
+    /// Works until cancelled, then finishes the running chunks and returns.
     pub async fn run(self, cancel: CancellationToken) {
         tokio::join!(
             self.consume(Lane::Push, self.config.push_concurrency, &cancel),

@@ -1,5 +1,5 @@
-//! Runs are forgotten after their time, a bounded batch at a time. Every worker does it, at its start and every hour; what
-//! one has deleted another does not find.
+//! Retention of runs: expired ones are deleted in bounded batches. Every worker does it, at its start and every hour;
+//! concurrent workers delete disjoint rows.
 
 use crate::Worker;
 use chrono::TimeDelta;

@@ -1,4 +1,4 @@
-//! A wake-up that came too early (the lease is taken, the back-off runs) is given again when the time is over.
+//! Repeats a wake-up that came too early (lease taken, back-off running) when the wait is over.
 
 use rollcall_runtime::{Lane, Queue};
 use std::collections::HashSet;
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Longest wait; the sweep finds what would come later.
+/// Longest wait; the sweep finds tenants that are due later.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// One timer per tenant at most, however many wake-ups were turned away.
+/// At most one timer per tenant, however many wake-ups were turned away.
 pub(crate) struct Recheck {
     queue: Queue,
     waiting: Mutex<HashSet<Uuid>>,

@@ -1,4 +1,4 @@
-//! One tenant's turn: take the lease, plan and apply chunk by chunk, give the lease back, and look once more.
+//! One tenant's turn: take the lease, plan and apply chunk by chunk, release the lease, and check for changes again.
 
 use crate::Worker;
 use chrono::TimeDelta;
@@ -15,23 +15,24 @@ use tracing::Instrument;
 
 /// Chunks of one turn; then other tenants get theirs.
 const CHUNKS_PER_TURN: usize = 8;
-/// Changes of one bulk chunk while pushes come in: what it commits at once is what their commits wait for.
+/// Changes of one bulk chunk while pushes come in, because the commits of the pushes wait for its commit.
 const BULK_CHUNK_BESIDE_PUSHES: usize = 250;
-/// How long after a push more of them are expected.
+/// Period after a push in which more are expected.
 const PUSHES_EXPECTED: Duration = Duration::from_secs(1);
 /// Wait before the next try when the database itself is away.
 const OUTAGE_WAIT: Duration = Duration::from_secs(1);
 
-/// How a turn ended.
+/// Result of a turn.
 enum Turn {
-    /// Nothing is left to do.
+    /// No change is left.
     Done,
-    /// There is more; others first.
+    /// Changes are left, and other tenants come first.
     Yield,
 }
 
 impl Worker {
-    /// Answers one wake-up. It is always done with: what failed is marked in the database and tried again from there.
+    /// Handles one wake-up. It is always acknowledged: a failure is recorded in the database, and the retry starts from
+    /// there.
     pub(crate) async fn reconcile(&self, wakeup: Wakeup, cancel: &CancellationToken) -> Handled {
         let span =
             tracing::info_span!(parent: None, "reconcile", tenant_id = %wakeup.tenant_id, lane = wakeup.lane.name());
@@ -50,7 +51,7 @@ impl Worker {
             Ok(lease) => lease,
             Err(outcome) => return outcome,
         };
-        // A task of its own: planning holds its thread, and must not hold the lease's renewal with it.
+        // The renewal has a task of its own, because planning blocks its thread.
         let mut keeper = JoinSet::new();
         let worker = self.clone();
         keeper.spawn(async move { worker.keep(&lease).await }.in_current_span());
@@ -65,8 +66,8 @@ impl Worker {
         };
         match (self.store.release(&lease).await, turn) {
             (Ok(false), _) => "ok",
-            // What came while the lease was held may have had its wake-up turned away. Not at once: under load a little
-            // patience makes one chunk of many changes, where each chunk has its price.
+            // A change committed while the lease was held may have had its wake-up turned away. The delay lets changes
+            // accumulate under load, so that one chunk takes many of them.
             (Ok(true), Turn::Done) => {
                 self.queue.wake(tenant.0, Lane::Push);
                 "ok"
@@ -97,7 +98,8 @@ impl Worker {
         }
     }
 
-    /// Renews the lease until it is lost: a slow statement must not hand the tenant to a worker that would be as slow.
+    /// Renews the lease until it is lost, so that a slow statement does not hand the tenant to a worker that would be
+    /// as slow.
     async fn keep(&self, lease: &Lease) {
         loop {
             tokio::time::sleep(self.config.lease_ttl / 3).await;
@@ -125,7 +127,8 @@ impl Worker {
                         return Ok(Turn::Done);
                     }
                 }
-                // It counts as a chunk of this turn: whoever moves all the time does not keep other tenants waiting.
+                // Counts as a chunk of this turn, so that a member who moves all the time does not keep other tenants
+                // waiting.
                 Err(StoreError::Moved) => tracing::debug!("a member moved; the chunk is planned again"),
                 Err(error @ (StoreError::Unavailable(_) | StoreError::Contended(_) | StoreError::LeaseLost)) => {
                     return Err(error);
@@ -171,7 +174,7 @@ impl Worker {
     }
 }
 
-/// How many changes a chunk takes: bulk work gives way while pushes come in.
+/// Size of a chunk: bulk chunks are smaller while pushes come in.
 fn chunk_limit(max: usize, lane: Lane, since_push: Option<Duration>) -> usize {
     let gives_way = lane == Lane::Bulk && since_push.is_some_and(|since| since < PUSHES_EXPECTED);
     if gives_way { max.min(BULK_CHUNK_BESIDE_PUSHES) } else { max }

@@ -1,5 +1,5 @@
-//! The safety net: a wake-up may be lost, the mark in the database is not. At the start and every half minute, tenants
-//! with unconsumed changes are reconciled right here, without the broker, which may be what is missing.
+//! The sweep: finds changes whose wake-up was lost. At the start and every half minute, tenants with unconsumed changes
+//! are reconciled in this process, without the broker, which may be away.
 
 use crate::Worker;
 use rollcall_core::ids::TenantId;
@@ -10,27 +10,27 @@ use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// Tenants taken by one sweep at most; the next one goes on.
+/// Most tenants of one sweep; the next one goes on.
 const TENANTS_MAX: u32 = 1_000;
-/// How often queue depth and lag are measured.
+/// Interval between measurements of queue depth and lag.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(worker: &Worker, cancel: &CancellationToken) {
     let mut sweep = interval(worker.config.sweep_interval);
     let mut measure = interval(MEASURE_EVERY);
-    let places = Arc::new(Semaphore::new(worker.config.bulk_concurrency));
+    let slots = Arc::new(Semaphore::new(worker.config.bulk_concurrency));
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     measure.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = cancel.cancelled() => return,
-            _ = sweep.tick() => reconcile_due(worker, &places, cancel).await,
+            _ = sweep.tick() => reconcile_due(worker, &slots, cancel).await,
             _ = measure.tick() => set_gauges(worker).await,
         }
     }
 }
 
-async fn reconcile_due(worker: &Worker, places: &Arc<Semaphore>, cancel: &CancellationToken) {
+async fn reconcile_due(worker: &Worker, slots: &Arc<Semaphore>, cancel: &CancellationToken) {
     let tenants = match worker.store.due_tenants(TENANTS_MAX).await {
         Ok(tenants) => tenants,
         Err(error) => return tracing::warn!(%error, "the sweep could not look for tenants with changes"),
@@ -38,19 +38,19 @@ async fn reconcile_due(worker: &Worker, places: &Arc<Semaphore>, cancel: &Cancel
     if !tenants.is_empty() {
         tracing::info!(tenants = tenants.len(), "the sweep found tenants with changes");
     }
-    // In the background: a long list must not keep the gauges waiting. A sweep that comes before the last one has ended
-    // finds the same tenants again; their leases sort that out.
-    let (worker, places, cancel) = (worker.clone(), Arc::clone(places), cancel.clone());
+    // In the background, so that a long list does not delay the gauges. An overlapping sweep finds the same tenants
+    // again, and their leases turn it away.
+    let (worker, slots, cancel) = (worker.clone(), Arc::clone(slots), cancel.clone());
     tokio::spawn(async move {
         for tenant in tenants {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             if cancel.is_cancelled() {
                 return;
             }
             let (worker, cancel) = (worker.clone(), cancel.clone());
             tokio::spawn(async move {
                 worker.reconcile(swept(tenant), &cancel).await;
-                drop(place);
+                drop(slot);
             });
         }
     });
@@ -61,7 +61,7 @@ fn swept(tenant: TenantId) -> Wakeup {
 }
 
 async fn set_gauges(worker: &Worker) {
-    // A broker that is away has said so already; the gauges keep their values.
+    // An outage of the broker is logged elsewhere; the gauges keep their values.
     let _ = worker.queue.depth().await;
     match worker.store.backlog().await {
         Ok(backlog) => {

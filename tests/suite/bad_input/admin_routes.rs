@@ -1,4 +1,4 @@
-//! The REST API's share of bad input. The router's own table is walked, so a new route cannot be left out.
+//! Bad input for the REST API. The tests walk the router's own table, so a new route cannot be left out.
 
 use reqwest::Method;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::answer::Answer;
 use crate::hub::Hub;
 use crate::routes::{Ids, Route, table};
 
-/// Routes for which `{}` asks for something good, or for nothing.
+/// Routes for which `{}` is a valid request, or an empty one.
 const NEED_NO_BODY: [&str; 10] = [
     "/api/v1/members/{id}",
     "/api/v1/members/{id}/accept",
@@ -22,7 +22,7 @@ const NEED_NO_BODY: [&str; 10] = [
     "/api/v1/sources/{id}/tokens/{token_id}/rotate",
 ];
 
-/// Every key that some body has.
+/// Every key of any body.
 const KEYS: [&str; 23] = [
     "billing_contact",
     "digest",
@@ -49,7 +49,7 @@ const KEYS: [&str; 23] = [
     "no_such_key",
 ];
 
-/// Lists that are answered whole: no page is asked for.
+/// Lists without pages.
 const WHOLE_LISTS: [&str; 3] = ["/api/v1/sources", "/api/v1/sources/{id}/tokens", "/api/v1/explain"];
 
 impl Quiet {
@@ -71,7 +71,7 @@ impl Quiet {
         Answer::of(request.bearer_auth(&self.tenant.key).body(body)).await
     }
 
-    /// Any refusal will do, if it is a good one.
+    /// Accepts any well-formed refusal.
     fn note_refusal(&mut self, what: &str, answer: &Answer) {
         let outcome = match answer.status {
             400..500 => answer.check_problem(answer.status),
@@ -81,7 +81,7 @@ impl Quiet {
     }
 }
 
-/// Routes that change something, and take a body.
+/// Routes that write and take a body.
 fn writing(hub: &Hub) -> Vec<Route> {
     let writes = |route: &Route| route.auth == "api" && ![Method::GET, Method::DELETE].contains(&route.method());
     let routes: Vec<Route> = table(hub).into_iter().filter(writes).collect();
@@ -89,7 +89,7 @@ fn writing(hub: &Hub) -> Vec<Route> {
     routes
 }
 
-/// Bodies that say nothing which any route could do.
+/// Bodies that are invalid for every route.
 fn nonsense() -> Vec<(String, Vec<u8>)> {
     let long = "x".repeat(20_000);
     let texts: [(&str, &[u8]); 9] = [
@@ -164,7 +164,7 @@ pub(super) async fn ids_and_pages_that_no_admin_route_knows(hub: Hub) {
         for id in [unknown.as_str(), "nonsense", "%00", "..%2F..%2Fetc", "1'%20OR%20'1'='1"] {
             let paths = [
                 route.filled(&Ids::all(id)),
-                // The first id is right.
+                // The first id is valid.
                 route.filled(&Ids { token: id.to_owned(), user: id.to_owned(), ..own.clone() }),
             ];
             let both = route.path.matches('{').count() > 1;

@@ -32,7 +32,7 @@ const PARAMETERS: &[&str] = &[
     "limt",
 ];
 
-/// What bodies are made of: each key with values that some route takes, so that requests come far.
+/// Parts of bodies: each key with values that some route takes, so that requests get past parsing.
 const KEYS: &[(&str, &[&str])] = &[
     ("billing_contact", &["true", "false"]),
     ("digest", &["\"0\""]),
@@ -98,7 +98,7 @@ pub(super) async fn no_random_admin_request_is_answered_by_a_fault(hub: Hub) {
     for _ in 0..number_of_cases() {
         client.send(&tenant).await;
     }
-    // Whatever was set, it can be set back, and the hub goes on.
+    // Any policy can be set back afterwards, and the hub goes on.
     let policy = json!({ "policy": client.policy, "version": version(&tenant).await });
     tenant.send(Method::PUT, "/api/v1/policy", Some(&policy)).await.expect(200);
     let taken = json!({ "mode": "live", "users_only": false });
@@ -111,7 +111,7 @@ async fn version(tenant: &Tenant) -> Value {
     tenant.get("/api/v1/policy").await.expect(200).at("/version").clone()
 }
 
-/// An admin that means nothing well.
+/// An admin that sends random requests.
 struct Client {
     random: StdRng,
     routes: Vec<Route>,
@@ -143,9 +143,9 @@ impl Client {
     }
 
     async fn send(&mut self, tenant: &Tenant) {
-        let place = self.random.random_range(0..self.routes.len());
-        let (path, body) = (self.path(place), self.body());
-        let method = self.routes[place].method();
+        let index = self.random.random_range(0..self.routes.len());
+        let (path, body) = (self.path(index), self.body());
+        let method = self.routes[index].method();
         let request = tenant.hub.http().request(method, format!("{}{path}", tenant.hub.people_url()));
         let answer = Answer::of(request.bearer_auth(&tenant.key).body(body.clone())).await;
         assert!(answer.status < 500, "{body}: {}", answer.describe());
@@ -154,9 +154,9 @@ impl Client {
         }
     }
 
-    fn path(&mut self, place: usize) -> String {
+    fn path(&mut self, index: usize) -> String {
         let ids = if self.random.random_bool(0.9) { self.ids.clone() } else { Ids::all("%00") };
-        let path = self.routes[place].filled(&ids);
+        let path = self.routes[index].filled(&ids);
         if self.random.random_bool(0.3) {
             return path;
         }
@@ -180,7 +180,7 @@ impl Client {
         Value::Object(body).to_string()
     }
 
-    /// Of one key mostly: no body takes many of them together.
+    /// Mostly one key, because no body takes many of them at once.
     fn object(&mut self, keys: &[(&str, &[&str])]) -> Map<String, Value> {
         let count = *[0, 1, 1, 1, 2].choose(&mut self.random).expect("one");
         let mut object = Map::new();

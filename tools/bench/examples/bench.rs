@@ -1,4 +1,4 @@
-//! The load tool by itself, for work on it while the hub is being rebuilt: `cargo run -p rollcall-bench --example bench -- load …`.
+//! The load tool alone, for work on it while the hub is being rebuilt: `cargo run -p rollcall-bench --example bench -- load …`.
 
 use clap::Parser;
 

@@ -70,8 +70,8 @@ struct LoadArgs {
     size: usize,
 }
 
-/// Runs the command to its end on a thread and a single-threaded runtime of its own, so that it may be called from
-/// anywhere and takes at most one core.
+/// Runs the command to its end on a thread and a single-threaded runtime of its own, so that it can be called from
+/// anywhere and uses at most one core.
 ///
 /// # Errors
 /// When the measurement could not be made; failed requests inside a measurement are part of its result.
@@ -107,7 +107,7 @@ async fn load(args: LoadArgs) -> Result<(), BenchError> {
     let bytes = fs::read(&args.tenant)
         .map_err(BenchError::io(format!("reading {} (made by `bench fill`)", args.tenant.display())))?;
     let tenant: Tenant = serde_json::from_slice(&bytes).map_err(BenchError::json(args.tenant.display().to_string()))?;
-    // What load creates must not meet what an earlier run created.
+    // A new series, so that the load creates nothing that an earlier run created.
     let series = format!("{}.{}", tenant.series, std::process::id());
     let growing = Tenant { users: Vec::new(), series: series.clone(), ..tenant.clone() };
     if args.scenario == Kind::S7 {
@@ -131,7 +131,7 @@ async fn load(args: LoadArgs) -> Result<(), BenchError> {
     let scenario = stage.scenario(args.scenario).await?;
     let plan = LoadPlan {
         concurrency: args.concurrency,
-        // What runs out is not spent on warming up.
+        // Without warm-up when the scenario has a limited number of units.
         warm_up: Duration::from_secs(if scenario.runs_out() { 0 } else { 1 }),
         window: Duration::from_secs(args.seconds),
     };

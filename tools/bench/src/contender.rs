@@ -1,4 +1,5 @@
-//! Who is measured: the hub on PostgreSQL, the embedded hub, the npm peer. Each can make tenants, and its processes are known.
+//! The measured servers: the hub on PostgreSQL, the embedded hub, the npm peer. Each can make tenants, and its processes are
+//! known.
 
 use std::{
     path::PathBuf,
@@ -16,7 +17,7 @@ use crate::{
     tenant::{Tenant, send_json},
 };
 
-/// How tenants are made there.
+/// How a server makes tenants.
 pub(crate) enum Maker {
     Hub(Hub),
     Jackson { url: String },
@@ -38,7 +39,7 @@ struct Directory {
 }
 
 impl Contender {
-    /// `services` are (name, URL) of what the server uses; those without a local process are left out.
+    /// `services` are (name, URL) of the server's services; those without a local process are left out.
     pub(crate) fn new(name: &'static str, maker: Maker, services: &[(&str, &str)]) -> Result<Self, BenchError> {
         let url = match &maker {
             Maker::Hub(hub) => &hub.url,
@@ -57,7 +58,7 @@ impl Contender {
         matches!(self.maker, Maker::Hub(_))
     }
 
-    /// An empty tenant, its name made unique to this process so that a hub may be measured twice.
+    /// An empty tenant with a name unique to this process, so that a hub may be measured twice.
     pub(crate) async fn tenant(&self, name: &str, seats: u64) -> Result<Tenant, BenchError> {
         let name = &format!("{name}-{}-{}", self.name, std::process::id());
         match &self.maker {
@@ -110,7 +111,7 @@ impl Kind {
     }
 }
 
-/// A filled tenant and what the scenarios keep about it between cells.
+/// A filled tenant and the state of the scenarios between cells.
 pub(crate) struct Stage {
     pub(crate) tenant: Tenant,
     /// A second, growing tenant for s1, so that the first keeps its size.
@@ -132,7 +133,7 @@ impl Stage {
         if kind == Kind::S1 { &self.growing } else { &self.tenant }
     }
 
-    /// Makes the scenario ready for one cell (s4 may have to bring users back first; unmeasured).
+    /// Prepares the scenario for one cell (s4 may have to reactivate users first; unmeasured).
     pub(crate) async fn scenario(&mut self, kind: Kind) -> Result<Scenario, BenchError> {
         let users = &self.tenant.users;
         Ok(match kind {
@@ -153,7 +154,7 @@ impl Stage {
         })
     }
 
-    /// Half of the tenant, all of them active now.
+    /// Half of the tenant, all of them active.
     async fn some_to_deactivate(&mut self) -> Result<Scenario, BenchError> {
         let share = self.tenant.users.len().div_ceil(2);
         if self.deactivated + share > self.tenant.users.len() {

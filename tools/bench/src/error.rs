@@ -1,28 +1,28 @@
-//! Why a measurement could not be made. A request that fails *inside* a measurement is not one of these:
-//! it is counted and shown with the cell (see `load`).
+//! Errors that stop a measurement. A request that fails *inside* a measurement is not one of these: it is counted and
+//! shown with the cell (see `load`).
 
 use std::io;
 
 /// The reason, with enough context to act on it.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// Something the measurement needs is missing or refused.
+    /// A prerequisite of the measurement is missing or refused.
     #[error("{0}")]
     Setup(String),
-    /// Reading, writing or starting something failed.
+    /// An I/O operation failed.
     #[error("{what}: {source}")]
     Io {
-        /// What was being done, with the path or address.
+        /// The operation, with the path or address.
         what: String,
-        /// The system's reason.
+        /// The system's error.
         source: io::Error,
     },
     /// An answer or a file is not the JSON that was expected.
     #[error("{what}: not the expected JSON: {source}")]
     Json {
-        /// Which answer or file.
+        /// The name of the answer or file.
         what: String,
-        /// Where it departs.
+        /// The parser's error.
         source: serde_json::Error,
     },
     /// A request outside the measured cells was refused.
@@ -42,7 +42,7 @@ impl BenchError {
         Self::Setup(text.into())
     }
 
-    /// For `map_err`: names what was being done.
+    /// For `map_err`: names the operation.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }

@@ -1,15 +1,15 @@
-//! The floors and goals of the benchmark (bench/README.md), as ratios to something measured in the same run.
-//! Absolute figures there belong to one machine and day; where a floor was stated as such it is given here as the
-//! ratio that it was to that day's limit.
+//! The floors and goals of the benchmark (bench/README.md), as ratios to a limit or peer of the same run. Absolute
+//! figures there belong to one machine and day; a floor that was stated as such is given here as its ratio to that
+//! day's limit.
 
 use crate::limits::Limit;
 
-/// What a scenario's rate is divided by.
+/// Divisor of a scenario's rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Against {
     /// The npm peer, same run.
     Jackson,
-    /// What the machine itself does, same run.
+    /// A limit of the machine, same run.
     Limit(Limit),
 }
 
@@ -27,11 +27,11 @@ const fn goal(scenario: &'static str, contender: &'static str, against: Against,
     Goal { scenario, contender, against, floor, goal }
 }
 
-/// That day's pgbench write transactions a second at c=16, by which absolute floors are made ratios.
+/// That day's pgbench write transactions a second at c=16; absolute floors are divided by it.
 const REFERENCE_TRANSACTIONS: f64 = 3138.0;
 
-/// SELECTs a second. The reference's 19,900 were taken with the simple protocol; the scripts here use prepared statements as
-/// the hub does, which gave 1.65 times as many when both were measured in turn.
+/// SELECTs a second. The reference's 19,900 were measured with the simple protocol; the scripts here use prepared statements
+/// as the hub does, which gave 1.65 times as many when both were measured in turn.
 const REFERENCE_SELECTS: f64 = 33_000.0;
 
 /// Rates at the judged concurrency (16).
@@ -44,7 +44,7 @@ pub(crate) const RATES: [Goal; 13] = [
     goal("s3", "postgres", Against::Limit(Limit::SelectUser), 3_600.0 / REFERENCE_SELECTS, 5_700.0 / REFERENCE_SELECTS),
     goal("s4", "postgres", Against::Jackson, 2.0, 3.0),
     goal("s4", "postgres", Against::Limit(Limit::WriteTransaction), 760.0 / REFERENCE_TRANSACTIONS, 0.37),
-    // No peer keeps up in s5 at c=16; the floor is twice scimgateway's 219/s of that day.
+    // No peer completes s5 at c=16; the floor is twice scimgateway's 219/s of that day.
     goal("s5", "postgres", Against::Limit(Limit::WriteTransaction), 440.0 / REFERENCE_TRANSACTIONS, 0.32),
     goal("s6", "postgres", Against::Jackson, 3.0, 6.0),
     goal("s6", "postgres", Against::Limit(Limit::ListPage), 0.25, 0.5),
@@ -65,7 +65,7 @@ pub(crate) const CPU: [(&str, f64); 2] = [("s1", 6.0), ("s2", 6.0)];
 
 /// s7: jackson's seconds over the hub's.
 pub(crate) const SYNC: (f64, f64) = (5.0, 8.0);
-/// Wake-ups a second confirmed by a quorum queue. Absolute, for want of a limit of the machine's that takes as long to say.
+/// Wake-ups a second confirmed by a quorum queue. Absolute, because no limit of the machine is comparable.
 pub(crate) const RELAY: (f64, f64) = (4_000.0, 6_000.0);
 /// Peak resident memory of the hub in any cell, MiB: floor and goal.
 pub(crate) const PEAK_MIB: (f64, f64) = (150.0, 100.0);
@@ -78,7 +78,7 @@ pub(crate) const LARGE_GROUP_RATIO: f64 = 1.5;
 /// The last page of a list by cursor over the first.
 pub(crate) const LAST_PAGE_RATIO: f64 = 1.5;
 
-/// How a ratio stands to floor and goal (both "at least").
+/// Compares a ratio with floor and goal (both "at least").
 pub(crate) fn verdict(value: f64, floor: f64, goal: f64) -> &'static str {
     if value >= goal {
         "goal met"

@@ -22,13 +22,13 @@ use crate::error::BenchError;
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
 const HEADERS_AT_MOST: usize = 64;
 
-/// Where requests go: a base such as `http://127.0.0.1:8080/scim/v2/{source}` and the bearer token.
+/// Target of the requests: a base such as `http://127.0.0.1:8080/scim/v2/{source}` and the bearer token.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
     /// The base's path without a trailing slash; may be empty.
     pub(crate) base_path: Arc<str>,
-    /// Everything of the request head that never changes.
+    /// The constant part of the request head.
     fixed_headers: Arc<str>,
 }
 
@@ -54,7 +54,7 @@ impl Endpoint {
     }
 }
 
-/// Why one request has no usable answer.
+/// Reason for a request without a usable answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
     #[error("connection closed before the answer")]
@@ -74,11 +74,11 @@ pub(crate) struct Connection {
     outgoing: Vec<u8>,
     incoming: Vec<u8>,
     body: Vec<u8>,
-    /// How often the other side had closed the connection between two requests.
+    /// Number of times that the other side had closed the connection between two requests.
     pub(crate) reconnects: u64,
 }
 
-/// What the head of an answer says about the rest.
+/// Properties of the rest of an answer, from its head.
 struct Head {
     status: u16,
     length: usize,

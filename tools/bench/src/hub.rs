@@ -1,4 +1,4 @@
-//! The hub as scripts see it: its command line makes tenants, sources and API keys (docs/design.md#contract).
+//! The hub as scripts use it: its command line makes tenants, sources and API keys (docs/design.md#contract).
 
 use std::{path::PathBuf, process::Command};
 
@@ -11,7 +11,7 @@ use crate::{error::BenchError, tenant::Tenant};
 pub(crate) struct Hub {
     /// The `rollcall` binary.
     pub(crate) binary: PathBuf,
-    /// Where it answers: `http://127.0.0.1:8080`.
+    /// Base URL: `http://127.0.0.1:8080`.
     pub(crate) url: String,
     /// `--data` of an embedded hub; otherwise the environment names the database.
     pub(crate) data: Option<PathBuf>,
@@ -40,7 +40,7 @@ impl Hub {
             self.run(&["tenant", "create", "--name", name, "--seats", &seats.to_string(), "--json"])?;
         let source: CreatedSource =
             self.run(&["source", "create", "--tenant", &tenant.slug, "--kind", "scim", "--mode", "live", "--json"])?;
-        // The printed endpoint carries the configured public address; the load goes to this process.
+        // The printed endpoint has the configured public address; the load goes to this process.
         let path = source.scim_endpoint.find("/scim/").map_or("", |start| &source.scim_endpoint[start..]);
         let endpoint = format!("{}{path}", self.url.trim_end_matches('/'));
         Ok(Tenant { slug: Some(tenant.slug), ..Tenant::new(endpoint, source.token, name) })

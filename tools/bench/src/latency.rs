@@ -1,5 +1,5 @@
-//! Numbers out of samples: percentiles of latencies, medians of repeats. No histogram: a cell has at most some
-//! hundred thousand samples, and sorting them once is exact.
+//! Statistics of samples: percentiles of latencies, medians of repeats. Without a histogram, because a cell has at most
+//! some hundred thousand samples, and sorting them once is exact.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 /// Latency of one kind of request in one cell, milliseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Latency {
-    /// How many requests.
+    /// Number of requests.
     pub(crate) count: usize,
-    /// Half were faster.
+    /// The median.
     pub(crate) p50: f64,
-    /// 95 % were faster.
+    /// The 95th percentile.
     pub(crate) p95: f64,
-    /// 99 % were faster.
+    /// The 99th percentile.
     pub(crate) p99: f64,
-    /// The slowest.
+    /// The maximum.
     pub(crate) max: f64,
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn micros(duration: Duration) -> u32 {
 /// Median, smallest and largest of some repeats.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Spread {
-    /// The middle one (mean of the two middle ones when even).
+    /// The median (mean of the two middle values when their number is even).
     pub(crate) median: f64,
     /// The smallest.
     pub(crate) min: f64,

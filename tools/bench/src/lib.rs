@@ -1,8 +1,8 @@
 //! `rollcall bench`: the load tool and the measurements of `make bench`.
 //!
-//! It plays what identity providers play (SCIM over HTTP, Okta's shapes) against any server, the hub or a peer, and
-//! measures the machine's own limits in the same run, so that results are ratios. It is a client: it knows the hub by
-//! its contract for scripts only, and reaches loopback only; what it shares with the hub is the publisher of wake-ups, which it measures.
+//! It sends the requests of identity providers (SCIM over HTTP, Okta's shapes) to any server, the hub or a peer, and measures the
+//! machine's own limits in the same run, so that results are ratios. It is a client: it uses the hub's contract for scripts only,
+//! and reaches loopback only. It shares the publisher of wake-ups with the hub, in order to measure it.
 
 mod command;
 mod contender;

@@ -1,5 +1,5 @@
 //! The machine's own limits, measured in the same run as the hub: pgbench with a transaction of a provisioning write's
-//! shape, a single SELECT and a page, on the same PostgreSQL; commits of SQLite; and what one flush to disk costs.
+//! shape, a single SELECT and a page, on the same PostgreSQL; commits of SQLite; and the cost of one flush to disk.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::{
     latency::{Latency, micros},
 };
 
-/// Which limit.
+/// The measured limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
     /// BEGIN, SELECT, INSERT, INSERT audit, COMMIT.
@@ -39,7 +39,7 @@ impl Limit {
     }
 }
 
-/// Single-row commits a second of SQLite in `folder`, by the script that is beside those of pgbench.
+/// Single-row commits a second of SQLite in `folder`, by the script in the folder of the pgbench scripts.
 pub(crate) fn sqlite_commits(scripts: &Path, folder: &Path, window: Duration) -> Result<f64, BenchError> {
     let script = scripts.with_file_name("sqlite_commits.py").display().to_string();
     let text = output("python3", &[&script, &folder.display().to_string(), &window.as_secs().max(1).to_string()])?;
@@ -54,7 +54,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Creates (anew) the database `name` beside the one in `server_url`, and fills it.
+    /// Creates the database `name` again on the server of `server_url`, and fills it.
     pub(crate) fn prepare(server_url: &str, name: &str, scripts: &Path, people: u64) -> Result<Self, BenchError> {
         let url = with_database(server_url, name)?;
         let statements = [format!("DROP DATABASE IF EXISTS {name}"), format!("CREATE DATABASE {name}")];
@@ -106,7 +106,7 @@ pub(crate) fn with_database(url: &str, name: &str) -> Result<String, BenchError>
     Ok(format!("{scheme}://{authority}/{name}{query}"))
 }
 
-/// What appending 4 KiB and flushing it to the disk under `directory` costs.
+/// Latency of appending 4 KiB and flushing it to the disk under `directory`.
 pub(crate) fn flush_latency(directory: &Path) -> Result<Latency, BenchError> {
     const FLUSHES: usize = 300;
     let path = directory.join("flush-probe");

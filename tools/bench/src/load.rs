@@ -1,5 +1,5 @@
-//! Drives one cell: some workers repeat a scenario's unit over their own connections for a while; what happened inside
-//! the measured window is counted. A failed request never disappears: it is counted by kind and one example is kept.
+//! Drives one cell: workers repeat a scenario's unit over their own connections for a while, and units inside the
+//! measured window are counted. A failed request is counted by kind, and one example is kept.
 
 use std::{
     collections::BTreeMap,
@@ -17,21 +17,21 @@ use crate::{
     scenario::{Scenario, Unit},
 };
 
-/// A worker gives up after so many failures in a row: the target is gone or refuses everything.
+/// Failures in a row after which a worker stops: the target is gone or refuses everything.
 const FAILURES_IN_A_ROW: u32 = 20;
 
-/// How one cell is driven.
+/// Load of one cell.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LoadPlan {
-    /// Requests in flight at a time.
+    /// Concurrent requests.
     pub(crate) concurrency: usize,
-    /// Not counted, before the window.
+    /// Time before the window, not counted.
     pub(crate) warm_up: Duration,
     /// The measured window; shorter when the scenario runs out of units.
     pub(crate) window: Duration,
 }
 
-/// The kinds of request that scenarios make, for their latencies.
+/// Kinds of requests, for their latencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Step {
@@ -51,7 +51,7 @@ pub(crate) enum Step {
     CreateGroup,
 }
 
-/// What one cell measured.
+/// Result of one cell.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Cell {
     /// Units completed in the window.
@@ -106,11 +106,11 @@ struct Tally {
 /// The unit failed; its error has been counted.
 pub(crate) struct Failed;
 
-/// One connection and what it has seen.
+/// One connection and its counts.
 pub(crate) struct Worker {
     /// 0-based, below the plan's concurrency.
     pub(crate) number: usize,
-    /// How many units this worker has begun.
+    /// Number of units that this worker has begun.
     pub(crate) begun: u64,
     connection: Connection,
     window: Window,
@@ -233,7 +233,7 @@ pub(crate) async fn drive(endpoint: &Endpoint, scenario: Scenario, plan: LoadPla
     cell.1
 }
 
-/// Sums the workers up. When the units were limited, the window ends with the last of them.
+/// Merges the results of the workers. With a limited number of units, the window ends with the last of them.
 fn merge(tallies: impl Iterator<Item = (Tally, u64)>, window: Window, limited: bool) -> (u64, Cell) {
     let mut cell = Cell::default();
     let (mut requests, mut last, mut latency) = (0, None, BTreeMap::<Step, Vec<u32>>::new());

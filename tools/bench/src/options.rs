@@ -1,4 +1,4 @@
-//! What `rollcall bench suite` is told; `bench/run` fills it in.
+//! Options of `rollcall bench suite`; `bench/run` fills them in.
 
 use std::path::PathBuf;
 
@@ -71,7 +71,7 @@ pub(crate) struct SuiteArgs {
 }
 
 impl SuiteArgs {
-    /// The servers that are named, found by their ports.
+    /// The named servers, found by their ports.
     pub(crate) fn contenders(&self) -> Result<Vec<Contender>, BenchError> {
         let binary = self.rollcall.clone().map_or_else(own_binary, Ok)?;
         let database = self.database_url.as_deref().map(|url| ("postgres-server", url));

@@ -1,6 +1,6 @@
-//! Counts what a server says to PostgreSQL: a proxy on loopback that forwards bytes as they come and reads along.
-//! Every ReadyForQuery is one round trip; every Execute or simple query is one statement, whose text is kept.
-//! Nothing has to be configured in the database, and pipelined messages are counted as what they are.
+//! Counts the conversation with PostgreSQL: a proxy on loopback that forwards bytes and parses the messages. Every
+//! ReadyForQuery is one round trip; every Execute or simple query is one statement, whose text is kept. The database
+//! needs no configuration, and pipelined messages are counted one by one.
 
 use std::{
     collections::HashMap,
@@ -19,18 +19,18 @@ use crate::error::BenchError;
 
 const SSL_REQUEST: u32 = 80_877_103;
 
-/// What has gone through since the last [`Counter::take`].
+/// Traffic since the last [`Counter::take`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Traffic {
-    /// Times that the client had to wait for the server.
+    /// Number of times that the client waited for the server.
     pub(crate) round_trips: u64,
-    /// Texts in the order of execution.
+    /// Statements in the order of execution.
     pub(crate) statements: Vec<String>,
 }
 
 /// A running proxy.
 pub(crate) struct Counter {
-    /// Where it listens.
+    /// The address that it listens on.
     pub(crate) address: SocketAddr,
     traffic: Arc<Mutex<Traffic>>,
 }
@@ -52,7 +52,7 @@ impl Counter {
         Ok(Self { address, traffic })
     }
 
-    /// The traffic so far; starts counting anew.
+    /// Returns the traffic so far, and starts counting again.
     pub(crate) fn take(&self) -> Traffic {
         std::mem::take(&mut *self.traffic.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -77,7 +77,7 @@ async fn forward(mut client: TcpStream, upstream: SocketAddr, traffic: Arc<Mutex
     .map(drop)
 }
 
-/// The startup packet, after refusing encryption if it is asked for.
+/// The startup packet, after refusing a request for encryption.
 async fn startup_message(client: &mut TcpStream) -> io::Result<Vec<u8>> {
     loop {
         let length = client.read_u32().await?;
@@ -108,7 +108,7 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut see: impl FnM
     }
 }
 
-/// Calls `see` for every complete message; how many bytes they took.
+/// Calls `see` for every complete message; returns the number of bytes consumed.
 fn each_message(bytes: &[u8], see: &mut impl FnMut(u8, &[u8])) -> usize {
     let mut used = 0;
     while let Some(&[kind, a, b, c, d]) = bytes.get(used..used + 5) {

@@ -1,5 +1,5 @@
-//! What a running process costs, read from `/proc`: CPU seconds of a process and its children, memory now and at its
-//! peak, and which process listens on a port. Linux only, like the services that are measured.
+//! Cost of a running process, read from `/proc`: CPU seconds of a process and its children, memory now and at its peak,
+//! and the process that listens on a port. Linux only, like the measured services.
 
 use std::{collections::BTreeMap, fs, io::Write as _, path::Path, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::error::BenchError;
 /// `/proc/<pid>/stat` counts in USER_HZ, which is 100 on every Linux that Debian ships for servers.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// A process that is measured, with its children (PostgreSQL's backends, the broker's helpers).
+/// A measured process with its children (PostgreSQL's backends, the broker's helpers).
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
     pub(crate) name: String,
@@ -28,7 +28,7 @@ pub(crate) struct Memory {
     pub(crate) tree_share: f64,
 }
 
-/// The fields of `/proc/<pid>/stat` that are used: parent, own ticks, ticks of reaped children.
+/// The used fields of `/proc/<pid>/stat`: parent, own ticks, ticks of reaped children.
 struct Stat {
     parent: u32,
     ticks: u64,
@@ -37,7 +37,7 @@ struct Stat {
 
 fn stat(pid: u32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command name may hold spaces and brackets: fields count from the last ')'.
+    // The command name may hold spaces and brackets, so fields count from the last ')'.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let number = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
     Some(Stat { parent: number(1)? as u32, ticks: number(11)? + number(12)?, reaped_ticks: number(13)? + number(14)? })
@@ -64,7 +64,7 @@ fn tree(root: u32) -> Vec<u32> {
     found
 }
 
-/// CPU seconds used so far by this very process.
+/// CPU seconds of this process so far.
 pub(crate) fn own_cpu_seconds() -> f64 {
     stat(std::process::id()).map_or(0.0, |stat| stat.ticks as f64 / TICKS_PER_SECOND)
 }
@@ -105,7 +105,7 @@ impl Process {
         }
     }
 
-    /// Lets the kernel start a new peak (`clear_refs` 5). Best effort: where it is refused the peak is the process's all-time one.
+    /// Makes the kernel start a new peak (`clear_refs` 5). Best effort: if it is refused, the peak is the process's all-time one.
     pub(crate) fn reset_peak(&self) {
         if let Ok(mut file) = fs::OpenOptions::new().write(true).open(format!("/proc/{}/clear_refs", self.pid)) {
             let _ = file.write_all(b"5");

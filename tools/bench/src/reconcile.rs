@@ -1,5 +1,6 @@
-//! From the IdP's write to the roster: how long after the SCIM answer the new member is visible in `/api/v1/members`,
-//! in a small and in a large tenant. Cost must follow the change, not the tenant (docs/design.md#the-idea).
+//! Latency from the IdP's write to the roster: the time from the SCIM answer until the new member is visible in
+//! `/api/v1/members`, in a small and in a large tenant. Cost must follow the change, not the tenant
+//! (docs/design.md#the-idea).
 
 use std::{
     fmt::Write as _,
@@ -16,9 +17,9 @@ use crate::{
     tenant::{Tenant, send, send_json},
 };
 
-/// Between two looks at the roster; also the resolution of the figure.
+/// Interval between two polls of the roster; also the resolution of the figure.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
-/// A member that is not there by then counts as missing.
+/// Time after which a member counts as missing.
 const MISSING_AFTER: Duration = Duration::from_secs(20);
 const API_PAGE: usize = 200;
 
@@ -31,7 +32,7 @@ pub(crate) struct Visibility {
     pub(crate) visible: Latency,
     /// Mean duration of a reconcile by the hub's own metric, ms; `None` without metrics.
     pub(crate) reconcile_ms: Option<f64>,
-    /// Pushes whose member never showed.
+    /// Pushes whose member never appeared.
     pub(crate) missing: u64,
 }
 
@@ -49,7 +50,7 @@ struct Member {
 /// The read side of one tenant.
 struct Roster {
     connection: Connection,
-    /// What new members are here (pending or invited), once one was seen: asked for together with the email.
+    /// Status of new members here (pending or invited), once one was seen; used as a filter with the email.
     status: Option<String>,
 }
 
@@ -58,7 +59,7 @@ impl Roster {
         send_json(&mut self.connection, "GET", &format!("/api/v1/members?{query}"), "").await
     }
 
-    /// How many members there are, read page by page.
+    /// The number of members, read page by page.
     async fn count(&mut self) -> Result<u64, BenchError> {
         let (mut count, mut query) = (0, format!("limit={API_PAGE}"));
         loop {
@@ -88,7 +89,7 @@ impl Roster {
     }
 }
 
-/// One tenant under this measurement.
+/// One measured tenant.
 pub(crate) struct Watched {
     tenant: Tenant,
     scim: Connection,
@@ -129,7 +130,7 @@ impl Watched {
         Ok(())
     }
 
-    /// False once several pushes never showed: waiting for more of them would tell nothing new.
+    /// False once several pushes never appeared, because more of them would show nothing new.
     pub(crate) fn still_shows(&self) -> bool {
         self.result.missing < 3
     }
@@ -141,7 +142,7 @@ impl Watched {
     }
 }
 
-/// Sum (seconds) and count of the hub's reconcile histogram, all label values together.
+/// Sum (seconds) and count of the hub's reconcile histogram over all label values.
 async fn reconcile_totals(metrics: Option<&Endpoint>) -> Option<(f64, f64)> {
     let mut connection = Connection::new(metrics?.clone());
     send(&mut connection, "GET", "/metrics", "").await.ok()?;

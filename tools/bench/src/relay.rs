@@ -1,4 +1,4 @@
-//! How many wake-ups a second the hub's own publisher has confirmed by a quorum queue, on queues of its own.
+//! Wake-ups a second from the hub's publisher that a quorum queue confirms, on queues of its own.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use crate::error::BenchError;
 
-/// Wake-ups in all, and those that are handed over before the rest: none may wait so long that it is dropped.
+/// Total number of wake-ups, and the size of a batch: none may wait so long that it is dropped.
 const WAKEUPS: u32 = 20_000;
 const AT_ONCE: u32 = 2_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Confirmed wake-ups a second, each of another tenant: those of one would be merged.
+/// Confirmed wake-ups a second, each of another tenant, because those of one tenant would coalesce.
 ///
 /// # Errors
 /// When the broker does not answer, or a wake-up was not confirmed.
@@ -21,7 +21,7 @@ pub(crate) async fn confirmed(url: &str) -> Result<f64, BenchError> {
     let metrics = Metrics::new().map_err(|e| failed(&e.to_string()))?;
     let config = QueueConfig { prefix: "rollcall.bench.".to_owned(), ..QueueConfig::new(url) };
     let queue = Queue::rabbitmq(config, metrics.clone()).map_err(|e| failed(&e.to_string()))?;
-    // The first one is confirmed when the queues are there.
+    // The first one is confirmed once the queues exist.
     queue.wake(Uuid::max(), Lane::Bulk);
     let mut settled = queue.flush(PATIENCE).await;
     let begin = Instant::now();

@@ -1,4 +1,4 @@
-//! What a run found, kept as JSON for machines; `tables` prints it for people.
+//! Results of a run, kept as JSON for machines; `tables` prints them for people.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::{
     tenant::{CursorEnds, Listing},
 };
 
-/// One measured cell with what it cost.
+/// One measured cell with its cost.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Measured {
     /// `s1` to `s6`, with `@100` and `@100k` for the small and the large tenant.
@@ -49,10 +49,10 @@ pub(crate) struct LimitRun {
     pub(crate) rate: f64,
 }
 
-/// How a tenant was filled.
+/// Filling of one tenant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Filled {
-    /// Where.
+    /// The contender.
     pub(crate) contender: String,
     /// Users.
     pub(crate) people: u64,
@@ -64,19 +64,19 @@ pub(crate) struct Filled {
     pub(crate) drained: Option<f64>,
 }
 
-/// Memory before anything was done.
+/// Memory before the first request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Resting {
-    /// Whose.
+    /// The contender.
     pub(crate) contender: String,
-    /// How much.
+    /// Its memory.
     pub(crate) memory: Memory,
 }
 
 /// One full sync.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SyncRun {
-    /// Where.
+    /// The contender.
     pub(crate) contender: String,
     /// Users.
     pub(crate) people: u64,
@@ -88,7 +88,7 @@ pub(crate) struct SyncRun {
     pub(crate) result: SyncResult,
 }
 
-/// Everything a run found.
+/// All results of a run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Report {
     /// From the command line: date, commit.
@@ -115,7 +115,7 @@ pub(crate) struct Report {
     pub(crate) visibility: Vec<Visibility>,
     /// Wake-ups a second that the broker confirmed.
     pub(crate) relay: Option<f64>,
-    /// What requests say to PostgreSQL.
+    /// Statements and round trips by request.
     pub(crate) statements: BTreeMap<String, Conversation>,
 }
 
@@ -190,7 +190,7 @@ impl Report {
         Spread::of(self.limits.iter().filter(beside).map(|run| run.rate * scale))
     }
 
-    /// Median p50 at the judged concurrency; of a pair, both steps together.
+    /// Median p50 at the judged concurrency; for two steps, their sum.
     pub(crate) fn p50(&self, scenario: &str, contender: &str) -> Option<f64> {
         let cells = self.group(scenario, self.judged_at, contender);
         let sums = cells.iter().map(|measured| measured.cell.latency.values().map(|latency| latency.p50).sum::<f64>());

@@ -1,5 +1,5 @@
-//! The scenarios s1 to s6 of bench/README.md: what one unit is, and which requests it makes.
-//! (s7, the full sync, is a procedure with an end rather than a rate: see `sync`.)
+//! The scenarios s1 to s6 of bench/README.md: the unit of each, and its requests. (s7, the full sync, has an end rather
+//! than a rate: see `sync`.)
 
 use std::{
     fmt::Write as _,
@@ -17,12 +17,12 @@ use crate::{
     shapes,
 };
 
-/// Users a page in s6.
+/// Users on each page in s6.
 pub(crate) const PAGE: u64 = 100;
 
 /// One scenario, ready to run: shared by the workers of a cell.
 pub(crate) enum Scenario {
-    /// s1: filter by userName (finds nobody), then POST. Numbers are taken from `next`.
+    /// s1: filter by userName (no match), then POST. Numbers are taken from `next`.
     FilterThenCreate { series: Arc<str>, next: Arc<AtomicU64> },
     /// s2: GET by id of a random user.
     GetById { ids: Arc<[String]> },
@@ -32,15 +32,15 @@ pub(crate) enum Scenario {
     Deactivate { ids: Vec<String>, next: AtomicU64 },
     /// s5: PATCH that adds one member to a group or removes it again; worker n uses outsider n.
     OneMember { group: String, outsiders: Vec<String> },
-    /// s6: pages of 100 in turn, over and over.
+    /// s6: all pages of 100 in turn, repeatedly.
     ListPages { pages: u64, next: AtomicU64 },
 }
 
-/// The end of one unit.
+/// Result of one unit.
 pub(crate) enum Unit {
     /// Done; `rows` users were listed.
     Done { rows: u64 },
-    /// Nothing left to do.
+    /// No unit is left.
     RanOut,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Row<'a> {
 }
 
 impl Scenario {
-    /// True when the number of units is limited by what was prepared, not by time.
+    /// True when the prepared data, not time, limits the number of units.
     pub(crate) fn runs_out(&self) -> bool {
         matches!(self, Self::Deactivate { .. })
     }
@@ -110,7 +110,7 @@ impl Scenario {
         }
     }
 
-    /// Puts back what the next cell needs as it was: in s5 every outsider is outside again. Not counted as a unit.
+    /// Restores the state for the next cell: in s5 every outsider is outside again. Not counted as a unit.
     pub(crate) async fn finish(&self, worker: &mut Worker) {
         if let Self::OneMember { group, outsiders } = self
             && worker.begun % 2 == 1
@@ -130,11 +130,11 @@ fn scatter(worker: &Worker, below: u64) -> u64 {
     (z ^ (z >> 31)) % below.max(1)
 }
 
-/// What an IdP does for a new person: look, find nobody, create.
+/// A new person as an IdP creates one: look, find no match, create.
 pub(crate) async fn filter_then_create(worker: &mut Worker, series: &str, number: u64) -> Result<(), Failed> {
     let name = shapes::user_name(series, number);
     if find_user(worker, &name).await?.is_some() {
-        return Err(worker.wrong(Step::Filter, "found somebody who should not exist"));
+        return Err(worker.wrong(Step::Filter, "found a person who should not exist"));
     }
     create_user(worker, series, number).await
 }
@@ -155,7 +155,7 @@ pub(crate) async fn set_active(worker: &mut Worker, id: &str, active: bool) -> R
     worker.call(Step::PatchUser, "PATCH", true).await
 }
 
-/// GET with `userName eq`, as Okta sends it; the found id.
+/// GET with `userName eq`, as Okta sends it; returns the id.
 async fn find_user(worker: &mut Worker, name: &str) -> Result<Option<String>, Failed> {
     worker.path.clear();
     worker.path.push_str("/Users?filter=userName%20eq%20%22");
@@ -179,7 +179,7 @@ async fn change_member(worker: &mut Worker, group: &str, user: &str, add: bool) 
     worker.call(Step::PatchGroup, "PATCH", true).await
 }
 
-/// GET of one page (0-based); how many users it holds.
+/// GET of one page (0-based); returns its number of users.
 async fn list_page(worker: &mut Worker, page: u64) -> Result<u64, Failed> {
     worker.path.clear();
     let _ = write!(worker.path, "/Users?startIndex={}&count={PAGE}", page * PAGE + 1);

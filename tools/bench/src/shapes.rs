@@ -1,5 +1,5 @@
-//! The bodies that are sent: people and groups as Okta's OIN application sends them (crates/scim/fixtures/okta: POST
-//! with `groups:[]`, `password`, `locale`, a `00u…` external id; group PATCH by op list).
+//! Request bodies: people and groups as Okta's OIN application sends them (crates/scim/fixtures/okta: POST with
+//! `groups:[]`, `password`, `locale`, a `00u…` external id; group PATCH by op list).
 
 use std::fmt::Write as _;
 

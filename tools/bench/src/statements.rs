@@ -1,5 +1,5 @@
-//! How often a write waits for PostgreSQL: starts a private `rollcall ingest` whose database connection goes through
-//! the counting proxy, and plays single requests to it.
+//! Round trips of a write: starts a private `rollcall ingest` whose database connection goes through the counting
+//! proxy, and sends single requests to it.
 
 use std::{
     collections::BTreeMap,
@@ -19,17 +19,17 @@ use crate::{
     tenant::{Tenant, send},
 };
 
-/// Requests of each kind that are looked at, after as many for warming caches and prepared statements.
+/// Measured requests of each kind, after as many to warm caches and prepared statements.
 const REPEATS: usize = 24;
-/// So long is watched what follows an answer.
+/// Time after an answer in which traffic is still counted.
 const BEHIND_THE_ANSWER: Duration = Duration::from_millis(15);
 
-/// What one kind of request says to the database, at the median.
+/// Traffic of one kind of request, at the median.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Conversation {
-    /// Waits for the database until the answer is there.
+    /// Round trips until the answer.
     pub(crate) round_trips: u64,
-    /// More of them behind the answer: the end of a read's transaction, the pool's check of a returned connection.
+    /// Round trips after the answer: the end of a read's transaction, the pool's check of a returned connection.
     pub(crate) afterwards: u64,
     /// Statement texts of one typical request.
     pub(crate) statements: Vec<String>,
@@ -61,7 +61,7 @@ pub(crate) async fn count(
     let mut command = Command::new(&hub.binary);
     command.args(["ingest", "--listen", &address.to_string()]);
     command.env("DATABASE_URL", through(database_url, counter.address)?);
-    // No metrics: its default port may be taken, and nobody reads them.
+    // No metrics, because the default port may be taken.
     command.env("ROLLCALL_METRICS_LISTEN", "").stdout(Stdio::null()).stderr(Stdio::null());
     let _server = Server(command.spawn().map_err(BenchError::io("starting rollcall ingest"))?);
     wait_until_ready(address).await?;
@@ -90,10 +90,10 @@ pub(crate) async fn count(
     Ok(play.conversations.into_iter().map(|(request, traffic)| (request, typical(traffic))).collect())
 }
 
-/// Traffic of one request: until its answer, and behind it.
+/// Traffic of one request: until its answer, and after it.
 type Parts = (Traffic, Traffic);
 
-/// The requests under way.
+/// State of the requests so far.
 struct Play<'a> {
     scim: &'a mut Connection,
     counter: &'a Counter,
@@ -115,7 +115,7 @@ fn created_id(answer: &[u8]) -> Result<String, BenchError> {
     serde_json::from_slice::<Created>(answer).map(|created| created.id).map_err(BenchError::json("a created resource"))
 }
 
-/// The second half's median by round trips: caches are warm, and a background sweep in between does not count.
+/// The median by round trips of the second half: caches are warm, and a background sweep does not count.
 fn typical(traffic: Vec<Parts>) -> Conversation {
     let warm = traffic.len() / 2;
     let mut warm: Vec<Parts> = traffic.into_iter().skip(warm).collect();

@@ -1,5 +1,5 @@
-//! The whole measurement of `make bench`: contenders and the machine's limits in turn, A B A B, so that a slow minute
-//! of the machine falls on all of them; then the figures that are not rates.
+//! The whole measurement of `make bench`: contenders and limits in turn, A B A B, so that a slow minute of the machine
+//! affects all of them; then the figures that are not rates.
 
 use std::time::Duration;
 
@@ -19,17 +19,17 @@ use crate::{
     tenant::Tenant,
 };
 
-/// After a cell the asynchronous half (reconcile) may take so long to finish; it is shown when it took longer.
+/// Longest wait for the asynchronous half (reconcile) after a cell; a longer one is shown.
 const SETTLE_LIMIT: Duration = Duration::from_secs(90);
-/// More seats than anybody here takes: the waitlist is not what is measured.
+/// More seats than needed, because the waitlist is not measured.
 const SEATS: u64 = 1_000_000;
-/// People of the tenant that the large one is compared with.
+/// People of the small tenant.
 const SMALL_PEOPLE: u64 = 100;
 /// The group of s5, by the size of its tenant.
 const SMALL_GROUP_SIZE: usize = 5;
 const GROUP_SIZE: usize = 5_000;
 const LARGE_GROUP_SIZE: usize = 50_000;
-/// A full sync of the peer is given up after this; what it managed is shown.
+/// Time limit of a full sync of the peer; the part that it completed is shown.
 const SYNC_CAP: Duration = Duration::from_secs(40);
 const LARGE_SYNC_CAP: Duration = Duration::from_secs(900);
 
@@ -40,7 +40,7 @@ struct Sized {
 }
 
 impl Sized {
-    /// The small tenant is there for what must cost the same in the large one.
+    /// The small tenant runs only the scenarios that must cost the same in the large one.
     fn measures(&self, kind: Kind) -> bool {
         kind != Kind::S7 && (self.suffix != small_suffix() || matches!(kind, Kind::S2 | Kind::S3 | Kind::S5))
     }
@@ -50,7 +50,7 @@ fn small_suffix() -> String {
     format!("@{SMALL_PEOPLE}")
 }
 
-/// A suite under way.
+/// A running suite.
 struct Suite {
     args: SuiteArgs,
     contenders: Vec<Contender>,
@@ -129,7 +129,7 @@ impl Suite {
             stage.group = Some((group, size));
             group_seconds = Some(seconds);
         }
-        // Reconciling a whole first sync takes its time, and what is measured next must not run beside it.
+        // The reconcile of a whole first sync takes long, and must not overlap with the next measurement.
         let limit = SETTLE_LIMIT + Duration::from_millis(2 * people);
         let drained = settle(&contender.processes, limit).await;
         let contender = contender.name.to_owned();
@@ -137,7 +137,7 @@ impl Suite {
         Ok(stage)
     }
 
-    /// All rate scenarios that are asked for, in tenants of each size in turn.
+    /// All requested rate scenarios, in tenants of each size in turn.
     async fn rates(&mut self, sizes: &mut [Sized]) -> Result<(), BenchError> {
         for kind in self.args.scenarios.clone() {
             for concurrency in self.args.concurrency.clone() {
@@ -167,7 +167,7 @@ impl Suite {
         let contender = &self.contenders[index];
         let scenario = stage.scenario(kind).await?;
         settle(&contender.processes, SETTLE_LIMIT).await;
-        // What runs out is not spent on a long warm-up.
+        // A scenario with a limited number of units gets a short warm-up.
         let warm_up = Duration::from_millis(if scenario.runs_out() { 250 } else { 1000 });
         let plan = LoadPlan { concurrency, warm_up, window: Duration::from_secs(self.args.seconds) };
         let (all, endpoint) = (&contender.processes, stage.tenant_of(kind).address()?);
@@ -251,7 +251,7 @@ impl Suite {
         Ok(())
     }
 
-    /// The hubs again in a tenant of 100,000, beside one of 100; and how long a push takes to be visible.
+    /// The hubs again in a tenant of 100,000 and one of 100; and the time until a push is visible.
     async fn large(&mut self) -> Result<(), BenchError> {
         self.contenders.retain(Contender::is_hub);
         let people = self.args.large_people;

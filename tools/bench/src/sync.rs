@@ -1,5 +1,5 @@
 //! s7: a first full sync as an IdP does it. For each person filter and POST, then groups, then a PATCH that adds the
-//! group's members. It has an end, so it is timed; a cap stops slow targets and the rest is extrapolated, and marked so.
+//! group's members. It has an end, so it is timed; a cap stops slow targets, and the rest is extrapolated and marked so.
 
 use std::{
     sync::{
@@ -31,7 +31,7 @@ pub(crate) struct SyncPlan {
     pub(crate) cap: Duration,
 }
 
-/// How a sync went.
+/// Result of a sync.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct SyncResult {
     /// Seconds for everything; extrapolated when capped.
@@ -40,7 +40,7 @@ pub(crate) struct SyncResult {
     pub(crate) people_seconds: f64,
     /// Seconds for the groups and their members.
     pub(crate) group_seconds: f64,
-    /// A phase hit its cap: the seconds above are extrapolated from what was done.
+    /// A phase hit its cap: the seconds above are extrapolated from the completed part.
     pub(crate) extrapolated: bool,
     /// Latency of the PATCH that adds a group's members.
     pub(crate) add_members: Latency,
@@ -61,7 +61,7 @@ struct Found {
     total: u64,
 }
 
-/// What a phase's workers share.
+/// State shared by the workers of a phase.
 struct Phase {
     next: AtomicU64,
     done: AtomicU64,
@@ -79,14 +79,14 @@ impl Phase {
         (number < self.goal && Instant::now() < self.deadline).then_some(number)
     }
 
-    /// Seconds for the whole goal, and whether that had to be extrapolated.
+    /// Seconds for the whole goal, and whether they are extrapolated.
     fn total(&self, start: Instant) -> (f64, bool) {
         let (seconds, done) = (start.elapsed().as_secs_f64(), self.done.load(Ordering::Relaxed));
         if done >= self.goal { (seconds, false) } else { (seconds * self.goal as f64 / done.max(1) as f64, true) }
     }
 }
 
-/// What one worker brings back: created ids with their number, latencies of the member PATCHes, failures.
+/// Result of one worker: created ids with their number, latencies of the member PATCHes, failures.
 #[derive(Default)]
 struct Done {
     ids: Vec<(u64, String)>,

@@ -201,12 +201,12 @@ impl Report {
             )?;
         }
         for (contender, listing) in &self.listings {
-            let word = |right| if right { "yes" } else { "NO" };
+            let yes_or_no = |right| if right { "yes" } else { "NO" };
             writeln!(
                 f,
                 "s6 {contender}: every user on exactly one page: {}; totalResults right: {}",
-                word(listing.each_user_once),
-                word(listing.total_right)
+                yes_or_no(listing.each_user_once),
+                yes_or_no(listing.total_right)
             )?;
         }
         for run in &self.syncs {
@@ -236,8 +236,8 @@ fn verdict_line(f: &mut fmt::Formatter<'_>, what: &str, ratio: f64, floor: f64, 
 }
 
 fn at_most_line(f: &mut fmt::Formatter<'_>, what: &str, value: f64, limit: f64) -> fmt::Result {
-    let word = if value <= limit { "met" } else { "ABOVE" };
-    writeln!(f, "  {what:<44}{value:>8.2}   at most {limit:>5.2}             {word}")
+    let verdict = if value <= limit { "met" } else { "ABOVE" };
+    writeln!(f, "  {what:<44}{value:>8.2}   at most {limit:>5.2}             {verdict}")
 }
 
 impl fmt::Display for Report {

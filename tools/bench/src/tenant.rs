@@ -1,5 +1,4 @@
-//! Fills a tenant over SCIM like an IdP would (POSTs and group PATCHes) and remembers what is in it, so that
-//! measurements know whom to ask for.
+//! Fills a tenant over SCIM as an IdP would (POSTs and group PATCHes) and remembers its content for the measurements.
 
 use std::{
     fmt::Write as _,
@@ -23,17 +22,17 @@ use crate::{
 
 /// Connections used for filling.
 const FILL_CONCURRENCY: usize = 16;
-/// Members a PATCH when a group is built.
+/// Members in each PATCH when a group is built.
 const MEMBERS_A_PATCH: usize = 500;
 
-/// A source of some server, reachable over SCIM, and who was put into it.
+/// A source of some server, reachable over SCIM, and its people.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Tenant {
     /// Base URL of the source.
     pub(crate) endpoint: String,
     /// Bearer token.
     pub(crate) token: String,
-    /// The tenant's slug, where the server has such (for API keys).
+    /// The tenant's slug, if the server has slugs (for API keys).
     pub(crate) slug: Option<String>,
     /// The series of user names: user n is `{series}.{n:07}@bench.example`.
     pub(crate) series: String,
@@ -41,7 +40,7 @@ pub(crate) struct Tenant {
     pub(crate) users: Vec<String>,
 }
 
-/// What a listing of all pages showed.
+/// Result of listing all pages.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Listing {
     /// Every expected user was on exactly one page.
@@ -64,7 +63,7 @@ impl Tenant {
         Endpoint::parse(&self.endpoint, &self.token)
     }
 
-    /// The same place, for people of other names.
+    /// The same source, for people with other names.
     pub(crate) fn with_series(&self, series: &str) -> Self {
         Self { series: series.to_owned(), users: Vec::new(), ..self.clone() }
     }
@@ -81,7 +80,7 @@ impl Tenant {
         Ok((people.saturating_sub(first)) as f64 / start.elapsed().as_secs_f64())
     }
 
-    /// Creates a group of the first `size` users; its id and the seconds it took.
+    /// Creates a group of the first `size` users; returns its id and the seconds.
     pub(crate) async fn build_group(&self, name: &str, size: usize) -> Result<(String, f64), BenchError> {
         let start = Instant::now();
         let mut connection = Connection::new(self.address()?);
@@ -110,7 +109,7 @@ impl Tenant {
         try_join_all(workers).await.map(drop)
     }
 
-    /// Reads every page once and checks them against who was put in.
+    /// Reads every page once and compares them with the expected users.
     pub(crate) async fn check_listing(&self) -> Result<Listing, BenchError> {
         let mut connection = Connection::new(self.address()?);
         let expected = self.users.len() as u64;
@@ -133,7 +132,7 @@ impl Tenant {
 /// Requests for each end of a list that is paged by cursor.
 const ENDS: usize = 60;
 
-/// How long the first and the last page of a list take, by cursor.
+/// Latency of the first and the last page of a list by cursor.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct CursorEnds {
     pub(crate) first: Latency,
@@ -147,7 +146,7 @@ struct CursorPage {
 }
 
 impl Tenant {
-    /// Walks all pages by cursor, then asks for the first and the last in turn.
+    /// Walks all pages by cursor, then requests the first and the last in turn.
     pub(crate) async fn cursor_ends(&self) -> Result<CursorEnds, BenchError> {
         let mut connection = Connection::new(self.address()?);
         let first = format!("/Users?count={PAGE}&cursor=");
@@ -187,7 +186,7 @@ async fn fill_some(
     }
 }
 
-/// A request whose refusal ends the run: without it the measurement would not mean what it says.
+/// A request whose refusal ends the run, because the measurement would be wrong without it.
 pub(crate) async fn send(connection: &mut Connection, method: &str, path: &str, body: &str) -> Result<(), BenchError> {
     let what = || format!("{method} {path}");
     match connection.send(method, path, body.as_bytes()).await {

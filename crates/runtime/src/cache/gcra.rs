@@ -1,8 +1,8 @@
 //! The generic cell rate algorithm: a limit that needs one number a key, the theoretical arrival time (TAT).
 //!
-//! A request at time `t` advances the TAT by one emission interval, `1 / per_second`, from whichever of TAT and `t` is
-//! later, and is refused when that would put the TAT further ahead of `t` than `burst` intervals. The same arithmetic
-//! runs in Redis as Lua (`redis_arm`); `tests/cache_contract.rs` holds both to one behaviour.
+//! A request at time `t` advances the TAT by one emission interval, `1 / per_second`, from the later of TAT and `t`. It
+//! is refused when that would put the TAT further ahead of `t` than `burst` intervals. The same arithmetic runs in
+//! Redis as Lua (`redis_arm`); `tests/it/cache_contract.rs` holds both to one behaviour.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use hashlink::LruCache;
 use tokio::time::Instant;
 
-/// Most keys limited at once in this process; the least recently used is forgotten first, which allows it a burst.
+/// Most keys limited at once in this process. The least recently used is evicted first, which allows it a new burst.
 const CAPACITY: usize = 100_000;
 
 /// A limit: `burst` requests at once, then `per_second` sustained.
@@ -23,7 +23,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Within the bounds in which the arithmetic is exact.
+    /// The rate within the bounds in which the arithmetic is exact.
     pub(super) fn bounded(self) -> Self {
         let per_second = if self.per_second.is_nan() { 0.001 } else { self.per_second.clamp(0.001, 1_000_000.0) };
         Self { per_second, burst: self.burst.clamp(1, 1_000_000) }
@@ -38,11 +38,11 @@ impl Rate {
 /// The answer to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateDecision {
-    /// False: answer 429.
+    /// False means 429.
     pub allowed: bool,
     /// Further requests that would be allowed right now.
     pub remaining: u32,
-    /// When refused, how long to wait; round up to whole seconds for `Retry-After`. Zero when allowed.
+    /// Wait after a refusal; round up to whole seconds for `Retry-After`. Zero when allowed.
     pub retry_after: Duration,
 }
 
@@ -58,8 +58,8 @@ impl Default for LocalLimits {
 }
 
 impl LocalLimits {
-    /// Takes `places` when one is free.
-    pub(super) fn take(&self, key: &str, rate: Rate, places: u32) -> RateDecision {
+    /// Takes `tokens` rate tokens when at least one is free.
+    pub(super) fn take(&self, key: &str, rate: Rate, tokens: u32) -> RateDecision {
         let now = Instant::now();
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         let cell = match cells.get_mut(key) {
@@ -75,7 +75,7 @@ impl LocalLimits {
                 }
             }
         };
-        let (decision, advanced) = decide(ahead(*cell, now), rate, places);
+        let (decision, advanced) = decide(ahead(*cell, now), rate, tokens);
         *cell = now + advanced;
         decision
     }
@@ -85,15 +85,15 @@ fn ahead(cell: Instant, now: Instant) -> Duration {
     cell.saturating_duration_since(now)
 }
 
-/// From how far the TAT is ahead of now to the decision and how far it is ahead afterwards. Of several places one must be free.
-fn decide(ahead: Duration, rate: Rate, places: u32) -> (RateDecision, Duration) {
+/// Maps the lead of the TAT over now to the decision and the lead afterwards. One free token admits a request for several.
+fn decide(ahead: Duration, rate: Rate, tokens: u32) -> (RateDecision, Duration) {
     let interval = rate.interval();
     let tolerance = interval * rate.burst;
     if ahead + interval > tolerance {
         let retry_after = ahead + interval - tolerance;
         return (RateDecision { allowed: false, remaining: 0, retry_after }, ahead);
     }
-    let advanced = ahead + interval * places;
+    let advanced = ahead + interval * tokens;
     let remaining = tolerance.saturating_sub(advanced).as_nanos() / interval.as_nanos().max(1);
     let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
     (RateDecision { allowed: true, remaining, retry_after: Duration::ZERO }, advanced)

@@ -1,7 +1,7 @@
-//! What keeps guessers away from Redis and the database, and everybody else out of their queue.
+//! Limits concurrent look-ups of unknown secrets from addresses that fail authentication too often.
 //!
-//! Who guesses shares an address with who does not: behind a proxy all callers have one. So an address over its limit is not
-//! shut out. A secret that stood for something before is looked up as ever; of those that never did one at a time is.
+//! Behind a proxy all callers share one address, so an address over its limit is not blocked. A secret that was valid at its
+//! last look-up passes as usual; unknown secrets from such addresses are looked up one at a time.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,15 +13,15 @@ use tokio::time::Instant;
 
 use super::CredentialDigest;
 
-/// Most secrets and addresses remembered; the least recently used are forgotten first.
+/// Most secrets and addresses remembered; the least recently used are evicted first.
 const CAPACITY: usize = 20_000;
 
-/// Where a request comes from, as the limit of failed authentications knows it.
+/// Client address as the key of the failed-authentication limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller(String);
 
 impl Caller {
-    /// Of IPv6 the network: whoever has one has 2^64 addresses.
+    /// An IPv6 address counts as its /64 network, because one subscriber has 2^64 addresses.
     pub fn at(address: Option<IpAddr>) -> Self {
         Self(match address {
             Some(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
@@ -39,11 +39,11 @@ impl Caller {
 }
 
 pub(super) struct Guesses {
-    /// Secrets that stood for something when they were last looked up.
+    /// Secrets that were valid at their last look-up.
     proven: Mutex<LruCache<CredentialDigest, ()>>,
-    /// Until when an address is over its limit.
+    /// The end of the refusal for each address over its limit.
     refused: Mutex<LruCache<String, Instant>>,
-    door: Semaphore,
+    unknown_lookup: Semaphore,
 }
 
 impl Default for Guesses {
@@ -51,7 +51,7 @@ impl Default for Guesses {
         Self {
             proven: Mutex::new(LruCache::new(CAPACITY)),
             refused: Mutex::new(LruCache::new(CAPACITY)),
-            door: Semaphore::new(1),
+            unknown_lookup: Semaphore::new(1),
         }
     }
 }
@@ -61,7 +61,7 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Guesses {
-    /// Leave to look a secret up, to be held meanwhile; or how long to wait.
+    /// Admits a look-up, with a permit to hold during it if the address is over its limit; otherwise returns the wait.
     pub(super) fn admit(
         &self,
         digest: &CredentialDigest,
@@ -71,10 +71,10 @@ impl Guesses {
         if lock(&self.proven).get(digest).is_some() {
             return Ok(None);
         }
-        self.door.try_acquire().map(Some).map_err(|_| wait)
+        self.unknown_lookup.try_acquire().map(Some).map_err(|_| wait)
     }
 
-    /// How long the address is over its limit.
+    /// Remaining wait of an address over its limit.
     pub(super) fn refused_for(&self, caller: &Caller) -> Option<Duration> {
         let until = lock(&self.refused).get(&caller.0).copied()?;
         Some(until.saturating_duration_since(Instant::now())).filter(|wait| !wait.is_zero())

@@ -1,4 +1,4 @@
-//! Whether Redis answers. A request meets an outage once; after that nobody asks Redis until a probe got through.
+//! Circuit breaker for Redis: one failed call opens it, and a successful probe closes it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,7 +13,7 @@ impl Health {
         !self.down.load(Ordering::Acquire)
     }
 
-    /// True for the one caller that noticed the outage: it reports it and starts the probe.
+    /// True for the first caller that sees the outage: it reports it and starts the probe.
     pub(super) fn went_down(&self) -> bool {
         !self.down.swap(true, Ordering::AcqRel)
     }

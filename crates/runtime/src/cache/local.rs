@@ -1,4 +1,4 @@
-//! The layer in front: what this process learned about a credential within the last half second.
+//! Credential cache of this process, in front of Redis; an entry lives for half a second.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,12 +8,12 @@ use tokio::time::Instant;
 
 use super::{CachedCredential, CredentialDigest};
 
-/// How long an answer is trusted without asking again. Half of what is promised (a revocation is felt everywhere within a second),
-/// because a request takes its time too.
+/// Life of an entry. It is half of the promised second for a revocation, because a request takes time too.
 const TRUST: Duration = Duration::from_millis(500);
-/// How long this process refuses to learn a revoked credential again: longer than any request may run.
+/// Life of a tombstone, in which this process does not cache a revoked credential again: longer than any request may
+/// run.
 const TOMBSTONE: Duration = Duration::from_secs(120);
-/// Most credentials remembered: some 10 MB.
+/// Most entries: some 10 MB.
 const CAPACITY: usize = 20_000;
 
 enum Known {
@@ -48,7 +48,7 @@ impl LocalLayer {
         }
     }
 
-    /// Remembers an answer to a question asked at `asked`. Never replaces a tombstone.
+    /// Caches an answer to a look-up that began at `asked`. Never replaces a tombstone.
     pub(super) fn put(&self, digest: &CredentialDigest, value: CachedCredential, asked: Instant) {
         let mut entries = self.lock();
         if let Some(Known::Revoked { until }) = entries.peek(digest)

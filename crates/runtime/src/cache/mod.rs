@@ -1,19 +1,19 @@
-//! Credential lookups and rate limits: what every request asks, and what must never fail it.
+//! Credential look-ups and rate limits: both run on every request, and neither may fail it.
 //!
-//! The truth about a credential is in the database. The cache may forget, never invent: when Redis is away a lookup is
-//! a miss and the caller asks the database; nothing is ever answered "allowed" for want of an answer.
+//! The truth about a credential is in the database. The cache may lose an entry but never invents one: when Redis is
+//! away a look-up is a miss, and the caller reads the database. A missing answer never counts as "allowed".
 //!
-//! - A layer in this process, at most one second old, sits in front: a revocation is effective everywhere within a
-//!   second, and a busy token costs Redis two `GET`s a second from each process.
+//! - A layer in this process, with entries at most one second old, sits in front: a revocation is effective everywhere
+//!   within a second, and a busy token costs Redis two `GET`s a second from each process.
 //! - Redis keeps an entry for up to a minute. A revocation leaves a tombstone there that writers cannot replace, so a
 //!   reader that raced with it cannot bring the token back.
-//! - Who guesses at secrets reaches neither Redis nor the database once the limit of failed authentications is used up,
-//!   but for one guess at a time ([`Cache::credential`]).
-//! - A rate limit is one GCRA cell in Redis per key, or in this process while Redis is away. A busy process takes a few
-//!   places at a time (see [`Cache::rate_limit`]).
+//! - An address over the limit of failed authentications reaches Redis and the database with one unknown secret at a
+//!   time ([`Cache::credential`]).
+//! - A rate limit is one GCRA cell in Redis per key, or in this process while Redis is away. A busy process reserves a
+//!   few rate tokens at a time (see [`Cache::rate_limit`]).
 //!
-//! Cost of a request in steady state: at most one round trip to Redis, for the rate limit, and far less than one under
-//! load; twice a second for each token one more, for its `GET`.
+//! In steady state a request costs at most one round trip to Redis, for the rate limit, and far less than one under
+//! load. Each token adds one `GET` twice a second.
 
 mod gcra;
 mod guesses;
@@ -38,36 +38,36 @@ pub use redis_arm::CacheConfig;
 /// SHA-256 of a bearer token or key.
 pub type CredentialDigest = [u8; 32];
 
-/// How long a lookup of an unknown credential is remembered in Redis.
+/// Life of an entry in Redis for an unknown credential.
 const ABSENT_TTL: Duration = Duration::from_secs(5);
 
-/// What the cache knows about a credential.
+/// A cached answer about a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CachedCredential {
-    /// What the caller put, verbatim.
+    /// The caller's value, verbatim.
     Present(Arc<str>),
-    /// There is no such credential, or it was revoked: answer 401 without asking the database.
+    /// The credential does not exist or was revoked: answer 401 without reading the database.
     Absent,
 }
 
-/// What came of a look-up.
+/// Result of a look-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LookedUp {
-    /// What the credential stands for, as the database said it.
+    /// The value of the credential, from the database.
     Present(Arc<str>),
     /// There is no such credential.
     Absent,
-    /// Its address guessed too often; nobody was asked.
+    /// The address is over its limit; neither Redis nor the database was read.
     TooMany {
-        /// How long to wait.
+        /// Wait before the next try.
         retry_after: Duration,
     },
 }
 
-/// What went wrong with the cache's configuration. No message holds the password of the URL.
+/// Invalid configuration of the cache. No message holds the password of the URL.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// The URL is not one of Redis.
+    /// The URL is not a Redis URL.
     #[error("REDIS_URL is not of the form redis://user:password@host:port/database")]
     Url,
     /// The connection cannot be prepared.
@@ -75,7 +75,7 @@ pub enum CacheError {
     Client {
         /// Host and port.
         address: String,
-        /// What the client says.
+        /// The client's error message.
         reason: String,
     },
 }
@@ -99,8 +99,8 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Redis behind the process's own layer. Connects in the background and keeps trying: a Redis that is away at
-    /// start is no error here, [`Cache::check`] says so. Must be called on a tokio runtime.
+    /// Redis behind the layer of this process. It connects in the background and keeps trying: a Redis that is away at
+    /// start is not an error here, and [`Cache::check`] reports it. Must be called on a tokio runtime.
     ///
     /// # Errors
     /// [`CacheError`] when the URL cannot work.
@@ -109,19 +109,19 @@ impl Cache {
         Ok(Self { redis, ..Self::in_process() })
     }
 
-    /// Only the process's own layer: the arm for a hub of one process.
+    /// The layer of this process alone: the arm for a hub of one process.
     pub fn in_process() -> Self {
         Self { local: Arc::default(), limits: Arc::default(), guesses: Arc::default(), redis: None }
     }
 
-    /// Looks a credential up by the digest of its secret: here, in Redis, and then by `ask_database`, whose answer is kept for
-    /// `ttl` (see [`Cache::put_credential`]).
+    /// Looks a credential up by the digest of its secret: in this process, in Redis, and then by `ask_database`, whose answer
+    /// is kept for `ttl` (see [`Cache::put_credential`]).
     ///
-    /// From an address over the limit of [`Cache::failed_authentication`] a secret that nobody here has seen good is looked up
-    /// only while no other such is. One that was good is looked up as ever: others' guesses do not slow it.
+    /// An address over the limit of [`Cache::failed_authentication`] may have one unknown secret looked up at a time. A secret
+    /// that was valid at its last look-up passes as usual, so guesses of others do not slow it.
     ///
     /// # Errors
-    /// Those of `ask_database`.
+    /// The errors of `ask_database`.
     pub async fn credential<E>(
         &self,
         digest: &CredentialDigest,
@@ -132,10 +132,10 @@ impl Cache {
         if let Some(known) = self.local.get(digest, LocalLayer::now()) {
             return Ok(known.into());
         }
-        // In a box: the usual way, which ends above, does not carry it.
+        // Boxed, so that the common path, which ends above, does not carry the state of this future.
         let look_up = Box::pin(async {
-            let _door = match self.guesses.admit(digest, caller) {
-                Ok(door) => door,
+            let _permit = match self.guesses.admit(digest, caller) {
+                Ok(permit) => permit,
                 Err(retry_after) => return Ok(LookedUp::TooMany { retry_after }),
             };
             let found = match self.get_credential(digest).await {
@@ -155,8 +155,8 @@ impl Cache {
         look_up.await
     }
 
-    /// Takes a place from the rate of failed authentications of an address. One that is over it costs Redis nothing until its
-    /// next place is free.
+    /// Takes a rate token from the failed-authentication limit of an address. An address over the limit costs Redis nothing
+    /// until its next token is free.
     pub async fn failed_authentication(&self, caller: &Caller, rate: Rate) -> RateDecision {
         if let Some(retry_after) = self.guesses.refused_for(caller) {
             return RateDecision { allowed: false, remaining: 0, retry_after };
@@ -168,10 +168,10 @@ impl Cache {
         decision
     }
 
-    /// Looks a credential up by the digest of its secret. `None` means: ask the database, then
+    /// Looks a credential up by the digest of its secret. After `None`, read the database and call
     /// [`Cache::put_credential`] or [`Cache::put_absent`].
     pub async fn get_credential(&self, digest: &CredentialDigest) -> Option<CachedCredential> {
-        // Taken before Redis is asked: the answer is as old as the question.
+        // The time before Redis answers, because an entry is as old as its question.
         let asked = LocalLayer::now();
         if let Some(known) = self.local.get(digest, asked) {
             return Some(known);
@@ -181,13 +181,13 @@ impl Cache {
         Some(found)
     }
 
-    /// Remembers what the database said, in Redis for `ttl` (60 s is the longest useful: that is how long a process
-    /// that cannot be told of a revocation may trust it). Never replaces a tombstone.
+    /// Caches the database's answer, in Redis for `ttl`. More than 60 s is of no use: that bounds the trust of a
+    /// process that misses a revocation. Never replaces a tombstone.
     pub async fn put_credential(&self, digest: &CredentialDigest, value: String, ttl: Duration) {
         self.put(digest, CachedCredential::Present(value.into()), ttl).await;
     }
 
-    /// Remembers for five seconds that the database knows no such credential.
+    /// Caches for five seconds that the database has no such credential.
     pub async fn put_absent(&self, digest: &CredentialDigest) {
         self.put(digest, CachedCredential::Absent, ABSENT_TTL).await;
     }
@@ -202,8 +202,8 @@ impl Cache {
     }
 
     /// Makes a credential unusable: at once in this process, within a second in the others. Call it after the commit
-    /// that revoked it. Returns false when Redis could not be told; it is then told in the background, and other
-    /// processes may trust their entry in Redis until that succeeds or the entry ends (a minute at most).
+    /// that revoked it. Returns false when Redis cannot be written now. A background task then repeats the write, and
+    /// other processes may trust their entry in Redis until it succeeds or the entry ends (a minute at most).
     pub async fn revoke_credential(&self, digest: &CredentialDigest) -> bool {
         self.local.revoke(digest);
         match &self.redis {
@@ -212,9 +212,8 @@ impl Cache {
         }
     }
 
-    /// Makes every process ask the database about a credential again within a second, after a commit that changed
-    /// what its entry says (its source was switched off, its tenant suspended). Same result as
-    /// [`Cache::revoke_credential`].
+    /// Makes every process read the database about a credential again within a second, after a commit that changed its
+    /// entry (source switched off, tenant suspended). Same result as [`Cache::revoke_credential`].
     pub async fn refresh_credential(&self, digest: &CredentialDigest) -> bool {
         self.local.forget(digest);
         match &self.redis {
@@ -223,12 +222,12 @@ impl Cache {
         }
     }
 
-    /// Takes one place from the rate of `key` (GCRA: `burst` at once, then `per_second` sustained).
+    /// Takes one rate token of `key` (GCRA: `burst` at once, then `per_second` sustained).
     ///
-    /// A process that asks often for one key takes up to a twentieth of the burst from Redis at once and hands it out
-    /// from memory for a tenth of a second: the limit over all processes stays exact from above, and a process may be
-    /// refused early by what the others hold unused, 5 % of the burst each. Below 20 requests a second each request
-    /// asks Redis. While Redis is away each process limits by itself.
+    /// A process that uses one key often reserves up to a twentieth of the burst from Redis and hands it out from
+    /// memory for a tenth of a second. The limit over all processes is never exceeded; a process may be refused early
+    /// because of the unused reserves of others, 5 % of the burst each. Below 20 requests a second each request goes to
+    /// Redis. While Redis is away each process limits on its own.
     pub async fn rate_limit(&self, key: &str, rate: Rate) -> RateDecision {
         let rate = rate.bounded();
         if let Some(redis) = &self.redis
@@ -239,22 +238,23 @@ impl Cache {
         self.limits.take(key, rate, 1)
     }
 
-    /// Takes `places` from the rate of `key` when one is free: what is one request to the protocol and many to us is let in
-    /// whole, and who sent it waits until the places it took too many are free again.
-    pub async fn rate_limit_whole(&self, key: &str, rate: Rate, places: u32) -> RateDecision {
+    /// Takes `tokens` rate tokens of `key` when at least one is free. A request that counts as many is thus admitted whole,
+    /// and its sender waits until the overdrawn tokens are free again.
+    pub async fn rate_limit_whole(&self, key: &str, rate: Rate, tokens: u32) -> RateDecision {
         let rate = rate.bounded();
         if let Some(redis) = &self.redis
-            && let Some(decision) = redis.rate_limit_whole(key, rate, places).await
+            && let Some(decision) = redis.rate_limit_whole(key, rate, tokens).await
         {
             return decision;
         }
-        self.limits.take(key, rate, places)
+        self.limits.take(key, rate, tokens)
     }
 
-    /// For readiness.
+    /// Readiness of the cache.
     ///
     /// # Errors
-    /// That Redis is away, in words for an operator. The hub works without it: a warning rather than a failure.
+    /// A message for the operator when Redis is away. The hub works without it: a warning rather than a
+    /// failure.
     pub async fn check(&self) -> Result<(), String> {
         match &self.redis {
             Some(redis) => redis.check().await,

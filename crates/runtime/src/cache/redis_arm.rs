@@ -1,4 +1,4 @@
-//! The arm on Redis: entries that all processes share, tombstones that outlive races, and limits that hold for all.
+//! The Redis arm: entries that all processes share, tombstones that outlive races, and limits over all processes.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,27 +13,27 @@ use super::reserve::Reserves;
 use super::{CacheError, CachedCredential, CredentialDigest};
 use crate::metrics::Metrics;
 
-/// How long a tombstone stays: longer than any reader may be between its look at the database and its write here.
+/// Life of a tombstone: longer than any reader may take between its read of the database and its write here.
 const TOMBSTONE_TTL: Duration = Duration::from_secs(120);
-/// How long after a change nobody may remember what the database said before it.
+/// Life of a refresh mark, in which no reader may cache an answer from before the change.
 const REFRESH_TTL: Duration = Duration::from_secs(5);
 /// Longest life of an entry.
 const ENTRY_TTL_LIMIT: Duration = Duration::from_secs(60);
 /// Pause between two probes of a Redis that is away, and between two tries to write a tombstone.
 const PROBE_PAUSE: Duration = Duration::from_millis(250);
-/// How long a tombstone is tried for: by then the entry it is to replace has ended by itself.
+/// Longest time to retry a tombstone; by then the entry that it replaces has expired.
 const INVALIDATE_LIMIT: Duration = Duration::from_secs(65);
 
-/// First byte of an entry: what follows is the caller's value, or nothing.
+/// First byte of an entry; the caller's value follows, or nothing.
 const PRESENT: u8 = b'P';
 const ABSENT: u8 = b'A';
 const REVOKED: u8 = b'R';
 const REFRESH: u8 = b'F';
 
-/// GCRA. KEYS: the cell. ARGV: emission interval in microseconds, burst, places wanted, whether they are taken whole.
-/// Answers {places granted, remaining, microseconds until one place is free}. All or one: when not all wanted places
-/// are free it grants a single one if that is free, else none. Whole: all when one is free, else none. Numbers stay
-/// below 2^53, so they are exact.
+/// GCRA. KEYS: the cell. ARGV: emission interval in microseconds, burst, tokens wanted, and 1 for "whole". Returns
+/// {tokens granted, remaining, microseconds until one token is free}. Without "whole" it grants all wanted tokens if
+/// all are free, else a single one if that is free, else none; with "whole" it grants all when one is free. Numbers
+/// stay below 2^53, so they are exact.
 const GCRA: &str = r"
 local interval, burst, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local whole = ARGV[4] == '1'
@@ -53,16 +53,16 @@ return {granted, math.max(0, math.floor((tolerance - (advanced - now)) / interva
 ";
 
 /// Marks an entry as outdated, unless it is a tombstone. KEYS: the entry. ARGV: life of the mark in milliseconds, the
-/// mark, what a tombstone looks like.
+/// mark, the value of a tombstone.
 const MARK_REFRESH: &str = r"
 if redis.call('GET', KEYS[1]) ~= ARGV[3] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[1]) end
 return 1
 ";
 
-/// What a Redis must be able to do to count as there: a read-only, full or script-less one is of no use. KEYS: a key.
+/// Probe for a usable Redis: a read-only, full or script-less one counts as away. KEYS: a key.
 const PROBE: &str = "return redis.call('SET', KEYS[1], '1', 'PX', 1000)";
 
-/// How to reach Redis.
+/// Connection settings of Redis.
 #[derive(Clone)]
 pub struct CacheConfig {
     /// `redis://user:password@host:port/database` or `rediss://…`.
@@ -93,7 +93,7 @@ pub(super) struct RedisArm {
     reserves: Reserves,
 }
 
-/// What the probe in the background needs.
+/// State for the background probe.
 struct Shared {
     connection: ConnectionManager,
     address: String,
@@ -124,7 +124,7 @@ impl RedisArm {
             health: Health::default(),
             metrics,
         });
-        // Connects now, and reports a Redis that is away before the first request meets it.
+        // Connects now, so that a Redis that is away is reported before the first request.
         let first = Arc::clone(&shared);
         tokio::spawn(async move { first.ask::<redis::Value>("connect", &first.probe_command()).await });
         Ok(Self { shared, gcra: Script::new(GCRA), reserves: Reserves::default() })
@@ -136,7 +136,7 @@ impl RedisArm {
         parse(&found?)
     }
 
-    /// Writes unless there is an entry already; answers what this process may remember for its second.
+    /// Writes unless there is an entry already, and returns the value that this process may cache.
     pub(super) async fn put_credential(
         &self,
         digest: &CredentialDigest,
@@ -149,8 +149,8 @@ impl RedisArm {
         both.cmd("SET").arg(&key).arg(entry(&value)).arg("NX").arg("PX").arg(millis).ignore();
         both.cmd("GET").arg(&key);
         let answer: Option<(Option<Vec<u8>>,)> = self.shared.ask_all("put_credential", &both).await;
-        // Another process may have been faster, or have revoked it: then what Redis holds is what counts. The value
-        // itself holds when Redis is away, as without Redis, and during a refresh.
+        // An entry of another process wins: it may be a revocation. The value itself wins when Redis is away and during
+        // a refresh.
         answer.and_then(|(found,)| parse(&found?)).unwrap_or(value)
     }
 
@@ -173,7 +173,7 @@ impl RedisArm {
         self.write_for_sure(set).await
     }
 
-    /// Runs a write now or, when that fails, in the background until it succeeds or no longer matters.
+    /// Writes now or, when that fails, in the background until it succeeds or no longer matters.
     async fn write_for_sure(&self, command: redis::Cmd) -> bool {
         if self.shared.ask::<redis::Value>("invalidate", &command).await.is_some() {
             return true;
@@ -211,12 +211,12 @@ impl RedisArm {
     }
 
     /// `None` when Redis is away.
-    pub(super) async fn rate_limit_whole(&self, key: &str, rate: Rate, places: u32) -> Option<RateDecision> {
-        let (granted, remaining, wait) = self.gcra(key, rate, places, true).await?;
+    pub(super) async fn rate_limit_whole(&self, key: &str, rate: Rate, tokens: u32) -> Option<RateDecision> {
+        let (granted, remaining, wait) = self.gcra(key, rate, tokens, true).await?;
         Some(RateDecision { allowed: granted > 0, remaining, retry_after: Duration::from_micros(wait) })
     }
 
-    /// Places granted, places that remain, microseconds until one is free.
+    /// Tokens granted, tokens that remain, microseconds until one is free.
     async fn gcra(&self, key: &str, rate: Rate, wanted: u32, whole: bool) -> Option<(u32, u32, u64)> {
         let interval = rate.interval().as_micros().max(1) as u64;
         let mut call = self.gcra.prepare_invoke();
@@ -305,7 +305,7 @@ impl Shared {
         loop {
             tokio::time::sleep(PROBE_PAUSE).await;
             let mut connection = self.connection.clone();
-            // The connection manager limits the attempt to connect, the response timeout the answer.
+            // The connection manager limits the attempt to connect, and the response timeout limits the answer.
             if self.probe_command().query_async::<redis::Value>(&mut connection).await.is_ok() {
                 break;
             }
@@ -327,7 +327,7 @@ fn entry(value: &CachedCredential) -> Vec<u8> {
     }
 }
 
-/// `None` for a refresh mark and for anything this version did not write: ask the database.
+/// `None` for a refresh mark and for any entry that this version did not write: read the database.
 fn parse(entry: &[u8]) -> Option<CachedCredential> {
     match entry.split_first()? {
         (&PRESENT, value) => Some(CachedCredential::Present(std::str::from_utf8(value).ok()?.into())),

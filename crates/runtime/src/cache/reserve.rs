@@ -1,8 +1,8 @@
-//! Places taken from a rate limit ahead of their use, so that a busy source does not cost a round trip a request.
+//! Rate tokens reserved ahead of their use, so that a busy source does not cost a round trip for each request.
 //!
-//! The demand of the last tenth of a second decides how many: half of it, at most a twentieth of the burst. A quiet key
-//! reserves nothing. Places not used within a tenth of a second are let go; the limit has counted them, so the sum over
-//! all processes never exceeds it.
+//! The demand of the last tenth of a second decides the number: half of it, at most a twentieth of the burst. A quiet
+//! key reserves nothing. Tokens not used within a tenth of a second are dropped; the limit has counted them, so the sum
+//! over all processes never exceeds it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,19 +12,19 @@ use tokio::time::Instant;
 
 use super::gcra::{Rate, RateDecision};
 
-/// Over which demand is measured and for which places are held.
+/// Period over which demand is measured and for which tokens are held.
 const WINDOW: Duration = Duration::from_millis(100);
-/// The largest share of a burst that one process holds: one in this many.
+/// Divisor for the largest share of a burst that one process reserves.
 const SHARE: u32 = 20;
-/// Most keys with a reserve; the least recently used loses its places.
+/// Most keys with a reserve; the least recently used loses its tokens.
 const CAPACITY: usize = 20_000;
 
 struct Reserve {
-    places: u32,
-    /// Remaining in the limit itself when the places were taken.
+    tokens: u32,
+    /// Tokens that remained in the limit itself when these were taken.
     remaining: u32,
     taken: Instant,
-    /// Until when one request is trusted to be fetching more: the others fetch only their own place meanwhile.
+    /// End of the period in which one request is trusted to fetch more, while the others fetch only their own token.
     fetching_until: Instant,
     /// Requests in the window that began at `window`, and in the one before.
     demand: u32,
@@ -47,20 +47,20 @@ impl Reserves {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place from memory, or how many to take from the limit for this request and those to come.
+    /// A decision from memory, or the number of tokens to take from the limit for this request and the next ones.
     pub(super) fn take(&self, key: &str, rate: Rate) -> Result<RateDecision, u32> {
         let now = Instant::now();
         let mut keys = self.lock();
         let Some(reserve) = keys.get_mut(key) else {
             let first =
-                Reserve { places: 0, remaining: 0, taken: now, fetching_until: now, demand: 1, before: 0, window: now };
+                Reserve { tokens: 0, remaining: 0, taken: now, fetching_until: now, demand: 1, before: 0, window: now };
             keys.insert(key.to_owned(), first);
             return Err(1);
         };
         reserve.note_demand(now);
-        if reserve.places > 0 && now.saturating_duration_since(reserve.taken) < WINDOW {
-            reserve.places -= 1;
-            let remaining = reserve.remaining.saturating_add(reserve.places);
+        if reserve.tokens > 0 && now.saturating_duration_since(reserve.taken) < WINDOW {
+            reserve.tokens -= 1;
+            let remaining = reserve.remaining.saturating_add(reserve.tokens);
             return Ok(RateDecision { allowed: true, remaining, retry_after: Duration::ZERO });
         }
         let wanted = (reserve.before.max(reserve.demand) / 2).min(rate.burst / SHARE);
@@ -71,16 +71,16 @@ impl Reserves {
         Err(wanted)
     }
 
-    /// Adds what a request fetched beyond its own place.
-    pub(super) fn add(&self, key: &str, places: u32, remaining: u32) {
-        if places == 0 {
+    /// Adds the tokens that a request fetched beyond its own.
+    pub(super) fn add(&self, key: &str, tokens: u32, remaining: u32) {
+        if tokens == 0 {
             return;
         }
         if let Some(reserve) = self.lock().get_mut(key) {
             let now = Instant::now();
             reserve.fetching_until = now;
             let stale = now.saturating_duration_since(reserve.taken) >= WINDOW;
-            reserve.places = if stale { places } else { reserve.places.saturating_add(places) };
+            reserve.tokens = if stale { tokens } else { reserve.tokens.saturating_add(tokens) };
             reserve.taken = now;
             reserve.remaining = remaining;
         }
@@ -106,7 +106,7 @@ mod tests {
     const RATE: Rate = Rate { per_second: 100.0, burst: 1000 };
 
     impl Reserves {
-        /// As if the request that fetched places had been refused them.
+        /// As if the request that fetched tokens had been refused them.
         fn fetched(&self, key: &str) {
             if let Some(reserve) = self.lock().get_mut(key) {
                 reserve.fetching_until = Instant::now();
@@ -143,6 +143,6 @@ mod tests {
         reserves.add("busy", 2, 7);
         assert_eq!(reserves.take("busy", RATE).unwrap().remaining, 8);
         tokio::time::advance(WINDOW).await;
-        assert!(reserves.take("busy", RATE).is_err(), "unused places are let go");
+        assert!(reserves.take("busy", RATE).is_err(), "unused tokens are let go");
     }
 }

@@ -1,19 +1,19 @@
-//! One wake-up on loan from either arm, until it is settled.
+//! One unacknowledged wake-up of either arm, until it is settled.
 
 use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
 
 use super::in_process;
 
-/// What became of a delivery, as the metrics name it.
+/// Outcome of a delivery, as the metrics name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settlement {
-    /// Spent: acknowledged.
+    /// Acknowledged.
     Done,
-    /// Back in the queue for another try, or dead-lettered past the delivery limit.
+    /// Requeued for another try, or dead-lettered past the delivery limit.
     Failed,
     /// Unreadable: dead-lettered at once.
     Malformed,
-    /// Given back untouched, because this consumer stops.
+    /// Requeued unhandled, because this consumer stops.
     HandedBack,
 }
 
@@ -28,7 +28,7 @@ impl Settlement {
     }
 }
 
-/// A wake-up that its queue waits to hear about.
+/// A wake-up that awaits its settlement.
 pub(super) enum Delivery {
     RabbitMq(Box<lapin::message::Delivery>),
     InProcess(in_process::Loan),
@@ -43,7 +43,7 @@ impl Delivery {
         }
     }
 
-    /// False once the connection it came through is gone: the broker delivers it again by itself.
+    /// False once its connection is gone; the broker then delivers it again.
     pub(super) fn settleable(&self) -> bool {
         match self {
             Self::RabbitMq(delivery) => delivery.acker.usable(),
@@ -51,7 +51,7 @@ impl Delivery {
         }
     }
 
-    /// Tells the queue. An error means that the connection broke: the broker delivers the wake-up again.
+    /// Settles the delivery. An error means that the connection broke, and the broker delivers the wake-up again.
     pub(super) async fn settle(self, settlement: Settlement) -> Result<(), lapin::Error> {
         match self {
             Self::InProcess(loan) => {

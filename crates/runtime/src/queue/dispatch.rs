@@ -1,4 +1,4 @@
-//! From a delivery to its handler and back: concurrency, retries, panics, and an orderly end. Both arms share it.
+//! Runs the handler for each delivery: concurrency, retries, panics, and an orderly end. Both arms share it.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 
 type BoxedHandler = dyn Fn(Wakeup) -> Pin<Box<dyn Future<Output = Handled> + Send>> + Send + Sync;
 
-/// Longest wait for a broker to take a settlement: a hanging one must not hold up a stop.
+/// Longest wait for a broker to take a settlement, so that a hanging one does not hold up a stop.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Runs handlers, at most `concurrency` at a time over all connections this consumer ever has.
@@ -64,23 +64,23 @@ impl Dispatcher {
         Self { lane, outstanding, cancel, shared: Arc::new(shared), tasks: TaskTracker::new() }
     }
 
-    /// Starts a task for one delivery; `token` (a place among the outstanding ones) is dropped when it is settled.
-    pub(super) fn dispatch<T: Send + 'static>(&self, wakeup: Wakeup, delivery: Delivery, token: T) {
+    /// Starts a task for one delivery; `slot`, one of the outstanding ones, is released when it is settled.
+    pub(super) fn dispatch<T: Send + 'static>(&self, wakeup: Wakeup, delivery: Delivery, slot: T) {
         let shared = Arc::clone(&self.shared);
         self.tasks.spawn(async move {
             shared.work(wakeup, delivery).await;
-            drop(token);
+            drop(slot);
         });
     }
 
-    /// Dead-letters a message that is no wake-up.
+    /// Dead-letters a message that is not a wake-up.
     pub(super) fn refuse(&self, delivery: Delivery, reason: &str) {
         tracing::warn!(lane = self.lane.name(), reason, "a malformed wake-up was dead-lettered");
         let shared = Arc::clone(&self.shared);
         self.tasks.spawn(async move { shared.settle(delivery, Settlement::Malformed).await });
     }
 
-    /// Waits for every delivery to be settled. Call it once no more are dispatched.
+    /// Waits for every delivery to be settled. Call it after the last dispatch.
     pub(super) async fn drain(&self) {
         self.tasks.close();
         self.tasks.wait().await;
@@ -97,7 +97,7 @@ impl Shared {
         self.settle(delivery, settlement).await;
     }
 
-    /// `None` when the delivery went stale while it waited for its turn.
+    /// `None` when the delivery's connection broke while it waited for a permit.
     async fn handle(&self, wakeup: Wakeup, delivery: &Delivery) -> Option<Settlement> {
         let turn = tokio::select! {
             biased;
@@ -121,8 +121,8 @@ impl Shared {
         })
     }
 
-    /// The queue delivers a rejected wake-up again at once: the pause between attempts is made here, on a place among
-    /// the outstanding ones but on no handler's turn.
+    /// The queue delivers a rejected wake-up again at once, so the back-off happens here. It keeps a slot among the
+    /// outstanding ones but no handler's permit.
     async fn pause_before_retry(&self, attempts: u32) -> Settlement {
         tokio::select! {
             () = self.cancel.cancelled() => {}

@@ -1,4 +1,4 @@
-//! The arm without a broker: one bounded, coalescing queue a lane, in memory.
+//! The arm without a broker: one bounded, coalescing queue for each lane, in memory.
 //!
 //! Nothing survives the process; at the next start the sweep finds every tenant with unconsumed changes.
 
@@ -61,7 +61,7 @@ impl LaneState {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a tenant, or merges with its entry. False when the lane is full.
+    /// Adds a tenant, or coalesces with its entry. Refuses when the lane is full.
     fn add(&self, tenant: Uuid, entry: Entry, max_length: u32) -> Added {
         let mut waiting = self.lock();
         if let Some(present) = waiting.entries.get_mut(&tenant) {
@@ -92,7 +92,7 @@ impl LaneState {
         let tenant = waiting.order.pop_front()?;
         let entry = waiting.entries.remove(&tenant)?;
         if !waiting.order.is_empty() {
-            // One permit stands for all that wait: pass it on to the next consumer.
+            // One permit stands for all that wait, so it passes to the next consumer.
             self.arrived.notify_one();
         }
         Some((tenant, entry))
@@ -135,21 +135,21 @@ impl InProcess {
 
     pub(super) async fn consume(&self, dispatcher: Dispatcher) {
         let lane = dispatcher.lane;
-        let places = Arc::new(Semaphore::new(usize::from(dispatcher.outstanding)));
+        let slots = Arc::new(Semaphore::new(usize::from(dispatcher.outstanding)));
         loop {
             let next = async {
                 // The semaphore is never closed.
-                let place = Arc::clone(&places).acquire_owned().await.ok();
-                (place, self.state.lane(lane).take().await)
+                let slot = Arc::clone(&slots).acquire_owned().await.ok();
+                (slot, self.state.lane(lane).take().await)
             };
-            let (place, (tenant_id, entry)) = tokio::select! {
+            let (slot, (tenant_id, entry)) = tokio::select! {
                 biased;
                 () = dispatcher.cancel.cancelled() => break,
                 next = next => next,
             };
             let wakeup = Wakeup { tenant_id, lane, trace: entry.trace.clone() };
             let loan = Loan { tenant: tenant_id, lane, entry, state: Arc::clone(&self.state) };
-            dispatcher.dispatch(wakeup, Delivery::InProcess(loan), place);
+            dispatcher.dispatch(wakeup, Delivery::InProcess(loan), slot);
         }
         dispatcher.drain().await;
     }
@@ -170,7 +170,7 @@ impl InProcess {
     }
 }
 
-/// A wake-up taken from its lane.
+/// A wake-up taken from its lane and not settled yet.
 pub(super) struct Loan {
     tenant: Uuid,
     lane: Lane,
@@ -200,7 +200,7 @@ impl Loan {
         }
     }
 
-    /// Only counted: a dead wake-up holds nothing that the database does not know.
+    /// Counts the dead wake-up only: it holds nothing that the database does not know.
     fn bury(self) {
         tracing::warn!(tenant = %self.tenant, lane = self.lane.name(), "a wake-up failed too often and was dropped");
         let limit = u64::from(self.state.limits.dead_max_length);

@@ -1,11 +1,11 @@
-//! Wake-ups: "look at tenant T", from whoever changed its desired state to whichever worker is free.
+//! Wake-ups: "look at tenant T", from the writer of its desired state to any free worker.
 //!
-//! A wake-up carries ids and trace context, no facts: one that is lost, doubled, late or reordered changes latency,
-//! never the result. So [`Queue::wake`] never blocks and never fails its caller. What does not reach the broker in
-//! time is counted in `rollcall_wakeups_lost_total` and dropped; the sweep finds its tenant.
+//! A wake-up carries ids and trace context, no facts: a lost, doubled, late or reordered one changes latency, never the
+//! result. So [`Queue::wake`] never blocks and never fails its caller. A wake-up that does not reach the broker in time
+//! is counted in `rollcall_wakeups_lost_total` and dropped; the sweep finds its tenant.
 //!
-//! Two arms with one contract (`tests/queue_contract.rs` runs the same assertions on both): RabbitMQ quorum queues with
-//! confirms, manual acks and a dead letter queue, or bounded maps in this process. Delivery is at least once; two
+//! Two arms with one contract (`tests/it/queue_contract.rs` runs the same assertions on both): RabbitMQ quorum queues
+//! with confirms, manual acks and a dead letter queue, or bounded maps in this process. Delivery is at least once; two
 //! wake-ups of one tenant may be handled at the same time (the tenant's lease in the database serialises the work).
 
 mod delivery;
@@ -30,12 +30,12 @@ use rabbitmq::RabbitMq;
 
 pub use wakeup::{Lane, Wakeup};
 
-/// What a handler says about the wake-up it was given.
+/// Result of a handler for its wake-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handled {
-    /// The wake-up is spent. Also the answer when the work failed and the database holds its retry state.
+    /// Acknowledged, also when the work failed and the database holds its retry state.
     Done,
-    /// The work could not even be recorded (database away): deliver again after a pause, up to the delivery limit.
+    /// The work could not even be recorded (database away): deliver again after a back-off, up to the delivery limit.
     Retry,
 }
 
@@ -82,7 +82,7 @@ impl QueueLimits {
     }
 }
 
-/// How to reach RabbitMQ and how to behave there. Durations and sizes have defaults: see [`QueueConfig::new`].
+/// Connection settings of RabbitMQ. Durations and sizes have defaults: see [`QueueConfig::new`].
 #[derive(Clone)]
 pub struct QueueConfig {
     /// `amqp://user:password@host:port/vhost` or `amqps://…`.
@@ -95,11 +95,11 @@ pub struct QueueConfig {
     pub publish_window: usize,
     /// Longest time for one attempt to connect and declare the queues.
     pub connect_timeout: Duration,
-    /// Pause before the first attempt to connect again; doubles, with jitter, without an end.
+    /// Back-off before the first attempt to reconnect; doubles, with jitter, without an end.
     pub reconnect_delay_min: Duration,
-    /// Longest pause between attempts to connect.
+    /// Longest back-off between attempts to reconnect.
     pub reconnect_delay_max: Duration,
-    /// AMQP heartbeat; a silent peer is given up after twice this time. Whole seconds, at least one.
+    /// AMQP heartbeat; a silent peer is dropped after twice this time. Whole seconds, at least one.
     pub heartbeat: Duration,
     /// Limits shared with the in-process arm.
     pub limits: QueueLimits,
@@ -123,7 +123,7 @@ impl QueueConfig {
     }
 }
 
-/// What went wrong with the queue itself. No message holds the password of the URL.
+/// Failure of the queue itself. No message holds the password of the URL.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// The configuration cannot work.
@@ -131,7 +131,7 @@ pub enum QueueError {
     Setting {
         /// Field of [`QueueConfig`].
         setting: &'static str,
-        /// What is wrong with it.
+        /// The problem with its value.
         problem: String,
     },
     /// The broker is away, or refused; the connection is being retried.
@@ -139,7 +139,7 @@ pub enum QueueError {
     Unavailable {
         /// Host, port and virtual host.
         address: String,
-        /// What happened last.
+        /// The latest error.
         reason: String,
     },
 }
@@ -185,8 +185,8 @@ impl Arm {
 }
 
 impl Queue {
-    /// Starts a publisher that connects in the background and keeps trying: a broker that is away at start is no
-    /// error here, [`Queue::check`] says so. Must be called on a tokio runtime.
+    /// Starts a publisher that connects in the background and keeps trying: a broker that is away at start is not an
+    /// error here, and [`Queue::check`] reports it. Must be called on a tokio runtime.
     ///
     /// # Errors
     /// [`QueueError::Setting`] when the configuration cannot work.
@@ -208,9 +208,9 @@ impl Queue {
         Self { arm, pace: Pace::default() }
     }
 
-    /// Asks a worker to look at `tenant`, carrying the trace context of the caller's span. Returns in microseconds
-    /// whatever the broker does. Wake-ups of one tenant and lane that follow each other closely are merged; one that comes
-    /// after another went out goes out too, at most 25 ms later, for a worker may have looked already.
+    /// Wakes a worker for `tenant`, with the trace context of the caller's span. Returns in microseconds whatever the
+    /// broker does. Wake-ups of one tenant and lane are debounced: one that follows another goes out at most 25 ms later,
+    /// because a worker may have looked already.
     pub fn wake(&self, tenant: Uuid, lane: Lane) {
         let arm = self.arm.clone();
         if !self.pace.wake((tenant, lane), TraceContext::current(), move |key, trace| arm.wake(key, trace)) {
@@ -219,8 +219,8 @@ impl Queue {
     }
 
     /// Hands the wake-ups of `lane` to `handler`, at most `concurrency` at a time, until `cancel` is cancelled and the
-    /// handlers that run have ended (a handler that wants to end sooner watches the token itself). Survives any
-    /// number of broker outages. A panicking handler counts as [`Handled::Retry`].
+    /// running handlers have ended (a handler that wants to end sooner watches the token itself). Survives any number
+    /// of broker outages. A panicking handler counts as [`Handled::Retry`].
     pub async fn consume<H, F>(&self, lane: Lane, concurrency: usize, cancel: CancellationToken, handler: H)
     where
         H: Fn(Wakeup) -> F + Send + Sync + 'static,
@@ -238,7 +238,7 @@ impl Queue {
         }
     }
 
-    /// Counts what is ready in each queue and sets the gauges of [`Metrics`].
+    /// Counts the ready messages of each queue and sets the gauges of [`Metrics`].
     ///
     /// # Errors
     /// [`QueueError::Unavailable`] when the broker does not answer in time; the gauges keep their values.
@@ -266,10 +266,10 @@ impl Queue {
         }
     }
 
-    /// For readiness: is the broker connected, and is every consumer of this process attached?
+    /// Readiness: the broker is connected and every consumer of this process is attached.
     ///
     /// # Errors
-    /// What is missing and that it is being retried, in words for an operator.
+    /// A message for the operator about the missing part, which is being retried.
     pub async fn check(&self) -> Result<(), String> {
         match &self.arm {
             Arm::RabbitMq(arm) => arm.check(),
@@ -277,7 +277,7 @@ impl Queue {
         }
     }
 
-    /// Flushes for at most `timeout`, then stops the publisher and closes its connection; what is woken later is lost.
+    /// Flushes for at most `timeout`, then stops the publisher and closes its connection; later wake-ups are lost.
     /// Cancel the consumers first.
     pub async fn shutdown(&self, timeout: Duration) {
         for (key, trace) in self.pace.rush() {
@@ -288,7 +288,7 @@ impl Queue {
         }
     }
 
-    /// Deletes the queues with everything in them. For tests, which use a prefix of their own.
+    /// Deletes the queues with their messages. For tests, which use a prefix of their own.
     ///
     /// # Errors
     /// [`QueueError::Unavailable`] when the broker does not answer.

@@ -1,7 +1,7 @@
-//! The pace of wake-ups: the first one of a tenant goes out at once, those that follow closely go out as one.
+//! Debounces wake-ups: the first one of a tenant goes out at once, and those that follow closely go out as one.
 //!
-//! A provider that pushes a thousand people says "look at tenant T" a thousand times in a second. One worker at a time looks
-//! at T, so the others would only learn that it is taken, at the price of a message and a round trip to the database each.
+//! A provider that pushes a thousand people wakes tenant T a thousand times in a second. Only one worker at a time holds the
+//! lease of T, so the other wake-ups would cost a message and a round trip to the database each, for nothing.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,13 +12,13 @@ use uuid::Uuid;
 use super::Lane;
 use crate::telemetry::TraceContext;
 
-/// Wake-ups of one tenant and lane are at least so far apart. A person would not notice the wait, and a reconcile of
-/// one change takes about as long.
+/// Least interval between wake-ups of one tenant and lane. It is about as long as a reconcile of one change, and no
+/// person notices it.
 const APART: Duration = Duration::from_millis(25);
 
 type Key = (Uuid, Lane);
 
-/// Tenants that were woken within [`APART`], and whether they are to be woken once more. Cheap to clone.
+/// Tenants that were woken within [`APART`], and whether they are due for one more wake-up. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Pace {
     recent: Arc<Mutex<HashMap<Key, Option<TraceContext>>>>,
@@ -30,7 +30,7 @@ impl Pace {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls `send` now, or marks the tenant to be woken when it is time. False when it was marked already.
+    /// Calls `send` now, or marks the tenant for the end of its interval. False when it was marked already.
     pub(super) fn wake(
         &self,
         key: Key,
@@ -61,7 +61,7 @@ impl Pace {
         true
     }
 
-    /// Whom to wake now that the time is over; without one, the tenant is forgotten.
+    /// The wake-up to send at the end of the interval; without one, the tenant is forgotten.
     fn due(&self, key: Key) -> Option<TraceContext> {
         let mut recent = self.lock();
         let again = recent.get_mut(&key).and_then(Option::take);
@@ -71,7 +71,7 @@ impl Pace {
         again
     }
 
-    /// Everybody who is to be woken, before their time.
+    /// All marked wake-ups, before the end of their interval.
     pub(super) fn rush(&self) -> Vec<(Key, TraceContext)> {
         let mut recent = self.lock();
         recent.iter_mut().filter_map(|(key, again)| Some((*key, again.take()?))).collect()

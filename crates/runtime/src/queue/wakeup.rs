@@ -1,18 +1,18 @@
-//! The message itself and its form on the wire.
+//! The message and its wire form.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::telemetry::TraceContext;
 
-/// Version of the form on the wire. Readers ignore fields they do not know, so this changes only when the meaning of
-/// a field does; a reader dead-letters a version it does not know.
+/// Version of the wire form. Readers ignore unknown fields, so this changes only when the meaning of a field does; a
+/// reader dead-letters an unknown version.
 const WIRE_VERSION: u8 = 1;
 
-/// Largest message worth parsing, in bytes: two ids and two bounded headers fit several times over.
+/// Largest message to parse, in bytes: two ids and two bounded headers fit several times over.
 const WIRE_LIMIT: usize = 4096;
 
-/// The two lanes, so that a snapshot of a million users never delays a push.
+/// The two lanes. They are separate so that a snapshot of a million users never delays a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
@@ -26,7 +26,7 @@ impl Lane {
     /// Both lanes, push first.
     pub const ALL: [Self; 2] = [Self::Push, Self::Bulk];
 
-    /// The lane's word in queue names, metrics and logs.
+    /// The lane's label in queue names, metrics and logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Push => "push",
@@ -38,11 +38,11 @@ impl Lane {
 /// "Look at this tenant."
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wakeup {
-    /// Whom to look at.
+    /// The tenant to reconcile.
     pub tenant_id: Uuid,
     /// The lane it came through.
     pub lane: Lane,
-    /// The span that asked, to be linked to the worker's own trace.
+    /// The caller's span, which the worker's own trace links to.
     pub trace: TraceContext,
 }
 
@@ -64,7 +64,7 @@ impl Wakeup {
     }
 
     /// # Errors
-    /// What is wrong with the message, for the log line of its dead letter.
+    /// The problem of the message, for the log line of its dead letter.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
         if bytes.len() > WIRE_LIMIT {
             return Err(format!("{} bytes, more than {WIRE_LIMIT}", bytes.len()));

@@ -44,7 +44,7 @@ impl LogLine<Json> {
 }
 
 impl<F> LogLine<F> {
-    /// Trace id and span id of the span the event happened in.
+    /// Trace id and span id of the event's span.
     fn ids_of<S, N>(&self, context: &FmtContext<'_, S, N>) -> Option<(String, String)>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,

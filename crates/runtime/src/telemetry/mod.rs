@@ -1,8 +1,8 @@
-//! Logs, traces and the context that ties them together across processes.
+//! Logs, traces and the context that connects them across processes.
 //!
-//! Logs go to stderr, one line an event, as text or JSON, with the trace id of the span they happened in.
-//! Spans go to an OTLP collector over HTTP when an endpoint is configured; without one the ids still exist, so that
-//! a request, its wake-up and its reconcile can be matched in the logs alone.
+//! Logs go to stderr, one line for each event, as text or JSON, with the trace id of its span. Spans go to an OTLP
+//! collector over HTTP when an endpoint is configured; without one the ids still exist, so that a request, its wake-up
+//! and its reconcile can be matched in the logs alone.
 
 mod log_line;
 mod span_export;
@@ -23,13 +23,13 @@ pub use trace_context::TraceContext;
 
 use log_line::LogLine;
 
-/// How a log line looks.
+/// Format of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people: one readable line, colours on a terminal.
+    /// One readable line, with colours on a terminal.
     #[default]
     Text,
-    /// For machines: one JSON object a line.
+    /// One JSON object for each line.
     Json,
 }
 
@@ -45,10 +45,10 @@ impl FromStr for LogFormat {
     }
 }
 
-/// What [`init`] needs to know. `Default` logs text at `info` and exports no spans.
+/// Settings of [`init`]. `Default` logs text at `info` and exports no spans.
 #[derive(Clone, Debug)]
 pub struct TelemetryConfig {
-    /// How a log line looks.
+    /// Format of a log line.
     pub log_format: LogFormat,
     /// Directives as in `RUST_LOG`, e.g. `info,rollcall_worker=debug`.
     pub log_filter: String,
@@ -75,23 +75,23 @@ impl Default for TelemetryConfig {
     }
 }
 
-/// Why telemetry did not start: each is a mistake in the configuration or in `main`.
+/// Failure to start telemetry: a mistake in the configuration or in `main`.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter directives do not parse.
     #[error("log_filter {filter:?} is not a list of directives such as \"info,rollcall_worker=debug\": {source}")]
     Filter {
-        /// The setting as given.
+        /// The configured value.
         filter: String,
-        /// What the parser says.
+        /// The parser's error.
         source: tracing_subscriber::filter::ParseError,
     },
     /// The exporter cannot be built, mostly because of its address.
     #[error("otlp_endpoint {endpoint:?} cannot be used: {reason}")]
     Exporter {
-        /// The setting as given.
+        /// The configured value.
         endpoint: String,
-        /// What the exporter says.
+        /// The exporter's error message.
         reason: String,
     },
     /// `init` was called twice in one process.
@@ -109,7 +109,7 @@ pub struct Telemetry {
 /// Longest wait for the collector at the end of a process.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
 
-/// Installs logging and tracing for the whole process. Must be called on a tokio runtime, which carries the exports.
+/// Installs logging and tracing for the whole process. Must be called on a tokio runtime, which runs the exports.
 ///
 /// # Errors
 /// See [`TelemetryError`]; nothing is installed then.
@@ -125,7 +125,7 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
 }
 
 impl Telemetry {
-    /// Sends the spans still waiting, for at most five seconds.
+    /// Sends the remaining spans, for at most five seconds.
     pub async fn shutdown(self) {
         let provider = self.provider;
         // The batch processor blocks its caller, and needs the runtime's threads to send.
@@ -138,7 +138,7 @@ impl Telemetry {
     }
 }
 
-/// A subscriber and the cell its log lines find their own dispatcher in.
+/// A subscriber and the cell through which its log lines find their dispatcher.
 struct Subscriber<S> {
     registry: S,
     dispatch: Arc<OnceLock<tracing::dispatcher::WeakDispatch>>,
@@ -160,7 +160,7 @@ where
                 .with_tracer(provider.tracer("rollcall"))
                 .with_location(false)
                 .with_threads(false)
-                // Nobody asks OpenTelemetry which span is the current one, and to tell it costs at every poll.
+                // Nothing reads OpenTelemetry's current span, and updating it costs at every poll.
                 .with_context_activation(false)
                 .with_tracked_inactivity(false),
         )
@@ -191,10 +191,10 @@ where
     }
 }
 
-/// The configured directives, behind defaults that keep the AMQP client's own error lines out: this crate reports
-/// every outage once, with what happens next.
+/// The configured directives over defaults that silence the AMQP client's own error lines: this crate reports every
+/// outage once, with its consequence.
 fn filter(directives: &str) -> Result<EnvFilter, TelemetryError> {
-    // The HTTP client's spans would be exported by itself, and each export would make new ones.
+    // The HTTP client would export its own spans, and each export would make new ones.
     let quiet = "lapin=off,async_rs=off,sqlx=warn,sea_orm=warn,opentelemetry=warn,hyper=warn,h2=warn,reqwest=warn";
     EnvFilter::try_new(format!("{quiet},{directives}"))
         .map_err(|source| TelemetryError::Filter { filter: directives.to_owned(), source })

@@ -1,4 +1,4 @@
-//! Spans on their way to an OTLP collector.
+//! Export of spans to an OTLP collector.
 //!
 //! The SDK's batch processor runs on a plain thread, where an async HTTP client finds no reactor and panics. So the
 //! client here hands each request to the tokio runtime and waits for its answer.
@@ -61,17 +61,17 @@ fn traces_address(endpoint: &str) -> String {
     if base.ends_with(TRACES_PATH) { base.to_owned() } else { format!("{base}{TRACES_PATH}") }
 }
 
-/// Sends on the runtime whatever thread asks.
+/// Sends on the tokio runtime from any thread.
 #[derive(Debug)]
 struct OnRuntime {
     client: reqwest::Client,
     runtime: tokio::runtime::Handle,
-    /// The last export failed: the SDK itself says nothing.
+    /// True while exports fail, because the SDK logs nothing about it.
     failing: AtomicBool,
 }
 
 impl OnRuntime {
-    /// Reports a collector that goes away or comes back, once each.
+    /// Logs once when a collector goes away and once when it comes back.
     fn report(&self, problem: Option<String>) {
         let was_failing = self.failing.swap(problem.is_some(), Ordering::Relaxed);
         match problem {

@@ -1,4 +1,4 @@
-//! Log lines as they come out, with a writer in place of stderr.
+//! Tests of log lines, with a buffer instead of stderr.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -30,7 +30,7 @@ impl<'w> MakeWriter<'w> for Captured {
     }
 }
 
-/// What `body` logs under `config`.
+/// The log output of `body` under `config`.
 fn logged(log_format: LogFormat, body: impl FnOnce()) -> String {
     let captured = Captured::default();
     let config = TelemetryConfig { log_format, ..TelemetryConfig::default() };

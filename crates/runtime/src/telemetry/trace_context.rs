@@ -1,4 +1,4 @@
-//! W3C Trace Context as two strings: what crosses a process boundary, in a header or in a wake-up.
+//! W3C Trace Context as two strings, to cross a process boundary in a header or a wake-up.
 
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{SpanContext, TraceContextExt};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// Longest `tracestate` that is carried on: what the recommendation asks everyone to support at least.
+/// Longest `tracestate` that is forwarded: the length that the recommendation asks every vendor to support at least.
 const TRACESTATE_LIMIT: usize = 512;
 
 /// `traceparent` and `tracestate` (W3C Trace Context, level 1). Empty when there is no trace.
@@ -20,7 +20,7 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// The context of the span the caller is in.
+    /// The context of the current span.
     pub fn current() -> Self {
         Self::of(&Span::current())
     }
@@ -31,13 +31,13 @@ impl TraceContext {
         Self::from_span_context(context.span().span_context())
     }
 
-    /// From the two headers of a request. Malformed values make an empty context when they are used.
+    /// The context from the two headers of a request. Malformed values make an empty context when they are used.
     pub fn from_headers(traceparent: Option<&str>, tracestate: Option<&str>) -> Self {
         let tracestate = tracestate.filter(|state| !state.is_empty() && state.len() <= TRACESTATE_LIMIT);
         Self { traceparent: traceparent.map(str::to_owned), tracestate: tracestate.map(str::to_owned) }
     }
 
-    /// Links `span` to this context: "caused by", for work that is a trace of its own, such as a reconcile that many
+    /// Links `span` to this context as its cause. The work is a trace of its own, such as a reconcile that several
     /// requests asked for.
     pub fn link(&self, span: &Span) {
         if let Some(remote) = self.span_context() {
@@ -48,7 +48,7 @@ impl TraceContext {
     /// Makes this context the parent of `span`, which must not have been entered yet.
     pub fn adopt(&self, span: &Span) {
         if self.span_context().is_some() {
-            // Fails only for a span that is disabled or has been started: there is nothing to attach to then.
+            // Fails only for a span that is disabled or has been started, which cannot take a parent.
             let _ = span.set_parent(TraceContextPropagator::new().extract(self));
         }
     }

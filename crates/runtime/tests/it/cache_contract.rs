@@ -1,4 +1,4 @@
-//! What ingest may rely on, whichever cache it is given.
+//! Contract of the cache that ingest relies on, for both arms.
 
 use std::time::{Duration, Instant};
 
@@ -110,12 +110,12 @@ async fn a_rate_allows_its_burst_and_says_when_to_come_back(arm: Arm) {
     let refused = cache.rate_limit("source", slow).await;
     assert!(!refused.allowed && refused.remaining == 0);
     let seconds = refused.retry_after.as_secs_f64();
-    assert!((60.0..=100.0).contains(&seconds), "one place every 100 s, so some 100 s: {seconds}");
+    assert!((60.0..=100.0).contains(&seconds), "one token every 100 s, so some 100 s: {seconds}");
     assert!(cache.rate_limit("other source", slow).await.allowed);
 
     let quick = Rate { per_second: 50.0, burst: 1 };
     assert!(cache.rate_limit("quick", quick).await.allowed);
-    until_async("a place is free again", async || cache.rate_limit("quick", quick).await.allowed).await;
+    until_async("a token is free again", async || cache.rate_limit("quick", quick).await.allowed).await;
 }
 
 /// Two processes at once, many requests each.
@@ -151,7 +151,7 @@ async fn what_is_taken_whole_needs_one_place_and_is_paid_for(arm: Arm) {
         let seconds = refused.retry_after.as_secs_f64();
         assert!(
             !refused.allowed && (1600.0..=1700.0).contains(&seconds),
-            "22 places of 100 s, 5 of them free: {seconds}"
+            "22 tokens of 100 s, 5 of them free: {seconds}"
         );
     }
 }
@@ -175,7 +175,7 @@ async fn who_guesses_too_often_is_looked_up_one_at_a_time_and_slows_no_good_toke
         assert_eq!(cache.failed_authentication(&caller, rate).await.allowed, allowed);
     }
     let first = async || {
-        // While one guess is looked up, no other is; a token that was good is, whatever its neighbours do.
+        // One unknown secret is looked up at a time; a token that was valid is looked up regardless of its neighbours.
         assert!(
             matches!(look_up(3, &caller, None).await, (LookedUp::TooMany { retry_after }, false) if retry_after > MINUTE)
         );
@@ -185,7 +185,7 @@ async fn who_guesses_too_often_is_looked_up_one_at_a_time_and_slows_no_good_toke
         Ok::<_, ()>(None)
     };
     assert_eq!(cache.credential(&[2; 32], &caller, MINUTE, first).await, Ok(unknown.clone()));
-    assert_eq!(look_up(3, &caller, None).await, (unknown, true), "the door is free again");
+    assert_eq!(look_up(3, &caller, None).await, (unknown, true), "the look-up permit is free again");
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn a_revocation_is_felt_by_every_process_within_a_second() {
     assert_eq!(there.get_credential(&TOKEN).await, present("valid"), "shared");
     let begun = Instant::now();
     assert!(here.revoke_credential(&TOKEN).await);
-    // A reader there that looked into the database before the revocation and comes late.
+    // A reader that read the database before the revocation and writes late.
     there.put_credential(&TOKEN, "valid".to_owned(), MINUTE).await;
     until_async("refused there too", async || there.get_credential(&TOKEN).await == Some(CachedCredential::Absent))
         .await;

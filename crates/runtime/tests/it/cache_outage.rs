@@ -1,4 +1,5 @@
-//! A Redis that is away, hangs or comes back: a miss, never a wait, never "allowed" for want of an answer.
+//! A Redis that is away, hangs or comes back: each call is a miss, without a wait and never "allowed" for want of an
+//! answer.
 
 use std::time::{Duration, Instant};
 
@@ -74,7 +75,7 @@ async fn an_outage_of_redis_costs_lookups_only() {
 
 #[tokio::test]
 async fn a_redis_that_is_away_at_start_is_no_error() {
-    // Bound and dropped: nobody listens there.
+    // Bound and dropped, so that nothing listens there.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let config = CacheConfig::new(format!("redis://user:hunter2@127.0.0.1:{port}/0"));
     let cache = Cache::redis(&config, Metrics::new().unwrap()).unwrap();

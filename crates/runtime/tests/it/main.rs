@@ -1,4 +1,4 @@
-//! Contract tests of the runtime's ports, the same assertions on both arms, and what they do in an outage.
+//! Contract tests of the runtime's ports: the same assertions on both arms, and their behaviour in an outage.
 //!
 //! `AMQP_URL` and `REDIS_URL` choose the servers; without one only the in-process arm runs, and the test says so.
 //! Every test uses queue names or keys of its own, so they run in parallel on one server.

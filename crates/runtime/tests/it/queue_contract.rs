@@ -1,4 +1,4 @@
-//! What a worker may rely on, whichever queue it is given.
+//! Contract of the queue that a worker relies on, for both arms.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::servers::{amqp_url, unique_prefix};
 use crate::waiting::{ends, until, until_async};
 
-/// Which arm a case runs on.
+/// The arm of a case.
 pub(crate) enum Arm {
     InProcess,
     RabbitMq(String),
@@ -35,7 +35,7 @@ impl Arm {
     }
 }
 
-/// A queue under test and what it counted.
+/// A queue under test and its metrics.
 pub(crate) struct Bench {
     pub(crate) queue: Queue,
     pub(crate) metrics: Metrics,
@@ -86,7 +86,7 @@ impl Consumer {
     }
 }
 
-/// Remembers what a handler was given.
+/// Remembers the wake-ups of a handler.
 #[derive(Clone, Default)]
 pub(crate) struct Seen(Arc<Mutex<Vec<Wakeup>>>);
 
@@ -108,7 +108,7 @@ impl Seen {
         self.0.lock().unwrap()[0].trace.clone()
     }
 
-    /// A handler that notes and is done.
+    /// A handler that records the wake-up and returns `Done`.
     pub(crate) fn handler(&self) -> impl Fn(Wakeup) -> std::future::Ready<Handled> + Send + Sync + 'static {
         let seen = self.clone();
         move |wakeup| {
@@ -174,7 +174,7 @@ async fn a_wakeup_arrives_once_in_its_own_lane(arm: Arm) {
     bench.finish(consumers).await;
 }
 
-/// The property behind "no lost wake-up": a change committed after a worker looked gets a look of its own.
+/// The property behind "no lost wake-up": a change committed after a worker looked is looked at again.
 async fn a_wakeup_is_never_swallowed_by_one_that_was_delivered(arm: Arm) {
     let bench = arm.start(QueueLimits::default());
     let seen = Seen::default();
@@ -271,12 +271,12 @@ async fn handlers_run_side_by_side_up_to_the_concurrency(arm: Arm) {
     let bench = arm.start(QueueLimits::default());
     let (running, most, gate) =
         (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
-    let (now, top, door) = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&gate));
+    let (now, top, released) = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&gate));
     let consumer = bench.consume(Lane::Push, 4, move |_| {
-        let (now, top, door) = (Arc::clone(&now), Arc::clone(&top), Arc::clone(&door));
+        let (now, top, released) = (Arc::clone(&now), Arc::clone(&top), Arc::clone(&released));
         async move {
             top.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            door.acquire().await.unwrap().forget();
+            released.acquire().await.unwrap().forget();
             now.fetch_sub(1, Ordering::SeqCst);
             Handled::Done
         }
@@ -294,12 +294,12 @@ async fn handlers_run_side_by_side_up_to_the_concurrency(arm: Arm) {
 async fn a_stopping_consumer_finishes_what_runs_and_leaves_the_rest(arm: Arm) {
     let bench = arm.start(QueueLimits::default());
     let (started, finished, gate) = (Seen::default(), Seen::default(), Arc::new(Semaphore::new(0)));
-    let (begun, ended, door) = (started.clone(), finished.clone(), Arc::clone(&gate));
+    let (begun, ended, released) = (started.clone(), finished.clone(), Arc::clone(&gate));
     let consumer = bench.consume(Lane::Push, 2, move |wakeup| {
-        let (begun, ended, door) = (begun.clone(), ended.clone(), Arc::clone(&door));
+        let (begun, ended, released) = (begun.clone(), ended.clone(), Arc::clone(&released));
         async move {
             begun.note(wakeup.clone());
-            door.acquire().await.unwrap().forget();
+            released.acquire().await.unwrap().forget();
             ended.note(wakeup);
             Handled::Done
         }

@@ -1,4 +1,4 @@
-//! A broker that stops, crashes, hangs and comes back: nothing waits for it, and work goes on when it is there again.
+//! A broker that stops, crashes, hangs and comes back: no caller waits for it, and work continues when it is back.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::queue_contract::{Bench, Seen, tenant};
 use crate::servers::{PrivateServer, amqp_url, unique_prefix};
 use crate::waiting::{ends, until, until_async};
 
-/// Wakes this many tenants; fails when the caller was held up.
+/// Number of tenants to wake; the test fails when the caller is held up.
 const WOKEN: usize = 1000;
 
 fn wake_many(bench: &Bench, first: usize) {
@@ -55,7 +55,7 @@ async fn an_outage_of_the_broker_costs_latency_only() {
     served(&bench, &seen, 0).await;
 
     for (round, crash) in [(1, false), (2, true)] {
-        // Stored, not consumed yet: it must survive.
+        // Stored and not consumed yet, so it must survive.
         bench.queue.wake(tenant(round), Lane::Bulk);
         bench.flush().await;
         if crash {

@@ -1,4 +1,4 @@
-//! What only a broker can do: refuse, return, dead-letter garbage, be away.
+//! Behaviour of a broker alone: it refuses, returns, dead-letters malformed messages, and is away.
 
 use std::time::{Duration, Instant};
 
@@ -96,7 +96,7 @@ async fn a_queue_that_exists_with_other_arguments_is_used_as_it_is() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_away_at_start_hinders_nobody() {
-    // Bound and dropped: nobody listens there.
+    // Bound and dropped, so that nothing listens there.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("amqp://guest:hunter2@127.0.0.1:{port}/%2f");
     let bench = start(QueueConfig { publish_timeout: Duration::from_millis(300), ..config(&url) });

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// `AMQP_URL`, or a word on why the RabbitMQ arm is not tested.
+/// `AMQP_URL`; without it a line says why the RabbitMQ arm is not tested.
 pub(crate) fn amqp_url() -> Option<String> {
     given("AMQP_URL", "queue")
 }
 
-/// `REDIS_URL`, or a word on why the Redis arm is not tested.
+/// `REDIS_URL`; without it a line says why the Redis arm is not tested.
 pub(crate) fn redis_url() -> Option<String> {
     given("REDIS_URL", "cache")
 }
@@ -40,7 +40,7 @@ pub(crate) struct PrivateServer {
 }
 
 impl PrivateServer {
-    /// `None`, with a word why, when the package of the server is not on this machine.
+    /// `None`, with a line that says why, when the package of the server is not on this machine.
     pub(crate) fn start(name: &'static str) -> Option<Self> {
         let program = match name {
             "rabbitmq" => "/usr/lib/rabbitmq/bin/rabbitmq-server",
@@ -58,12 +58,12 @@ impl PrivateServer {
             .unwrap();
         let lines = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        // export NAME=URL, perhaps in shell quotes
+        // The line is `export NAME=URL`, perhaps with shell quotes.
         let url = lines.split_once('=').unwrap().1.trim().trim_matches('\'').to_owned();
         Some(Self { name, directory, url })
     }
 
-    /// Orderly: what is stored stays stored.
+    /// An orderly stop: stored messages stay stored.
     pub(crate) fn stop(&self) {
         self.verb("stop");
     }
@@ -73,12 +73,12 @@ impl PrivateServer {
         self.verb("kill");
     }
 
-    /// On the same port, with the same data; returns when it answers.
+    /// Starts on the same port, with the same data; returns when the server answers.
     pub(crate) fn start_again(&self) {
         self.verb("start");
     }
 
-    /// The kernel keeps the connections, nobody answers.
+    /// Stops the process: the kernel keeps its connections, and no request is answered.
     pub(crate) fn freeze(&self) {
         self.signal("-STOP");
     }

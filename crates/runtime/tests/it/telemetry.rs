@@ -1,4 +1,4 @@
-//! Spans really leave the process, also at its end, and a collector that is away holds nobody up.
+//! Spans leave the process, also at its end, and a collector that is away delays nothing.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ fn queues() -> Vec<Bench> {
     queues
 }
 
-/// A request wakes a tenant on each queue, a worker links what it does to the request; returns both trace ids.
+/// A request wakes a tenant on each queue, and a worker links its work to the request; returns both trace ids.
 async fn through_the_queue(queues: Vec<Bench>) -> (String, String) {
     let request = tracing::info_span!("the_request");
     let context = TraceContext::of(&request);
@@ -67,7 +67,7 @@ async fn through_the_queue(queues: Vec<Bench>) -> (String, String) {
     (context.trace_id().unwrap(), work_trace)
 }
 
-/// One test for all that needs the process-wide subscriber, which can be installed once only.
+/// One test for everything that needs the process-wide subscriber, which can be installed only once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn spans_are_exported_and_flushed_at_the_end() {
     rustls::crypto::ring::default_provider().install_default().unwrap();

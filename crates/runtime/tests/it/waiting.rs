@@ -1,9 +1,9 @@
-//! Waiting for something to become true, with a deadline instead of a guess.
+//! Waits for a condition, with a deadline instead of a guess.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// Generous: the machine may be busy. A test that passes never waits this long.
+/// Generous, because the machine may be busy. A test that passes never waits this long.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(5);
 

@@ -1,4 +1,4 @@
-//! An admin's word about somebody pending meets a worker that has planned already (LP5).
+//! An admin decides about a pending member while a worker has a plan for them already (LP5).
 
 use crate::desk::Desk;
 use crate::engine;

@@ -38,7 +38,7 @@ pub(crate) struct Move {
     stop: CancellationToken,
 }
 
-/// What a source manages of a member or a group, and what an admin sees.
+/// The managed fields of a member or a group, and the fields that an admin sees.
 pub(crate) type People = BTreeMap<Uuid, (String, String, Option<String>, Option<String>)>;
 pub(crate) type Groups = BTreeMap<Uuid, (String, BTreeSet<Uuid>)>;
 
@@ -101,7 +101,7 @@ impl Move {
         }
     }
 
-    /// Does what a worker does until nothing is left, where no worker runs.
+    /// Reconciles until no change is left, for a tenant without workers.
     pub(crate) async fn settle(&self) {
         let lease = self.take_lease().await;
         while let Some(mut chunk) = self.store.next_chunk(&lease, 100).await.expect("a chunk") {
@@ -163,7 +163,7 @@ impl Move {
         }
     }
 
-    /// Reads the preview and promotes by it, as an admin does who reads again when it moved.
+    /// Reads the preview and promotes by its digest; reads again when the digest is outdated, as an admin would.
     pub(crate) async fn promote(&self, source: &SourceScope) {
         let begun = Instant::now();
         loop {
@@ -314,7 +314,7 @@ fn pe11_whom_the_new_source_lacks_leaves_under_the_removal_limit_and_comes_back_
         assert_eq!((with("active"), with("suspended")), (1 + 19 + 2, 10), "{engine}: ten leave, two are held");
         let held = pages(async |page| office.store.runs(&office.api, Some("held"), &page).await).await;
         assert_eq!(held.len(), 1, "{held:?}");
-        assert_eq!(held[0].source_id, Some(office.second.source().0), "the new authority's word");
+        assert_eq!(held[0].source_id, Some(office.second.source().0), "decided by the new authority");
 
         let back = office.preview(&office.first).await;
         assert_eq!((back.people.transferred, back.people.restored, back.people.leaving), (30, 10, 1), "{back:?}");
@@ -322,8 +322,8 @@ fn pe11_whom_the_new_source_lacks_leaves_under_the_removal_limit_and_comes_back_
         office.rest().await;
         let mut restored = office.people().await;
         restored.retain(|id, _| people.contains_key(id));
-        assert_eq!(restored, people, "{engine}: everybody is back as they were");
-        // Whom only the other source had leaves too; but ten have left within a day already.
+        assert_eq!(restored, people, "{engine}: all people are back as they were");
+        // People of the other source alone would be removed too, but ten have left within a day already.
         assert_eq!(office.status("p30").await, "active", "{engine}");
         let held = pages(async |page| office.store.runs(&office.api, Some("held"), &page).await).await;
         let counts: Vec<&Value> = held.iter().map(|run| &run.counts).collect();
@@ -397,10 +397,10 @@ fn pe11_pushes_of_either_source_during_the_flip_are_neither_lost_nor_applied_twi
         let managed: Vec<_> = members.iter().filter(|member| member.managed_by.is_some()).collect();
         assert_eq!(managed.len(), 8, "{engine}: {managed:#?}");
         for member in &managed {
-            assert_eq!(member.display_name.as_ref(), Some(&last), "{engine}: the authority's last word");
+            assert_eq!(member.display_name.as_ref(), Some(&last), "{engine}: the authority's last name");
             assert_eq!((member.status.as_str(), member.managed_by), ("active", Some(office.second.source().0)));
         }
-        // Each update found what the one before left: none twice, none on top of a state that was gone.
+        // Each update starts from the state that the one before left.
         let events =
             pages(async |page| office.store.audit_events(&office.api, &AuditFilter::default(), &page).await).await;
         let mut names: BTreeMap<Uuid, Value> = BTreeMap::new();
@@ -412,7 +412,7 @@ fn pe11_pushes_of_either_source_during_the_flip_are_neither_lost_nor_applied_twi
                 assert_eq!(detail["before"]["display_name"], before, "{engine}: {event:?}");
             }
         }
-        // What the other one says is planned, and would be the way back.
+        // The plan of the other source would restore the former state.
         let back = office.preview(&office.first).await;
         assert_eq!((back.people.transferred, back.people.leaving, back.people.new), (8, 0, 0), "{engine}: {back:?}");
         assert_eq!(back.people.profile_changes, 8, "{engine}: {back:?}");
@@ -430,7 +430,7 @@ fn dx3_the_plan_of_a_candidate_is_one_run_that_follows_what_both_sources_say() {
         office.rest().await;
         let preview = office.preview(&office.second).await;
         assert_eq!((preview.people.new, preview.people.transferred), (2, 0), "{engine}: {preview:?}");
-        // The authority gets ann by address, and bob under an anchor of its own.
+        // The authority has ann by address, and bob under an anchor of its own.
         office.person(&office.first, "ann", "1").await;
         office.person(&office.first, "bob", "other").await;
         office.rest().await;
@@ -438,7 +438,7 @@ fn dx3_the_plan_of_a_candidate_is_one_run_that_follows_what_both_sources_say() {
         assert_eq!((preview.people.new, preview.people.transferred), (0, 2), "{engine}: {preview:?}");
         let reasons: BTreeSet<String> = office.items(&office.second).await.into_iter().map(|item| item.why).collect();
         assert_eq!(reasons, BTreeSet::from(["matched_by_email".to_owned(), "matched_by_external_id".to_owned()]));
-        // Another record that means ann as well is in dispute, and nobody loses her by it.
+        // A second record for ann is disputed, and she keeps her access.
         office.person_at(&office.second, "ann2", "1", "ann2@x.test").await;
         office.rest().await;
         office.set(&office.second, ann, "active", json!(false)).await;
@@ -495,7 +495,7 @@ fn pe7_a_detached_source_leaves_its_people_or_takes_them_along() {
                 assert_eq!(office.groups().await.len(), 1, "{engine}: their group of twelve is held too");
                 office.store.change_source(&office.api, first, Some(SourceMode::Live), None).await.expect("a switch");
                 office.rest().await;
-                assert_eq!(office.people().await, before, "{engine}: attached again, everybody is back");
+                assert_eq!(office.people().await, before, "{engine}: attached again, all people are back");
                 let inside = |groups: Groups| groups.into_values().collect::<Vec<_>>();
                 assert_eq!(inside(office.groups().await), inside(groups), "{engine}: and their group");
             }

@@ -1,4 +1,4 @@
-//! What is shown of a promotion or a detachment is all that it does, and its digest names all of it.
+//! The preview of a promotion or a detachment shows all its effects, and its digest covers all of them.
 
 use crate::cutover::Move;
 use crate::engine;
@@ -100,7 +100,7 @@ fn pe11_each_membership_that_would_change_is_shown_and_is_in_the_digest() {
             }
             assert_eq!(paged, items.iter().map(|item| item.id).collect::<Vec<_>>(), "{engine}: pages of {limit}");
         }
-        // As many join and leave as before, and others.
+        // As many join and leave as before, but different people.
         let no_edit = None::<fn(&rollcall_store::DirectoryGroup) -> Result<rollcall_scim::GroupResource, StoreError>>;
         let change = rollcall_store::MemberChange::Replace(vec![seconds[0], seconds[3]]);
         office.store.change_group(&office.second, design, no_edit, &[change]).await.expect("a change");
@@ -127,13 +127,13 @@ fn pe11_suspended_members_whom_a_promotion_would_remove_are_shown() {
             office.settle().await;
             let shown = office.preview(&office.second).await;
             assert_eq!(shown.people.leaving, leaving, "{engine}: {shown:?}");
-            let word = if on_deleted == OnDeleted::Remove { "remove" } else { "suspend" };
+            let action = if on_deleted == OnDeleted::Remove { "remove" } else { "suspend" };
             let items = office.items(&office.second).await;
-            assert_eq!(of(&items, word).len(), usize::try_from(leaving).expect("few"), "{engine}: {items:#?}");
+            assert_eq!(of(&items, action).len(), usize::try_from(leaving).expect("few"), "{engine}: {items:#?}");
             let first = office.first.source();
             let plan = office.store.detachment(&office.api, first, PeopleAfter::Remove).await.expect("a plan");
             assert_eq!(plan.members, leaving + 1, "{engine}: {plan:?}");
-            // ann lets the seat and the access go once only.
+            // ann's removal frees one seat and counts once against the limit.
             assert_eq!(plan.removal_limit.over, 0);
             office.set(&office.first, ann, "active", json!(true)).await;
             office.settle().await;
@@ -197,12 +197,12 @@ fn dx3_an_item_of_a_candidate_says_who_and_what_before_and_after() {
         office.set(&office.second, bob, "active", json!(false)).await;
         office.settle().await;
         let items = office.items(&office.second).await;
-        let words: BTreeSet<&str> = items.iter().map(|item| item.action.as_str()).collect();
-        for word in ["relink", "update_profile", "suspend", "provision", "adopt_group"] {
-            assert!(words.contains(word), "{engine}: {word} of {words:?}");
+        let actions: BTreeSet<&str> = items.iter().map(|item| item.action.as_str()).collect();
+        for action in ["relink", "update_profile", "suspend", "provision", "adopt_group"] {
+            assert!(actions.contains(action), "{engine}: {action} of {actions:?}");
         }
-        for word in ["remove_from_group", "remove_group"] {
-            assert!(words.contains(word), "{engine}: {word} of {words:?}");
+        for action in ["remove_from_group", "remove_group"] {
+            assert!(actions.contains(action), "{engine}: {action} of {actions:?}");
         }
         for item in &items {
             let who = item.who.as_ref().expect("who");
@@ -254,7 +254,7 @@ fn dx3_an_item_that_a_guard_would_withhold_says_so() {
             ("suspend", "bob", "deprovisioning_off"),
         ]);
         assert_eq!(shown().await, expected, "{engine}");
-        // And so it is.
+        // The promotion has the effect of its preview.
         office.promote(&office.second).await;
         office.settle().await;
         let held = pages(async |page| office.store.runs(&office.api, Some("held"), &page).await).await;
@@ -267,7 +267,7 @@ fn dx3_an_item_that_a_guard_would_withhold_says_so() {
 fn pe7_nobody_whom_only_their_source_could_let_in_waits_for_ever_when_people_are_kept() {
     engine::on_each_engine(async |store: Store, engine| {
         let policy = Policy { removal_limit: Limit { count: 0, percent: 0, ..Limit::default() }, ..Move::federated() };
-        // Seats for the owner, ann and bob; cem waits.
+        // Seats for the owner, ann and bob; cem is on the waitlist.
         let office = Move::with_seats(store, policy, 3).await;
         let ann = office.person(&office.first, "ann", "ann").await;
         office.person(&office.first, "bob", "bob").await;
@@ -301,7 +301,7 @@ fn pe7_nobody_whom_only_their_source_could_let_in_waits_for_ever_when_people_are
         let events = office.events().await;
         assert_eq!((events["seat.released"], events["member.detached"]), (1, 3), "{engine}: {events:?}");
         assert_eq!(events["member.suspended"], 2, "{engine}: ann's, and cem's: {events:?}");
-        // The seat is free: of two newcomers one gets it.
+        // One seat is free, so one of two newcomers gets it.
         office.person(&office.second, "dan", "dan").await;
         office.settle().await;
         office.promote(&office.second).await;
@@ -309,7 +309,7 @@ fn pe7_nobody_whom_only_their_source_could_let_in_waits_for_ever_when_people_are
         office.person(&office.second, "eve", "eve").await;
         office.settle().await;
         assert_eq!((office.status("dan").await, office.status("eve").await), ("active".into(), "pending".into()));
-        // And who comes with a source again asks for one as ever.
+        // A person who returns with a source asks for a seat as usual.
         office.person(&office.second, "cem", "cem2").await;
         office.settle().await;
         let cem = office.members().await.into_iter().find(|member| member.email == "cem@x.test").expect("cem");

@@ -1,4 +1,4 @@
-//! What is held is what its digest says: nobody approves what they did not see.
+//! A digest covers exactly the held items: an approval never releases an item that the admin did not see.
 
 use crate::desk::Desk;
 use crate::engine;
@@ -24,7 +24,7 @@ async fn approve(desk: &Desk, run: &Run) -> Result<(), StoreError> {
     desk.store.decide_run(&desk.api, RunId(run.id), &run.digest, RunDecision::Approve).await
 }
 
-/// Holds something about a person, has the source say something else of them, and approves what was seen first.
+/// Holds an item about a person, lets the source change them, and approves with the first digest.
 async fn what_is_held_changes(desk: &Desk, user: DirectoryUserId, change: Value) -> (RunItem, RunItem) {
     let seen = held(desk).await;
     let before = open_item(desk, &seen).await;
@@ -114,7 +114,7 @@ fn an_approval_waits_for_unread_memberships_and_not_for_other_people() {
         assert!(matches!(unread, Err(StoreError::Unsettled)), "{engine}: {unread:?}");
         desk.work().await;
         desk.hire("new").await;
-        approve(&desk, &held(&desk).await).await.expect("somebody else's change is nothing to it");
+        approve(&desk, &held(&desk).await).await.expect("another person's change does not matter");
         desk.work().await;
         assert_eq!(desk.picture().await.people_of("Design"), 1, "{engine}");
     });

@@ -19,17 +19,17 @@ use uuid::Uuid;
 const LEASE: TimeDelta = TimeDelta::seconds(10);
 
 pub(crate) struct Desk {
-    /// With a clock that only the desk moves.
+    /// Its clock is moved by the desk alone.
     pub(crate) store: Store,
     pub(crate) api: AdminScope,
     pub(crate) tenant: TenantId,
     source: SourceScope,
 }
 
-/// Status, what a restore brings back, display name, external id, and whether a source manages the member.
+/// Status, the status that a restore brings back, display name, external id, and whether a source manages the member.
 type Standing = (String, Option<String>, Option<String>, Option<String>, bool);
 
-/// What people see of the roster, under names that are the same in every tenant. Who is removed is not there.
+/// The visible roster, under names that are the same in every tenant. Removed members are left out.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Picture {
     /// By email.
@@ -38,7 +38,7 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
-    /// How many people are in a group.
+    /// The number of people in a group.
     pub(crate) fn people_of(&self, group: &str) -> usize {
         self.groups.get(group).map_or(0, BTreeSet::len)
     }
@@ -64,27 +64,27 @@ impl Desk {
     }
 
     async fn take_lease(&self) -> Result<Lease, StoreError> {
-        // Time passes, and a worker that was cut off has lost the lease.
+        // Advances the clock, so that the lease of a worker that was cut off expires.
         self.store.clock.advance(LEASE * 2);
         let holder: Uuid = self.store.clock.new_id();
         loop {
             match self.store.lease(self.tenant, holder, LEASE).await? {
                 LeaseAnswer::Granted(lease) => return Ok(lease),
-                // Nobody else works here: it is the back-off after several that were cut off.
+                // No other worker runs here, so this is the back-off after several cut-offs.
                 LeaseAnswer::Busy { until } => self.store.clock.advance(until - self.store.clock.now()),
                 LeaseAnswer::NoTenant => panic!("there is one"),
             }
         }
     }
 
-    /// A worker's turn until nothing is left, in chunks of this many changes.
+    /// Works until no change is left, in chunks of this many changes.
     pub(crate) async fn work_in(&self, chunk: usize) -> Result<(), StoreError> {
         self.turn(chunk, None::<fn() -> std::future::Ready<()>>).await?;
         Ok(())
     }
 
-    /// As [`work`](Self::work); `meanwhile` happens between the worker's first reading and its applying. Answers how many
-    /// chunks were planned in vain.
+    /// As [`work`](Self::work), with `meanwhile` between the worker's first read and its apply. Returns the number of
+    /// chunks whose plan was void.
     pub(crate) async fn work_while(&self, meanwhile: impl AsyncFnOnce()) -> usize {
         self.turn(500, Some(meanwhile)).await.expect("a turn")
     }
@@ -175,7 +175,7 @@ impl Desk {
         rewind
     }
 
-    /// Takes a run back.
+    /// Rewinds a run.
     pub(crate) async fn rewind(&self, id: RunId, chunk: usize) -> RunId {
         let rewind = self.plan_rewind(id, chunk).await;
         self.decide(rewind, RunDecision::Approve).await.expect("an approval");
@@ -201,12 +201,12 @@ impl Desk {
         Picture { members, groups }
     }
 
-    /// Changes whenever something was committed but a lease.
+    /// Differs after every commit other than that of a lease.
     pub(crate) async fn done(&self) -> Vec<(Uuid, String, chrono::DateTime<chrono::Utc>)> {
         self.runs().await.into_iter().map(|run| (run.id, run.state, run.modified_at)).collect()
     }
 
-    /// The kind of every event, how often it is told, and what every run came to: the same in every tenant.
+    /// The number of events of each kind, and the outcome of every run: the same in every tenant.
     pub(crate) async fn told(&self) -> BTreeMap<String, usize> {
         let mut told = BTreeMap::new();
         let filter = AuditFilter::default();
@@ -222,8 +222,8 @@ impl Desk {
     }
 }
 
-/// Members of every kind, a group, and a run that changes them in every way: who leaves, is deleted, renamed, swapped
-/// and new, a group that goes and one that comes.
+/// Members of every kind, a group, and a run that changes them in every way: people leave, are deleted, renamed,
+/// swapped and added, one group goes and one comes.
 pub(crate) struct Upheaval {
     users: Vec<DirectoryUserId>,
     group: DirectoryGroupId,
@@ -252,7 +252,7 @@ impl Upheaval {
         desk.group("Sales", &self.users[..1]).await;
     }
 
-    /// The run that did most of it.
+    /// The run that made most of the changes.
     pub(crate) async fn run(desk: &Desk) -> RunId {
         let mut largest = None;
         for run in desk.runs().await.into_iter().skip(1) {

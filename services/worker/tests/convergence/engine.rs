@@ -1,4 +1,4 @@
-//! A fresh database per engine, gone after the test also when it fails.
+//! A fresh database per engine, dropped after the test also when it fails.
 
 use rollcall_core::clock::Clock;
 use rollcall_store::{Store, StoreConfig};
@@ -11,7 +11,7 @@ pub(crate) fn on_each_engine(check: impl AsyncFn(Store, &'static str)) {
     on_each_database(async |store, engine, _| check(store, engine).await);
 }
 
-/// As [`on_each_engine`], with the database's address for what no method of the store does.
+/// As [`on_each_engine`], with the database's address, for statements that no method of the store has.
 pub(crate) fn on_each_database(check: impl AsyncFn(Store, &'static str, &str)) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
@@ -41,8 +41,8 @@ pub(crate) fn on_each_database(check: impl AsyncFn(Store, &'static str, &str)) {
     let Ok(server) = std::env::var("DATABASE_URL") else { return };
     runtime.block_on(statement(&server, &format!("CREATE DATABASE {name}")));
     let on_postgres = run_check(with_database(&server, &name), "Postgres");
-    // A failed check tells more than the database that could not be dropped because of it. Not by force, which fails while
-    // autovacuum, which is another role's, is in there; without it the server ends autovacuum, and waits for ending sessions.
+    // The failed check is reported rather than a failed drop. Without force, because a forced drop fails while autovacuum,
+    // another role's process, is connected; a plain one ends autovacuum and waits for ending sessions.
     let drop = AssertUnwindSafe(|| runtime.block_on(statement(&server, &format!("DROP DATABASE {name}"))));
     let dropped = catch_unwind(drop);
     on_postgres.and(dropped).unwrap_or_else(|failure| resume_unwind(failure));
@@ -56,7 +56,7 @@ pub(crate) async fn statement(server: &str, sql: &str) {
 
 fn with_database(server: &str, name: &str) -> String {
     let (address, options) = server.split_once('?').unwrap_or((server, ""));
-    let start = address.find("://").map_or(0, |place| place + 3);
-    let end = address[start..].find('/').map_or(address.len(), |place| start + place);
+    let start = address.find("://").map_or(0, |index| index + 3);
+    let end = address[start..].find('/').map_or(address.len(), |index| start + index);
     format!("{}/{name}?{options}", &address[..end])
 }

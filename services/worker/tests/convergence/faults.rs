@@ -1,8 +1,8 @@
-//! docs/design.md#one-change-one-audit-event: a worker that is cut off before any statement, before a commit, or after
-//! a commit whose answer is lost, leaves no change without its event and no event without its change. In three turns
-//! (applying, planning a rewind, applying it) worker after worker is cut off one point later than the one before; when
-//! one has got something done, the next begins at the first point again. In the end roster, events and runs are as if
-//! nobody had been cut off.
+//! Injected faults (docs/design.md#one-change-one-audit-event): a worker that is cut off before any statement, before a
+//! commit, or after a commit whose answer is lost, leaves no change without its event and no event without its change.
+//! In three turns (apply, plan a rewind, apply it) each worker is cut off one point later than the one before; after
+//! progress the next begins at the first point again. In the end roster, events and runs are the same as without
+//! faults.
 
 use crate::desk::{Desk, Picture, Upheaval};
 use crate::engine;
@@ -10,7 +10,7 @@ use rollcall_core::policy::{OnDeleted, Onboarding, Policy};
 use rollcall_store::{RunDecision, Store, StoreError};
 use std::collections::BTreeMap;
 
-/// Cuts off worker after worker, until one gets through; answers how many were cut off.
+/// Cuts off worker after worker until one succeeds; returns the number cut off.
 async fn work_through_faults(desk: &Desk) -> u64 {
     let (mut point, mut cut_off) = (0, 0);
     loop {
@@ -33,7 +33,7 @@ async fn work_through_faults(desk: &Desk) -> u64 {
     }
 }
 
-/// Upheaval and rewind; answers what people see after each, all that was told, and how many workers were cut off.
+/// Upheaval and rewind; returns the visible roster after each, the counts of events, and the number of workers cut off.
 async fn story(store: &Store, faults: bool) -> ([Picture; 2], BTreeMap<String, usize>, Vec<u64>) {
     let policy = Policy { onboarding: Onboarding::Federated, on_deleted: OnDeleted::Remove, ..Policy::default() };
     let desk = Desk::open(store, &format!("faults: {faults}"), policy).await;

@@ -1,5 +1,5 @@
-//! Flipping the authority to another source and back is the identity on what the first one manages
-//! (docs/design.md#the-idea), whatever the two say: random directories, seeded, so that a failure is found again.
+//! Flipping the authority to another source and back is the identity on the members that the first one manages
+//! (docs/design.md#the-idea), for random directories of both, seeded so that a failure can be reproduced.
 
 use crate::cutover::{Groups, Move, People};
 use crate::engine;
@@ -17,7 +17,7 @@ const WORLDS: u64 = 12;
 const PEOPLE: usize = 8;
 const GROUPS: [&str; 4] = ["Night Shift", "Design", "Sales", "Pilots"];
 
-/// One source's word about a part of the people and groups; anchors, spelling, names and memberships are its own.
+/// Fills one source with a part of the people and groups; its anchors, spelling, names and memberships are its own.
 async fn say(office: &Move, source: &SourceScope, own: &str, random: &mut StdRng) {
     let mut users: Vec<DirectoryUserId> = Vec::new();
     for number in 0..PEOPLE {
@@ -52,7 +52,7 @@ async fn say(office: &Move, source: &SourceScope, own: &str, random: &mut StdRng
     office.settle().await;
 }
 
-/// Who is where, by the members' ids; a group that went and came back is the same but for its id.
+/// Members and groups by member id; the id of a group is left out, because a group that returns has a new one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Picture {
     people: People,
@@ -65,7 +65,7 @@ impl Picture {
         Self { people, groups: groups.into_values().collect() }
     }
 
-    /// The people of an earlier picture.
+    /// Keeps the people of an earlier picture.
     fn only(mut self, known: &People) -> Self {
         self.people.retain(|id, _| known.contains_key(id));
         self.groups.values_mut().for_each(|inside| inside.retain(|id| known.contains_key(id)));
@@ -77,8 +77,8 @@ impl Picture {
         removed.map(|(id, _)| *id).collect()
     }
 
-    /// Who was suspended, and was removed because the other source does not have them, stays removed while their own source
-    /// has them disabled: no access either way, and no place in a group to be seen in.
+    /// A suspended member whom the other source lacks is removed, and stays removed while their own source has them
+    /// disabled: no access either way, and no visible membership.
     fn without(mut self, removed: &BTreeSet<Uuid>) -> Self {
         for (id, (_, status, ..)) in &mut self.people {
             if removed.contains(id) && status == "suspended" {

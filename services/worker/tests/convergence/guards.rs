@@ -1,4 +1,4 @@
-//! The guards on the real store: what they keep from one look of the worker to the next.
+//! The guards on the real store: counts and holds that survive from one chunk of the worker to the next.
 
 use crate::desk::Desk;
 use crate::engine;
@@ -36,7 +36,7 @@ async fn member_of(desk: &Desk, user: DirectoryUserId) -> Member {
     found.expect("a member")
 }
 
-/// A worker that planned on an open invitation does not write over its acceptance: it plans again.
+/// A worker that planned with an open invitation does not overwrite its acceptance; it plans again.
 #[test]
 fn dx13_an_invitation_accepted_between_reading_and_applying_is_not_lost() {
     engine::on_each_engine(async |store: Store, engine| {
@@ -64,7 +64,7 @@ fn dx13_an_invitation_accepted_between_reading_and_applying_is_not_lost() {
     });
 }
 
-/// With `over_limit=hold` nothing of a held removal is in the roster; it waits for an admin all the same, in any window.
+/// With `over_limit=hold` no part of a held removal is in the roster; it waits for an admin after the window too.
 #[test]
 fn da10_a_held_removal_outlives_its_window_until_an_admin_decides() {
     engine::on_each_engine(async |store: Store, engine| {
@@ -107,7 +107,7 @@ fn da10_a_held_removal_outlives_its_window_until_an_admin_decides() {
     });
 }
 
-/// An admin's decision between the worker's reading and its applying counts: what was planned without it is planned again.
+/// An admin's decision between the worker's read and its apply voids the plan, and the worker plans again.
 #[test]
 fn da10_a_decision_made_while_a_worker_plans_is_not_lost() {
     engine::on_each_engine(async |store: Store, engine| {
@@ -122,7 +122,7 @@ fn da10_a_decision_made_while_a_worker_plans_is_not_lost() {
             desk.set(ann, json!({ "active": false })).await;
             desk.work().await;
             let (run, _) = held(&desk).await.expect("a held run");
-            // Of her own changes that nobody has read an approval must not know less than the worker.
+            // An approval must see unread changes of the same person, as the worker does.
             match decision {
                 RunDecision::Approve => drop(desk.hire("bob").await),
                 RunDecision::Reject => desk.set(ann, json!({ "displayName": "Ann" })).await,
@@ -137,7 +137,7 @@ fn da10_a_decision_made_while_a_worker_plans_is_not_lost() {
     });
 }
 
-/// Rejected is decided: what the source says next is judged anew.
+/// After a rejection the next change of the source is judged afresh.
 #[test]
 fn da10_a_rejected_removal_is_judged_anew_in_its_window() {
     engine::on_each_engine(async |store: Store, engine| {
@@ -256,7 +256,7 @@ fn rc15_a_group_is_not_wiped_in_one_step_and_an_approval_releases_it() {
             let (group, people) = design(&desk).await;
             desk.set_members(group, &people[..1]).await;
             desk.work_in(chunk).await.expect("a turn");
-            // A chunk of up to nine losses is small, whatever comes after it.
+            // A chunk of up to nine losses is small, whatever follows.
             let left = if chunk == 500 { 12 } else { 5 };
             assert_eq!(inside(&desk).await, left, "{engine}, chunks of {chunk}");
             let (run, reasons) = held(&desk).await.expect("a held run");
@@ -305,7 +305,7 @@ fn a_group_that_is_deleted_at_the_source_stays_until_an_admin_decides() {
         desk.store.clock.advance(TimeDelta::hours(26));
         let (run, reasons) = held(&desk).await.expect("a held run");
         assert_eq!(reasons, json!(["group_wipe"]), "{engine}");
-        // Made again it is the same group; so what was held is void.
+        // A group made again under the same name counts as the same group, so the hold is void.
         desk.group("design", &people[..4]).await;
         desk.work().await;
         assert_eq!(desk.picture().await.people_of("design"), 4, "{engine}");

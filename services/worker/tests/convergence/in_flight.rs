@@ -1,4 +1,4 @@
-//! A worker is cut off between its plan and its application, and an admin decides meanwhile: the plan is void.
+//! A worker is cut off between plan and apply, and an admin decides meanwhile: the plan is void.
 
 use crate::engine;
 use crate::office::{found, pages};

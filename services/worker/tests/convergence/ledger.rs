@@ -1,5 +1,5 @@
-//! The audit log played back. Each event must find the state that the one before left, and change it; in the end there
-//! must be exactly the roster.
+//! Replays the audit log. Each event must start from the state that the one before left, and change it; the end state
+//! must be the roster.
 
 use crate::office::{Changed, Office, pages};
 use rollcall_store::{AuditEvent, AuditFilter};
@@ -25,7 +25,7 @@ pub(crate) async fn check(office: &Office, changed: &Changed) {
     }
     let (members, mut groups) = office.stored().await;
     assert_eq!(ledger.members, members, "the events are the members");
-    // Lists of a group leave removed members out; so does the comparison.
+    // Group lists leave removed members out, so the comparison does too.
     let removed = |id: &Uuid| members.get(id).is_some_and(|(_, status)| status == "removed");
     for (_, inside) in ledger.groups.values_mut().chain(groups.values_mut()) {
         inside.retain(|id| !removed(id));
@@ -53,7 +53,7 @@ impl Ledger {
             }
             "member.updated" => {
                 assert_ne!(detail["before"], detail["after"], "a change that is none: {event:?}");
-                let (email, _) = self.members.get_mut(&id).expect("somebody known");
+                let (email, _) = self.members.get_mut(&id).expect("a known member");
                 assert_eq!(*email, text(&detail, "/before/email"), "{event:?}");
                 *email = text(&detail, "/after/email");
             }
@@ -85,7 +85,7 @@ impl Ledger {
     }
 
     fn moves(&mut self, id: Uuid, from: &str, to: &str) {
-        let (_, status) = self.members.get_mut(&id).expect("somebody known");
+        let (_, status) = self.members.get_mut(&id).expect("a known member");
         assert_eq!(status, from, "{id}");
         assert_ne!(from, to, "{id}");
         to.clone_into(status);

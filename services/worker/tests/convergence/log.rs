@@ -1,5 +1,5 @@
-//! What an identity provider does, as phases of writes. Writes with one key keep their order; those with different keys
-//! commute, so every interleaving of a phase means the same. The log knows what must come of it.
+//! The writes of an identity provider, in phases. Writes with one key keep their order and writes with different keys
+//! commute, so every interleaving of a phase has the same result. The log knows the expected roster.
 
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const USERS: usize = 20;
 const GROUPS: usize = 5;
-/// These swap their addresses or names.
+/// Number of people and groups that swap their addresses or names.
 const SWAPPING: usize = 2;
-/// The last ones are deleted; of those the last are hired again.
+/// Number of people at the end who are deleted; the last two of them are hired again.
 const LEAVING: usize = 5;
 const REHIRED: usize = 2;
-/// People who are disabled right after they are announced, seen by a worker or not.
+/// Number of people who are disabled right after their creation, seen by a worker or not.
 const VISITORS: usize = 3;
-/// A group whose members are written as a whole.
+/// Number of the group whose members are written as a whole.
 const REPLACED: usize = 2;
 const REPLACEABLE: usize = 12;
 
@@ -36,11 +36,11 @@ pub(crate) enum Write {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExpectedMember {
     pub(crate) status: String,
-    /// Address and name; not looked at for one who left, whose last changes may have come too late.
+    /// Address and name; not compared for a person who left, whose last changes may have come too late.
     pub(crate) profile: Option<(String, Option<String>)>,
 }
 
-/// Sequences by key, one after the other in a phase's own order.
+/// Sequences of writes by key; each sequence keeps its order within a phase.
 type Phase = Vec<Vec<Write>>;
 
 pub(crate) struct Log {
@@ -87,14 +87,14 @@ impl Log {
             .collect();
         let mut by_writer = vec![Vec::new(); writers];
         while !left.is_empty() {
-            let place = rng.random_range(0..left.len());
-            let (writer, writes) = &mut left[place];
+            let index = rng.random_range(0..left.len());
+            let (writer, writes) = &mut left[index];
             match writes.pop_front() {
                 Some(write) => {
                     let twice = repeats_harmlessly(&write) && rng.random_ratio(1, 3);
                     by_writer[*writer].extend(std::iter::repeat_n(write, 1 + usize::from(twice)));
                 }
-                None => drop(left.swap_remove(place)),
+                None => drop(left.swap_remove(index)),
             }
         }
         by_writer
@@ -124,7 +124,7 @@ impl Log {
         ExpectedMember { status, profile: (!gone).then_some((email, name)) }
     }
 
-    /// Names of the groups, and the people in them whom the directory still has.
+    /// Names of the groups, each with its people who are still in the directory.
     pub(crate) fn expected_groups(&self) -> BTreeMap<String, BTreeSet<String>> {
         let mut names: BTreeMap<usize, String> = BTreeMap::new();
         let mut inside: BTreeSet<(usize, usize)> = BTreeSet::new();
@@ -147,14 +147,14 @@ impl Log {
         names.into_iter().map(|(group, name)| (name, people(group).collect())).collect()
     }
 
-    /// People the directory has at the end.
+    /// People in the directory at the end.
     pub(crate) fn present() -> BTreeSet<String> {
         let left = USERS - LEAVING..USERS - REHIRED;
         (0..USERS + VISITORS).filter(|user| !left.contains(user)).map(|user| format!("u{user}")).collect()
     }
 }
 
-/// A second time it changes nothing and is no error.
+/// True if a repetition changes nothing and is no error.
 fn repeats_harmlessly(write: &Write) -> bool {
     !matches!(
         write,
@@ -181,12 +181,12 @@ fn changes(rng: &mut StdRng) -> Phase {
         keys.push(vec![Write::Rename { group, name: first_name(SWAPPING - 1 - group) }]);
     }
     keys.push((0..3).map(|n| Write::Rename { group: 3, name: format!("Renamed {n}") }).collect());
-    let everybody: Vec<usize> = (0..USERS).collect();
-    // So few that no group loses ten people, which its guard would hold.
-    let some = |rng: &mut StdRng| everybody[..REPLACEABLE].choose_multiple(rng, 6).copied().collect();
+    let all_users: Vec<usize> = (0..USERS).collect();
+    // Fewer than ten, because the guard holds a loss of ten people.
+    let some = |rng: &mut StdRng| all_users[..REPLACEABLE].choose_multiple(rng, 6).copied().collect();
     keys.push((0..4).map(|_| Write::Replace { group: REPLACED, users: some(rng) }).collect());
     for group in (0..GROUPS).filter(|group| *group != REPLACED) {
-        let mut users = everybody.clone();
+        let mut users = all_users.clone();
         users.shuffle(rng);
         for user in users.into_iter().take(8) {
             let first: bool = rng.random();

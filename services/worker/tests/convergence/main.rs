@@ -1,11 +1,10 @@
-//! docs/design.md#one-change-one-audit-event and docs/design.md#any-order-one-result on the real store and the real
-//! worker: a seeded log of SCIM writes, replayed in other orders, partly twice, by concurrent writers, reconciled by
-//! one worker and by four, ends in one roster; and the audit log, played back, is that roster: no change without its
-//! event, no event without its change.
+//! Convergence on the real store and the real worker (docs/design.md#one-change-one-audit-event,
+//! docs/design.md#any-order-one-result): a seeded log of SCIM writes, replayed in other orders, partly twice, by
+//! concurrent writers, with one worker and with four, ends in one roster; and the audit log, replayed, is that roster.
 //!
 //! SQLite always; Postgres too when `DATABASE_URL` is set, in a database made for the test and dropped after it.
 
-// Tests fail by panicking: that is what a test is.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod approval;
@@ -34,7 +33,7 @@ use log::Log;
 use office::Office;
 use rollcall_store::Store;
 
-/// Logs, and per log the replays: (workers, seed of the order).
+/// Seeds of the logs, and per log the replays: (workers, seed of the order).
 const LOGS: [u64; 2] = [1, 2];
 const REPLAYS: [(usize, u64); 3] = [(1, 11), (4, 12), (4, 13)];
 

@@ -1,4 +1,4 @@
-//! An admin changes a member while a worker has planned for the tenant: neither writes over the other (DA7).
+//! An admin changes a member while a worker has a plan for the tenant: neither overwrites the other (DA7).
 
 use crate::desk::Desk;
 use crate::engine;

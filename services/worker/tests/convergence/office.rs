@@ -1,5 +1,5 @@
-//! A tenant with its workers: plays logs through the store's own methods, waits until nothing is left to reconcile,
-//! and reads the roster as people see it.
+//! A tenant with its workers: plays logs through the store's methods, waits until no change is left, and reads the
+//! visible roster.
 
 use crate::log::{ExpectedMember, Log, Write, first_email, first_name};
 use rollcall_core::directory::{SourceKind, SourceMode};
@@ -24,7 +24,7 @@ use uuid::Uuid;
 const WRITERS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How many writes of each kind changed something: so many events must tell of it.
+/// Number of effective writes of each kind, which is the expected number of events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changed(pub(crate) BTreeMap<&'static str, usize>);
 
@@ -33,7 +33,7 @@ pub(crate) struct Roster {
     pub(crate) groups: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// What the source's identifiers are by now.
+/// Current ids of the source's resources.
 #[derive(Default)]
 struct Ids {
     users: BTreeMap<usize, DirectoryUserId>,
@@ -59,8 +59,8 @@ pub(crate) struct Office {
 }
 
 impl Office {
-    /// A tenant without an open invitation (DX13 makes those depend on when they were sent), with seats and limits that
-    /// nobody reaches (who gets the last one depends on who comes first).
+    /// A tenant without an open invitation (DX13 depends on when it was sent), with seats and limits that are never
+    /// reached (the last seat depends on the order).
     pub(crate) async fn open(store: Store, workers: usize, seed: u64, name: &str) -> Self {
         let policy = Policy {
             onboarding: Onboarding::Federated,
@@ -108,8 +108,8 @@ impl Office {
             for writer in writers.collect::<Vec<_>>() {
                 writer.await.expect("a writer that ends");
             }
-            // Somebody who comes and goes between two looks of the worker is never a member; so the first phase is
-            // seen before people go.
+            // A person who comes and goes between two chunks never becomes a member, so the first phase is reconciled
+            // before anybody leaves.
             if phase == 0 {
                 self.rest().await;
             }
@@ -118,7 +118,7 @@ impl Office {
         self.writer.changed.lock().expect("no panic").clone()
     }
 
-    /// Waits until every change is consumed. What an application causes is committed with it, so none is in flight.
+    /// Waits until every change is consumed. Follow-ups are committed with their cause, so none is in flight.
     pub(crate) async fn rest(&self) {
         let begun = Instant::now();
         while self.store.due_tenants(10).await.expect("an answer").contains(&self.writer.tenant) {
@@ -131,12 +131,12 @@ impl Office {
         self.writer.tenant
     }
 
-    /// As often as it is said: a wake-up carries no fact.
+    /// May repeat, because a wake-up carries no facts.
     pub(crate) fn wake(&self) {
         self.writer.queue.wake(self.writer.tenant.0, Lane::Push);
     }
 
-    /// Leave to write as the tenant's identity provider.
+    /// The scope of the tenant's identity provider.
     pub(crate) fn source(&self) -> SourceScope {
         self.writer.source
     }
@@ -147,8 +147,8 @@ impl Office {
         for worker in self.workers.drain(..) {
             worker.await.expect("an orderly end");
         }
-        let everybody = pages(async |page| self.store.members(&self.api, &MemberFilter::default(), &page).await).await;
-        let managed = everybody.into_iter().filter_map(|member| Some((member.external_id.clone()?, member)));
+        let members = pages(async |page| self.store.members(&self.api, &MemberFilter::default(), &page).await).await;
+        let managed = members.into_iter().filter_map(|member| Some((member.external_id.clone()?, member)));
         let present = Log::present();
         let member = |(label, member): (String, rollcall_store::Member)| {
             let status = if member.status == "removed" { "suspended".to_owned() } else { member.status };
@@ -211,7 +211,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Answers which events tell of it, and whether anything changed.
+    /// Returns the kinds of the expected events, and whether the write changed something.
     async fn perform(&self, write: &Write) -> Result<(&'static str, bool), StoreError> {
         let (store, source) = (&self.store, &self.source);
         Ok(match write {
@@ -291,10 +291,10 @@ fn into_map(value: Value) -> Map<String, Value> {
 }
 
 impl Office {
-    /// Every member's email and status by id, and every group with the ids of those in it, as they are stored.
+    /// Every member's email and status by id, and every group with the ids of its members, as stored.
     pub(crate) async fn stored(&self) -> (BTreeMap<Uuid, (String, String)>, BTreeMap<Uuid, (String, BTreeSet<Uuid>)>) {
-        let everybody = pages(async |page| self.store.members(&self.api, &MemberFilter::default(), &page).await).await;
-        let members = everybody.into_iter().map(|member| (member.id, (member.email, member.status))).collect();
+        let members = pages(async |page| self.store.members(&self.api, &MemberFilter::default(), &page).await).await;
+        let members = members.into_iter().map(|member| (member.id, (member.email, member.status))).collect();
         let mut groups = BTreeMap::new();
         for group in pages(async |page| self.store.groups(&self.api, &page).await).await {
             let id = SharingGroupId(group.id);

@@ -1,5 +1,5 @@
-//! A plan of 100,000 items is shown page by page, and compared with another of that size: the last page costs what the
-//! first costs. How many milliseconds that are depends on the machine (docs/queries.md, and `make bench`).
+//! A plan of 100,000 items is read page by page, and compared with another of that size: the last page costs as much as
+//! the first. The milliseconds depend on the machine (docs/queries.md, and `make bench`).
 
 use crate::desk::Desk;
 use crate::engine;
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const ITEMS: u128 = 100_000;
-/// The best of ten tries of a later page may take so many times the first page's best; a scan would take hundreds.
+/// The best of ten tries of a later page may take this many times the first page's best; a scan would take hundreds.
 const FACTOR: u32 = 4;
 
-/// Fills a run; the ids count from 1.
+/// Inserts the items of a run, with ids from 1.
 async fn fill(url: &str, engine: &str, desk: &Desk, run: RunId) {
     let (tenant, run) = (desk.tenant.0.simple(), run.0.simple());
     let (before, id, tenant, run) = match engine {
@@ -35,7 +35,7 @@ async fn fill(url: &str, engine: &str, desk: &Desk, run: RunId) {
     engine::statement(url, &sql).await;
 }
 
-/// The best of several tries: other tests run beside this one.
+/// The shortest of several tries, because other tests run at the same time.
 async fn best_of(look: impl AsyncFn() -> usize) -> Duration {
     let mut best = Duration::MAX;
     for _ in 0..10 {

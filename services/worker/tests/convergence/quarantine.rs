@@ -1,4 +1,4 @@
-//! A source that is held again and again is quarantined, decided about, and heard again (PE9), on the real store.
+//! A source that is held repeatedly is quarantined, released by an admin, and synced again (PE9), on the real store.
 
 use crate::desk::Desk;
 use crate::engine;
@@ -9,7 +9,7 @@ use rollcall_core::policy::{Limit, Onboarding, Policy};
 use rollcall_store::{Source, StoreError};
 use serde_json::json;
 
-/// Two may go in a day; with ten held the source is quarantined.
+/// Two may leave in a day; at ten held items the source is quarantined.
 fn policy() -> Policy {
     let removal_limit = Limit { count: 2, percent: 0, window_hours: 24 };
     Policy { onboarding: Onboarding::Federated, quarantine_after: Some(1), removal_limit, ..Policy::default() }

@@ -1,4 +1,4 @@
-//! Runs taken back, on the real store: in one part and in many, once and again, and what cannot be taken back.
+//! Rewinds on the real store: in one chunk and in many, repeated, and with items that cannot be rewound.
 
 use crate::desk::{Desk, Upheaval};
 use crate::engine;
@@ -16,7 +16,8 @@ fn reasons(items: &[rollcall_store::RunItem]) -> Vec<&str> {
     items.iter().filter(|item| item.decision == "impossible").filter_map(|item| item.held_reason.as_deref()).collect()
 }
 
-/// Whether in one part or one item at a time, a swap of addresses among them: what was is again, and again what was done.
+/// Rewind and rewind of the rewind, in one chunk or item by item, with a swap of addresses: the former roster is back,
+/// and then the later one.
 async fn there_and_back(store: Store, part: usize, on_deleted: OnDeleted) {
     let desk = Desk::open(&store, &format!("back {part} {on_deleted}"), policy(on_deleted)).await;
     let upheaval = Upheaval::prepare(&desk).await;
@@ -36,12 +37,12 @@ async fn there_and_back(store: Store, part: usize, on_deleted: OnDeleted) {
     let states = [desk.run(run).await.state, desk.run(rewind).await.state, desk.run(redone).await.state];
     assert_eq!(states, ["applied", "rewound", "applied"]);
     assert!(desk.store.rewind_run(&desk.api, rewind).await.is_err(), "what is rewound is rewound once");
-    // What the source says next is judged anew.
+    // The next change of the source is judged afresh.
     desk.work().await;
     assert_eq!(desk.picture().await, after);
 }
 
-/// Every item says who, what, before, after, why, and by which source's word and request.
+/// Every item has its subject, action, before, after, reason, source and request.
 async fn items_say_everything(store: Store) {
     let desk = Desk::open(&store, "items", policy(OnDeleted::Suspend)).await;
     let upheaval = Upheaval::prepare(&desk).await;
@@ -70,7 +71,7 @@ async fn items_say_everything(store: Store) {
     assert_eq!(left.after.as_ref().map(|after| after["status"].clone()), Some(json!("suspended")));
 }
 
-/// A plan that the roster has left is refused; asked for again it names what cannot be taken back.
+/// A plan that the roster has left is refused; the next one names the items that cannot be rewound.
 async fn what_moved_is_stale_and_then_named(store: Store) {
     let desk = Desk::open(&store, "stale", policy(OnDeleted::Suspend)).await;
     let (ann, bob) = (desk.hire("ann").await, desk.hire("bob").await);
@@ -95,7 +96,7 @@ async fn what_moved_is_stale_and_then_named(store: Store) {
     assert_eq!((active, desk.run(run).await.state.as_str()), (3, "rewound"));
 }
 
-/// Joining and leaving a group leave no time on anybody; and what changed before the plan was made is in the plan.
+/// A membership change leaves no timestamp on the member, and a change from before the plan is in the plan.
 async fn a_moved_membership_is_stale_and_an_older_change_is_not(store: Store) {
     let desk = Desk::open(&store, "memberships", policy(OnDeleted::Suspend)).await;
     let (ann, bob) = (desk.hire("ann").await, desk.hire("bob").await);
@@ -118,7 +119,7 @@ async fn a_moved_membership_is_stale_and_an_older_change_is_not(store: Store) {
     desk.work().await;
     let run: RunId = desk.runs().await.last().expect("a run").id.into();
     let rewind = desk.store.rewind_run(&desk.api, run).await.expect("a rewind");
-    // Pushed, so it is applied before the rewind is planned, and after it was asked for.
+    // A push, so it is applied after the rewind was requested and before it is planned.
     desk.set(bob, json!({ "displayName": "Bob" })).await;
     desk.work().await;
     desk.decide(rewind, RunDecision::Approve).await.expect("a plan of what is there");
@@ -126,7 +127,7 @@ async fn a_moved_membership_is_stale_and_an_older_change_is_not(store: Store) {
     assert!(desk.members().await.iter().all(|member| member.status == "active"));
 }
 
-/// A rejected rewind changes nothing, and one of a run of which nothing is in force is refused.
+/// A rejected rewind changes nothing; a rewind of a run without an item in force is refused.
 async fn a_rewind_is_rejected_or_refused(store: Store) {
     let policy = Policy { auto_deprovision: false, ..policy(OnDeleted::Suspend) };
     let desk = Desk::open(&store, "held", policy).await;
@@ -136,7 +137,7 @@ async fn a_rewind_is_rejected_or_refused(store: Store) {
     desk.work().await;
     let held: RunId = desk.runs().await.last().expect("a run").id.into();
     assert!(matches!(desk.store.rewind_run(&desk.api, held).await, Err(StoreError::Conflict(_))));
-    // Held, then approved: it is taken back like any other.
+    // A run that was held and approved is rewound like any other.
     desk.decide(held, RunDecision::Approve).await.expect("an approval");
     desk.work().await;
     let left = desk.picture().await;
@@ -230,7 +231,7 @@ fn old_runs_are_forgotten_and_open_ones_and_events_are_not() {
         let left: Vec<String> = desk.runs().await.into_iter().map(|run| run.state).collect();
         assert_eq!(left, ["held"]);
         let kinds = |told: std::collections::BTreeMap<String, usize>| -> Vec<(String, usize)> {
-            told.into_iter().filter(|(word, _)| !word.contains(':')).collect()
+            told.into_iter().filter(|(kind, _)| !kind.contains(':')).collect()
         };
         assert_eq!(kinds(desk.told().await), kinds(events), "events outlive plans");
         assert!(!forget().await, "nothing is left to forget");

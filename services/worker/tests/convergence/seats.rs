@@ -1,4 +1,4 @@
-//! DA8 as an admin checks it: a hundred seats, a hundred and twenty people, eight workers, and the database watched meanwhile.
+//! DA8 under load: a hundred seats, a hundred and twenty people, eight workers, with the database sampled meanwhile.
 
 use crate::engine::on_each_database;
 use crate::office::{Office, pages};
@@ -28,7 +28,7 @@ async fn seats_taken(database: &DatabaseConnection, tenant: TenantId) -> i64 {
     row.try_get("", "taken").expect("a count")
 }
 
-/// The most seats that were ever seen taken, the last time after the end; and how often somebody has looked so far.
+/// The most seats seen taken, with a last sample after the end; and the number of samples so far.
 async fn watch(url: &str, tenant: TenantId, stop: CancellationToken) -> (JoinHandle<i64>, watch::Receiver<usize>) {
     let database = Database::connect(url).await.expect("a database");
     let (looked, looks) = watch::channel(0);
@@ -50,11 +50,11 @@ async fn watch(url: &str, tenant: TenantId, stop: CancellationToken) -> (JoinHan
 }
 
 async fn active(office: &Office) -> BTreeSet<String> {
-    let everybody = pages(async |page| office.store.members(&office.api, &MemberFilter::default(), &page).await).await;
-    everybody.into_iter().filter(|member| member.status == "active").map(|member| member.email).collect()
+    let members = pages(async |page| office.store.members(&office.api, &MemberFilter::default(), &page).await).await;
+    members.into_iter().filter(|member| member.status == "active").map(|member| member.email).collect()
 }
 
-/// The people in the order in which the directory announces them.
+/// The people in the order of their creation in the directory.
 fn announced(seed: u64) -> Vec<String> {
     let mut names: Vec<String> = (0..PEOPLE).map(|number| format!("p{number:03}")).collect();
     names.shuffle(&mut StdRng::seed_from_u64(seed));
@@ -78,10 +78,10 @@ fn da8_a_hundred_seats_go_to_the_same_hundred_whoever_works_and_are_never_exceed
             let mut people: Vec<DirectoryUserId> = Vec::new();
             for name in &names {
                 people.push(hire(&office, name, &format!("{name}@x.test"), None).await);
-                // Twice: doubled wake-ups change nothing.
+                // Twice, because doubled wake-ups change nothing.
                 office.wake();
                 office.wake();
-                // However busy the machine is, somebody looks while the seats are given out.
+                // Forces samples while the seats are given out, even on a busy machine.
                 if people.len().is_multiple_of(10) {
                     looks.changed().await.expect("a watcher");
                 }

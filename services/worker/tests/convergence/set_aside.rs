@@ -1,4 +1,4 @@
-//! A change that cannot be applied is taken out of the way, with a line on the list of things to look at; nothing else is.
+//! A change that cannot be applied is set aside as a dispute, and only that one.
 
 use crate::desk::Desk;
 use crate::engine::{on_each_database, on_each_engine, statement};
@@ -17,7 +17,7 @@ async fn skipped(office: &Office) -> Vec<SkippedRecord> {
     pages(async |page| office.store.skipped_records(&office.api, &all, &page).await).await
 }
 
-/// Marks everybody as changed, in the bulk lane.
+/// Marks all people as changed, in the bulk lane.
 async fn look_again(desk: &Desk) {
     let source = desk.store.sources(&desk.api).await.expect("sources").into_iter().next().expect("a source");
     for mode in [SourceMode::Simulate, SourceMode::Live] {
@@ -31,7 +31,7 @@ fn what_was_pushed_while_a_chunk_was_planned_is_not_consumed_with_it() {
         let desk = Desk::open(&store, engine, Policy::default()).await;
         desk.hire("ann").await;
         desk.work().await;
-        // Both lanes in one chunk; what comes meanwhile has its place between the two.
+        // Both lanes in one chunk; a change that arrives meanwhile comes between the two.
         look_again(&desk).await;
         desk.hire("bob").await;
         let hire = async || {
@@ -51,7 +51,7 @@ fn what_was_pushed_while_a_change_failed_is_not_set_aside_with_it() {
         let ann = desk.hire("ann").await;
         desk.work().await;
         look_again(&desk).await;
-        // In the bulk lane: what is pushed meanwhile goes before it.
+        // In the bulk lane, so that a push overtakes it.
         let lease = desk.lease().await;
         let failed = desk.store.next_chunk(&lease, 1).await.expect("an answer").expect("a change");
         desk.hire("cy").await;

@@ -1,5 +1,5 @@
-//! Situations of the planner's tables whose end depends on what the store reads and on which changes an application
-//! causes: on the real store, the right person is kept and nothing stays forgotten.
+//! Situations of the planner's tables whose outcome depends on the store's reads and on follow-ups: on the real store,
+//! the right person is kept and no change is left over.
 
 use crate::engine;
 use crate::office::{Office, pages};
@@ -8,7 +8,7 @@ use rollcall_scim::{GroupResource, UserResource};
 use rollcall_store::{Member, MemberFilter, SkippedFilter, Store, StoreError};
 use serde_json::{Map, Value, json};
 
-/// Seeds of tenants in which deleting suspends, and in which it removes.
+/// Seeds of tenants in which deletion suspends, and in which it removes.
 const SUSPENDS: u64 = 1;
 const REMOVES: u64 = 2;
 
@@ -40,8 +40,8 @@ async fn fire(office: &Office, user: DirectoryUserId) {
 }
 
 async fn member_of(office: &Office, user: DirectoryUserId) -> Option<Member> {
-    let everybody = pages(async |page| office.store.members(&office.api, &MemberFilter::default(), &page).await).await;
-    everybody.into_iter().find(|member| member.directory_user_id == Some(user.0))
+    let members = pages(async |page| office.store.members(&office.api, &MemberFilter::default(), &page).await).await;
+    members.into_iter().find(|member| member.directory_user_id == Some(user.0))
 }
 
 async fn disputes(office: &Office) -> Vec<String> {
@@ -119,7 +119,7 @@ async fn a_name_that_becomes_free_is_given(store: Store) {
     let groups = pages(async |page| office.store.groups(&office.api, &page).await).await;
     let named: Vec<_> = groups.iter().map(|group| (group.name.as_str(), group.directory_group_id)).collect();
     assert_eq!(named, [("design", Some(second.0))]);
-    // Deleted and made again before a worker looks, or not: one group, and its record is the new one.
+    // Deleted and made again, before or after a worker looks: one group, whose record is the new one.
     office.store.delete_group(&office.source(), second).await.expect("a deletion");
     let third = make("Design").await;
     office.rest().await;

@@ -1,5 +1,5 @@
-//! Whose people are synced (DX6), under writers and workers beside each other: whoever is in a group of the scope in the end is
-//! in, and nobody else, however people and the names of groups came and went meanwhile. So no mark was forgotten.
+//! Scope of users (DX6) under concurrent writers and workers: exactly the people who end in a group of the scope are synced,
+//! whatever people and group names did meanwhile. So no change mark is lost.
 
 use crate::engine;
 use crate::log::{ExpectedMember, Log};
@@ -25,7 +25,7 @@ fn policy(seed: u64) -> Policy {
     }
 }
 
-/// Those who are active at the source and in a group of the scope.
+/// People who are active at the source and in a group of the scope.
 fn expected(log: &Log) -> BTreeMap<String, ExpectedMember> {
     let groups = log.expected_groups();
     let in_scope = |label: &String| ["Group 0", "Renamed 2"].iter().any(|name| groups[*name].contains(label));

@@ -1,4 +1,4 @@
-//! One consumer of one lane: attach, dispatch, and attach again after every outage.
+//! One consumer of one lane: attaches, dispatches, and attaches again after every outage.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,12 +15,12 @@ use crate::queue::Wakeup;
 use crate::queue::delivery::Delivery;
 use crate::queue::dispatch::Dispatcher;
 
-/// How often an idle consumer looks whether its connection still stands.
+/// How often an idle consumer checks its connection.
 const TICK: Duration = Duration::from_millis(250);
 /// Longest wait for the broker's answer when a consumer stops.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
-/// Consumes until the dispatcher's token is cancelled and everything taken is settled.
+/// Consumes until the dispatcher's token is cancelled and every delivery is settled.
 pub(super) async fn run(shared: &Shared, dispatcher: &Dispatcher) {
     let _wanted = Counted::up(&shared.consumers_wanted);
     let mut backoff = Backoff::new(&shared.config);
@@ -102,7 +102,7 @@ async fn session(shared: &Shared, dispatcher: &Dispatcher, mut attached: Attache
 fn accept(dispatcher: &Dispatcher, delivery: lapin::message::Delivery) {
     match Wakeup::decode(&delivery.data) {
         Ok(wakeup) => {
-            // Its queue is what counts: an operator may have moved a dead letter to another lane.
+            // The queue decides the lane, because an operator may have moved a dead letter to another one.
             let wakeup = Wakeup { lane: dispatcher.lane, ..wakeup };
             dispatcher.dispatch(wakeup, Delivery::RabbitMq(Box::new(delivery)), ());
         }
@@ -110,12 +110,12 @@ fn accept(dispatcher: &Dispatcher, delivery: lapin::message::Delivery) {
     }
 }
 
-/// Stops deliveries, gives back what was prefetched and not started, waits for what runs, then closes.
+/// Stops deliveries, requeues prefetched ones that have not started, waits for the running ones, then closes.
 async fn detach(dispatcher: &Dispatcher, connection: &Connection, channel: &Channel, consumer: &mut Consumer) {
     let stop = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
     let _ = tokio::time::timeout(CLOSE_LIMIT, stop).await;
     while let Some(Some(Ok(delivery))) = consumer.next().now_or_never() {
-        // The token is cancelled: the dispatcher hands it back without calling the handler.
+        // The token is cancelled, so the dispatcher requeues it without calling the handler.
         accept(dispatcher, delivery);
     }
     dispatcher.drain().await;
@@ -123,7 +123,7 @@ async fn detach(dispatcher: &Dispatcher, connection: &Connection, channel: &Chan
     let _ = tokio::time::timeout(CLOSE_LIMIT, close).await;
 }
 
-/// Adds one to a gauge for as long as it lives.
+/// Raises a gauge by one for as long as it lives.
 struct Counted<'a> {
     gauge: &'a AtomicUsize,
 }

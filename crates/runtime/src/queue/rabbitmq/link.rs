@@ -1,4 +1,4 @@
-//! One connection to the broker: how it is made, named in messages, and how long to wait before the next try.
+//! One connection to the broker: connect, describe it in messages, and back off before the next try.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -14,7 +14,7 @@ use lapin::{Channel, Connection, ConnectionProperties};
 
 use super::super::{QueueConfig, QueueError};
 
-/// The virtual host of a fresh broker: not worth a word.
+/// The virtual host of a fresh broker; messages leave it out.
 const DEFAULT_VHOST: &str = "/";
 
 /// State of a connection, as readiness and callers see it.
@@ -22,12 +22,12 @@ pub(super) enum Link {
     /// The first attempt has not ended yet.
     Starting,
     Up(Arc<Connection>),
-    /// Why there is none at the moment.
+    /// No connection, with the reason.
     Down(String),
 }
 
 impl Link {
-    /// Why there is no connection; `None` when there is one.
+    /// The reason for a missing connection; `None` when there is one.
     pub(super) fn problem(&self) -> Option<&str> {
         match self {
             Self::Starting => Some("not connected yet"),
@@ -37,7 +37,7 @@ impl Link {
     }
 }
 
-/// Where the broker is.
+/// Address and credentials of the broker.
 pub(super) struct Broker {
     uri: AMQPUri,
     address: String,
@@ -70,7 +70,7 @@ impl Broker {
         QueueError::Unavailable { address: self.address.clone(), reason: reason.to_owned() }
     }
 
-    /// Connects and prepares a channel, all within the connect timeout. `role` names the connection for operators.
+    /// Connects and prepares a channel within the connect timeout. `role` names the connection for operators.
     pub(super) async fn connect<T>(
         &self,
         role: &str,
@@ -97,7 +97,7 @@ impl Broker {
         let limit = self.connect_timeout;
         let properties = ConnectionProperties::default().with_connection_name(format!("rollcall {role}").into());
         let runtime = lapin::runtime::default_runtime()?;
-        // Written in place: the type of its runtime is inferred from here.
+        // Not extracted, because the type of its runtime is inferred from here.
         Connection::connector(
             self.uri.clone(),
             runtime,
@@ -125,8 +125,8 @@ impl Broker {
     }
 }
 
-/// A connection with what was prepared on it. Dropping it cuts the socket: lapin alone would wait for the goodbye of a
-/// hanging broker, with a thread and a socket for each connection given up.
+/// A connection with its channel and state. Dropping it shuts the socket down: lapin alone would wait for a hanging
+/// broker to close, with a thread and a socket for each abandoned connection.
 pub(super) struct Attached<T> {
     pub(super) connection: Arc<Connection>,
     pub(super) prepared: T,
@@ -142,12 +142,12 @@ enum WireState {
     #[default]
     Closed,
     Open(TcpStream),
-    /// Given up, perhaps before it was open.
+    /// Abandoned, perhaps before it was open.
     Cut,
 }
 
 impl Wire {
-    /// An error when the attempt was given up meanwhile.
+    /// An error when the attempt was abandoned meanwhile.
     fn remember(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         let socket = TcpStream::from(socket.try_clone_to_owned()?);
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,7 +159,7 @@ impl Wire {
     }
 }
 
-/// Cuts the wire when dropped.
+/// Shuts the socket down when dropped.
 struct Severed(Wire);
 
 impl Drop for Severed {
@@ -172,8 +172,8 @@ impl Drop for Severed {
     }
 }
 
-/// Pauses that double from `min` to `max`, each shortened by up to a half at random so that the processes of a fleet
-/// do not come back in step.
+/// Back-off that doubles from `min` to `max`, each shortened by up to a half at random, so that the processes of a
+/// fleet do not reconnect in step.
 pub(super) struct Backoff {
     min: Duration,
     max: Duration,
@@ -197,8 +197,8 @@ impl Backoff {
     }
 }
 
-/// A number from 0.0 to 1.0 from the keys that the standard library makes for each hash map: enough for jitter, and
-/// no clock or generator that tests would have to inject.
+/// A number from 0.0 to 1.0 from the random keys of the standard library's hash maps: enough for jitter, without a
+/// clock or generator that tests would have to inject.
 fn random_share() -> f64 {
     let bits = RandomState::new().build_hasher().finish();
     (bits >> 11) as f64 / (1_u64 << 53) as f64

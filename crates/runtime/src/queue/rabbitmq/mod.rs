@@ -1,8 +1,8 @@
-//! The arm on RabbitMQ: what publisher and consumers share, and the calls that need an answer from the broker.
+//! The RabbitMQ arm: shared state of publisher and consumers, and the calls that need an answer from the broker.
 //!
-//! The publisher has one connection, each consumer another: a broker under memory pressure blocks the connections
-//! that publish, and acks must go on then. Recovery is ours (`link`), not lapin's: a broken connection is dropped
-//! whole and a new one made, so that no state survives an outage except the wake-ups still waiting.
+//! The publisher has one connection and each consumer another: a broker under memory pressure blocks publishing
+//! connections, and acks must go on then. Recovery is done here (`link`), not by lapin: a broken connection is dropped
+//! whole and a new one made, so that no state survives an outage except the waiting wake-ups.
 
 mod consumer;
 mod link;
@@ -28,7 +28,7 @@ use link::{Broker, Link};
 use outbox::Outbox;
 use topology::Names;
 
-/// How long a caller that needs the connection waits for one that is being made.
+/// Longest wait of a caller for a connection that is being made.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
@@ -38,7 +38,7 @@ pub(super) struct RabbitMq {
     _stop: Arc<DropGuard>,
 }
 
-/// What the background tasks and the callers share.
+/// State shared by the background tasks and the callers.
 struct Shared {
     broker: Broker,
     names: Names,
@@ -135,7 +135,7 @@ impl RabbitMq {
         self.ask(async |channel| topology::delete(channel, &self.shared.names).await).await
     }
 
-    /// Runs `question` on a channel of its own (an error closes a channel), waiting for a connection if need be.
+    /// Runs `question` on a channel of its own (an error closes a channel), and waits for a connection if necessary.
     async fn ask<T>(&self, question: impl AsyncFnOnce(&Channel) -> Result<T, lapin::Error>) -> Result<T, QueueError> {
         let answer = async {
             let mut link = self.shared.link.subscribe();

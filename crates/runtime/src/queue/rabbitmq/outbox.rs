@@ -1,6 +1,6 @@
-//! Wake-ups on their way to the broker: those that wait, and the count of those in flight.
+//! Wake-ups on their way to the broker: waiting ones, and the count of those in flight.
 //!
-//! Bounded three ways: one entry per tenant and lane, a largest number of entries, and a longest stay.
+//! Bounded in three ways: one entry per tenant and lane, a largest number of entries, and a longest wait.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use super::super::{Lane, Wakeup};
 use crate::metrics::{LostReason, Metrics};
 use crate::telemetry::TraceContext;
 
-/// Most wake-ups that wait: some 20 MB with their trace contexts.
+/// Most waiting wake-ups: some 20 MB with their trace contexts.
 const CAPACITY: usize = 65_536;
 
 pub(super) struct Outbox {
@@ -49,7 +49,7 @@ impl Outbox {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a wake-up, or merges it with one that waits.
+    /// Adds a wake-up, or coalesces it with a waiting one.
     pub(super) fn add(&self, tenant: Uuid, lane: Lane, trace: TraceContext) {
         let key = (tenant, lane);
         let mut waiting = self.lock();
@@ -68,8 +68,8 @@ impl Outbox {
         self.arrived.notify_one();
     }
 
-    /// The oldest waiting wake-up, now in flight. A later wake-up of its tenant is not merged with it: a worker may
-    /// have looked at the tenant already.
+    /// Moves the oldest waiting wake-up in flight. A later wake-up of its tenant does not coalesce with it, because a
+    /// worker may have looked at the tenant already.
     pub(super) async fn take(&self) -> Flight<'_> {
         loop {
             let arrived = self.arrived.notified();
@@ -81,7 +81,7 @@ impl Outbox {
         }
     }
 
-    /// Drops what has waited for longer than `longest`.
+    /// Drops entries that have waited longer than `longest`.
     pub(super) fn expire(&self, longest: Duration) {
         let mut expired = 0;
         let mut waiting = self.lock();
@@ -111,7 +111,7 @@ impl Outbox {
     }
 }
 
-/// A wake-up in flight. Dropped without a word, as when its connection breaks, it counts as lost.
+/// A wake-up in flight. Dropped without a result, as when its connection breaks, it counts as lost.
 pub(super) struct Flight<'a> {
     pub(super) wakeup: Wakeup,
     outbox: &'a Outbox,
@@ -119,12 +119,12 @@ pub(super) struct Flight<'a> {
 }
 
 impl Flight<'_> {
-    /// The broker has the wake-up.
+    /// The broker has confirmed the wake-up.
     pub(super) fn confirmed(mut self) {
         self.fate = Ok(());
     }
 
-    /// The wake-up did not reach the broker, or nobody knows.
+    /// The wake-up did not reach the broker, or its fate is unknown.
     pub(super) fn lost(mut self, reason: LostReason) {
         self.fate = Err(reason);
     }

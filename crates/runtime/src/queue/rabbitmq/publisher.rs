@@ -14,16 +14,16 @@ use super::outbox::Flight;
 use super::{Shared, topology};
 use crate::metrics::LostReason;
 
-/// How often an idle publisher looks whether its connection still stands, and what has waited for too long.
+/// How often an idle publisher checks its connection and expires waiting wake-ups.
 const TICK: Duration = Duration::from_millis(100);
 /// Longest wait for the broker's answer when the publisher stops.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
-/// After this many publish timeouts without one confirm the connection is given up.
+/// Publish timeouts without one confirm after which the connection is dropped.
 const STALL_FACTOR: u32 = 3;
 /// Persistent, as quorum queues keep every message anyway.
 const DELIVERY_MODE: u8 = 2;
 
-/// Connects, publishes, connects again; until the queue is dropped or shut down.
+/// Connects, publishes and reconnects until the queue is dropped or shut down.
 pub(super) async fn run(shared: Arc<Shared>) {
     tokio::join!(publish_over_outages(&shared), expire_what_waits(&shared));
     shared.link.send_replace(Link::Down("stopped".to_owned()));
@@ -65,7 +65,7 @@ async fn expire_what_waits(shared: &Shared) {
     }
 }
 
-/// For politeness: a broker that hangs is not waited for.
+/// Closes the connection without waiting for a hanging broker.
 async fn close(connection: &Connection) {
     let closed = connection.close(lapin::protocol::constants::REPLY_SUCCESS, "stopped".into());
     let _ = tokio::time::timeout(CLOSE_LIMIT, closed).await;
@@ -80,7 +80,7 @@ async fn connect(shared: &Shared) -> Result<Attached<Channel>, String> {
     shared.broker.connect("publisher", prepare).await
 }
 
-/// Says once per outage that the broker is away, not once per attempt.
+/// Logs once per outage that the broker is away, not once per attempt.
 fn lose_link(shared: &Shared, reason: String) {
     let before = shared.link.send_replace(Link::Down(reason.clone()));
     if !matches!(before, Link::Down(_)) {
@@ -92,12 +92,12 @@ fn lose_link(shared: &Shared, reason: String) {
     }
 }
 
-/// Publishes until the connection breaks; returns why. What is in flight then counts as lost.
+/// Publishes until the connection breaks, and returns the reason. Wake-ups in flight then count as lost.
 async fn session(shared: &Shared, connection: &Arc<Connection>, channel: &Channel) -> String {
     tracing::info!(address = shared.broker.address(), "connected to RabbitMQ");
     shared.link.send_replace(Link::Up(Arc::clone(connection)));
     let mut in_flight = FuturesUnordered::new();
-    // When the broker last answered, or had nothing to answer.
+    // Time of the broker's last answer, or of the last moment without a pending one.
     let mut progress = Instant::now();
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -127,7 +127,7 @@ async fn session(shared: &Shared, connection: &Arc<Connection>, channel: &Channe
     }
 }
 
-/// What a publish says about its connection.
+/// State of the connection after a publish.
 enum Outcome {
     Answered,
     TimedOut,

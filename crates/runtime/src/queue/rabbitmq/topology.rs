@@ -9,7 +9,7 @@ use lapin::{Channel, Connection, ErrorKind};
 
 use super::super::{Lane, QueueError, QueueLimits};
 
-/// AMQP's answer to a declaration with other arguments than the queue has.
+/// AMQP reply code for a declaration whose arguments differ from the queue's.
 const PRECONDITION_FAILED: u16 = 406;
 /// Longest prefix, in bytes: names are AMQP short strings of at most 255.
 const PREFIX_LIMIT: usize = 200;
@@ -47,7 +47,7 @@ impl Names {
     }
 }
 
-/// Declares the three queues; existing ones with other arguments are used as they are, with a warning.
+/// Declares the three queues; existing ones with other arguments are used unchanged, with a warning.
 pub(super) async fn declare(connection: &Connection, names: &Names, limits: &QueueLimits) -> Result<(), lapin::Error> {
     declare_one(connection, &names.dead, dead_arguments(limits)).await?;
     for lane in Lane::ALL {
@@ -57,7 +57,7 @@ pub(super) async fn declare(connection: &Connection, names: &Names, limits: &Que
 }
 
 async fn declare_one(connection: &Connection, name: &ShortString, arguments: FieldTable) -> Result<(), lapin::Error> {
-    // On a channel of its own: a refusal closes the channel.
+    // A channel of its own, because a refusal closes the channel.
     let channel = connection.create_channel().await?;
     match channel.queue_declare(name.clone(), QueueDeclareOptions::durable(), arguments).await {
         Ok(_) => {}
