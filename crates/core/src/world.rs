@@ -40,17 +40,17 @@ pub struct World {
     pub rewind: Rewind,
     /// The names of the members and groups of the memberships.
     pub names: Names,
-    /// The source of these people would become the authority: a member whom another source manages now is theirs, if a
-    /// record means the same person (DX3). In the actual world members of other sources are left alone.
+    /// The source of these people would become the authority: a member of another source becomes theirs if a record
+    /// matches (DX3). In the actual world members of other sources are left alone.
     pub takes_over: bool,
 }
 
-/// The counts that guards need. The lease holder keeps them, so that nothing counts over the tenant.
+/// The counts that guards need. The lease holder maintains them, so that no query counts over the tenant.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
     pub seats_bought: u32,
     pub seats_used: u32,
-    /// Members that some source manages, without the removed ones.
+    /// Managed members, without the removed ones.
     pub managed: u32,
     /// People who lost access in the policy's window, through any channel.
     pub removals_in_window: u32,
@@ -153,8 +153,8 @@ impl World {
         self.group_standing.get(&group).copied().unwrap_or_default()
     }
 
-    /// Is this new member or changed profile withheld whatever is left of its limit? It was in an earlier draft of this
-    /// plan (`beyond`), or it is in a held run. Nobody else may count on it then.
+    /// True if this new member or changed profile is withheld regardless of the rest of its limit, because it was in an
+    /// earlier draft of this plan (`beyond`) or is in a held run. No other item may count on it then.
     pub(crate) fn withholds_change(&self, beyond: &HashSet<ItemKey>, item: ItemKey) -> bool {
         let (limit, reason) = match item.action {
             ActionKind::Provision => (&self.policy.creation_limit, HoldReason::CreationOverLimit),

@@ -1,4 +1,4 @@
-//! The guards (docs/design.md#guards), each by itself.
+//! The guards (docs/design.md#guards), one by one.
 
 use crate::model::{Hub, RunReport, Vary, record, scim};
 use rollcall_core::action::Action;
@@ -8,7 +8,7 @@ use rollcall_core::ids::{DirectoryUserId, MemberId};
 use rollcall_core::policy::{OnDeleted, Onboarding, OverLimit};
 use rollcall_core::roster::{MemberState, MemberStatus, Role, WaitingFor};
 
-/// A tenant with an owner made by hand and this many managed members.
+/// A tenant with an unmanaged owner and this many managed members.
 pub(crate) fn company(people: usize) -> (Hub, Vec<DirectoryUserId>) {
     let mut hub = Hub::new();
     let owner = hub.unmanaged("owner@x", Role::Owner);
@@ -131,7 +131,7 @@ fn da10_with_hold_a_held_removal_waits_for_an_admin_whatever_window_it_is_looked
         assert_eq!(access(&hub, users[11]), Some(true), "{what}");
         assert!(outcome.withheld.iter().all(|(_, reason)| *reason == HoldReason::RemovalOverLimit), "{what}");
     }
-    // Back and gone again is a new removal, in a window that has room.
+    // A person who returns and leaves again is a new removal, in a window that has room.
     hub.edit_user(users[10], |record| record.active = true);
     hub.settle();
     disable(&mut hub, &users[10..11]);

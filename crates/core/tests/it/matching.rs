@@ -2,11 +2,10 @@
 //!
 //! Length: one table of situations, read from the top to the bottom.
 //!
-//! A script is a list of steps. Records have a letter, members are numbered in the order they came to be.
-//! `hand MAIL` a member made by hand · `new a MAIL [#ID]` a record (`-` for no address) · `off-new` one that is disabled
-//! from the start · `sim` one of a source in simulation · `mail`, `id`, `name`, `off`, `on`, `del` change a record ·
-//! `accept a` · `set KEY=VALUE` policy · `run` all changes in one chunk · `run!` the same, where chunks of one may not
-//! be tried.
+//! A script is a list of steps. Records have a letter, members are numbered in the order of their creation. `hand MAIL`
+//! a member made by hand · `new a MAIL [#ID]` a record (`-` for no address) · `off-new` one that is disabled from the
+//! start · `sim` one of a source in simulation · `mail`, `id`, `name`, `off`, `on`, `del` change a record · `accept a` ·
+//! `set KEY=VALUE` policy · `run` all changes in one chunk · `run!` the same, where chunks of one may not be tried.
 
 use crate::model::{Hub, Vary, record, scim};
 use rollcall_core::action::{Action, Why};
@@ -21,7 +20,7 @@ use uuid::Uuid;
 
 const TOMBSTONE: &str = "0123456789abcdef0123456789ABCDEF";
 
-/// Name, script, the members and disputes it must end in.
+/// Name, script, and the expected members and disputes.
 type Case = (&'static str, &'static str, &'static str);
 
 const LINKED: &[Case] = &[
@@ -366,7 +365,7 @@ fn play(script: &str, chunk: usize) -> Script {
     played
 }
 
-/// Plays every case in one chunk and in chunks of one: the ending is the same.
+/// Plays every case in one chunk and in chunks of one, with the same result.
 fn play_all(cases: &[Case]) {
     let mut wrong = Vec::new();
     for (name, script, expected) in cases {

@@ -1,4 +1,4 @@
-//! Rewinds, case by case: what becomes of each action, and why some cannot be taken back.
+//! Rewinds, case by case: the effect on each action, and the reasons for impossible ones.
 
 use crate::model::{Hub, RunReport, Vary, record};
 use rollcall_core::change::Impossible;

@@ -23,7 +23,7 @@ const PREVIEW_MAX: u32 = 20;
 #[derive(Clone, Copy, Debug)]
 pub enum PreviewOf {
     User(DirectoryUserId),
-    /// The first ones that the source announced.
+    /// The first records of the source.
     Sample(u32),
 }
 
@@ -55,7 +55,7 @@ impl Store {
     /// Reads records as the source's policy would with this mapping; nothing changes.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] names a wrong expression or a wrong number of records.
+    /// [`StoreError::Invalid`] names an invalid expression or number of records.
     pub async fn preview_mapping(
         &self,
         scope: &AdminScope,

@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// One action, as each of the two runs has it.
 #[derive(Clone, Debug, Serialize, FromQueryResult)]
 pub struct ComparedItem {
-    /// `only_this`, `only_other`, `same`, or `differs`: both do it to the same, with another outcome.
+    /// `only_this`, `only_other`, `same`, or `differs`: the same action on the same subject, with another outcome.
     pub found: String,
     pub action: String,
     pub subject_kind: String,
@@ -61,7 +61,7 @@ impl Store {
     /// Compares the items of two runs of the tenant.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when one of them is not there.
+    /// [`StoreError::NotFound`] when one of them does not exist.
     pub async fn compare_runs(
         &self,
         scope: &AdminScope,

@@ -13,9 +13,9 @@ use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde::Serialize;
 use uuid::Uuid;
 
-/// The name under which requests themselves are counted beside the quirks.
+/// Name under which all requests are counted, beside the quirks.
 pub const REQUESTS: &str = "requests";
-/// How long counts are kept.
+/// Retention of counts.
 const KEPT_DAYS: i64 = 90;
 
 /// An increment of one counter.
@@ -71,7 +71,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Notes when tokens were last used.
+    /// Records the last use of tokens.
     pub async fn note_token_uses(&self, uses: &[TokenUse]) -> Result<(), StoreError> {
         if uses.is_empty() {
             return Ok(());

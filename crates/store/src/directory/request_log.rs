@@ -31,7 +31,7 @@ pub struct LoggedRequest {
     /// The same id as in the audit events that it caused.
     pub request_id: Option<Uuid>,
     pub method: String,
-    /// From behind the source's address, without the query: `/Users`.
+    /// The path after the source's address, without the query: `/Users`.
     pub path: String,
     /// The HTTP status of the answer.
     pub status: i64,

@@ -24,7 +24,8 @@ impl ReadBatchers {
         Self { rows: Batcher::new(pool), totals: Batcher::new(pool) }
     }
 
-    /// How many rows a source has: `select` counts them as `total`, of the source that is its parameter 2. Concurrent callers share one count.
+    /// Counts a source's rows: `select` returns them as `total`, with the source as its parameter 2. Concurrent callers share one
+    /// count.
     pub(crate) async fn total(&self, tenant: TenantId, source: SourceId, select: Fragment) -> Result<u64, StoreError> {
         self.totals.run((tenant, source, select), SharedTotal).await
     }
@@ -83,14 +84,14 @@ const TENANT: &str = "tenant.id";
 
 /// A statement that sets the tenant and reads.
 ///
-/// The sub-select that sets it depends on nothing and is kept apart by its OFFSET, and the one that reads depends on it, so it
-/// runs after it, and row-level security sees the tenant; were it ever otherwise, it would see none, and no row.
+/// The sub-select that sets the tenant depends on nothing and is kept apart by its OFFSET; the one that reads depends on it,
+/// so it runs after it, and row-level security sees the tenant. In any other order it would see none, and no row.
 pub(super) fn single_read(select: &Fragment) -> String {
     let select = select.with_tenant(TENANT);
     format!("SELECT q.* FROM {SET_TENANT} CROSS JOIN LATERAL (SELECT i.* FROM ({select}) AS i OFFSET 0) AS q")
 }
 
-/// The same for each row of the relation `p`: what was a parameter is a column of it.
+/// The same for each row of the relation `p`: parameters become its columns.
 fn several_reads(select: &Fragment, p: &str) -> String {
     let select = select.with_columns(TENANT, "p");
     format!(

@@ -20,7 +20,7 @@ use sea_orm::{DbBackend, Statement};
 use std::ops::Deref;
 use uuid::Uuid;
 
-/// The relation `tenant`; `$1` is the tenant's id as a text.
+/// The relation `tenant`; `$1` is the tenant's id as text.
 const TENANT: &str = "tenant AS MATERIALIZED (SELECT CAST(set_config('app.tenant_id', $1, true) AS uuid) AS tenant_id)";
 
 /// Inserts the rows at one position of each job, for each row of the relation `from` that its condition joins with the parameters
@@ -47,7 +47,7 @@ fn chained(inserts: &[String]) -> String {
     inserts.iter().enumerate().map(|(position, insert)| format!(", w{position} AS ({insert})")).collect()
 }
 
-/// Rows that are added together or not at all.
+/// Rows that are added all or none.
 pub(crate) struct Addition(Vec<Row>);
 
 impl Job for Addition {
@@ -65,7 +65,7 @@ impl Job for Addition {
     }
 }
 
-/// An optimistic update of a row, made if its version still is the one that was seen; and rows that are inserted with it.
+/// An optimistic update of a row, made if its version is still the one that was read; and rows that are inserted with it.
 pub(crate) struct RowChange {
     pub(crate) table: &'static str,
     pub(crate) id: Uuid,
@@ -75,7 +75,7 @@ pub(crate) struct RowChange {
 }
 
 impl RowChange {
-    /// The update of a row that is locked, and so still is what was seen.
+    /// The update of a locked row, which is still the version that was read.
     pub(crate) fn update(&self, tenant: TenantId) -> UpdateStatement {
         let mut update = Query::update();
         update.table(self.table).values(self.set.iter().map(|(name, value)| (*name, Expr::value(value.clone()))));
@@ -83,8 +83,8 @@ impl RowChange {
         update
     }
 
-    /// The update as the relation of what it changed. After waiting for another transaction's row lock Postgres evaluates the
-    /// conditions again on the new version, and that one is not what was seen.
+    /// The update as the relation of its result. After waiting for another transaction's row lock Postgres evaluates the
+    /// conditions again on the new version, which then does not match.
     fn update_if(&self, asked: usize, parameters: &mut BatchParameters) -> String {
         let table = self.table;
         let set: Vec<String> =
@@ -110,11 +110,11 @@ impl RowChange {
 
 impl Job for RowChange {
     type Key = (TenantId, Vec<&'static str>);
-    /// Whether the row still was what was seen, and so was changed.
+    /// True if the row was still the version that was read, and so was changed.
     type Answer = bool;
 
     /// The update finds its row by the row's physical address (`ctid`), which only the sub-select after the tenant is set can
-    /// tell: an update by id could enter the table before. Each row has an update of its own: the plan is made before the tenant
+    /// tell: an update by id could read the table before. Each row has an update of its own: the plan is made before the tenant
     /// is set, when Postgres expects hardly any rows, and would find several of them by a scan.
     async fn run(tx: Tx, (tenant, _): &Self::Key, changes: &[Self]) -> Result<Vec<bool>, StoreError> {
         let mut parameters = BatchParameters::after([tenant.to_string().into()]);
@@ -139,7 +139,7 @@ impl Job for RowChange {
     }
 }
 
-/// Where single writes go. Cheap to clone.
+/// The path of single writes. Cheap to clone.
 #[derive(Clone)]
 pub(crate) enum SingleWriter {
     Postgres { additions: Batcher<Addition>, changes: Batcher<RowChange> },
@@ -179,7 +179,7 @@ impl SingleWrite {
         Self { context, writer, faults }
     }
 
-    /// Inserts rows that belong together.
+    /// Inserts rows, all or none.
     pub(crate) async fn add(self, rows: Vec<Row>) -> Result<(), StoreError> {
         self.faults.point()?;
         match self.writer {
@@ -192,11 +192,11 @@ impl SingleWrite {
                 commits.write(script(&writes)).await?;
             }
         }
-        // A fault here is a commit whose answer is lost.
+        // An injected fault here is a commit whose answer is lost.
         Ok(self.faults.point()?)
     }
 
-    /// An optimistic update: changes a row that nobody changed or deleted since it was seen; answers whether that was so.
+    /// An optimistic update: changes a row that is still the version that was read; returns false otherwise.
     pub(crate) async fn change_if(self, change: RowChange) -> Result<bool, StoreError> {
         self.faults.point()?;
         let tenant = self.context.tenant;
@@ -211,7 +211,7 @@ impl SingleWrite {
                 commits.write(script(&writes)).await?
             }
         };
-        // A fault here is a commit whose answer is lost.
+        // An injected fault here is a commit whose answer is lost.
         self.faults.point()?;
         Ok(changed)
     }

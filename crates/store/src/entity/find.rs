@@ -1,4 +1,4 @@
-//! Reading one table of one tenant.
+//! Reads of one table of one tenant.
 
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
@@ -56,14 +56,14 @@ impl<E: TenantEntity> Find<'_, E> {
         self
     }
 
-    /// The columns that `T` names, of each row.
+    /// The columns of `T`, for each row.
     pub(crate) async fn all<T: PartialModelTrait>(self) -> Result<Vec<T>, StoreError> {
         let rows = self.tx.tx.query_all(T::select_cols(self.select.select_only()).as_query()).await?;
         Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?)
     }
 
-    /// As [`all`](Self::all), of the first row. The statement has no limit of its own: conditions name one row, or an order
-    /// and [`limit`](Self::limit) do.
+    /// As [`all`](Self::all), for the first row. The statement has no limit of its own: conditions name one row, or an
+    /// order and [`limit`](Self::limit) do.
     pub(crate) async fn one<T: PartialModelTrait>(self) -> Result<Option<T>, StoreError> {
         let row = self.tx.tx.query_one(T::select_cols(self.select.select_only()).as_query()).await?;
         Ok(row.map(|row| T::from_query_result(&row, "")).transpose()?)
@@ -81,21 +81,21 @@ impl<E: TenantEntity> Find<'_, E> {
         Ok(row.map(|row| row.try_get_by_index(0)).transpose()?)
     }
 
-    /// Whether there is any row. EXISTS tells the planner that one row is enough.
+    /// True if there is any row. EXISTS tells the planner that one row is enough.
     pub(crate) async fn exists(self) -> Result<bool, StoreError> {
         let rows = self.select.select_only().expr(Expr::Constant(1.into())).into_query();
         let row = self.tx.tx.query_one(Query::select().expr(Expr::exists(rows))).await?;
         Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(false))
     }
 
-    /// The condition that one of these rows has in `own` what the outer query's row has in `outer`.
+    /// The condition that one of these rows has in `own` the value that the outer query's row has in `outer`.
     pub(crate) fn matching(self, own: E::Column, outer: impl ColumnTrait) -> Expr {
         use sea_orm::ExprTrait;
         let rows = self.select.select_only().expr(Expr::Constant(1.into()));
         Expr::exists(rows.filter(own.into_expr().equals(outer.as_column_ref())).into_query())
     }
 
-    /// How many different values a column has.
+    /// Number of different values of a column.
     pub(crate) async fn count_distinct(self, column: E::Column) -> Result<i64, StoreError> {
         let count = Func::count_distinct(column.into_expr());
         let row = self.tx.tx.query_one(self.select.select_only().expr(count).as_query()).await?;

@@ -1,4 +1,4 @@
-//! One sea-orm entity for each table, and the queries over them that carry the tenant by themselves.
+//! One sea-orm entity for each table, and queries over them that carry the tenant.
 //!
 //! An entity query starts at [`TenantTx::find`], [`TenantTx::insert`], [`TenantTx::update`] or [`TenantTx::delete`]; each adds
 //! the tenant's condition or value, so none can be forgotten. `Entity::find().all(..)` does not compile: a transaction is not
@@ -38,7 +38,7 @@ pub(crate) use write::Update;
 
 use sea_orm::{DeriveRelation, EntityTrait, EnumIter, FromQueryResult};
 
-/// Joins are SQL text, so no entity declares how it relates to another.
+/// Joins are SQL text, so no entity declares relations.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 

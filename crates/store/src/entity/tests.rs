@@ -1,4 +1,4 @@
-//! Each entity has the columns that the migrations made, on both engines: names, types, and which may be null.
+//! Each entity has the columns that the migrations made, on both engines: names, types, and nullability.
 
 use super::*;
 use crate::directory::filter::tests::engines::on_each_engine;
@@ -15,7 +15,7 @@ struct Column {
     key: bool,
 }
 
-/// Tables that only a reconcile's set-based statements read and write; an entity of theirs would have no query.
+/// Tables that only set-based statements of the reconcile read and write, and that have no entity.
 const SET_BASED: [&str; 2] = ["group_losses", "removal_counts"];
 
 /// Migrations' tables, without sea-orm's own.
@@ -54,7 +54,7 @@ async fn columns(store: &Store, table: &str) -> Vec<Column> {
     rows.iter().map(|row| Column::from_query_result(row, "").expect("a column")).collect()
 }
 
-/// Makes the table anew under another name, by the entity alone, and compares how the engine describes the two.
+/// Makes the table again under another name, from the entity alone, and compares the engine's descriptions of the two.
 async fn check<E: TenantEntity>(store: &Store, engine: &str) -> String {
     let table = E::default().table_name();
     let copy = format!("copy_of_{table}");

@@ -11,7 +11,7 @@ use sea_orm::sea_query::{
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, FromQueryResult, Iterable, QueryTrait};
 use std::marker::PhantomData;
 
-/// One row about to be added.
+/// One row to insert.
 pub(crate) struct Insert<'tx> {
     tx: &'tx TenantTx,
     statement: InsertStatement,
@@ -48,7 +48,7 @@ impl TenantTx {
         update
     }
 
-    /// Changes the row that a table has for the tenant.
+    /// Changes the tenant's own row of a table.
     pub(crate) fn update_own<E: OneRowEntity>(&self) -> Update<'_, E> {
         self.update_rows()
     }
@@ -81,12 +81,12 @@ impl<E: TenantEntity> Update<'_, E> {
         self
     }
 
-    /// How many rows it changed.
+    /// Returns the number of changed rows.
     pub(crate) async fn exec(self) -> Result<u64, StoreError> {
         Ok(self.tx.tx.execute(&self.statement).await?.rows_affected())
     }
 
-    /// The rows that it changed, as they are afterwards.
+    /// Returns the changed rows, as they are afterwards.
     pub(crate) async fn returning(mut self) -> Result<Vec<E::Row>, StoreError> {
         self.statement.returning(whole_row::<E>());
         let rows = self.tx.tx.query_all(&self.statement).await?;
@@ -95,12 +95,12 @@ impl<E: TenantEntity> Update<'_, E> {
 }
 
 impl<E: TenantEntity> Delete<'_, E> {
-    /// How many rows it deleted.
+    /// Returns the number of deleted rows.
     pub(crate) async fn exec(self) -> Result<u64, StoreError> {
         Ok(self.tx.tx.execute(&self.statement).await?.rows_affected())
     }
 
-    /// The rows that it deleted.
+    /// Returns the deleted rows.
     pub(crate) async fn returning(mut self) -> Result<Vec<E::Row>, StoreError> {
         self.statement.returning(whole_row::<E>());
         let rows = self.tx.tx.query_all(&self.statement).await?;

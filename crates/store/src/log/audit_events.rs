@@ -62,7 +62,7 @@ impl WriteContext {
         self.row("audit_events", values)
     }
 
-    /// The event as a row, for many at once; `actor` and `request` are those that caused it.
+    /// The event as a row, for batches; `actor` and `request` are its cause.
     pub(crate) fn event_row(
         &self,
         event: &Event,
@@ -93,7 +93,7 @@ impl TenantTx {
     }
 }
 
-/// One line of the audit log.
+/// One event of the audit log.
 #[derive(Clone, Debug, DerivePartialModel)]
 #[sea_orm(entity = "crate::entity::audit_events::Entity")]
 pub struct AuditEvent {
@@ -108,7 +108,7 @@ pub struct AuditEvent {
     pub detail: Option<Json>,
 }
 
-/// The events that a reader wants; all of them when empty.
+/// Filters for events; all events when empty.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
     pub kind: Option<AuditKind>,

@@ -1,5 +1,5 @@
-//! `directory_changes`: which subjects were touched and by which request. Written with the change itself, read and
-//! consumed by the worker, so no wake-up needs to carry a fact (docs/design.md#the-idea).
+//! `directory_changes`: marks of touched subjects, with the request. Written with the change itself, consumed by the
+//! worker, so no wake-up carries a fact (docs/design.md#the-idea).
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, names_of, time_text};
@@ -20,7 +20,7 @@ pub(crate) enum Lane {
     Bulk = 1,
 }
 
-/// What was touched.
+/// Subject of a change mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Touched {
     User(DirectoryUserId),

@@ -14,7 +14,7 @@ use rollcall_core::world::World;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 impl Hub {
-    /// Answers what each applied item did.
+    /// Returns the effect of each applied item.
     pub(super) fn apply(
         &mut self,
         world: &World,
@@ -31,7 +31,7 @@ impl Hub {
         self.creations_in_window += verdict.creations;
         self.modifications_in_window += verdict.modifications;
         self.group_losses.extend(&verdict.group_losses);
-        // What is not withheld again is applied, or withdrawn by the source.
+        // An item that is not withheld again is applied, or withdrawn by the source.
         self.held.retain(|key, _| !looked_at(world, key));
         self.approved.retain(|key| !looked_at(world, key));
         let withheld = verdict.withheld.iter().filter(|(_, reason)| *reason != HoldReason::Simulation);
@@ -43,7 +43,7 @@ impl Hub {
         outcome.played.into_iter().map(|played| played.recorded).collect()
     }
 
-    /// Answers the groups that were in dispute and are no longer.
+    /// Returns the groups whose disputes are settled.
     fn settle_disputes(&mut self, world: &World, disputed: Vec<Disputed>) -> Vec<DirectoryGroupId> {
         let still = |group: &DirectoryGroupId| disputed.iter().any(|d| d.subject == Subject::DirectoryGroup(*group));
         let mut resumed: Vec<DirectoryGroupId> = world.groups.iter().map(|group| group.id).collect();
@@ -164,7 +164,7 @@ impl Hub {
         self.sharing_groups.get_mut(&id).expect("a plan names only groups it has read")
     }
 
-    /// What the database's unique indexes and the counts of the lease holder demand after every run.
+    /// The conditions of the database's unique indexes and of the lease holder's counts, after every run.
     pub(crate) fn check(&self) {
         let mut emails = HashSet::new();
         let mut records = HashSet::new();

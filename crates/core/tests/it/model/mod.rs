@@ -18,7 +18,7 @@ use rollcall_core::roster::{Approval, MemberState, MemberStatus, Profile, Role};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use uuid::Uuid;
 
-/// What a change mark names.
+/// Subject of a change mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Touch {
     User(DirectoryUserId),
@@ -48,12 +48,12 @@ pub(crate) struct SharingGroup {
     pub(crate) removed: bool,
 }
 
-/// What one run did.
+/// Result of one run.
 #[derive(Debug, Default)]
 pub(crate) struct RunReport {
     pub(crate) applied: Vec<Item>,
     pub(crate) withheld: Vec<(Item, HoldReason)>,
-    /// What each applied item did, as a run keeps it.
+    /// The recorded change of each applied item.
     pub(crate) recorded: Vec<Recorded>,
     pub(crate) impossible: Vec<(Uuid, Impossible)>,
 }
@@ -84,12 +84,12 @@ pub(crate) struct Hub {
     pub(crate) removals_in_window: u32,
     pub(crate) creations_in_window: u32,
     pub(crate) modifications_in_window: u32,
-    /// Whom sharing groups lost in the window.
+    /// People whom sharing groups lost in the window.
     pub(crate) group_losses: BTreeSet<(SharingGroupId, MemberId)>,
-    /// What waits for an admin, and what an admin released.
+    /// Items that wait for an admin, and items that an admin released.
     pub(crate) held: HashMap<ItemKey, HoldReason>,
     pub(crate) approved: HashSet<ItemKey>,
-    /// People of the waitlist read at once.
+    /// People of the waitlist in one read.
     pub(crate) waiting_max: usize,
     ids: u128,
 }
@@ -99,7 +99,7 @@ pub(crate) fn scim() -> SourceId {
     Uuid::from_u128(1).into()
 }
 
-/// An active person of whom the source says an address and nothing else.
+/// An active person with an address and no other attribute.
 pub(crate) fn record(email: &str) -> PersonRecord {
     PersonRecord {
         email: Some(email.to_owned()),
@@ -129,7 +129,7 @@ impl Vary for PersonRecord {
 }
 
 impl Hub {
-    /// A tenant whose members are active at once: no case has to accept invitations first.
+    /// A tenant whose members are active at once, so that no case has to accept invitations first.
     pub(crate) fn new() -> Self {
         let policy = Policy { onboarding: Onboarding::Federated, ..Policy::default() };
         let modes = BTreeMap::from([(scim(), SourceMode::Live)]);
@@ -227,7 +227,7 @@ impl Hub {
         self.changes.push_back(Touch::Group(id));
     }
 
-    /// Makes somebody a member of a group at the source, or no longer.
+    /// Adds a person to a group at the source, or removes them.
     pub(crate) fn set_membership(&mut self, group: DirectoryGroupId, user: DirectoryUserId, inside: bool) {
         let live = self.users[&user].record.is_some() && self.groups[&group].name.is_some();
         if !live {
@@ -245,7 +245,7 @@ impl Hub {
         self.changes.push_back(Touch::Tenant);
     }
 
-    /// The product says that an invited person accepted.
+    /// The product reports that an invited person accepted.
     pub(crate) fn accept(&mut self, id: MemberId) {
         let Some(member) = self.members.get_mut(&id).filter(|m| m.status == MemberStatus::Invited) else { return };
         member.status = MemberStatus::Active;
@@ -260,13 +260,13 @@ impl Hub {
         self.group_losses.clear();
     }
 
-    /// An admin releases everything that is held.
+    /// An admin releases all held items.
     pub(crate) fn approve(&mut self) {
         self.approved.extend(self.held.drain().map(|(key, _)| key));
         self.touch_everything();
     }
 
-    /// An admin decides about somebody who is pending (LP5).
+    /// An admin decides about a pending member (LP5).
     pub(crate) fn decide(&mut self, id: MemberId, approval: Approval) {
         let Some(member) = self.members.get_mut(&id).filter(|m| m.status == MemberStatus::Pending) else { return };
         member.approval = Some(approval);
@@ -289,12 +289,12 @@ impl Hub {
         RunReport { applied, withheld, recorded, impossible: Vec::new() }
     }
 
-    /// Runs over all changes at once, then over what they caused, until nothing is left.
+    /// Runs over all changes at once, then over their follow-ups, until none is left.
     pub(crate) fn settle(&mut self) -> RunReport {
         self.settle_in_chunks(&mut |waiting| waiting)
     }
 
-    /// Runs until nothing is left, in chunks whose size is asked for with the number of waiting changes.
+    /// Runs until no change is left, in chunks; `size` gets the number of waiting changes.
     pub(crate) fn settle_in_chunks(&mut self, size: &mut dyn FnMut(usize) -> usize) -> RunReport {
         let mut all = RunReport::default();
         for _ in 0..10_000 {
@@ -311,7 +311,7 @@ impl Hub {
         panic!("the hub does not come to rest: {:?}", self.changes);
     }
 
-    /// Marks everything the directory has as touched, and every member of a group who has a live record.
+    /// Touches the whole directory, and every membership of a person with a live record.
     pub(crate) fn touch_everything(&mut self) {
         self.changes.extend(self.users.keys().map(|id| Touch::User(*id)));
         self.changes.extend(self.groups.keys().map(|id| Touch::Group(*id)));
@@ -331,7 +331,7 @@ impl Hub {
         Some(Touch::Membership(self.sharing_groups[&group].directory_group?, user))
     }
 
-    /// The member a record is linked to.
+    /// The member that a record is linked to.
     pub(crate) fn member_of(&self, user: DirectoryUserId) -> Option<&MemberState> {
         self.members.values().find(|member| member.directory_user == Some(user))
     }

@@ -1,5 +1,5 @@
-//! Taking runs back, as the store does it: what each item did is recorded, and the inverse of it is planned on what is
-//! there now.
+//! Rewinds as the store does them: the change of each item is recorded, and its inverse is planned on the present
+//! state.
 
 use super::{Hub, RunReport};
 use rollcall_core::change::{GroupFacts, MemberFacts, Recorded, Step, Target};
@@ -12,7 +12,7 @@ use rollcall_core::world::{Rewind, World};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// The managed state: what a rewind brings back. Who or what is removed is not there.
+/// The managed state, which a rewind restores. Removed members and groups are left out.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Managed {
     pub(crate) members: BTreeMap<MemberId, MemberFacts>,
@@ -21,7 +21,7 @@ pub(crate) struct Managed {
 }
 
 impl Managed {
-    /// Without what these items are about, and the memberships of those.
+    /// Without the subjects of these items, and their memberships.
     pub(crate) fn without(mut self, targets: &[Target]) -> Self {
         for target in targets {
             match target {
@@ -68,7 +68,7 @@ impl Hub {
         }
     }
 
-    /// Takes back what these items did; steps are named by their place in the list.
+    /// Rewinds these items; steps are named by their index.
     pub(crate) fn take_back(&mut self, recorded: &[Recorded]) -> RunReport {
         let world = self.read_rewind(recorded);
         let verdict = review(plan(&world), &world);

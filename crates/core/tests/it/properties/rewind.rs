@@ -1,4 +1,4 @@
-//! What was applied can be taken back, and taking back can be taken back.
+//! An applied run can be rewound, and a rewind can be rewound.
 
 use super::history::{Player, Step, policies};
 use super::{ANY, Before, any_history, config, steps};
@@ -27,13 +27,13 @@ fn play(player: &mut Player, history: &[Step], look: &mut dyn FnMut(&Hub, Run)) 
     }
 }
 
-/// What the steps that could not be are about.
+/// Subjects of the impossible steps.
 fn named(outcome: &RunReport, recorded: &[Recorded]) -> Vec<Target> {
     let place = |id: uuid::Uuid| usize::try_from(id.as_u128()).expect("a place");
     outcome.impossible.iter().map(|(id, _)| recorded[place(*id)].target).collect()
 }
 
-/// Only what an invariant forbids is refused directly after the run, and what hangs on that.
+/// Directly after the run only invariants, and steps that depend on those, are refused.
 fn expect_invariants(outcome: &RunReport) {
     let asks_for_invariant = |reason: &Impossible| {
         matches!(
@@ -52,8 +52,8 @@ fn expect_invariants(outcome: &RunReport) {
 proptest! {
     #![proptest_config(config(150))]
 
-    /// Apply, then rewind: the managed state is what it was ([`crate::model::Managed`]), but for what an invariant
-    /// forbids, and that is named. Rewind of the rewind: it is as applied again.
+    /// Apply, then rewind: the managed state is the former one ([`crate::model::Managed`]), except for what an
+    /// invariant forbids, which is named. Rewind of the rewind: the applied state is back.
     #[test]
     fn rc4_a_rewind_restores_what_was_and_its_rewind_what_was_applied(
         policy in policies(), seats in 1..6_u32, history in any_history(),
@@ -74,7 +74,7 @@ proptest! {
         });
     }
 
-    /// A run of long ago is taken back as far as it can be: each step happens or is named, and no invariant breaks.
+    /// A run of long ago is rewound as far as possible: each step is applied or named, and no invariant breaks.
     #[test]
     fn da7_da8_a_late_rewind_names_what_it_cannot_do_and_breaks_nothing(
         policy in policies(), seats in 1..6_u32, past in any_history(), since in steps(ANY, 5..40), chosen in any::<prop::sample::Index>(),

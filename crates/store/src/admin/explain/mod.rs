@@ -25,11 +25,11 @@ use uuid::Uuid;
 
 /// Most waiting changes searched for one of the person; with more of them the answer is unknown.
 const CHANGES_READ: i64 = 5_000;
-/// People counted before one on the waitlist.
+/// People counted on the waitlist before one person.
 const WAITING_COUNTED: i64 = 1_000;
-/// Withheld items that an explanation looks at.
+/// Most withheld items in an explanation.
 const WITHHELD_TOLD: u64 = 200;
-/// People whom one address or external id may mean.
+/// Most people that one address or external id may match.
 const PEOPLE_MAX: usize = 10;
 
 /// An address or external id of somebody who may have no record yet.

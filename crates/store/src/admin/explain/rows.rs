@@ -65,7 +65,7 @@ impl ItemRow {
 
     pub(super) fn withheld(&self) -> Option<Withheld> {
         let decision: Decision = self.decision.parse().ok()?;
-        // The id tells when the item was made (UUIDv7).
+        // The id holds the time of the item (UUIDv7).
         let (seconds, nanos) = self.id.get_timestamp()?.to_unix();
         Some(Withheld {
             action: self.action.clone(),
@@ -80,7 +80,7 @@ impl ItemRow {
 
 #[derive(FromQueryResult)]
 pub(super) struct Change {
-    /// Null for the person as such.
+    /// Null for the person without a group.
     pub(super) group_id: Option<Uuid>,
     request_id: Option<Uuid>,
     created_at: DateTime<Utc>,

@@ -1,5 +1,5 @@
-//! What the promotion of a source in simulation would do (DX3, PE11): one open `planned` run per source, kept up to date
-//! by each plan that looked at records of it.
+//! The effect of promoting a simulated source (DX3, PE11): one open `planned` run per source, updated by each plan that
+//! covers its records.
 
 use super::program_fault;
 use super::rows::{ITEM_COLUMNS, ItemRow};
@@ -20,7 +20,7 @@ use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
-/// The open what-if run of a source.
+/// The open simulated run of a source.
 #[derive(FromQueryResult)]
 struct OpenPlan {
     id: Uuid,
@@ -37,7 +37,7 @@ struct PlannedItem {
     digest: String,
 }
 
-/// Somebody in the roster as others know them.
+/// Keys by which records match a member or group.
 #[derive(Serialize)]
 struct IdentifierRow {
     email: Option<String>,
@@ -47,7 +47,8 @@ struct IdentifierRow {
 
 const IDENTIFIERS: Columns = &[("email", Type::Text), ("external_id", Type::Text), ("name", Type::Text)];
 
-/// What a run is about by now: kept by adding and taking away, so that a plan costs what changed and not what it holds.
+/// Counts of a run, updated by addition and subtraction, so that a plan costs in proportion to its changes and not to
+/// the run's size.
 struct Tally {
     digest: PlanDigest,
     counts: BTreeMap<String, i64>,
@@ -73,7 +74,7 @@ impl Tally {
 }
 
 impl TenantTx {
-    /// Brings the open run of a candidate in line with what was planned for the records that this plan looked at.
+    /// Updates the open run of a candidate with the plan for these records.
     pub(super) async fn write_candidate(&self, candidate: &Candidate) -> Result<(), StoreError> {
         let sql = "SELECT id, digest, counts FROM runs WHERE tenant_id = $1 AND source_id = $2 AND state = 'planned' \
                    AND rewinds IS NULL";
@@ -111,7 +112,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// What each item would change, had those before it happened.
+    /// The change of each item, assuming that those before it were applied.
     fn planned_rows(&self, run: RunId, candidate: &Candidate) -> Result<Vec<ItemRow>, StoreError> {
         let would = rehearse_plan(&candidate.world, &candidate.plan, &mut || self.clock.new_id());
         let would = would.map_err(program_fault)?;
@@ -128,7 +129,7 @@ impl TenantTx {
         Ok(rows)
     }
 
-    /// An item that takes somebody or a group over is found by whom it takes.
+    /// An item that takes a member or group over is stored under that member or group.
     fn planned_row(&self, run: RunId, item: &Item, would: &Played) -> Result<ItemRow, StoreError> {
         let mut row = ItemRow::new(self, run, (item, would), ItemDecision::Simulated, Some(HoldReason::Simulation))?;
         row.object_id = match item.action {
@@ -139,7 +140,7 @@ impl TenantTx {
         Ok(row)
     }
 
-    /// What the run said so far of the subjects that this plan looked at.
+    /// The run's former items about the subjects of this plan.
     async fn planned_items(
         &self,
         run: Uuid,
@@ -191,8 +192,8 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Records of candidates that may mean one of these people or groups are planned again: what a promotion would do
-    /// with them may be another thing now. `known` are addresses, external ids and names, before and after.
+    /// Touches records of candidates that may match one of these people or groups, because the effect of a promotion
+    /// may change. `known` are addresses, external ids and names, before and after.
     pub(super) async fn touch_candidates(&self, known: impl Iterator<Item = Identifier>) -> Result<(), StoreError> {
         let rows: Vec<IdentifierRow> = known.map(IdentifierRow::from).collect();
         if rows.is_empty() {
@@ -222,7 +223,7 @@ impl TenantTx {
     }
 }
 
-/// How a candidate's record may mean somebody or some group of the roster.
+/// A key by which a candidate's record may match the roster.
 pub(super) enum Identifier {
     Address(String),
     ExternalId(String),

@@ -1,5 +1,5 @@
-//! What an application makes worth looking at next: memberships of people and groups that just got their place, and
-//! records in dispute about an address or a name that just became free.
+//! Follow-ups of an apply: memberships of people and groups that were just linked, and disputed records whose address
+//! or name became free.
 
 use super::candidate::Identifier;
 use crate::engine::error::StoreError;
@@ -35,7 +35,7 @@ struct HeirRow {
 
 const LINKS: Columns = &[("id", Type::Uuid), ("request_id", Type::Uuid)];
 
-/// Memberships as the source has them, and as the roster still has them for a person or group that came back.
+/// Memberships at the source, and those that the roster still has for a returning person or group.
 const OF_USERS: &str = "SELECT dm.group_id, dm.user_id, r.request_id FROM {rows} \
     {join} directory_memberships dm ON dm.tenant_id = $2 AND dm.user_id = r.id \
     UNION SELECT g.directory_group_id, r.id, r.request_id FROM {rows} \
@@ -50,8 +50,8 @@ const OF_GROUPS: &str = "SELECT dm.group_id, dm.user_id, r.request_id FROM {rows
     {join} sharing_group_members gm ON gm.tenant_id = g.tenant_id AND gm.group_id = g.id \
     {join} members m ON m.tenant_id = gm.tenant_id AND m.id = gm.member_id AND m.directory_user_id IS NOT NULL";
 
-/// Whoever is in a group that its source made another one: it may be of the user scope now, or no longer. Members of a group
-/// that is as it was made came in by changes of their own.
+/// Members of a group that its source made again: they may be in the user scope now, or no longer. Members of an unchanged
+/// group were marked by changes of their own.
 const PEOPLE_OF_GROUPS: &str = "SELECT DISTINCT CAST(NULL AS uuid) AS group_id, dm.user_id, r.request_id FROM {rows} \
     {join} directory_groups g ON g.tenant_id = $2 AND g.id = r.id AND (g.version > 1 OR g.deleted_at IS NOT NULL) \
     {join} directory_memberships dm ON dm.tenant_id = g.tenant_id AND dm.group_id = g.id";
@@ -137,8 +137,8 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Records that were refused the address of somebody whose own record is gone since may be the same person. Only a
-    /// record that this chunk is about has just gone; the heirs that this plan looked at know it.
+    /// A record that was refused the address of a member whose own record is gone since may be the same person. Only
+    /// records of this chunk have just gone; heirs that this plan covered are up to date.
     async fn touch_heirs(&self, chunk: &Chunk) -> Result<(), StoreError> {
         let users = &chunk.world.users;
         let gone = users.iter().filter(|user| user.record.is_none() && chunk.touched_users.contains(&user.id));
@@ -161,12 +161,12 @@ impl TenantTx {
     }
 }
 
-/// An address or a name: which of the two, the text does not tell.
+/// An address or a name; the string does not tell which.
 fn freed_text(text: &str) -> [Identifier; 2] {
     [Identifier::Address(text.to_owned()), Identifier::Name(text.to_owned())]
 }
 
-/// How records of other sources may mean the people and groups that changed.
+/// Keys by which records of other sources may match the changed people and groups.
 fn identifiers(outcome: &Outcome) -> impl Iterator<Item = Identifier> {
     let people = outcome.changed().map(|(_, member)| member).chain(&outcome.created).flat_map(|member| {
         let external_id = member.profile.external_id.clone().map(Identifier::ExternalId);

@@ -1,4 +1,4 @@
-//! What the guards withheld: one open held run per source collects it until an admin decides or the source takes it back.
+//! Withheld items: one open held run per source collects them until an admin decides or the source takes them back.
 
 use super::rows::{ITEM_COLUMNS, ItemRow, SettledRow, digest_of, source_of};
 use super::{counts_of, digest_of_all, program_fault};
@@ -41,14 +41,14 @@ struct OpenCount {
     open: i64,
 }
 
-/// What is open of a run.
+/// Open items of a run.
 #[derive(Default)]
 struct Open {
     counts: BTreeMap<String, i64>,
     reasons: BTreeSet<String>,
 }
 
-/// The open runs' digests, and which of the runs have to be counted anew: counting reads all that is open of a run.
+/// Digests of the open runs, and the runs to count again: counting reads all open items of a run.
 struct OpenRuns {
     digests: HashMap<Uuid, PlanDigest>,
     changed: BTreeSet<Uuid>,
@@ -98,7 +98,7 @@ impl TenantTx {
         Ok(held)
     }
 
-    /// What an admin decided since the runs were read, this plan does not know. Until it is written nobody decides.
+    /// A decision made since the runs were read voids this plan. Decisions are locked out until it is written.
     async fn refuse_decided(&self, read: &[OpenHold]) -> Result<(), StoreError> {
         let lock = if self.tx.is_postgres() { " FOR UPDATE" } else { "" };
         let sql = format!(
@@ -112,9 +112,9 @@ impl TenantTx {
         if read.iter().all(is_as_read) { Ok(()) } else { Err(StoreError::Moved) }
     }
 
-    /// Items of open runs that this plan looked at: an approved one happened or is void now; a held one that the plan
-    /// does not withhold again is no longer wanted by the source, or as something else by now: that is held anew, under
-    /// another digest. With a group its memberships go.
+    /// Settles items of open runs that this plan covers: an approved one is applied or void now; a held one that the
+    /// plan does not withhold again is withdrawn, or held again with a new digest if the source changed it. Memberships
+    /// are settled with their group.
     async fn settle_open_items(
         &self,
         chunk: &Chunk,
@@ -146,7 +146,7 @@ impl TenantTx {
                 Some(ItemDecision::Approved) if what.is_some() => {
                     SettledRow::new(item.run_id, item.id, ItemDecision::Applied).with(what)
                 }
-                // One that is held for another reason now, or says something else, is settled, and held anew.
+                // An item with another reason or content is settled, and held again.
                 Some(ItemDecision::Held) if key.and_then(|key| again.get(&key)).is_some_and(as_before) => continue,
                 _ => SettledRow::new(item.run_id, item.id, ItemDecision::Withdrawn),
             };
@@ -210,7 +210,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Brings digest, counts and reasons of the open runs that changed up to date, and closes those in which nothing is open any more.
+    /// Updates digest, counts and reasons of the changed open runs, and closes those without an open item.
     async fn recount_open_runs(&self, runs: &OpenRuns) -> Result<(), StoreError> {
         let sql = format!(
             "SELECT run_id, action, held_reason, count(*) AS open FROM run_items WHERE tenant_id = $2 \
@@ -235,7 +235,7 @@ impl TenantTx {
                     let rest = [json!(counts).into(), digest.to_hex().into(), json!(reasons).into()];
                     self.tx.exec(sql, ids.into_iter().chain(rest)).await?;
                 }
-                // Its counts and digest stay as a record of what it was last about.
+                // Its counts and digest stay as a record of its last items.
                 None => {
                     let sql = "UPDATE runs SET state = CASE WHEN state = 'approved' THEN 'applied' ELSE 'withdrawn' END, \
                                modified_at = $3 WHERE tenant_id = $1 AND id = $2 AND state IN ('held', 'approved')";

@@ -35,7 +35,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// What one application did.
+/// Result of one apply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     pub items: usize,
@@ -50,11 +50,11 @@ struct SettledRow {
 }
 
 impl Store {
-    /// Applies what the guards let through, records what they withheld, and consumes the changes.
+    /// Applies the items that passed the guards, records the withheld ones, and consumes the changes.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] when another worker took over; [`StoreError::Moved`] when somebody changed a member that
-    /// the plan changes too, such as one who accepted, or decided about a held run. Nothing was written then.
+    /// [`StoreError::LeaseLost`] when another worker took over; [`StoreError::Moved`] when a member of the plan changed
+    /// meanwhile, such as by accepting an invitation, or a held run was decided about. Nothing was written then.
     pub async fn apply(&self, lease: &Lease, chunk: &Chunk, verdict: Verdict) -> Result<Applied, StoreError> {
         if let Some(part) = &chunk.rewind {
             return self.apply_rewind(lease, chunk, part, verdict).await;
@@ -69,7 +69,7 @@ impl Store {
         tx.write_counts(lease, outcome.seats_used, outcome.managed).await?;
         tx.consume(&chunk.read).await?;
         tx.grow_seats(&chunk.world, verdict.seats_grown, run).await?;
-        // The rows of the run are made while the database works on those of the roster.
+        // The rows of the run are built while the database writes those of the roster.
         let (written, items) = tokio::join!(tx.write_outcome(&outcome, run), async { tx.item_rows(run, &applied) });
         written?;
         tx.count_changes(&verdict).await?;
@@ -93,9 +93,9 @@ impl Store {
         Ok(Applied { items: verdict.apply.len(), held })
     }
 
-    /// Takes a change that fails by itself out of the way, with a line in the list of things to look at, so that the
-    /// rest of the tenant goes on (docs/design.md#one-bad-entry-blocks-nothing). It is the chunk that failed: what was
-    /// pushed since is not consumed unread.
+    /// Sets a failing change aside as a dispute, so that the rest of the tenant goes on
+    /// (docs/design.md#one-bad-entry-blocks-nothing). `chunk` is the failed one, so changes pushed since are not
+    /// consumed unread.
     pub async fn set_aside(&self, lease: &Lease, chunk: &Chunk, error: &str) -> Result<(), StoreError> {
         if let Some(part) = &chunk.rewind {
             tracing::warn!(error, "a step of a rewind failed");
@@ -119,7 +119,7 @@ impl Store {
 }
 
 impl TenantTx {
-    /// Only under the lease, whose row whoever sets seats or policy locks too: so never beyond the cap.
+    /// Under the lease, whose row is also locked by every change of seats or policy, so the cap is never exceeded.
     async fn grow_seats(&self, world: &World, grown: u32, run: RunId) -> Result<(), StoreError> {
         if grown == 0 {
             return Ok(());
@@ -132,7 +132,7 @@ impl TenantTx {
         self.write_events(&[self.event_row(&event, Actor::System, None, Some(run))]).await
     }
 
-    /// Counts what the limits count (DA10, PE8).
+    /// Adds to the counts of the limits (DA10, PE8).
     async fn count_changes(&self, verdict: &Verdict) -> Result<(), StoreError> {
         let counts = [verdict.removals, verdict.creations, verdict.modifications];
         if counts == [0; 3] {
@@ -177,7 +177,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Answers the groups that were in dispute and are no longer.
+    /// Returns the groups whose disputes are settled.
     async fn write_disputes(&self, world: &World, disputed: &[Disputed]) -> Result<Vec<Uuid>, StoreError> {
         let still: std::collections::HashSet<Uuid> = disputed.iter().map(|d| ids_of(d.subject).1).collect();
         let users = world.users.iter().map(|user| user.id.0);
@@ -202,7 +202,7 @@ impl TenantTx {
     }
 
     async fn upsert_disputes(&self, rows: &[DisputeRow]) -> Result<(), StoreError> {
-        // Whoever ignores a record ignores what it is about now.
+        // An ignored record stays ignored while its dispute is the same.
         let kept = |column: &str| {
             format!(
                 "{column} = CASE WHEN disputes.dispute = excluded.dispute AND disputes.about = excluded.about \
@@ -219,7 +219,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// More people may wait than were looked at, or a rewind goes on: look again.
+    /// More people may wait than were read, or a rewind goes on: touch the tenant again.
     pub(crate) async fn look_at_tenant_again(&self) -> Result<(), StoreError> {
         self.write_changes(None, Lane::Bulk, [Touched::Tenant]).await
     }
@@ -238,8 +238,8 @@ fn counts_of<'i>(items: impl IntoIterator<Item = &'i Item>) -> serde_json::Value
     json!(counts)
 }
 
-/// The record on the list of things to look at. Of a membership it is the group: once that is tried again, all its
-/// memberships are.
+/// The skipped record for a failing change. For a membership it is the group: a retry of it touches all its
+/// memberships.
 fn skipped(touched: Touched) -> Option<(&'static str, Uuid)> {
     match touched {
         Touched::User(user) => Some(("directory_user", user.0)),

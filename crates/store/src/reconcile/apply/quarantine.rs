@@ -1,4 +1,4 @@
-//! A source whose removals are held again and again is taken out of the game, until an admin has looked (PE9).
+//! Quarantine: a source whose removals are held repeatedly is stopped until an admin releases it (PE9).
 
 use super::rows;
 use crate::engine::error::StoreError;
@@ -17,7 +17,7 @@ struct CountRow {
 }
 
 impl TenantTx {
-    /// Counts what is held for the sources that this plan held something for: at most what the rule allows, and one chunk.
+    /// Counts the held items of the sources in this plan: at most the limit of the rule, and one chunk.
     pub(super) async fn quarantine_if_due(&self, world: &World, verdict: &Verdict) -> Result<(), StoreError> {
         let Some(most) = world.policy.quarantined_at(world.standing.managed) else { return Ok(()) };
         let over = verdict.withheld.iter().filter(|(_, reason)| *reason == HoldReason::RemovalOverLimit);
@@ -35,7 +35,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Not again within the window of the limit after an admin released it: that is what the admin has looked at.
+    /// Not within the window of the limit after a release, because the admin has seen these items.
     async fn quarantine(&self, source: Uuid, world: &World, held: i64) -> Result<(), StoreError> {
         let (limit, managed) = (world.policy.removal_limit, world.standing.managed);
         let allowed = limit.allowed(managed);

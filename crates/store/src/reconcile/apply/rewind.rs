@@ -1,5 +1,5 @@
-//! One part of a rewind: its items are written while it is planned, and settled while it is applied. The rewind is a run
-//! like any other: the lease, the plan, the review and the one transaction are the same.
+//! One part of a rewind: its items are written when it is planned, and settled when it is applied. Lease, plan, review
+//! and the one transaction are the same as for any run.
 
 use super::rows::{ITEM_COLUMNS, ItemRow, SettledRow, digest_of};
 use super::{Applied, program_fault};
@@ -54,7 +54,7 @@ impl TenantTx {
         let planned = verdict.apply.iter().filter_map(|item| Some((step_of(item)?.id, Ok(item))));
         let impossible = verdict.impossible.iter().chain(&part.unknown).map(|(id, reason)| (*id, Err(*reason)));
         let mut outcomes: Vec<(Uuid, Result<&Item, Impossible>)> = planned.chain(impossible).collect();
-        // The last item of the run that is taken back comes first.
+        // The last item of the rewound run comes first.
         outcomes.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
         let (mut counts, mut digest, mut progress) = (part.counts.clone(), part.digest, part.progress);
         let mut rows = Vec::with_capacity(outcomes.len());
@@ -108,7 +108,7 @@ impl TenantTx {
         self.end_rewind(part).await
     }
 
-    /// The run that was taken back is `rewound`; if it was a rewind itself, what that took back is in force again.
+    /// The rewound run becomes `rewound`; if it was a rewind itself, the run that it rewound is in force again.
     async fn end_rewind(&self, part: &RewindPart) -> Result<(), StoreError> {
         let now = self.clock.now();
         for (sql, id) in [

@@ -61,7 +61,7 @@ macro_rules! member_columns {
     };
 }
 
-/// A member as planned, and what it was planned from of the columns that others than the lease holder write.
+/// A planned member, with the values it was planned from in columns that others than the lease holder write.
 #[derive(Serialize)]
 pub(super) struct MemberUpdateRow {
     #[serde(flatten)]
@@ -127,7 +127,7 @@ impl MemberChangeRow {
     }
 }
 
-/// A unique text laid aside for the length of a transaction, so that two rows can swap theirs.
+/// A unique string that is vacated for the length of a transaction, so that two rows can swap theirs.
 #[derive(Serialize)]
 pub(super) struct VacateRow {
     pub(super) tenant_id: Uuid,
@@ -160,7 +160,7 @@ pub(super) const GROUP_INSERT: Columns = &[
     ("created_at", Type::Time),
 ];
 
-/// A group given an earlier state.
+/// A group that returns to an earlier state.
 #[derive(Serialize)]
 pub(super) struct GroupFactsRow {
     pub(super) tenant_id: Uuid,

@@ -1,4 +1,4 @@
-//! The rows an application writes in bulk.
+//! Rows that an apply writes in bulk.
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, json_rows, time_text};
@@ -97,7 +97,7 @@ impl ItemRow {
         })
     }
 
-    /// One item of a planned rewind, made from the item that it takes back.
+    /// One item of a planned rewind, made from the item that it rewinds.
     pub(crate) fn of_rewind(
         tx: &TenantTx,
         run: Uuid,
@@ -130,7 +130,7 @@ impl ItemRow {
     }
 }
 
-/// What became of an open item: another decision, and if it was applied what it changed.
+/// Outcome of an open item: another decision, and its change if it was applied.
 #[derive(Serialize)]
 pub(crate) struct SettledRow {
     pub(crate) run_id: Uuid,
@@ -174,7 +174,7 @@ const SETTLED: Columns = &[
 ];
 
 impl TenantTx {
-    /// Writes what became of open items; what is not known of one stays as it was recorded.
+    /// Writes the outcome of open items; missing fields stay as recorded.
     pub(crate) async fn settle_items(&self, rows: &[SettledRow]) -> Result<(), StoreError> {
         if rows.is_empty() {
             return Ok(());
@@ -192,7 +192,7 @@ impl TenantTx {
     }
 }
 
-/// The digest of one item: whom it is about and what it does.
+/// The digest of one item: its subject and its action.
 pub(crate) fn digest_of(item: &Item) -> Result<PlanDigest, StoreError> {
     let text = serde_json::to_string(item).map_err(|e| StoreError::Invalid(e.to_string()))?;
     Ok(PlanDigest::of(&text))

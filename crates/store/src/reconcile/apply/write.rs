@@ -43,7 +43,7 @@ impl TenantTx {
         let new = outcome.created.iter().map(|member| fold(&member.profile.email));
         let wanted: HashMap<String, Option<Uuid>> =
             new.map(|email| (email, None)).chain(moving.map(|(id, email)| (email, Some(id)))).collect();
-        // Only an address that this very plan gives to somebody else has to be laid aside first.
+        // Only an address that this plan gives to another member must be vacated first.
         let contested = outcome.freed.iter().any(|email| wanted.contains_key(email));
         if contested {
             self.vacate("members", "email_folded", outcome.changed().map(|(before, _)| before.id.0)).await?;
@@ -59,7 +59,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// A removed group lets go of a directory group that is back, because its source is the authority again.
+    /// A removed group gives up a directory group that is back, because its source is the authority again.
     async fn free_links(&self, outcome: &Outcome) -> Result<(), StoreError> {
         let linked = outcome.created_groups.iter().chain(&outcome.updated_groups);
         let linked: Vec<Uuid> = linked.filter_map(|group| group.directory_group).map(|id| id.0).collect();
@@ -103,7 +103,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Lays the unique text of these rows aside within the transaction, so that they can take each other's.
+    /// Vacates the unique string of these rows within the transaction, so that they can swap.
     async fn vacate(
         &self,
         table: &str,

@@ -1,4 +1,4 @@
-//! The groups of a world: what the source says of them, the sharing groups they meet, and the touched memberships.
+//! The groups of a world: the source's groups, the matching sharing groups, and the touched memberships.
 
 use super::view::{MODE, View};
 use super::{HOLDER_ROUNDS, origin};
@@ -113,7 +113,7 @@ impl TenantTx {
         let subject = |row: GroupRow| GroupSubject {
             id: row.id.into(),
             origin: origin(row.source_id, &row.mode, wanted.get(&row.id).copied().flatten()),
-            // A detached source's last word is about all its groups.
+            // The last change of a detached source concerns all its groups.
             fed: row.people_leave
                 || world.policy_of(row.source_id.into()).feeds_group(&row.display_name, row.external_id.as_deref()),
             deleted_here: row.deleted_here,
@@ -123,7 +123,7 @@ impl TenantTx {
         Ok(rows.into_iter().map(subject).collect())
     }
 
-    /// Present sharing groups that meet `on`, each with the directory group it is tied to, alive or not.
+    /// Present sharing groups that match `on`, each with its directory group, alive or not.
     pub(super) async fn read_sharing_groups(
         &self,
         on: &str,
@@ -152,8 +152,8 @@ impl TenantTx {
         Ok(rows.into_iter().map(state).collect())
     }
 
-    /// Only memberships whose both ends are in the roster; the others are touched again when those ends are linked, or the
-    /// group is fed again.
+    /// Only memberships whose ends are both in the roster; the others are touched again when those ends are linked, or the
+    /// group is synced again.
     pub(super) async fn read_memberships(
         &self,
         world: &mut World,

@@ -1,4 +1,4 @@
-//! Reads what a plan depends on: the touched subjects, whom they may meet in the roster, and the counts. The number of
+//! Reads the input of a plan: the touched subjects, their possible matches in the roster, and the counts. The number of
 //! queries is fixed; their cost follows the number of changes, not the tenant.
 
 mod group_losses;
@@ -33,58 +33,57 @@ use std::collections::{BTreeMap, HashSet};
 use uuid::Uuid;
 use view::View;
 
-/// From so many changes on their statements are worth a plan of their own.
+/// Chunks of at least this many changes run with fresh plans instead of prepared ones.
 pub(crate) const MANY_CHANGES: usize = 100;
-/// Rounds of following "who holds this address, and what does their record say": enough for long cycles of swaps.
+/// Rounds of following an address to its holder and the holder's record: enough for long cycles of swaps.
 const HOLDER_ROUNDS: usize = 8;
-/// People of the waitlist that one chunk reads at most.
+/// Most people of the waitlist that one chunk reads.
 const WAITING_MAX: usize = 500;
 
-/// A world and what it was read from.
+/// A world, and the changes it was read from.
 #[derive(Debug)]
 pub struct Chunk {
     pub world: World,
-    /// How many changes it answers for.
+    /// Number of its changes.
     pub changes: usize,
     pub(crate) read: ReadChanges,
-    /// What the changes name.
+    /// Subjects of the changes.
     pub(crate) touched: Vec<Touched>,
-    /// The people the changes name; the world holds others whom they meet as well.
+    /// People of the changes; the world also holds others whom they displace or match.
     pub(crate) touched_users: HashSet<DirectoryUserId>,
-    /// Groups that a source with a user scope said something of, and by which request: whose people may be in scope now, or
-    /// no longer.
+    /// Groups changed by a source with a user scope, with the request: their people may be in scope now, or no longer.
     pub(crate) changed_groups: Vec<(Uuid, Option<Uuid>)>,
     /// More people wait for a seat than were read.
     pub(crate) more_wait: bool,
     pub(crate) open_holds: Vec<OpenHold>,
-    /// The part of a rewind that this chunk is; it consumes no changes.
+    /// The part of a rewind in this chunk; it consumes no changes.
     pub(crate) rewind: Option<RewindPart>,
     /// A rewind waits for its turn.
     pub(crate) rewind_waits: bool,
-    /// Sources in simulation whose records are among the changes.
+    /// Simulated sources whose records are among the changes.
     pub candidates: Vec<Candidate>,
-    /// Some source is not live: if it is in simulation, what happens here may change what its promotion would do.
+    /// Some source is not live: if it is simulated, changes here may alter the effect of its promotion.
     pub(crate) beside: bool,
 }
 
-/// Records of a source in simulation, in the world in which it would be the authority, and what was planned for them.
+/// Records of a simulated source, in the world in which it would be the authority, and their plan.
 #[derive(Debug)]
 pub struct Candidate {
     pub(crate) source: SourceId,
     pub world: World,
-    /// For the caller to fill in.
+    /// Filled in by the caller.
     pub plan: Plan,
 }
 
-/// An open run: a held one that more can be added to, one that was approved, or a rewind.
+/// An open run: a held one that may grow, an approved one, or a rewind.
 #[derive(Clone, Debug, FromQueryResult)]
 pub(crate) struct OpenHold {
     pub(crate) id: Uuid,
     pub(crate) source_id: Option<Uuid>,
-    /// `held`, or `approved` and not applied yet; of a rewind also `planning`.
+    /// `held`, or `approved` and not applied yet; for a rewind also `planning`.
     pub(crate) state: String,
     digest: String,
-    /// The run it takes back.
+    /// The run that it rewinds.
     pub(crate) rewinds: Option<Uuid>,
     pub(crate) progress: Option<Json>,
     pub(crate) counts: Json,
@@ -107,7 +106,7 @@ struct StandingRow {
     beside: bool,
 }
 
-/// Whose word counts in a tenant.
+/// The authority of a tenant.
 pub(crate) struct Authority {
     source: Option<SourceId>,
     quarantined: bool,
@@ -170,7 +169,7 @@ impl Store {
     }
 }
 
-/// A world, and what is known of the tenant beyond it.
+/// A world, with further facts about the tenant.
 struct WorldRead {
     world: World,
     touched_users: HashSet<DirectoryUserId>,
@@ -186,7 +185,7 @@ struct TouchedSubjects {
     users: BTreeMap<Uuid, Option<Uuid>>,
     groups: BTreeMap<Uuid, Option<Uuid>>,
     memberships: BTreeMap<(Uuid, Uuid), Option<Uuid>>,
-    /// What of groups and memberships a source said, and which source.
+    /// Changed groups and memberships, each with its source.
     said: Vec<(SourceId, Touched)>,
 }
 
@@ -209,8 +208,8 @@ impl TouchedSubjects {
         sorted
     }
 
-    /// Where a group's people are synced because they are in it, whoever came or went is looked at; answers the groups that
-    /// the source said something else of.
+    /// With a scope of users, touches the people of changed memberships; returns the groups that the source changed as a
+    /// whole.
     fn look_at_people(&mut self, world: &World) -> Vec<(Uuid, Option<Uuid>)> {
         let mut changed = Vec::new();
         for (source, touched) in std::mem::take(&mut self.said) {
@@ -233,7 +232,7 @@ impl TouchedSubjects {
 }
 
 pub(crate) fn origin(source: Uuid, mode: &str, request: Option<Uuid>) -> Origin {
-    // A mode this program does not know must not change anything.
+    // A mode that this program does not know must have no effect.
     let quarantined = mode == "quarantined";
     let mode = if quarantined { SourceMode::Live } else { mode.parse().unwrap_or(SourceMode::Off) };
     Origin { source: source.into(), mode, quarantined, request: request.map(RequestId) }
@@ -244,14 +243,14 @@ pub(crate) fn count(value: i64) -> u32 {
 }
 
 impl TenantTx {
-    /// Held runs, those that were approved and not applied yet, and rewinds on their way.
+    /// Held runs, approved ones that are not applied yet, and unfinished rewinds.
     async fn open_runs(&self) -> Result<Vec<OpenHold>, StoreError> {
         let sql = "SELECT id, source_id, state, digest, rewinds, progress, counts FROM runs \
                    WHERE tenant_id = $1 AND state IN ('held', 'approved', 'planning') ORDER BY id";
         self.tx.all(sql, [self.tenant.0.into()]).await
     }
 
-    /// What a plan for these subjects depends on; those of sources in simulation in worlds of their own.
+    /// The input of a plan for these subjects; those of simulated sources in worlds of their own.
     async fn read_world(&self, mut touched: TouchedSubjects, open_holds: &[OpenHold]) -> Result<WorldRead, StoreError> {
         let mut world = World::default();
         let Authority { source: authority, quarantined, beside } = self.read_standing(&mut world).await?;
@@ -289,7 +288,7 @@ impl TenantTx {
         Ok(candidates)
     }
 
-    /// Policy and counts; answers who is the authority.
+    /// Reads policy and counts; returns the authority.
     pub(crate) async fn read_standing(&self, world: &mut World) -> Result<Authority, StoreError> {
         let sql = "SELECT t.seats, t.policy, l.seats_used, l.managed_members, \
                    (SELECT s.id FROM sources s WHERE s.tenant_id = t.id AND s.mode = 'live') AS authority, \
@@ -334,7 +333,7 @@ impl TenantTx {
             sum("creations", "$3"),
             sum("modifications", "$4")
         );
-        // Where there is no limit nothing is counted.
+        // Without a limit nothing is counted.
         let limit = |limit: &Option<Limit>| limit.unwrap_or(policy.removal_limit);
         let limits = [policy.removal_limit, limit(&policy.creation_limit), limit(&policy.modification_limit)];
         let since = limits.map(|limit| hour_of(self.clock.now() - limit.window()));
@@ -345,7 +344,7 @@ impl TenantTx {
         Ok(row.map(count))
     }
 
-    /// What of the touched subjects waits for an admin, and what was released.
+    /// Decisions of admins and held items about the touched subjects.
     async fn read_decisions(&self, world: &mut World) -> Result<(), StoreError> {
         for item in self.open_items(world).await? {
             match (item.key(), item.held_for()) {
@@ -361,7 +360,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Reads as many waiting people as this plan could let in, and says whether more of them wait.
+    /// Reads as many waiting people as this plan could admit, and returns whether more of them wait.
     async fn read_waiting(&self, world: &mut World) -> Result<bool, StoreError> {
         let limit = world.waiting_to_read().min(WAITING_MAX);
         if limit == 0 {
@@ -369,8 +368,8 @@ impl TenantTx {
         }
         let order = self.waitlist_place(world.policy.seat_order);
         let scopes = self.user_scopes(world).await?;
-        // Not those whom the source has disabled meanwhile or has not in scope, or an admin declined: an invitation cannot be
-        // taken back.
+        // Without people whom the source has disabled or left out of scope meanwhile, or whom an admin declined, because an
+        // invitation cannot be taken back.
         let sql = format!(
             "SELECT {MEMBER_COLUMNS} FROM members m WHERE m.tenant_id = $1 AND m.waiting_for = 'seat' \
              AND (m.approval IS NULL OR m.approval <> 'declined') AND EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id AND u.id = m.directory_user_id \
@@ -393,7 +392,7 @@ impl TenantTx {
 }
 
 impl TenantTx {
-    /// What the waitlist goes by; `review` gives seats by the same.
+    /// The order of the waitlist; `review` gives seats in the same order.
     pub(crate) fn waitlist_place(&self, order: SeatOrder) -> &'static str {
         match order {
             SeatOrder::Announced => "m.directory_user_id",
@@ -403,7 +402,7 @@ impl TenantTx {
     }
 }
 
-/// The hour a removal is counted in; the window is counted in whole hours, the oldest one in full.
+/// The hour in which a removal is counted; the window is counted in whole hours, the oldest one in full.
 pub(crate) fn hour_of(at: DateTime<Utc>) -> DateTime<Utc> {
     at.duration_trunc(TimeDelta::hours(1)).unwrap_or(at)
 }

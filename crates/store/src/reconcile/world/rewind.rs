@@ -1,5 +1,5 @@
-//! The part of a rewind that one chunk is about: its items, and what they meet in the roster now. While the rewind is
-//! planned these are items of the run that is taken back, the last one first; once it is approved they are its own.
+//! The part of a rewind in one chunk: its items, and their matches in the present roster. While the rewind is planned
+//! these are items of the rewound run, the last one first; once it is approved they are its own.
 
 use super::view::View;
 use super::{Authority, Chunk, HOLDER_ROUNDS, OpenHold};
@@ -22,31 +22,31 @@ use serde_json::{Map, Value as Json};
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
-/// What a chunk does with its part.
+/// Phase of a rewind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Planning,
     Applying,
 }
 
-/// How far a rewind has come.
+/// Progress of a rewind.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Progress {
-    /// The last item that was looked at.
+    /// The last item that was read.
     after: Option<Uuid>,
-    /// Seats that the items planned so far take, less those that they free.
+    /// Seats that the planned items take, less those that they free.
     pub(crate) seats: i64,
-    /// When its planning began: what was changed before is in the plan.
+    /// Start of the planning: earlier changes are in the plan.
     pub(crate) planned_since: Option<DateTime<Utc>>,
 }
 
 impl Progress {
-    /// As a run keeps it.
+    /// Parses the progress from its run.
     pub(crate) fn read(kept: Option<&Json>) -> Self {
         kept.and_then(|json| serde_json::from_value(json.clone()).ok()).unwrap_or_default()
     }
 
-    /// Of a rewind that is planned as a whole: its applying begins at the first item.
+    /// Progress of a fully planned rewind: its apply begins at the first item.
     pub(crate) fn when_planned(self) -> Self {
         Self { planned_since: self.planned_since, ..Self::default() }
     }
@@ -57,19 +57,19 @@ pub(crate) struct RewindPart {
     pub(crate) run: Uuid,
     pub(crate) undoes: Uuid,
     pub(crate) phase: Phase,
-    /// Where the next part begins.
+    /// Start of the next part.
     pub(crate) progress: Progress,
     /// No part comes after this one.
     pub(crate) is_last: bool,
     pub(crate) counts: Map<String, Json>,
     pub(crate) digest: rollcall_core::digest::PlanDigest,
-    /// The items of the run that is taken back, in planning.
+    /// The items of the rewound run, in planning.
     pub(crate) lines: HashMap<Uuid, Line>,
-    /// Those of which it is not known what they changed.
+    /// Items without a recorded change.
     pub(crate) unknown: Vec<(Uuid, Impossible)>,
 }
 
-/// One item of a run, as far as a rewind needs it.
+/// The fields of a run's item that a rewind needs.
 #[derive(Clone, Debug, FromQueryResult)]
 pub(crate) struct Line {
     pub(crate) id: Uuid,
@@ -138,7 +138,7 @@ impl Line {
         Some(Recorded { subject, target, change })
     }
 
-    /// What the worker does with this line in that phase.
+    /// The worker's step for this line in that phase.
     fn step(&self, phase: Phase) -> Option<Step> {
         let recorded = self.recorded()?;
         match phase {
@@ -221,8 +221,8 @@ impl TenantTx {
         self.tx.all(&sql, [self.tenant.0.into(), run.into(), after.into(), limit.into()]).await
     }
 
-    /// Reads what the steps meet. Whoever holds an address or a name that is wanted may let go of it by another part of
-    /// the same rewind: when applying, that part is done now as well, so that what was swapped is swapped back.
+    /// Reads the matches of the steps. The holder of a wanted address or name may give it up in another part of the
+    /// same rewind: when applying, that part is applied now as well, so that a swap is reversed whole.
     async fn read_rewound(
         &self,
         world: &mut World,
@@ -267,7 +267,7 @@ impl TenantTx {
         self.tx.all(&sql, [id_rows(records)?, self.tenant.0.into(), run.into()]).await
     }
 
-    /// The members, groups and memberships that the steps from `begin` on are about.
+    /// The members, groups and memberships of the steps from `begin` on.
     async fn read_targets(&self, world: &mut World, begin: usize) -> Result<(), StoreError> {
         let targets: Vec<Target> = world.rewind.steps[begin..].iter().map(|step| step.target).collect();
         let members =
@@ -321,8 +321,8 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Who has the addresses, names and records that the steps from `begin` on want; answers the records that those who
-    /// have an address or a name follow.
+    /// The holders of the addresses, names and records that the steps from `begin` on want; returns the records that
+    /// the holders of an address or name follow.
     async fn read_occupants(&self, world: &mut World, begin: usize) -> Result<HashSet<Uuid>, StoreError> {
         let steps = &world.rewind.steps[begin..];
         let removed = world.rewind.members.values().filter(|member| member.status == MemberStatus::Removed);
@@ -351,7 +351,7 @@ impl TenantTx {
         Ok(occupants)
     }
 
-    /// Who follows these records.
+    /// Members and groups that follow these records.
     async fn followers(
         &self,
         table: &str,
@@ -370,7 +370,7 @@ impl TenantTx {
     }
 }
 
-/// Remembers who gives up an address or a name by these steps.
+/// Records the holders who give up an address or a name by these steps.
 fn note_leaving(world: &mut World, steps: impl Iterator<Item = Step>) {
     for step in steps {
         let removed = step.status().is_some_and(|(_, after)| after == MemberStatus::Removed);
