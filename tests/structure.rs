@@ -1,7 +1,7 @@
-//! The structure of the source, kept by a test: no circle of imports, no file too long to read, no comment that begins with
-//! a relative clause. Each rule names the trees in which it holds; a tree joins a rule once it keeps it.
+//! Checks the structure of the source: no circle of imports, no file too long to read, no comment that begins with a
+//! relative clause. Each rule names the trees in which it holds; a tree joins a rule once it keeps it.
 
-// Tests fail by panicking: that is what a test is.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -252,7 +252,7 @@ fn comments_are_about_a_thing() {
     assert!(wrong.is_empty(), "comments that begin with a relative clause:\n{}", wrong.join("\n"));
 }
 
-/// The parser of this file, tried on what it has to know.
+/// Test of this file's own parser.
 #[test]
 fn imports_are_found_in_every_form() {
     let text = "use crate::a::{b, c::{D, E as F}};\npub use super::g::H;\nuse i::J;\n// use crate::k;\nfn f() { crate::l::M; }";

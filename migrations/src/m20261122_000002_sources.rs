@@ -1,4 +1,4 @@
-//! What feeds a tenant, and the credentials that machines and people present. Secrets are kept as SHA-256 digests.
+//! Sources of a tenant, and the credentials of machines and people. Secrets are stored as SHA-256 digests.
 
 use crate::column::{
     flag, index, int, table, tenant_table, text, text_null, time, time_null, to_row, to_tenant, uuid, uuid_null,

@@ -84,7 +84,7 @@ impl AdminScope {
         Some(Self { scope: TenantScope::new(key.tenant_id.into(), Actor::ApiKey(key.id.into())), role })
     }
 
-    /// The operator, from the command line, may do what an owner may.
+    /// The operator at the command line, with the permissions of an owner.
     pub(crate) fn of_operator(tenant: TenantId) -> Self {
         Self { scope: TenantScope::new(tenant, Actor::Operator), role: Role::Owner }
     }

@@ -1,4 +1,4 @@
-//! Steps: the inverse of an applied item, and what it does.
+//! Steps: the inverse of an applied item, and its effect.
 
 use super::{Change, Recorded, Subject, Target};
 use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SourceId};
@@ -106,7 +106,7 @@ impl Step {
         }
     }
 
-    /// The member whom the step suspends or removes.
+    /// The member that the step suspends or removes.
     pub(crate) fn takes_away(&self) -> Option<MemberId> {
         match (self.target, self.status()?) {
             (_, (MemberStatus::Removed, _)) => None,
@@ -115,7 +115,7 @@ impl Step {
         }
     }
 
-    /// The member whom the step makes active.
+    /// The member that the step makes active.
     pub(crate) fn activates(&self) -> Option<MemberId> {
         match (self.target, self.status()) {
             (Target::Member(member), Some((_, MemberStatus::Active))) => Some(member),
@@ -123,12 +123,12 @@ impl Step {
         }
     }
 
-    /// The address that the step gives back; its holder has to be known.
+    /// The address that the step gives back; its holder must be known.
     pub fn address(&self) -> Option<String> {
         Change::field(Some(&self.change.after), "email")
     }
 
-    /// The name that the step gives back; its holder has to be known.
+    /// The name that the step gives back; its holder must be known.
     pub fn name(&self) -> Option<String> {
         Change::field(Some(&self.change.after), "name")
     }

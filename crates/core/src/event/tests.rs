@@ -4,7 +4,7 @@ use crate::roster::MemberStatus;
 use serde_json::json;
 use uuid::Uuid;
 
-/// The product holds members and sharing groups, so it is told of every event about one, and of no other.
+/// The product holds members and sharing groups, so it is notified of every event about one, and of no other.
 #[test]
 fn what_concerns_a_member_or_a_sharing_group_is_outgoing() {
     for kind in AuditKind::ALL {

@@ -1,4 +1,4 @@
-//! Sharing groups and their memberships: how an item changes one.
+//! The effect of an item on sharing groups and their memberships.
 
 use super::{Fault, GroupLinked, NewLink, Player};
 use crate::action::Item;
@@ -51,7 +51,7 @@ impl Player<'_> {
         Event::GroupRenamed(id, Difference { before: before.to_owned(), after: after.to_owned() })
     }
 
-    /// The memberships stay on record, so that the group can come back as it was.
+    /// The memberships stay on record, so that the group can return unchanged.
     pub(super) fn remove_group(&mut self, item: &Item, id: SharingGroupId) -> Event {
         self.outcome.removed_groups.push(id);
         if let Some(group) = self.outcome.groups.get_mut(&id) {

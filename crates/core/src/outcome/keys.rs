@@ -1,5 +1,5 @@
-//! Sharing keys: where the policy wants it, the product makes a member's keys when the member comes in or is added to a
-//! sharing group, instead of when somebody who has them signs in next (LP9). Rollcall makes none itself and sees none.
+//! Sharing keys: by policy, the product makes a member's keys when the member joins or is added to a sharing group,
+//! instead of when a key holder signs in next (LP9). Rollcall makes no keys and sees none.
 
 use super::Player;
 use crate::action::Item;

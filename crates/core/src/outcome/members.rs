@@ -1,4 +1,4 @@
-//! Members: how an item changes one, and the seats and counts that follow.
+//! The effect of an item on members, and the seats and counts that follow.
 
 use super::{Fault, NewLink, Player};
 use crate::action::Item;
@@ -53,7 +53,7 @@ impl Player<'_> {
         }
     }
 
-    /// Ties the member to the item's record.
+    /// Links the member to the item's record.
     pub(super) fn link(
         &mut self,
         item: &Item,

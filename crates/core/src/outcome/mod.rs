@@ -1,5 +1,5 @@
-//! The outcome: what a verdict makes of the members, groups and memberships of its world. It is pure; the store writes it as
-//! rows, and the property tests apply it to tables in memory.
+//! The outcome: the effect of a verdict on the members, groups and memberships of its world. It is pure; the store writes it
+//! as rows, and the property tests apply it to tables in memory.
 
 mod groups;
 mod keys;
@@ -18,7 +18,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
-/// An item names something that its world does not hold, or was planned on another state: a fault of the program.
+/// An item that its world does not hold, or that was planned on another state: a fault of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     Unread(Target),
@@ -37,7 +37,7 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// A record that got its member or group in this plan. Its memberships are looked at next.
+/// A record that was linked in this plan. Its memberships are touched next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewLink<Record> {
     pub record: Record,
@@ -61,7 +61,7 @@ pub struct GroupLinked {
     pub directory_group: Option<DirectoryGroupId>,
 }
 
-/// The name under which people know the target of an item, at the time of the item.
+/// The name of an item's target at the time of the item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum KnownAs {
@@ -116,7 +116,7 @@ pub fn play(world: &World, verdict: &Verdict, new_id: &mut dyn FnMut() -> Uuid) 
     play_items(world, &verdict.apply, &verdict.holding, new_id)
 }
 
-/// Plays what a guard withheld after what it let through: what each withheld item would change, had it happened too.
+/// Plays the withheld items after the others, for the change that each would make.
 ///
 /// # Errors
 /// As [`play`].
@@ -126,7 +126,7 @@ pub fn rehearse(world: &World, verdict: &Verdict, new_id: &mut dyn FnMut() -> Uu
     Ok(outcome.played.into_iter().skip(verdict.apply.len()).collect())
 }
 
-/// Plays a plan that no guard has reviewed: what each of its items would change.
+/// Plays a plan that no guard has reviewed, for the change that each item would make.
 ///
 /// # Errors
 /// As [`play`].
@@ -191,7 +191,7 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    /// Every arm that changes something answers its target and exactly one event.
+    /// Every arm with a change returns its target and exactly one event.
     fn perform(&mut self, item: &Item) -> Result<(Target, Event), Fault> {
         let event = match &item.action {
             Action::Provision { profile, status, waiting_for } => {

@@ -59,7 +59,7 @@ impl Player<'_> {
     }
 }
 
-/// A change of status tells the status before and after; any other change tells all fields.
+/// The detail of a status change is the status before and after; that of any other change is all fields.
 fn member_event(step: &Step, id: MemberId, before: MemberFacts, after: MemberFacts) -> Event {
     let why = Why::TakenBack;
     if before.status != after.status {

@@ -1,4 +1,4 @@
-//! Writing one table of one tenant. A write runs by itself, or in a batch together with its audit event
+//! Writes of one table of one tenant. A write runs alone, or in a batch with its audit event
 //! ([`Tx::batch`](crate::engine::connection::Tx::batch)).
 
 use crate::engine::error::StoreError;

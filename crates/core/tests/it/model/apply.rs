@@ -1,4 +1,4 @@
-//! Outcomes, written into tables in memory, and what must be true after every one of them.
+//! Writes outcomes into tables in memory, and checks the invariants after each.
 
 use super::read::looked_at;
 use super::{Hub, SharingGroup, Touch};
@@ -60,7 +60,7 @@ impl Hub {
         resumed
     }
 
-    /// Marks what the outcome makes worth looking at next.
+    /// Marks the follow-ups of the outcome.
     fn follow_up(&mut self, world: &World, touched: &[Touch], outcome: &Outcome, resumed: &[DirectoryGroupId]) {
         let linked_users: Vec<DirectoryUserId> = outcome.linked_users.iter().map(|link| link.record).collect();
         let linked_groups = outcome.linked_groups.iter().map(|link| link.record);

@@ -19,7 +19,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
-/// A withheld item, and what it would change.
+/// A withheld item, with the change that it would make.
 type Withheld<'v> = (&'v Item, HoldReason, &'v Played);
 
 #[derive(FromQueryResult)]

@@ -111,7 +111,7 @@ impl TenantTx {
         ids: impl Iterator<Item = Uuid>,
     ) -> Result<(), StoreError> {
         const ROWS: Columns = &[("tenant_id", Type::Uuid), ("id", Type::Uuid), ("folded", Type::Text)];
-        // No folded text begins with a space, so this one meets nobody's.
+        // No folded string begins with a space, so this one collides with none.
         let row = |id: Uuid| VacateRow { tenant_id: self.tenant.0, id, folded: format!(" {id}") };
         let rows: Vec<VacateRow> = ids.map(row).collect();
         let sql = format!(

@@ -368,7 +368,7 @@ impl TenantTx {
         }
         let order = self.waitlist_place(world.policy.seat_order);
         let scopes = self.user_scopes(world).await?;
-        // Without people whom the source has disabled or left out of scope meanwhile, or whom an admin declined, because an
+        // Without people that the source has disabled or left out of scope meanwhile, or that an admin declined, because an
         // invitation cannot be taken back.
         let sql = format!(
             "SELECT {MEMBER_COLUMNS} FROM members m WHERE m.tenant_id = $1 AND m.waiting_for = 'seat' \
