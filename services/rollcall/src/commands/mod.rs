@@ -1,12 +1,16 @@
 //! What each command does.
 
-pub(crate) mod cutover;
-pub(crate) mod demo;
-pub(crate) mod doctor;
+mod api_key;
+mod cutover;
+mod demo;
+mod doctor;
+mod migrate;
+mod operator;
 pub(crate) mod routes;
-pub(crate) mod serve;
-pub(crate) mod setup;
-pub(crate) mod simulate;
+mod serve;
+mod simulate;
+pub(crate) mod source;
+mod tenant;
 
 use crate::cli::{Cli, Command};
 use crate::http::Services;
@@ -49,11 +53,11 @@ pub(crate) async fn run(command: Command, data: Option<&Path>, mut settings: Set
             listen(args.listen)?;
             demo::run(data, settings).await
         }
-        Command::Migrate => setup::migrate(&Backend::of_command(data, &settings), &settings).await,
+        Command::Migrate => migrate::run(&Backend::of_command(data, &settings), &settings).await,
         Command::Doctor => doctor::run(&Backend::of_command(data, &settings), &settings).await,
-        Command::Tenant(command) => setup::tenant(command, &Backend::of_command(data, &settings), &settings).await,
-        Command::Source(command) => setup::source(command, &Backend::of_command(data, &settings), &settings).await,
-        Command::ApiKey(command) => setup::api_key(command, &Backend::of_command(data, &settings), &settings).await,
+        Command::Tenant(command) => tenant::run(command, &Backend::of_command(data, &settings), &settings).await,
+        Command::Source(command) => source::run(command, &Backend::of_command(data, &settings), &settings).await,
+        Command::ApiKey(command) => api_key::run(command, &Backend::of_command(data, &settings), &settings).await,
         Command::SimulateIdp(args) => simulate::run(args).await,
         Command::Bench(_) | Command::Routes(_) | Command::Help { .. } => Ok(()),
     }
