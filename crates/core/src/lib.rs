@@ -22,5 +22,7 @@ pub mod plan;
 pub mod policy;
 pub mod roster;
 pub mod run;
+pub mod slug;
+pub mod spelling;
 mod text_enum;
 pub mod world;

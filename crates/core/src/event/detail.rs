@@ -30,6 +30,12 @@ pub struct TenantCreated {
     pub policy: Policy,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TenantNames {
+    pub name: String,
+    pub slug: String,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct SeatsChanged {
     pub seats: u32,
@@ -60,6 +66,19 @@ pub struct SourceCreated {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct SourceSettings {
     pub users_only: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceName {
+    pub name: String,
+}
+
+/// A deleted source as it was stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceDeleted {
+    pub kind: String,
+    pub mode: String,
+    pub name: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

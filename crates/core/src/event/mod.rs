@@ -7,8 +7,8 @@ pub use detail::{
     CredentialCreated, CredentialRotated, DeviceWipe, Difference, DirectoryGroupDetail, DirectoryMembershipDetail,
     DirectoryUserDetail, GroupLink, GroupMember, GroupMoved, GroupName, GroupNamed, GroupRemoved, MemberCreated,
     MemberDecided, MemberDetail, MemberLink, NoDetail, PolicyChanged, RunDecided, RunHeld, RunRewound, SeatsChanged,
-    SeatsGrown, SharingKeys, SkippedRecord, SourceCreated, SourceDetached, SourceModeChanged, SourcePromoted,
-    SourceQuarantined, SourceReleased, SourceSettings, TenantCreated,
+    SeatsGrown, SharingKeys, SkippedRecord, SourceCreated, SourceDeleted, SourceDetached, SourceModeChanged,
+    SourceName, SourcePromoted, SourceQuarantined, SourceReleased, SourceSettings, TenantCreated, TenantNames,
 };
 
 use crate::ids::{
@@ -107,10 +107,14 @@ macro_rules! events {
 
 events! {
     TenantCreated(TenantId, Box<TenantCreated>) = "tenant.created",
+    TenantRenamed(TenantId, Difference<TenantNames>) = "tenant.renamed",
     TenantSeatsChanged(TenantId, SeatsChanged) = "tenant.seats_changed",
     SourceCreated(SourceId, SourceCreated) = "source.created",
     /// A setting of the source other than its mode.
     SourceUpdated(SourceId, Difference<SourceSettings>) = "source.updated",
+    SourceRenamed(SourceId, Difference<SourceName>) = "source.renamed",
+    /// A source that never sent a record; one that did is detached.
+    SourceDeleted(SourceId, SourceDeleted) = "source.deleted",
     SourceModeChanged(SourceId, SourceModeChanged) = "source.mode_changed",
     SourcePromoted(SourceId, SourcePromoted) = "source.promoted",
     SourceQuarantined(SourceId, SourceQuarantined) = "source.quarantined",
@@ -206,9 +210,12 @@ impl AuditKind {
             | Self::GroupMemberAdded
             | Self::GroupMemberRemoved => true,
             Self::TenantCreated
+            | Self::TenantRenamed
             | Self::TenantSeatsChanged
             | Self::SourceCreated
             | Self::SourceUpdated
+            | Self::SourceRenamed
+            | Self::SourceDeleted
             | Self::SourceModeChanged
             | Self::SourcePromoted
             | Self::SourceQuarantined

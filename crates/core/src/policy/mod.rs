@@ -11,6 +11,7 @@ pub use per_source::{OVERRIDABLE, SourcePolicy};
 pub use scope::GroupScope;
 
 use crate::ids::{MemberId, SourceId};
+use crate::spelling::did_you_mean;
 use crate::text_enum::text_enum;
 use chrono::TimeDelta;
 use scope::{GROUP_SCOPE, USER_SCOPE};
@@ -178,6 +179,19 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Every key that [`with_settings`](Self::with_settings) takes, those of a limit as `removal_limit.count`.
+    pub fn setting_keys() -> Vec<String> {
+        let mut keys = Vec::new();
+        let json = serde_json::to_value(Self::default()).unwrap_or_default();
+        for (key, value) in json.as_object().into_iter().flatten() {
+            match value.as_object().filter(|parts| !parts.is_empty()) {
+                Some(parts) => keys.extend(parts.keys().map(|part| format!("{key}.{part}"))),
+                None => keys.push(key.clone()),
+            }
+        }
+        keys
+    }
+
     /// Reads `key=value` settings over the defaults, e.g. `onboarding=federated`, `removal_limit.count=20`.
     ///
     /// # Errors
@@ -187,7 +201,9 @@ impl Policy {
         for setting in settings {
             let (key, value) = setting.split_once('=').ok_or_else(|| format!("`{setting}` is not key=value"))?;
             let pointer = format!("/{}", key.replace('.', "/"));
-            let slot = json.pointer_mut(&pointer).ok_or_else(|| format!("`{key}` is not a policy key"))?;
+            let known = Self::setting_keys();
+            let unknown = || format!("`{key}` is not a policy key{}", did_you_mean(key, &known));
+            let slot = json.pointer_mut(&pointer).ok_or_else(unknown)?;
             *slot = serde_json::from_str(value).unwrap_or_else(|_| value.into());
             let parsed: Result<Self, _> = serde_json::from_value(json.clone());
             parsed.map_err(|e| format!("policy key `{key}`: {e}"))?;
@@ -279,7 +295,7 @@ mod tests {
         let policy = Policy::with_settings(["onboarding=federated", "approval=true", "removal_limit.count=3"]).unwrap();
         assert_eq!((policy.onboarding, policy.approval, policy.removal_limit.count), (Onboarding::Federated, true, 3));
         for (setting, named) in [
-            ("onbording=invite", "onbording"),
+            ("onbording=invite", "`onbording` is not a policy key. Did you mean \"onboarding\"?"),
             ("approval=maybe", "approval"),
             ("on_deleted=archive", "on_deleted"),
             ("removal_limit.percent=101", "removal_limit.percent"),

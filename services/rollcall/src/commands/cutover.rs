@@ -1,7 +1,7 @@
 //! `source promote` and `source detach`: without a digest they show what would happen, with it they do it; and `source release`.
 
-use crate::cli::{SourceDetach, SourcePromote, SourceRelease};
 use super::operator::{print, scope_of, wake};
+use crate::cli::{SourceDetach, SourcePromote, SourceRelease};
 use crate::ports::{self, Backend};
 use crate::settings::Settings;
 use anyhow::{Context, Result};

@@ -5,7 +5,7 @@ use crate::ports::{self, Backend};
 use crate::settings::Settings;
 use anyhow::{Result, anyhow};
 use rollcall_runtime::{Lane, Metrics};
-use rollcall_store::{Store, StoreError, AdminScope};
+use rollcall_store::{AdminScope, Store, StoreError};
 use serde_json::Value;
 use std::time::Duration;
 
