@@ -17,6 +17,9 @@ static CREDENTIAL: Sql = Sql::across(&[
      WHERE c.digest = $1 AND c.revoked_at IS NULL",
 ]);
 static TENANT_BY_SLUG: Sql = Sql::across(&["SELECT id FROM tenants WHERE slug = $1"]);
+static TENANTS: Sql =
+    Sql::across(&["SELECT t.id, t.slug, t.name, t.seats, l.seats_used, t.created_at FROM tenants t \
+     JOIN tenant_leases l ON l.tenant_id = t.id ORDER BY t.slug"]);
 static DUE_TENANTS: Sql =
     Sql::across(&["SELECT l.tenant_id AS id FROM tenant_leases l WHERE (l.retry_at IS NULL OR l.retry_at <= $1) \
      AND EXISTS (SELECT 1 FROM directory_changes c WHERE c.tenant_id = l.tenant_id) ORDER BY l.tenant_id LIMIT $2"]);
@@ -37,6 +40,17 @@ struct BacklogRow {
     oldest: Option<chrono::DateTime<chrono::Utc>>,
     held: i64,
     quarantined: i64,
+}
+
+/// A tenant as the operator lists it.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct TenantSummary {
+    pub id: Uuid,
+    pub slug: String,
+    pub name: String,
+    pub seats: i64,
+    pub seats_used: i64,
+    pub created_at: chrono::DateTime<chrono::Utc>,
 }
 
 /// How far reconciling is behind, over all tenants.
@@ -66,6 +80,12 @@ impl Store {
         let tx = self.across(false).await?;
         let row: Option<TenantRow> = tx.one(TENANT_BY_SLUG.text(tx.engine()), [slug.into()]).await?;
         Ok(row.map(|row| row.id.into()))
+    }
+
+    /// Every tenant, by slug.
+    pub async fn tenants(&self) -> Result<Vec<TenantSummary>, StoreError> {
+        let tx = self.across(false).await?;
+        tx.all(TENANTS.text(tx.engine()), []).await
     }
 
     /// Tenants with changes to consume whose back-off is over, at most `limit`. One that somebody works on is among them:

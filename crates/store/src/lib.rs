@@ -19,9 +19,10 @@ mod statements;
 pub use access::credentials::{
     API_KEY_PREFIX, ApiKey, Credential, NewSecret, NewSource, SCIM_TOKEN_PREFIX, SecretDigest, digest, may_be_secret,
 };
+pub use access::source_upkeep::SourceDeletion;
 pub use access::sources::{Rotated, Source, SourceToken};
-pub use access::tenants::NewTenant;
-pub use across::Backlog;
+pub use access::tenants::{NewTenant, SeatsSet};
+pub use across::{Backlog, TenantSummary};
 pub use admin::cutover::{
     Detachment, GroupCounts, MembershipCounts, PeopleCounts, Promotion, PromotionItems, RemovalOutlook, Respelled,
     SeatOutlook,

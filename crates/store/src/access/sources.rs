@@ -15,8 +15,8 @@ use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
 use serde::Serialize;
 use uuid::Uuid;
 
-/// Longest name of a token, in characters.
-const NAME_CHARACTERS_MAX: usize = 200;
+/// Longest name of a source or a token, in characters.
+pub(crate) const NAME_CHARACTERS_MAX: usize = 200;
 /// RFC 3339 years have four digits.
 const YEAR_MAX: i32 = 9999;
 /// Most tokens in force per source. A rotation needs two.

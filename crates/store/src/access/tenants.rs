@@ -8,11 +8,15 @@ use crate::entity::{members, tenant_leases, tenants};
 use crate::log::changes::Touched;
 use crate::scope::AdminScope;
 use rollcall_core::email::fold;
-use rollcall_core::event::{Event, MemberCreated, SeatsChanged, TenantCreated};
+use rollcall_core::event::{Difference, Event, MemberCreated, SeatsChanged, TenantCreated, TenantNames};
 use rollcall_core::ids::{MemberId, TenantId};
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::{MemberStatus, Role};
+use rollcall_core::slug;
 use sea_orm::ActiveValue::Set;
+use sea_orm::DerivePartialModel;
+
+const NAME_CHARACTERS_MAX: usize = 200;
 
 /// A tenant about to be made.
 #[derive(Clone, Debug)]
@@ -27,26 +31,30 @@ pub struct NewTenant {
 impl Store {
     /// Makes a tenant; its slug is derived from the name and made unique by a number.
     pub async fn create_tenant(&self, new: &NewTenant) -> Result<(TenantId, String), StoreError> {
-        let id: TenantId = self.clock.new_id();
-        let base = slug_of(&new.name)?;
-        check_policy(&new.policy)?;
-        if let Some(source) = new.policy.sources.keys().next() {
-            return Err(StoreError::Invalid(format!("sources.{source}: a new tenant has no source yet")));
-        }
-        if !new.policy.protected_members.is_empty() {
-            return Err(StoreError::Invalid("protected_members: a new tenant has no members yet".into()));
-        }
+        check_new(new)?;
+        let base = slug::suggested(&new.name);
         for attempt in 1..=100 {
             let slug = if attempt == 1 { base.clone() } else { format!("{base}-{attempt}") };
-            match self.insert_tenant(id, &slug, new).await {
+            match self.insert_tenant(&slug, new).await {
                 Err(StoreError::Taken(_)) => {}
-                other => return other.map(|()| (id, slug)),
+                other => return other.map(|id| (id, slug)),
             }
         }
         Err(StoreError::Invalid(format!("a hundred tenants are called `{base}`; choose another name")))
     }
 
-    async fn insert_tenant(&self, id: TenantId, slug: &str, new: &NewTenant) -> Result<(), StoreError> {
+    /// Makes a tenant with this slug.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] when another tenant has it.
+    pub async fn create_tenant_with_slug(&self, new: &NewTenant, slug: &str) -> Result<TenantId, StoreError> {
+        check_new(new)?;
+        slug::check(slug).map_err(StoreError::Invalid)?;
+        self.insert_tenant(slug, new).await.map_err(|error| error.or_taken("the slug"))
+    }
+
+    async fn insert_tenant(&self, slug: &str, new: &NewTenant) -> Result<TenantId, StoreError> {
+        let id: TenantId = self.clock.new_id();
         let tx = self.write(&AdminScope::of_operator(id).scope).await?;
         let policy = serde_json::to_value(&new.policy).map_err(|e| StoreError::Invalid(e.to_string()))?;
         let tenant = tenants::ActiveModel {
@@ -66,7 +74,8 @@ impl Store {
         if let Some(email) = &new.owner_email {
             insert_owner(&tx, email).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        Ok(id)
     }
 
     /// A scope for the operator's command line.
@@ -78,16 +87,72 @@ impl Store {
         Ok(AdminScope::of_operator(tenant))
     }
 
-    /// Sets the number of seats; the worker then admits members from the waitlist.
-    pub async fn set_seats(&self, scope: &AdminScope, seats: u32) -> Result<(), StoreError> {
+    /// Sets the number of seats; the worker then admits members from the waitlist. Fewer seats than are in use remove nobody
+    /// and let nobody in, so they are set only when `below_use` says that this is meant.
+    pub async fn set_seats(&self, scope: &AdminScope, seats: u32, below_use: bool) -> Result<SeatsSet, StoreError> {
         let tx = self.write(&scope.scope).await?;
         // A plan that gives away a seat returned here is void.
         tx.stop_the_planning().await?;
+        let used: Option<i64> = tx.find::<tenant_leases::Entity>().value(tenant_leases::Column::SeatsUsed).await?;
+        let used = used.ok_or(StoreError::NotFound("tenant"))?;
+        if used > i64::from(seats) && !below_use {
+            return Ok(SeatsSet::Refused { used });
+        }
         tx.update_own::<tenants::Entity>().set(tenants::Column::Seats, i64::from(seats)).exec().await?;
         let event = Event::TenantSeatsChanged(tx.tenant, SeatsChanged { seats });
         tx.tx.batch(vec![tx.change(None, Touched::Tenant).into(), tx.event(&event).into()]).await?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(SeatsSet::Set { used })
     }
+
+    /// Gives a tenant another name, and another slug where one is given. Ids, tokens and addresses stay.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] when another tenant has the slug.
+    pub async fn rename_tenant(
+        &self,
+        scope: &AdminScope,
+        name: &str,
+        new_slug: Option<&str>,
+    ) -> Result<String, StoreError> {
+        check_name(name)?;
+        new_slug.map_or(Ok(()), slug::check).map_err(StoreError::Invalid)?;
+        let tx = self.write(&scope.scope).await?;
+        let before: Option<Named> = tx.find::<tenants::Entity>().one().await?;
+        let before = before.ok_or(StoreError::NotFound("tenant"))?;
+        let slug = new_slug.unwrap_or(&before.slug).to_owned();
+        if (before.name.as_str(), &before.slug) == (name, &slug) {
+            return Ok(slug);
+        }
+        let renamed = tx.update_own::<tenants::Entity>().set(tenants::Column::Name, name);
+        let written = renamed.set(tenants::Column::Slug, slug.as_str()).exec().await;
+        written.map_err(|error| error.or_taken("the slug"))?;
+        let before = TenantNames { name: before.name, slug: before.slug };
+        let after = TenantNames { name: name.to_owned(), slug: slug.clone() };
+        let event = Event::TenantRenamed(tx.tenant, Difference { before, after });
+        tx.tx.batch(vec![tx.event(&event).into()]).await?;
+        tx.commit().await?;
+        Ok(slug)
+    }
+}
+
+/// The outcome of [`Store::set_seats`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeatsSet {
+    Set {
+        used: i64,
+    },
+    /// More seats are in use than were asked for, and nothing was changed.
+    Refused {
+        used: i64,
+    },
+}
+
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "tenants::Entity")]
+struct Named {
+    name: String,
+    slug: String,
 }
 
 async fn insert_owner(tx: &TenantTx, email: &str) -> Result<(), StoreError> {
@@ -110,14 +175,21 @@ async fn insert_owner(tx: &TenantTx, email: &str) -> Result<(), StoreError> {
     tx.tx.batch(vec![tx.insert(owner).into(), tx.event(&Event::MemberCreated(id, detail)).into()]).await
 }
 
-/// Lower-case ASCII letters, digits and single dashes, 1 to 40 of them.
-fn slug_of(name: &str) -> Result<String, StoreError> {
-    let dashed: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    let words: Vec<&str> = dashed.split('-').filter(|word| !word.is_empty()).collect();
-    let slug: String = words.join("-").chars().take(40).collect();
-    if name.trim().is_empty() || name.chars().count() > 200 {
-        return Err(StoreError::Invalid("a tenant's name has 1 to 200 characters".into()));
+fn check_new(new: &NewTenant) -> Result<(), StoreError> {
+    check_name(&new.name)?;
+    check_policy(&new.policy)?;
+    if let Some(source) = new.policy.sources.keys().next() {
+        return Err(StoreError::Invalid(format!("sources.{source}: a new tenant has no source yet")));
     }
-    Ok(if slug.is_empty() { "tenant".into() } else { slug })
+    if !new.policy.protected_members.is_empty() {
+        return Err(StoreError::Invalid("protected_members: a new tenant has no members yet".into()));
+    }
+    Ok(())
+}
+
+fn check_name(name: &str) -> Result<(), StoreError> {
+    if name.trim().is_empty() || name.chars().count() > NAME_CHARACTERS_MAX {
+        return Err(StoreError::Invalid(format!("a tenant's name has 1 to {NAME_CHARACTERS_MAX} characters")));
+    }
+    Ok(())
 }

@@ -188,6 +188,11 @@ impl TenantTx {
         tenant.one().await?.ok_or(StoreError::NotFound("tenant"))
     }
 
+    /// Whether the policy has settings of its own for a source.
+    pub(crate) async fn policy_names(&self, source: SourceId) -> Result<bool, StoreError> {
+        Ok(self.policy_row(None).await?.read()?.policy.sources.contains_key(&source))
+    }
+
     /// Marks held items and disputed people for planning: the new policy may let them through.
     pub(crate) async fn touch_withheld(&self) -> Result<(), StoreError> {
         self.touch_items(Retouch::Held).await?;

@@ -88,7 +88,18 @@ impl Store {
     }
 
     /// Brings the schema up to date. Processes that start together take turns.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] when a newer version made the schema.
     pub async fn migrate(&self) -> Result<(), StoreError> {
+        let known = Migrator::migrations();
+        let applied = self.applied_migrations().await?;
+        if let Some(unknown) = applied.iter().filter(|name| known.iter().all(|m| m.name() != name.as_str())).min() {
+            return Err(StoreError::Invalid(format!(
+                "the database was made by a newer Rollcall: it has the migration {unknown}, which this version does not know. \
+                 Use that version or a later one"
+            )));
+        }
         match &self.schema {
             Schema::Postgres(pool) => {
                 let mut turn = pool.begin().await?;

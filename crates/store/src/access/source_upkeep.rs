@@ -1,0 +1,82 @@
+//! Sources as the operator's command line renames and deletes them.
+
+use crate::access::credentials::SecretDigest;
+use crate::access::sources::NAME_CHARACTERS_MAX;
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::transaction::TenantTx;
+use crate::entity::{
+    credentials, dialect_counts, directory_changes, directory_groups, directory_users, logged_requests,
+    rejected_requests, runs, sources,
+};
+use crate::scope::AdminScope;
+use rollcall_core::event::{Difference, Event, SourceDeleted, SourceName};
+use rollcall_core::ids::SourceId;
+use sea_orm::ColumnTrait;
+
+/// The outcome of [`Store::delete_source`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceDeletion {
+    /// The digests of its tokens: the caller makes every process forget what it cached of them.
+    Deleted(Vec<SecretDigest>),
+    /// People, groups or runs came of it; the roster and the audit log refer to them.
+    HasRecords,
+    /// The tenant's policy has settings for it.
+    HasPolicy,
+}
+
+impl Store {
+    /// Gives a source another name.
+    pub async fn rename_source(&self, scope: &AdminScope, id: SourceId, name: &str) -> Result<(), StoreError> {
+        if name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
+            return Err(StoreError::Invalid(format!(
+                "a source's name has at most {NAME_CHARACTERS_MAX} characters, none of them a control character"
+            )));
+        }
+        let tx = self.write(&scope.scope).await?;
+        let before = tx.source_row(id).await?.name;
+        if before == name {
+            return Ok(());
+        }
+        tx.update::<sources::Entity>(sources::Column::Id.eq(id.0)).set(sources::Column::Name, name).exec().await?;
+        let (before, after) = (SourceName { name: before }, SourceName { name: name.to_owned() });
+        let event = Event::SourceRenamed(id, Difference { before, after });
+        tx.tx.batch(vec![tx.event(&event).into()]).await?;
+        tx.commit().await
+    }
+
+    /// Deletes a source that never sent a record.
+    pub async fn delete_source(&self, scope: &AdminScope, id: SourceId) -> Result<SourceDeletion, StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        tx.stop_the_planning().await?;
+        tx.lock_source(id).await?;
+        let source = tx.source_row(id).await?;
+        if tx.has_records_of(id).await? {
+            return Ok(SourceDeletion::HasRecords);
+        }
+        if tx.policy_names(id).await? {
+            return Ok(SourceDeletion::HasPolicy);
+        }
+        let digests = tx.token_digests(id).await?;
+        tx.delete::<logged_requests::Entity>(logged_requests::Column::SourceId.eq(id.0)).exec().await?;
+        tx.delete::<rejected_requests::Entity>(rejected_requests::Column::SourceId.eq(id.0)).exec().await?;
+        tx.delete::<dialect_counts::Entity>(dialect_counts::Column::SourceId.eq(id.0)).exec().await?;
+        tx.delete::<credentials::Entity>(credentials::Column::SourceId.eq(id.0)).exec().await?;
+        tx.delete::<sources::Entity>(sources::Column::Id.eq(id.0)).exec().await?;
+        let deleted = SourceDeleted { kind: source.kind, mode: source.mode, name: source.name };
+        tx.tx.batch(vec![tx.event(&Event::SourceDeleted(id, deleted)).into()]).await?;
+        tx.commit().await?;
+        Ok(SourceDeletion::Deleted(digests))
+    }
+}
+
+impl TenantTx {
+    /// Everything that a source sends leaves a row in one of these, also when it was deleted or consumed since.
+    async fn has_records_of(&self, id: SourceId) -> Result<bool, StoreError> {
+        let users = self.find::<directory_users::Entity>().filter(directory_users::Column::SourceId.eq(id.0));
+        let groups = self.find::<directory_groups::Entity>().filter(directory_groups::Column::SourceId.eq(id.0));
+        let changes = self.find::<directory_changes::Entity>().filter(directory_changes::Column::SourceId.eq(id.0));
+        let runs = self.find::<runs::Entity>().filter(runs::Column::SourceId.eq(id.0));
+        Ok(users.exists().await? || groups.exists().await? || changes.exists().await? || runs.exists().await?)
+    }
+}
