@@ -6,6 +6,7 @@
 pub mod cache;
 pub mod metrics;
 pub mod queue;
+pub mod reach;
 pub mod shutdown;
 pub mod telemetry;
 

@@ -30,6 +30,11 @@ use rabbitmq::RabbitMq;
 
 pub use wakeup::{Lane, Wakeup};
 
+/// Tries to log in once, within `patience`; see [`crate::reach`].
+pub(crate) async fn log_in(url: &str, patience: Duration) -> Result<(), String> {
+    rabbitmq::log_in(&QueueConfig { connect_timeout: patience, ..QueueConfig::new(url) }).await
+}
+
 /// Result of a handler for its wake-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handled {

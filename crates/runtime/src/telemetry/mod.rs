@@ -8,6 +8,7 @@ mod log_line;
 mod span_export;
 mod trace_context;
 
+use std::ffi::OsString;
 use std::io;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
@@ -180,7 +181,7 @@ where
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     match format {
         LogFormat::Text => {
-            let colours = io::IsTerminal::is_terminal(&io::stderr());
+            let colours = io::IsTerminal::is_terminal(&io::stderr()) && !refuses_colours(std::env::var_os("NO_COLOR"));
             layer.with_ansi(colours).event_format(LogLine::text(dispatch)).boxed()
         }
         LogFormat::Json => layer
@@ -189,6 +190,11 @@ where
             .event_format(LogLine::json(dispatch))
             .boxed(),
     }
+}
+
+/// Whether `NO_COLOR` is set to anything but an empty text (no-color.org).
+fn refuses_colours(no_color: Option<OsString>) -> bool {
+    no_color.is_some_and(|value| !value.is_empty())
 }
 
 /// The configured directives over defaults that silence the AMQP client's own error lines: this crate reports every

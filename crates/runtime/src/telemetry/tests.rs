@@ -95,3 +95,9 @@ fn the_amqp_client_is_silenced_and_a_bad_filter_is_named() {
     let error = filter("rollcall=shout=x").unwrap_err().to_string();
     assert!(error.contains("rollcall=shout=x"), "{error}");
 }
+
+#[test]
+fn f8_no_color_is_respected() {
+    assert!(refuses_colours(Some("1".into())));
+    assert!(!refuses_colours(Some("".into())) && !refuses_colours(None));
+}

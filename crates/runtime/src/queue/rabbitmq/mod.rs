@@ -52,6 +52,12 @@ struct Shared {
     stop: CancellationToken,
 }
 
+/// One connection with a channel, closed at once.
+pub(super) async fn log_in(config: &QueueConfig) -> Result<(), String> {
+    let broker = Broker::new(config).map_err(|error| error.to_string())?;
+    broker.connect("doctor", async |_, _| Ok(())).await.map(|_| ())
+}
+
 impl RabbitMq {
     pub(super) fn start(config: QueueConfig, metrics: Metrics) -> Result<Self, QueueError> {
         let broker = Broker::new(&config)?;
