@@ -30,6 +30,9 @@ pub fn request_id(request: &HttpRequest) -> Option<RequestId> {
     request.extensions().get::<RequestId>().copied()
 }
 
+/// The target of the access log; `telemetry.log_filter` switches it on.
+const ACCESS_LOG: &str = "rollcall::access";
+
 /// Gives the request an id and a span, answers the id in `X-Request-Id`, and measures the request under its route.
 ///
 /// # Errors
@@ -52,7 +55,11 @@ pub async fn observe(
     let RouteLabel { service, pattern } = label_of(response.request());
     let status = response.status().as_u16();
     tracing::record_all!(span, service = service, route = pattern, status = status);
-    observer.metrics.http_request(service, pattern, method, status, started.elapsed());
+    let took = started.elapsed();
+    observer.metrics.http_request(service, pattern, method, status, took);
+    // The route's pattern, never the path or the query, which hold names and addresses.
+    let took_ms = took.as_secs_f64() * 1e3;
+    tracing::debug!(target: ACCESS_LOG, method, route = pattern, status, took_ms, request_id = %id);
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
