@@ -64,6 +64,12 @@ impl Call {
         self
     }
 
+    /// Whether it reads a list, which every SCIM endpoint has.
+    pub(crate) fn is_of_a_collection(&self) -> bool {
+        let resource = self.path.split('?').next().unwrap_or_default();
+        self.method == Method::GET && matches!(resource, "Users" | "Groups")
+    }
+
     fn new(step: &'static str, method: Method, path: String, body: Option<String>, subject: &str) -> Self {
         Self { step, method, path, body, subject: subject.to_owned(), repeatable: true, bad_token: false }
     }

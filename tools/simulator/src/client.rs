@@ -2,7 +2,8 @@
 //!
 //! Every answer passes [`check::envelope`]: what no SCIM server may do is found here, whatever the step.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -30,6 +31,10 @@ pub(crate) struct Link {
     recorder: Option<Recorder>,
     ledger: Mutex<Ledger>,
     started: Instant,
+    /// The hub has answered something that was no refusal.
+    answered: AtomicBool,
+    /// Why the session is over.
+    refused: OnceLock<String>,
 }
 
 impl Link {
@@ -61,7 +66,14 @@ impl Link {
             recorder,
             ledger: Mutex::new(Ledger::default()),
             started: Instant::now(),
+            answered: AtomicBool::new(false),
+            refused: OnceLock::new(),
         })
+    }
+
+    /// Why nothing is sent any more, once nothing is.
+    pub(crate) fn refused(&self) -> Option<&str> {
+        self.refused.get().map(String::as_str)
     }
 
     /// The SCIM endpoint, for `$ref`s.
@@ -96,12 +108,59 @@ impl Link {
         });
     }
 
+    /// Notes that the session is over, when this outcome says so: patience does not help against a wrong address or token.
+    fn is_over(&self, call: &Call, outcome: &anyhow::Result<Answer>) -> bool {
+        let Some(why) = self.refusal(call, outcome) else {
+            self.answered.fetch_or(outcome.is_ok(), Ordering::Relaxed);
+            return false;
+        };
+        // The first reason is the one that is told.
+        let _ = self.refused.set(why);
+        true
+    }
+
+    fn refusal(&self, call: &Call, outcome: &anyhow::Result<Answer>) -> Option<String> {
+        let base = &self.base;
+        let answered = self.answered.load(Ordering::Relaxed);
+        match outcome {
+            // A hub that was there comes back.
+            Err(error)
+                if !answered && error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect) =>
+            {
+                let cause = error.root_cause();
+                let refused = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+                Some(match refused {
+                    Some(std::io::ErrorKind::ConnectionRefused) => {
+                        format!(
+                            "nothing listens at {base} (connection refused); `rollcall up` prints the hub's address"
+                        )
+                    }
+                    _ => format!("the hub at {base} cannot be reached: {cause}"),
+                })
+            }
+            Ok(answer) if answer.status == 401 && !call.bad_token => {
+                let detail = told(answer);
+                Some(format!("the hub at {base} refuses the token{detail}; check that it is a token of this source"))
+            }
+            Ok(answer) if answer.status == 403 && !answered => {
+                Some(format!("the hub at {base} refuses the source{}", told(answer)))
+            }
+            Ok(answer) if answer.status == 404 && !answered && call.is_of_a_collection() => Some(format!(
+                "there is no SCIM endpoint at {base}; it is the SCIM address that `rollcall source create` prints"
+            )),
+            _ => None,
+        }
+    }
+
     /// Sends until there is an answer below 500 that is no 429, or patience ends.
     pub(crate) async fn send(&self, call: &Call) -> Sent {
         let mut throttled = 0;
         let mut attempt = 1;
         let mut repeated = false;
         loop {
+            if self.refused().is_some() {
+                return Sent::Lost;
+            }
             let duplicate = self.duplicates(call, attempt);
             let outcome = if duplicate {
                 let (first, _) = futures_util::future::join(
@@ -114,6 +173,9 @@ impl Link {
             } else {
                 self.exchange(call, attempt, None).await
             };
+            if self.is_over(call, &outcome) {
+                return Sent::Lost;
+            }
             match outcome {
                 Ok(answer) if answer.status == 429 => {
                     throttled += 1;
@@ -272,6 +334,12 @@ impl Link {
             (Some(flag), None) => format!("{}/{path}?{flag}", self.base),
         }
     }
+}
+
+/// The detail of a SCIM error, as the end of a sentence.
+fn told(answer: &Answer) -> String {
+    let detail = answer.json.as_ref().and_then(|body| body.get("detail")).and_then(Value::as_str);
+    detail.map_or_else(|| format!(" ({})", answer.status), |detail| format!(" ({detail})"))
 }
 
 fn recorded_answer(answer: &Answer) -> Option<Value> {

@@ -47,7 +47,8 @@ use std::io::Write;
 /// are findings of the [`Report`], not errors.
 ///
 /// # Errors
-/// When nothing can be played: a base URL that is none, no TLS provider installed, a recording file that cannot be written.
+/// When nothing can be played: a base URL that is none, nothing that listens there, a token that is refused, no TLS provider
+/// installed, a recording file that cannot be written.
 pub async fn run<W: Write>(options: Options, progress: &mut W) -> anyhow::Result<Report> {
     let phases = options.phases.clone();
     let mut session = Session::new(options)?;

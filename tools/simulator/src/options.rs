@@ -213,6 +213,8 @@ pub struct Options {
     pub phases: Vec<Phase>,
     /// How many people leave in [`Phase::Deactivate`]; by default 2 % and at least 2 (1 in a tiny directory), well under the removal limit.
     pub leavers: Option<usize>,
+    /// Whether half of the leavers come back in [`Phase::Reactivate`].
+    pub leavers_return: bool,
     /// Each exchange is appended here as one line of JSON.
     pub record: Option<PathBuf>,
     /// Faults between the IdP and the hub.
@@ -238,6 +240,7 @@ impl Options {
             domain: "example.test".to_owned(),
             phases: Phase::LIFECYCLE.to_vec(),
             leavers: None,
+            leavers_return: true,
             record: None,
             chaos: None,
             retries: Retries::default(),

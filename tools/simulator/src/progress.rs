@@ -62,7 +62,8 @@ impl<'a, W: Write> Progress<'a, W> {
         let seconds = self.seconds();
         let rate = if seconds > 0.0 { requests as f64 / seconds } else { 0.0 };
         let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
-        let line = format!("{} {}/{}{failed}, {requests} requests, {rate:.0}/s", self.label, self.done, self.total);
+        let word = if requests == 1 { "request" } else { "requests" };
+        let line = format!("{} {}/{}{failed}, {requests} {word}, {rate:.0}/s", self.label, self.done, self.total);
         let _ = if self.live { write!(self.out, "\r\x1b[2K{line}") } else { writeln!(self.out, "{line}") };
         let _ = self.out.flush();
     }

@@ -130,6 +130,17 @@ pub enum Severity {
     Recovered,
 }
 
+impl Severity {
+    /// The word for it in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Defect => "defect",
+            Self::Recovered => "recovered",
+        }
+    }
+}
+
 /// What can be found. Each has one meaning; the texts are in [`Code::meaning`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -47,7 +47,8 @@ impl Session {
     /// Plays one phase to its end. What an earlier session of the same seed left at this source is taken up first.
     ///
     /// # Errors
-    /// None today beyond those of the recording; requests that fail are findings.
+    /// When the session is over: nothing listens at the address, or the hub refuses the token. Other requests that fail are
+    /// findings.
     pub async fn play<W: Write>(&mut self, phase: Phase, progress: &mut W) -> anyhow::Result<()> {
         let seed = self.options.seed;
         match self.options.idp {
@@ -59,7 +60,7 @@ impl Session {
             Idp::JumpCloud => self.play_as(&jumpcloud(&self.options), phase, progress).await,
             Idp::Ping => self.play_as(&Ping, phase, progress).await,
         }
-        Ok(())
+        self.link.refused().map_or(Ok(()), |why| bail!("{why}"))
     }
 
     /// What happened and what the IdP believes, so far.

@@ -16,7 +16,7 @@ pub(crate) struct Story {
     pub(crate) renamed: Vec<usize>,
     pub(crate) readdressed: Vec<usize>,
     pub(crate) leavers: Vec<usize>,
-    /// The first half of the leavers.
+    /// The first half of the leavers, or nobody.
     pub(crate) returners: Vec<usize>,
     pub(crate) group_changes: Vec<GroupChange>,
     /// The group that gets a new name.
@@ -35,12 +35,15 @@ pub(crate) struct GroupChange {
 impl Story {
     pub(crate) fn write(options: &Options, book: &Book) -> Self {
         let mut rng = StdRng::seed_from_u64(options.seed ^ 0x0005_7012);
-        let mut order: Vec<usize> = (0..book.people.len()).filter(|who| book.people[*who].profile.active).collect();
+        let mut order: Vec<usize> = (0..book.people.len()).collect();
         order.shuffle(&mut rng);
+        // After the shuffle, so that the others are drawn as at every IdP.
+        order.retain(|who| book.people[*who].profile.active);
         let mut draw = Draw { order, next: 0 };
         let people = book.people.len();
         let leavers = draw.take(options.leavers.unwrap_or_else(|| default_leavers(people)));
-        let returners = leavers[..leavers.len().div_ceil(2)].to_vec();
+        let returners = if options.leavers_return { leavers.len().div_ceil(2) } else { 0 };
+        let returners = leavers[..returners].to_vec();
         Self {
             renamed: draw.take(people.div_ceil(20)),
             readdressed: draw.take(people.div_ceil(50)),

@@ -192,3 +192,44 @@ async fn the_entra_flag_is_in_the_query_of_every_request() {
     }
     assert!(heard[0].target.contains("&filter=userName+eq+%22"), "{}", heard[0].target);
 }
+
+async fn refusal(options: Options) -> String {
+    let run = tokio::spawn(async move { rollcall_simulator::run(options, &mut Vec::new()).await });
+    run.await.expect("no panic").expect_err("a refusal").to_string()
+}
+
+#[tokio::test]
+async fn f3_a_closed_port_ends_the_run_at_once_in_one_sentence() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    drop(listener);
+    let mut options = options(Idp::Okta, &format!("http://{address}/scim/v2/source"));
+    // So long would the first retry wait.
+    options.retries.first_wait = Duration::from_secs(600);
+    options.phases = Phase::LIFECYCLE.to_vec();
+    let why = refusal(options).await;
+    assert!(
+        why.starts_with(&format!("nothing listens at http://{address}/scim/v2/source (connection refused)")),
+        "{why}"
+    );
+}
+
+#[tokio::test]
+async fn f3_a_refused_token_ends_the_run_after_one_request() {
+    let body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "401", "detail": "unknown token" });
+    let (url, heard) = scripted(Box::new(move |_, _| Reply::scim(401, &body))).await;
+    for idp in Idp::ALL {
+        let before = heard.lock().expect("not poisoned").len();
+        let why = refusal(options(idp, &url)).await;
+        assert!(why.contains("refuses the token (unknown token)"), "{idp}: {why}");
+        assert_eq!(heard.lock().expect("not poisoned").len(), before + 1, "{idp}");
+    }
+}
+
+#[tokio::test]
+async fn f3_an_address_without_scim_ends_the_run() {
+    let (url, heard) = scripted(Box::new(|_, _| Reply::scim(404, &error(404)))).await;
+    let why = refusal(options(Idp::Entra, &url)).await;
+    assert!(why.starts_with("there is no SCIM endpoint at http://127.0.0.1:"), "{why}");
+    assert_eq!(heard.lock().expect("not poisoned").len(), 1);
+}
