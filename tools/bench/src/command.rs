@@ -139,6 +139,7 @@ async fn load(args: LoadArgs) -> Result<(), BenchError> {
 }
 
 fn print(result: &impl serde::Serialize) -> Result<(), BenchError> {
-    println!("{}", serde_json::to_string_pretty(result).map_err(BenchError::json("the result"))?);
+    let text = serde_json::to_string_pretty(result).map_err(BenchError::json("the result"))?;
+    suite::print(format_args!("{text}\n"));
     Ok(())
 }

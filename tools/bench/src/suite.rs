@@ -1,7 +1,11 @@
 //! The whole measurement of `make bench`: contenders and limits in turn, A B A B, so that a slow minute of the machine
 //! affects all of them; then the figures that are not rates.
 
-use std::time::Duration;
+use std::{
+    fmt,
+    io::{self, Write},
+    time::Duration,
+};
 
 use crate::{
     contender::{Contender, Kind, Maker, Stage},
@@ -333,13 +337,17 @@ impl Suite {
     fn finish(self) -> Result<(), BenchError> {
         let json = serde_json::to_vec_pretty(&self.report).map_err(BenchError::json("the result"))?;
         std::fs::write(&self.args.out, json).map_err(BenchError::io(format!("writing {}", self.args.out.display())))?;
-        print!("{}", self.report);
-        println!("\nall figures: {}", self.args.out.display());
+        print(format_args!("{}\nall figures: {}\n", self.report, self.args.out.display()));
         Ok(())
     }
 }
 
+/// The result. A reader that has gone (`| head`) has seen what it wanted.
+pub(crate) fn print(text: fmt::Arguments<'_>) {
+    let _ = io::stdout().lock().write_fmt(text);
+}
+
 /// Progress goes to stderr; stdout holds the result.
 pub(crate) fn say(line: &str) {
-    eprintln!("bench: {line}");
+    let _ = writeln!(io::stderr().lock(), "bench: {line}");
 }
