@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -86,6 +86,22 @@ impl Deployment {
             .unwrap_or_else(|problem| panic!("cannot run rollcall {}: {problem}", arguments.join(" ")))
     }
 
+    /// Runs `rollcall <arguments>` in a folder as somebody who gives no `--data` and has only these variables set.
+    pub(crate) fn run_bare(&self, folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+        let mut command = self.bare(folder, arguments);
+        command.envs(environment.iter().copied());
+        command.output().unwrap_or_else(|problem| panic!("cannot run rollcall {}: {problem}", arguments.join(" ")))
+    }
+
+    /// The same, to be run by the caller; it is stopped when it does not end by itself.
+    pub(crate) fn bare(&self, folder: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new("timeout");
+        command.args(["--signal", "KILL", "60"]).arg(&self.workbench.binary).args(arguments);
+        let mut command = without_settings(command);
+        command.current_dir(folder);
+        command
+    }
+
     /// Runs a command that should fail at once, such as a hub that must refuse to start, and stops it when it does not.
     pub(crate) fn run_for_a_while(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new("timeout");
@@ -114,14 +130,9 @@ impl Deployment {
     }
 
     /// Only what the deployment itself sets reaches the hub: a developer's environment must not change a result.
-    fn with_environment(&self, mut command: Command) -> Command {
+    fn with_environment(&self, command: Command) -> Command {
+        let mut command = without_settings(command);
         command.current_dir(&self.folder);
-        for (key, _) in std::env::vars_os() {
-            let name = key.to_string_lossy();
-            if name.starts_with("ROLLCALL_") || name.starts_with("OTEL_") || name.ends_with("_URL") {
-                command.env_remove(&key);
-            }
-        }
         command.envs(&self.settings);
         command
     }
@@ -139,4 +150,14 @@ impl Drop for Deployment {
     fn drop(&mut self) {
         self.remove();
     }
+}
+
+fn without_settings(mut command: Command) -> Command {
+    for (key, _) in std::env::vars_os() {
+        let name = key.to_string_lossy();
+        if name.starts_with("ROLLCALL_") || name.starts_with("OTEL_") || name.ends_with("_URL") {
+            command.env_remove(&key);
+        }
+    }
+    command
 }

@@ -37,6 +37,7 @@ mod guards;
 mod hub;
 mod lifecycle;
 mod members;
+mod new_user;
 mod on_demand;
 mod process;
 mod random_input;
@@ -155,6 +156,7 @@ fn every_case() -> Vec<Case> {
         random_input::cases(),
         access::cases(),
         members::cases(),
+        new_user::cases(),
         approval::cases(),
         routes::cases(),
         lifecycle::cases(),

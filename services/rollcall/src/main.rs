@@ -1,15 +1,22 @@
 //! `rollcall`: the server, its roles, and the commands of its operators.
 
+// A closed pipe must not end a command with a panic: everything is printed by `output`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+mod address;
 mod cli;
 mod commands;
+mod data_folder;
 mod health;
 mod http;
+mod output;
 mod ports;
 mod settings;
 
 use anyhow::Result;
 use clap::Parser;
 use cli::{Cli, Command};
+use output::Unwritten;
 use settings::Settings;
 use std::process::ExitCode;
 
@@ -19,13 +26,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // One crypto provider for every client; reqwest brings none of its own.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
-        eprintln!("rollcall: another crypto provider is installed already");
+        output::remark("rollcall: another crypto provider is installed already");
         return ExitCode::FAILURE;
     }
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if Unwritten::reader_has_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rollcall: {error:#}");
+            output::remark(format_args!("rollcall: {}", output::told(&error)));
             ExitCode::FAILURE
         }
     }
@@ -36,7 +44,10 @@ fn run(cli: Cli) -> Result<()> {
         // These need no settings and bring their own runtime or none.
         Command::Bench(args) => return Ok(rollcall_bench::run(args)?),
         Command::Routes(args) => return commands::routes::run(&args),
-        Command::Help { topic } => return commands::help(topic.as_deref()),
+        Command::Help { topic } => return commands::reference::help(&topic),
+        Command::Version(args) => return commands::reference::version(&args),
+        Command::Completions { shell } => return commands::reference::completions(shell),
+        Command::Man { command, dir } => return commands::reference::man(&command, dir.as_deref()),
         _ => {}
     }
     let settings = Settings::load(cli.config.as_deref(), std::env::vars())?;

@@ -1,19 +1,20 @@
 //! Opens what a process works with: the store, the queue and the cache, each on the arm that the command asks for.
 
+use crate::data_folder::DataFolder;
 use crate::settings::Settings;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rollcall_core::clock::Clock;
 use rollcall_runtime::cache::CacheConfig;
 use rollcall_runtime::{Cache, Metrics, Queue, QueueConfig};
 use rollcall_store::{Store, StoreConfig};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// Which arms.
 #[derive(Clone, Debug)]
 pub(crate) enum Backend {
     /// SQLite under this folder, queue and cache in the process.
-    Embedded(PathBuf),
+    Embedded(DataFolder),
     /// Postgres, RabbitMQ and Redis from the settings.
     Services,
 }
@@ -21,13 +22,30 @@ pub(crate) enum Backend {
 impl Backend {
     /// For commands: the folder when given, else the services when `DATABASE_URL` is set, else `./data`.
     pub(crate) fn of_command(data: Option<&Path>, settings: &Settings) -> Self {
-        match data {
-            Some(folder) => Self::Embedded(folder.to_owned()),
-            None if !settings.database.url.is_empty() => Self::Services,
-            None => Self::Embedded(PathBuf::from("./data")),
+        if data.is_none() && !settings.database.url.is_empty() {
+            return Self::Services;
+        }
+        Self::Embedded(DataFolder::given_or_default(data))
+    }
+
+    /// The database as messages name it: no password, and enough to tell it from another one.
+    pub(crate) fn database(&self, settings: &Settings) -> String {
+        match self {
+            Self::Embedded(folder) => format!("SQLite under {folder}"),
+            Self::Services => format!("Postgres {}", database_at(&settings.database.url)),
         }
     }
 }
+
+/// Host, port and name of a database.
+fn database_at(url: &str) -> String {
+    let Ok(url) = url::Url::parse(url) else { return "of DATABASE_URL".to_owned() };
+    let host = url.host_str().filter(|host| !host.is_empty()).unwrap_or("localhost");
+    let port = url.port().unwrap_or(POSTGRES_PORT);
+    format!("{host}:{port}{}", url.path())
+}
+
+const POSTGRES_PORT: u16 = 5432;
 
 /// Reads a setting that the services arm cannot do without.
 fn required<'s>(value: &'s str, key: &str, variable: &str, example: &str) -> Result<&'s str> {
@@ -39,7 +57,7 @@ fn required<'s>(value: &'s str, key: &str, variable: &str, example: &str) -> Res
 
 pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result<Store> {
     let url = match backend {
-        Backend::Embedded(folder) => format!("sqlite://{}", folder.join("rollcall.db").display()),
+        Backend::Embedded(folder) => format!("sqlite://{}", folder.database().display()),
         Backend::Services => {
             let example = "postgres://rollcall:…@127.0.0.1/rollcall";
             required(&settings.database.url, "database.url", "DATABASE_URL", example)?.to_owned()
@@ -53,19 +71,65 @@ pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result
     };
     let store = Store::connect(&config, Clock::System).await;
     store.context(match backend {
-        Backend::Embedded(folder) => format!("SQLite under {} cannot be opened; check --data", folder.display()),
-        Backend::Services => "Postgres cannot be reached; check DATABASE_URL and that the server runs".to_owned(),
+        Backend::Embedded(folder) => format!("SQLite under {folder} cannot be opened; check --data"),
+        Backend::Services => {
+            let database = backend.database(settings);
+            format!("{database} cannot be used; check DATABASE_URL and that the server runs")
+        }
     })
 }
 
-/// For commands that a script may run before any hub did: a database without a schema gets it, an old one is refused.
-pub(crate) async fn open_store_for_command(backend: &Backend, settings: &Settings) -> Result<Store> {
-    let store = open_store(backend, settings).await?.without_statement_timeout();
-    if matches!(backend, Backend::Embedded(_)) || store.has_no_schema().await? {
-        store.migrate().await.context("the schema cannot be made")?;
+/// For commands that need what another one made: they never make a database. An embedded one of an older version is brought
+/// up to date, as its hub would.
+pub(crate) async fn open_existing(backend: &Backend, settings: &Settings) -> Result<Store> {
+    if let Backend::Embedded(folder) = backend
+        && !folder.has_database()
+    {
+        return Err(missing(folder));
     }
-    store.check().await.map_err(anyhow::Error::msg)?;
+    let store = open_store(backend, settings).await?.without_statement_timeout();
+    if store.has_no_schema().await? {
+        bail!("{} has no schema of Rollcall yet; run `rollcall migrate`", backend.database(settings));
+    }
+    if matches!(backend, Backend::Embedded(_)) && store.check().await.is_err() {
+        store.migrate().await.with_context(|| outdated(backend, settings))?;
+    }
+    checked(store, backend, settings).await
+}
+
+/// For `tenant create`, which a script may run before any hub did: a database without a schema gets one, an old schema of
+/// Postgres is refused. Also whether the schema was made just now.
+pub(crate) async fn open_or_make(backend: &Backend, settings: &Settings) -> Result<(Store, bool)> {
+    let store = open_store(backend, settings).await?.without_statement_timeout();
+    let made = store.has_no_schema().await?;
+    if made || matches!(backend, Backend::Embedded(_)) {
+        store.migrate().await.with_context(|| outdated(backend, settings))?;
+    }
+    Ok((checked(store, backend, settings).await?, made))
+}
+
+async fn checked(store: Store, backend: &Backend, settings: &Settings) -> Result<Store> {
+    let answer = store.check().await;
+    answer.map_err(|why| anyhow!("{}: {why}", backend.database(settings)))?;
     Ok(store)
+}
+
+fn outdated(backend: &Backend, settings: &Settings) -> String {
+    format!("the schema of {} cannot be brought up to date", backend.database(settings))
+}
+
+/// A folder without a database is a wrong folder more often than a new one.
+pub(crate) fn missing(folder: &DataFolder) -> anyhow::Error {
+    let others = folder.others_here();
+    let hint = if others.is_empty() {
+        "name the folder of your hub with --data or ROLLCALL_DATA".to_owned()
+    } else {
+        format!("here are {}; name one with --data or ROLLCALL_DATA", others.join(", "))
+    };
+    anyhow!(
+        "there is no database under {folder}: {hint}. `rollcall up` and `rollcall tenant create` make a new one; \
+         with DATABASE_URL set and no --data, commands work on Postgres"
+    )
 }
 
 pub(crate) fn open_queue(backend: &Backend, settings: &Settings, metrics: &Metrics) -> Result<Queue> {

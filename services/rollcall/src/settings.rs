@@ -1,7 +1,9 @@
 //! Settings: one commented default file, compiled in, overridden by a file and by the environment. A wrong one stops
 //! the start with the key's name and the remedy.
 
+use crate::address::{is_address, is_public_url, with_host};
 use anyhow::{Context, Result, anyhow, bail};
+use rollcall_core::spelling::did_you_mean;
 use serde::Deserialize;
 use std::path::Path;
 use toml::{Table, Value};
@@ -10,7 +12,9 @@ use toml::{Table, Value};
 pub(crate) const DEFAULTS: &str = include_str!("settings.toml");
 
 /// Variables under our prefix that are no settings.
-const NOT_SETTINGS: [&str; 4] = ["ROLLCALL_CONFIG", "ROLLCALL_BIN", "ROLLCALL_TEST_", "ROLLCALL_BENCH_"];
+const NOT_SETTINGS: [&str; 3] = ["ROLLCALL_CONFIG", "ROLLCALL_DATA", "ROLLCALL_BIN"];
+/// The same, by how they begin.
+const NOT_SETTINGS_BELOW: [&str; 2] = ["ROLLCALL_TEST_", "ROLLCALL_BENCH_"];
 
 /// Variables that other programs use too.
 const USUAL_NAMES: [(&str, &str, &str); 3] =
@@ -152,14 +156,26 @@ impl Settings {
         for (name, text) in environment {
             merge_variable(&mut table, &name, &text)?;
         }
-        let settings: Self = table.try_into().map_err(|e| anyhow!("settings: {e}"))?;
+        let mut settings: Self = table.try_into().map_err(|e| anyhow!("settings: {e}"))?;
+        for address in [&mut settings.http.listen, &mut settings.metrics.listen] {
+            *address = with_host(address);
+        }
         settings.validate()?;
         Ok(settings)
     }
 
+    /// Listens on another address, as the command line asks.
+    ///
+    /// # Errors
+    /// When it is no address.
+    pub(crate) fn listen_on(&mut self, address: &str) -> Result<()> {
+        self.http.listen = with_host(address);
+        self.validate()
+    }
+
     /// # Errors
     /// Names the first key whose value cannot work, and what it takes.
-    pub(crate) fn validate(&self) -> Result<()> {
+    fn validate(&self) -> Result<()> {
         let positive = [
             ("ingest.rate_per_second", self.ingest.rate_per_second),
             ("ingest.rate_burst", f64::from(self.ingest.rate_burst)),
@@ -190,8 +206,10 @@ impl Settings {
         }
         for (key, address) in [("http.listen", &self.http.listen), ("metrics.listen", &self.metrics.listen)] {
             let optional = key == "metrics.listen" && address.is_empty();
-            if !optional && address.parse::<std::net::SocketAddr>().is_err() {
-                bail!("{key} is {address:?}; it takes an address and a port such as 127.0.0.1:8080 or [::]:8080");
+            if !optional && !is_address(address) {
+                bail!(
+                    "{key} is {address:?}; it takes an address and a port such as 127.0.0.1:8080, localhost:8080 or [::]:8080"
+                );
             }
         }
         if !(0.0..=1.0).contains(&self.telemetry.trace_ratio) {
@@ -201,9 +219,10 @@ impl Settings {
             bail!("ingest.page_default is larger than ingest.page_max; lower the one or raise the other");
         }
         let url = &self.http.public_url;
-        if !url.is_empty() && (url.ends_with('/') || url::Url::parse(url).is_err()) {
+        if !url.is_empty() && !is_public_url(url) {
             bail!(
-                "http.public_url is {url:?}; it takes an address such as https://rollcall.example.com, without a slash at the end"
+                "http.public_url is {url:?}; it takes an http or https address such as https://rollcall.example.com, without a \
+                 slash at the end"
             );
         }
         Ok(())
@@ -213,13 +232,15 @@ impl Settings {
 fn merge_file(table: &mut Table, given: Table) -> Result<()> {
     for (section, entries) in given {
         let Some(Value::Table(known)) = table.get_mut(&section) else {
-            bail!("the settings file has a section [{section}] that does not exist; `rollcall help config` lists them");
+            let near = did_you_mean(&section, table.keys());
+            bail!("the settings file has a section [{section}] that does not exist; {LISTED}{near}");
         };
         let Value::Table(entries) = entries else { bail!("{section} in the settings file must be a section") };
         for (key, value) in entries {
             let name = format!("{section}.{key}");
             let Some(slot) = known.get_mut(&key) else {
-                bail!("the settings file has a key {name} that does not exist; `rollcall help config` lists them");
+                let near = did_you_mean(&key, known.keys());
+                bail!("the settings file has a key {name} that does not exist; {LISTED}{near}");
             };
             *slot = of_same_type(&name, slot, value)?;
         }
@@ -234,7 +255,8 @@ fn merge_variable(table: &mut Table, name: &str, text: &str) -> Result<()> {
         }
         return Ok(());
     }
-    if !name.starts_with("ROLLCALL_") || NOT_SETTINGS.iter().any(|other| name.starts_with(other)) {
+    let is_other = NOT_SETTINGS.contains(&name) || NOT_SETTINGS_BELOW.iter().any(|other| name.starts_with(other));
+    if !name.starts_with("ROLLCALL_") || is_other {
         return Ok(());
     }
     for (section, entries) in table.iter_mut() {
@@ -254,7 +276,21 @@ fn merge_variable(table: &mut Table, name: &str, text: &str) -> Result<()> {
             }
         }
     }
-    bail!("the environment variable {name} is no setting; `rollcall help config` lists them")
+    let near = meant_variable(name)?;
+    bail!("the environment variable {name} is no setting; {LISTED}{near}")
+}
+
+const LISTED: &str = "`rollcall help config` lists them";
+
+/// The variables that somebody may have meant: those of the same key when the section was left out, else the nearest one.
+fn meant_variable(name: &str) -> Result<String> {
+    let variables: Vec<String> = Settings::variables()?.into_iter().map(|(variable, _)| variable).collect();
+    let key = name.trim_start_matches("ROLLCALL");
+    let same_key: Vec<&str> = variables.iter().map(String::as_str).filter(|known| known.ends_with(key)).collect();
+    Ok(match same_key.as_slice() {
+        [] => did_you_mean(name, &variables),
+        meant => format!(". Did you mean {}?", meant.join(" or ")),
+    })
 }
 
 fn variable_of(section: &str, key: &str) -> String {
@@ -305,13 +341,45 @@ mod tests {
             ("ROLLCALL_INGEST_RATE_PER_SECOND", "-5", "ingest.rate_per_second", "number"),
             ("ROLLCALL_INGEST_RATE_BURST", "0", "ingest.rate_burst", "greater than 0"),
             ("ROLLCALL_HTTP_LISTEN", "nowhere", "http.listen", "127.0.0.1:8080"),
+            ("ROLLCALL_HTTP_LISTEN", "local host:1", "http.listen", "localhost:8080"),
+            ("ROLLCALL_HTTP_LISTEN", "localhost:99999", "http.listen", "localhost:8080"),
             ("ROLLCALL_HTTP_PUBLIC_URL", "https://x/", "http.public_url", "slash"),
+            ("ROLLCALL_HTTP_PUBLIC_URL", "ftp://x", "http.public_url", "http or https"),
+            ("ROLLCALL_HTTP_PUBLIC_URL", "x.example.com", "http.public_url", "http or https"),
             ("ROLLCALL_TELEMETRY_TRACE_RATIO", "2", "telemetry.trace_ratio", "0.0 to 1.0"),
             ("ROLLCALL_INGEST_RAET", "5", "ROLLCALL_INGEST_RAET", "help config"),
+            (
+                "ROLLCALL_LISTEN",
+                "x",
+                "ROLLCALL_LISTEN",
+                "Did you mean ROLLCALL_HTTP_LISTEN or ROLLCALL_METRICS_LISTEN?",
+            ),
+            ("ROLLCALL_INGST_RATE_BURST", "5", "ROLLCALL_INGST", "Did you mean \"ROLLCALL_INGEST_RATE_BURST\"?"),
         ] {
             let error = format!("{:#}", load(&[(name, value)]).unwrap_err());
             assert!(error.contains(key) && error.contains(remedy), "{name}={value}: {error}");
         }
+    }
+
+    #[test]
+    fn f14_a_host_name_and_a_bare_port_are_addresses() {
+        for (given, listens) in [
+            ("localhost:9000", "localhost:9000"),
+            (":9000", "127.0.0.1:9000"),
+            ("[::]:9000", "[::]:9000"),
+            ("0.0.0.0:0", "0.0.0.0:0"),
+        ] {
+            assert_eq!(load(&[("ROLLCALL_HTTP_LISTEN", given)]).unwrap().http.listen, listens);
+            let mut settings = load(&[]).unwrap();
+            settings.listen_on(given).unwrap();
+            assert_eq!(settings.http.listen, listens);
+        }
+    }
+
+    #[test]
+    fn f4_the_data_folder_is_no_setting_and_a_setting_that_begins_like_it_is() {
+        let settings = load(&[("ROLLCALL_DATA", "./x"), ("ROLLCALL_DATABASE_CONNECTIONS_MAX", "3")]).unwrap();
+        assert_eq!(settings.database.connections_max, 3);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! `rollcall api-key …`.
 
-use super::Json;
+use super::{Json, OfTenant};
 use clap::{Args, Subcommand};
+use rollcall_core::ids::CredentialId;
 use rollcall_core::roster::Role;
 
 #[derive(Subcommand)]
 pub(crate) enum ApiKeyCommand {
+    /// Makes a key for the REST API.
     Create(ApiKeyCreate),
-    /// All keys of a tenant, also those that ended; never a secret.
+    /// Lists all keys of a tenant, also those that ended; never a secret.
     List(ApiKeyList),
     /// Ends a key; processes notice within a second.
     Revoke(ApiKeyRevoke),
@@ -15,30 +17,31 @@ pub(crate) enum ApiKeyCommand {
 
 #[derive(Args)]
 pub(crate) struct ApiKeyList {
-    #[arg(long)]
-    pub(crate) tenant: String,
+    #[command(flatten)]
+    pub(crate) of: OfTenant,
     #[command(flatten)]
     pub(crate) output: Json,
 }
 
 #[derive(Args)]
 pub(crate) struct ApiKeyRevoke {
-    #[arg(long)]
-    pub(crate) tenant: String,
+    #[command(flatten)]
+    pub(crate) of: OfTenant,
     /// The key's id, as `api-key create` and `api-key list` print it.
-    #[arg(long)]
-    pub(crate) key_id: String,
+    #[arg(long, value_name = "ID")]
+    pub(crate) key_id: CredentialId,
     #[command(flatten)]
     pub(crate) output: Json,
 }
 
 #[derive(Args)]
 pub(crate) struct ApiKeyCreate {
-    #[arg(long)]
-    pub(crate) tenant: String,
+    #[command(flatten)]
+    pub(crate) of: OfTenant,
     /// owner or admin may change things, member may read.
     #[arg(long)]
     pub(crate) role: Role,
+    /// The name that people know the key by.
     #[arg(long, default_value = "")]
     pub(crate) name: String,
     #[command(flatten)]

@@ -7,11 +7,13 @@ mod tenant;
 
 pub(crate) use api_key::ApiKeyCommand;
 pub(crate) use simulate::SimulateArgs;
-pub(crate) use source::{SourceCommand, SourceDetach, SourcePromote, SourceRelease};
-pub(crate) use tenant::TenantCommand;
+pub(crate) use source::{SourceCommand, SourceCreate, SourceDetach, SourcePromote};
+pub(crate) use tenant::{TenantCommand, TenantCreate, TenantSetSeats};
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use rollcall_bench::BenchArgs;
+use rollcall_core::ids::SourceId;
 use std::path::PathBuf;
 
 /// Keeps the members and groups of organisations in line with their directories.
@@ -19,10 +21,11 @@ use std::path::PathBuf;
 #[command(name = "rollcall", version, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     /// A settings file; `rollcall help config` prints the settings and their defaults.
-    #[arg(long, global = true, env = "ROLLCALL_CONFIG")]
+    #[arg(long, global = true, env = "ROLLCALL_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The folder of an embedded hub (SQLite). Commands use it instead of DATABASE_URL.
-    #[arg(long, global = true)]
+    /// The folder of an embedded hub (SQLite) [default: ./data]. When it is given, commands work there, else on
+    /// DATABASE_URL when that is set.
+    #[arg(long, global = true, env = "ROLLCALL_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -42,12 +45,12 @@ pub(crate) enum Command {
     Admin(Listen),
     /// Brings the database schema up to date.
     Migrate,
-    /// Checks every dependency and names the remedy of what is wrong.
+    /// Checks every dependency and names the remedy of what is wrong. It changes nothing.
     Doctor,
-    /// Makes tenants.
+    /// Makes, lists, shows and renames tenants, and sets their seats.
     #[command(subcommand)]
     Tenant(TenantCommand),
-    /// Makes what feeds a tenant, and its tokens.
+    /// Makes and lists what feeds a tenant, switches it, and makes its tokens.
     #[command(subcommand)]
     Source(SourceCommand),
     /// Makes, lists and ends keys for the REST API.
@@ -57,18 +60,37 @@ pub(crate) enum Command {
     SimulateIdp(SimulateArgs),
     /// A hub with demo tenants: plays Okta and Entra, tells what happened, and stays up.
     Demo(Listen),
-    /// Lists every route of the hub and what it wants.
+    /// Lists every route of the hub and the credential it wants.
     Routes(Json),
     /// Measures a hub or another SCIM server.
     Bench(BenchArgs),
-    /// Prints help; `help config` prints every setting.
-    Help { topic: Option<String> },
+    /// Prints the version.
+    Version(Json),
+    /// Prints a script that completes commands and flags in a shell.
+    Completions {
+        /// The shell that reads the script.
+        shell: Shell,
+    },
+    /// Prints the manual page of the program or of a command.
+    Man {
+        /// The command, e.g. `tenant create`; the program itself when left out.
+        command: Vec<String>,
+        /// Write the pages of the command and of all below it into this folder instead.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+    /// Prints help; `help tenant create` that of a command, `help config` every setting.
+    Help {
+        /// A command, e.g. `tenant create`, or `config`.
+        topic: Vec<String>,
+    },
 }
 
 #[derive(Args)]
 pub(crate) struct Listen {
-    /// Address to listen on; port 0 takes a free one [default: http.listen, 127.0.0.1:8080]
-    #[arg(long)]
+    /// Address to listen on, e.g. localhost:9000, or :9000 for that port of 127.0.0.1; port 0 takes a free one [default:
+    /// http.listen, 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
 }
 
@@ -77,4 +99,23 @@ pub(crate) struct Json {
     /// Print one JSON value and nothing else.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The tenant that a command is about.
+#[derive(Args)]
+pub(crate) struct OfTenant {
+    /// The tenant's slug, as `tenant create` and `tenant list` print it.
+    #[arg(long, value_name = "SLUG")]
+    pub(crate) tenant: String,
+}
+
+/// The source that a command is about.
+#[derive(Args)]
+pub(crate) struct OfSource {
+    /// The tenant's slug, as `tenant create` and `tenant list` print it.
+    #[arg(long, value_name = "SLUG")]
+    pub(crate) tenant: String,
+    /// The source's id, as `source create` and `source list` print it.
+    #[arg(long, value_name = "ID")]
+    pub(crate) source: SourceId,
 }

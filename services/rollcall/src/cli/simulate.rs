@@ -27,9 +27,15 @@ pub(crate) struct SimulateArgs {
     /// Requests under way at once.
     #[arg(long, default_value_t = 4)]
     pub(crate) concurrency: usize,
-    /// Parts of the conversation, separated by commas; `first-sync`, `all`.
+    /// Parts of the conversation, separated by commas: all (every part but delete), first-sync (people, groups,
+    /// memberships), test-connection, people, groups, memberships, rename, email-change, group-changes, deactivate,
+    /// reactivate, resync, read-back, delete.
     #[arg(long, default_value = "all")]
     pub(crate) phases: String,
+    /// How many people leave at once, and stay away: more than the tenant's removal limit makes a held run. When left out,
+    /// 2 % leave and half of them come back.
+    #[arg(long, value_name = "PEOPLE")]
+    pub(crate) leave: Option<usize>,
     /// Append each exchange to this file, one line of JSON each; tokens are left out.
     #[arg(long)]
     pub(crate) record: Option<PathBuf>,

@@ -1,12 +1,20 @@
 //! `rollcall source …`.
 
-use super::Json;
+use super::{Json, OfSource, OfTenant};
 use clap::{Args, Subcommand};
 use rollcall_core::directory::{PeopleAfter, SourceKind, SourceMode};
+use rollcall_core::ids::CredentialId;
 
 #[derive(Subcommand)]
 pub(crate) enum SourceCommand {
+    /// Makes a source and its first token.
     Create(SourceCreate),
+    /// Lists the sources of a tenant.
+    List(SourceList),
+    /// Gives a source another name.
+    Rename(SourceRename),
+    /// Deletes a source that never sent anything. One that did is left behind by `source detach`.
+    Delete(SourceDelete),
     /// Switches a source; of a tenant's sources one at most is live.
     SetMode(SourceSetMode),
     /// Makes a source in simulation the authority. Without --digest it only shows what that would do.
@@ -15,7 +23,7 @@ pub(crate) enum SourceCommand {
     Release(SourceRelease),
     /// Leaves a source behind. Without --digest it only shows what that would do.
     Detach(SourceDetach),
-    /// One more token, so that the old one can be replaced without a gap.
+    /// Makes one more token, so that the old one can be replaced without a gap.
     CreateToken(TokenCreate),
     /// Ends a token; processes notice within a second.
     RevokeToken(TokenRevoke),
@@ -23,35 +31,58 @@ pub(crate) enum SourceCommand {
 
 #[derive(Args)]
 pub(crate) struct SourceCreate {
-    /// The tenant's slug.
-    #[arg(long)]
-    pub(crate) tenant: String,
-    /// scim or agent.
+    #[command(flatten)]
+    pub(crate) of: OfTenant,
+    /// scim or agent. Nothing can feed an agent yet: it is made in mode off.
     #[arg(long)]
     pub(crate) kind: SourceKind,
-    /// live changes members, simulate only plans, off refuses.
-    #[arg(long, default_value_t = SourceMode::Live)]
-    pub(crate) mode: SourceMode,
-    /// What people call it.
+    /// live changes members, simulate only plans, off refuses [default: live for scim, off for agent].
+    #[arg(long)]
+    pub(crate) mode: Option<SourceMode>,
+    /// The name that people call it.
     #[arg(long, default_value = "")]
     pub(crate) name: String,
     /// Take users only: groups are neither shown nor taken.
     #[arg(long)]
     pub(crate) users_only: bool,
     /// When the token ends, e.g. 90d, 12h, 30m, 45s; never when left out.
-    #[arg(long, value_parser = crate::commands::source::parse_span)]
+    #[arg(long, value_name = "SPAN", value_parser = crate::commands::source::parse_span)]
     pub(crate) token_expires_in: Option<chrono::TimeDelta>,
     #[command(flatten)]
     pub(crate) output: Json,
 }
 
 #[derive(Args)]
+pub(crate) struct SourceList {
+    #[command(flatten)]
+    pub(crate) of: OfTenant,
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+#[derive(Args)]
+pub(crate) struct SourceRename {
+    #[command(flatten)]
+    pub(crate) of: OfSource,
+    /// The new name.
+    #[arg(long)]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+#[derive(Args)]
+pub(crate) struct SourceDelete {
+    #[command(flatten)]
+    pub(crate) of: OfSource,
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+#[derive(Args)]
 pub(crate) struct SourceSetMode {
-    #[arg(long)]
-    pub(crate) tenant: String,
-    /// The source's id.
-    #[arg(long)]
-    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) of: OfSource,
     /// live changes members, simulate only plans, off refuses.
     #[arg(long)]
     pub(crate) mode: SourceMode,
@@ -61,12 +92,9 @@ pub(crate) struct SourceSetMode {
 
 #[derive(Args)]
 pub(crate) struct SourcePromote {
-    #[arg(long)]
-    pub(crate) tenant: String,
-    /// The source's id.
-    #[arg(long)]
-    pub(crate) source: String,
-    /// Of the plan as it was shown.
+    #[command(flatten)]
+    pub(crate) of: OfSource,
+    /// The digest of the plan as it was shown.
     #[arg(long)]
     pub(crate) digest: Option<String>,
     #[command(flatten)]
@@ -75,26 +103,20 @@ pub(crate) struct SourcePromote {
 
 #[derive(Args)]
 pub(crate) struct SourceRelease {
-    #[arg(long)]
-    pub(crate) tenant: String,
-    /// The source's id.
-    #[arg(long)]
-    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) of: OfSource,
     #[command(flatten)]
     pub(crate) output: Json,
 }
 
 #[derive(Args)]
 pub(crate) struct SourceDetach {
-    #[arg(long)]
-    pub(crate) tenant: String,
-    /// The source's id.
-    #[arg(long)]
-    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) of: OfSource,
     /// keep: its members stay, unmanaged; remove: they leave, under the removal limit.
     #[arg(long)]
     pub(crate) people: PeopleAfter,
-    /// Of the plan as it was shown.
+    /// The digest of the plan as it was shown.
     #[arg(long)]
     pub(crate) digest: Option<String>,
     #[command(flatten)]
@@ -103,15 +125,13 @@ pub(crate) struct SourceDetach {
 
 #[derive(Args)]
 pub(crate) struct TokenCreate {
-    #[arg(long)]
-    pub(crate) tenant: String,
-    /// The source's id.
-    #[arg(long)]
-    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) of: OfSource,
+    /// The name that people know the token by.
     #[arg(long, default_value = "")]
     pub(crate) name: String,
     /// When the token ends, e.g. 90d, 12h, 30m, 45s; never when left out.
-    #[arg(long, value_parser = crate::commands::source::parse_span)]
+    #[arg(long, value_name = "SPAN", value_parser = crate::commands::source::parse_span)]
     pub(crate) expires_in: Option<chrono::TimeDelta>,
     #[command(flatten)]
     pub(crate) output: Json,
@@ -119,10 +139,11 @@ pub(crate) struct TokenCreate {
 
 #[derive(Args)]
 pub(crate) struct TokenRevoke {
-    #[arg(long)]
-    pub(crate) tenant: String,
-    #[arg(long)]
-    pub(crate) token_id: String,
+    #[command(flatten)]
+    pub(crate) of: OfTenant,
+    /// The token's id, as `source create` and `source create-token` print it with --json.
+    #[arg(long, value_name = "ID")]
+    pub(crate) token_id: CredentialId,
     #[command(flatten)]
     pub(crate) output: Json,
 }

@@ -1,35 +1,28 @@
 //! `source promote` and `source detach`: without a digest they show what would happen, with it they do it; and `source release`.
 
-use super::operator::{print, scope_of, wake};
-use crate::cli::{SourceDetach, SourcePromote, SourceRelease};
-use crate::ports::{self, Backend};
-use crate::settings::Settings;
-use anyhow::{Context, Result};
+use super::operator::{Operator, print};
+use crate::cli::{Json, OfSource, SourceDetach, SourcePromote};
+use anyhow::Result;
 use rollcall_core::directory::PeopleAfter;
-use rollcall_runtime::Metrics;
-use rollcall_store::{AdminScope, Promotion, SecretDigest, Store};
+use rollcall_store::{AdminScope, Promotion, SecretDigest};
 use serde_json::json;
 
-pub(crate) async fn promote(args: SourcePromote, store: &Store, backend: &Backend, settings: &Settings) -> Result<()> {
-    let scope = scope_of(store, &args.tenant).await?;
-    let source = args.source.parse().context("--source takes the id of a source")?;
+pub(crate) async fn promote(args: SourcePromote, operator: &Operator<'_>) -> Result<()> {
+    let (scope, source) = (operator.scope_of(&args.of.tenant).await?, args.of.source);
     let Some(digest) = args.digest else {
-        let promotion = store.promotion(&scope, source).await?;
-        print(&args.output, json!(promotion), &told(&promotion));
-        return Ok(());
+        let promotion = operator.store.promotion(&scope, source).await?;
+        return Ok(print(&args.output, json!(promotion), &told(&promotion))?);
     };
-    let tokens = store.promote(&scope, source, &digest).await?;
-    switched(&scope, tokens, backend, settings).await?;
-    let lines = "The source is live. What differs is worked on now; see GET /api/v1/runs.";
-    print(&args.output, json!({ "source_id": source, "mode": "live" }), lines);
-    Ok(())
+    let tokens = operator.store.promote(&scope, source, &digest).await?;
+    switched(operator, &scope, tokens).await?;
+    let lines = "The source is live. A worker applies what differs; see GET /api/v1/runs.";
+    Ok(print(&args.output, json!({ "source_id": source, "mode": "live" }), lines)?)
 }
 
-pub(crate) async fn detach(args: SourceDetach, store: &Store, backend: &Backend, settings: &Settings) -> Result<()> {
-    let scope = scope_of(store, &args.tenant).await?;
-    let source = args.source.parse().context("--source takes the id of a source")?;
+pub(crate) async fn detach(args: SourceDetach, operator: &Operator<'_>) -> Result<()> {
+    let (scope, source) = (operator.scope_of(&args.of.tenant).await?, args.of.source);
     let Some(digest) = args.digest else {
-        let plan = store.detachment(&scope, source, args.people).await?;
+        let plan = operator.store.detachment(&scope, source, args.people).await?;
         let fate = match args.people {
             PeopleAfter::Keep => "stay and are managed by nobody",
             PeopleAfter::Remove => "leave",
@@ -38,32 +31,29 @@ pub(crate) async fn detach(args: SourceDetach, store: &Store, backend: &Backend,
             "{} members and {} groups {fate}; {} people more than the removal limit allows.\nTo do it: --digest {}",
             plan.members, plan.groups, plan.removal_limit.over, plan.digest
         );
-        print(&args.output, json!(plan), &lines);
-        return Ok(());
+        return Ok(print(&args.output, json!(plan), &lines)?);
     };
-    let tokens = store.detach(&scope, source, args.people, &digest).await?;
-    switched(&scope, tokens, backend, settings).await?;
-    print(&args.output, json!({ "source_id": source, "mode": "off" }), "The source is detached and off.");
-    Ok(())
+    let tokens = operator.store.detach(&scope, source, args.people, &digest).await?;
+    switched(operator, &scope, tokens).await?;
+    let body = json!({ "source_id": source, "mode": "off" });
+    Ok(print(&args.output, body, "The source is detached and off.")?)
 }
 
-pub(crate) async fn release(args: SourceRelease, store: &Store, backend: &Backend, settings: &Settings) -> Result<()> {
-    let scope = scope_of(store, &args.tenant).await?;
-    let source = args.source.parse().context("--source takes the id of a source")?;
-    store.release_source(&scope, source).await?;
-    wake(backend, settings, &scope).await?;
+pub(crate) async fn release(of: &OfSource, output: &Json, operator: &Operator<'_>) -> Result<()> {
+    let (scope, source) = (operator.scope_of(&of.tenant).await?, of.source);
+    operator.store.release_source(&scope, source).await?;
+    operator.wake(&scope).await?;
     let lines = "The source is released; what was held is planned again.";
-    print(&args.output, json!({ "source_id": source, "released": true }), lines);
-    Ok(())
+    Ok(print(output, json!({ "source_id": source, "released": true }), lines)?)
 }
 
 /// Every process forgets what it believed of the tokens, and a worker looks at what is different now.
-async fn switched(scope: &AdminScope, tokens: Vec<SecretDigest>, backend: &Backend, settings: &Settings) -> Result<()> {
-    let cache = ports::open_cache(backend, settings, &Metrics::new()?)?;
+pub(super) async fn switched(operator: &Operator<'_>, scope: &AdminScope, tokens: Vec<SecretDigest>) -> Result<()> {
+    let cache = operator.cache()?;
     for digest in tokens {
         cache.refresh_credential(&digest).await;
     }
-    wake(backend, settings, scope).await
+    operator.wake(scope).await
 }
 
 fn told(promotion: &Promotion) -> String {

@@ -2,7 +2,9 @@
 //! came of it. It stays up so that you can look around.
 
 use super::{serve, simulate};
+use crate::data_folder::DataFolder;
 use crate::http::Services;
+use crate::output::line;
 use crate::ports::Backend;
 use crate::settings::Settings;
 use anyhow::{Context, Result, ensure};
@@ -10,7 +12,7 @@ use rollcall_core::directory::{SourceKind, SourceMode};
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::{MemberStatus, Role};
 use rollcall_runtime::shutdown;
-use rollcall_simulator::{Idp, Options, Phase};
+use rollcall_simulator::{Idp, Options, Phase, Session};
 use rollcall_store::{AdminScope, AuditFilter, MAX_LIMIT, MemberFilter, NewSource, NewTenant, PageRequest, Store};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -21,8 +23,8 @@ use std::time::{Duration, Instant};
 const PEOPLE: usize = 40;
 /// Fewer seats than people, so that the waitlist shows.
 const SEATS: u32 = 36;
-/// More than the removal limit of ten, so that a held run shows.
-const LEAVERS: usize = 12;
+/// So many that more than ten of them, which is the removal limit, have a seat: a run is held.
+const LEAVERS: usize = 20;
 /// Longest wait for the worker to have caught up.
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
@@ -31,17 +33,21 @@ pub(crate) async fn run(data: Option<&Path>, mut settings: Settings) -> Result<(
     let stop = shutdown::on_signal()?;
     // Nobody else is served here, and the conversation should not wait for its own rate limit.
     settings.ingest.rate_per_second = 10_000.0;
-    let backend = Backend::Embedded(data.unwrap_or(Path::new("./data")).to_owned());
+    let folder = DataFolder::given_or_default(data);
+    serve::warn_of_ignored_database(&folder, &settings);
+    let backend = Backend::Embedded(folder);
     let running = serve::start(backend, Services { ingest: true, admin: true }, true, &settings).await?;
-    let url = format!("http://{}", running.address);
+    let url = running.url.clone();
     let store = running.process.hub.store.clone();
-    println!("Rollcall is up at {url}.\n");
-    let invited = play(&store, &url, Idp::Okta, "Acme (Okta)", "onboarding=invite").await?;
-    let _federated = play(&store, &url, Idp::Entra, "Globex (Entra ID)", "onboarding=federated").await?;
-    println!("Rollcall stays up at {url} until you press Ctrl-C. Try the REST API of Acme:\n");
-    println!("  curl -s -H 'Authorization: Bearer {invited}' '{url}/api/v1/members?limit=3'");
-    println!("  curl -s -H 'Authorization: Bearer {invited}' '{url}/api/v1/runs?state=held'");
-    println!("  curl -s -H 'Authorization: Bearer {invited}' '{url}/api/v1/audit-events?limit=5'\n");
+    line(format_args!("Rollcall is up at {url}.\n"))?;
+    // Acme's leavers stay away, so that its run stays held.
+    let invited = play(&store, &url, Idp::Okta, "Acme (Okta)", "onboarding=invite", false).await?;
+    let _federated = play(&store, &url, Idp::Entra, "Globex (Entra ID)", "onboarding=federated", true).await?;
+    line(format_args!("Rollcall stays up at {url} until you press Ctrl-C. Try the REST API of Acme:\n"))?;
+    for path in ["members?limit=3", "runs?state=held", "audit-events?limit=5"] {
+        line(format_args!("  curl -s -H 'Authorization: Bearer {invited}' '{url}/api/v1/{path}'"))?;
+    }
+    line("")?;
     stop.cancelled().await;
     running.stop().await;
     telemetry.shutdown().await;
@@ -49,7 +55,7 @@ pub(crate) async fn run(data: Option<&Path>, mut settings: Settings) -> Result<(
 }
 
 /// Makes an organisation, plays its identity provider and tells what became of its people; returns an API key.
-async fn play(store: &Store, url: &str, idp: Idp, name: &str, policy: &str) -> Result<String> {
+async fn play(store: &Store, url: &str, idp: Idp, name: &str, policy: &str, leavers_return: bool) -> Result<String> {
     let policy = Policy::with_settings([policy]).map_err(anyhow::Error::msg)?;
     let owner = Some(format!("owner@{}.example.test", idp.name()));
     let new = NewTenant { name: name.to_owned(), seats: SEATS, policy, owner_email: owner };
@@ -60,19 +66,27 @@ async fn play(store: &Store, url: &str, idp: Idp, name: &str, policy: &str) -> R
     let (source, token) = store.create_source(&scope, &new).await?;
     let key = store.create_api_key(&scope, Role::Owner, "demo").await?.secret;
 
-    println!("== {name}: {PEOPLE} people, {SEATS} seats; {LEAVERS} leave at once ==");
+    line(format_args!("== {name}: {PEOPLE} people, {SEATS} seats; {LEAVERS} leave at once =="))?;
     let mut options = Options::new(idp, format!("{url}/scim/v2/{source}"), token.secret);
     options.users = PEOPLE;
     options.leavers = Some(LEAVERS);
-    options.phases = Phase::LIFECYCLE.to_vec();
+    options.leavers_return = leavers_return;
     options.live_progress = std::io::stderr().is_terminal();
-    let report = rollcall_simulator::run(options, &mut std::io::stderr()).await?;
+    let mut session = Session::new(options)?;
+    for phase in Phase::LIFECYCLE {
+        // Somebody who comes and goes before a worker looks was never a member.
+        if matches!(phase, Phase::Deactivate | Phase::Reactivate) {
+            settle(store).await?;
+        }
+        session.play(phase, &mut std::io::stderr()).await?;
+    }
+    let report = session.finish()?;
     settle(store).await?;
-    simulate::tell(&report);
+    simulate::tell(&report)?;
     let credential = store.credential(&rollcall_store::digest(&key)).await?.context("the key was just made")?;
     let scope = AdminScope::of_key(&credential).context("the key is an API key")?;
     account(store, &scope).await?;
-    println!();
+    line("")?;
     Ok(key)
 }
 
@@ -98,13 +112,13 @@ async fn account(store: &Store, scope: &AdminScope) -> Result<()> {
         let waiting = members.iter().filter(|member| member.waiting_for.as_deref() == Some("seat")).count();
         let names: Vec<&str> = members.iter().take(3).map(|member| member.email.as_str()).collect();
         let waiting = if waiting > 0 { format!(" ({waiting} wait for a seat)") } else { String::new() };
-        println!("  {:<9} {:>3}{waiting}  e.g. {}", status.as_str(), members.len(), names.join(", "));
+        line(format_args!("  {:<9} {:>3}{waiting}  e.g. {}", status.as_str(), members.len(), names.join(", ")))?;
     }
     for group in store.groups(scope, &all).await?.items {
-        println!("  group     {:>3} members  {}", group.members_count, group.name);
+        line(format_args!("  group     {:>3} members  {}", group.members_count, group.name))?;
     }
     for run in store.runs(scope, Some("held"), &all).await?.items {
-        println!("  held run  {} because of {}: {}", run.id, run.held_reasons, run.counts);
+        line(format_args!("  held run  {} because of {}: {}", run.id, run.held_reasons, run.counts))?;
     }
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     let mut page = all;
@@ -119,6 +133,6 @@ async fn account(store: &Store, scope: &AdminScope) -> Result<()> {
         }
     }
     let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-    println!("  audit     {}", kinds.join(", "));
+    line(format_args!("  audit     {}", kinds.join(", ")))?;
     Ok(())
 }

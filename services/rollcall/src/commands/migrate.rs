@@ -1,12 +1,13 @@
 //! `rollcall migrate`.
 
+use crate::output::line;
 use crate::ports::{self, Backend};
 use crate::settings::Settings;
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 pub(crate) async fn run(backend: &Backend, settings: &Settings) -> Result<()> {
     let store = ports::open_store(backend, settings).await?;
-    store.migrate().await?;
-    println!("The schema is up to date.");
-    Ok(())
+    let database = backend.database(settings);
+    store.migrate().await.with_context(|| format!("the schema of {database} cannot be brought up to date"))?;
+    Ok(line(format_args!("The schema of {database} is up to date."))?)
 }

@@ -6,25 +6,24 @@ mod demo;
 mod doctor;
 mod migrate;
 mod operator;
+pub(crate) mod reference;
 pub(crate) mod routes;
 mod serve;
 mod simulate;
 pub(crate) mod source;
 mod tenant;
 
-use crate::cli::{Cli, Command};
+use crate::cli::Command;
 use crate::http::Services;
 use crate::ports::Backend;
-use crate::settings::{DEFAULTS, Settings};
-use anyhow::{Result, bail};
-use clap::CommandFactory;
+use crate::settings::Settings;
+use anyhow::Result;
 use std::path::Path;
 
 pub(crate) async fn run(command: Command, data: Option<&Path>, mut settings: Settings) -> Result<()> {
     let mut listen = |given: Option<String>| -> Result<()> {
         if let Some(address) = given {
-            settings.http.listen = address;
-            settings.validate()?;
+            settings.listen_on(&address)?;
         }
         Ok(())
     };
@@ -59,25 +58,11 @@ pub(crate) async fn run(command: Command, data: Option<&Path>, mut settings: Set
         Command::Source(command) => source::run(command, &Backend::of_command(data, &settings), &settings).await,
         Command::ApiKey(command) => api_key::run(command, &Backend::of_command(data, &settings), &settings).await,
         Command::SimulateIdp(args) => simulate::run(args).await,
-        Command::Bench(_) | Command::Routes(_) | Command::Help { .. } => Ok(()),
+        Command::Bench(_)
+        | Command::Routes(_)
+        | Command::Help { .. }
+        | Command::Version(_)
+        | Command::Completions { .. }
+        | Command::Man { .. } => Ok(()),
     }
-}
-
-/// `rollcall help [topic]`.
-pub(crate) fn help(topic: Option<&str>) -> Result<()> {
-    match topic {
-        None => Cli::command().print_help()?,
-        Some("config") => {
-            print!("{DEFAULTS}");
-            println!("\n# As environment variables:");
-            for (variable, key) in Settings::variables()? {
-                println!("#   {variable:<45} {key}");
-            }
-        }
-        Some(name) => match Cli::command().find_subcommand_mut(name) {
-            Some(command) => command.print_help()?,
-            None => bail!("there is no command {name:?}; `rollcall help` lists them"),
-        },
-    }
-    Ok(())
 }

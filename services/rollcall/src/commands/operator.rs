@@ -1,10 +1,12 @@
-//! What the operator's commands share: the tenant they name, the hub they wake, the answer they print.
+//! What the operator's commands share: the opened store, the tenant they name, the hub they wake, the answer they print.
 
-use crate::cli::Json;
+use crate::cli::{Json, OfTenant};
+use crate::output::{Unwritten, line};
 use crate::ports::{self, Backend};
 use crate::settings::Settings;
 use anyhow::{Result, anyhow};
-use rollcall_runtime::{Lane, Metrics};
+use rollcall_core::spelling::did_you_mean;
+use rollcall_runtime::{Cache, Lane, Metrics};
 use rollcall_store::{AdminScope, Store, StoreError};
 use serde_json::Value;
 use std::time::Duration;
@@ -12,25 +14,70 @@ use std::time::Duration;
 /// Longest wait until the broker took the wake-up of a command; the sweep finds it otherwise.
 const WAKE_FLUSH: Duration = Duration::from_secs(2);
 
-pub(crate) async fn scope_of(store: &Store, slug: &str) -> Result<AdminScope> {
-    store.operator_scope(slug).await.map_err(|error| match error {
-        StoreError::NotFound(_) => {
-            anyhow!("there is no tenant {slug:?}; --tenant takes the slug that `tenant create` printed")
-        }
-        other => other.into(),
-    })
+/// An operator at work on one database.
+pub(crate) struct Operator<'a> {
+    pub(crate) store: Store,
+    pub(crate) backend: &'a Backend,
+    pub(crate) settings: &'a Settings,
 }
 
-/// Tells a running hub; an embedded one is another process without a queue, its sweep finds the change.
-pub(crate) async fn wake(backend: &Backend, settings: &Settings, scope: &AdminScope) -> Result<()> {
-    if matches!(backend, Backend::Services) && !settings.queue.url.is_empty() {
-        let queue = ports::open_queue(backend, settings, &Metrics::new()?)?;
-        queue.wake(scope.tenant().0, Lane::Push);
-        queue.flush(WAKE_FLUSH).await;
+impl<'a> Operator<'a> {
+    /// Opens a database that is there already.
+    pub(crate) async fn open(backend: &'a Backend, settings: &'a Settings) -> Result<Self> {
+        let store = ports::open_existing(backend, settings).await?;
+        Ok(Self { store, backend, settings })
     }
-    Ok(())
+
+    /// The database as messages name it.
+    pub(crate) fn database(&self) -> String {
+        self.backend.database(self.settings)
+    }
+
+    /// The tenant that a command names.
+    ///
+    /// # Errors
+    /// Says in which database there is none: a forgotten `--data` is the usual cause.
+    pub(crate) async fn scope(&self, of: &OfTenant) -> Result<AdminScope> {
+        self.scope_of(&of.tenant).await
+    }
+
+    pub(crate) async fn scope_of(&self, slug: &str) -> Result<AdminScope> {
+        match self.store.operator_scope(slug).await {
+            Ok(scope) => Ok(scope),
+            Err(StoreError::NotFound(_)) => Err(self.no_such_tenant(slug).await?),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn no_such_tenant(&self, slug: &str) -> Result<anyhow::Error> {
+        let tenants = self.store.tenants().await?;
+        let hint = match tenants.len() {
+            0 => "it has no tenant at all; `rollcall tenant create` makes one".to_owned(),
+            _ => "`rollcall tenant list` lists those that it has".to_owned(),
+        };
+        let near = did_you_mean(slug, tenants.iter().map(|tenant| tenant.slug.as_str()));
+        let database = self.database();
+        Ok(anyhow!(
+            "there is no tenant {slug:?} in {database}; {hint}, --data DIR or ROLLCALL_DATA names another folder{near}"
+        ))
+    }
+
+    pub(crate) fn cache(&self) -> Result<Cache> {
+        ports::open_cache(self.backend, self.settings, &Metrics::new()?)
+    }
+
+    /// Tells a running hub; an embedded one is another process without a queue, its sweep finds the change.
+    pub(crate) async fn wake(&self, scope: &AdminScope) -> Result<()> {
+        if matches!(self.backend, Backend::Services) && !self.settings.queue.url.is_empty() {
+            let queue = ports::open_queue(self.backend, self.settings, &Metrics::new()?)?;
+            queue.wake(scope.tenant().0, Lane::Push);
+            queue.flush(WAKE_FLUSH).await;
+        }
+        Ok(())
+    }
 }
 
-pub(crate) fn print(output: &Json, body: Value, lines: &str) {
-    if output.json { println!("{body}") } else { println!("{lines}") }
+/// One JSON value with `--json`, else lines for people.
+pub(crate) fn print(output: &Json, body: Value, lines: &str) -> Result<(), Unwritten> {
+    if output.json { line(body) } else { line(lines) }
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::Json;
 use crate::health;
+use crate::output::line;
 use anyhow::Result;
 use serde_json::json;
 
@@ -12,10 +13,10 @@ pub(crate) fn run(output: &Json) -> Result<()> {
     let routes: Vec<(String, &str, &str)> = scim.chain(api).chain(open).collect();
     if output.json {
         let rows = routes.iter().map(|(method, path, auth)| json!({ "method": method, "path": path, "auth": auth }));
-        println!("{}", json!(rows.collect::<Vec<_>>()));
+        line(json!(rows.collect::<Vec<_>>()))?;
     } else {
         for (method, path, auth) in routes {
-            println!("{method:<7} {path:<45} {auth}");
+            line(format_args!("{method:<7} {path:<45} {auth}"))?;
         }
     }
     Ok(())

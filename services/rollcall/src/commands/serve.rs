@@ -1,46 +1,68 @@
 //! Runs the roles until a signal, and then stops in order: readiness off, consumers stop, requests drain, wake-ups and
 //! spans are flushed.
 
+use crate::data_folder::{Claim, DataFolder};
 use crate::health::Health;
 use crate::http::{Process, Services};
+use crate::output::line;
 use crate::ports::{self, Backend};
 use crate::settings::Settings;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use chrono::TimeDelta;
 use rollcall_hub::Hub;
 use rollcall_ingest::Ledger;
 use rollcall_runtime::telemetry::{self, TelemetryConfig};
 use rollcall_runtime::{Metrics, Readiness, shutdown};
 use rollcall_worker::{Worker, WorkerConfig};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Longest wait for the wake-ups that are still on their way.
 const QUEUE_FLUSH: Duration = Duration::from_secs(5);
 
 /// A hub that serves; [`Running::stop`] ends it in order.
 pub(crate) struct Running {
     pub(crate) process: Process,
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
+    /// Where clients reach it.
+    pub(crate) url: String,
     cancel: CancellationToken,
     servers: Vec<actix_web::dev::ServerHandle>,
     tasks: tokio::task::JoinSet<()>,
+    /// Keeps a second hub out of the data folder.
+    _claim: Option<Claim>,
 }
 
 /// `rollcall up`.
 pub(crate) async fn up(data: Option<&Path>, settings: Settings) -> Result<()> {
-    let backend = Backend::Embedded(data.unwrap_or(Path::new("./data")).to_owned());
+    let folder = DataFolder::given_or_default(data);
     let telemetry = start_telemetry("rollcall", &settings)?;
+    warn_of_ignored_database(&folder, &settings);
     let stop = shutdown::on_signal()?;
+    let backend = Backend::Embedded(folder.clone());
     let running = start(backend, Services { ingest: true, admin: true }, true, &settings).await?;
-    println!("Rollcall is up at http://{}", running.address);
-    println!("Make a tenant: rollcall tenant create --name Acme --seats 100 (with the same --data); docs: README.md");
+    // A launcher may have closed stdout; the hub serves all the same.
+    let _ = line(format_args!("Rollcall is up at {} (version {VERSION}, SQLite under {folder})", running.url));
+    let _ = line(format_args!(
+        "Make a tenant: rollcall tenant create --name Acme --seats 100 --data {folder}; docs: README.md"
+    ));
     stop.cancelled().await;
     running.stop().await;
     telemetry.shutdown().await;
     Ok(())
+}
+
+/// `up` and `demo` keep everything in one folder; a database that is configured is one that somebody expects to be used.
+pub(super) fn warn_of_ignored_database(folder: &DataFolder, settings: &Settings) {
+    if !settings.database.url.is_empty() {
+        tracing::warn!(
+            "DATABASE_URL is set and not used: this command keeps SQLite under {folder}. `rollcall all` works on Postgres, and \
+             so do commands without --data while DATABASE_URL is set"
+        );
+    }
 }
 
 /// `rollcall all`, `ingest`, `worker` and `admin`.
@@ -48,7 +70,8 @@ pub(crate) async fn role(name: &str, services: Services, work: bool, settings: S
     let telemetry = start_telemetry(name, &settings)?;
     let stop = shutdown::on_signal()?;
     let running = start(Backend::Services, services, work, &settings).await?;
-    println!("{name} listens on http://{}", running.address);
+    let database = Backend::Services.database(&settings);
+    let _ = line(format_args!("{name} listens on http://{} (version {VERSION}, {database})", running.address));
     stop.cancelled().await;
     running.stop().await;
     telemetry.shutdown().await;
@@ -57,6 +80,10 @@ pub(crate) async fn role(name: &str, services: Services, work: bool, settings: S
 
 /// Starts what was asked for and returns when it is ready.
 pub(crate) async fn start(backend: Backend, services: Services, work: bool, settings: &Settings) -> Result<Running> {
+    let claim = match &backend {
+        Backend::Embedded(folder) => Some(folder.claim()?),
+        Backend::Services => None,
+    };
     let metrics = Metrics::new()?;
     // Settings that are missing are named before anything is opened.
     let queue = ports::open_queue(&backend, settings, &metrics)?;
@@ -66,7 +93,8 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     if services.ingest && services.admin {
         store.migrate().await.context("the schema cannot be brought up to date")?;
     }
-    store.check().await.map_err(anyhow::Error::msg)?;
+    let database = backend.database(settings);
+    store.check().await.map_err(|why| anyhow!("{database}: {why}"))?;
     let ledger = Ledger::new(TimeDelta::days(i64::from(settings.ingest.request_log_days)));
     let hub = Hub { store, queue, cache, metrics };
     let process = Process { hub, readiness: Readiness::new(), ledger, health: Health::default() };
@@ -92,8 +120,35 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
         );
         tasks.spawn(worker.run(cancel.clone()));
     }
+    let url = reached_at(address, settings);
+    if let Some(claim) = &claim {
+        claim.note_address(&url)?;
+    }
     process.readiness.set_ready();
-    Ok(Running { process, address, cancel, servers, tasks })
+    tracing::info!(version = VERSION, database, roles = roles(services, work), %address, "serving");
+    Ok(Running { process, address, url, cancel, servers, tasks, _claim: claim })
+}
+
+/// The URL that clients on this machine use, or the public one.
+fn reached_at(address: SocketAddr, settings: &Settings) -> String {
+    let public = &settings.http.public_url;
+    if !public.is_empty() {
+        return public.clone();
+    }
+    let port = address.port();
+    match address.ip() {
+        // Every address of the machine, this one among them.
+        IpAddr::V4(ip) if ip.is_unspecified() => format!("http://127.0.0.1:{port}"),
+        IpAddr::V6(ip) if ip.is_unspecified() => format!("http://[::1]:{port}"),
+        _ => format!("http://{address}"),
+    }
+}
+
+/// What the process does, for the log.
+fn roles(services: Services, work: bool) -> String {
+    let roles = [(services.ingest, "ingest"), (services.admin, "admin"), (work, "worker")];
+    let roles: Vec<&str> = roles.into_iter().filter_map(|(serves, name)| serves.then_some(name)).collect();
+    roles.join(", ")
 }
 
 fn spawn_server(tasks: &mut tokio::task::JoinSet<()>, server: actix_web::dev::Server) {

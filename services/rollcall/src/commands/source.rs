@@ -1,89 +1,147 @@
 //! `rollcall source …`, but for promotion and detachment, which have a plan to show first.
 
-use super::operator::{print, scope_of, wake};
-use crate::cli::SourceCommand;
+use super::operator::{Operator, print};
+use super::tenant::{shown_source, told_source};
+use crate::cli::{SourceCommand, SourceCreate};
 use crate::commands::cutover;
-use crate::ports::{self, Backend, open_store_for_command};
+use crate::output::remark;
+use crate::ports::Backend;
 use crate::settings::Settings;
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use chrono::TimeDelta;
-use rollcall_core::directory::SourceKind;
-use rollcall_runtime::Metrics;
-use rollcall_store::NewSource;
-use serde_json::json;
+use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::ids::SourceId;
+use rollcall_store::{NewSecret, NewSource, SourceDeletion};
+use serde_json::{Value, json};
 
 pub(crate) async fn run(command: SourceCommand, backend: &Backend, settings: &Settings) -> Result<()> {
-    let store = open_store_for_command(backend, settings).await?;
-    let expiry = |after: Option<TimeDelta>| after.map(|after| store.clock.now() + after);
+    let operator = Operator::open(backend, settings).await?;
+    let store = &operator.store;
     match command {
-        SourceCommand::Create(args) => {
-            let scope = scope_of(&store, &args.tenant).await?;
-            let new = NewSource {
-                kind: args.kind,
-                mode: args.mode,
-                name: &args.name,
-                users_only: args.users_only,
-                token_expires_at: expiry(args.token_expires_in),
-            };
-            let (id, secret) = store.create_source(&scope, &new).await?;
-            let base = public_url(settings);
-            let (body, lines) = match args.kind {
-                SourceKind::Scim => {
-                    let endpoint = format!("{base}/scim/v2/{id}");
-                    let lines = format!(
-                        "SCIM address: {endpoint}\nToken (shown once): {}\nPaste both into the identity provider.",
-                        secret.secret
-                    );
-                    let body = json!({ "source_id": id, "scim_endpoint": endpoint, "token": secret.secret, "token_id": secret.id });
-                    (body, lines)
-                }
-                SourceKind::Agent => {
-                    let endpoint = format!("{base}/agent/v1");
-                    let lines = format!("Agent address: {endpoint}\nInstall token (shown once): {}", secret.secret);
-                    (json!({ "source_id": id, "endpoint": endpoint, "install_token": secret.secret }), lines)
-                }
-            };
-            print(&args.output, body, &lines);
+        SourceCommand::Create(args) => create(args, &operator).await,
+        SourceCommand::List(args) => {
+            let sources = store.sources(&operator.scope(&args.of).await?).await?;
+            let items: Vec<Value> = sources.iter().map(shown_source).collect();
+            let lines: Vec<String> = sources.iter().map(told_source).collect();
+            Ok(print(&args.output, json!({ "items": items }), &lines.join("\n"))?)
+        }
+        SourceCommand::Rename(args) => {
+            let (scope, source) = (operator.scope_of(&args.of.tenant).await?, args.of.source);
+            store.rename_source(&scope, source, &args.name).await?;
+            let lines = format!("The source is called {:?}.", args.name);
+            Ok(print(&args.output, json!({ "source_id": source, "name": args.name }), &lines)?)
+        }
+        SourceCommand::Delete(args) => {
+            delete(&args.of.tenant, args.of.source, &operator).await?;
+            let body = json!({ "source_id": args.of.source, "deleted": true });
+            Ok(print(&args.output, body, "The source is deleted, and its tokens with it.")?)
         }
         SourceCommand::SetMode(args) => {
-            let scope = scope_of(&store, &args.tenant).await?;
-            let source = args.source.parse().context("--source takes the id of a source")?;
+            let (scope, source) = (operator.scope_of(&args.of.tenant).await?, args.of.source);
             let digests = store.change_source(&scope, source, Some(args.mode), None).await?;
-            let cache = ports::open_cache(backend, settings, &Metrics::new()?)?;
-            for digest in digests {
-                cache.refresh_credential(&digest).await;
-            }
-            wake(backend, settings, &scope).await?;
-            print(
-                &args.output,
-                json!({ "source_id": source, "mode": args.mode }),
-                &format!("The source is {}.", args.mode),
-            );
+            cutover::switched(&operator, &scope, digests).await?;
+            let body = json!({ "source_id": source, "mode": args.mode });
+            Ok(print(&args.output, body, &format!("The source is {}.", args.mode))?)
         }
-        SourceCommand::Release(args) => cutover::release(args, &store, backend, settings).await?,
-        SourceCommand::Promote(args) => cutover::promote(args, &store, backend, settings).await?,
-        SourceCommand::Detach(args) => cutover::detach(args, &store, backend, settings).await?,
+        SourceCommand::Release(args) => cutover::release(&args.of, &args.output, &operator).await,
+        SourceCommand::Promote(args) => cutover::promote(args, &operator).await,
+        SourceCommand::Detach(args) => cutover::detach(args, &operator).await,
         SourceCommand::CreateToken(args) => {
-            let scope = scope_of(&store, &args.tenant).await?;
-            let source = args.source.parse().context("--source takes the id of a source")?;
-            let secret = store.create_scim_token(&scope, source, &args.name, expiry(args.expires_in)).await?;
+            let (scope, source) = (operator.scope_of(&args.of.tenant).await?, args.of.source);
+            let expires_at = args.expires_in.map(|after| store.clock.now() + after);
+            let secret = store.create_scim_token(&scope, source, &args.name, expires_at).await?;
             let lines = format!("Token (shown once): {}", secret.secret);
-            print(&args.output, json!({ "token": secret.secret, "token_id": secret.id }), &lines);
+            Ok(print(&args.output, json!({ "token": secret.secret, "token_id": secret.id }), &lines)?)
         }
         SourceCommand::RevokeToken(args) => {
-            let scope = scope_of(&store, &args.tenant).await?;
-            let id = args.token_id.parse().context("--token-id takes the id of a token")?;
-            let digest = store.revoke_credential(&scope, id).await?;
-            ports::open_cache(backend, settings, &Metrics::new()?)?.revoke_credential(&digest).await;
-            print(&args.output, json!({ "token_id": id, "revoked": true }), "The token is revoked.");
+            let scope = operator.scope(&args.of).await?;
+            let digest = store.revoke_credential(&scope, args.token_id).await?;
+            operator.cache()?.revoke_credential(&digest).await;
+            let body = json!({ "token_id": args.token_id, "revoked": true });
+            Ok(print(&args.output, body, "The token is revoked.")?)
         }
     }
-    Ok(())
 }
 
-fn public_url(settings: &Settings) -> String {
-    let given = &settings.http.public_url;
-    if given.is_empty() { format!("http://{}", settings.http.listen) } else { given.clone() }
+async fn create(args: SourceCreate, operator: &Operator<'_>) -> Result<()> {
+    let scope = operator.scope(&args.of).await?;
+    let mode = match (args.kind, args.mode) {
+        (SourceKind::Scim, mode) => mode.unwrap_or(SourceMode::Live),
+        (SourceKind::Agent, None | Some(SourceMode::Off)) => SourceMode::Off,
+        (SourceKind::Agent, Some(mode)) => bail!(
+            "nothing can feed an agent source yet, and one in mode {mode} would only stand in the way of others: leave --mode out"
+        ),
+    };
+    let store = &operator.store;
+    let expires_at = args.token_expires_in.map(|after| store.clock.now() + after);
+    let (kind, users_only) = (args.kind, args.users_only);
+    let new = NewSource { kind, mode, name: &args.name, users_only, token_expires_at: expires_at };
+    let (id, secret) = store.create_source(&scope, &new).await?;
+    let (body, lines) = described(kind, id, &secret, &served_at(operator));
+    Ok(print(&args.output, body, &lines)?)
+}
+
+fn described(kind: SourceKind, id: SourceId, secret: &NewSecret, base: &str) -> (Value, String) {
+    let token = &secret.secret;
+    match kind {
+        SourceKind::Scim => {
+            let endpoint = format!("{base}/scim/v2/{id}");
+            let lines = format!(
+                "SCIM address: {endpoint}\nToken (shown once): {token}\nPaste both into the identity provider."
+            );
+            let body = json!({ "source_id": id, "scim_endpoint": endpoint, "token": token, "token_id": secret.id });
+            (body, lines)
+        }
+        SourceKind::Agent => {
+            let endpoint = format!("{base}/agent/v1");
+            let lines = format!(
+                "Agent address: {endpoint}\nInstall token (shown once): {token}\n\
+                 Nothing can feed an agent source yet: it is in mode off and changes nobody."
+            );
+            (json!({ "source_id": id, "endpoint": endpoint, "install_token": token }), lines)
+        }
+    }
+}
+
+/// The address that a hub serves: the public one, else what the hub of the folder noted, else what the settings say.
+fn served_at(operator: &Operator<'_>) -> String {
+    let http = &operator.settings.http;
+    if !http.public_url.is_empty() {
+        return http.public_url.clone();
+    }
+    let noted = match operator.backend {
+        Backend::Embedded(folder) => folder.address(),
+        Backend::Services => None,
+    };
+    noted.unwrap_or_else(|| {
+        let listen = &http.listen;
+        remark(format_args!(
+            "note: the address is that of http.listen ({listen}), since no hub noted another one. If yours is reached \
+             elsewhere, set ROLLCALL_HTTP_PUBLIC_URL for this command too."
+        ));
+        format!("http://{listen}")
+    })
+}
+
+async fn delete(tenant: &str, source: SourceId, operator: &Operator<'_>) -> Result<()> {
+    let scope = operator.scope_of(tenant).await?;
+    match operator.store.delete_source(&scope, source).await? {
+        SourceDeletion::Deleted(digests) => {
+            let cache = operator.cache()?;
+            for digest in digests {
+                cache.revoke_credential(&digest).await;
+            }
+            Ok(())
+        }
+        SourceDeletion::HasRecords => bail!(
+            "the source has sent people or groups, which the members and the audit log refer to: it stays. \
+             `rollcall source detach` leaves it behind"
+        ),
+        SourceDeletion::HasPolicy => bail!(
+            "the tenant's policy has settings for the source (sources.{source}): take them out first \
+             (PUT /api/v1/policy)"
+        ),
+    }
 }
 
 /// A span of time such as 90d, 12h, 30m or 45s.

@@ -1,0 +1,97 @@
+//! The folder of an embedded hub: its database, the lock that keeps a second hub out, and the address it serves, so that
+//! commands beside it print the right one.
+
+use anyhow::{Context, Result, bail};
+use std::fmt;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+/// Used when neither `--data` nor `ROLLCALL_DATA` names a folder.
+const DEFAULT: &str = "./data";
+const DATABASE: &str = "rollcall.db";
+/// Locked by the hub that runs. The kernel unlocks it when the process ends, however it ends.
+const LOCK: &str = "hub.lock";
+/// The URL at which the hub was last reached, in one line.
+const ADDRESS: &str = "hub.address";
+/// Folders named in a message at most.
+const NAMED_MAX: usize = 3;
+
+#[derive(Clone, Debug)]
+pub(crate) struct DataFolder(PathBuf);
+
+impl fmt::Display for DataFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+/// The right to serve a folder, for as long as it lives.
+pub(crate) struct Claim {
+    folder: DataFolder,
+    _lock: File,
+}
+
+impl DataFolder {
+    pub(crate) fn given_or_default(path: Option<&Path>) -> Self {
+        Self(path.unwrap_or(Path::new(DEFAULT)).to_owned())
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.0.join(DATABASE)
+    }
+
+    pub(crate) fn has_database(&self) -> bool {
+        self.database().is_file()
+    }
+
+    /// Where the hub of this folder serves, or served last.
+    pub(crate) fn address(&self) -> Option<String> {
+        let text = fs::read_to_string(self.0.join(ADDRESS)).ok()?;
+        Some(text.trim().to_owned()).filter(|url| !url.is_empty())
+    }
+
+    /// Folders in the current one that hold a database, as `--data` would name them.
+    pub(crate) fn others_here(&self) -> Vec<String> {
+        let entries = fs::read_dir(".").into_iter().flatten().flatten();
+        let mut others: Vec<String> = entries
+            .map(|entry| Self(Path::new(".").join(entry.file_name())))
+            .filter(|other| other.has_database() && fs::canonicalize(&other.0).ok() != fs::canonicalize(&self.0).ok())
+            .map(|other| other.to_string())
+            .collect();
+        others.sort();
+        others.truncate(NAMED_MAX);
+        others
+    }
+
+    /// Makes the folder when it is missing, and keeps every other hub out of it.
+    ///
+    /// # Errors
+    /// When another hub serves it.
+    pub(crate) fn claim(&self) -> Result<Claim> {
+        fs::create_dir_all(&self.0).with_context(|| format!("the folder {self} cannot be made; check --data"))?;
+        let path = self.0.join(LOCK);
+        let lock = File::options().create(true).truncate(false).write(true).open(&path);
+        let lock = lock.with_context(|| format!("{} cannot be opened; check --data", path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Claim { folder: self.clone(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => {
+                let at = self.address().map_or_else(String::new, |url| format!(" at {url}"));
+                bail!("another hub serves {self}{at}; stop it, or give this one another folder with --data")
+            }
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("{} cannot be locked", path.display()))
+            }
+        }
+    }
+}
+
+impl Claim {
+    /// Notes where the hub serves. Readers see the old address or the new one, never half of it.
+    pub(crate) fn note_address(&self, url: &str) -> Result<()> {
+        let folder = &self.folder;
+        let (fresh, path) = (folder.0.join(format!("{ADDRESS}.new")), folder.0.join(ADDRESS));
+        fs::write(&fresh, format!("{url}\n"))
+            .and_then(|()| fs::rename(&fresh, &path))
+            .with_context(|| format!("{} cannot be written", path.display()))
+    }
+}
