@@ -41,7 +41,10 @@ pub(crate) fn check_document(what: &str, attributes: &Map<String, Value>, before
     if bytes <= DOCUMENT_BYTES.max(before) {
         return Ok(());
     }
-    Err(ScimError::invalid_value(format!("the {what} is {bytes} bytes of JSON; at most {DOCUMENT_BYTES} are kept")))
+    let largest = attributes.iter().map(|(name, value)| (json_bytes(value), name)).max();
+    let largest = largest.map(|(bytes, name)| format!("; {} takes {bytes} of them", shown(name))).unwrap_or_default();
+    let detail = format!("the {what} is {bytes} bytes of JSON{largest}; at most {DOCUMENT_BYTES} are kept");
+    Err(ScimError::invalid_value(detail))
 }
 
 /// Refuses lists that are too long to keep in one attribute.

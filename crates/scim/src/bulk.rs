@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::discovery::BulkCapability;
 use crate::error::ScimError;
 use crate::etag::etag;
+use crate::json::{check_value, check_write};
 use crate::schema::{ResourceKind, get_ignore_case};
 
 /// Schema of a bulk answer.
@@ -142,6 +143,9 @@ impl BulkOperation {
         let Value::Object(mut operation) = operation else {
             return Err(ScimError::invalid_syntax("each of Operations must be an object"));
         };
+        let data = operation.remove("data").unwrap_or(Value::Null);
+        check_value(&Value::Object(operation.clone()), "an operation", 0)?;
+        operation.insert("data".to_owned(), data);
         let method = text(&operation, "method").unwrap_or_default().to_ascii_uppercase();
         let bulk_id = text(&operation, "bulkId").map(str::to_owned);
         let call = BulkCall::read(&method, &mut operation);
@@ -192,6 +196,7 @@ impl BulkCall {
         if data.is_null() && !matches!(verb, BulkVerb::Delete(_)) {
             return Err(ScimError::invalid_syntax(format!("{method} needs data")));
         }
+        check_write(kind, &data)?;
         Ok(Self { verb, kind, version, data })
     }
 

@@ -1,175 +1,23 @@
 //! Values read by their attribute's definition into canonical form. Here most dialects of the identity providers end:
 //! whatever the sender wrote, the result has schema spelling, JSON booleans, lists where lists belong, and no nulls.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value};
 
-use crate::bounds::{check_count, check_extensions, check_keys};
+use crate::bounds::check_count;
 use crate::dialect::{Quirk, Quirks};
-use crate::error::{SCIM_1_HINT, ScimError};
-use crate::json::{check_string, check_value};
-use crate::schema::{Attribute, Kind, Mutability, ResourceKind, Schema, is_scim_1, is_urn};
+use crate::error::ScimError;
+use crate::json::check_string;
+use crate::scalars::{text_of, truth_of, unwrapped};
+use crate::schema::{Attribute, Kind, Mutability};
+use crate::untyped::read_any;
 
-/// A resource body taken apart.
-pub(crate) struct Body {
-    /// Writable attributes in canonical form; extensions under their URN.
-    pub(crate) attributes: Map<String, Value>,
-    /// A group's `members` as sent.
-    pub(crate) members: Option<Value>,
-}
-
-/// A body while it is read.
-#[derive(Default)]
-struct Reading {
-    attributes: Map<String, Value>,
-    members: Option<Value>,
-    /// By URN in lower case.
-    extensions: HashMap<String, Extension>,
-}
-
-/// An extension while its parts are collected: a body may name it, and what is in it, more than once and in any case. Names
-/// are found by their folded form, since a look at all of them for each would make large bodies slow.
-struct Extension {
-    urn: String,
-    attributes: Map<String, Value>,
-    /// How a name in lower case is spelt: as it first came.
-    spellings: HashMap<String, String>,
-}
-
-impl Reading {
-    fn merge_extension(&mut self, urn: &str, read: Map<String, Value>) -> Result<(), ScimError> {
-        if read.is_empty() {
-            return Ok(());
-        }
-        let extension = self.extensions.entry(urn.to_ascii_lowercase()).or_insert_with(|| Extension {
-            urn: urn.to_owned(),
-            attributes: Map::new(),
-            spellings: HashMap::new(),
-        });
-        for (name, value) in read {
-            let spelling = extension.spellings.entry(name.to_ascii_lowercase()).or_insert(name);
-            extension.attributes.insert(spelling.clone(), value);
-        }
-        check_keys(urn, extension.attributes.len())?;
-        check_extensions(self.extensions.len())
-    }
-
-    fn finished(mut self) -> Body {
-        for extension in self.extensions.into_values() {
-            self.attributes.insert(extension.urn, Value::Object(extension.attributes));
-        }
-        Body { attributes: self.attributes, members: self.members }
-    }
-}
-
-/// Reads a POST or PUT body. Read-only attributes and the password are dropped, unknown attributes ignored.
-pub(crate) fn read_body(kind: ResourceKind, body: Value, quirks: &mut Quirks) -> Result<Body, ScimError> {
-    let mut read = Reading::default();
-    read_into(kind, body, &mut read, quirks)?;
-    Ok(read.finished())
-}
-
-fn read_into(kind: ResourceKind, body: Value, read: &mut Reading, quirks: &mut Quirks) -> Result<(), ScimError> {
-    let Value::Object(body) = body else {
-        return Err(ScimError::invalid_syntax(format!("the body must be a JSON object: a SCIM {}", kind.name())));
-    };
-    for (key, value) in body {
-        let Some(attribute) = kind.attribute(&key) else {
-            read_foreign(kind, key, value, read, quirks)?;
-            continue;
-        };
-        let key = canonical_key(attribute, key, quirks);
-        match attribute.name {
-            "schemas" => check_schemas(kind, &value, quirks)?,
-            "members" => read.members = Some(value),
-            _ if attribute.mutability == Mutability::ReadOnly => {}
-            _ => {
-                let value = read_value(attribute, &key, value, quirks)?;
-                if let Some(value) = value.filter(|_| attribute.mutability != Mutability::WriteOnly) {
-                    read.attributes.insert(key, value);
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Reads a key that is no core attribute: an extension, an attribute of one, or something to ignore.
-fn read_foreign(
-    kind: ResourceKind,
-    key: String,
-    value: Value,
-    body: &mut Reading,
-    quirks: &mut Quirks,
-) -> Result<(), ScimError> {
-    if key.eq_ignore_ascii_case(kind.core().urn) {
-        quirks.note(Quirk::UrnKey);
-        return read_into(kind, value, body, quirks);
-    }
-    if let Some(schema) = kind.extension(&key) {
-        let read = read_extension(schema, value, quirks)?;
-        return body.merge_extension(schema.urn, read);
-    }
-    if is_urn(&key) && matches!(value, Value::Object(_) | Value::Null) {
-        if let Some(Value::Object(read)) = read_any(value, &key, quirks)? {
-            body.merge_extension(&key, read)?;
-        }
-        return Ok(());
-    }
-    let Ok(resolved) = crate::path::resolve(kind, &key, quirks) else {
-        quirks.note(Quirk::UnknownAttribute);
-        return Ok(());
-    };
-    let (Some(urn), None) = (&resolved.path.extension, &resolved.path.sub) else {
-        quirks.note(Quirk::UnknownAttribute);
-        return Ok(());
-    };
-    if is_urn(&key) {
-        quirks.note(Quirk::UrnKey);
-    }
-    let read = match resolved.attribute {
-        Some(attribute) => read_value(attribute, attribute.name, value, quirks)?,
-        None => read_any(value, &key, quirks)?,
-    };
-    let read = read.map(|value| (resolved.path.attribute.to_string(), value));
-    body.merge_extension(urn, read.into_iter().collect())
-}
-
-/// `schemas` names what the body is. URNs that we do not know are ignored: Entra sends some of its own.
-fn check_schemas(kind: ResourceKind, value: &Value, quirks: &mut Quirks) -> Result<(), ScimError> {
-    let urns: Vec<&str> = match value {
-        Value::Null => Vec::new(),
-        Value::Array(urns) => urns.iter().filter_map(Value::as_str).collect(),
-        Value::String(urn) => vec![urn],
-        _ => return Err(ScimError::invalid_syntax("schemas must be a list of URNs")),
-    };
-    if urns.iter().any(|urn| is_scim_1(urn)) {
-        return Err(ScimError::invalid_syntax(SCIM_1_HINT));
-    }
-    for urn in urns {
-        let known = kind.core().urn == urn || kind.extensions().iter().any(|schema| schema.urn == urn);
-        if !known {
-            quirks.note(Quirk::UnknownSchemaUrn);
-        }
-    }
-    Ok(())
-}
-
-/// Reads an extension's object.
-pub(crate) fn read_extension(
-    schema: &Schema,
-    value: Value,
-    quirks: &mut Quirks,
-) -> Result<Map<String, Value>, ScimError> {
-    match value {
-        Value::Object(members) => read_members_of(|name| schema.attribute(name), members, quirks),
-        Value::Null => {
-            quirks.note(Quirk::NullValue);
-            Ok(Map::new())
-        }
-        _ => Err(ScimError::invalid_value(format!("{} must be an object", schema.urn))),
-    }
+/// Whether a list is all there will be, or a step on the way to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Elements {
+    /// Elements that say nothing are dropped.
+    Whole,
+    /// An element that says nothing yet may be completed by a later operation.
+    Partial,
 }
 
 /// Reads the members of an object by the definitions `lookup` finds.
@@ -207,7 +55,7 @@ pub(crate) fn read_value(
         return Ok(None);
     }
     if attribute.multi {
-        let elements = read_elements(attribute, value, quirks)?;
+        let elements = read_elements(attribute, value, Elements::Whole, quirks)?;
         return Ok((!elements.is_empty()).then_some(Value::Array(elements)));
     }
     read_single(attribute, name, value, quirks)
@@ -217,6 +65,7 @@ pub(crate) fn read_value(
 pub(crate) fn read_elements(
     attribute: &'static Attribute,
     value: Value,
+    completeness: Elements,
     quirks: &mut Quirks,
 ) -> Result<Vec<Value>, ScimError> {
     let sent = match value {
@@ -232,21 +81,24 @@ pub(crate) fn read_elements(
     for element in sent {
         if element.is_null() {
             quirks.note(Quirk::NullValue);
-        } else if let Some(element) = read_single(attribute, attribute.name, element, quirks)? {
-            elements.push(element);
+            continue;
         }
+        let read = read_single(attribute, attribute.name, element, quirks)?;
+        elements.extend(read.filter(|element| completeness == Elements::Partial || !is_hollow_element(element)));
     }
     keep_one_primary(&mut elements, None, quirks);
     Ok(elements)
 }
 
-/// Clears `primary` on all elements but one: `newcomer` when it is primary, else the first that is.
+/// Clears `primary` on all elements but one: `newcomer` when it is primary, else the first that is. An element that says nothing
+/// yet does not count.
 pub(crate) fn keep_one_primary(elements: &mut [Value], newcomer: Option<usize>, quirks: &mut Quirks) {
-    let is_primary = |element: &Value| element.get("primary") == Some(&Value::Bool(true));
-    let newcomer = newcomer.filter(|place| elements.get(*place).is_some_and(is_primary));
+    let is_primary =
+        |element: &Value| element.get("primary") == Some(&Value::Bool(true)) && !is_hollow_element(element);
+    let newcomer = newcomer.filter(|index| elements.get(*index).is_some_and(is_primary));
     let Some(kept) = newcomer.or_else(|| elements.iter().position(is_primary)) else { return };
-    for (place, element) in elements.iter_mut().enumerate() {
-        if place != kept && is_primary(element) {
+    for (index, element) in elements.iter_mut().enumerate() {
+        if index != kept && is_primary(element) {
             element["primary"] = Value::Bool(false);
             if newcomer.is_none() {
                 quirks.note(Quirk::TwoPrimaries);
@@ -263,20 +115,12 @@ fn read_single(
     quirks: &mut Quirks,
 ) -> Result<Option<Value>, ScimError> {
     match attribute.kind {
-        Kind::Complex => read_complex(attribute, name, value, quirks),
-        Kind::Boolean => read_boolean(name, &value, quirks).map(Some),
-        Kind::String | Kind::Reference | Kind::Binary => match value {
-            // Whoever requires a value says what is missing.
-            Value::String(text) if text.is_empty() && !attribute.required => {
-                quirks.note(Quirk::EmptyValue);
-                Ok(None)
-            }
-            Value::String(text) => {
-                check_string(name, &text)?;
-                Ok(Some(Value::String(text)))
-            }
-            _ => Err(wrong_type(name, "a string")),
-        },
+        Kind::Complex => {
+            let read = read_object(attribute, name, value, quirks)?;
+            Ok(read.filter(|members| !members.is_empty()).map(Value::Object))
+        }
+        Kind::Boolean => read_boolean(name, value, quirks),
+        Kind::String | Kind::Reference | Kind::Binary => read_text(attribute, name, value, quirks),
         Kind::DateTime => match value {
             Value::String(text) if chrono::DateTime::parse_from_rfc3339(&text).is_ok() => Ok(Some(Value::String(text))),
             _ => Err(wrong_type(name, "a date and time such as 2026-11-21T10:00:00Z")),
@@ -285,33 +129,48 @@ fn read_single(
     }
 }
 
-fn read_boolean(name: &str, value: &Value, quirks: &mut Quirks) -> Result<Value, ScimError> {
-    let read = match value {
-        Value::Bool(truth) => return Ok(Value::Bool(*truth)),
-        Value::String(text) => boolean_of(text),
-        _ => None,
-    };
-    quirks.note(Quirk::StringBoolean);
-    read.map(Value::Bool).ok_or_else(|| wrong_type(name, "true or false"))
-}
-
-/// `true` and `false` in any case.
-pub(crate) fn boolean_of(text: &str) -> Option<bool> {
-    match text.len() {
-        4 if text.eq_ignore_ascii_case("true") => Some(true),
-        5 if text.eq_ignore_ascii_case("false") => Some(false),
-        _ => None,
-    }
-}
-
-fn read_complex(
+fn read_text(
     attribute: &'static Attribute,
     name: &str,
     value: Value,
     quirks: &mut Quirks,
 ) -> Result<Option<Value>, ScimError> {
-    let read = read_object(attribute, name, value, quirks)?;
-    Ok(read.filter(|members| !is_hollow(attribute.multi, members)).map(Value::Object))
+    match unwrapped(value, quirks) {
+        // A required value that is missing is named by the check of the whole resource.
+        Some(Value::String(text)) if text.is_empty() && !attribute.required => {
+            quirks.note(Quirk::EmptyValue);
+            Ok(None)
+        }
+        Some(Value::String(text)) => {
+            check_string(name, &text)?;
+            Ok(Some(Value::String(text)))
+        }
+        Some(Value::Number(number)) => {
+            quirks.note(Quirk::NumberForText);
+            let text = text_of(&number).ok_or_else(|| wrong_type(name, "a string"))?;
+            Ok(Some(Value::String(text)))
+        }
+        Some(Value::Null) => {
+            quirks.note(Quirk::NullValue);
+            Ok(None)
+        }
+        None => Ok(None),
+        Some(_) => Err(wrong_type(name, "a string")),
+    }
+}
+
+fn read_boolean(name: &str, value: Value, quirks: &mut Quirks) -> Result<Option<Value>, ScimError> {
+    let Some(value) = unwrapped(value, quirks) else { return Ok(None) };
+    match value {
+        Value::Bool(_) => return Ok(Some(value)),
+        Value::Null => {
+            quirks.note(Quirk::NullValue);
+            return Ok(None);
+        }
+        _ => quirks.note(Quirk::StringBoolean),
+    }
+    let truth = truth_of(&value).ok_or_else(|| wrong_type(name, "true or false"))?;
+    Ok(Some(Value::Bool(truth)))
 }
 
 /// Reads an object. A bare string stands for its `value`; the manager also comes in a list of one.
@@ -323,9 +182,9 @@ pub(crate) fn read_object(
 ) -> Result<Option<Map<String, Value>>, ScimError> {
     let members = match value {
         Value::Object(members) => members,
-        Value::String(text) if attribute.default_sub().is_some() => {
+        bare @ (Value::String(_) | Value::Number(_)) if attribute.default_sub().is_some() => {
             quirks.note(if attribute.multi { Quirk::BareElement } else { Quirk::ManagerString });
-            Map::from_iter([("value".to_owned(), Value::String(text))])
+            Map::from_iter([("value".to_owned(), bare)])
         }
         Value::Array(list) if !attribute.multi && list.len() <= 1 => {
             quirks.note(Quirk::ManagerArray);
@@ -354,46 +213,13 @@ pub(crate) fn is_hollow(is_element: bool, members: &Map<String, Value>) -> bool 
     members.is_empty() || is_element && members.keys().all(|key| key == "type" || key == "primary")
 }
 
-/// Reads a value of an attribute that is not defined here: as it is, without nulls and empties.
-pub(crate) fn read_any(value: Value, name: &str, quirks: &mut Quirks) -> Result<Option<Value>, ScimError> {
-    check_value(&value, name, 0)?;
-    without_empties(value, name, quirks)
-}
-
-fn without_empties(value: Value, name: &str, quirks: &mut Quirks) -> Result<Option<Value>, ScimError> {
-    Ok(match value {
-        Value::Null => {
-            quirks.note(Quirk::NullValue);
-            None
-        }
-        Value::String(text) if text.is_empty() => {
-            quirks.note(Quirk::EmptyValue);
-            None
-        }
-        Value::Array(items) => {
-            check_count(name, items.len())?;
-            let mut kept = Vec::with_capacity(items.len());
-            for item in items {
-                kept.extend(without_empties(item, name, quirks)?);
-            }
-            (!kept.is_empty()).then_some(Value::Array(kept))
-        }
-        Value::Object(members) => {
-            check_keys(name, members.len())?;
-            let mut kept = Map::new();
-            for (key, value) in members {
-                if let Some(value) = without_empties(value, &key, quirks)? {
-                    kept.insert(key, value);
-                }
-            }
-            (!kept.is_empty()).then_some(Value::Object(kept))
-        }
-        scalar => Some(scalar),
-    })
+/// Whether an element of a list says nothing.
+pub(crate) fn is_hollow_element(element: &Value) -> bool {
+    element.as_object().is_some_and(|members| is_hollow(true, members))
 }
 
 /// The canonical spelling of a key, without a copy when it is spelt so already.
-fn canonical_key(attribute: &Attribute, key: String, quirks: &mut Quirks) -> String {
+pub(crate) fn canonical_key(attribute: &Attribute, key: String, quirks: &mut Quirks) -> String {
     if key == attribute.name {
         return key;
     }

@@ -58,10 +58,24 @@ pub enum Quirk {
     PlusForSpace,
     /// `/users` for `/Users`.
     PathCase,
+    /// The URN of a schema with a dot for one of its colons: `urn:…:2.0:User.department`.
+    MistypedUrn,
+    /// A number where a text is wanted: `"externalId": 77`.
+    NumberForText,
+    /// A single value in a list of one, in an object that has nothing but `value`, or an empty list for none.
+    WrappedValue,
+    /// A value that cannot be kept, in a write that ends somebody's access: it was left out and the rest was done.
+    ValueLeftOut,
+    /// A filter's value in quotes that are not double quotes: `userName eq 'ann'`.
+    WrongQuotes,
+    /// An id in a filter in capitals, in braces or as `urn:uuid:`.
+    IdSpelling,
+    /// A bare `+` within an address in a filter, read as a space.
+    PlusInAddress,
 }
 
 /// Every quirk with its stable name, in the order of the enum.
-const NAMES: [(Quirk, &str); 26] = [
+const NAMES: [(Quirk, &str); 33] = [
     (Quirk::StringBoolean, "string_boolean"),
     (Quirk::CapitalisedOp, "capitalised_op"),
     (Quirk::AttributeCase, "attribute_case"),
@@ -88,6 +102,13 @@ const NAMES: [(Quirk, &str); 26] = [
     (Quirk::TrailingSlash, "trailing_slash"),
     (Quirk::PlusForSpace, "plus_for_space"),
     (Quirk::PathCase, "path_case"),
+    (Quirk::MistypedUrn, "mistyped_urn"),
+    (Quirk::NumberForText, "number_for_text"),
+    (Quirk::WrappedValue, "wrapped_value"),
+    (Quirk::ValueLeftOut, "value_left_out"),
+    (Quirk::WrongQuotes, "wrong_quotes"),
+    (Quirk::IdSpelling, "id_spelling"),
+    (Quirk::PlusInAddress, "plus_in_address"),
 ];
 
 impl Quirk {
@@ -110,9 +131,15 @@ impl Quirk {
 }
 
 /// Counts of the quirks one request showed. Cheap to make: no allocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quirks {
     counts: [u32; NAMES.len()],
+}
+
+impl Default for Quirks {
+    fn default() -> Self {
+        Self { counts: [0; NAMES.len()] }
+    }
 }
 
 impl Quirks {

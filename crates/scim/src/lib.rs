@@ -13,15 +13,18 @@
 //! Identity providers depart from the RFCs in known ways. Each departure is recognised by its shape, never by guessing the
 //! vendor, read as its sender means it, and noted in [`Quirks`] so that an admin can see what was said ([`dialect`]).
 
+mod body;
 mod bounds;
 pub mod bulk;
 mod canonical;
+mod custom;
 pub mod dialect;
 pub mod discovery;
 pub mod email;
 pub mod error;
 pub mod etag;
 pub mod filter;
+mod flaws;
 pub mod fold;
 pub mod json;
 pub mod limits;
@@ -32,15 +35,17 @@ pub mod projection;
 pub mod query;
 pub mod render;
 pub mod resource;
+mod scalars;
 pub mod schema;
 pub mod text_path;
+mod untyped;
 
 pub use dialect::{Quirk, Quirks};
 pub use email::is_email;
 pub use error::{ScimError, ScimType};
 pub use filter::Filter;
 pub use fold::fold;
-pub use json::parse_json;
+pub use json::{parse_json, parse_unchecked, parse_write};
 pub use limits::Limits;
 pub use list::ListQuery;
 pub use patch::{GroupChange, PatchRequest};

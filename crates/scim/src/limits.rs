@@ -1,14 +1,17 @@
 //! How much one request may carry, in one place, so that memory is bounded by configuration and never by input.
 //! Fixed limits are constants; the two that operators tune are fields of [`Limits`].
 
-/// Longest `userName`, in bytes: 64 + 1 + 255 of an email address.
-pub const USER_NAME_BYTES: usize = 320;
-/// Longest `displayName`, in bytes.
-pub const DISPLAY_NAME_BYTES: usize = 256;
-/// Longest `externalId`, in bytes.
-pub const EXTERNAL_ID_BYTES: usize = 512;
-/// Longest string anywhere in a body, in bytes, names of attributes included.
-pub const STRING_BYTES: usize = 8192;
+/// Longest `userName`, in characters: 64 + 1 + 255 of an email address.
+pub const USER_NAME_CHARACTERS: usize = 320;
+/// Longest `displayName`, in characters.
+pub const DISPLAY_NAME_CHARACTERS: usize = 256;
+/// Longest `externalId`, in characters.
+pub const EXTERNAL_ID_CHARACTERS: usize = 512;
+/// Longest part of a `name` and longest text of one of `emails`, in characters: the roster reads them. Other texts are bounded
+/// by [`DOCUMENT_BYTES`] alone, for a photo may come as a data URI.
+pub const TEXT_CHARACTERS: usize = 8192;
+/// Longest name of an attribute and longest path, in bytes.
+pub const NAME_BYTES: usize = 8192;
 /// Deepest nesting of objects and arrays in a body.
 pub const JSON_DEPTH: usize = 32;
 /// Most elements of one list: of a multi-valued attribute, or in an attribute of an unknown extension (members have their own limit).
@@ -19,6 +22,10 @@ pub const KEYS_PER_OBJECT: usize = 1_000;
 pub const EXTENSIONS: usize = 100;
 /// Largest resource that is kept, in bytes of its JSON; a group's members do not count.
 pub const DOCUMENT_BYTES: usize = 262_144;
+/// A member as `GET` shows it, without the address: two ids, four names, and indentation.
+const MEMBER_BYTES: usize = 300;
+/// Longest address that counts for a body's size; without a configured one, the client names it.
+const BASE_BYTES: usize = 1_024;
 /// Most bytes of values that one PATCH may compare and copy while it is applied: the largest resource thirty times over, or a
 /// usual one some thousand times.
 pub const PATCH_WORK_BYTES: usize = 8 * 1_048_576;
@@ -38,6 +45,16 @@ pub struct Limits {
     pub patch_operations: usize,
     /// Most group members named by one request, over all its operations.
     pub members_per_request: usize,
+}
+
+impl Limits {
+    /// Largest body of a group: as many members as one request may name, each as `GET` shows it, and room for the spaces and line
+    /// ends that clients write. `base` is the address in front of `/Users`.
+    #[must_use]
+    pub fn group_bytes(&self, base: &str) -> usize {
+        let member_bytes = MEMBER_BYTES + base.len().min(BASE_BYTES);
+        DOCUMENT_BYTES + self.members_per_request.saturating_mul(member_bytes)
+    }
 }
 
 impl Default for Limits {

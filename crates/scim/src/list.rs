@@ -170,7 +170,8 @@ impl Asked {
         quirks: &mut Quirks,
     ) -> Result<ListQuery, ScimError> {
         let by_cursor = self.cursor.is_some();
-        let count = match &self.count {
+        let said = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        let count = match &said(&self.count) {
             Some(count) => {
                 let wrong = if by_cursor { ScimError::invalid_count::<&str> } else { ScimError::invalid_value };
                 let count = integer(count).ok_or_else(|| wrong("count must be an integer"))?;
@@ -187,7 +188,13 @@ impl Asked {
             None => None,
         };
         let projection = Projection::parse(kind, self.attributes.as_deref(), self.excluded.as_deref())?;
-        Ok(ListQuery { filter, paging: paging(self.cursor, self.start_index.as_deref())?, count, sort, projection })
+        Ok(ListQuery {
+            filter,
+            paging: paging(self.cursor, said(&self.start_index).as_deref())?,
+            count,
+            sort,
+            projection,
+        })
     }
 }
 
@@ -290,6 +297,8 @@ mod tests {
         for (raw, start, count) in [
             ("", 1, 100),
             ("startIndex=1&count=100", 1, 100),
+            ("count=&startIndex=", 1, 100),
+            ("count=%20&startIndex=+", 1, 100),
             ("startIndex=0&count=-5", 1, 0),
             ("startIndex=-9&count=0", 1, 0),
             ("STARTINDEX=7&Count=1000", 7, 200),

@@ -6,8 +6,8 @@ use std::fmt;
 
 use crate::dialect::{Quirk, Quirks};
 use crate::error::ScimError;
-use crate::limits::STRING_BYTES;
-use crate::schema::{Attribute, Kind, ResourceKind, is_urn};
+use crate::limits::NAME_BYTES;
+use crate::schema::{Attribute, Kind, ResourceKind, Schema, is_registered, is_urn};
 
 /// A resolved attribute path. Names are in canonical spelling, so comparing them with `==` is right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,9 +106,11 @@ impl Resolved {
         Self { path: AttrPath { sub, ..AttrPath::custom(urn, attribute) }, attribute: None, sub: None }
     }
 
-    /// The same attribute with another sub-attribute.
+    /// The same attribute with another sub-attribute, which may be qualified by the schema's URN or the attribute's name
+    /// (RFC 7644 §3.4.2.2).
     pub(crate) fn with_sub(&self, name: &str, quirks: &mut Quirks) -> Result<Self, PathError> {
         let extension = self.path.extension.clone();
+        let name = self.unqualified(name);
         let Some(attribute) = self.attribute else {
             check_name(name)?;
             return Ok(Self::custom(extension.as_deref().unwrap_or_default(), &self.path.attribute, Some(name)));
@@ -116,6 +118,28 @@ impl Resolved {
         let sub = attribute.sub(name).ok_or_else(|| unknown(format_args!("{}.{name}", self.path.attribute)))?;
         note_case(sub.name, name, quirks);
         Ok(Self::new(extension, attribute, Some(sub)))
+    }
+
+    /// A sub-attribute's name without the URN and the attribute in front of it.
+    fn unqualified<'a>(&self, name: &'a str) -> &'a str {
+        let behind_urn = match name.rsplit_once(':') {
+            Some((urn, names)) if is_urn(urn) && self.is_within(urn) => names,
+            _ => name,
+        };
+        match behind_urn.split_once('.') {
+            Some((attribute, sub)) if attribute.eq_ignore_ascii_case(&self.path.attribute) => sub,
+            _ => behind_urn,
+        }
+    }
+
+    /// Whether this attribute belongs to the schema of that URN.
+    fn is_within(&self, urn: &str) -> bool {
+        match &self.path.extension {
+            Some(extension) => extension.eq_ignore_ascii_case(urn),
+            None => {
+                [ResourceKind::User, ResourceKind::Group].iter().any(|kind| kind.core().urn.eq_ignore_ascii_case(urn))
+            }
+        }
     }
 
     /// A whole complex attribute as what it is compared by: `emails` as `emails.value`.
@@ -132,20 +156,23 @@ impl Resolved {
 
 /// Resolves `[urn:]name[.sub]`. A name that the core schema does not have is looked up in the extensions (`manager`).
 pub(crate) fn resolve(kind: ResourceKind, text: &str, quirks: &mut Quirks) -> Result<Resolved, PathError> {
-    let (place, names) = split_urn(kind, text)?;
-    let (name, sub) = match names.split_once('.') {
-        Some((name, sub)) => (name, Some(sub)),
-        None => (names, None),
+    let (owner, names) = split_urn(kind, text, quirks)?;
+    // A sub-attribute follows a dot; behind a known URN a colon is read as one.
+    let split = match owner {
+        Owner::Known(_) => names.split_once(['.', ':']),
+        Owner::Core | Owner::Custom(_) => names.split_once('.'),
     };
+    let (name, sub) = split.map_or((names, None), |(name, sub)| (name, Some(sub)));
     check_name(name)?;
-    let resolved = match place {
-        Place::Core => in_core(kind, name, quirks)?,
-        Place::Known(schema) => {
+    let resolved = match owner {
+        Owner::Core => in_core(kind, name, quirks)?,
+        Owner::Known(schema) if kind.is_core(schema) => in_core(kind, name, quirks)?,
+        Owner::Known(schema) => {
             let attribute = schema.attribute(name).ok_or_else(|| unknown(format_args!("{text}")))?;
             note_case(attribute.name, name, quirks);
             Resolved::new(Some(schema.urn.into()), attribute, None)
         }
-        Place::Custom(urn) => Resolved::custom(urn, name, None),
+        Owner::Custom(urn) => Resolved::custom(urn, name, None),
     };
     match sub {
         Some(sub) => {
@@ -166,39 +193,38 @@ fn in_core(kind: ResourceKind, name: &str, quirks: &mut Quirks) -> Result<Resolv
     Ok(Resolved::new(Some(schema.urn.into()), attribute, None))
 }
 
-/// Where a name lives.
-enum Place<'a> {
+/// The schema that a name belongs to.
+enum Owner<'a> {
+    /// No URN was named: the core schema, else whichever extension has the name.
     Core,
-    Known(&'static crate::schema::Schema),
+    Known(&'static Schema),
     Custom(&'a str),
 }
 
 /// Splits `urn:…:name` after the URN. URNs contain dots and colons themselves, so the known ones are tried first; of others the
 /// last colon ends the URN.
-fn split_urn(kind: ResourceKind, text: &str) -> Result<(Place<'_>, &str), PathError> {
-    if text.len() > STRING_BYTES {
+fn split_urn<'a>(kind: ResourceKind, text: &'a str, quirks: &mut Quirks) -> Result<(Owner<'a>, &'a str), PathError> {
+    if text.len() > NAME_BYTES {
         return Err(PathError::Malformed("the path is too long".into()));
     }
     if !is_urn(text) {
-        return Ok((Place::Core, text));
+        return Ok((Owner::Core, text));
     }
-    if let Some(names) = strip_urn(text, kind.core().urn) {
-        return Ok((Place::Core, names));
-    }
-    for (urn, schema) in kind.extension_urns() {
-        if let Some(names) = strip_urn(text, urn) {
-            return Ok((Place::Known(schema), names));
+    if let Some(found) = kind.schema_urn(text)
+        && let Some(names) = found.names
+    {
+        if found.mistyped {
+            quirks.note(Quirk::MistypedUrn);
         }
+        return Ok((Owner::Known(found.schema), names));
+    }
+    if is_registered(text) {
+        return Err(unknown(format_args!("{}", quoted(text))));
     }
     match text.rsplit_once(':') {
-        Some((urn, names)) if urn.len() > "urn:".len() => Ok((Place::Custom(urn), names)),
+        Some((urn, names)) if urn.len() > "urn:".len() => Ok((Owner::Custom(urn), names)),
         _ => Err(PathError::Malformed(format!("{} is not an attribute path", quoted(text)))),
     }
-}
-
-fn strip_urn<'a>(text: &'a str, urn: &str) -> Option<&'a str> {
-    let (start, rest) = text.split_at_checked(urn.len())?;
-    if start.eq_ignore_ascii_case(urn) { rest.strip_prefix(':') } else { None }
 }
 
 /// An attribute name (RFC 7643 §2.1): a letter, then letters, digits, `-` and `_`; `$ref` counts.

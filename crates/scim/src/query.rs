@@ -27,6 +27,7 @@ pub fn last<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
 fn decode(text: &str, quirks: &mut Quirks) -> Result<String, ScimError> {
     let plus_is_space = !text.contains("%20");
     let mut decoded = Vec::with_capacity(text.len());
+    let mut pluses = Vec::new();
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         decoded.push(match byte {
@@ -42,7 +43,7 @@ fn decode(text: &str, quirks: &mut Quirks) -> Result<String, ScimError> {
                 }
             }
             b'+' if plus_is_space => {
-                quirks.note(Quirk::PlusForSpace);
+                pluses.push(decoded.len());
                 b' '
             }
             other => other,
@@ -51,7 +52,25 @@ fn decode(text: &str, quirks: &mut Quirks) -> Result<String, ScimError> {
     if decoded.contains(&0) {
         return Err(ScimError::invalid_syntax("the query string contains a NUL character"));
     }
+    pluses.iter().for_each(|_| quirks.note(Quirk::PlusForSpace));
+    if is_in_address(&decoded, &pluses) {
+        quirks.note(Quirk::PlusInAddress);
+    }
     String::from_utf8(decoded).map_err(|_| ScimError::invalid_syntax("the query string is not UTF-8"))
+}
+
+/// Whether one of the spaces that were a `+` stands within a quoted address: addresses have no spaces, so the plus was probably
+/// meant.
+fn is_in_address(text: &[u8], spaces: &[usize]) -> bool {
+    if spaces.is_empty() || !text.contains(&b'@') {
+        return false;
+    }
+    let mut start = 0;
+    text.split(|byte| *byte == b'"').enumerate().any(|(index, part)| {
+        let range = start..start + part.len();
+        start = range.end + 1;
+        index % 2 == 1 && part.contains(&b'@') && spaces.iter().any(|space| range.contains(space))
+    })
 }
 
 #[cfg(test)]
@@ -72,6 +91,21 @@ mod tests {
         assert_eq!(only_value("filter=userName%20eq%20%22a+b@x.de%22"), r#"userName eq "a+b@x.de""#);
         assert_eq!(only_value("filter=userName+eq+%22a%2Bb@x.de%22"), r#"userName eq "a+b@x.de""#);
         assert_eq!(only_value("filter=userName eq \"%C3%A5\""), "userName eq \"å\"");
+    }
+
+    #[test]
+    fn r19_only_a_plus_within_an_address_is_doubtful() {
+        for (raw, doubtful) in [
+            ("filter=userName+eq+%22a%2Bb@x.de%22", 0),
+            ("filter=displayName+eq+%22Sales+Team%22", 0),
+            ("filter=userName+eq+%22a@x.de%22+or+title+eq+%22b+c%22", 0),
+            ("filter=userName+eq+%22a+b%40x.de%22", 1),
+            ("filter=userName%20eq%20%22a+b@x.de%22", 0),
+        ] {
+            let mut quirks = Quirks::new();
+            parse_query(raw, &mut quirks).expect("a query");
+            assert_eq!(quirks.count(Quirk::PlusInAddress), doubtful, "{raw}");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub struct GroupParts<'a> {
     pub id: &'a str,
     /// As [`crate::GroupResource::into_attributes`] gave them.
     pub attributes: &'a Map<String, Value>,
-    /// May be empty when [`Projection::wants_members`] says no. `display` is shown only when asked for by name.
+    /// Not looked at when [`Projection::wants_members`] says no; else none means that the group is empty. `display` is shown only when asked for by name.
     pub members: &'a [MemberRef],
     pub created: DateTime<Utc>,
     pub last_modified: DateTime<Utc>,
@@ -58,7 +58,10 @@ pub fn render_user(user: &UserParts<'_>, projection: &Projection) -> Value {
 pub fn render_group(group: &GroupParts<'_>, projection: &Projection) -> Value {
     let meta = Meta::of_group(group);
     let mut shown = render(ResourceKind::Group, group.id, group.attributes, &meta, projection);
-    if !group.members.is_empty() && projection.wants("members") {
+    if group.members.is_empty() && projection.wants("members") {
+        // Some clients add members only to a list that is there.
+        shown.insert("members".into(), Value::Array(Vec::new()));
+    } else if projection.wants("members") {
         let base = base_of(group.location, ResourceKind::Group);
         let with_names = projection.wants_member_names();
         let members = group.members.iter().map(|member| render_member(member, base, with_names));

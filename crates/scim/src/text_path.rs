@@ -22,14 +22,22 @@ impl TextPath {
     /// # Errors
     /// `invalidPath` or `invalidFilter` when the text is no path, the attribute is unknown, or it holds no text.
     pub fn parse(text: &str) -> Result<Self, ScimError> {
+        let path_error = |error| match error {
+            PathError::Malformed(reason) | PathError::Unknown(reason) => ScimError::invalid_path(reason),
+        };
         let found = target(ResourceKind::User, text, &mut Quirks::new()).map_err(|error| match error {
-            PathOrFilterError::Path(PathError::Malformed(reason) | PathError::Unknown(reason)) => {
-                ScimError::invalid_path(reason)
-            }
+            PathOrFilterError::Path(error) => path_error(error),
             PathOrFilterError::Filter(error) => error,
         })?;
-        let Target::Attribute { resolved, filter } = found else {
-            return Err(ScimError::invalid_path(format!("{} is a schema, not an attribute", quoted(text))));
+        let (resolved, filter) = match found {
+            Target::Attribute { resolved, filter } => (resolved, filter),
+            Target::Custom(path) => {
+                let resolved = path.as_attribute(ResourceKind::User, &mut Quirks::new()).map_err(path_error)?;
+                (resolved, path.filter)
+            }
+            Target::Resource | Target::Extension(_) => {
+                return Err(ScimError::invalid_path(format!("{} is a schema, not an attribute", quoted(text))));
+            }
         };
         let path = resolved.comparable().path;
         match path.kind {

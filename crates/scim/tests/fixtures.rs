@@ -83,7 +83,7 @@ fn read(fixture: &Value, quirks: &mut Quirks) -> Result<Value, ScimError> {
         ("PUT", ResourceKind::User) => {
             let replacement = UserReplacement::from_json(body, quirks)?;
             let before = stored_user(given.unwrap_or_default());
-            let user = replacement.over(&before);
+            let user = replacement.over(&before, quirks);
             Ok(json!({ "active": user.active(), "email": user.email(), "attributes": user.into_attributes() }))
         }
         (_, ResourceKind::User) => {

@@ -1,13 +1,15 @@
 //! PATCH against a plain model in memory: whatever sequence of changes, in whatever dialect each is said, the outcome is what a
 //! few lines of ordinary code would do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use rollcall_scim::patch::{apply_to_user, group_changes};
 use rollcall_scim::schema::ENTERPRISE_USER;
 use rollcall_scim::{GroupChange, Limits, PatchRequest, Quirks, ResourceKind, UserResource};
 use serde_json::{Value, json};
+
+const ACME: &str = "urn:acme:2.0:User";
 
 /// A user as the model sees it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,8 +19,12 @@ struct Person {
     active: Option<bool>,
     department: Option<String>,
     manager: Option<String>,
-    /// Type and number.
-    phones: Vec<(&'static str, String)>,
+    /// Type and number. One without a number is there until the patch ends, so that a later operation may complete it.
+    phones: Vec<(&'static str, Option<String>)>,
+    /// Attributes of an extension that the server does not define.
+    badges: Vec<String>,
+    desk: BTreeMap<&'static str, String>,
+    floor: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -31,8 +37,19 @@ enum Wish {
     Manager(Option<String>),
     SetPhone(&'static str, String),
     DropPhone(&'static str),
+    /// The element stays without its number.
+    ClearPhone(&'static str),
     AddPhone(&'static str, String),
     Phones(Vec<(&'static str, String)>),
+    Floor(Option<String>),
+    /// Sub-attributes that are not named stay.
+    Desk(&'static str, Option<String>),
+    NoDesk,
+    Badges(Vec<String>),
+    AddBadges(Vec<String>),
+    DropBadges(Vec<String>),
+    /// One badge in another's place, or a new one where the other is not there.
+    SwapBadge(String, String),
 }
 
 impl Person {
@@ -45,20 +62,57 @@ impl Person {
             Wish::Manager(manager) => self.manager = manager,
             Wish::SetPhone(kind, number) => {
                 if !self.phones.iter().any(|(other, _)| *other == kind) {
-                    self.phones.push((kind, number.clone()));
+                    self.phones.push((kind, None));
                 }
-                for phone in self.phones.iter_mut().filter(|(other, _)| *other == kind) {
-                    phone.1.clone_from(&number);
-                }
+                self.set_phones(kind, Some(&number));
             }
             Wish::DropPhone(kind) => self.phones.retain(|(other, _)| *other != kind),
+            Wish::ClearPhone(kind) => self.set_phones(kind, None),
             Wish::AddPhone(kind, number) => {
-                if !self.phones.contains(&(kind, number.clone())) {
-                    self.phones.push((kind, number));
+                if !self.phones.contains(&(kind, Some(number.clone()))) {
+                    self.phones.push((kind, Some(number)));
                 }
             }
-            Wish::Phones(phones) => self.phones = phones,
+            Wish::Phones(phones) => {
+                self.phones = phones.into_iter().map(|(kind, number)| (kind, Some(number))).collect();
+            }
+            Wish::Floor(floor) => self.floor = floor,
+            Wish::Desk(part, Some(value)) => {
+                self.desk.insert(part, value);
+            }
+            Wish::Desk(part, None) => {
+                self.desk.remove(part);
+            }
+            Wish::NoDesk => self.desk.clear(),
+            Wish::Badges(badges) => self.badges = badges,
+            Wish::AddBadges(badges) => {
+                for badge in badges {
+                    if !self.badges.contains(&badge) {
+                        self.badges.push(badge);
+                    }
+                }
+            }
+            Wish::DropBadges(badges) => self.badges.retain(|badge| !badges.contains(badge)),
+            Wish::SwapBadge(old, new) => {
+                if !self.badges.contains(&old) {
+                    self.badges.push(old.clone());
+                }
+                for badge in self.badges.iter_mut().filter(|badge| **badge == old) {
+                    badge.clone_from(&new);
+                }
+            }
         }
+    }
+
+    fn set_phones(&mut self, kind: &str, number: Option<&String>) {
+        for phone in self.phones.iter_mut().filter(|(other, _)| *other == kind) {
+            phone.1 = number.cloned();
+        }
+    }
+
+    /// The end of a patch.
+    fn tidy(&mut self) {
+        self.phones.retain(|(_, number)| number.is_some());
     }
 
     fn attributes(&self) -> Value {
@@ -77,7 +131,17 @@ impl Person {
             shown[ENTERPRISE_USER]["manager"] = json!({ "value": manager });
         }
         if !self.phones.is_empty() {
-            shown["phoneNumbers"] = phones_json(&self.phones);
+            shown["phoneNumbers"] =
+                self.phones.iter().map(|(kind, number)| json!({ "type": kind, "value": number })).collect();
+        }
+        if let Some(floor) = &self.floor {
+            shown[ACME]["floor"] = json!(floor);
+        }
+        if !self.desk.is_empty() {
+            shown[ACME]["desk"] = json!(self.desk);
+        }
+        if !self.badges.is_empty() {
+            shown[ACME]["badges"] = json!(self.badges);
         }
         shown
     }
@@ -137,6 +201,9 @@ fn say(wish: &Wish, dialect: usize) -> Value {
         }
         Wish::DropPhone(kind) => pick(vec![
             json!({ "op": "Remove", "path": format!("phoneNumbers[type eq \"{kind}\"]") }),
+            json!({ "op": "replace", "path": format!("phoneNumbers[type eq \"{kind}\"]"), "value": null }),
+        ]),
+        Wish::ClearPhone(kind) => pick(vec![
             json!({ "op": "remove", "path": format!("phoneNumbers[type eq \"{kind}\"].value") }),
             json!({ "op": "replace", "path": format!("phoneNumbers[type eq \"{kind}\"].value"), "value": null }),
         ]),
@@ -152,7 +219,61 @@ fn say(wish: &Wish, dialect: usize) -> Value {
             json!({ "op": "replace", "path": "phoneNumbers", "value": phones_json(phones) }),
             json!({ "op": "Replace", "value": { "phonenumbers": phones_json(phones) } }),
         ]),
+        of_the_extension => say_custom(of_the_extension, dialect),
     }
+}
+
+/// Says a wish about the extension that the server does not define.
+fn say_custom(wish: &Wish, dialect: usize) -> Value {
+    let pick = |forms: Vec<Value>| forms[dialect % forms.len()].clone();
+    let path = |name: &str| format!("{ACME}:{name}");
+    let within = |value: Value| json!({ (ACME): value });
+    match wish {
+        Wish::Floor(value) => {
+            let mut forms = simple(&path("floor"), &path("floor"), value.as_ref());
+            forms.push(json!({ "op": "replace", "path": ACME, "value": { "floor": value } }));
+            forms.push(json!({ "op": "replace", "value": within(json!({ "floor": value })) }));
+            pick(forms)
+        }
+        Wish::Desk(part, value) => {
+            let mut forms = simple(&path(&format!("desk.{part}")), &path(&format!("desk.{part}")), value.as_ref());
+            forms.push(json!({ "op": "replace", "path": path("desk"), "value": { (*part): value } }));
+            forms.push(json!({ "op": "replace", "value": { (path("desk")): { (*part): value } } }));
+            forms.push(json!({ "op": "replace", "path": ACME, "value": { "desk": { (*part): value } } }));
+            forms.push(json!({ "op": "replace", "value": within(json!({ "desk": { (*part): value } })) }));
+            if value.is_some() {
+                forms.push(json!({ "op": "add", "path": path("desk"), "value": { (*part): value } }));
+            }
+            pick(forms)
+        }
+        Wish::NoDesk => pick(vec![
+            json!({ "op": "remove", "path": path("desk") }),
+            json!({ "op": "replace", "value": within(json!({ "desk": null })) }),
+        ]),
+        Wish::Badges(badges) => pick(vec![
+            json!({ "op": "replace", "path": path("badges"), "value": badges }),
+            json!({ "op": "replace", "value": within(json!({ "badges": badges })) }),
+        ]),
+        Wish::AddBadges(badges) => pick(vec![
+            json!({ "op": "add", "path": path("badges"), "value": badges }),
+            json!({ "op": "Add", "value": within(json!({ "badges": badges })) }),
+            json!({ "op": "add", "path": ACME, "value": { "badges": badges } }),
+        ]),
+        Wish::DropBadges(badges) => pick(vec![
+            json!({ "op": "remove", "path": path("badges"), "value": badges }),
+            json!({ "op": "remove", "path": path(&format!("badges[{}]", any_of(badges))) }),
+        ]),
+        Wish::SwapBadge(old, new) => pick(vec![
+            json!({ "op": "replace", "path": path(&format!("badges[value eq \"{old}\"]")), "value": new }),
+            json!({ "op": "replace", "value": { (path(&format!("badges[value eq \"{old}\"]"))): new } }),
+        ]),
+        other => unreachable!("{other:?}"),
+    }
+}
+
+fn any_of(values: &[String]) -> String {
+    let terms: Vec<String> = values.iter().map(|value| format!("value eq \"{value}\"")).collect();
+    if terms.is_empty() { "not (value pr)".to_owned() } else { terms.join(" or ") }
 }
 
 /// The ways to set or unassign a single value.
@@ -189,9 +310,21 @@ fn wish() -> impl Strategy<Value = Wish> {
         maybe().prop_map(Wish::Manager),
         (phone_kind(), "[1-3]").prop_map(|(kind, number)| Wish::SetPhone(kind, number)),
         phone_kind().prop_map(Wish::DropPhone),
+        phone_kind().prop_map(Wish::ClearPhone),
         (phone_kind(), "[1-3]").prop_map(|(kind, number)| Wish::AddPhone(kind, number)),
         prop::collection::vec((phone_kind(), "[1-3]"), 0..3).prop_map(Wish::Phones),
+        maybe().prop_map(Wish::Floor),
+        (prop::sample::select(vec!["room", "row"]), maybe()).prop_map(|(part, value)| Wish::Desk(part, value)),
+        Just(Wish::NoDesk),
+        badges().prop_map(Wish::Badges),
+        badges().prop_map(Wish::AddBadges),
+        badges().prop_map(Wish::DropBadges),
+        ("[a-c]", "[d-f]").prop_map(|(old, new)| Wish::SwapBadge(old, new)),
     ]
+}
+
+fn badges() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::btree_set("[a-d]", 0..3).prop_map(|badges| badges.into_iter().collect())
 }
 
 fn parse(kind: ResourceKind, operations: &[Value]) -> PatchRequest {
@@ -256,6 +389,19 @@ fn store(rows: &mut BTreeSet<String>, change: GroupChange) {
     }
 }
 
+/// Whether a wish has the same outcome wherever it starts: the others depend on what is there.
+fn settles(wish: &Wish) -> bool {
+    !matches!(
+        wish,
+        Wish::AddPhone(..)
+            | Wish::DropPhone(_)
+            | Wish::ClearPhone(_)
+            | Wish::AddBadges(_)
+            | Wish::DropBadges(_)
+            | Wish::SwapBadge(..)
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
@@ -266,6 +412,7 @@ proptest! {
         for patch in patches {
             let operations: Vec<Value> = patch.iter().map(|(wish, dialect)| say(wish, *dialect)).collect();
             patch.iter().for_each(|(wish, _)| person.grant(wish));
+            person.tidy();
             let request = parse(ResourceKind::User, &operations);
             user = apply_to_user(&user, &request, &mut Quirks::new()).expect("a valid outcome");
             prop_assert_eq!(Value::Object(user.attributes().clone()), person.attributes(), "{:?}", operations);
@@ -274,7 +421,7 @@ proptest! {
 
     #[test]
     fn the_same_patch_again_changes_nothing(wishes in prop::collection::vec((wish(), 0_usize..60), 1..5)) {
-        let settled: Vec<_> = wishes.into_iter().filter(|(wish, _)| !matches!(wish, Wish::AddPhone(..) | Wish::DropPhone(_))).collect();
+        let settled: Vec<_> = wishes.into_iter().filter(|(wish, _)| settles(wish)).collect();
         prop_assume!(!settled.is_empty());
         let operations: Vec<Value> = settled.iter().map(|(wish, dialect)| say(wish, *dialect)).collect();
         let request = parse(ResourceKind::User, &operations);

@@ -1,4 +1,4 @@
-//! A filter's text as tokens, one at a time, with the place for error messages.
+//! A filter's text as tokens, one at a time, with the position for error messages.
 
 use crate::error::ScimError;
 use crate::path::quoted;
@@ -14,23 +14,25 @@ pub(super) enum Token<'a> {
     Word(&'a str),
     /// A JSON string, unescaped.
     Quoted(String),
+    /// A string in quotes that are not the grammar's.
+    WronglyQuoted(String),
     End,
 }
 
 /// Reads tokens from the start of `rest`.
 pub(super) struct Lexer<'a> {
     text: &'a str,
-    place: usize,
+    position: usize,
 }
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, place: 0 }
+        Self { text, position: 0 }
     }
 
     /// An `invalidFilter` that says where.
     pub(super) fn error(&self, reason: &str) -> ScimError {
-        ScimError::invalid_filter(format!("filter, at position {}: {reason}", self.place + 1))
+        ScimError::invalid_filter(format!("filter, at position {}: {reason}", self.position + 1))
     }
 
     /// Takes the next token.
@@ -43,38 +45,39 @@ impl<'a> Lexer<'a> {
             '[' => Token::OpenBracket,
             ']' => Token::CloseBracket,
             '"' => return self.quoted(rest),
+            quote if closing_quotes(quote).is_some() => return self.wrongly_quoted(rest, quote),
             _ => {
                 let end = rest.find(is_delimiter).unwrap_or(rest.len());
                 let (word, _) = rest.split_at(end);
-                self.place += word.len();
+                self.position += word.len();
                 return Ok(Token::Word(word));
             }
         };
-        self.place += 1;
+        self.position += 1;
         Ok(token)
     }
 
     /// Looks at the next token without taking it.
     pub(super) fn peek(&mut self) -> Result<Token<'a>, ScimError> {
-        let place = self.place;
+        let position = self.position;
         let token = self.next();
-        self.place = place;
+        self.position = position;
         token
     }
 
     /// Takes `.sub` directly behind a bracket.
     pub(super) fn sub_attribute(&mut self) -> Option<&'a str> {
-        let rest = self.text.get(self.place..)?.strip_prefix('.')?;
+        let rest = self.text.get(self.position..)?.strip_prefix('.')?;
         let end = rest.find(is_delimiter).unwrap_or(rest.len());
-        self.place += 1 + end;
+        self.position += 1 + end;
         rest.get(..end)
     }
 
     /// What is left, from the next token on.
     fn rest(&mut self) -> &'a str {
-        let rest = self.text.get(self.place..).unwrap_or_default();
+        let rest = self.text.get(self.position..).unwrap_or_default();
         let trimmed = rest.trim_start();
-        self.place += rest.len() - trimmed.len();
+        self.position += rest.len() - trimmed.len();
         trimmed
     }
 
@@ -93,9 +96,47 @@ impl<'a> Lexer<'a> {
         if text.contains('\0') {
             return Err(self.error("the string contains a NUL character"));
         }
-        self.place += literal.len();
+        self.position += literal.len();
         Ok(Token::Quoted(text))
     }
+
+    /// A string up to the first closing quote that ends a word, so that `'O'Brien'` is one name.
+    fn wrongly_quoted(&mut self, rest: &'a str, quote: char) -> Result<Token<'a>, ScimError> {
+        let closing = closing_quotes(quote).unwrap_or_default();
+        let inside = rest.get(quote.len_utf8()..).unwrap_or_default();
+        let ends_word =
+            |behind: &str| behind.chars().next().is_none_or(|c| c.is_whitespace() || matches!(c, ')' | ']'));
+        let end = inside
+            .char_indices()
+            .find(|(index, c)| closing.contains(*c) && inside.get(index + c.len_utf8()..).is_some_and(ends_word));
+        let Some((end, close)) = end else {
+            return Err(self.error("the string has no closing quote; use double quotes"));
+        };
+        let text = inside.get(..end).unwrap_or_default().to_owned();
+        self.position += quote.len_utf8() + end + close.len_utf8();
+        Ok(Token::WronglyQuoted(text))
+    }
+}
+
+/// What may close a string that begins with a quote other than the grammar's `"`: single and typographic quotes, as editors and
+/// command lines make them of it.
+fn closing_quotes(opening: char) -> Option<&'static str> {
+    const SINGLE: &str = "'‘’‚‛`´′＇";
+    const DOUBLE: &str = "“”„‟″＂\"";
+    match opening {
+        '"' => None,
+        '«' | '»' => Some("«»"),
+        '‹' | '›' => Some("‹›"),
+        quote if SINGLE.contains(quote) => Some(SINGLE),
+        quote if DOUBLE.contains(quote) => Some(DOUBLE),
+        _ => None,
+    }
+}
+
+/// Whether a text without the grammar's quotes begins or ends in some other quote.
+pub(super) fn is_half_quoted(word: &str) -> bool {
+    let is_quote = |c: Option<char>| c.is_some_and(|c| closing_quotes(c).is_some());
+    is_quote(word.chars().next()) || is_quote(word.chars().next_back())
 }
 
 fn is_delimiter(c: char) -> bool {

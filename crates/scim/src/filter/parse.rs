@@ -3,13 +3,13 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde_json::Number;
 
-use super::lexer::{Lexer, Token};
+use super::lexer::{Lexer, Token, is_half_quoted};
 use super::{CompareOp, CompareValue, Filter};
-use crate::canonical::boolean_of;
 use crate::dialect::{Quirk, Quirks};
 use crate::error::ScimError;
 use crate::limits::{FILTER_BYTES, FILTER_DEPTH, FILTER_TERMS};
 use crate::path::{AttrPath, PathError, Resolved, quoted, resolve};
+use crate::scalars::{boolean_of, truth_of};
 use crate::schema::{Kind, ResourceKind};
 
 /// An extension that no resource has.
@@ -169,7 +169,13 @@ impl<'a, 'q> Parser<'a, 'q> {
             return Err(self.tokens.error(&format!("{} is not an operator", quoted(operator))));
         };
         let path = resolved.comparable().path;
-        let literal = self.tokens.next()?;
+        let literal = match self.tokens.next()? {
+            Token::WronglyQuoted(text) => {
+                self.quirks.note(Quirk::WrongQuotes);
+                Token::Quoted(text)
+            }
+            literal => literal,
+        };
         if matches!(literal, Token::Word(word) if word.eq_ignore_ascii_case("null")) {
             return match op {
                 CompareOp::Eq => Ok(Filter::Not(Box::new(Filter::Present(path)))),
@@ -178,6 +184,7 @@ impl<'a, 'q> Parser<'a, 'q> {
             };
         }
         let value = self.value(path.kind, op, literal)?;
+        let value = self.plain_id(&path, value);
         let fits = match value {
             CompareValue::String(_) => path.kind != Kind::Binary || !op.is_order(),
             CompareValue::Boolean(_) => matches!(op, CompareOp::Eq | CompareOp::Ne),
@@ -205,15 +212,31 @@ impl<'a, 'q> Parser<'a, 'q> {
         }
     }
 
+    /// An id of this server in the spelling that it has: paths take it in capitals, in braces and as `urn:uuid:` too.
+    fn plain_id(&mut self, path: &AttrPath, value: CompareValue) -> CompareValue {
+        let is_id = matches!(path.core(), Some(("id", None) | ("members" | "groups", Some("value"))));
+        match value {
+            CompareValue::String(text) if is_id => match id_of(&text) {
+                Some(id) if id != text => {
+                    self.quirks.note(Quirk::IdSpelling);
+                    CompareValue::String(id)
+                }
+                _ => CompareValue::String(text),
+            },
+            other => other,
+        }
+    }
+
     fn boolean(&mut self, literal: Token<'_>) -> Result<CompareValue, ScimError> {
-        let read = match literal {
-            Token::Word(word) => boolean_of(word),
-            Token::Quoted(text) => {
-                self.quirks.note(Quirk::StringBoolean);
-                boolean_of(&text)
-            }
-            _ => None,
+        let (text, is_plain) = match literal {
+            Token::Word(word) => (word.to_owned(), boolean_of(word).is_some()),
+            Token::Quoted(text) => (text, false),
+            _ => return Err(self.tokens.error("expected true or false")),
         };
+        if !is_plain {
+            self.quirks.note(Quirk::StringBoolean);
+        }
+        let read = truth_of(&text.into());
         read.map(CompareValue::Boolean).ok_or_else(|| self.tokens.error("expected true or false"))
     }
 
@@ -228,7 +251,7 @@ impl<'a, 'q> Parser<'a, 'q> {
     /// A string without quotes, as Entra's documentation and Microsoft's own collection write it; after an operator of order
     /// only where it is a JSON number.
     fn bare(&mut self, op: CompareOp, word: &str) -> Result<CompareValue, ScimError> {
-        if op.is_order() && word.parse::<Number>().is_err() {
+        if is_half_quoted(word) || op.is_order() && word.parse::<Number>().is_err() {
             return Err(self.tokens.error("a string needs double quotes"));
         }
         self.quirks.note(Quirk::UnquotedFilterValue);
@@ -258,6 +281,20 @@ impl<'a, 'q> Parser<'a, 'q> {
             PathError::Malformed(reason) | PathError::Unknown(reason) => self.tokens.error(&reason),
         }
     }
+}
+
+/// A UUID with hyphens and in small letters, if the text is one in any of its spellings.
+fn id_of(text: &str) -> Option<String> {
+    let text = text.trim();
+    let behind_urn = text.get(.."urn:uuid:".len()).filter(|start| start.eq_ignore_ascii_case("urn:uuid:"));
+    let text = behind_urn.map_or(text, |urn| &text[urn.len()..]);
+    let text = text.strip_prefix('{').and_then(|inside| inside.strip_suffix('}')).unwrap_or(text);
+    let has_hyphens = text.len() == 36 && [8, 13, 18, 23].iter().all(|index| text.as_bytes()[*index] == b'-');
+    let digits: String = text.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect();
+    let is_uuid =
+        (has_hyphens || text.len() == 32) && digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    let part = |range| digits.get(range).unwrap_or_default();
+    is_uuid.then(|| [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-"))
 }
 
 impl CompareOp {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::parse::{Op, Reader};
 use super::{Change, Edit};
-use crate::canonical::{read_any, read_elements, read_object, read_value};
+use crate::canonical::{Elements, read_elements, read_object, read_value};
 use crate::dialect::Quirk;
 use crate::error::ScimError;
 use crate::filter::Filter;
@@ -28,14 +28,18 @@ impl Reader<'_> {
         self.changes.extend(match (op, given) {
             (Op::Remove, Some(values)) if attribute.multi => {
                 self.quirks.note(Quirk::RemoveValueList);
-                let values = read_elements(attribute, values, self.quirks)?;
+                let values = read_elements(attribute, values, Elements::Whole, self.quirks)?;
                 Some(Change::RemoveElements(attribute, path, values))
             }
             (Op::Remove, _) => Some(Change::Unset(path)),
             (_, None) => unset(attribute, path),
             (Op::Add, Some(values)) if attribute.multi => {
-                let values = read_elements(attribute, values, self.quirks)?;
+                let values = read_elements(attribute, values, Elements::Partial, self.quirks)?;
                 (!values.is_empty()).then_some(Change::Append(attribute, path, values))
+            }
+            (Op::Replace, Some(values)) if attribute.multi => {
+                let values = read_elements(attribute, values, Elements::Partial, self.quirks)?;
+                Some(if values.is_empty() { Change::Unset(path) } else { Change::Set(path, Value::Array(values)) })
             }
             (_, Some(Value::Object(members))) if merges => return self.merge_complex(op, attribute, &path, members),
             (_, Some(value)) => match read_value(attribute, attribute.name, value, self.quirks)? {
@@ -101,26 +105,24 @@ impl Reader<'_> {
     pub(super) fn at_elements(
         &mut self,
         op: Op,
+        attribute: &'static Attribute,
         resolved: Resolved,
         filter: Filter,
         value: Option<Value>,
     ) -> Result<(), ScimError> {
-        let Resolved { path, attribute, sub } = resolved;
+        let Resolved { path, sub, .. } = resolved;
         let given = value.filter(|value| op != Op::Remove && !value.is_null());
-        let read = match (given, &path.sub) {
+        let read = match (given, sub) {
             (None, _) => None,
-            (Some(value), None) => self.one_element(attribute, &path, value)?,
-            (Some(value), Some(name)) => match sub {
-                Some(sub) => read_value(sub, &path.to_string(), value, self.quirks)?,
-                None => read_any(value, name, self.quirks)?,
-            }
-            .map(|value| Map::from_iter([(name.to_string(), value)])),
+            (Some(value), None) => self.one_element(attribute, value)?,
+            (Some(value), Some(sub)) => read_value(sub, &path.to_string(), value, self.quirks)?
+                .map(|value| Map::from_iter([(sub.name.to_owned(), value)])),
         };
-        let edit = match (read, &path.sub) {
+        let edit = match (read, sub) {
             (Some(members), _) if members.is_empty() => return Ok(()),
             (Some(members), _) => Edit::Merge(members),
             (None, _) if op == Op::Add => return Ok(()),
-            (None, Some(sub)) => Edit::Unset(sub.to_string()),
+            (None, Some(sub)) => Edit::Unset(sub.name.to_owned()),
             (None, None) => Edit::Remove,
         };
         let path = AttrPath { sub: None, ..path };
@@ -131,25 +133,18 @@ impl Reader<'_> {
     /// The value for a selected element: an object, a bare value, or a list of one.
     fn one_element(
         &mut self,
-        attribute: Option<&'static Attribute>,
-        path: &AttrPath,
+        attribute: &'static Attribute,
         value: Value,
     ) -> Result<Option<Map<String, Value>>, ScimError> {
         let value = match value {
             Value::Array(mut list) if list.len() == 1 => list.remove(0),
             Value::Array(_) => {
-                return Err(ScimError::invalid_value(format!("{path}: a selected element takes one value")));
+                let detail = format!("{}: a selected element takes one value", attribute.name);
+                return Err(ScimError::invalid_value(detail));
             }
             single => single,
         };
-        match attribute {
-            Some(attribute) => read_object(attribute, attribute.name, value, self.quirks),
-            None => match read_any(value, &path.attribute, self.quirks)? {
-                Some(Value::Object(members)) => Ok(Some(members)),
-                Some(_) => Err(ScimError::invalid_value(format!("{path}: the value must be an object"))),
-                None => Ok(None),
-            },
-        }
+        read_object(attribute, attribute.name, value, self.quirks)
     }
 }
 

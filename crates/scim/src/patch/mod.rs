@@ -6,6 +6,8 @@
 
 mod apply;
 mod attribute;
+mod custom;
+mod elements;
 mod members;
 mod parse;
 pub(crate) mod target;
@@ -30,7 +32,10 @@ pub const PATCH_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 /// depends on the resource.
 #[derive(Debug, Clone)]
 pub struct PatchRequest {
+    kind: ResourceKind,
     changes: Vec<Change>,
+    /// Extensions of the client's own that the body's `schemas` names.
+    announced: Vec<String>,
 }
 
 /// One change to the membership of a group, to be applied as row operations in this order.
@@ -57,14 +62,14 @@ enum Change {
     Unset(AttrPath),
     /// Unassigns everything of an extension.
     UnsetExtension(String),
-    /// Merges into an attribute that the schema does not define: lists grow, objects are merged, others replaced.
-    AddUntyped(AttrPath, Value),
     /// Adds elements to a list.
     Append(&'static Attribute, AttrPath, Vec<Value>),
     /// Removes the elements that are the same as one of these.
     RemoveElements(&'static Attribute, AttrPath, Vec<Value>),
     /// Changes the elements of a list that fulfil a filter.
     Elements { path: AttrPath, filter: Filter, edit: Edit },
+    /// An operation on an extension that this server does not define, or on something within one.
+    Custom(custom::CustomChange),
     /// Membership of a group.
     Members(GroupChange),
 }
@@ -75,6 +80,8 @@ enum Edit {
     /// They get these sub-attributes. When none was selected, one is made of the filter's terms and
     /// these (docs/scim.md#traps, 3).
     Merge(Map<String, Value>),
+    /// They become this plain value; an object gets it as its `value`.
+    Value(Value),
     /// They lose this sub-attribute.
     Unset(String),
     Remove,
@@ -87,7 +94,17 @@ impl PatchRequest {
     /// `invalidSyntax`, `invalidPath`, `invalidValue`, `invalidFilter`, `noTarget` or `mutability` as RFC 7644 §3.5.2 says;
     /// 413 over the limits.
     pub fn parse(kind: ResourceKind, body: Value, limits: &Limits, quirks: &mut Quirks) -> Result<Self, ScimError> {
-        Ok(Self { changes: parse::parse(kind, body, limits, quirks)? })
+        parse::parse(kind, body, limits, quirks)
+    }
+
+    /// Whether the last that the patch says of `active` is false: it ends somebody's access, whatever else it holds.
+    fn ends_access(&self) -> bool {
+        let says = self.changes.iter().rev().find_map(|change| match change {
+            Change::Set(path, value) if path.core() == Some(("active", None)) => Some(value == &Value::Bool(false)),
+            Change::Unset(path) if path.core() == Some(("active", None)) => Some(false),
+            _ => None,
+        });
+        says == Some(true)
     }
 
     /// Whether anything but membership is touched. When not, a group's attributes need not be read.
@@ -108,7 +125,19 @@ pub fn apply_to_user(
     patch: &PatchRequest,
     quirks: &mut Quirks,
 ) -> Result<UserResource, ScimError> {
-    let mut after = apply::apply(user.attributes(), &patch.changes, quirks)?;
+    let refused = match strictly_applied(user, patch, quirks) {
+        Err(error) => error,
+        applied => return applied,
+    };
+    if !patch.ends_access() {
+        return Err(refused);
+    }
+    let after = apply::apply_what_can_be(user.attributes(), patch, quirks);
+    Ok(user.ended_with(after, quirks))
+}
+
+fn strictly_applied(user: &UserResource, patch: &PatchRequest, quirks: &mut Quirks) -> Result<UserResource, ScimError> {
+    let mut after = apply::apply(user.attributes(), patch, quirks)?;
     // `active` was removed: it is not shown any more, and nobody is back without a word.
     if !user.active() && !after.contains_key("active") {
         after.insert("active".to_owned(), Value::Null);
@@ -126,7 +155,7 @@ pub fn apply_to_group(
     patch: &PatchRequest,
     quirks: &mut Quirks,
 ) -> Result<GroupResource, ScimError> {
-    let after = apply::apply(group.attributes(), &patch.changes, quirks)?;
+    let after = apply::apply(group.attributes(), patch, quirks)?;
     check_document("group", &after, kept_bytes(group.attributes()))?;
     GroupResource::checked(after)
 }

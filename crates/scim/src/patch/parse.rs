@@ -3,13 +3,14 @@
 use serde_json::{Map, Value};
 
 use super::target::{PathOrFilterError, Target, target};
-use super::{Change, members};
-use crate::canonical::read_any;
+use super::{Change, PatchRequest, members};
+use crate::custom::announce;
 use crate::dialect::{Quirk, Quirks};
-use crate::error::{SCIM_1_HINT, ScimError};
-use crate::json::{check_string, parse_json};
+use crate::error::{SCIM_1_HINT, ScimError, ScimType};
+use crate::flaws::{Flaws, LeftOut};
+use crate::json::parse_json;
 use crate::limits::Limits;
-use crate::path::{AttrPath, PathError, Resolved, quoted, resolve};
+use crate::path::{PathError, Resolved, quoted, resolve};
 use crate::schema::{Mutability, ResourceKind, Schema, get_ignore_case, is_scim_1, is_urn};
 
 /// What an operation does.
@@ -25,7 +26,7 @@ pub(super) fn parse(
     body: Value,
     limits: &Limits,
     quirks: &mut Quirks,
-) -> Result<Vec<Change>, ScimError> {
+) -> Result<PatchRequest, ScimError> {
     let mut body = match body {
         Value::Object(body) => body,
         _ => return Err(ScimError::invalid_syntax("a PATCH body must be a JSON object with Operations")),
@@ -35,17 +36,24 @@ pub(super) fn parse(
         _ if says_scim_1(&body) => return Err(ScimError::invalid_syntax(SCIM_1_HINT)),
         _ => return Err(ScimError::invalid_syntax("Operations must be a list of at least one operation")),
     };
+    let mut announced = Vec::new();
+    if let Some(schemas) = get_ignore_case(&body, "schemas") {
+        announce(schemas, &mut announced);
+    }
+    let members_left = limits.members_per_request;
+    let flaws = Flaws::default();
+    let mut reader = Reader { kind, quirks, changes: Vec::new(), announced, flaws, members_left, limits };
     if operations.len() > limits.patch_operations {
-        return Err(ScimError::too_large(format!(
-            "at most {} operations are taken in one PATCH",
-            limits.patch_operations
-        )));
+        let detail = format!("at most {} operations are taken in one PATCH", limits.patch_operations);
+        reader.flaw("Operations", ScimError::too_large(detail))?;
     }
-    let mut reader = Reader { kind, quirks, changes: Vec::new(), members_left: limits.members_per_request, limits };
     for operation in operations {
-        reader.operation(operation)?;
+        reader.operation(operation).or_else(|error| reader.flaw("Operations", error))?;
     }
-    Ok(reader.changes)
+    let Reader { changes, announced, flaws, .. } = reader;
+    let patch = PatchRequest { kind, changes, announced };
+    flaws.tolerated(patch.ends_access(), quirks)?;
+    Ok(patch)
 }
 
 /// SCIM 1.1 knows no Operations: a PATCH is the resource in part, and a member that goes has an `operation`.
@@ -63,12 +71,23 @@ pub(super) struct Reader<'a> {
     kind: ResourceKind,
     pub(super) quirks: &'a mut Quirks,
     pub(super) changes: Vec<Change>,
+    announced: Vec<String>,
+    flaws: Flaws,
     /// How many more members may be named.
     pub(super) members_left: usize,
     pub(super) limits: &'a Limits,
 }
 
 impl Reader<'_> {
+    /// Notes what cannot be done. The rest is read on where it may turn out that the patch ends somebody's access.
+    fn flaw(&mut self, name: &str, error: ScimError) -> Result<(), ScimError> {
+        if self.kind != ResourceKind::User {
+            return Err(error);
+        }
+        self.flaws.add(LeftOut::core(name), error);
+        Ok(())
+    }
+
     fn operation(&mut self, operation: Value) -> Result<(), ScimError> {
         let Value::Object(mut operation) = operation else {
             return Err(ScimError::invalid_syntax("each of Operations must be an object"));
@@ -113,16 +132,26 @@ impl Reader<'_> {
         let Some(Value::Object(members)) = value else {
             return Err(ScimError::invalid_value("an operation without a path needs an object as value"));
         };
-        members.into_iter().try_for_each(|(key, value)| self.at_key(op, &key, value))
+        if let Some(schemas) = get_ignore_case(&members, "schemas") {
+            announce(schemas, &mut self.announced);
+        }
+        members
+            .into_iter()
+            .try_for_each(|(key, value)| self.at_key(op, &key, value).or_else(|error| self.flaw(&key, error)))
     }
 
     /// One key of a value without path. What a client only echoes is ignored here.
     fn at_key(&mut self, op: Op, key: &str, value: Value) -> Result<(), ScimError> {
-        let custom_extension = is_urn(key) && value.is_object() && !key.contains('[');
         match target(self.kind, key, self.quirks) {
             Ok(Target::Attribute { resolved, .. }) if is_echo(&resolved) => Ok(()),
-            Ok(Target::Attribute { resolved, .. }) if custom_extension && resolved.attribute.is_none() => {
-                self.custom_extension(op, key, value)
+            Ok(Target::Custom(path)) => {
+                if !value.is_object() {
+                    self.note_key(key);
+                }
+                match self.at_custom(op, path, Some(value)) {
+                    Err(error) if error.scim_type == Some(ScimType::InvalidPath) => self.ignore_unknown(),
+                    read => read,
+                }
             }
             Ok(found) => {
                 if let Target::Attribute { .. } = found {
@@ -147,21 +176,10 @@ impl Reader<'_> {
         if op != Op::Remove && value.is_none() {
             return Err(ScimError::invalid_value(format!("the operation on {} has no value", quoted(path))));
         }
-        let custom_extension =
-            is_urn(path) && !path.contains('[') && (op == Op::Remove || matches!(value, Some(Value::Object(_))));
         match target(self.kind, path, self.quirks) {
             Ok(Target::Attribute { resolved, .. }) if is_read_only(&resolved) => {
                 Err(ScimError::mutability(format!("{} is read-only", resolved.path)))
             }
-            Ok(Target::Attribute { resolved, .. }) if custom_extension && resolved.attribute.is_none() => match value {
-                Some(value) if op != Op::Remove => self.custom_extension(op, path, value),
-                // The path may mean a whole extension or its last part an attribute: only one of them exists.
-                _ => {
-                    self.changes.push(Change::UnsetExtension(path.to_owned()));
-                    self.changes.push(Change::Unset(resolved.path));
-                    Ok(())
-                }
-            },
             Ok(found) => self.at_target(op, found, value),
             Err(PathOrFilterError::Path(PathError::Unknown(_))) => self.ignore_unknown(),
             Err(PathOrFilterError::Path(error)) => Err(path_error(error)),
@@ -184,11 +202,12 @@ impl Reader<'_> {
             {
                 members::read(self, op, &resolved, filter, value)
             }
-            Target::Attribute { resolved, filter: Some(filter) } => self.at_elements(op, resolved, filter, value),
-            Target::Attribute { resolved, filter: None } => match (resolved.attribute, resolved.sub) {
-                (None, _) => self.at_untyped(op, resolved.path, value),
-                (Some(attribute), None) => self.at_attribute(op, attribute, resolved.path, value),
-                (Some(attribute), Some(sub)) => self.at_sub_attribute(op, attribute, sub, resolved.path, value),
+            Target::Custom(path) => self.at_custom(op, path, value),
+            Target::Attribute { resolved, filter } => match (resolved.attribute, resolved.sub, filter) {
+                (Some(attribute), _, Some(filter)) => self.at_elements(op, attribute, resolved, filter, value),
+                (Some(attribute), None, None) => self.at_attribute(op, attribute, resolved.path, value),
+                (Some(attribute), Some(sub), None) => self.at_sub_attribute(op, attribute, sub, resolved.path, value),
+                (None, ..) => self.ignore_unknown(),
             },
         }
     }
@@ -202,36 +221,14 @@ impl Reader<'_> {
             }
             (Op::Add, None | Some(Value::Null)) => Ok(()),
             (_, Some(Value::Object(members))) => members.into_iter().try_for_each(|(name, value)| {
-                match resolve(self.kind, &format!("{}:{name}", schema.urn), self.quirks) {
+                let read = match resolve(self.kind, &format!("{}:{name}", schema.urn), self.quirks) {
                     Ok(resolved) => self.at_target(op, Target::Attribute { resolved, filter: None }, Some(value)),
                     Err(_) => self.ignore_unknown(),
-                }
+                };
+                read.or_else(|error| self.flaw(&name, error))
             }),
             (_, Some(_)) => Err(ScimError::invalid_value(format!("{} must be an object", schema.urn))),
         }
-    }
-
-    /// An extension that is not defined here, as an object of attributes.
-    fn custom_extension(&mut self, op: Op, urn: &str, value: Value) -> Result<(), ScimError> {
-        let Value::Object(members) = value else { return Ok(()) };
-        members.into_iter().try_for_each(|(name, value)| {
-            check_string("an attribute name", &name)?;
-            self.at_untyped(op, AttrPath::custom(urn, &name), Some(value))
-        })
-    }
-
-    fn at_untyped(&mut self, op: Op, path: AttrPath, value: Option<Value>) -> Result<(), ScimError> {
-        let read = match value {
-            Some(value) if op != Op::Remove => read_any(value, &path.attribute, self.quirks)?,
-            _ => None,
-        };
-        self.changes.extend(match (op, read) {
-            (Op::Add, Some(value)) => Some(Change::AddUntyped(path, value)),
-            (Op::Add, None) => None,
-            (_, Some(value)) => Some(Change::Set(path, value)),
-            (_, None) => Some(Change::Unset(path)),
-        });
-        Ok(())
     }
 }
 

@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 
 use super::member::{MemberRef, read_members};
 use super::{check_common, check_required, text};
+use crate::body::read_body;
 use crate::bounds::check_document;
-use crate::canonical::read_body;
 use crate::dialect::{Quirk, Quirks};
 use crate::error::ScimError;
-use crate::limits::{DISPLAY_NAME_BYTES, Limits};
+use crate::limits::{DISPLAY_NAME_CHARACTERS, Limits};
 use crate::schema::ResourceKind;
 
 /// A group: attributes in canonical form, and the members beside them, so that membership can be kept as rows.
@@ -27,6 +27,7 @@ impl GroupResource {
     /// `invalidSyntax` when it is no SCIM group at all, `invalidValue` naming the attribute, 413 for too many members.
     pub fn from_json(body: Value, limits: &Limits, quirks: &mut Quirks) -> Result<Self, ScimError> {
         let body = read_body(ResourceKind::Group, body, quirks)?;
+        body.flaws.refuse()?;
         let members = match body.members {
             Some(Value::Null) => {
                 quirks.note(Quirk::NullValue);
@@ -41,7 +42,7 @@ impl GroupResource {
 
     /// Accepts canonical attributes that make a valid group.
     pub(crate) fn checked(attributes: Map<String, Value>) -> Result<Self, ScimError> {
-        check_required(&attributes, "displayName", DISPLAY_NAME_BYTES)?;
+        check_required(&attributes, "displayName", DISPLAY_NAME_CHARACTERS)?;
         check_common(&attributes)?;
         Ok(Self::from_stored(attributes))
     }

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use super::{check_common, check_required, text};
-use crate::bounds::check_document;
-use crate::canonical::read_body;
-use crate::dialect::Quirks;
+use super::{check_common, check_length, check_required, text};
+use crate::body::read_body;
+use crate::bounds::{check_document, json_bytes, kept_bytes};
+use crate::dialect::{Quirk, Quirks};
 use crate::email::is_email;
 use crate::error::ScimError;
-use crate::limits::USER_NAME_BYTES;
+use crate::limits::{TEXT_CHARACTERS, USER_NAME_CHARACTERS};
 use crate::schema::ResourceKind;
 
 /// A user's attributes in canonical form: schema spelling, no nulls, no empty lists, booleans as booleans, at most one
@@ -25,7 +25,13 @@ impl UserResource {
     /// # Errors
     /// `invalidSyntax` when it is no SCIM user at all, `invalidValue` naming the attribute otherwise.
     pub fn from_json(body: Value, quirks: &mut Quirks) -> Result<Self, ScimError> {
-        let mut attributes = read_body(ResourceKind::User, body, quirks)?.attributes;
+        let body = read_body(ResourceKind::User, body, quirks)?;
+        let mut attributes = body.attributes;
+        let ends_access = says_inactive(&attributes);
+        body.flaws.tolerated(ends_access, quirks)?;
+        if ends_access && mend(&mut attributes, None, quirks).is_ok() {
+            return Ok(Self::from_stored(attributes));
+        }
         check_document("user", &attributes, 0)?;
         attributes.entry("active").or_insert(Value::Bool(true));
         Self::checked(attributes)
@@ -33,9 +39,31 @@ impl UserResource {
 
     /// Accepts canonical attributes that make a valid user.
     pub(crate) fn checked(attributes: Map<String, Value>) -> Result<Self, ScimError> {
-        check_required(&attributes, "userName", USER_NAME_BYTES)?;
-        check_common(&attributes)?;
+        check_names(&attributes).map_err(|(_, error)| error)?;
         Ok(Self::from_stored(attributes))
+    }
+
+    /// This user, ended, with what of `after` can be kept.
+    pub(crate) fn ended_with(&self, mut after: Map<String, Value>, quirks: &mut Quirks) -> Self {
+        let inactive = || ("active".to_owned(), Value::Bool(false));
+        after.extend([inactive()]);
+        if mend(&mut after, Some(&self.attributes), quirks).is_err() {
+            after.clone_from(&self.attributes);
+            after.extend([inactive()]);
+        }
+        Self::from_stored(after)
+    }
+
+    /// This user under the name that it had before: another one has the name that was asked for. `None` when it may not be
+    /// kept so, for only a write that ends somebody's access may lose what it asked for.
+    #[must_use]
+    pub fn ended_under_former_name(&self, before: &Self) -> Option<Self> {
+        if !says_inactive(&self.attributes) {
+            return None;
+        }
+        let mut attributes = self.attributes.clone();
+        attributes.insert("userName".to_owned(), before.attributes.get("userName")?.clone());
+        Some(Self::from_stored(attributes))
     }
 
     /// Takes attributes back that [`into_attributes`](Self::into_attributes) gave out; they are trusted.
@@ -106,35 +134,73 @@ impl UserResource {
     }
 }
 
-/// A PUT body: a user but for what only the one it replaces knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UserReplacement {
-    user: UserResource,
-    says_active: bool,
+/// Whether canonical attributes end the user's access.
+pub(super) fn says_inactive(attributes: &Map<String, Value>) -> bool {
+    attributes.get("active") == Some(&Value::Bool(false))
 }
 
-impl UserReplacement {
-    /// Reads a PUT body.
-    ///
-    /// # Errors
-    /// As [`UserResource::from_json`].
-    pub fn from_json(body: Value, quirks: &mut Quirks) -> Result<Self, ScimError> {
-        let attributes = read_body(ResourceKind::User, body, quirks)?.attributes;
-        check_document("user", &attributes, 0)?;
-        let says_active = attributes.contains_key("active");
-        Ok(Self { user: UserResource::checked(attributes)?, says_active })
-    }
-
-    /// The user in place of `before`. Where the body does not speak of `active`, whoever was disabled stays so: nobody comes
-    /// back without a word.
-    #[must_use]
-    pub fn over(&self, before: &UserResource) -> UserResource {
-        let mut user = self.user.clone();
-        if !self.says_active {
-            user.attributes.insert("active".to_owned(), Value::Bool(before.active()));
+/// Checks what the roster reads; an error comes with the attribute it is about.
+fn check_names(attributes: &Map<String, Value>) -> Result<(), (&'static str, ScimError)> {
+    check_required(attributes, "userName", USER_NAME_CHARACTERS).map_err(|error| ("userName", error))?;
+    check_common(attributes).map_err(|error| match error.detail.starts_with("externalId") {
+        true => ("externalId", error),
+        false => ("displayName", error),
+    })?;
+    let parts = attributes.get("name").and_then(Value::as_object).into_iter().flatten();
+    for (part, value) in parts {
+        if let Some(value) = value.as_str().filter(|value| value.len() > TEXT_CHARACTERS) {
+            check_length(&format!("name.{part}"), value, TEXT_CHARACTERS).map_err(|error| ("name", error))?;
         }
-        user
     }
+    let emails = attributes.get("emails").and_then(Value::as_array).into_iter().flatten();
+    for (part, value) in emails.filter_map(Value::as_object).flatten() {
+        if let Some(value) = value.as_str().filter(|value| value.len() > TEXT_CHARACTERS) {
+            check_length(&format!("emails.{part}"), value, TEXT_CHARACTERS).map_err(|error| ("emails", error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes valid what ends somebody's access: an attribute that cannot be kept is as it was `before`, or goes.
+///
+/// # Errors
+/// When there is no user left, for want of a `userName`.
+pub(super) fn mend(
+    attributes: &mut Map<String, Value>,
+    before: Option<&Map<String, Value>>,
+    quirks: &mut Quirks,
+) -> Result<(), ScimError> {
+    let bytes_before = before.map_or(0, kept_bytes);
+    let mut restored: Vec<String> = Vec::new();
+    loop {
+        let (name, error) = match check_names(attributes) {
+            Err((name, error)) => (name.to_owned(), error),
+            Ok(()) => match check_document("user", attributes, bytes_before) {
+                Ok(()) => return Ok(()),
+                Err(error) => (largest(attributes), error),
+            },
+        };
+        quirks.note(Quirk::ValueLeftOut);
+        let former = before.and_then(|before| before.get(&name)).filter(|_| !restored.contains(&name));
+        match former {
+            Some(former) => {
+                attributes.insert(name.clone(), former.clone());
+                restored.push(name);
+            }
+            None if name == "userName" => return Err(error),
+            None => {
+                attributes.remove(&name).ok_or(error)?;
+            }
+        }
+    }
+}
+
+/// The attribute to leave out of a user that is too large: of those the roster does not read the largest.
+fn largest(attributes: &Map<String, Value>) -> String {
+    const READ: [&str; 6] = ["userName", "active", "externalId", "displayName", "name", "emails"];
+    let is_read = |name: &String| READ.contains(&name.as_str());
+    let by_size = attributes.iter().map(|(name, value)| (!is_read(name), json_bytes(value), name));
+    by_size.max().map(|(_, _, name)| name.clone()).unwrap_or_default()
 }
 
 fn email_value(email: &Value) -> Option<&str> {
@@ -144,8 +210,8 @@ fn email_value(email: &Value) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Quirk;
     use crate::error::ScimType;
+    use crate::resource::UserReplacement;
     use crate::schema::{ENTERPRISE_USER, USER};
     use serde_json::json;
 
@@ -179,7 +245,7 @@ mod tests {
         assert!(!user.active());
         assert_eq!(user.attributes()["emails"][0]["primary"], json!(true));
         assert_eq!(quirks.count(Quirk::StringBoolean), 2);
-        assert_eq!(refusal(json!({ "userName": "a", "active": "no" })).detail, "active must be true or false");
+        assert_eq!(refusal(json!({ "userName": "a", "active": "perhaps" })).detail, "active must be true or false");
     }
 
     #[test]
@@ -190,7 +256,7 @@ mod tests {
                 let before = read(json!({ "userName": "b", "active": active })).0;
                 let put = UserReplacement::from_json(unsaid.clone(), &mut Quirks::new()).expect("a user");
                 assert_eq!(
-                    put.over(&before).attributes(),
+                    put.over(&before, &mut Quirks::new()).attributes(),
                     read(json!({ "userName": "a", "active": active })).0.attributes()
                 );
             }
@@ -199,7 +265,7 @@ mod tests {
             let before = read(json!({ "userName": "a", "active": !active })).0;
             let body = json!({ "userName": "a", "active": active.to_string() });
             let put = UserReplacement::from_json(body, &mut Quirks::new()).expect("a user");
-            assert_eq!(put.over(&before).active(), active);
+            assert_eq!(put.over(&before, &mut Quirks::new()).active(), active);
         }
         let stored = Map::from_iter([("userName".to_owned(), json!("a"))]);
         assert!(UserResource::from_stored(stored).active(), "stored by an earlier version");
@@ -302,14 +368,21 @@ mod tests {
             (json!({}), "userName is required"),
             (json!({ "userName": " " }), "userName is required"),
             (json!({ "userName": null }), "userName is required"),
-            (json!({ "userName": 5 }), "userName must be a string"),
-            (json!({ "userName": long(321) }), "userName is longer than 320 bytes"),
-            (json!({ "userName": "a", "displayName": long(257) }), "displayName is longer than 256 bytes"),
-            (json!({ "userName": "a", "title": long(8193) }), "title is longer than 8192 bytes"),
+            (json!({ "userName": ["a", "b"] }), "userName must be a string"),
+            (json!({ "userName": [] }), "userName is required"),
+            (json!({ "userName": "ß".repeat(321) }), "userName is longer than 320 characters"),
+            (json!({ "userName": "a", "displayName": "ü".repeat(257) }), "displayName is longer than 256 characters"),
+            (json!({ "userName": "a", "externalId": long(513) }), "externalId is longer than 512 characters"),
+            (
+                json!({ "userName": "a", "name": { "givenName": long(8193) } }),
+                "name.givenName is longer than 8192 characters",
+            ),
+            (json!({ "userName": "a", "emails": [long(8193)] }), "emails.value is longer than 8192 characters"),
             (json!({ "userName": "a\0" }), "userName contains a NUL character"),
             (json!({ "userName": "a", "name": "Ada" }), "name must be an object"),
-            (json!({ "userName": "a", "name": { "givenName": [] } }), "name: givenName must be a string"),
-            (json!({ "userName": "a", "emails": [7] }), "emails must be an object"),
+            (json!({ "userName": "a", "name": { "givenName": {} } }), "name: givenName must be a string"),
+            (json!({ "userName": "a", "displayName": true }), "displayName must be a string"),
+            (json!({ "userName": "a", "emails": [true] }), "emails must be an object"),
             (json!({ "userName": "a", ENTERPRISE_USER: 1 }), &format!("{ENTERPRISE_USER} must be an object")),
             (json!({ "userName": "a", "roles": vec!["r"; 501] }), "roles has 501 values; at most 500 are kept"),
         ] {

@@ -4,9 +4,12 @@
 mod define;
 mod enterprise;
 mod group;
+mod urn;
 mod user;
 
 use serde_json::{Map, Value, json};
+
+pub(crate) use urn::is_registered;
 
 /// Core User schema (RFC 7643 §4.1).
 pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
@@ -14,9 +17,6 @@ pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 pub const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 /// Enterprise User extension (RFC 7643 §4.3).
 pub const ENTERPRISE_USER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-
-/// How Entra's documentation misspells [`ENTERPRISE_USER`]; tenants copy it.
-const ENTERPRISE_USER_MISTYPED: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0User";
 
 /// The type of a value (RFC 7643 §2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -207,16 +207,13 @@ impl ResourceKind {
     /// The extension of this URN, in any case; Entra's misspelling counts.
     #[must_use]
     pub fn extension(self, urn: &str) -> Option<&'static Schema> {
-        self.extension_urns().find(|(known, _)| known.eq_ignore_ascii_case(urn)).map(|(_, schema)| schema)
+        let found = self.schema_urn(urn)?;
+        (found.names.is_none() && !self.is_core(found.schema)).then_some(found.schema)
     }
 
-    /// Each extension by every URN that it goes by.
-    pub(crate) fn extension_urns(self) -> impl Iterator<Item = (&'static str, &'static Schema)> {
-        let mistyped = |schema: &&'static Schema| (schema.urn == ENTERPRISE_USER).then_some(ENTERPRISE_USER_MISTYPED);
-        self.extensions()
-            .iter()
-            .copied()
-            .flat_map(move |schema| std::iter::once(schema.urn).chain(mistyped(&schema)).map(move |urn| (urn, schema)))
+    /// Whether a schema is the core schema of this kind.
+    pub(crate) fn is_core(self, schema: &Schema) -> bool {
+        schema.urn == self.core().urn
     }
 
     /// Every core and common attribute.

@@ -11,8 +11,8 @@ use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId};
 use rollcall_scim::bulk::{BulkCall, BulkVerb};
 use rollcall_scim::patch::{apply_to_group, apply_to_user, group_changes};
 use rollcall_scim::{
-    GroupChange, GroupResource, Limits, MemberRef, PatchRequest, Quirks, ResourceKind, ScimError, UserReplacement,
-    UserResource,
+    GroupChange, GroupResource, Limits, MemberRef, PatchRequest, Quirk, Quirks, ResourceKind, ScimError,
+    UserReplacement, UserResource,
 };
 use serde_json::{Value, json};
 use std::str::FromStr;
@@ -174,15 +174,12 @@ impl Store {
                 return Ok(Performed::User(Box::new(Written { value: user, changed: true })));
             }
             Write::PutUser(id, replacement) => {
-                return self.edit_user(scope, id, if_match, |user| Ok(replacement.over(&user.resource))).await;
+                let edit = |user: &UserResource, noted: &mut Quirks| Ok(replacement.over(user, noted));
+                return self.edit_user(scope, id, if_match, quirks, edit).await;
             }
             Write::PatchUser(id, patch) => {
-                let edit = |user: &DirectoryUser| {
-                    // Anew each time: an edit may be made twice.
-                    *quirks = Quirks::new();
-                    Ok(apply_to_user(&user.resource, patch, quirks)?)
-                };
-                return self.edit_user(scope, id, if_match, edit).await;
+                let edit = |user: &UserResource, noted: &mut Quirks| apply_to_user(user, patch, noted);
+                return self.edit_user(scope, id, if_match, quirks, edit).await;
             }
             Write::DeleteUser(id) => {
                 self.delete_user_if(scope, id_of(id, "user")?, if_match).await?;
@@ -212,15 +209,31 @@ impl Store {
         scope: &SourceScope,
         id: &str,
         if_match: Option<&str>,
-        mut edit: impl FnMut(&DirectoryUser) -> Result<UserResource, CallError>,
+        quirks: &mut Quirks,
+        edit: impl Fn(&UserResource, &mut Quirks) -> Result<UserResource, ScimError>,
     ) -> Result<Performed, CallError> {
-        let edit = |user: &DirectoryUser| {
+        let id = id_of(id, "user")?;
+        let mut edited = |user: &DirectoryUser| {
             if !user.is_what(if_match) {
                 return Err(StoreError::Changed.into());
             }
-            edit(user)
+            // Anew each time: an edit may be made twice.
+            *quirks = Quirks::new();
+            Ok::<_, CallError>(edit(&user.resource, quirks)?)
         };
-        let user = self.change_user(scope, id_of(id, "user")?, edit).await?;
+        let user = match self.change_user(scope, id, &mut edited).await {
+            // A write that ends somebody's access ends it, also where it asks for a name that another user has.
+            Err(CallError::Store(StoreError::Taken(what))) => {
+                let ended = |user: &DirectoryUser| {
+                    let after = edited(user)?.ended_under_former_name(&user.resource);
+                    after.ok_or_else(|| CallError::from(StoreError::Taken(what)))
+                };
+                let user = self.change_user(scope, id, ended).await?;
+                quirks.note(Quirk::ValueLeftOut);
+                user
+            }
+            edited => edited?,
+        };
         Ok(Performed::User(Box::new(user)))
     }
 
