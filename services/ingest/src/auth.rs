@@ -4,6 +4,7 @@ use crate::Ingest;
 use crate::ledger::Noted;
 use crate::scim::error::IngestError;
 use actix_web::dev::Payload;
+use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use rollcall_core::ids::SourceId;
@@ -60,7 +61,11 @@ impl FromRequest for SourceAuth {
             let ingest = request.app_data::<web::Data<Ingest>>().cloned();
             let ingest = ingest.ok_or_else(|| ScimError::internal("the service is not configured"))?;
             let limits = &ingest.config.callers;
-            let caller = ingest.hub.source_caller(bearer_token(&request), &peer(&request), limits).await?;
+            let caller = ingest.hub.source_caller(bearer_token(&request), &peer(&request), limits).await;
+            let caller = caller.map_err(|error| match error {
+                CallerError::Missing => Refusal::Unauthorized(missing(&request)).into(),
+                error => IngestError::from(error),
+            })?;
             refuse_elsewhere(&request, &caller)?;
             let SourceCaller { scope, token, .. } = caller;
             let scope = request_id(&request).map_or(scope, |id| scope.for_request(id));
@@ -99,4 +104,21 @@ fn refuse_elsewhere(request: &HttpRequest, caller: &SourceCaller) -> Result<(), 
         return Err(ScimError::forbidden("provisioning is switched off for this source; set it to live first"));
     }
     Ok(())
+}
+
+/// What is wrong with a request that has no secret in the form of a SCIM token.
+fn missing(request: &HttpRequest) -> &'static str {
+    const NOTHING: &str = "no SCIM token: send it as `Authorization: Bearer rcs_…`";
+    const OTHER_SCHEME: &str = "the token came under another scheme than Bearer: send `Authorization: Bearer rcs_…`";
+    const MALFORMED: &str =
+        "this has not the form of a SCIM token, `rcs_` and 43 characters more; copy it whole and unchanged";
+    let Some(header) = request.headers().get(header::AUTHORIZATION) else { return NOTHING };
+    match (bearer_token(request), header.to_str().map(str::trim)) {
+        (Some(""), _) => NOTHING,
+        (Some(_), _) => MALFORMED,
+        (None, Ok(scheme)) if scheme.is_empty() || scheme.eq_ignore_ascii_case("bearer") => NOTHING,
+        (None, Ok(value)) if value.contains(' ') => OTHER_SCHEME,
+        // The token alone, without a scheme.
+        (None, _) => MALFORMED,
+    }
 }

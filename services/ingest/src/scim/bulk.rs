@@ -18,7 +18,7 @@ use uuid::Uuid;
 const OPERATIONS_A_PLACE: usize = 10;
 
 pub(crate) async fn run(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
-    let bulk = BulkRequest::parse(body.json(&auth).await?, auth.ingest.config.bulk())?;
+    let bulk = BulkRequest::parse(body.bulk(&auth).await?, auth.ingest.config.bulk())?;
     auth.charge(bulk.operations.len() / OPERATIONS_A_PLACE).await?;
     let base = base_url(&request, &auth);
     let order = bulk.execution_order();

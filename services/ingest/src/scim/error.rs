@@ -29,7 +29,7 @@ impl IngestError {
     /// As one operation of a bulk answers it. A failure of ours is logged here: it gets no response of its own.
     pub(crate) fn into_scim(self) -> ScimError {
         let error = self.scim();
-        if error.status >= 500 {
+        if is_failure(&error) {
             tracing::error!(error = %self, "an operation of a SCIM bulk failed");
         }
         error
@@ -71,6 +71,11 @@ fn refused(refusal: &Refusal) -> ScimError {
     }
 }
 
+/// Whether an error is a failure of the hub. A part of SCIM that is not served is an answer like any other: clients may ask.
+fn is_failure(error: &ScimError) -> bool {
+    error.status >= 500 && error.status != 501
+}
+
 impl ResponseError for IngestError {
     fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.scim().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
@@ -78,7 +83,7 @@ impl ResponseError for IngestError {
 
     fn error_response(&self) -> HttpResponse {
         let error = self.scim();
-        if error.status >= 500 {
+        if is_failure(&error) {
             tracing::error!(error = %self, "a SCIM request failed");
         }
         let mut response = HttpResponse::build(self.status_code());

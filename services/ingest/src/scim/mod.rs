@@ -109,7 +109,10 @@ async fn call(
         Method::PATCH => BulkVerb::Patch(id),
         _ => BulkVerb::Delete(id),
     };
-    let data = if matches!(verb, BulkVerb::Delete(_)) { Value::Null } else { body.json(auth).await? };
+    let data = match verb {
+        BulkVerb::Delete(_) => Value::Null,
+        _ => body.write(auth, kind, &base_url(request, auth)).await?,
+    };
     let version = header_text(request, header::IF_MATCH).map(str::to_owned);
     Ok(BulkCall { verb, kind, version, data })
 }
