@@ -104,25 +104,27 @@ fn read_as(quirk: Quirk) -> &'static str {
         Quirk::TrailingSlash => "an address with a slash at the end as without",
         Quirk::PathCase => "/users and /groups as /Users and /Groups",
         Quirk::PlusForSpace => "+ in the address as a space",
+        Quirk::MistypedUrn => "a schema's URN with a dot for a colon as that URN",
+        Quirk::NumberForText => "a number as a text",
+        Quirk::WrappedValue => "a list of one, or an object with nothing but a value, as that value",
+        Quirk::ValueLeftOut => "a write that ends somebody's access without the value that cannot be kept",
+        Quirk::WrongQuotes => "a value in other quotes as a value in double quotes",
+        Quirk::IdSpelling => "an id in capitals, in braces or as urn:uuid: as that id",
+        Quirk::PlusInAddress => "+ within an address in a filter as a space",
     }
 }
 
 /// What an admin can do. Nothing has to be done: everything counted here was understood.
 fn advice(count: &dyn Fn(Quirk) -> i64, days: u32) -> Vec<String> {
     let mut advice = Vec::new();
-    let entra = count(Quirk::StringBoolean) + count(Quirk::CapitalisedOp);
-    if entra > 0 {
+    // Operations in capitals are Entra's alone; other providers write booleans as strings and remove by list as well.
+    let is_entra = count(Quirk::CapitalisedOp) > 0;
+    if is_entra {
         advice.push(format!(
-            "Entra without aadOptscim062020: {} string booleans and {} capitalised operations in {days} days. Adding \
-             ?aadOptscim062020 to the tenant URL makes Entra speak as the RFC says; both are understood.",
+            "Entra without aadOptscim062020: {} string booleans, {} capitalised operations and {} removals by list in \
+             {days} days. Adding ?aadOptscim062020 to the tenant URL makes Entra speak as the RFC says; all are understood.",
             count(Quirk::StringBoolean),
-            count(Quirk::CapitalisedOp)
-        ));
-    }
-    if count(Quirk::RemoveValueList) > 0 {
-        advice.push(format!(
-            "{} removals named members in a list instead of the path; only those were removed. In Entra \
-             ?aadOptscim062020 changes it too.",
+            count(Quirk::CapitalisedOp),
             count(Quirk::RemoveValueList)
         ));
     }
@@ -139,17 +141,24 @@ fn advice(count: &dyn Fn(Quirk) -> i64, days: u32) -> Vec<String> {
             count(Quirk::TwoPrimaries)
         ));
     }
-    if count(Quirk::UnquotedFilterValue) + count(Quirk::PlusForSpace) > 0 {
-        advice.push(
-            "Filters came without quotes or with + for a space: a value with a plus sign or a quote in it may be \
-             looked up wrongly. Update the identity provider's connector."
-                .to_owned(),
-        );
+    if count(Quirk::PlusInAddress) > 0 {
+        advice.push(format!(
+            "{} filters named an address with a bare + in it, which means a space there: the person may not be found. \
+             The identity provider's connector has to write %2B.",
+            count(Quirk::PlusInAddress)
+        ));
+    }
+    if count(Quirk::ValueLeftOut) > 0 {
+        advice.push(format!(
+            "{} values could not be kept in writes that ended somebody's access; the access ended, the values were left \
+             out. The answer to the write shows what is stored.",
+            count(Quirk::ValueLeftOut)
+        ));
     }
     if count(Quirk::CreateOnMiss) > 0 {
+        let usual = if is_entra { " That is usual with Entra's default mapping." } else { "" };
         advice.push(format!(
-            "{} changes were about an email or phone number that the person did not have; it was made. That is usual \
-             with Entra's default mapping.",
+            "{} changes were about an email or phone number that the person did not have; it was made.{usual}",
             count(Quirk::CreateOnMiss)
         ));
     }
@@ -171,13 +180,38 @@ mod tests {
             day("2026-11-21", REQUESTS, 5),
             day("2026-11-22", "string_boolean", 300),
             day("2026-11-21", "string_boolean", 12),
+            day("2026-11-21", "capitalised_op", 9),
         ];
         let shown = shown(&rows, 7);
         assert_eq!(shown["requests"], 15);
-        assert_eq!(shown["quirks"][0]["count"], 312);
+        assert_eq!(shown["quirks"][1]["count"], 312);
         assert_eq!(shown["by_day"][0]["day"], "2026-11-22");
         let advice = shown["advice"][0].as_str().unwrap_or_default();
         assert!(advice.contains("aadOptscim062020") && advice.contains("312 string booleans"), "{advice}");
+    }
+
+    fn advised(quirks: &[&str]) -> String {
+        let rows: Vec<DialectDay> = quirks.iter().map(|quirk| day("2026-11-22", quirk, 3)).collect();
+        shown(&rows, 7)["advice"].to_string()
+    }
+
+    #[test]
+    fn r19_a_products_flag_is_named_where_the_dialect_is_that_products() {
+        for others in [&["string_boolean"][..], &["remove_value_list"], &["create_on_miss"], &["attribute_case"]] {
+            assert!(!advised(others).contains("Entra"), "{others:?}");
+        }
+        let entra = advised(&["capitalised_op", "remove_value_list", "create_on_miss"]);
+        assert!(entra.contains("aadOptscim062020") && entra.contains("Entra's default mapping"), "{entra}");
+    }
+
+    #[test]
+    fn r19_only_a_doubtful_value_is_warned_of() {
+        for understood in
+            ["plus_for_space", "unquoted_filter_value", "wrong_quotes", "number_for_text", "wrapped_value"]
+        {
+            assert_eq!(advised(&[understood]), "[]", "{understood}");
+        }
+        assert!(advised(&["plus_in_address"]).contains("%2B"));
     }
 
     #[test]
