@@ -129,7 +129,7 @@ async fn rc13_a_replay_never_undoes_what_was_said_later(hub: Hub) {
     let tenant = hub.tenant().create();
     let source = tenant.scim_source();
     let ann = source.user("ann").await;
-    source.put(&format!("/Users/{ann}"), &json!({ "userName": 7 })).await.expect_scim_error(400, None);
+    source.put(&format!("/Users/{ann}"), &json!({ "userName": {} })).await.expect_scim_error(400, None);
     source.put(&format!("/Users/{ann}"), &with(person("ann"), json!({ "title": "later" }))).await.expect(200);
     let kept = eventually_rejected(&tenant, &source, 1).await;
     replay(&tenant, &source, &kept[0]).await.expect_problem(409);

@@ -32,6 +32,7 @@ mod entra_collection;
 mod etags;
 mod explain;
 mod faults;
+mod field_reports;
 mod group_scope;
 mod guards;
 mod hub;
@@ -147,6 +148,7 @@ fn every_case() -> Vec<Case> {
         etags::cases(),
         scim_collisions::cases(),
         scim_bulk::cases(),
+        field_reports::cases(),
         dialect_fixtures::cases(),
         dialect_ledger::cases(),
         source_modes::cases(),
