@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::bounds::{check_extensions, check_keys};
 use crate::canonical::{canonical_key, read_value};
-use crate::custom::{Named, Placed, announce, place};
+use crate::custom::{Named, Placed, announce, is_called_after, place};
 use crate::dialect::{Quirk, Quirks};
 use crate::error::{SCIM_1_HINT, ScimError};
 use crate::flaws::{Flaws, LeftOut};
@@ -229,9 +229,7 @@ impl Reading<'_> {
     }
 
     fn settle(&mut self, key: String, value: Value) {
-        let kept = self.extensions.values().map(|extension| extension.urn.as_str());
-        let known = self.announced.iter().map(String::as_str).chain(kept);
-        let Some(Placed { named, guessed }) = place(self.kind, &key, value.is_object(), known) else {
+        let Some(Placed { named, guessed }) = self.placed(&key, value.is_object()) else {
             return self.quirks.note(Quirk::UnknownAttribute);
         };
         if guessed {
@@ -251,6 +249,18 @@ impl Reading<'_> {
             }
             (Named::Attribute { .. }, _) => self.quirks.note(Quirk::UnknownAttribute),
         }
+    }
+
+    /// What a key names: by what `schemas` announces, else by the other keys of the body, unless it looks like an extension.
+    fn placed(&self, key: &str, is_object: bool) -> Option<Placed> {
+        let announced = self.announced.iter().map(String::as_str);
+        let placed = place(self.kind, key, is_object, announced)?;
+        if !placed.guessed || is_object && is_called_after(self.kind, key) {
+            return Some(placed);
+        }
+        let kept = self.extensions.values().map(|extension| extension.urn.as_str());
+        // What the replaced resource has says more than the keys of one body.
+        place(self.kind, key, is_object, kept).map(|placed| Placed { guessed: true, ..placed })
     }
 
     /// Keeps an attribute of an extension, unless there are too many.

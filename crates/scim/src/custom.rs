@@ -39,8 +39,7 @@ pub(crate) fn place<'k>(
     }
     let (urn, names) = text.rsplit_once(':').filter(|(urn, _)| urn.len() > "urn:".len())?;
     let is_path = is_attribute(names);
-    // Schemas are by custom called after the kind of resource they extend (RFC 7643 §10.2.1).
-    let looks_like_attribute = urn.rsplit(':').next().is_some_and(|last| last.eq_ignore_ascii_case(kind.name()));
+    let looks_like_attribute = is_called_after(kind, urn);
     let named = match (is_object, is_path) {
         (true, true) if looks_like_attribute => attribute(urn, names),
         (true, _) => Named::Extension(text.to_owned()),
@@ -48,6 +47,11 @@ pub(crate) fn place<'k>(
         (false, false) => return None,
     };
     Some(Placed { named, guessed: true })
+}
+
+/// Whether a URN ends in the kind of resource, as those of schemas do by custom (RFC 7643 §10.2.1).
+pub(crate) fn is_called_after(kind: ResourceKind, urn: &str) -> bool {
+    urn.rsplit(':').next().is_some_and(|last| last.eq_ignore_ascii_case(kind.name()))
 }
 
 fn attribute(urn: &str, names: &str) -> Named {

@@ -72,10 +72,12 @@ pub enum Quirk {
     IdSpelling,
     /// A bare `+` within an address in a filter, read as a space.
     PlusInAddress,
+    /// A PUT of a group without `members`, which leaves the members alone.
+    PutWithoutMembers,
 }
 
 /// Every quirk with its stable name, in the order of the enum.
-const NAMES: [(Quirk, &str); 33] = [
+const NAMES: [(Quirk, &str); 34] = [
     (Quirk::StringBoolean, "string_boolean"),
     (Quirk::CapitalisedOp, "capitalised_op"),
     (Quirk::AttributeCase, "attribute_case"),
@@ -109,6 +111,7 @@ const NAMES: [(Quirk, &str); 33] = [
     (Quirk::WrongQuotes, "wrong_quotes"),
     (Quirk::IdSpelling, "id_spelling"),
     (Quirk::PlusInAddress, "plus_in_address"),
+    (Quirk::PutWithoutMembers, "put_without_members"),
 ];
 
 impl Quirk {

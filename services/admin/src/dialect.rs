@@ -111,6 +111,7 @@ fn read_as(quirk: Quirk) -> &'static str {
         Quirk::WrongQuotes => "a value in other quotes as a value in double quotes",
         Quirk::IdSpelling => "an id in capitals, in braces or as urn:uuid: as that id",
         Quirk::PlusInAddress => "+ within an address in a filter as a space",
+        Quirk::PutWithoutMembers => "a group in a PUT without members as: its members stay",
     }
 }
 
@@ -146,6 +147,13 @@ fn advice(count: &dyn Fn(Quirk) -> i64, days: u32) -> Vec<String> {
             "{} filters named an address with a bare + in it, which means a space there: the person may not be found. \
              The identity provider's connector has to write %2B.",
             count(Quirk::PlusInAddress)
+        ));
+    }
+    if count(Quirk::PutWithoutMembers) > 0 {
+        advice.push(format!(
+            "{} groups were put without a list of members; their members stayed. A client that leaves out empty lists \
+             never takes the last person out of a group: let it send PATCH, or \"members\": [].",
+            count(Quirk::PutWithoutMembers)
         ));
     }
     if count(Quirk::ValueLeftOut) > 0 {

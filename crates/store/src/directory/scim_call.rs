@@ -105,7 +105,10 @@ impl Write {
                 let resource = GroupResource::from_json(data, limits, quirks)?;
                 let members = match &resource.members {
                     Some(members) => vec![MemberChange::Replace(user_ids(members)?)],
-                    None => Vec::new(),
+                    None => {
+                        quirks.note(Quirk::PutWithoutMembers);
+                        Vec::new()
+                    }
                 };
                 Self::PutGroup(id, resource, members)
             }
