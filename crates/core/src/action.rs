@@ -78,7 +78,7 @@ pub enum Action {
         member: MemberId,
         from: MemberStatus,
     },
-    /// Gives back exactly what a suspension or removal took (PE4), or lets in somebody who waited for a seat.
+    /// Gives back exactly what a suspension or removal took (PE4), or admits a person who waited for a seat.
     Restore {
         member: MemberId,
         from: MemberStatus,
@@ -198,7 +198,7 @@ impl Item {
         self.origin.is_none_or(|origin| origin.is_live())
     }
 
-    /// The reason why nothing of what this item's source says happens now.
+    /// The reason why all items of this item's source are withheld now.
     pub(crate) fn silenced(&self) -> Option<HoldReason> {
         let origin = self.origin.filter(|origin| !origin.is_live())?;
         Some(if origin.quarantined { HoldReason::Quarantined } else { HoldReason::Simulation })

@@ -8,7 +8,7 @@ pub const SLUG_CHARACTERS_MAX: usize = 40;
 pub fn suggested(name: &str) -> String {
     let latin = deunicode::deunicode_with_tofu(name, " ").to_ascii_lowercase();
     let mut slug = String::with_capacity(SLUG_CHARACTERS_MAX);
-    // An apostrophe separates nothing: O'Brien is one word.
+    // An apostrophe does not separate: O'Brien is one part.
     for word in latin.replace('\'', "").split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
         let room = SLUG_CHARACTERS_MAX.saturating_sub(slug.len() + usize::from(!slug.is_empty()));
         if room == 0 {
@@ -23,7 +23,7 @@ pub fn suggested(name: &str) -> String {
 }
 
 /// # Errors
-/// Says what a slug is made of.
+/// Names the valid characters of a slug.
 pub fn check(slug: &str) -> Result<(), String> {
     let fits = (1..=SLUG_CHARACTERS_MAX).contains(&slug.len())
         && slug.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')

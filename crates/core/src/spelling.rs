@@ -1,9 +1,9 @@
-//! The known word that a mistyped one is nearest to, for messages that ask "did you mean".
+//! The nearest known name for a mistyped one, for messages with "did you mean".
 
-/// Below this similarity two words have nothing to do with each other.
+/// Least similarity of two names that may be confused.
 const SIMILAR: f64 = 0.84;
 
-/// The known word that is most like `given`, if any is like it.
+/// The known name that is most similar to `given`, if any is similar.
 pub fn nearest<T: AsRef<str>>(given: &str, known: impl IntoIterator<Item = T>) -> Option<T> {
     let given = given.to_lowercase();
     let mut best: Option<(f64, T)> = None;
@@ -16,7 +16,7 @@ pub fn nearest<T: AsRef<str>>(given: &str, known: impl IntoIterator<Item = T>) -
     best.map(|(_, word)| word)
 }
 
-/// The end of a message: `. Did you mean "onboarding"?`, or nothing when no known word is like `given`.
+/// The end of a message: `. Did you mean "onboarding"?`, or an empty string when no known name is similar to `given`.
 pub fn did_you_mean<T: AsRef<str>>(given: &str, known: impl IntoIterator<Item = T>) -> String {
     nearest(given, known).map_or_else(String::new, |word| format!(". Did you mean {:?}?", word.as_ref()))
 }

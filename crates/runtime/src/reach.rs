@@ -1,5 +1,5 @@
-//! One attempt to reach a server that a process depends on, for an operator who asks what is wrong. A process itself connects
-//! in the background and goes on without; here the answer is the cause, with host and port.
+//! One attempt to reach a server that a process depends on, for an operator's diagnosis. A process itself connects in the
+//! background and runs without it; here the answer is the cause, with host and port.
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// A kind of server, which decides how far the attempt goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Server {
-    /// Only whether something listens: the store logs in by itself, and says what it was told.
+    /// Only whether the port listens: the store logs in on its own and reports its error.
     Postgres,
     /// Login and virtual host too.
     RabbitMq,

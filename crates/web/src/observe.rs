@@ -1,4 +1,4 @@
-//! Every request gets an id (`X-Request-Id`) and a span, and is measured under its route.
+//! Gives every request an id (`X-Request-Id`) and a span, and measures it under its route.
 
 use crate::endpoint::RouteLabel;
 use actix_web::body::MessageBody;
@@ -14,18 +14,18 @@ use rollcall_runtime::{Metrics, TraceContext};
 use std::time::Instant;
 use tracing::{Instrument, Span};
 
-/// What observing takes, as data of the application.
+/// Dependencies of the observation, as data of the application.
 #[derive(Clone)]
 pub struct Observer {
     pub clock: Clock,
     pub metrics: Metrics,
 }
 
-/// Marks a request that came with a trailing slash, which the router takes off before a service sees the path.
+/// Marks a request with a trailing slash, which the router removes before a service sees the path.
 #[derive(Clone, Copy, Debug)]
 pub struct HadTrailingSlash;
 
-/// The id under which a request is logged and answered.
+/// The id of a request in the log and in its answer.
 pub fn request_id(request: &HttpRequest) -> Option<RequestId> {
     request.extensions().get::<RequestId>().copied()
 }
@@ -66,7 +66,8 @@ pub async fn observe(
     Ok(response)
 }
 
-/// The span of a request. It names the route once that is known, and never the query: a filter holds an email address.
+/// The span of a request. It has the route once that is known, and never the query, because a filter holds an email
+/// address.
 fn span_of(request: &ServiceRequest, method: &'static str, id: RequestId) -> Span {
     let span = tracing::info_span!(
         "request",
@@ -81,12 +82,12 @@ fn span_of(request: &ServiceRequest, method: &'static str, id: RequestId) -> Spa
     span
 }
 
-/// The label of the route that a request took; one that no table knows has none.
+/// The label of the matched route; a path outside every table has none.
 fn label_of(request: &HttpRequest) -> RouteLabel {
     request.app_data::<RouteLabel>().copied().unwrap_or(RouteLabel::unknown("none"))
 }
 
-/// The label of a method: any token is a method to HTTP, and nobody needs a credential to send one.
+/// The label of a method. Any token is a valid HTTP method, and it takes no credential to send one.
 fn method_name(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",

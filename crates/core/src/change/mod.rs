@@ -1,4 +1,4 @@
-//! Changes: what an applied item did, and the inverse that takes it back.
+//! Changes: the effect of an applied item, and the inverse that takes it back.
 //!
 //! An applied item is recorded as a [`Change`]: the fields of its member, group or membership that differ, before and after.
 //! Its inverse, a [`Step`], is the same change read backwards. A step is possible while those fields are as the item left

@@ -1,4 +1,4 @@
-//! Details: what an audit event tells beside its kind and subject. Each serialises to the event's `detail`.
+//! Details: the data of an audit event beside its kind and subject. Each serialises to the event's `detail`.
 
 use crate::action::Why;
 use crate::change::{GroupFacts, MemberFacts};
@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
 
-/// Nothing: the kind and the subject tell everything, and `detail` is null.
+/// No detail: the kind and the subject suffice, and `detail` is null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct NoDetail;
 
@@ -134,7 +134,7 @@ pub struct CredentialRotated {
     pub expires_at: DateTime<Utc>,
 }
 
-/// The part of a user's record that the log shows: the identity, and whether the person may be in.
+/// The part of a user's record in the log: the identity, and `active`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DirectoryUserDetail {
     pub user_name: String,
@@ -178,12 +178,12 @@ pub struct MemberDecided {
 pub struct MemberLink {
     pub directory_user_id: Option<DirectoryUserId>,
     pub external_id: Option<String>,
-    /// Absent where an event never told it.
+    /// Absent for events that never had it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<Option<SourceId>>,
 }
 
-/// A change of a member. One kind can have several causes, and each tells what it knows.
+/// A change of a member. One kind can have several causes, each with its own fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum MemberDetail {
@@ -276,7 +276,7 @@ pub enum GroupMoved {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GroupRemoved {
-    /// The name, where an admin removed the group.
+    /// The name, if an admin removed the group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     pub why: Why,

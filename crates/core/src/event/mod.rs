@@ -1,4 +1,4 @@
-//! Audit events: the one list of what the log can say. Every effective change has exactly one event, and every event one
+//! Audit events: the list of all events in the log. Every effective change has exactly one event, and every event one
 //! change.
 
 mod detail;
@@ -49,7 +49,7 @@ subjects! {
     RunId = "run",
 }
 
-/// The record of a source that was skipped: a user or a group.
+/// The skipped record of a source: a user or a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordId {
     User(DirectoryUserId),
@@ -176,8 +176,8 @@ events! {
 }
 
 impl AuditKind {
-    /// Is the product told of this event? The product keeps members, seats and sharing groups; everything else is the
-    /// hub's own business.
+    /// True if the product is notified of this event. The product keeps members, seats and sharing groups; all other
+    /// events concern the hub alone.
     pub const fn is_outgoing(self) -> bool {
         match self {
             Self::MemberCreated
@@ -245,7 +245,7 @@ impl AuditKind {
         }
     }
 
-    /// Does the event cause a mail: to the invited person, or to the admins who have to look at something (DX10, PE9)?
+    /// True if the event causes a mail, to the invited person or to the admins (DX10, PE9).
     pub const fn causes_mail(self) -> bool {
         matches!(self, Self::MemberInvited | Self::RunHeld | Self::SourceQuarantined)
     }

@@ -37,7 +37,8 @@ impl From<Broken> for Impossible {
 pub(super) struct Invariants {
     admins_left: usize,
     billing_contacts_left: usize,
-    /// Stays in place of an admin and a billing contact who would both have to stay: one person is less than two.
+    /// Stays as both admin and billing contact, instead of two people who would have to stay: one person is less than
+    /// two.
     keeper: Option<MemberId>,
 }
 

@@ -1,4 +1,4 @@
-//! What a tenant decided about its provisioning. Defaults are what admins of the field's systems expect.
+//! A tenant's decisions about its provisioning. The defaults are the usual ones of similar systems.
 
 mod change;
 mod mapping;
@@ -19,52 +19,52 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 text_enum! {
-    /// How a new member comes in.
+    /// How a new member joins.
     Onboarding {
-        /// By an invitation the person accepts.
+        /// By an invitation that the person accepts.
         Invite = "invite",
-        /// No mail: the person signs in with the IdP at once (LP13).
+        /// Without mail: the person signs in with the IdP at once (LP13).
         Federated = "federated",
     }
 }
 
 text_enum! {
-    /// Who is let in first when there are fewer seats than people.
+    /// Order of the waitlist.
     SeatOrder {
-        /// Whom the directory announced first.
+        /// In the order of the directory's announcements.
         Announced = "announced",
-        /// Whose address comes first, byte by byte in its folded form.
+        /// In the bytewise order of the folded addresses.
         Email = "email",
     }
 }
 
 text_enum! {
-    /// What becomes of a member whose record the source deleted, disabled, or took out of the scope (DX14).
+    /// Action on a member whose record the source deleted, disabled, or took out of the scope (DX14).
     OnDeleted { Suspend = "suspend", Remove = "remove" }
 }
 
 text_enum! {
-    /// What a SCIM removal over the limit does (docs/design.md#guards).
+    /// Action on a SCIM removal over the limit (docs/design.md#guards).
     OverLimit {
-        /// Access ends at once; everything irreversible waits for an admin.
+        /// Access ends at once; the irreversible part waits for an admin.
         SuspendOnly = "suspend_only",
-        /// Nothing happens until an admin releases it.
+        /// The whole removal waits for an admin.
         Hold = "hold",
     }
 }
 
 text_enum! {
-    /// An attribute of a member that may be the product's own (PE6).
+    /// A member's attribute that the product may own (PE6).
     LocalAttribute { DisplayName = "display_name", GivenName = "given_name", FamilyName = "family_name" }
 }
 
-/// How many changes of one kind may happen by themselves (DA10, PE8).
+/// Number of changes of one kind that may be applied automatically (DA10, PE8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limit {
-    /// Always allowed, however small the tenant.
+    /// Allowed in any tenant, however small.
     pub count: u32,
-    /// Percent of the managed members; the larger of both counts.
+    /// Percent of the managed members; the larger of both applies.
     pub percent: u32,
     /// The sliding window, in hours.
     pub window_hours: u32,
@@ -88,23 +88,23 @@ impl Limit {
     }
 }
 
-/// Members that a policy protects at most: every plan looks them up.
+/// Most protected members of a policy: every plan looks them up.
 const PROTECTED_MAX: usize = 100;
 
-/// A tenant's policy; stored as JSON, unknown keys refused so that a typing error never passes for a setting.
+/// A tenant's policy; stored as JSON. Unknown keys are refused, so that a misspelt one is no setting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
     /// New people in the directory become members (DA1).
     pub auto_provision: bool,
-    /// People who left lose access by themselves; off, the plan lists what it would do (DA11).
+    /// People who left lose access automatically; when off, the plan lists the actions (DA11).
     pub auto_deprovision: bool,
     /// New people wait as `pending` until an admin approves them (LP5).
     pub approval: bool,
-    /// A member made by hand with a matching email becomes managed (DX2).
+    /// An unmanaged member with a matching email becomes managed (DX2).
     pub adopt_existing: bool,
     pub onboarding: Onboarding,
-    /// Of whom the source disabled, or took out of what it sends without deleting the record.
+    /// Action on members whom the source disabled, or removed from its assignment without deleting the record.
     pub on_disabled: OnDeleted,
     pub on_deleted: OnDeleted,
     /// A suspension or removal by sync asks the product to wipe the member's devices (DX16).
@@ -112,37 +112,37 @@ pub struct Policy {
     pub over_limit: OverLimit,
     /// Directory groups become sharing groups (DA9, DX6).
     pub group_sync: bool,
-    /// Which of them; `None`: all.
+    /// The groups that are synced; `None`: all.
     pub group_scope: Option<GroupScope>,
-    /// Whose people are synced: members of any of these groups of their source (DX6, LP5). `None`: everybody.
+    /// Scope of users: members of any of these groups of their source (DX6, LP5). `None`: everybody.
     pub user_scope: Option<GroupScope>,
-    /// Of whom no group of the user scope has any more.
+    /// Action on members who left the last group of the user scope.
     pub on_out_of_scope: OnDeleted,
-    /// People who may lose access by themselves (DA10).
+    /// People who may lose access automatically (DA10).
     pub removal_limit: Limit,
     /// New members (PE8); `None`: any number.
     pub creation_limit: Option<Limit>,
     /// Changed profiles (PE8); `None`: any number.
     pub modification_limit: Option<Limit>,
-    /// Members whom no sync and no rewind ever suspends or removes (break-glass accounts); by id, because an address is
-    /// what the source says it is.
+    /// Members whom no sync and no rewind ever suspends or removes (break-glass accounts); by id, because the source
+    /// controls the address.
     pub protected_members: BTreeSet<MemberId>,
-    /// A source that is held for so many times the removal limit is quarantined (PE9). `None`: never.
+    /// A source whose held removals exceed the removal limit by this factor is quarantined (PE9). `None`: never.
     pub quarantine_after: Option<u32>,
-    /// Seats are bought by themselves, up to so many, when somebody would wait for one (PE3). `None`: never.
+    /// Seats are bought automatically, up to this number, when somebody would wait for one (PE3). `None`: never.
     pub seat_cap: Option<u32>,
-    /// Who is next among those who wait for a seat (DA8).
+    /// Order in which waiting people get seats (DA8).
     pub seat_order: SeatOrder,
-    /// Who comes in, and who is added to a sharing group, has the product asked for their keys at once (LP9).
+    /// New members and new people of a sharing group cause a request to the product for their keys at once (LP9).
     pub pre_create_sharing_keys: bool,
-    /// The SCIM attribute that carries the address (DX5): `userName`, `emails[type eq "work"]`, `urn:…:mail`. `None`: the
+    /// The SCIM attribute that holds the address (DX5): `userName`, `emails[type eq "work"]`, `urn:…:mail`. `None`: the
     /// primary email, else the first, else a userName that is an address.
     pub email_attribute: Option<String>,
-    /// What the attributes of a member are made of, where not of those of the same name (PE13).
+    /// Expressions for attributes of a member that do not come from the attribute of the same name (PE13).
     pub mapping: Mapping,
-    /// Attributes that the source fills when somebody comes in, and never touches again (PE6).
+    /// Attributes that the source fills for a new member, and never changes again (PE6).
     pub local_attributes: BTreeSet<LocalAttribute>,
-    /// What is different for the records of one source.
+    /// Different values for the records of one source.
     pub sources: BTreeMap<SourceId, SourcePolicy>,
 }
 
@@ -195,7 +195,7 @@ impl Policy {
     /// Reads `key=value` settings over the defaults, e.g. `onboarding=federated`, `removal_limit.count=20`.
     ///
     /// # Errors
-    /// Names the key and what it takes.
+    /// Names the key and its valid values.
     pub fn with_settings<'a>(settings: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
         let mut json = serde_json::to_value(Self::default()).map_err(|e| e.to_string())?;
         for setting in settings {
@@ -213,12 +213,12 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Held removals with which a source is quarantined (PE9): never fewer than ten, however small the limit.
+    /// Number of held removals at which a source is quarantined (PE9): at least ten, however small the limit.
     pub fn quarantined_at(&self, managed: u32) -> Option<u32> {
         self.quarantine_after.map(|times| times.saturating_mul(self.removal_limit.allowed(managed).max(10)))
     }
 
-    /// The seats that a tenant with so many can have without anybody buying more (PE3).
+    /// The seats that a tenant can have without an order by an admin (PE3).
     pub fn seats_at_most(&self, bought: u32) -> u32 {
         self.seat_cap.map_or(bought, |cap| cap.max(bought))
     }
@@ -259,7 +259,7 @@ impl Policy {
     /// The policy for one source's records.
     ///
     /// # Errors
-    /// Names the key that takes no value of this kind.
+    /// Names the key whose value has another kind.
     pub fn of_source(&self, source: SourceId) -> Result<Self, String> {
         let tenant = Self { sources: BTreeMap::new(), ..self.clone() };
         let Some(own) = self.sources.get(&source) else { return Ok(tenant) };
@@ -274,7 +274,7 @@ impl Policy {
         self.sources.keys().map(|source| Ok((*source, self.of_source(*source)?))).collect()
     }
 
-    /// Does a directory group of this name become a sharing group (DX6)?
+    /// True if a directory group of this name becomes a sharing group (DX6).
     pub fn feeds_group(&self, name: &str, external_id: Option<&str>) -> bool {
         self.group_sync && self.group_scope.as_ref().is_none_or(|scope| scope.holds(name, external_id))
     }

@@ -1,4 +1,4 @@
-//! Tenants, sources and the credentials that open them.
+//! Tenants, sources and their credentials.
 
 pub(crate) mod credentials;
 pub(crate) mod source_upkeep;

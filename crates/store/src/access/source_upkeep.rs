@@ -17,7 +17,7 @@ use sea_orm::ColumnTrait;
 /// The outcome of [`Store::delete_source`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceDeletion {
-    /// The digests of its tokens: the caller makes every process forget what it cached of them.
+    /// The digests of its tokens, which the caller drops from all caches.
     Deleted(Vec<SecretDigest>),
     /// People, groups or runs came of it; the roster and the audit log refer to them.
     HasRecords,

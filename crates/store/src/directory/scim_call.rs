@@ -1,5 +1,5 @@
-//! One SCIM write as a value: a single request, an operation of a bulk and a replayed request are the same code, so they
-//! cannot differ in what they do.
+//! One SCIM write as a value: a single request, an operation of a bulk and a replayed request share this code, so their
+//! effects are the same.
 
 use crate::directory::groups::DirectoryGroup;
 use crate::directory::memberships::MemberChange;
@@ -18,17 +18,17 @@ use serde_json::{Value, json};
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// Why a write was refused.
+/// Reason for refusing a write.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The request was not understood, or must not be done.
+    /// The request is invalid or not allowed.
     #[error(transparent)]
     Scim(#[from] ScimError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// What a write left. A group comes without its members.
+/// Result of a write. A group comes without its members.
 #[derive(Clone, Debug)]
 pub enum Performed {
     User(Box<Written<DirectoryUser>>),
@@ -37,7 +37,7 @@ pub enum Performed {
 }
 
 impl Performed {
-    /// Whether anything changed: an unchanged record wakes nobody.
+    /// True if the record changed; an unchanged one causes no wake-up.
     pub fn changed(&self) -> bool {
         match self {
             Self::User(user) => user.changed,
@@ -46,7 +46,7 @@ impl Performed {
         }
     }
 
-    /// What was written, unless it is gone.
+    /// The written resource, unless it is gone.
     pub fn subject(&self) -> Option<Uuid> {
         match self {
             Self::User(user) => Some(user.value.id.0),
@@ -56,19 +56,19 @@ impl Performed {
     }
 }
 
-/// What a users-only source says to anything about groups (DS3).
+/// The answer of a users-only source to requests about groups (DS3).
 pub fn no_groups() -> ScimError {
     ScimError::forbidden(
         "this source takes users only, groups are switched off for it; turn group provisioning off in the identity provider",
     )
 }
 
-/// An id that is no UUID was never given by this hub, so it names nothing.
+/// An id that is not a UUID was never given by this hub, so it names nothing.
 fn id_of<T: FromStr>(id: &str, what: &'static str) -> Result<T, StoreError> {
     id.parse().map_err(|_| StoreError::NotFound(what))
 }
 
-/// A write as it was read from a request: it may be tried more than once.
+/// A parsed write, which may be tried more than once.
 enum Write {
     CreateUser(UserResource),
     PutUser(String, UserReplacement),
@@ -120,21 +120,21 @@ impl Write {
     }
 }
 
-/// How often a write is tried again when the database gave it up for another one. Requests of one source seldom meet, and
-/// whoever was in the way has finished by then.
+/// Retries after the database rolled a write back in favour of another one. Requests of one source seldom conflict, and
+/// the other one has finished by then.
 const RETRIES: u32 = 3;
 
 /// An edit of a group's attributes.
 type Edit = fn(&DirectoryGroup) -> Result<GroupResource, CallError>;
 
-/// No edit of attributes; names the type that `change_group` wants.
+/// No edit of attributes; fixes the type that `change_group` needs.
 const NO_EDIT: Option<Edit> = None;
 
 impl Store {
-    /// Performs one write. `call.version` is what `If-Match` says; its check and the write are one transaction.
+    /// Performs one write. `call.version` is the `If-Match` value; its check and the write are one transaction.
     ///
     /// # Errors
-    /// As RFC 7644 §3.3 to §3.6 says; nothing is changed then.
+    /// As in RFC 7644 §3.3 to §3.6; nothing is changed then.
     pub async fn perform(
         &self,
         scope: &SourceScope,
@@ -220,12 +220,12 @@ impl Store {
             if !user.is_what(if_match) {
                 return Err(StoreError::Changed.into());
             }
-            // Anew each time: an edit may be made twice.
+            // Reset, because an edit may run twice.
             *quirks = Quirks::new();
             Ok::<_, CallError>(edit(&user.resource, quirks)?)
         };
         let user = match self.change_user(scope, id, &mut edited).await {
-            // A write that ends somebody's access ends it, also where it asks for a name that another user has.
+            // A write that ends a person's access is applied even when it requests a name that another user has.
             Err(CallError::Store(StoreError::Taken(what))) => {
                 let ended = |user: &DirectoryUser| {
                     let after = edited(user)?.ended_under_former_name(&user.resource);
@@ -269,12 +269,12 @@ impl Store {
             GroupChange::AddMembers(members) => MemberChange::Add(user_ids(&members)?),
             GroupChange::ReplaceMembers(members) => MemberChange::Replace(user_ids(&members)?),
             GroupChange::ClearMembers => MemberChange::Replace(Vec::new()),
-            // Removing somebody who is not there is a success, also under an id that is nobody's.
+            // Removing an absent member succeeds, also under an unknown id.
             GroupChange::RemoveMembers(ids) => {
                 MemberChange::Remove(ids.iter().filter_map(|id| id.parse().ok()).collect())
             }
             GroupChange::RemoveMembersWhere(filter) => {
-                // No identity provider filters by anything but the id, which is reduced to the arm above.
+                // Identity providers filter by nothing but the id, which is reduced to the arm above.
                 let group = self.group(scope, group, true).await?;
                 let members = group.and_then(|group| group.resource.members).unwrap_or_default();
                 let matching = members.iter().filter(|member| {
@@ -287,7 +287,7 @@ impl Store {
     }
 }
 
-/// An id that is no UUID was never given by this hub, so it is nobody's.
+/// An id that is not a UUID was never given by this hub, so it names nobody.
 fn user_ids(members: &[MemberRef]) -> Result<Vec<DirectoryUserId>, ScimError> {
     let unknown = |member: &MemberRef| {
         ScimError::invalid_value(format!("members: `{}` is not a user of this source", member.value))

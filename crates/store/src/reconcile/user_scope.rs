@@ -15,7 +15,7 @@ use sea_orm::sea_query::Value;
 use serde::Serialize;
 use uuid::Uuid;
 
-/// One entry of a source's scope, as the database compares it.
+/// One entry of a source's scope, in the form that the database compares.
 #[derive(Serialize)]
 struct EntryRow<'a> {
     source_id: Uuid,
@@ -68,7 +68,7 @@ impl TenantTx {
     }
 
     /// The condition that the record `u` is in the scope of its source; `parameter` is the number of
-    /// [`UserScopes::parameter`]. It looks at the groups of that person and at no other.
+    /// [`UserScopes::parameter`]. It reads the groups of that person only.
     pub(crate) fn in_scope(&self, scopes: Option<&UserScopes>, parameter: u8) -> String {
         let Some(scopes) = scopes else { return "TRUE".to_owned() };
         let entries = self.tx.rows_of(parameter, ENTRIES);
