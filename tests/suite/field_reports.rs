@@ -1,4 +1,4 @@
-//! What people report of systems of this kind, as a client meets it. `crates/scim/tests/field_reports.rs` has the neighbours of each
+//! Field reports about systems of this kind, from the view of a client. `crates/scim/tests/field_reports.rs` has the neighbours of each
 //! input as far as reading SCIM decides them; here are the ways around it: the verbs and `/Bulk`, `.search`, what is stored and
 //! shown, what the roster does, the ledger and its advice, and the limits of a whole request.
 

@@ -1,5 +1,5 @@
-//! Bodies of POST and PUT, taken apart into canonical attributes. What cannot be read is noted as a flaw and the rest is read on:
-//! whether a flaw refuses the write depends on what else the body says.
+//! Bodies of POST and PUT as canonical attributes. An unreadable value is noted as a flaw and reading goes on: whether a flaw
+//! refuses the write depends on the rest of the body.
 
 use std::collections::HashMap;
 
@@ -15,14 +15,14 @@ use crate::json::check_key;
 use crate::schema::{Mutability, ResourceKind, Schema, is_registered, is_scim_1, is_urn};
 use crate::untyped::read_any;
 
-/// A resource body taken apart.
+/// A resource body in its parts.
 pub(crate) struct Body {
     /// Writable attributes in canonical form; extensions under their URN.
     pub(crate) attributes: Map<String, Value>,
     /// A group's `members` as sent.
     pub(crate) members: Option<Value>,
     pub(crate) flaws: Flaws,
-    /// Keys of which only the look said whether they name an extension or an attribute.
+    /// Keys that only their form identifies as an extension or an attribute.
     pub(crate) guesses: Vec<Guess>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Guess {
     pub(crate) named: Named,
 }
 
-/// A body while it is read.
+/// A body during reading.
 struct Reading<'q> {
     kind: ResourceKind,
     quirks: &'q mut Quirks,
@@ -44,18 +44,18 @@ struct Reading<'q> {
     extensions: HashMap<String, Extension>,
     /// Extensions of the client's own that `schemas` names.
     announced: Vec<String>,
-    /// Keys that begin with an unknown URN: what they name is settled when all of the body was seen.
+    /// Keys that begin with an unknown URN; they are resolved once the whole body was read.
     custom: Vec<(String, Value)>,
     flaws: Flaws,
     guesses: Vec<Guess>,
 }
 
-/// An extension while its parts are collected: a body may name it, and what is in it, more than once and in any case. Names
-/// are found by their folded form, since a look at all of them for each would make large bodies slow.
+/// An extension during reading: a body may name it and its parts more than once and in any case. Names are looked up by
+/// their folded form, because comparing all of them for each would make large bodies slow.
 struct Extension {
     urn: String,
     attributes: Map<String, Value>,
-    /// How a name in lower case is spelt: as it first came.
+    /// The spelling of a name in lower case: the first one of the body.
     spellings: HashMap<String, String>,
 }
 
@@ -102,7 +102,7 @@ impl Reading<'_> {
         }
     }
 
-    /// `schemas` names what the body is. URNs that we do not know are ignored: Entra sends some of its own.
+    /// `schemas` names the kind of the body. Unknown URNs are ignored, because Entra sends some of its own.
     fn schemas(&mut self, value: &Value) {
         let urns: Vec<&str> = match value {
             Value::Null => Vec::new(),
@@ -196,7 +196,7 @@ impl Reading<'_> {
         }
     }
 
-    /// `manager` without its URN, or a name that nobody knows.
+    /// `manager` without its URN, or an unknown name.
     fn bare_extension_attribute(&mut self, key: &str, value: Value) {
         match self.kind.extension_attribute(key) {
             Some((schema, attribute)) => {
@@ -251,7 +251,7 @@ impl Reading<'_> {
         }
     }
 
-    /// What a key names: by what `schemas` announces, else by the other keys of the body, unless it looks like an extension.
+    /// The target of a key: by `schemas`, else by the other keys of the body, unless it has the form of an extension.
     fn placed(&self, key: &str, is_object: bool) -> Option<Placed> {
         let announced = self.announced.iter().map(String::as_str);
         let placed = place(self.kind, key, is_object, announced)?;
@@ -259,7 +259,7 @@ impl Reading<'_> {
             return Some(placed);
         }
         let kept = self.extensions.values().map(|extension| extension.urn.as_str());
-        // What the replaced resource has says more than the keys of one body.
+        // The replaced resource is better evidence than the keys of one body.
         place(self.kind, key, is_object, kept).map(|placed| Placed { guessed: true, ..placed })
     }
 

@@ -1,5 +1,5 @@
-//! How large a resource may get, and how much work a PATCH may make. Bodies are bounded before they are read; these bounds
-//! keep what is made of them, and the time that takes, in proportion.
+//! Bounds on the size of a resource and on the work of a PATCH. Bodies are bounded before they are read; these bounds keep
+//! memory and time in proportion to them.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -30,12 +30,12 @@ pub(crate) fn json_bytes(value: &impl Serialize) -> usize {
     count.0
 }
 
-/// How large a resource counts. `active` is left out: also the largest user must be one that can be disabled.
+/// The size that counts for a resource. `active` is left out, so that the largest user can still be disabled.
 pub(crate) fn kept_bytes(attributes: &Map<String, Value>) -> usize {
     json_bytes(attributes) - attributes.get("active").map_or(0, json_bytes)
 }
 
-/// Refuses a resource that is larger than the limit, unless one as large was kept before: then it may still be changed.
+/// Refuses a resource over the limit, unless the stored one is as large, so that it can still be changed.
 pub(crate) fn check_document(what: &str, attributes: &Map<String, Value>, before: usize) -> Result<(), ScimError> {
     let bytes = kept_bytes(attributes);
     if bytes <= DOCUMENT_BYTES.max(before) {
@@ -66,7 +66,7 @@ pub(crate) fn check_keys(name: &str, count: usize) -> Result<(), ScimError> {
     Err(ScimError::invalid_value(format!("{} has {count} attributes; at most {KEYS_PER_OBJECT} are kept", shown(name))))
 }
 
-/// A name that a client made up may be long.
+/// A client's name may be long.
 fn shown(name: &str) -> Cow<'_, str> {
     if name.len() <= 128 { Cow::Borrowed(name) } else { Cow::Owned(quoted(name)) }
 }
@@ -79,7 +79,7 @@ pub(crate) fn check_extensions(count: usize) -> Result<(), ScimError> {
     Err(ScimError::invalid_value(format!("there are {count} extensions; at most {EXTENSIONS} are kept")))
 }
 
-/// What is left of the work that one PATCH may make.
+/// Remaining work of one PATCH.
 #[derive(Debug)]
 pub(crate) struct Work {
     bytes_left: usize,
@@ -90,10 +90,10 @@ impl Work {
         Self { bytes_left: PATCH_WORK_BYTES }
     }
 
-    /// Takes a step off before it is made.
+    /// Deducts a step before it is made.
     ///
     /// # Errors
-    /// 413 when too much was done.
+    /// 413 when the work is used up.
     pub(crate) fn take(&mut self, bytes: usize) -> Result<(), ScimError> {
         self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or_else(|| {
             ScimError::too_large(format!(

@@ -1,7 +1,7 @@
-//! `/Bulk` (RFC 7644 §3.7): many requests in one body, which may refer to what others of them create.
+//! `/Bulk` (RFC 7644 §3.7): many requests in one body, which may refer to each other's resources.
 //!
-//! The pure half: reading the body, putting the operations into an order in which references resolve, filling them in, and
-//! writing the answer. Running an operation is the caller's, and the same as the single request.
+//! The pure half: reading the body, ordering the operations so that references resolve, filling them in, and writing the
+//! answer. The caller runs an operation like a single request.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::schema::{ResourceKind, get_ignore_case};
 
 /// Schema of a bulk answer.
 pub const BULK_RESPONSE_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:BulkResponse";
-/// What a reference to another operation's resource begins with.
+/// Prefix of a reference to another operation's resource.
 const REFERENCE: &str = "bulkId:";
 
 /// A bulk body.
@@ -35,7 +35,7 @@ pub struct BulkOperation {
     pub call: Result<BulkCall, ScimError>,
 }
 
-/// What an operation asks for.
+/// The request of an operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BulkCall {
     pub verb: BulkVerb,
@@ -46,7 +46,7 @@ pub struct BulkCall {
     pub data: Value,
 }
 
-/// The verb and, but for POST, the id of the resource. The id may be a reference until [`BulkCall::resolve`].
+/// The verb and, except for POST, the id of the resource. The id may be a reference until [`BulkCall::resolve`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BulkVerb {
     Post,
@@ -86,8 +86,8 @@ impl BulkRequest {
         Ok(Self { fail_on_errors, operations })
     }
 
-    /// The places of the operations in an order in which each comes after those it refers to, otherwise as sent. Of operations
-    /// that refer to each other in a circle, one comes too early; resolving it answers 409 (RFC 7644 §3.7.1).
+    /// Indexes of the operations in an order in which each comes after those it refers to, otherwise as sent. In a cycle of
+    /// references one comes too early, and resolving it answers 409 (RFC 7644 §3.7.1).
     #[must_use]
     pub fn execution_order(&self) -> Vec<usize> {
         let makers: HashMap<&str, usize> = self
@@ -119,7 +119,7 @@ impl BulkRequest {
     }
 }
 
-/// The operations that make what this one refers to, itself excepted.
+/// The operations that this one refers to, itself excepted.
 fn needs_of(operation: &BulkOperation, makers: &HashMap<&str, usize>) -> Vec<usize> {
     let Ok(call) = &operation.call else { return Vec::new() };
     let mut names = Vec::new();
@@ -154,7 +154,7 @@ impl BulkOperation {
 }
 
 impl BulkVerb {
-    /// The id of the resource, where there is one yet.
+    /// The id of the resource, if there is one yet.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         match self {
@@ -200,10 +200,10 @@ impl BulkCall {
         Ok(Self { verb, kind, version, data })
     }
 
-    /// Puts ids in place of the references to resources made by earlier operations.
+    /// Replaces the references to resources of earlier operations by ids.
     ///
     /// # Errors
-    /// 409 when an operation that this one refers to has not made its resource: it failed, is not there, or refers back.
+    /// 409 when the other operation has not made its resource: it failed, is missing, or refers back.
     pub fn resolve(&mut self, made: &HashMap<String, String>) -> Result<(), ScimError> {
         if let Some(id) = self.verb.id_mut() {
             resolve_text(id, made)?;
@@ -232,7 +232,7 @@ fn resolve_text(text: &mut String, made: &HashMap<String, String>) -> Result<(),
     }
 }
 
-/// How one operation ended.
+/// Result of one operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BulkOutcome {
     pub method: String,

@@ -1,5 +1,5 @@
-//! Values read by their attribute's definition into canonical form. Here most dialects of the identity providers end:
-//! whatever the sender wrote, the result has schema spelling, JSON booleans, lists where lists belong, and no nulls.
+//! Reads values by their attribute's definition into canonical form, which removes most dialects of the identity
+//! providers: schema spelling, JSON booleans, lists where the schema has lists, and no nulls.
 
 use serde_json::{Map, Value};
 
@@ -16,7 +16,7 @@ use crate::untyped::read_any;
 pub(crate) enum Elements {
     /// Elements that say nothing are dropped.
     Whole,
-    /// An element that says nothing yet may be completed by a later operation.
+    /// An element without content yet, which a later operation may complete.
     Partial,
 }
 
@@ -90,8 +90,8 @@ pub(crate) fn read_elements(
     Ok(elements)
 }
 
-/// Clears `primary` on all elements but one: `newcomer` when it is primary, else the first that is. An element that says nothing
-/// yet does not count.
+/// Clears `primary` on all elements but one: `newcomer` when it is primary, else the first that is. An element without content
+/// does not count.
 pub(crate) fn keep_one_primary(elements: &mut [Value], newcomer: Option<usize>, quirks: &mut Quirks) {
     let is_primary =
         |element: &Value| element.get("primary") == Some(&Value::Bool(true)) && !is_hollow_element(element);
@@ -199,7 +199,7 @@ pub(crate) fn read_object(
     };
     let read = read_members_of(|name| attribute.sub(name), members, quirks)
         .map_err(|error| ScimError { detail: format!("{name}: {}", error.detail), ..error })?;
-    // A role may be a whole JSON document, which is kept as it is.
+    // A role may be a whole JSON document, which is kept unchanged.
     let is_document = |value: &Value| value.as_str().is_some_and(|text| text.starts_with('{'));
     if attribute.name == "roles" && read.get("value").is_some_and(is_document) {
         quirks.note(Quirk::RoleJsonString);
@@ -207,18 +207,17 @@ pub(crate) fn read_object(
     Ok(Some(read))
 }
 
-/// Whether an object says nothing; an element of a list does so too when it only tells what kind of thing it would be:
-/// `{"type": "work"}`.
+/// True for an object without content; as an element of a list also one with only a type, such as `{"type": "work"}`.
 pub(crate) fn is_hollow(is_element: bool, members: &Map<String, Value>) -> bool {
     members.is_empty() || is_element && members.keys().all(|key| key == "type" || key == "primary")
 }
 
-/// Whether an element of a list says nothing.
+/// True for an element of a list without content.
 pub(crate) fn is_hollow_element(element: &Value) -> bool {
     element.as_object().is_some_and(|members| is_hollow(true, members))
 }
 
-/// The canonical spelling of a key, without a copy when it is spelt so already.
+/// The canonical spelling of a key, without a copy when it is canonical already.
 pub(crate) fn canonical_key(attribute: &Attribute, key: String, quirks: &mut Quirks) -> String {
     if key == attribute.name {
         return key;

@@ -1,6 +1,6 @@
 //! Attributes of extensions that this server does not define. `urn:…:User:desk` may be an extension or the attribute `desk` of
-//! a shorter one; neither the text nor the type of its value tells. What the resource has and what the body's `schemas` names
-//! settles it, and only without either the text is taken for what it looks like.
+//! a shorter one; neither the text nor the type of its value decides it. The resource and the body's `schemas` decide, and
+//! only without either the form of the text does.
 
 use serde_json::{Map, Value};
 
@@ -8,11 +8,11 @@ use crate::limits::EXTENSIONS;
 use crate::path::check_name;
 use crate::schema::{ResourceKind, is_registered, is_urn};
 
-/// What a text that begins with a URN names.
+/// The target of a text that begins with a URN.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Placed {
     pub(crate) named: Named,
-    /// Whether nothing but the look of the text says so.
+    /// True if only the form of the text is evidence.
     pub(crate) guessed: bool,
 }
 

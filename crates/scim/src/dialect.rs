@@ -1,6 +1,6 @@
-//! How a client departs from the RFCs, counted. Every reader of this crate takes `&mut Quirks` and notes there each
-//! departure it recognised and read on. The counts feed the dialect ledger: an admin sees what the identity provider says
-//! and what to change in its settings.
+//! Departures of a client from the RFCs, counted. Every reader of this crate takes `&mut Quirks` and notes each departure
+//! that it understood. The counts feed the dialect ledger, which shows an admin the dialect of the identity provider and
+//! the settings to change.
 
 /// One recognised departure from RFC 7643/7644. The names are stable: they are stored and shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,7 +10,7 @@ pub enum Quirk {
     StringBoolean,
     /// `"op": "Replace"`.
     CapitalisedOp,
-    /// A name spelt in another case than the schema's: `DisplayName`.
+    /// A name in another case than the schema's: `DisplayName`.
     AttributeCase,
     /// A path as a key of a path-less value: `"name.givenName": "x"`.
     DottedKey,
@@ -64,7 +64,7 @@ pub enum Quirk {
     NumberForText,
     /// A single value in a list of one, in an object that has nothing but `value`, or an empty list for none.
     WrappedValue,
-    /// A value that cannot be kept, in a write that ends somebody's access: it was left out and the rest was done.
+    /// An invalid value in a write that ends a person's access: it was left out and the rest was applied.
     ValueLeftOut,
     /// A filter's value in quotes that are not double quotes: `userName eq 'ann'`.
     WrongQuotes,
@@ -115,7 +115,7 @@ const NAMES: [(Quirk, &str); 34] = [
 ];
 
 impl Quirk {
-    /// Every quirk there is.
+    /// All quirks.
     pub fn all() -> impl Iterator<Item = Self> {
         NAMES.iter().map(|(quirk, _)| *quirk)
     }
@@ -133,7 +133,7 @@ impl Quirk {
     }
 }
 
-/// Counts of the quirks one request showed. Cheap to make: no allocation.
+/// Counts of one request's quirks. Cheap to make: no allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quirks {
     counts: [u32; NAMES.len()],
@@ -158,7 +158,7 @@ impl Quirks {
         *count = count.saturating_add(1);
     }
 
-    /// How often `quirk` was noted.
+    /// The count of `quirk`.
     #[must_use]
     pub fn count(&self, quirk: Quirk) -> u32 {
         self.counts[quirk as usize]
@@ -169,7 +169,7 @@ impl Quirks {
         Quirk::all().map(|quirk| (quirk, self.count(quirk))).filter(|(_, count)| *count > 0)
     }
 
-    /// Whether the request was plain RFC.
+    /// True if the request had no quirk.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.counts.iter().all(|count| *count == 0)

@@ -1,4 +1,4 @@
-//! From bytes to JSON, within limits, before anything else looks at a body.
+//! Parses JSON within limits, before any reader sees a body.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::limits::{JSON_DEPTH, NAME_BYTES};
 use crate::scalars::truth_of;
 use crate::schema::{ResourceKind, get_ignore_case};
 
-/// How a file begins that some editors and libraries write: it says that what follows is UTF-8, and is no part of it.
+/// The UTF-8 byte order mark, with which some editors and libraries begin a file; it is not part of the text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads a body: at most [`JSON_DEPTH`] deep, without NUL characters (which no database text can hold), without names over
@@ -52,7 +52,7 @@ pub(crate) fn check_write(kind: ResourceKind, body: &Value) -> Result<(), ScimEr
     }
 }
 
-/// Whether the last that a body or a PATCH says of `active` is false, in any of its forms.
+/// True if the last `active` of a body or a PATCH is false, in any of its forms.
 fn says_inactive(body: &Value) -> bool {
     let Value::Object(body) = body else { return false };
     let inactive = |value: &Value| truth_of(bare(value)) == Some(false);

@@ -1,17 +1,17 @@
-//! SCIM 2.0 on the wire, and nothing else: what identity providers send is read into canonical resources, and canonical
-//! resources are written as the RFCs say. Pure: no IO, no clock, no web framework; the caller stores and serves.
+//! SCIM 2.0 on the wire: requests of identity providers are read into canonical resources, and canonical resources are
+//! written as the RFCs require. Pure: no I/O, no clock, no web framework; the caller stores and serves.
 //!
-//! The layer is driven by one table, the attribute definitions of RFC 7643 in [`schema`]. Discovery prints it, bodies and
-//! patches are read by it, filters and projections are resolved against it. A new attribute is one line there.
+//! One table drives the crate, the attribute definitions of RFC 7643 in [`schema`]. Discovery prints it; bodies, patches,
+//! filters and projections are read by it. A new attribute is one line there.
 //!
-//! The way of a request:
+//! The path of a request:
 //! * bytes become JSON in [`json`] (depth, NUL and length limits),
 //! * a body becomes a [`UserResource`] or [`GroupResource`] ([`resource`]), a PATCH body a [`PatchRequest`] ([`patch`]),
 //!   a query string a [`ListQuery`] ([`list`], [`filter`], [`projection`]),
 //! * the answer is built by [`render`], [`list`], [`discovery`] or [`bulk`], an error by [`error`].
 //!
-//! Identity providers depart from the RFCs in known ways. Each departure is recognised by its shape, never by guessing the
-//! vendor, read as its sender means it, and noted in [`Quirks`] so that an admin can see what was said ([`dialect`]).
+//! Identity providers depart from the RFCs in known ways. Each departure is recognised by its shape, never by the vendor,
+//! read with the sender's meaning, and noted in [`Quirks`] so that an admin can see it ([`dialect`]).
 
 mod body;
 mod bounds;
@@ -55,5 +55,5 @@ pub use resource::{GroupResource, MemberKind, MemberRef, UserReplacement, UserRe
 pub use schema::ResourceKind;
 pub use text_path::TextPath;
 
-/// The media type of every SCIM answer (RFC 7644 §3.1). Requests may also say `application/json`.
+/// The media type of every SCIM answer (RFC 7644 §3.1). Requests may also use `application/json`.
 pub const CONTENT_TYPE: &str = "application/scim+json";

@@ -1,5 +1,5 @@
-//! How much one request may carry, in one place, so that memory is bounded by configuration and never by input.
-//! Fixed limits are constants; the two that operators tune are fields of [`Limits`].
+//! Limits of one request, in one place, so that memory is bounded by configuration and never by input. Fixed limits are
+//! constants; the two that operators tune are fields of [`Limits`].
 
 /// Longest `userName`, in characters: 64 + 1 + 255 of an email address.
 pub const USER_NAME_CHARACTERS: usize = 320;
@@ -20,7 +20,7 @@ pub const VALUES_PER_ATTRIBUTE: usize = 500;
 pub const KEYS_PER_OBJECT: usize = 1_000;
 /// Most extensions of one resource.
 pub const EXTENSIONS: usize = 100;
-/// Largest resource that is kept, in bytes of its JSON; a group's members do not count.
+/// Largest stored resource, in bytes of its JSON; a group's members do not count.
 pub const DOCUMENT_BYTES: usize = 262_144;
 /// A member as `GET` shows it, without the address: two ids, four names, and indentation.
 const MEMBER_BYTES: usize = 300;
@@ -38,7 +38,7 @@ pub const FILTER_DEPTH: usize = 32;
 /// Most comparisons in one filter.
 pub const FILTER_TERMS: usize = 100;
 
-/// Limits an operator may set.
+/// Limits that an operator may set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Most operations in one PATCH.

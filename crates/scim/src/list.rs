@@ -1,4 +1,4 @@
-//! Lists: what a client asks for (RFC 7644 §3.4.2 and §3.4.3, RFC 9865), and the page it gets.
+//! Lists: the request of a client (RFC 7644 §3.4.2 and §3.4.3, RFC 9865), and its page.
 
 use serde_json::{Map, Value, json};
 
@@ -14,19 +14,19 @@ use crate::schema::{Kind, ResourceKind, get_ignore_case};
 pub const LIST_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 /// Schema of a `.search` body.
 pub const SEARCH_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
-/// Longest cursor taken, in bytes.
+/// Longest accepted cursor, in bytes.
 const CURSOR_BYTES: usize = 2_048;
 
 /// Page sizes of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageLimits {
-    /// Page size when the client names none.
+    /// Page size without a `count`.
     pub default: usize,
-    /// A larger `count` is cut to this.
+    /// A larger `count` is reduced to this.
     pub max: usize,
 }
 
-/// How the client pages.
+/// The form of paging.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Paging {
     /// `startIndex`, counted from 1.
@@ -54,7 +54,7 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    /// Reads decoded query pairs ([`crate::query::parse_query`]). Names are taken in any case; unknown ones are ignored.
+    /// Reads decoded query pairs ([`crate::query::parse_query`]). Names are read in any case; unknown ones are ignored.
     ///
     /// # Errors
     /// `invalidFilter`, `invalidValue`, `invalidPath`, `invalidCursor` or `invalidCount`.
@@ -67,7 +67,7 @@ impl ListQuery {
         Asked::of_pairs(pairs).read(kind, Filter::parse, limits, quirks)
     }
 
-    /// As [`from_pairs`](Self::from_pairs), of resources of every kind: what it asks of those of this one.
+    /// As [`from_pairs`](Self::from_pairs), for the part of a list of all kinds that concerns this one.
     pub fn of_all_from_pairs(
         kind: ResourceKind,
         pairs: &[(String, String)],
@@ -90,7 +90,7 @@ impl ListQuery {
         Asked::of_body(body)?.read(kind, Filter::parse, limits, quirks)
     }
 
-    /// As [`from_search`](Self::from_search), of resources of every kind: what it asks of those of this one.
+    /// As [`from_search`](Self::from_search), for the part of a list of all kinds that concerns this one.
     pub fn of_all_from_search(
         kind: ResourceKind,
         body: &Value,
@@ -101,7 +101,7 @@ impl ListQuery {
     }
 }
 
-/// A parameter of a search body as the text it would be in a query string.
+/// A parameter of a search body as its text in a query string.
 fn body_text(body: &Map<String, Value>, name: &str) -> Result<Option<String>, ScimError> {
     let wrong = || ScimError::invalid_value(format!("{name} must be a string, a number or a list of strings"));
     match get_ignore_case(body, name) {
@@ -116,7 +116,7 @@ fn body_text(body: &Map<String, Value>, name: &str) -> Result<Option<String>, Sc
     }
 }
 
-/// The parameters as text, wherever they came from.
+/// The parameters as text, from either form.
 struct Asked {
     filter: Option<String>,
     start_index: Option<String>,
@@ -128,7 +128,7 @@ struct Asked {
     excluded: Option<String>,
 }
 
-/// How a filter is read.
+/// A parser of filters.
 type ParseFilter = fn(ResourceKind, &str, &mut Quirks) -> Result<Filter, ScimError>;
 
 impl Asked {
@@ -213,7 +213,7 @@ fn paging(cursor: Option<String>, start_index: Option<&str>) -> Result<Paging, S
     Ok(Paging::Cursor(Some(cursor).filter(|cursor| !cursor.is_empty())))
 }
 
-/// An integer; what is beyond `i64` is cut to it.
+/// An integer, clamped to `i64`.
 fn integer(text: &str) -> Option<i64> {
     let text = text.trim();
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -245,7 +245,7 @@ fn sort(kind: ResourceKind, by: &str, order: Option<&str>, quirks: &mut Quirks) 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {
     pub resources: Vec<Value>,
-    /// May be left out when paging by cursor.
+    /// May be missing when paging by cursor.
     pub total: Option<u64>,
     /// With index paging.
     pub start_index: Option<u64>,

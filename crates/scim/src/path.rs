@@ -1,5 +1,5 @@
-//! Names of attributes, resolved: `Emails`, `name.familyName`, `urn:…:User:manager`, `manager` become a canonical path that
-//! knows what it points to. Filters, sorting, projections and patches all name attributes through this.
+//! Resolves names of attributes: `Emails`, `name.familyName`, `urn:…:User:manager`, `manager` become a canonical path with
+//! the definition of its target. Filters, sorting, projections and patches all use it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,18 +9,18 @@ use crate::error::ScimError;
 use crate::limits::NAME_BYTES;
 use crate::schema::{Attribute, Kind, ResourceKind, Schema, is_registered, is_urn};
 
-/// A resolved attribute path. Names are in canonical spelling, so comparing them with `==` is right.
+/// A resolved attribute path. Names are in canonical spelling, so `==` compares them correctly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttrPath {
     /// URN of the extension that holds the attribute; `None` for core and common attributes.
     pub extension: Option<Cow<'static, str>>,
     pub attribute: Cow<'static, str>,
     pub sub: Option<Cow<'static, str>>,
-    /// Type of the value pointed to. `Complex` only where a whole complex attribute is meant (`name pr`).
+    /// Type of the target. `Complex` only for a whole complex attribute (`name pr`).
     pub kind: Kind,
-    /// Whether strings pointed to are compared byte by byte. Otherwise compare them folded ([`crate::fold()`]).
+    /// True if strings are compared bytewise. Otherwise compare them folded ([`crate::fold()`]).
     pub case_exact: bool,
-    /// Whether the attribute is a list.
+    /// True if the attribute is a list.
     pub multi: bool,
 }
 
@@ -68,14 +68,14 @@ impl fmt::Display for AttrPath {
     }
 }
 
-/// Why a text is not a path of a kind of resource. Patches ignore unknown attributes and refuse malformed paths.
+/// Reason why a text is not a path of a kind of resource. Patches ignore unknown attributes and refuse malformed paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PathError {
     Malformed(String),
     Unknown(String),
 }
 
-/// A path with the definitions it was resolved by; there are none for attributes of unknown extensions.
+/// A path with its definitions; attributes of unknown extensions have none.
 #[derive(Debug, Clone)]
 pub(crate) struct Resolved {
     pub(crate) path: AttrPath,
@@ -142,7 +142,7 @@ impl Resolved {
         }
     }
 
-    /// A whole complex attribute as what it is compared by: `emails` as `emails.value`.
+    /// The comparable part of a whole complex attribute: `emails` as `emails.value`.
     pub(crate) fn comparable(self) -> Self {
         match (self.attribute, self.path.sub.is_none()) {
             (Some(attribute), true) if attribute.kind == Kind::Complex => match attribute.default_sub() {
@@ -154,7 +154,7 @@ impl Resolved {
     }
 }
 
-/// Resolves `[urn:]name[.sub]`. A name that the core schema does not have is looked up in the extensions (`manager`).
+/// Resolves `[urn:]name[.sub]`. A name outside the core schema is looked up in the extensions (`manager`).
 pub(crate) fn resolve(kind: ResourceKind, text: &str, quirks: &mut Quirks) -> Result<Resolved, PathError> {
     let (owner, names) = split_urn(kind, text, quirks)?;
     // A sub-attribute follows a dot; behind a known URN a colon is read as one.
@@ -201,8 +201,8 @@ enum Owner<'a> {
     Custom(&'a str),
 }
 
-/// Splits `urn:…:name` after the URN. URNs contain dots and colons themselves, so the known ones are tried first; of others the
-/// last colon ends the URN.
+/// Splits `urn:…:name` after the URN. URNs contain dots and colons themselves, so the known ones are tried first; an unknown
+/// one ends at the last colon.
 fn split_urn<'a>(kind: ResourceKind, text: &'a str, quirks: &mut Quirks) -> Result<(Owner<'a>, &'a str), PathError> {
     if text.len() > NAME_BYTES {
         return Err(PathError::Malformed("the path is too long".into()));
@@ -245,7 +245,7 @@ fn note_case(canonical: &str, written: &str, quirks: &mut Quirks) {
     }
 }
 
-/// Client text for a message: quoted, escaped, and cut where it is long.
+/// Client text for a message: quoted, escaped, and truncated.
 pub(crate) fn quoted(text: &str) -> String {
     const SHOWN: usize = 80;
     if text.chars().count() <= SHOWN {

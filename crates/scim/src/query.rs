@@ -1,10 +1,10 @@
-//! Query strings as identity providers write them.
+//! Query strings in the forms of identity providers.
 
 use crate::dialect::{Quirk, Quirks};
 use crate::error::ScimError;
 
-/// Splits and decodes the raw query string (without `?`). A `+` is a space, unless the same value spells spaces `%20`: Okta
-/// encodes so and leaves the plus of `a+b@x.de` bare.
+/// Splits and decodes the raw query string (without `?`). A `+` is a space, unless the same value has spaces as `%20`: Okta
+/// encodes those and leaves the plus of `a+b@x.de` unencoded.
 ///
 /// # Errors
 /// `invalidSyntax` for bad percent-encoding, bytes that are not UTF-8, or NUL.
@@ -18,7 +18,7 @@ pub fn parse_query(raw: &str, quirks: &mut Quirks) -> Result<Vec<(String, String
         .collect()
 }
 
-/// The value of a parameter, its name in any case; of a repeated one the last.
+/// The value of a parameter, its name in any case; the last one of a repeated parameter.
 #[must_use]
 pub fn last<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
     pairs.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())

@@ -1,4 +1,4 @@
-//! Resources as answers: what is stored, plus what the server knows about it, minus what was not asked for.
+//! Renders resources: the stored attributes, plus those of the server, minus those not requested.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
@@ -8,13 +8,13 @@ use crate::projection::Projection;
 use crate::resource::{MemberKind, MemberRef};
 use crate::schema::{ResourceKind, is_urn};
 
-/// What a user's answer is built from.
+/// Input of a user's answer.
 #[derive(Debug, Clone, Copy)]
 pub struct UserParts<'a> {
     pub id: &'a str,
-    /// As [`crate::UserResource::into_attributes`] gave them.
+    /// As from [`crate::UserResource::into_attributes`].
     pub attributes: &'a Map<String, Value>,
-    /// Id and name of each group the user is in. May be empty when [`Projection::wants_groups`] says no.
+    /// Id and name of each group of the user. May be empty when [`Projection::wants_groups`] is false.
     pub groups: &'a [(String, String)],
     pub created: DateTime<Utc>,
     pub last_modified: DateTime<Utc>,
@@ -23,13 +23,14 @@ pub struct UserParts<'a> {
     pub location: &'a str,
 }
 
-/// What a group's answer is built from.
+/// Input of a group's answer.
 #[derive(Debug, Clone, Copy)]
 pub struct GroupParts<'a> {
     pub id: &'a str,
-    /// As [`crate::GroupResource::into_attributes`] gave them.
+    /// As from [`crate::GroupResource::into_attributes`].
     pub attributes: &'a Map<String, Value>,
-    /// Not looked at when [`Projection::wants_members`] says no; else none means that the group is empty. `display` is shown only when asked for by name.
+    /// Ignored when [`Projection::wants_members`] is false; else no members means that the group is empty. `display` is shown only
+    /// on request by name.
     pub members: &'a [MemberRef],
     pub created: DateTime<Utc>,
     pub last_modified: DateTime<Utc>,
@@ -38,7 +39,7 @@ pub struct GroupParts<'a> {
     pub location: &'a str,
 }
 
-/// A user as the client sees it.
+/// A user in its rendered form.
 #[must_use]
 pub fn render_user(user: &UserParts<'_>, projection: &Projection) -> Value {
     let meta = Meta::of_user(user);
@@ -53,7 +54,7 @@ pub fn render_user(user: &UserParts<'_>, projection: &Projection) -> Value {
     Value::Object(shown)
 }
 
-/// A group as the client sees it.
+/// A group in its rendered form.
 #[must_use]
 pub fn render_group(group: &GroupParts<'_>, projection: &Projection) -> Value {
     let meta = Meta::of_group(group);
@@ -88,7 +89,7 @@ fn render_member(member: &MemberRef, base: &str, with_name: bool) -> Value {
     Value::Object(shown)
 }
 
-/// What only the server knows.
+/// Attributes that only the server knows.
 struct Meta<'a> {
     created: DateTime<Utc>,
     last_modified: DateTime<Utc>,
@@ -118,7 +119,7 @@ impl<'a> Meta<'a> {
     }
 }
 
-/// What users and groups have in common.
+/// The common part of users and groups.
 fn render(
     kind: ResourceKind,
     id: &str,
@@ -160,7 +161,7 @@ fn timestamp(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// The URL in front of `/Users` or `/Groups`.
+/// The URL before `/Users` or `/Groups`.
 fn base_of(location: &str, kind: ResourceKind) -> &str {
     location.rfind(kind.endpoint()).and_then(|end| location.get(..end)).unwrap_or_default()
 }

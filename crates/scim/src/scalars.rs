@@ -1,11 +1,11 @@
-//! Single values as clients write them. A value that has one reading is read: a number where a text is wanted, a single value in
-//! a list of one, a truth value as a word. What has none is refused by its attribute's name.
+//! Single values in clients' forms. A value with one interpretation is read: a number as a string, a single value as a list of
+//! one, a string as a boolean. A value without one is refused with its attribute's name.
 
 use serde_json::{Number, Value};
 
 use crate::dialect::{Quirk, Quirks};
 
-/// Numbers beyond this lost digits when they were parsed as JSON: what was meant is not known any more.
+/// Numbers beyond this lost digits when they were parsed as JSON, so the sent value is unknown.
 const EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
 
 /// A single value out of a list of one or out of an object that has nothing but `value`; `None` for an empty list.
@@ -41,7 +41,7 @@ pub(crate) fn boolean_of(text: &str) -> Option<bool> {
     }
 }
 
-/// A truth value in any of the words for it, where nothing else than a truth value can stand.
+/// A boolean in any of its string forms, for attributes that can only be boolean.
 pub(crate) fn truth_of(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(truth) => Some(*truth),

@@ -1,4 +1,4 @@
-//! A path that names one text of a user, e.g. the attribute that carries the address (DX5).
+//! A path to one string of a user, e.g. the attribute with the address (DX5).
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use crate::patch::target::{PathOrFilterError, Target, target};
 use crate::path::{AttrPath, PathError, quoted};
 use crate::schema::{Kind, ResourceKind, get_ignore_case};
 
-/// `[urn:]attribute[.sub]`, `attribute[filter]` or `attribute[filter].sub`; of a complex attribute its `value` is meant.
+/// `[urn:]attribute[.sub]`, `attribute[filter]` or `attribute[filter].sub`; for a complex attribute its `value`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextPath {
     path: AttrPath,
@@ -20,7 +20,7 @@ impl TextPath {
     /// Reads a path over users.
     ///
     /// # Errors
-    /// `invalidPath` or `invalidFilter` when the text is no path, the attribute is unknown, or it holds no text.
+    /// `invalidPath` or `invalidFilter` when the text is not a path, the attribute is unknown, or it holds no string.
     pub fn parse(text: &str) -> Result<Self, ScimError> {
         let path_error = |error| match error {
             PathError::Malformed(reason) | PathError::Unknown(reason) => ScimError::invalid_path(reason),
@@ -48,7 +48,7 @@ impl TextPath {
         }
     }
 
-    /// The text in a user's canonical attributes; of several the first.
+    /// The string in a user's canonical attributes; the first of several.
     #[must_use]
     pub fn read<'a>(&self, attributes: &'a Map<String, Value>) -> Option<&'a str> {
         let holder = match &self.path.extension {

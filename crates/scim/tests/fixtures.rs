@@ -1,5 +1,5 @@
-//! Every request shape of every identity provider, with the result it must have. A fixture holds the `request` as sent, what was
-//! `given` before a PATCH or PUT, and the golden result: how it is `read`, and which `quirks` were noted.
+//! Every request shape of every identity provider, with its golden result. A fixture holds the `request` as sent, the `given`
+//! resource before a PATCH or PUT, and the golden result: how it is `read`, and the noted `quirks`.
 //!
 //! After a deliberate change, `ROLLCALL_BLESS=1 cargo test -p rollcall-scim --test fixtures` rewrites the golden results; read the diff.
 
@@ -53,13 +53,13 @@ fn fixture_files() -> Vec<PathBuf> {
     files
 }
 
-/// A user of whom nobody has removed `active`.
+/// A user whose `active` has not been removed.
 fn stored_user(mut attributes: Map<String, Value>) -> UserResource {
     attributes.entry("active").or_insert(Value::Bool(true));
     UserResource::from_stored(attributes)
 }
 
-/// What the request means, as JSON.
+/// The meaning of the request, as JSON.
 fn read(fixture: &Value, quirks: &mut Quirks) -> Result<Value, ScimError> {
     let request = &fixture["request"];
     let path = request["path"].as_str().expect("a path");

@@ -1,5 +1,5 @@
-//! PATCH against a plain model in memory: whatever sequence of changes, in whatever dialect each is said, the outcome is what a
-//! few lines of ordinary code would do.
+//! PATCH against a plain model in memory: any sequence of changes, in any dialects, has the result of a few lines of ordinary
+//! code.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const ACME: &str = "urn:acme:2.0:User";
 
-/// A user as the model sees it.
+/// A user in the model.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Person {
     title: Option<String>,
@@ -31,7 +31,7 @@ struct Person {
 enum Wish {
     Title(Option<String>),
     GivenName(Option<String>),
-    /// Without a word it stays as it is.
+    /// `None` leaves it unchanged.
     Active(Option<bool>),
     Department(Option<String>),
     Manager(Option<String>),
@@ -48,7 +48,7 @@ enum Wish {
     Badges(Vec<String>),
     AddBadges(Vec<String>),
     DropBadges(Vec<String>),
-    /// One badge in another's place, or a new one where the other is not there.
+    /// Replaces one badge by another, or adds the new one when the old one is missing.
     SwapBadge(String, String),
 }
 
@@ -151,7 +151,7 @@ fn phones_json(phones: &[(&'static str, String)]) -> Value {
     phones.iter().map(|(kind, number)| json!({ "type": kind, "value": number })).collect()
 }
 
-/// Says a wish in one of the dialects.
+/// Writes a change in one of the dialects.
 fn say(wish: &Wish, dialect: usize) -> Value {
     let pick = |forms: Vec<Value>| forms[dialect % forms.len()].clone();
     match wish {
@@ -338,7 +338,7 @@ enum Membership {
     Remove(Vec<String>),
     Replace(Vec<String>),
     Clear,
-    /// Must touch nobody.
+    /// Must change no membership.
     Rename,
 }
 
@@ -356,7 +356,7 @@ fn membership() -> impl Strategy<Value = Membership> {
     ]
 }
 
-/// Says a change of membership in one of the dialects, in one or more operations.
+/// Writes a membership change in one of the dialects, in one or more operations.
 fn say_membership(change: &Membership, dialect: usize) -> Vec<Value> {
     let objects = |ids: &[String]| -> Value { ids.iter().map(|id| json!({ "$ref": null, "value": id })).collect() };
     match (change, dialect % 3) {
@@ -378,7 +378,7 @@ fn say_membership(change: &Membership, dialect: usize) -> Vec<Value> {
     }
 }
 
-/// What a store does, a row at a time.
+/// The effect in a store, row by row.
 fn store(rows: &mut BTreeSet<String>, change: GroupChange) {
     match change {
         GroupChange::AddMembers(members) => rows.extend(members.into_iter().map(|member| member.value)),
@@ -389,7 +389,7 @@ fn store(rows: &mut BTreeSet<String>, change: GroupChange) {
     }
 }
 
-/// Whether a wish has the same outcome wherever it starts: the others depend on what is there.
+/// True if a wish has the same outcome from any start: the others depend on the former state.
 fn settles(wish: &Wish) -> bool {
     !matches!(
         wish,

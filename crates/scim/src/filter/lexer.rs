@@ -30,7 +30,7 @@ impl<'a> Lexer<'a> {
         Self { text, position: 0 }
     }
 
-    /// An `invalidFilter` that says where.
+    /// An `invalidFilter` with the position.
     pub(super) fn error(&self, reason: &str) -> ScimError {
         ScimError::invalid_filter(format!("filter, at position {}: {reason}", self.position + 1))
     }
@@ -65,7 +65,7 @@ impl<'a> Lexer<'a> {
         token
     }
 
-    /// Takes `.sub` directly behind a bracket.
+    /// Takes `.sub` directly after a bracket.
     pub(super) fn sub_attribute(&mut self) -> Option<&'a str> {
         let rest = self.text.get(self.position..)?.strip_prefix('.')?;
         let end = rest.find(is_delimiter).unwrap_or(rest.len());
@@ -73,7 +73,7 @@ impl<'a> Lexer<'a> {
         rest.get(..end)
     }
 
-    /// What is left, from the next token on.
+    /// The remaining text, from the next token on.
     fn rest(&mut self) -> &'a str {
         let rest = self.text.get(self.position..).unwrap_or_default();
         let trimmed = rest.trim_start();
@@ -100,7 +100,7 @@ impl<'a> Lexer<'a> {
         Ok(Token::Quoted(text))
     }
 
-    /// A string up to the first closing quote that ends a word, so that `'O'Brien'` is one name.
+    /// A string up to the first closing quote at the end of a token, so that `'O'Brien'` is one name.
     fn wrongly_quoted(&mut self, rest: &'a str, quote: char) -> Result<Token<'a>, ScimError> {
         let closing = closing_quotes(quote).unwrap_or_default();
         let inside = rest.get(quote.len_utf8()..).unwrap_or_default();

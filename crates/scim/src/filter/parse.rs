@@ -1,4 +1,4 @@
-//! From text to a [`Filter`]: recursive descent over `or`, `and`, `not`, groups, value paths and comparisons.
+//! Parses a [`Filter`] from text: recursive descent over `or`, `and`, `not`, groups, value paths and comparisons.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde_json::Number;
@@ -39,9 +39,9 @@ pub(crate) fn parse_element(
 
 struct Parser<'a, 'q> {
     kind: ResourceKind,
-    /// Whose attributes may be named too; none of them has a value here.
+    /// The kind whose attributes are known too; all of them are unassigned here.
     other: Option<ResourceKind>,
-    /// The attribute whose element names are relative to, inside brackets.
+    /// Inside brackets, the attribute of the element that names are relative to.
     element: Option<Resolved>,
     tokens: Lexer<'a>,
     depth: usize,
@@ -117,7 +117,7 @@ impl<'a, 'q> Parser<'a, 'q> {
         Err(self.tokens.error(if close == Token::Close { "expected \")\"" } else { "expected \"]\"" }))
     }
 
-    /// What follows an attribute's name: `pr`, an operator with its value, or a value path.
+    /// The rest after an attribute's name: `pr`, an operator with its value, or a value path.
     fn expression(&mut self, name: &str) -> Result<Filter, ScimError> {
         self.terms += 1;
         if self.terms > FILTER_TERMS {
@@ -134,13 +134,13 @@ impl<'a, 'q> Parser<'a, 'q> {
         self.comparison(resolved)
     }
 
-    /// An attribute that only the other kind has, as one of an extension that nobody has.
+    /// An attribute that only the other kind has, as one of an extension without values.
     fn of_the_other(&self, name: &str) -> Option<Resolved> {
         resolve(self.other?, name, &mut Quirks::new()).ok()?;
         Some(Resolved { path: AttrPath::custom(NOBODYS, "attribute"), attribute: None, sub: None })
     }
 
-    /// `emails[type eq "work"]`, and Entra's `emails[type eq "work"].value eq "x"`, which asks the same element.
+    /// `emails[type eq "work"]`, and Entra's `emails[type eq "work"].value eq "x"`, which tests the same element.
     fn value_path(&mut self, list: Resolved) -> Result<Filter, ScimError> {
         let can_be_inside = list.path.sub.is_none() && matches!(list.path.kind, Kind::Complex | Kind::Any);
         if self.element.is_some() || !can_be_inside {
@@ -240,7 +240,7 @@ impl<'a, 'q> Parser<'a, 'q> {
         read.map(CompareValue::Boolean).ok_or_else(|| self.tokens.error("expected true or false"))
     }
 
-    /// RFC 3339; without an offset UTC is meant.
+    /// RFC 3339; UTC without an offset.
     fn instant(&self, text: &str) -> Result<CompareValue, ScimError> {
         let read = DateTime::parse_from_rfc3339(text).map(|instant| instant.with_timezone(&Utc));
         read.or_else(|_| text.parse::<NaiveDateTime>().map(|naive| naive.and_utc()))
@@ -248,8 +248,8 @@ impl<'a, 'q> Parser<'a, 'q> {
             .map_err(|_| self.tokens.error("expected a date and time such as \"2026-11-21T10:00:00Z\""))
     }
 
-    /// A string without quotes, as Entra's documentation and Microsoft's own collection write it; after an operator of order
-    /// only where it is a JSON number.
+    /// A string without quotes, as in Entra's documentation and Microsoft's own collection; after an operator of order only
+    /// a JSON number.
     fn bare(&mut self, op: CompareOp, word: &str) -> Result<CompareValue, ScimError> {
         if is_half_quoted(word) || op.is_order() && word.parse::<Number>().is_err() {
             return Err(self.tokens.error("a string needs double quotes"));
@@ -313,7 +313,7 @@ impl CompareOp {
         ALL.into_iter().find(|op| op.as_str().eq_ignore_ascii_case(word))
     }
 
-    /// The operator as it is written.
+    /// The operator in its wire form.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -89,7 +89,7 @@ impl Applying<'_> {
         path: &AttrPath,
         edit: impl FnOnce(&mut Self, &mut Map<String, Value>) -> Result<(), ScimError>,
     ) -> Result<(), ScimError> {
-        // A name that is not there as it is spelt is looked for among all.
+        // A name without an exact match is searched among all.
         self.work.take(1 + attributes.len())?;
         match &path.extension {
             None => edit(self, attributes),
@@ -221,7 +221,7 @@ impl Applying<'_> {
         self.untidy = true;
     }
 
-    /// What says nothing goes: elements that were begun and not completed, emptied lists, objects and extensions.
+    /// Removes empty values: elements that were begun and not completed, emptied lists, objects and extensions.
     fn tidy(&self, attributes: &mut Map<String, Value>) {
         if !self.untidy {
             return;
@@ -239,8 +239,8 @@ impl Applying<'_> {
     }
 }
 
-/// Whether a value has nothing in it, once elements that say nothing are gone. Only of the schema's own lists is it known that
-/// an element with a `type` alone says nothing.
+/// True if a value is empty once elements without content are removed. Only in the schema's own lists an element with a `type`
+/// alone has no content.
 fn is_empty(value: &mut Value, is_defined_list: bool) -> bool {
     match value {
         Value::Array(list) => {

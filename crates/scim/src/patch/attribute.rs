@@ -51,7 +51,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// `name {…}`: each sub-attribute for itself.
+    /// `name {…}`: each sub-attribute on its own.
     fn merge_complex(
         &mut self,
         op: Op,
@@ -87,7 +87,7 @@ impl Reader<'_> {
             Some(value) if op != Op::Remove => read_value(sub, &path.to_string(), value, self.quirks)?,
             _ => None,
         };
-        // Another manager: what was said of the former does not hold for the new one.
+        // For another manager the sub-attributes of the former one are dropped.
         let (path, read) = if is_reference_like(attribute) && sub.name == "value" {
             let whole = read.map(|value| Value::Object(Map::from_iter([("value".to_owned(), value)])));
             (AttrPath { sub: None, kind: attribute.kind, ..path }, whole)
@@ -148,17 +148,17 @@ impl Reader<'_> {
     }
 }
 
-/// What null does. Of `active` it is no word: it stays as it is.
+/// The effect of null. It leaves `active` unchanged.
 fn unset(attribute: &Attribute, path: AttrPath) -> Option<Change> {
     (attribute.name != "active").then_some(Change::Unset(path))
 }
 
-/// Accepted and not kept: the password, and `schemas`, which follow from what is there.
+/// Accepted and not stored: the password, and `schemas`, which are derived.
 fn is_dropped(attribute: &Attribute) -> bool {
     attribute.mutability == Mutability::WriteOnly || attribute.name == "schemas"
 }
 
-/// Whether an attribute points to another resource and is therefore replaced as a whole.
+/// True if an attribute refers to another resource and is therefore replaced as a whole.
 fn is_reference_like(attribute: &Attribute) -> bool {
     !attribute.multi && attribute.sub.iter().any(|sub| sub.name == "$ref")
 }

@@ -1,5 +1,5 @@
 //! Operations on attributes of extensions that this server does not define, by the rules of RFC 7644 §3.5.2 for any attribute:
-//! lists grow and lose single values, objects are merged. What the path names is settled when the resource is at hand
+//! lists grow and lose single values, objects are merged. The target of the path is resolved once the resource is at hand
 //! ([`crate::custom`]).
 
 use serde_json::{Map, Value};
@@ -61,7 +61,7 @@ impl Applying<'_> {
         }
     }
 
-    /// What the path names, by what the resource has and what `schemas` announces.
+    /// The target of the path, by the resource and `schemas`.
     fn settled(&self, attributes: &Map<String, Value>, change: &CustomChange) -> Option<Named> {
         let CustomChange { path, value, .. } = change;
         let is_object = path.filter.is_none() && value.as_ref().is_some_and(Value::is_object);

@@ -13,7 +13,7 @@ use crate::filter::{CompareOp, CompareValue, Filter};
 use crate::fold::fold;
 use crate::schema::Attribute;
 
-/// Adds elements; one that is there already is merged into, so that adding it again changes nothing.
+/// Adds elements; an existing one is merged, so that adding it again changes nothing.
 pub(super) fn append(
     attribute: Option<&Attribute>,
     list: &mut Vec<Value>,
@@ -47,7 +47,7 @@ pub(super) fn append(
     Ok(())
 }
 
-/// Whether an element that says only its type adds nothing to a list that has one of that type.
+/// True if an element with its type alone adds nothing to a list that has one of that type.
 fn has_one_of_its_type(list: &[Value], wanted: &Value) -> bool {
     let Value::Object(members) = wanted else { return false };
     is_hollow(true, members) && list.iter().any(|element| element.get("type") == members.get("type"))
@@ -131,7 +131,7 @@ pub(super) fn edit_selected(
     Ok(())
 }
 
-/// Runs `change` on each selected element, or makes one of what the filter describes.
+/// Runs `change` on each selected element, or makes one from the filter.
 fn put(
     name: &str,
     list: &mut Vec<Value>,
@@ -162,7 +162,7 @@ fn put(
     Ok(())
 }
 
-/// Sets what an element is about: the `value` of an object, or the plain value itself.
+/// Sets an element's content: the `value` of an object, or the plain value itself.
 fn set_value(element: &mut Value, value: &Value) {
     match element {
         Value::Object(members) => {
@@ -172,7 +172,7 @@ fn set_value(element: &mut Value, value: &Value) {
     }
 }
 
-/// Comparisons of a filter, and bytes of what they compare with.
+/// Number of comparisons of a filter, and bytes of their operands.
 fn weight_of(filter: &Filter) -> (usize, usize) {
     match filter {
         Filter::And(filters) | Filter::Or(filters) => filters
@@ -185,14 +185,14 @@ fn weight_of(filter: &Filter) -> (usize, usize) {
     }
 }
 
-/// Collects what the terms of a filter say an element is (trap 3); false when they leave a choice.
+/// Collects an element's attributes from the terms of a filter (docs/scim.md#traps, 3); false when they leave a choice.
 fn describe(filter: &Filter, element: &mut Map<String, Value>) -> bool {
     match filter {
         Filter::And(filters) => filters.iter().all(|filter| describe(filter, element)),
         Filter::Compare { path, op: CompareOp::Eq, value } => {
             let Some(sub) = &path.sub else { return false };
             let value = match value {
-                // Unassigned, as anywhere else.
+                // Unassigned, as everywhere.
                 CompareValue::String(text) if text.is_empty() => return true,
                 CompareValue::String(text) => Value::from(text.as_str()),
                 CompareValue::Boolean(truth) => Value::from(*truth),
@@ -211,7 +211,7 @@ fn merge(element: &mut Value, members: &Map<String, Value>) {
         Value::Object(element) => {
             element.extend(members.iter().map(|(key, value)| (key.clone(), value.clone())));
         }
-        // A plain value is its own `value`, and keeps being plain while nothing else is said of it.
+        // A plain value is its own `value`, and stays plain while it has no other sub-attribute.
         plain => match (members.get("value"), members.len()) {
             (Some(value), 1) => *plain = value.clone(),
             (Some(_), _) => *plain = Value::Object(members.clone()),
@@ -224,7 +224,7 @@ fn merge(element: &mut Value, members: &Map<String, Value>) {
     }
 }
 
-/// What comparing the elements of a list with each of these values takes.
+/// Work of comparing the elements of a list with each of these values.
 fn cost_of_comparing(list: &[Value], values: &[Value]) -> usize {
     json_bytes(&list) + json_bytes(&values) + list.len().max(values.len()) * values.len()
 }
@@ -243,8 +243,8 @@ fn folded(attribute: Option<&Attribute>, element: &Value) -> Value {
     Value::Object(members.iter().map(fold_one).collect())
 }
 
-/// Whether two folded elements are one and the same: by `value`, and by `type` where both have one; without a `value` by all
-/// that `given` says.
+/// True if two folded elements are the same: by `value`, and by `type` if both have one; without a `value` by all attributes
+/// of `given`.
 fn is_same(element: &Value, given: &Value) -> bool {
     let (Value::Object(element), Value::Object(given)) = (element, given) else { return element == given };
     let agrees = |name: &str| element.get(name) == given.get(name);

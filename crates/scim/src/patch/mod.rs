@@ -1,8 +1,8 @@
-//! PATCH (RFC 7644 §3.5.2), as the identity providers send it.
+//! PATCH (RFC 7644 §3.5.2) in the forms of the identity providers.
 //!
-//! [`PatchRequest::parse`] does nearly all of the work without knowing the resource: paths are resolved, dotted keys and nested
-//! objects are taken apart, values are brought into canonical form, and what remains is a flat list of small changes. Applying them is
-//! then mechanical, and the membership of a group comes out as row operations.
+//! [`PatchRequest::parse`] does nearly all of the work without the resource: it resolves paths, splits dotted keys and nested
+//! objects, and brings values into canonical form, which gives a flat list of small changes. Applying them is mechanical, and the
+//! membership of a group results in row operations.
 
 mod apply;
 mod attribute;
@@ -28,8 +28,8 @@ use crate::schema::{Attribute, ResourceKind};
 /// Schema of a PATCH body.
 pub const PATCH_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
-/// A PATCH body, checked as a whole: every path resolved, every value in canonical form. What is left to fail
-/// depends on the resource.
+/// A PATCH body, checked as a whole: every path resolved, every value in canonical form. Later failures depend on the
+/// resource.
 #[derive(Debug, Clone)]
 pub struct PatchRequest {
     kind: ResourceKind,
@@ -41,15 +41,15 @@ pub struct PatchRequest {
 /// One change to the membership of a group, to be applied as row operations in this order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum GroupChange {
-    /// Members that are there already stay; that is a success. Never empty.
+    /// Existing members stay, which is a success. Never empty.
     AddMembers(Vec<MemberRef>),
-    /// Only these go (docs/scim.md#traps, 1); one that is not there is a success. Never empty.
+    /// Removes only these (docs/scim.md#traps, 1); an absent one is a success. Never empty.
     RemoveMembers(Vec<String>),
-    /// Those whose `members` element fulfils the filter go. Reduced to `RemoveMembers` when it only names ids.
+    /// Removes those whose `members` element fulfils the filter. Reduced to `RemoveMembers` when it only names ids.
     RemoveMembersWhere(Filter),
     /// These and no others. Never empty (docs/scim.md#traps, 2).
     ReplaceMembers(Vec<MemberRef>),
-    /// All go: asked for in so many words.
+    /// Removes all, on an explicit request.
     ClearMembers,
 }
 
@@ -74,15 +74,15 @@ enum Change {
     Members(GroupChange),
 }
 
-/// What happens to the selected elements of a list.
+/// The effect on the selected elements of a list.
 #[derive(Debug, Clone)]
 enum Edit {
-    /// They get these sub-attributes. When none was selected, one is made of the filter's terms and
-    /// these (docs/scim.md#traps, 3).
+    /// Sets these sub-attributes. Without a selected element, one is made of the filter's terms and these
+    /// (docs/scim.md#traps, 3).
     Merge(Map<String, Value>),
     /// They become this plain value; an object gets it as its `value`.
     Value(Value),
-    /// They lose this sub-attribute.
+    /// Unassigns this sub-attribute.
     Unset(String),
     Remove,
 }
@@ -91,13 +91,13 @@ impl PatchRequest {
     /// Reads a PATCH body for a kind of resource.
     ///
     /// # Errors
-    /// `invalidSyntax`, `invalidPath`, `invalidValue`, `invalidFilter`, `noTarget` or `mutability` as RFC 7644 §3.5.2 says;
+    /// `invalidSyntax`, `invalidPath`, `invalidValue`, `invalidFilter`, `noTarget` or `mutability` as in RFC 7644 §3.5.2;
     /// 413 over the limits.
     pub fn parse(kind: ResourceKind, body: Value, limits: &Limits, quirks: &mut Quirks) -> Result<Self, ScimError> {
         parse::parse(kind, body, limits, quirks)
     }
 
-    /// Whether the last that the patch says of `active` is false: it ends somebody's access, whatever else it holds.
+    /// True if the patch's last `active` is false: it ends a person's access, whatever else it holds.
     fn ends_access(&self) -> bool {
         let says = self.changes.iter().rev().find_map(|change| match change {
             Change::Set(path, value) if path.core() == Some(("active", None)) => Some(value == &Value::Bool(false)),
@@ -107,7 +107,7 @@ impl PatchRequest {
         says == Some(true)
     }
 
-    /// Whether anything but membership is touched. When not, a group's attributes need not be read.
+    /// True if anything but membership changes. Otherwise a group's attributes need not be read.
     #[must_use]
     pub fn changes_attributes(&self) -> bool {
         self.changes.iter().any(|change| !matches!(change, Change::Members(_)))
@@ -118,8 +118,8 @@ impl PatchRequest {
 /// moving `lastModified`.
 ///
 /// # Errors
-/// `invalidValue` when the outcome is no valid user (no `userName`, or too large), `noTarget` for a filter that selects nothing
-/// and from which nothing can be created, 413 when applying it would take too much work.
+/// `invalidValue` when the result is not a valid user (no `userName`, or too large), `noTarget` for a filter that selects
+/// nothing and from which nothing can be created, 413 when applying it would take too much work.
 pub fn apply_to_user(
     user: &UserResource,
     patch: &PatchRequest,
@@ -138,7 +138,7 @@ pub fn apply_to_user(
 
 fn strictly_applied(user: &UserResource, patch: &PatchRequest, quirks: &mut Quirks) -> Result<UserResource, ScimError> {
     let mut after = apply::apply(user.attributes(), patch, quirks)?;
-    // `active` was removed: it is not shown any more, and nobody is back without a word.
+    // `active` was removed: it is not shown any more, and a disabled user stays disabled.
     if !user.active() && !after.contains_key("active") {
         after.insert("active".to_owned(), Value::Null);
     }
@@ -149,7 +149,7 @@ fn strictly_applied(user: &UserResource, patch: &PatchRequest, quirks: &mut Quir
 /// As [`apply_to_user`], for a group's attributes. Membership goes by [`group_changes`].
 ///
 /// # Errors
-/// `invalidValue` when the outcome is no valid group (no `displayName`, or too large), 413 as for users.
+/// `invalidValue` when the result is not a valid group (no `displayName`, or too large), 413 as for users.
 pub fn apply_to_group(
     group: &GroupResource,
     patch: &PatchRequest,

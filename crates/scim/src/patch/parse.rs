@@ -1,4 +1,4 @@
-//! From a PATCH body to a flat list of changes.
+//! Parses a PATCH body into a flat list of changes.
 
 use serde_json::{Map, Value};
 
@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::path::{PathError, Resolved, quoted, resolve};
 use crate::schema::{Mutability, ResourceKind, Schema, get_ignore_case, is_scim_1, is_urn};
 
-/// What an operation does.
+/// Kind of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
     Add,
@@ -56,7 +56,7 @@ pub(super) fn parse(
     Ok(patch)
 }
 
-/// SCIM 1.1 knows no Operations: a PATCH is the resource in part, and a member that goes has an `operation`.
+/// SCIM 1.1 has no Operations: a PATCH is a partial resource, and a removed member has an `operation`.
 fn says_scim_1(body: &Map<String, Value>) -> bool {
     let any_in = |name: &str, is: fn(&Value) -> bool| match get_ignore_case(body, name) {
         Some(Value::Array(items)) => items.iter().any(is),
@@ -79,7 +79,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Notes what cannot be done. The rest is read on where it may turn out that the patch ends somebody's access.
+    /// Notes an impossible operation. Reading goes on while the patch may still end a person's access.
     fn flaw(&mut self, name: &str, error: ScimError) -> Result<(), ScimError> {
         if self.kind != ResourceKind::User {
             return Err(error);
@@ -140,7 +140,7 @@ impl Reader<'_> {
             .try_for_each(|(key, value)| self.at_key(op, &key, value).or_else(|error| self.flaw(&key, error)))
     }
 
-    /// One key of a value without path. What a client only echoes is ignored here.
+    /// One key of a value without path. Keys that a client only echoes are ignored here.
     fn at_key(&mut self, op: Op, key: &str, value: Value) -> Result<(), ScimError> {
         match target(self.kind, key, self.quirks) {
             Ok(Target::Attribute { resolved, .. }) if is_echo(&resolved) => Ok(()),
@@ -187,7 +187,7 @@ impl Reader<'_> {
         }
     }
 
-    /// An attribute that we do not have: one unknown mapping must not fail the rest of the request.
+    /// An unknown attribute is ignored, because one unknown mapping must not fail the rest of the request.
     fn ignore_unknown(&mut self) -> Result<(), ScimError> {
         self.quirks.note(Quirk::UnknownAttribute);
         Ok(())
@@ -232,7 +232,7 @@ impl Reader<'_> {
     }
 }
 
-/// Keys that clients echo in a value without path, meaning nothing by it: Okta's rename sends `id`, Keycloak `schemas`.
+/// Keys that clients echo in a value without path, without a meaning: Okta's rename sends `id`, Keycloak `schemas`.
 fn is_echo(resolved: &Resolved) -> bool {
     is_read_only(resolved) || resolved.path.core().is_some_and(|(name, _)| name == "schemas")
 }

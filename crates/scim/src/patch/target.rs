@@ -1,4 +1,4 @@
-//! What a path points to: `[urn:]attr[.sub]`, `attr[filter]`, `attr[filter].sub`, or a whole schema.
+//! Target of a path: `[urn:]attr[.sub]`, `attr[filter]`, `attr[filter].sub`, or a whole schema.
 
 use crate::dialect::{Quirk, Quirks};
 use crate::error::ScimError;
@@ -31,7 +31,7 @@ pub(crate) struct CustomPath {
 }
 
 impl CustomPath {
-    /// What stands behind the last colon.
+    /// The part after the last colon.
     pub(crate) fn last_name(&self) -> &str {
         self.text.rsplit(':').next().unwrap_or_default()
     }
@@ -119,7 +119,7 @@ fn custom(
     Ok(Target::Custom(CustomPath { text: name.to_owned(), filter, sub }))
 }
 
-/// Either way a path can be wrong.
+/// The two kinds of errors in a path.
 pub(crate) enum PathOrFilterError {
     Path(PathError),
     Filter(ScimError),

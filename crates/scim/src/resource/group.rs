@@ -11,12 +11,12 @@ use crate::error::ScimError;
 use crate::limits::{DISPLAY_NAME_CHARACTERS, Limits};
 use crate::schema::ResourceKind;
 
-/// A group: attributes in canonical form, and the members beside them, so that membership can be kept as rows.
+/// A group: attributes in canonical form, and the members beside them, so that membership can be stored as rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupResource {
     attributes: Map<String, Value>,
-    /// `None` when the body does not speak of members (absent or null): a PUT must then leave them alone.
-    /// `Some(vec![])` means that there are none. Each id is named once.
+    /// `None` when the body has no members (absent or null): a PUT must then leave them unchanged. `Some(vec![])` means
+    /// no members. Each id is named once.
     pub members: Option<Vec<MemberRef>>,
 }
 
@@ -24,7 +24,7 @@ impl GroupResource {
     /// Reads a POST or PUT body.
     ///
     /// # Errors
-    /// `invalidSyntax` when it is no SCIM group at all, `invalidValue` naming the attribute, 413 for too many members.
+    /// `invalidSyntax` when it is not a SCIM group, `invalidValue` with the attribute, 413 for too many members.
     pub fn from_json(body: Value, limits: &Limits, quirks: &mut Quirks) -> Result<Self, ScimError> {
         let body = read_body(ResourceKind::Group, body, quirks)?;
         body.flaws.refuse()?;
@@ -47,7 +47,7 @@ impl GroupResource {
         Ok(Self::from_stored(attributes))
     }
 
-    /// Takes attributes back that [`into_attributes`](Self::into_attributes) gave out; they are trusted. `members` is `None`.
+    /// Takes attributes from [`into_attributes`](Self::into_attributes), which are trusted. `members` is `None`.
     #[must_use]
     pub fn from_stored(attributes: Map<String, Value>) -> Self {
         Self { attributes, members: None }

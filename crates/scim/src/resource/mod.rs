@@ -1,4 +1,4 @@
-//! Users and groups as clients send them, in canonical form.
+//! Users and groups in canonical form.
 
 mod group;
 mod member;
@@ -20,7 +20,7 @@ fn text<'a>(attributes: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     attributes.get(name)?.as_str()
 }
 
-/// A required name must say something, within its limit.
+/// A required name must not be empty, nor exceed its limit.
 fn check_required(attributes: &Map<String, Value>, name: &str, characters: usize) -> Result<(), ScimError> {
     match text(attributes, name) {
         Some(value) if !value.trim().is_empty() => check_length(name, value, characters),
@@ -36,7 +36,7 @@ fn check_length(name: &str, value: &str, characters: usize) -> Result<(), ScimEr
     Err(ScimError::invalid_value(format!("{name} is longer than {characters} characters")))
 }
 
-/// What users and groups have in common: names have their limits.
+/// Limits on names that users and groups share.
 fn check_common(attributes: &Map<String, Value>) -> Result<(), ScimError> {
     for (name, characters) in [("externalId", EXTERNAL_ID_CHARACTERS), ("displayName", DISPLAY_NAME_CHARACTERS)] {
         if let Some(value) = text(attributes, name) {

@@ -1,4 +1,4 @@
-//! A PUT body: a user but for what only the one it replaces knows.
+//! A PUT body: a user without the parts that only the replaced one has.
 
 use serde_json::{Map, Value};
 
@@ -17,7 +17,7 @@ use crate::schema::{ResourceKind, spelling};
 pub struct UserReplacement {
     attributes: Map<String, Value>,
     says_active: bool,
-    /// What could not be read in a body that ends somebody's access: it stays as it was.
+    /// Unreadable values in a body that ends a person's access: their attributes stay unchanged.
     left_out: Vec<LeftOut>,
     guesses: Vec<Guess>,
 }
@@ -26,7 +26,7 @@ impl UserReplacement {
     /// Reads a PUT body.
     ///
     /// # Errors
-    /// As [`UserResource::from_json`]; none for a body that says `active: false`, as long as it is one.
+    /// As [`UserResource::from_json`]; none for a body with `active: false`, as long as it is a body.
     pub fn from_json(body: Value, quirks: &mut Quirks) -> Result<Self, ScimError> {
         let body = read_body(ResourceKind::User, body, quirks)?;
         let attributes = body.attributes;
@@ -42,8 +42,7 @@ impl UserReplacement {
         Ok(Self { attributes, says_active, left_out, guesses: body.guesses })
     }
 
-    /// The user in place of `before`. Where the body does not speak of `active`, a user who was disabled stays so: nobody comes
-    /// back without a word.
+    /// The user that replaces `before`. Without `active` in the body a disabled user stays disabled.
     #[must_use]
     pub fn over(&self, before: &UserResource, quirks: &mut Quirks) -> UserResource {
         let mut attributes = self.attributes.clone();
@@ -59,7 +58,7 @@ impl UserReplacement {
     }
 }
 
-/// Moves what was guessed to where the extensions of the replaced user say that it belongs.
+/// Moves guessed keys to the extensions of the replaced user.
 fn settle(guess: &Guess, before: &Map<String, Value>, attributes: &mut Map<String, Value>) {
     let known = extensions_of(before);
     let Some(Placed { named, guessed: false }) = place(ResourceKind::User, &guess.key, guess.value.is_object(), known)
@@ -92,7 +91,7 @@ fn settle(guess: &Guess, before: &Map<String, Value>, attributes: &mut Map<Strin
     }
 }
 
-/// Keeps an attribute as it was, where the body says nothing of it that can be read.
+/// Keeps an attribute unchanged if the body has no readable value for it.
 fn restore(left_out: &LeftOut, before: &Map<String, Value>, attributes: &mut Map<String, Value>) {
     let LeftOut { extension, attribute } = left_out;
     match extension {

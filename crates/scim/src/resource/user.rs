@@ -20,10 +20,10 @@ pub struct UserResource {
 }
 
 impl UserResource {
-    /// Reads a POST body. A new user of whom `active` is not said is active.
+    /// Reads a POST body. A new user without `active` is active.
     ///
     /// # Errors
-    /// `invalidSyntax` when it is no SCIM user at all, `invalidValue` naming the attribute otherwise.
+    /// `invalidSyntax` when it is not a SCIM user, otherwise `invalidValue` with the attribute.
     pub fn from_json(body: Value, quirks: &mut Quirks) -> Result<Self, ScimError> {
         let body = read_body(ResourceKind::User, body, quirks)?;
         let mut attributes = body.attributes;
@@ -54,8 +54,8 @@ impl UserResource {
         Self::from_stored(after)
     }
 
-    /// This user under the name that it had before: another one has the name that was asked for. `None` when it may not be
-    /// kept so, for only a write that ends somebody's access may lose what it asked for.
+    /// This user under its former name, because another one has the requested name. `None` unless the write ends a
+    /// person's access, because only such a write may lose a part of itself.
     #[must_use]
     pub fn ended_under_former_name(&self, before: &Self) -> Option<Self> {
         if !says_inactive(&self.attributes) {
@@ -66,7 +66,7 @@ impl UserResource {
         Some(Self::from_stored(attributes))
     }
 
-    /// Takes attributes back that [`into_attributes`](Self::into_attributes) gave out; they are trusted.
+    /// Takes attributes from [`into_attributes`](Self::into_attributes), which are trusted.
     #[must_use]
     pub fn from_stored(attributes: Map<String, Value>) -> Self {
         Self { attributes }
@@ -102,14 +102,14 @@ impl UserResource {
         text(&self.attributes, "displayName")
     }
 
-    /// `active`; also of whom it was unassigned, which is stored as null where the user was disabled.
+    /// `active`, also after it was unassigned: it is then stored as null if the user was disabled.
     #[must_use]
     pub fn active(&self) -> bool {
         !matches!(self.attributes.get("active"), Some(Value::Bool(false) | Value::Null))
     }
 
-    /// The address to reach the user at: the primary email, else the first, else `userName`; none when what comes first of
-    /// these is no address, since another one may be somebody else's.
+    /// The user's address: the primary email, else the first, else `userName`; none when the first of these is not an
+    /// address, because another one may be somebody else's.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
         Some(self.preferred_email().unwrap_or_else(|| self.user_name())).filter(|email| is_email(email))
@@ -139,7 +139,7 @@ pub(super) fn says_inactive(attributes: &Map<String, Value>) -> bool {
     attributes.get("active") == Some(&Value::Bool(false))
 }
 
-/// Checks what the roster reads; an error comes with the attribute it is about.
+/// Checks the attributes that the roster reads; an error names its attribute.
 fn check_names(attributes: &Map<String, Value>) -> Result<(), (&'static str, ScimError)> {
     check_required(attributes, "userName", USER_NAME_CHARACTERS).map_err(|error| ("userName", error))?;
     check_common(attributes).map_err(|error| match error.detail.starts_with("externalId") {
@@ -161,7 +161,7 @@ fn check_names(attributes: &Map<String, Value>) -> Result<(), (&'static str, Sci
     Ok(())
 }
 
-/// Makes valid what ends somebody's access: an attribute that cannot be kept is as it was `before`, or goes.
+/// Makes a write that ends a person's access valid: an invalid attribute is kept as it was `before`, or removed.
 ///
 /// # Errors
 /// When there is no user left, for want of a `userName`.

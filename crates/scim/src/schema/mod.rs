@@ -1,5 +1,5 @@
-//! The attribute definitions of RFC 7643 as data: the table that drives everything else in this crate. Discovery prints
-//! it; bodies, patches, filters and projections are read by it.
+//! The attribute definitions of RFC 7643 as data: the table that drives this crate. Discovery prints it; bodies,
+//! patches, filters and projections are read by it.
 
 mod define;
 mod enterprise;
@@ -32,7 +32,7 @@ pub enum Kind {
     Any,
 }
 
-/// Who may write an attribute (RFC 7643 §7).
+/// Mutability of an attribute (RFC 7643 §7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutability {
     ReadWrite,
@@ -41,7 +41,7 @@ pub enum Mutability {
     WriteOnly,
 }
 
-/// When an attribute is part of an answer (RFC 7643 §7).
+/// Presence of an attribute in answers (RFC 7643 §7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Returned {
     Always,
@@ -50,7 +50,7 @@ pub enum Returned {
     Never,
 }
 
-/// Within what an attribute's values are unique (RFC 7643 §7).
+/// Uniqueness of an attribute's values (RFC 7643 §7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Uniqueness {
     None,
@@ -72,7 +72,7 @@ pub struct Attribute {
     pub returned: Returned,
     pub uniqueness: Uniqueness,
     pub canonical_values: &'static [&'static str],
-    /// What a reference points to: resource types, `external` or `uri`.
+    /// Targets of a reference: resource types, `external` or `uri`.
     pub reference_types: &'static [&'static str],
     /// Sub-attributes of a complex attribute.
     pub sub: &'static [Attribute],
@@ -85,13 +85,13 @@ impl Attribute {
         find(self.sub, name)
     }
 
-    /// The sub-attribute that stands for the whole when none is named: `value`.
+    /// The sub-attribute that represents the whole: `value`.
     #[must_use]
     pub fn default_sub(&self) -> Option<&'static Attribute> {
         self.sub.iter().find(|sub| sub.name == "value")
     }
 
-    /// The definition as `/Schemas` shows it (RFC 7643 §7): no null members, camelCase keywords.
+    /// The definition in the form of `/Schemas` (RFC 7643 §7): no null members, camelCase keywords.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut shown = json!({
@@ -145,7 +145,7 @@ impl Schema {
     }
 }
 
-/// The kinds of resource this server has (RFC 7643 §6).
+/// The kinds of resources of this server (RFC 7643 §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ResourceKind {
     User,
@@ -180,7 +180,7 @@ impl ResourceKind {
         }
     }
 
-    /// The extensions this server defines for it. Others are kept as they come.
+    /// The defined extensions of the kind. Others are kept unchanged.
     #[must_use]
     pub fn extensions(self) -> &'static [&'static Schema] {
         match self {
@@ -198,7 +198,7 @@ impl ResourceKind {
         self.core().attribute(name).or_else(|| find(define::COMMON, name))
     }
 
-    /// An attribute of an extension, named without its URN.
+    /// An attribute of an extension, by its name without the URN.
     #[must_use]
     pub fn extension_attribute(self, name: &str) -> Option<(&'static Schema, &'static Attribute)> {
         self.extensions().iter().find_map(|schema| Some((*schema, schema.attribute(name)?)))
@@ -222,13 +222,13 @@ impl ResourceKind {
     }
 }
 
-/// Whether a key names an extension or one of its attributes.
+/// True if a key names an extension or one of its attributes.
 #[must_use]
 pub fn is_urn(key: &str) -> bool {
     key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:"))
 }
 
-/// Whether a URN is of SCIM 1.1.
+/// True for a URN of SCIM 1.1.
 pub(crate) fn is_scim_1(urn: &str) -> bool {
     const START: &str = "urn:scim:schemas:core:1.";
     urn.get(..START.len()).is_some_and(|start| start.eq_ignore_ascii_case(START))
@@ -240,8 +240,8 @@ pub fn get_ignore_case<'a>(object: &'a Map<String, Value>, name: &str) -> Option
     object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
-/// How `object` spells a name, else the name as given. Names of the schemas are canonical already; those of unknown
-/// extensions keep the spelling they first came with.
+/// The spelling of a name in `object`, else the given name. Names of the schemas are canonical already; those of
+/// unknown extensions keep their first spelling.
 pub(crate) fn spelling(object: &Map<String, Value>, name: &str) -> String {
     if object.contains_key(name) {
         return name.to_owned();

@@ -2,7 +2,7 @@
 
 use super::{ENTERPRISE_USER, ResourceKind, Schema};
 
-/// How Entra's documentation misspells [`ENTERPRISE_USER`]; tenants copy it.
+/// The misspelling of [`ENTERPRISE_USER`] in Entra's documentation; tenants copy it.
 const ENTERPRISE_USER_MISTYPED: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0User";
 
 /// The namespace of the SCIM registry (RFC 7643 §10). A URN under it that is not listed in `/Schemas` is a typing error, never an

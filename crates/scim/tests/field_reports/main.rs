@@ -1,4 +1,4 @@
-//! What people report of systems of this kind, as far as reading SCIM decides it. Each test carries the id of its report and tries
+//! Field reports about systems of this kind, as far as reading SCIM decides them. Each test carries the id of its report and tries
 //! the neighbours of the reported input:
 //!
 //! * R1: `add`, `replace` and `remove` by path, keys of a path-less value, POST and PUT bodies; attributes and sub-attributes;
@@ -38,7 +38,7 @@ fn user(body: Value) -> UserResource {
     UserResource::from_json(body, &mut Quirks::new()).expect(&sent)
 }
 
-/// Somebody with an extension that the server does not define.
+/// A user with an extension that the server does not define.
 fn ann() -> UserResource {
     user(json!({
         "userName": "ann@acme.test", "externalId": "e1", "displayName": "Ann", "name": { "givenName": "Ann" },

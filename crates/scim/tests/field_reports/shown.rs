@@ -5,7 +5,7 @@ use super::*;
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// What GET gives, PUT takes, and nothing changes.
+    /// A PUT accepts the answer of GET, and changes nothing.
     #[test]
     fn r10_get_then_put_is_the_identity(body in stored_user()) {
         let before = UserResource::from_json(body, &mut Quirks::new());

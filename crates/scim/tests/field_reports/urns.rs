@@ -1,4 +1,4 @@
-//! R1 and R3: what a URN names.
+//! R1 and R3: targets of URNs.
 
 use super::*;
 

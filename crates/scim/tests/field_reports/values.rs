@@ -103,7 +103,7 @@ proptest! {
         prop_assert!(by_key.as_ref().is_ok_and(|(user, _)| !user.active()), "PATCH {:?}", by_key);
     }
 
-    /// A value with no reading refuses a write that lets somebody in or changes who is in.
+    /// A value without an interpretation refuses a write that admits a person or changes memberships.
     #[test]
     fn r7_what_is_left_out_is_left_out_of_a_leavers_write_only(path in prop::sample::select(vec!["displayName", "title", "nickName"])) {
         let operation = json!({ "op": "replace", "path": path, "value": { "x": 1 } });
