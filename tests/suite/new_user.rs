@@ -1,4 +1,4 @@
-//! What a new user meets on the command line (F2 to F15 of the requirements): the right address, the right database, messages that
+//! The command line for a new user (F2 to F15 of the requirements): the right address, the right database, messages that
 //! name the cause, and nothing that happens in silence.
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Addresses as people write them in settings and on the command line.
 
-/// The host of an address that is only a port: nobody opens a hub to the network by a short form.
+/// The host of an address with a port only, because a short form must not open a hub to the network.
 const LOOPBACK: &str = "127.0.0.1";
 
 /// `:9000` is that port of the loopback address.
@@ -16,7 +16,7 @@ pub(crate) fn is_address(text: &str) -> bool {
     text.parse::<std::net::SocketAddr>().is_ok() || text.rsplit_once(':').is_some_and(named)
 }
 
-/// What clients are told to use, and what paths are appended to.
+/// The address for clients, to which paths are appended.
 pub(crate) fn is_public_url(text: &str) -> bool {
     let plain =
         |url: url::Url| matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();

@@ -44,7 +44,7 @@ impl DataFolder {
         self.database().is_file()
     }
 
-    /// Where the hub of this folder serves, or served last.
+    /// The present or last address of this folder's hub.
     pub(crate) fn address(&self) -> Option<String> {
         let text = fs::read_to_string(self.0.join(ADDRESS)).ok()?;
         Some(text.trim().to_owned()).filter(|url| !url.is_empty())

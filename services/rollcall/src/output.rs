@@ -4,7 +4,7 @@
 use std::fmt::{self, Display};
 use std::io::{self, Write};
 
-/// Nobody reads stdout any more, or it cannot be written.
+/// stdout was closed, or cannot be written.
 #[derive(Debug)]
 pub(crate) struct Unwritten(io::Error);
 
@@ -40,7 +40,7 @@ pub(crate) fn remark(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// An error with its causes. A cause that the text before it has told already is left out.
+/// An error with its causes. A cause that the text before it contains already is left out.
 pub(crate) fn told(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {

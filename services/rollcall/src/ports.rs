@@ -1,4 +1,4 @@
-//! Opens what a process works with: the store, the queue and the cache, each on the arm that the command asks for.
+//! Opens the dependencies of a process: the store, the queue and the cache, each with the arm of the command.
 
 use crate::data_folder::DataFolder;
 use crate::settings::Settings;
@@ -10,7 +10,7 @@ use rollcall_store::{Store, StoreConfig};
 use std::path::Path;
 use std::time::Duration;
 
-/// Which arms.
+/// The arms.
 #[derive(Clone, Debug)]
 pub(crate) enum Backend {
     /// SQLite under this folder, queue and cache in the process.
@@ -20,7 +20,7 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    /// For commands: the folder when given, else the services when `DATABASE_URL` is set, else `./data`.
+    /// For commands: the given folder, else the services when `DATABASE_URL` is set, else `./data`.
     pub(crate) fn of_command(data: Option<&Path>, settings: &Settings) -> Self {
         if data.is_none() && !settings.database.url.is_empty() {
             return Self::Services;
@@ -47,7 +47,7 @@ fn database_at(url: &str) -> String {
 
 const POSTGRES_PORT: u16 = 5432;
 
-/// Reads a setting that the services arm cannot do without.
+/// Reads a setting that the services arm requires.
 fn required<'s>(value: &'s str, key: &str, variable: &str, example: &str) -> Result<&'s str> {
     if value.is_empty() {
         bail!("{key} is not set; set {variable}, e.g. {example}, or use `rollcall up`, which needs no services");

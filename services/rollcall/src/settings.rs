@@ -1,4 +1,4 @@
-//! Settings: one commented default file, compiled in, overridden by a file and by the environment. A wrong one stops
+//! Settings: one commented default file, compiled in, overridden by a file and by the environment. An invalid one stops
 //! the start with the key's name and the remedy.
 
 use crate::address::{is_address, is_public_url, with_host};
@@ -11,7 +11,7 @@ use toml::{Table, Value};
 /// The default file; it is the documentation too.
 pub(crate) const DEFAULTS: &str = include_str!("settings.toml");
 
-/// Variables under our prefix that are no settings.
+/// Variables with the prefix that are not settings.
 const NOT_SETTINGS: [&str; 3] = ["ROLLCALL_CONFIG", "ROLLCALL_DATA", "ROLLCALL_BIN"];
 /// The same, by how they begin.
 const NOT_SETTINGS_BELOW: [&str; 2] = ["ROLLCALL_TEST_", "ROLLCALL_BENCH_"];
@@ -144,7 +144,7 @@ impl Settings {
     /// Reads defaults, file and environment, in this order.
     ///
     /// # Errors
-    /// Names the first wrong key, what is wrong with it, and what it takes.
+    /// Names the first invalid key, the problem, and the valid values.
     pub(crate) fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let mut table: Table = DEFAULTS.parse().context("the compiled-in settings")?;
         if let Some(path) = file {
@@ -174,7 +174,7 @@ impl Settings {
     }
 
     /// # Errors
-    /// Names the first key whose value cannot work, and what it takes.
+    /// Names the first key whose value cannot work, and the valid values.
     fn validate(&self) -> Result<()> {
         let positive = [
             ("ingest.rate_per_second", self.ingest.rate_per_second),
@@ -282,7 +282,7 @@ fn merge_variable(table: &mut Table, name: &str, text: &str) -> Result<()> {
 
 const LISTED: &str = "`rollcall help config` lists them";
 
-/// The variables that somebody may have meant: those of the same key when the section was left out, else the nearest one.
+/// The variables that may be meant: those of the same key when the section was left out, else the nearest one.
 fn meant_variable(name: &str) -> Result<String> {
     let variables: Vec<String> = Settings::variables()?.into_iter().map(|(variable, _)| variable).collect();
     let key = name.trim_start_matches("ROLLCALL");
@@ -297,7 +297,7 @@ fn variable_of(section: &str, key: &str) -> String {
     format!("ROLLCALL_{}_{}", section.to_uppercase(), key.to_uppercase())
 }
 
-/// The value in the type of the default it replaces.
+/// The value in the type of its default.
 fn of_same_type(name: &str, default: &Value, given: Value) -> Result<Value> {
     Ok(match (default, given) {
         (Value::Float(_), Value::Integer(number)) => Value::Float(number as f64),

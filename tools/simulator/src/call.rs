@@ -1,11 +1,11 @@
-//! One request of a conversation, its answer, and what all requests of a dialect have in common.
+//! One request of a conversation, its answer, and the common form of a dialect's requests.
 
 use reqwest::Method;
 use serde_json::Value;
 
 use crate::wire::Json;
 
-/// How this IdP's requests look, whatever they say.
+/// The form of this IdP's requests, whatever their content.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dress {
     pub(crate) user_agent: &'static str,
@@ -25,7 +25,7 @@ pub(crate) struct Call {
     /// Below the SCIM endpoint, without leading slash, query escaped.
     pub(crate) path: String,
     pub(crate) body: Option<String>,
-    /// Whom it is about; chaos is seeded with it.
+    /// The subject, which seeds chaos.
     pub(crate) subject: String,
     /// False for group creation: sent twice it makes two groups, so a lost answer is looked up instead.
     pub(crate) repeatable: bool,
@@ -75,7 +75,7 @@ impl Call {
     }
 }
 
-/// What came back.
+/// An answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -89,7 +89,7 @@ pub(crate) struct Answer {
     pub(crate) repeated: bool,
 }
 
-/// The end of sending.
+/// Result of sending.
 #[derive(Debug)]
 pub(crate) enum Sent {
     Answered(Answer),

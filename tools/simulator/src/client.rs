@@ -1,6 +1,6 @@
-//! Sends one request the way the identity provider's client does: its headers, its patience, its faults.
+//! Sends one request as the identity provider's client does: its headers, its retries, its faults.
 //!
-//! Every answer passes [`check::envelope`]: what no SCIM server may do is found here, whatever the step.
+//! Every answer passes [`check::envelope`], so a general departure from SCIM is found in any step.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -108,13 +108,13 @@ impl Link {
         });
     }
 
-    /// Notes that the session is over, when this outcome says so: patience does not help against a wrong address or token.
+    /// Notes that the session is over after this outcome: retries do not help against a wrong address or token.
     fn is_over(&self, call: &Call, outcome: &anyhow::Result<Answer>) -> bool {
         let Some(why) = self.refusal(call, outcome) else {
             self.answered.fetch_or(outcome.is_ok(), Ordering::Relaxed);
             return false;
         };
-        // The first reason is the one that is told.
+        // The first reason is reported.
         let _ = self.refused.set(why);
         true
     }
@@ -152,7 +152,7 @@ impl Link {
         }
     }
 
-    /// Sends until there is an answer below 500 that is no 429, or patience ends.
+    /// Sends until there is an answer below 500 other than 429, or the retries are used up.
     pub(crate) async fn send(&self, call: &Call) -> Sent {
         let mut throttled = 0;
         let mut attempt = 1;
@@ -209,7 +209,7 @@ impl Link {
         }
     }
 
-    /// Notes a 5xx or a broken connection; the end, when no attempt is left.
+    /// Notes a 5xx or a broken connection; returns the end when no attempt is left.
     fn give_up(&self, call: &Call, failed: anyhow::Result<Answer>, attempt: u32) -> Option<Sent> {
         let last = attempt >= self.retries.attempts;
         let severity = if last { Severity::Defect } else { Severity::Recovered };
@@ -245,7 +245,7 @@ impl Link {
         duplicates
     }
 
-    /// What `Retry-After` asks for, in whole seconds, within our patience.
+    /// The wait of `Retry-After`, in whole seconds, up to the longest wait.
     fn asked_wait(&self, call: &Call, answer: &Answer) -> Duration {
         self.ledger().retries.throttled += 1;
         let asked = answer.retry_after.as_deref().and_then(|text| text.trim().parse::<u64>().ok());

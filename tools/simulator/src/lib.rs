@@ -1,10 +1,10 @@
-//! Plays identity providers' real provisioning conversations over HTTP against a running hub.
+//! Plays provisioning conversations of real identity providers over HTTP against a running hub.
 //!
-//! An admin tries a tenant with it, `rollcall demo` shows the product with it, and the black-box tests compare the hub's
-//! roster with what the identity provider believes ([`Report::expected`]). It is a client only: it knows SCIM as each
-//! IdP writes it (DW4, DW5) and nothing of the hub's insides.
+//! Admins test a tenant with it, `rollcall demo` shows the product with it, and the black-box tests compare the hub's
+//! roster with the identity provider's view ([`Report::expected`]). It is a client only: it implements SCIM as each IdP
+//! writes it (DW4, DW5), independently of the hub's code.
 //!
-//! [`run`] plays the phases of [`Options::phases`] in order; a [`Session`] lets a caller look at the hub in between.
+//! [`run`] plays the phases of [`Options::phases`] in order; a [`Session`] lets a caller inspect the hub in between.
 
 mod book;
 mod call;
@@ -41,7 +41,7 @@ pub use session::Session;
 
 use std::io::Write;
 
-/// Plays every phase of `options` and reports what happened.
+/// Plays every phase of `options` and returns a report.
 ///
 /// `progress` gets one line per phase, or one updating line when [`Options::live_progress`] is set. Requests that fail
 /// are findings of the [`Report`], not errors.

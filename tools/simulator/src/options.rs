@@ -1,4 +1,4 @@
-//! What a caller may choose: which identity provider, how many people, which phases, how hard to shake.
+//! Options of a run: identity provider, number of people, phases, faults.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use anyhow::bail;
 
 use crate::chaos::Chaos;
 
-/// Whose conversation is played.
+/// The identity providers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Idp {
     /// Okta, app from its integration network: PUT for profiles, PATCH for `active` and groups.
@@ -29,7 +29,7 @@ pub enum Idp {
 }
 
 impl Idp {
-    /// Every conversation that can be played.
+    /// All of them.
     pub const ALL: [Self; 7] =
         [Self::Okta, Self::OktaCustom, Self::Entra, Self::EntraFlag, Self::OneLogin, Self::JumpCloud, Self::Ping];
 
@@ -71,34 +71,34 @@ impl FromStr for Idp {
 /// One part of the lifecycle. The first sync is `People`, `Groups`, `Memberships`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// What the IdP does when the admin presses *Test connection* (DS6).
+    /// The conversation of the IdP's *Test connection* button (DS6).
     TestConnection,
-    /// First sync of people: look up, then create; managers afterwards where the IdP does so.
+    /// First sync of people: look up, then create; managers afterwards if the IdP does so.
     People,
     /// First sync of groups.
     Groups,
-    /// First sync of who is in which group.
+    /// First sync of memberships.
     Memberships,
     /// Some people change their name, and get a phone number.
     Rename,
     /// Some people change address and user name; their anchor stays.
     EmailChange,
-    /// People join and leave groups, a group is renamed, a pilot group comes and goes.
+    /// People join and leave groups, a group is renamed, a pilot group is created and deleted.
     GroupChanges,
     /// A few people leave: `active` false.
     Deactivate,
     /// Half of those come back.
     Reactivate,
-    /// The IdP looks at everything again and finds nothing to change.
+    /// The IdP reads everything again and finds nothing to change.
     Resync,
-    /// Not an IdP's doing: reads everything back and compares it with what the IdP believes.
+    /// Not part of an IdP: reads everything back and compares it with the IdP's view.
     ReadBack,
-    /// Those who left are deleted for good, where the IdP ever does that. Not in the default lifecycle.
+    /// Deletes the leavers for good, if the IdP ever does that. Not in the default lifecycle.
     Delete,
 }
 
 impl Phase {
-    /// What [`Options::new`] plays.
+    /// The default phases of [`Options::new`].
     pub const LIFECYCLE: [Self; 11] = [
         Self::TestConnection,
         Self::People,
@@ -163,16 +163,16 @@ impl Phase {
     }
 }
 
-/// How long a request is tried.
+/// Retries of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Retries {
     /// Attempts of one request that meets 5xx or a broken connection, at least 1.
     pub attempts: u32,
     /// Wait before the second attempt; doubled for each further one.
     pub first_wait: Duration,
-    /// No wait is longer, neither our own nor one that `Retry-After` asks for.
+    /// The longest wait, of the back-off or by `Retry-After`.
     pub longest_wait: Duration,
-    /// How often one request may be told 429 before it is given up.
+    /// Most 429 answers to one request before it fails.
     pub throttled: u32,
     /// One attempt's limit, connection included.
     pub timeout: Duration,
@@ -190,36 +190,37 @@ impl Default for Retries {
     }
 }
 
-/// All choices. Start from [`Options::new`] and set what differs.
+/// All options. Start from [`Options::new`] and set what differs.
 #[derive(Clone)]
 pub struct Options {
-    /// Whose conversation.
+    /// The identity provider.
     pub idp: Idp,
     /// The SCIM endpoint of one source, e.g. `http://127.0.0.1:8080/scim/v2/{source_id}`; a query is cut off.
     pub base_url: String,
     /// The source's bearer token. Never printed or recorded.
     pub token: String,
-    /// How many people the IdP has.
+    /// Number of people.
     pub users: usize,
-    /// How many groups; by default one for about twelve people, 2 to 60.
+    /// Number of groups; by default one for about twelve people, 2 to 60.
     pub groups: Option<usize>,
-    /// Same seed, same people, same story, same chaos.
+    /// The same seed gives the same people, changes and faults.
     pub seed: u64,
-    /// Requests under way at once, at least 1.
+    /// Concurrent requests, at least 1.
     pub concurrency: usize,
     /// Domain of every address.
     pub domain: String,
-    /// What is played, in this order.
+    /// The phases, in this order.
     pub phases: Vec<Phase>,
-    /// How many people leave in [`Phase::Deactivate`]; by default 2 % and at least 2 (1 in a tiny directory), well under the removal limit.
+    /// Number of leavers in [`Phase::Deactivate`]; by default 2 % and at least 2 (1 in a tiny directory), well under the removal
+    /// limit.
     pub leavers: Option<usize>,
     /// Whether half of the leavers come back in [`Phase::Reactivate`].
     pub leavers_return: bool,
-    /// Each exchange is appended here as one line of JSON.
+    /// File to which each exchange is appended as one line of JSON.
     pub record: Option<PathBuf>,
     /// Faults between the IdP and the hub.
     pub chaos: Option<Chaos>,
-    /// Patience.
+    /// Retries.
     pub retries: Retries,
     /// Progress is one updating line (the writer is a terminal) instead of a line per phase.
     pub live_progress: bool,
@@ -251,7 +252,7 @@ impl Options {
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The token stays out: options end up in logs.
+        // The token is left out, because options end up in logs.
         f.debug_struct("Options")
             .field("idp", &self.idp)
             .field("base_url", &self.base_url)

@@ -1,4 +1,4 @@
-//! Deterministic people: same seed, same names, addresses, managers and numbers.
+//! Deterministic people: the same seed gives the same names, addresses, managers and numbers.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::names::{CULTURES, Culture, DEPARTMENTS, Order, TITLES};
 use crate::options::Idp;
 use crate::wire::ENTERPRISE;
 
-/// What an identity provider knows of one person and maps to SCIM (DW5).
+/// A person's attributes that an identity provider maps to SCIM (DW5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Profile {
     pub user_name: String,
@@ -31,7 +31,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// What the hub holds, read from its answer; a missing attribute is an empty text.
+    /// The hub's data, from its answer; a missing attribute is an empty string.
     pub(crate) fn from_resource(resource: &Value) -> Self {
         let text = |pointer: &str| resource.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let enterprise = |name: &str| {
@@ -85,30 +85,30 @@ pub(crate) fn mobile(resource: &Value) -> Option<&str> {
 pub(crate) struct Person {
     /// The IdP's immutable id.
     pub(crate) anchor: String,
-    /// What the IdP says now.
+    /// The IdP's present profile.
     pub(crate) profile: Profile,
     /// Index of the manager.
     pub(crate) manager: Option<usize>,
-    /// Whether the hub took the manager.
+    /// True if the hub accepted the manager.
     pub(crate) manager_accepted: bool,
     /// The hub's id, once known.
     pub(crate) remote: Option<String>,
-    /// The last profile the hub took.
+    /// The last profile that the hub accepted.
     pub(crate) accepted: Option<Profile>,
     pub(crate) deleted: bool,
-    /// Whether the hub was ever told that they are active.
+    /// True if they were ever sent as active.
     pub(crate) ever_active: bool,
 }
 
 impl Person {
-    /// The hub took what the IdP says now.
+    /// Records that the hub accepted the present profile.
     pub(crate) fn accepted_by_hub(&mut self) {
         self.accepted = Some(self.profile.clone());
         self.ever_active |= self.profile.active;
     }
 }
 
-/// Makes people one by one; names are as wished, addresses never repeat.
+/// Makes people one by one; names may repeat, addresses never do.
 pub(crate) struct Generator {
     rng: StdRng,
     /// Apart from the people, because each IdP makes its ids in another way: the people of one seed are the same for all.
@@ -188,7 +188,7 @@ impl Generator {
         Profile { user_name, email, ..before.clone() }
     }
 
-    /// The immutable id as this IdP makes them.
+    /// The immutable id in this IdP's form.
     pub(crate) fn anchor(&mut self) -> String {
         const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         match self.idp {
@@ -217,7 +217,7 @@ impl Generator {
     }
 
     fn address(&mut self, local: &str) -> String {
-        // Some directories keep capitals in addresses; the hub must fold, never lose them.
+        // Some directories keep capitals in addresses; the hub must fold them for comparison and store them unchanged.
         let local = if self.rng.random_bool(0.05) { capitalised(local) } else { local.to_owned() };
         format!("{local}@{}", self.domain)
     }

@@ -1,4 +1,4 @@
-//! Tells how far the run is: one updating line on a terminal, a line per phase elsewhere.
+//! Progress of the run: one updating line on a terminal, a line per phase elsewhere.
 
 use std::io::Write;
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl<'a, W: Write> Progress<'a, W> {
         progress
     }
 
-    /// A lane is through; `requests` so far in this phase.
+    /// A lane has ended; `requests` so far in this phase.
     pub(crate) fn step(&mut self, ok: bool, requests: u64) {
         self.done += 1;
         self.failed += usize::from(!ok);
@@ -57,7 +57,7 @@ impl<'a, W: Write> Progress<'a, W> {
         let _ = self.out.flush();
     }
 
-    /// A closed pipe or terminal must not stop the run: what cannot be shown is not shown.
+    /// A closed pipe or terminal must not stop the run, so output errors are ignored.
     fn redraw(&mut self, requests: u64) {
         let seconds = self.seconds();
         let rate = if seconds > 0.0 { requests as f64 / seconds } else { 0.0 };

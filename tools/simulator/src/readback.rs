@@ -1,4 +1,4 @@
-//! Reads the hub's SCIM side back: page by page as an import does, and one by one against what the IdP believes.
+//! Reads the hub's SCIM resources back: page by page as an import does, and one by one against the IdP's view.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -15,7 +15,7 @@ const PAGE: usize = 100;
 const MOST_PAGES: usize = 60;
 
 impl Talk<'_> {
-    /// `count=100&startIndex=…` until the end: no page too long, nothing twice, nobody missing.
+    /// `count=100&startIndex=…` until the end: no page too long, no resource twice, none missing.
     pub(crate) async fn page_through(&self, resource: &str) -> bool {
         let mut seen = HashSet::new();
         let mut complete = false;
@@ -46,7 +46,7 @@ impl Talk<'_> {
         self.all_seen(resource, &seen, complete)
     }
 
-    /// Everything of one kind, for a session that goes on where an earlier one stopped.
+    /// All resources of one kind, for a session that continues an earlier one.
     pub(crate) async fn import(&self, resource: &str) -> Option<Vec<Value>> {
         let mut all = Vec::new();
         loop {
@@ -81,7 +81,7 @@ impl Talk<'_> {
         missing == 0
     }
 
-    /// One person, by id, as the IdP left them.
+    /// One person, by id, in the state of the IdP.
     pub(crate) async fn read_back_user(&self, who: usize) -> bool {
         let person = self.person(who);
         let call = Call::get("read user back", self.user_path(who), &person.anchor);
@@ -91,7 +91,7 @@ impl Talk<'_> {
         }
     }
 
-    /// One group with its members: exactly those whom the hub took (docs/scim.md#traps, 1 and 2).
+    /// One group with exactly the accepted members (docs/scim.md#traps, 1 and 2).
     pub(crate) async fn read_back_group(&self, team: usize) -> bool {
         let group = self.team(team);
         let call = Call::get("read group back", self.group_path(team), &group.anchor);

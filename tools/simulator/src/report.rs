@@ -1,4 +1,4 @@
-//! What a run found and what the identity provider believes afterwards.
+//! Findings of a run, and the identity provider's view afterwards.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ pub struct Report {
     pub seed: u64,
     /// HTTP exchanges, retries and duplicates included.
     pub requests: u64,
-    /// By phase, in the order they were played.
+    /// By phase, in the order of the run.
     pub phases: Vec<PhaseReport>,
     /// Answers by status code.
     pub statuses: BTreeMap<u16, u64>,
@@ -24,20 +24,20 @@ pub struct Report {
     /// 95th percentile, milliseconds.
     pub p95_ms: f64,
     pub retries: RetryCounts,
-    /// Everything that this IdP would have stumbled over, each kind once with a count and its first example.
+    /// Everything that would disturb this IdP, each kind once with a count and its first example.
     pub findings: Vec<Finding>,
-    /// What the hub must hold now.
+    /// The expected state of the hub.
     pub expected: Expected,
 }
 
 impl Report {
-    /// What the IdP believes the hub holds, for comparison with its roster.
+    /// The IdP's view of the hub, for comparison with its roster.
     #[must_use]
     pub const fn expected(&self) -> &Expected {
         &self.expected
     }
 
-    /// Findings that are the hub's fault; those that a retry healed are left out.
+    /// Findings that are the hub's fault, without those that a retry healed.
     pub fn defects(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity == Severity::Defect)
     }
@@ -94,9 +94,9 @@ impl fmt::Display for Report {
 #[derive(Clone, Debug, Serialize)]
 pub struct PhaseReport {
     pub phase: &'static str,
-    /// People, groups or changes the phase was about.
+    /// People, groups or changes of the phase.
     pub subjects: usize,
-    /// Subjects the hub did not take.
+    /// Subjects that the hub did not accept.
     pub failed: usize,
     pub requests: u64,
     /// Wall time.
@@ -105,33 +105,33 @@ pub struct PhaseReport {
     pub p95_ms: f64,
 }
 
-/// Why requests were sent again.
+/// Reasons for repeated requests.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct RetryCounts {
     /// 429.
     pub throttled: u64,
     /// 5xx.
     pub server_errors: u64,
-    /// The connection failed or the time was up.
+    /// The connection failed or timed out.
     pub transport: u64,
-    /// Chaos: the answer was thrown away.
+    /// Chaos: the answer was dropped.
     pub answers_dropped: u64,
     /// Chaos: sent twice at once.
     pub duplicates: u64,
 }
 
-/// How bad a finding is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// This IdP would fail or quarantine, or the hub lost something.
+    /// This IdP would fail or quarantine, or the hub lost data.
     Defect,
-    /// Met, and healed by a retry as the IdP does it.
+    /// Healed by a retry, as the IdP does it.
     Recovered,
 }
 
 impl Severity {
-    /// The word for it in reports.
+    /// The code in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -141,7 +141,7 @@ impl Severity {
     }
 }
 
-/// What can be found. Each has one meaning; the texts are in [`Code::meaning`].
+/// Codes of findings. Each has one meaning, which [`Code::meaning`] explains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
@@ -184,7 +184,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// What it means for the IdP.
+    /// The consequence for the IdP.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
@@ -228,21 +228,21 @@ impl Code {
     }
 }
 
-/// One kind of trouble in one step.
+/// One kind of finding in one step.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
     pub code: Code,
     pub severity: Severity,
     pub phase: &'static str,
-    /// Which step of the conversation, e.g. `create user`.
+    /// The step of the conversation, e.g. `create user`.
     pub step: &'static str,
-    /// How often.
+    /// Number of occurrences.
     pub count: u64,
     /// Method and path of the first one.
     pub request: String,
-    /// Status of the first answer, 0 when there was none.
+    /// Status of the first answer, 0 without one.
     pub status: u16,
-    /// What exactly was wrong the first time.
+    /// The problem of the first one.
     pub detail: String,
 }
 
@@ -267,15 +267,15 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What the hub must hold, in the IdP's eyes.
+/// The expected state of the hub, in the IdP's view.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Expected {
     pub users: Vec<ExpectedUser>,
-    /// Groups that exist.
+    /// Existing groups.
     pub groups: Vec<ExpectedGroup>,
     /// Names of groups that were created and deleted again.
     pub deleted_groups: Vec<String>,
-    /// Addresses that a connection test created and deleted again; whether a member is left of them is the policy's choice.
+    /// Addresses that a connection test created and deleted again; whether a member remains depends on the policy.
     pub deleted_test_users: Vec<String>,
 }
 
@@ -294,17 +294,17 @@ impl Expected {
 /// One person.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExpectedUser {
-    /// The hub's SCIM id; none when it never took the person.
+    /// The hub's SCIM id; none when it never accepted the person.
     pub id: Option<String>,
-    /// What the IdP sent as `externalId`, if it sends any.
+    /// The `externalId` of the IdP, if it sends any.
     pub external_id: Option<String>,
     /// The last profile the hub accepted.
     #[serde(flatten)]
     pub profile: Profile,
-    /// False when the hub refused the IdP's last word on this person.
+    /// False when the hub refused the IdP's last change of this person.
     pub accepted: bool,
     pub deleted: bool,
-    /// False for somebody who came disabled and stayed so: the hub knows them, but no member comes of them.
+    /// False for a person who was disabled from the start, for whom no member is made.
     pub ever_active: bool,
 }
 
@@ -321,7 +321,7 @@ impl ExpectedUser {
 pub struct ExpectedGroup {
     /// The hub's SCIM id.
     pub id: Option<String>,
-    /// What the IdP sent as `externalId`, if it sends any.
+    /// The `externalId` of the IdP, if it sends any.
     pub external_id: Option<String>,
     /// The last name the hub accepted.
     pub display_name: String,
@@ -329,11 +329,11 @@ pub struct ExpectedGroup {
     pub member_ids: Vec<String>,
     /// Their user names, in the same order.
     pub member_user_names: Vec<String>,
-    /// False when the hub refused the IdP's last word on this group.
+    /// False when the hub refused the IdP's last change of this group.
     pub accepted: bool,
 }
 
-/// Collects while the run goes on.
+/// Collects the report during the run.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     findings: BTreeMap<(Code, Severity, &'static str, &'static str), Finding>,
@@ -405,7 +405,7 @@ impl Ledger {
     }
 }
 
-/// Nearest rank of sorted microseconds, in milliseconds; 0 of nothing.
+/// Nearest rank of sorted microseconds, in milliseconds; 0 for none.
 fn percentile(sorted: &[u32], share: f64) -> f64 {
     if sorted.is_empty() {
         return 0.0;

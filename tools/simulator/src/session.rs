@@ -18,19 +18,19 @@ use crate::ping::Ping;
 use crate::report::Report;
 use crate::story::Story;
 
-/// A conversation that a caller steps through, to look at the hub between the phases.
+/// A conversation in steps, so that a caller can inspect the hub between the phases.
 pub struct Session {
     pub(crate) options: Options,
     pub(crate) link: Link,
     pub(crate) book: Book,
     pub(crate) story: Story,
     pub(crate) generator: Generator,
-    /// What an earlier session left has been looked for.
+    /// True once the resources of an earlier session were looked up.
     pub(crate) remembered: bool,
 }
 
 impl Session {
-    /// Makes the people and the story; sends nothing yet.
+    /// Makes the people and their changes; sends nothing yet.
     ///
     /// # Errors
     /// See [`crate::run`].
@@ -44,7 +44,7 @@ impl Session {
         Ok(Self { options, link, book, story, generator, remembered: false })
     }
 
-    /// Plays one phase to its end. What an earlier session of the same seed left at this source is taken up first.
+    /// Plays one phase to its end, after looking up the resources of an earlier session of the same seed.
     ///
     /// # Errors
     /// When the session is over: nothing listens at the address, or the hub refuses the token. Other requests that fail are
@@ -63,14 +63,14 @@ impl Session {
         self.link.refused().map_or(Ok(()), |why| bail!("{why}"))
     }
 
-    /// What happened and what the IdP believes, so far.
+    /// The report so far.
     #[must_use]
     pub fn report(&self) -> Report {
         let idp = self.options.idp;
         self.link.ledger().report(idp.name(), self.options.seed, self.book.expected(idp))
     }
 
-    /// Closes the recording and reports.
+    /// Closes the recording and returns the report.
     ///
     /// # Errors
     /// When the recording could not be written to the end.

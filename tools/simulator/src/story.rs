@@ -1,4 +1,5 @@
-//! Who renames, moves, leaves and returns: decided once from the seed, the same for every identity provider.
+//! Choice of the people who are renamed, move, leave and return: decided once from the seed, the same for every
+//! identity provider.
 
 use std::collections::BTreeSet;
 
@@ -9,19 +10,19 @@ use rand::seq::SliceRandom;
 use crate::book::Book;
 use crate::options::Options;
 
-/// The changes between the first sync and the end. People are drawn from one shuffled list, so in a directory of
-/// more than a handful nobody is touched by two phases.
+/// The changes between the first sync and the end. People are drawn from one shuffled list, so in a directory of more
+/// than a handful each person is changed by one phase at most.
 #[derive(Debug)]
 pub(crate) struct Story {
     pub(crate) renamed: Vec<usize>,
     pub(crate) readdressed: Vec<usize>,
     pub(crate) leavers: Vec<usize>,
-    /// The first half of the leavers, or nobody.
+    /// The first half of the leavers, or none.
     pub(crate) returners: Vec<usize>,
     pub(crate) group_changes: Vec<GroupChange>,
     /// The group that gets a new name.
     pub(crate) group_renamed: Option<usize>,
-    /// Members of the group that comes and goes.
+    /// Members of the pilot group.
     pub(crate) pilot: BTreeSet<usize>,
 }
 
@@ -76,7 +77,7 @@ impl Draw {
     }
 }
 
-/// Up to ten groups gain two people and lose one; "All staff" stays whole. Nobody who leaves is moved about.
+/// Up to ten groups gain two people and lose one; "All staff" stays whole. Leavers are not moved.
 fn group_changes(book: &Book, leavers: &[usize], rng: &mut StdRng) -> Vec<GroupChange> {
     let mut changes = Vec::new();
     for (team, group) in book.teams.iter().enumerate().skip(1).take(10) {

@@ -1,4 +1,4 @@
-//! `rollcall doctor`: asks every dependency and names the remedy of what is wrong. It changes nothing.
+//! `rollcall doctor`: checks every dependency and prints the remedy of each problem. It changes nothing.
 
 use crate::output::{line, told};
 use crate::ports::{self, Backend};

@@ -1,4 +1,5 @@
-//! What the operator's commands share: the opened store, the tenant they name, the hub they wake, the answer they print.
+//! The common parts of the operator's commands: the opened store, the named tenant, the wake-up of the hub, the printed
+//! answer.
 
 use crate::cli::{Json, OfTenant};
 use crate::output::{Unwritten, line};
@@ -11,7 +12,7 @@ use rollcall_store::{AdminScope, Store, StoreError};
 use serde_json::Value;
 use std::time::Duration;
 
-/// Longest wait until the broker took the wake-up of a command; the sweep finds it otherwise.
+/// Longest wait for the broker to confirm the wake-up of a command; the sweep finds the change otherwise.
 const WAKE_FLUSH: Duration = Duration::from_secs(2);
 
 /// An operator at work on one database.
@@ -66,7 +67,7 @@ impl<'a> Operator<'a> {
         ports::open_cache(self.backend, self.settings, &Metrics::new()?)
     }
 
-    /// Tells a running hub; an embedded one is another process without a queue, its sweep finds the change.
+    /// Wakes a running hub; an embedded one is another process without a queue, whose sweep finds the change.
     pub(crate) async fn wake(&self, scope: &AdminScope) -> Result<()> {
         if matches!(self.backend, Backend::Services) && !self.settings.queue.url.is_empty() {
             let queue = ports::open_queue(self.backend, self.settings, &Metrics::new()?)?;

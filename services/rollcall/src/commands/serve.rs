@@ -20,14 +20,14 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// Longest wait for the wake-ups that are still on their way.
+/// Longest wait for wake-ups in flight.
 const QUEUE_FLUSH: Duration = Duration::from_secs(5);
 
-/// A hub that serves; [`Running::stop`] ends it in order.
+/// A serving hub; [`Running::stop`] stops it in order.
 pub(crate) struct Running {
     pub(crate) process: Process,
     address: SocketAddr,
-    /// Where clients reach it.
+    /// The address for clients.
     pub(crate) url: String,
     cancel: CancellationToken,
     servers: Vec<actix_web::dev::ServerHandle>,
@@ -55,7 +55,7 @@ pub(crate) async fn up(data: Option<&Path>, settings: Settings) -> Result<()> {
     Ok(())
 }
 
-/// `up` and `demo` keep everything in one folder; a database that is configured is one that somebody expects to be used.
+/// `up` and `demo` keep everything in one folder, so a configured database is probably a mistake.
 pub(super) fn warn_of_ignored_database(folder: &DataFolder, settings: &Settings) {
     if !settings.database.url.is_empty() {
         tracing::warn!(
@@ -78,18 +78,18 @@ pub(crate) async fn role(name: &str, services: Services, work: bool, settings: S
     Ok(())
 }
 
-/// Starts what was asked for and returns when it is ready.
+/// Starts the requested roles and returns when they are ready.
 pub(crate) async fn start(backend: Backend, services: Services, work: bool, settings: &Settings) -> Result<Running> {
     let claim = match &backend {
         Backend::Embedded(folder) => Some(folder.claim()?),
         Backend::Services => None,
     };
     let metrics = Metrics::new()?;
-    // Settings that are missing are named before anything is opened.
+    // Missing settings are reported before anything is opened.
     let queue = ports::open_queue(&backend, settings, &metrics)?;
     let cache = ports::open_cache(&backend, settings, &metrics)?;
     let store = ports::open_store(&backend, settings).await?;
-    // A process that does everything owns the schema; one role of several finds it made.
+    // A process with all roles owns the schema; a single role requires an existing one.
     if services.ingest && services.admin {
         store.migrate().await.context("the schema cannot be brought up to date")?;
     }
@@ -144,7 +144,7 @@ fn reached_at(address: SocketAddr, settings: &Settings) -> String {
     }
 }
 
-/// What the process does, for the log.
+/// The roles of the process, for the log.
 fn roles(services: Services, work: bool) -> String {
     let roles = [(services.ingest, "ingest"), (services.admin, "admin"), (work, "worker")];
     let roles: Vec<&str> = roles.into_iter().filter_map(|(serves, name)| serves.then_some(name)).collect();

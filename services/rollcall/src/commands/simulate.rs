@@ -1,4 +1,4 @@
-//! `rollcall simulate-idp`: an identity provider's conversation against a hub, and what the provider thinks of it.
+//! `rollcall simulate-idp`: an identity provider's conversation against a hub, and the provider's report.
 
 use crate::cli::SimulateArgs;
 use crate::output::{Unwritten, line};

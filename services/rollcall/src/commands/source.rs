@@ -103,7 +103,8 @@ fn described(kind: SourceKind, id: SourceId, secret: &NewSecret, base: &str) -> 
     }
 }
 
-/// The address that a hub serves: the public one, else what the hub of the folder noted, else what the settings say.
+/// The address that a hub serves: the public one, else the one that the hub of the folder noted, else that of the
+/// settings.
 fn served_at(operator: &Operator<'_>) -> String {
     let http = &operator.settings.http;
     if !http.public_url.is_empty() {

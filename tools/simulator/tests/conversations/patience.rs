@@ -1,4 +1,4 @@
-//! The client against scripted answers: patience, lost answers, and that each departure from SCIM is named.
+//! The client against scripted answers: retries, lost answers, and a named finding for each departure from SCIM.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn options(idp: Idp, url: &str) -> Options {
 }
 
 async fn play(options: Options) -> Report {
-    // Spawned: the run must be usable from any task of a caller.
+    // Spawned, because the run must be usable from any task of a caller.
     let run = tokio::spawn(async move {
         let mut progress = Vec::new();
         rollcall_simulator::run(options, &mut progress).await
@@ -66,7 +66,7 @@ async fn a_500_is_tried_again_a_bounded_number_of_times() {
 
 #[tokio::test]
 async fn a_create_whose_answer_is_lost_meets_its_409_and_looks_up() {
-    // The hub took the first POST; its answer never arrived, because chaos drops the first answers.
+    // The hub accepted the first POST; its answer never arrived, because chaos drops the first answers.
     let stored: Arc<Mutex<Option<Value>>> = Arc::default();
     let store = Arc::clone(&stored);
     let (url, heard) = scripted(Box::new(move |heard, _| {
