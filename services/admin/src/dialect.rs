@@ -1,4 +1,4 @@
-//! `/api/v1/sources/{id}/dialect`: how a source's identity provider speaks, and what to do about it.
+//! `/api/v1/sources/{id}/dialect`: the dialect of a source's identity provider, with advice.
 
 use crate::answer::Answer;
 use crate::auth::ApiAuth;
@@ -23,7 +23,7 @@ struct Since {
     days: Option<u32>,
 }
 
-/// The ledger of one source over the last days, with what each quirk was read as and what an admin can do.
+/// The ledger of one source over the last days, with the interpretation of each quirk and advice.
 pub(crate) async fn dialect(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
     let asked: Since = query(&request)?;
@@ -60,7 +60,7 @@ fn shown(rows: &[DialectDay], days: u32) -> Value {
     })
 }
 
-/// A quirk in the order of its name.
+/// Quirks in the order of their names.
 #[derive(PartialEq, Eq)]
 struct ByName(Quirk);
 
@@ -115,7 +115,7 @@ fn read_as(quirk: Quirk) -> &'static str {
     }
 }
 
-/// What an admin can do. Nothing has to be done: everything counted here was understood.
+/// Advice for the admin. None of it is urgent, because everything counted here was understood.
 fn advice(count: &dyn Fn(Quirk) -> i64, days: u32) -> Vec<String> {
     let mut advice = Vec::new();
     // Operations in capitals are Entra's alone; other providers write booleans as strings and remove by list as well.

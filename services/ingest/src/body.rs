@@ -1,4 +1,4 @@
-//! SCIM bodies: JSON of a bounded size, read only once the caller is known.
+//! SCIM bodies: JSON of a bounded size, read only after authentication.
 
 use crate::auth::SourceAuth;
 use crate::scim::error::IngestError;
@@ -11,7 +11,7 @@ use std::convert::Infallible;
 use std::future::Ready;
 use std::future::ready;
 
-/// A body that was not read yet.
+/// An unread body.
 pub(crate) struct Body(rollcall_web::Body);
 
 impl FromRequest for Body {
@@ -27,7 +27,7 @@ impl Body {
     /// The body of a search.
     ///
     /// # Errors
-    /// 415 for another media type or encoding, 413 over the limit, 400 for a body that is no JSON.
+    /// 415 for another media type or encoding, 413 over the limit, 400 for a body that is not JSON.
     pub(crate) async fn json(self, auth: &SourceAuth) -> Result<Value, IngestError> {
         let most = Most { bytes: auth.ingest.config.body_bytes_max, remedy: "" };
         self.read(auth, most, parse_json).await

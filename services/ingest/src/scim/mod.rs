@@ -1,4 +1,4 @@
-//! The SCIM 2.0 endpoints. The protocol itself is the `rollcall-scim` crate; here it meets HTTP and the store.
+//! The SCIM 2.0 endpoints, which connect the protocol in `rollcall-scim` with HTTP and the store.
 
 pub(crate) mod bulk;
 pub(crate) mod discovery;
@@ -20,7 +20,7 @@ use serde_json::Value;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// The address of this source's endpoints, without a slash at the end.
+/// The address of this source's endpoints, without a trailing slash.
 fn base_url(request: &HttpRequest, auth: &SourceAuth) -> String {
     let source = auth.scope.source();
     match &auth.ingest.config.public_url {
@@ -32,7 +32,7 @@ fn base_url(request: &HttpRequest, auth: &SourceAuth) -> String {
     }
 }
 
-/// The id in the path. One that is no UUID was never given by this hub, so it names nothing.
+/// The id in the path. A string that is not a UUID was never given by this hub, so it names nothing.
 fn id_in_path<T: FromStr>(request: &HttpRequest, what: &str) -> Result<T, IngestError> {
     let id = request.match_info().get("id").and_then(|id| id.parse().ok());
     id.ok_or_else(|| ScimError::not_found(format!("there is no such {what}")).into())
@@ -65,7 +65,7 @@ fn projection(request: &HttpRequest, auth: &SourceAuth, kind: ResourceKind) -> R
     Ok(Projection::parse(kind, query::last(&pairs, "attributes"), query::last(&pairs, "excludedAttributes"))?)
 }
 
-/// Whether `attributes` names what the client wants to see.
+/// True if the request has `attributes`.
 fn names_attributes(request: &HttpRequest, auth: &SourceAuth) -> Result<bool, IngestError> {
     let pairs = query::parse_query(request.query_string(), &mut auth.quirks())?;
     Ok(pairs.iter().any(|(key, value)| key.eq_ignore_ascii_case("attributes") && !value.trim().is_empty()))
@@ -81,8 +81,8 @@ fn search_query(auth: &SourceAuth, kind: ResourceKind, body: &Value) -> Result<L
     served(ListQuery::from_search(kind, body, auth.ingest.config.pages, &mut auth.quirks())?)
 }
 
-/// A cursor is the id of the last resource seen: the order is the ids', so it goes with no other order (RFC 9865 leaves
-/// sorting with cursors to the server).
+/// A cursor is the id of the last resource, so it is served in the order of ids only (RFC 9865 leaves sorting with
+/// cursors to the server).
 fn served(query: ListQuery) -> Result<ListQuery, IngestError> {
     if let Paging::Cursor(cursor) = &query.paging {
         if query.sort.is_some() {
@@ -95,7 +95,7 @@ fn served(query: ListQuery) -> Result<ListQuery, IngestError> {
     Ok(query)
 }
 
-/// The write that a request asks for.
+/// The write of a request.
 async fn call(
     request: &HttpRequest,
     auth: &SourceAuth,
@@ -129,7 +129,7 @@ fn list_request<'q>(query: &'q ListQuery, kind: ResourceKind, with_related: bool
     }
 }
 
-/// A page as the client sees it.
+/// A page in the client's form.
 struct Listed {
     resources: Vec<Value>,
     total: Option<u64>,
