@@ -3,9 +3,14 @@
 //! A use case belongs here only if it has an after-commit duty or more than one caller. A plain read goes from its handler to
 //! the store.
 
+mod after_commit;
 mod caller;
+mod replay;
+mod scim_write;
 
 pub use caller::{CallerError, CallerLimits, SourceCaller};
+pub use replay::Replayed;
+pub use scim_write::{Performed, ScimWriteError, no_groups};
 
 use rollcall_runtime::{Cache, Metrics, Queue};
 use rollcall_store::Store;

@@ -7,7 +7,6 @@ use crate::body::body;
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::query;
-use crate::sources::switched;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::directory::PeopleAfter;
 use rollcall_core::ids::SourceId;
@@ -49,8 +48,9 @@ pub(crate) async fn detach(request: HttpRequest, auth: AdminAuth, payload: Body)
     let id: SourceId = id_in_path(&request, "source")?;
     auth.admin.hub.store.source(&auth.scope, id).await?;
     let seen: SeenDetachment = body(payload).await?;
-    let tokens = auth.admin.hub.store.detach(&auth.scope, id, seen.people, &seen.digest).await?;
-    switched(&auth, id, tokens).await
+    let detached = auth.admin.hub.store.detach(&auth.scope, id, seen.people, &seen.digest).await?;
+    auth.admin.hub.after_commit(detached).await;
+    Ok(HttpResponse::Ok().json(auth.admin.hub.store.source(&auth.scope, id).await?))
 }
 
 fn fate(request: &HttpRequest) -> Result<(PeopleAfter, PageRequest), AdminError> {

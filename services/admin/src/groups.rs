@@ -20,7 +20,7 @@ pub(crate) async fn group_members(request: HttpRequest, auth: ApiAuth) -> Answer
 /// The second of two steps: the source has let go of the group (DX20).
 pub(crate) async fn delete_group(request: HttpRequest, auth: AdminAuth) -> Answer {
     let AdminAuth(auth) = auth;
-    auth.admin.hub.store.delete_group_here(&auth.scope, id_in_path(&request, "group")?).await?;
-    auth.admin.wake(&auth.scope);
+    let deleted = auth.admin.hub.store.delete_group_here(&auth.scope, id_in_path(&request, "group")?).await?;
+    auth.admin.hub.after_commit(deleted).await;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -26,18 +26,10 @@ mod sources;
 mod tokens;
 
 use rollcall_hub::{CallerLimits, Hub};
-use rollcall_runtime::Lane;
-use rollcall_store::AdminScope;
 
 /// The admin service; one value per process, shared by its threads.
 #[derive(Clone)]
 pub struct Admin {
     pub hub: Hub,
     pub limits: CallerLimits,
-}
-
-impl Admin {
-    fn wake(&self, scope: &AdminScope) {
-        self.hub.queue.wake(scope.tenant().0, Lane::Push);
-    }
 }

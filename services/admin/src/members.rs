@@ -83,8 +83,8 @@ pub(crate) async fn change_member(request: HttpRequest, auth: AdminAuth, payload
     // Another tenant's member is nobody, whatever the body says.
     auth.admin.hub.store.member(&auth.scope, id).await?;
     let patch: MemberPatch = body(payload).await?;
-    let member = auth.admin.hub.store.change_member(&auth.scope, id, &patch.into()).await?;
-    auth.admin.wake(&auth.scope);
+    let changed = auth.admin.hub.store.change_member(&auth.scope, id, &patch.into()).await?;
+    let member = auth.admin.hub.after_commit(changed).await;
     Ok(HttpResponse::Ok().json(member))
 }
 
@@ -94,8 +94,8 @@ pub(crate) async fn accept_invitation(request: HttpRequest, auth: AdminAuth, pay
     let id = id_in_path(&request, "member")?;
     auth.admin.hub.store.member(&auth.scope, id).await?;
     no_body(payload).await?;
-    auth.admin.hub.store.accept_invitation(&auth.scope, id).await?;
-    auth.admin.wake(&auth.scope);
+    let accepted = auth.admin.hub.store.accept_invitation(&auth.scope, id).await?;
+    auth.admin.hub.after_commit(accepted).await;
     Ok(HttpResponse::Ok().json(auth.admin.hub.store.member(&auth.scope, id).await?))
 }
 
@@ -126,8 +126,8 @@ async fn decide_one(request: &HttpRequest, auth: AdminAuth, payload: Body, appro
     let id = id_in_path(request, "member")?;
     auth.admin.hub.store.member(&auth.scope, id).await?;
     no_body(payload).await?;
-    auth.admin.hub.store.decide_member(&auth.scope, id, approval).await?;
-    auth.admin.wake(&auth.scope);
+    let decided = auth.admin.hub.store.decide_member(&auth.scope, id, approval).await?;
+    auth.admin.hub.after_commit(decided).await;
     Ok(HttpResponse::Ok().json(auth.admin.hub.store.member(&auth.scope, id).await?))
 }
 
@@ -137,8 +137,8 @@ async fn decide_many(auth: AdminAuth, payload: Body, approval: Approval) -> Answ
     if !(1..=DECISIONS_MAX).contains(&member_ids.len()) {
         return Err(AdminError::BadRequest(format!("member_ids has 1 to {DECISIONS_MAX} ids")));
     }
-    let results = auth.admin.hub.store.decide_members(&auth.scope, &member_ids, approval).await?;
-    auth.admin.wake(&auth.scope);
+    let decided = auth.admin.hub.store.decide_members(&auth.scope, &member_ids, approval).await?;
+    let results = auth.admin.hub.after_commit(decided).await;
     let shown = member_ids.iter().zip(results).map(|(id, result)| json!({ "member_id": id, "result": result }));
     Ok(HttpResponse::Ok().json(json!({ "items": shown.collect::<Vec<Value>>() })))
 }

@@ -40,16 +40,14 @@ pub(crate) async fn set_policy(auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let new: NewPolicy = policy_body(payload).await?;
     let policy = Policy::whole(&new.policy).map_err(AdminError::BadRequest)?;
-    let policy = auth.admin.hub.store.set_policy(&auth.scope, &policy, new.version).await?;
-    auth.admin.wake(&auth.scope);
-    policy_answer(&policy)
+    let changed = auth.admin.hub.store.set_policy(&auth.scope, &policy, new.version).await?;
+    policy_answer(&auth.admin.hub.after_commit(changed).await)
 }
 
 /// Changes the keys that the body has.
 pub(crate) async fn change_policy(auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let asked: PolicyChanges = policy_body(payload).await?;
-    let policy = auth.admin.hub.store.change_policy(&auth.scope, &asked.policy, asked.version).await?;
-    auth.admin.wake(&auth.scope);
-    policy_answer(&policy)
+    let changed = auth.admin.hub.store.change_policy(&auth.scope, &asked.policy, asked.version).await?;
+    policy_answer(&auth.admin.hub.after_commit(changed).await)
 }

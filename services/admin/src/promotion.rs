@@ -6,7 +6,6 @@ use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::{Seen, body};
 use crate::path::id_in_path;
 use crate::query::parameters;
-use crate::sources::switched;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::ids::SourceId;
 use rollcall_store::PageRequest;
@@ -31,6 +30,7 @@ pub(crate) async fn promote(request: HttpRequest, auth: AdminAuth, payload: Body
     // Another tenant's source is no source, whatever the body says.
     auth.admin.hub.store.source(&auth.scope, id).await?;
     let seen: Seen = body(payload).await?;
-    let tokens = auth.admin.hub.store.promote(&auth.scope, id, &seen.digest).await?;
-    switched(&auth, id, tokens).await
+    let promoted = auth.admin.hub.store.promote(&auth.scope, id, &seen.digest).await?;
+    auth.admin.hub.after_commit(promoted).await;
+    Ok(HttpResponse::Ok().json(auth.admin.hub.store.source(&auth.scope, id).await?))
 }

@@ -29,8 +29,8 @@ pub(crate) async fn reconcile(request: HttpRequest, auth: AdminAuth, payload: Bo
     let world = auth.admin.hub.store.world_of_person(&auth.scope, source, user).await?;
     let asked: Asked = body(payload).await?;
     if !asked.dry_run {
-        auth.admin.hub.store.touch_person(&auth.scope, source, user).await?;
-        auth.admin.wake(&auth.scope);
+        let touched = auth.admin.hub.store.touch_person(&auth.scope, source, user).await?;
+        auth.admin.hub.after_commit(touched).await;
         let id = request_id(&request);
         return Ok(HttpResponse::Accepted().json(json!({ "dry_run": false, "request_id": id })));
     }

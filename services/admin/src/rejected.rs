@@ -7,8 +7,9 @@ use crate::path::{id_in_path, second_id};
 use crate::query::page_of;
 use crate::redact;
 use actix_web::{HttpRequest, HttpResponse};
+use rollcall_hub::Replayed;
 use rollcall_scim::Limits;
-use rollcall_store::{Page, RejectedRequest, Replayed};
+use rollcall_store::{Page, RejectedRequest};
 use rollcall_web::Body;
 use serde_json::{Value, json};
 
@@ -46,12 +47,9 @@ pub(crate) async fn replay(request: HttpRequest, auth: AdminAuth, payload: Body)
     let id = second_id(&request, "rejected_id", "rejected request")?;
     auth.admin.hub.store.source(&auth.scope, source).await?;
     no_body(payload).await?;
-    let replayed = auth.admin.hub.store.replay_rejected(&auth.scope, source, id, &Limits::default()).await?;
+    let replayed = auth.admin.hub.replay_rejected(&auth.scope, source, id, &Limits::default()).await?;
     let shown = match replayed {
         Replayed::Done { status, changed } => {
-            if changed {
-                auth.admin.wake(&auth.scope);
-            }
             json!({ "replayed": true, "changed": changed, "status": status })
         }
         Replayed::Refused(error) => json!({

@@ -56,8 +56,8 @@ async fn decide_run(request: &HttpRequest, auth: AdminAuth, payload: Body, decis
     // Another tenant's run is no run, whatever the body says.
     auth.admin.hub.store.run(&auth.scope, id).await?;
     let seen: Seen = body(payload).await?;
-    auth.admin.hub.store.decide_run(&auth.scope, id, &seen.digest, decision).await?;
-    auth.admin.wake(&auth.scope);
+    let decided = auth.admin.hub.store.decide_run(&auth.scope, id, &seen.digest, decision).await?;
+    auth.admin.hub.after_commit(decided).await;
     Ok(HttpResponse::Ok().json(auth.admin.hub.store.run(&auth.scope, id).await?))
 }
 
@@ -67,7 +67,7 @@ pub(crate) async fn rewind_run(request: HttpRequest, auth: AdminAuth, payload: B
     let id = id_in_path(&request, "run")?;
     auth.admin.hub.store.run(&auth.scope, id).await?;
     no_body(payload).await?;
-    let rewind = auth.admin.hub.store.rewind_run(&auth.scope, id).await?;
-    auth.admin.wake(&auth.scope);
+    let made = auth.admin.hub.store.rewind_run(&auth.scope, id).await?;
+    let rewind = auth.admin.hub.after_commit(made).await;
     Ok(HttpResponse::Accepted().json(auth.admin.hub.store.run(&auth.scope, rewind).await?))
 }

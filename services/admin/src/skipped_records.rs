@@ -46,8 +46,8 @@ pub(crate) async fn retry(request: HttpRequest, auth: AdminAuth, payload: Body) 
     let id = id_in_path(&request, "record")?;
     auth.admin.hub.store.skipped_record(&auth.scope, id).await?;
     no_body(payload).await?;
-    auth.admin.hub.store.retry_record(&auth.scope, id).await?;
-    auth.admin.wake(&auth.scope);
+    let retried = auth.admin.hub.store.retry_record(&auth.scope, id).await?;
+    auth.admin.hub.after_commit(retried).await;
     Ok(HttpResponse::Accepted().json(json!({ "status": "the record is planned again" })))
 }
 

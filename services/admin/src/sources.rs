@@ -8,7 +8,6 @@ use crate::path::id_in_path;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::directory::SourceMode;
 use rollcall_core::ids::SourceId;
-use rollcall_store::SecretDigest;
 use rollcall_web::Body;
 use serde::Deserialize;
 use serde_json::json;
@@ -41,11 +40,8 @@ pub(crate) async fn change_source(request: HttpRequest, auth: AdminAuth, payload
     if mode.is_none() && users_only.is_none() {
         return Err(AdminError::BadRequest("the body has mode, users_only, or both".into()));
     }
-    let digests = auth.admin.hub.store.change_source(&auth.scope, id, mode, users_only).await?;
-    for digest in digests {
-        auth.admin.hub.cache.refresh_credential(&digest).await;
-    }
-    auth.admin.wake(&auth.scope);
+    let changed = auth.admin.hub.store.change_source(&auth.scope, id, mode, users_only).await?;
+    auth.admin.hub.after_commit(changed).await;
     Ok(HttpResponse::Ok().json(auth.admin.hub.store.source(&auth.scope, id).await?))
 }
 
@@ -55,16 +51,7 @@ pub(crate) async fn release_source(request: HttpRequest, auth: AdminAuth, payloa
     let id: SourceId = id_in_path(&request, "source")?;
     auth.admin.hub.store.source(&auth.scope, id).await?;
     no_body(payload).await?;
-    auth.admin.hub.store.release_source(&auth.scope, id).await?;
-    auth.admin.wake(&auth.scope);
-    Ok(HttpResponse::Ok().json(auth.admin.hub.store.source(&auth.scope, id).await?))
-}
-
-/// Every process forgets what it believed of the tokens, and a worker looks at what is different now.
-pub(crate) async fn switched(auth: &ApiAuth, id: SourceId, tokens: Vec<SecretDigest>) -> Answer {
-    for digest in tokens {
-        auth.admin.hub.cache.refresh_credential(&digest).await;
-    }
-    auth.admin.wake(&auth.scope);
+    let released = auth.admin.hub.store.release_source(&auth.scope, id).await?;
+    auth.admin.hub.after_commit(released).await;
     Ok(HttpResponse::Ok().json(auth.admin.hub.store.source(&auth.scope, id).await?))
 }

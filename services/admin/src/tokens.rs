@@ -62,8 +62,7 @@ pub(crate) async fn rotate_token(request: HttpRequest, auth: AdminAuth, payload:
         Some(_) => return Err(AdminError::BadRequest(format!("overlap_seconds is at most {OVERLAP_SECONDS_MAX}"))),
     };
     let rotated = auth.admin.hub.store.rotate_source_token(&auth.scope, source, old, overlap, asked.expires_at).await?;
-    // The old one's entry says when it ends; every process has to read that again.
-    auth.admin.hub.cache.refresh_credential(&rotated.old_digest).await;
+    let rotated = auth.admin.hub.after_commit(rotated).await;
     let NewSecret { id, secret } = rotated.secret;
     Ok(HttpResponse::Created().json(json!({
         "id": id,
@@ -78,7 +77,7 @@ pub(crate) async fn revoke_token(request: HttpRequest, auth: AdminAuth) -> Answe
     let AdminAuth(auth) = auth;
     let source = id_in_path(&request, "source")?;
     let token = second_id(&request, "token_id", "token")?;
-    let digest = auth.admin.hub.store.revoke_source_token(&auth.scope, source, token).await?;
-    auth.admin.hub.cache.revoke_credential(&digest).await;
+    let revoked = auth.admin.hub.store.revoke_source_token(&auth.scope, source, token).await?;
+    auth.admin.hub.after_commit(revoked).await;
     Ok(HttpResponse::NoContent().finish())
 }

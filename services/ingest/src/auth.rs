@@ -8,10 +8,10 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use rollcall_core::ids::SourceId;
-use rollcall_hub::{CallerError, SourceCaller};
+use rollcall_hub::{CallerError, Performed, SourceCaller, no_groups};
 use rollcall_scim::bulk::BulkCall;
 use rollcall_scim::{Quirks, ScimError};
-use rollcall_store::{Performed, SourceScope, no_groups};
+use rollcall_store::SourceScope;
 use rollcall_web::{Refusal, RouteLabel, bearer_token, peer, request_id};
 use std::cell::RefMut;
 use std::rc::Rc;
@@ -35,17 +35,14 @@ impl SourceAuth {
         Ok(self.ingest.hub.charge_source(&self.scope, further, &self.ingest.config.callers).await?)
     }
 
-    /// Performs one write, notes how it was said, and wakes a worker when it changed something.
+    /// Performs one write and notes how it was said. The hub wakes a worker when it changed something.
     pub(crate) async fn perform(&self, call: BulkCall) -> Result<Performed, IngestError> {
         let mut quirks = Quirks::new();
-        let done = self.ingest.hub.store.perform(&self.scope, call, &self.ingest.config.limits, &mut quirks).await;
+        let done = self.ingest.hub.perform(&self.scope, call, &self.ingest.config.limits, &mut quirks).await;
         self.noted.quirks().merge(&quirks);
         let done = done?;
         if let Some(subject) = done.subject() {
             self.noted.concerns(subject);
-        }
-        if done.changed() {
-            self.ingest.wake(&self.scope);
         }
         Ok(done)
     }

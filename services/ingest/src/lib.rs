@@ -9,11 +9,9 @@ mod scim;
 
 pub use ledger::Ledger;
 use rollcall_hub::{CallerLimits, Hub};
-use rollcall_runtime::Lane;
 use rollcall_scim::Limits;
 use rollcall_scim::discovery::BulkCapability;
 use rollcall_scim::list::PageLimits;
-use rollcall_store::SourceScope;
 
 /// What an operator may set.
 #[derive(Clone, Debug)]
@@ -40,12 +38,5 @@ pub struct Ingest {
 impl IngestConfig {
     pub(crate) fn bulk(&self) -> BulkCapability {
         BulkCapability { max_operations: self.bulk_operations_max, max_payload_bytes: self.body_bytes_max }
-    }
-}
-
-impl Ingest {
-    /// Tells a worker that this tenant's directory changed. Never fails: what is lost here is found by the sweep.
-    fn wake(&self, scope: &SourceScope) {
-        self.hub.queue.wake(scope.tenant().0, Lane::Push);
     }
 }

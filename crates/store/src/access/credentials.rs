@@ -4,6 +4,7 @@
 //! a look-up by digest compares no secret byte by byte.
 
 use crate::access::sources::second_live;
+use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
@@ -181,7 +182,7 @@ impl Store {
     }
 
     /// As [`revoke_credential`](Self::revoke_credential), for an API key only.
-    pub async fn revoke_api_key(&self, scope: &AdminScope, id: CredentialId) -> Result<SecretDigest, StoreError> {
+    pub async fn revoke_api_key(&self, scope: &AdminScope, id: CredentialId) -> Result<Committed<()>, StoreError> {
         if !self.api_keys(scope).await?.iter().any(|key| key.id == id.0) {
             return Err(StoreError::NotFound("API key"));
         }
@@ -190,11 +191,11 @@ impl Store {
 
     /// Ends a credential. The caller then drops the digest from the cache; should it not come to that, the same call again
     /// answers the digest again.
-    pub async fn revoke_credential(&self, scope: &AdminScope, id: CredentialId) -> Result<SecretDigest, StoreError> {
+    pub async fn revoke_credential(&self, scope: &AdminScope, id: CredentialId) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         let digest = tx.revoke(id, None).await?;
         tx.commit().await?;
-        Ok(digest)
+        Ok(Committed::without_duties(()).revoking(vec![digest]))
     }
 }
 

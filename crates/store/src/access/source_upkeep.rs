@@ -1,7 +1,7 @@
 //! Sources as the operator's command line renames and deletes them.
 
-use crate::access::credentials::SecretDigest;
 use crate::access::sources::NAME_CHARACTERS_MAX;
+use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
@@ -17,8 +17,7 @@ use sea_orm::ColumnTrait;
 /// The outcome of [`Store::delete_source`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceDeletion {
-    /// The digests of its tokens, which the caller drops from all caches.
-    Deleted(Vec<SecretDigest>),
+    Deleted,
     /// People, groups or runs came of it; the roster and the audit log refer to them.
     HasRecords,
     /// The tenant's policy has settings for it.
@@ -46,16 +45,20 @@ impl Store {
     }
 
     /// Deletes a source that never sent a record.
-    pub async fn delete_source(&self, scope: &AdminScope, id: SourceId) -> Result<SourceDeletion, StoreError> {
+    pub async fn delete_source(
+        &self,
+        scope: &AdminScope,
+        id: SourceId,
+    ) -> Result<Committed<SourceDeletion>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         tx.stop_the_planning().await?;
         tx.lock_source(id).await?;
         let source = tx.source_row(id).await?;
         if tx.has_records_of(id).await? {
-            return Ok(SourceDeletion::HasRecords);
+            return Ok(Committed::without_duties(SourceDeletion::HasRecords));
         }
         if tx.policy_names(id).await? {
-            return Ok(SourceDeletion::HasPolicy);
+            return Ok(Committed::without_duties(SourceDeletion::HasPolicy));
         }
         let digests = tx.token_digests(id).await?;
         tx.delete::<logged_requests::Entity>(logged_requests::Column::SourceId.eq(id.0)).exec().await?;
@@ -66,7 +69,7 @@ impl Store {
         let deleted = SourceDeleted { kind: source.kind, mode: source.mode, name: source.name };
         tx.tx.batch(vec![tx.event(&Event::SourceDeleted(id, deleted)).into()]).await?;
         tx.commit().await?;
-        Ok(SourceDeletion::Deleted(digests))
+        Ok(Committed::without_duties(SourceDeletion::Deleted).revoking(digests))
     }
 }
 

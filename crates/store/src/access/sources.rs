@@ -1,6 +1,7 @@
 //! Sources as admins see and change them: their mode, and the tokens of each.
 
 use crate::access::credentials::{NewSecret, SecretDigest, stored_digest};
+use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
@@ -62,7 +63,6 @@ pub struct SourceToken {
 /// A rotation: the new token, and the old one's digest, whose cache entries the caller makes everybody forget.
 pub struct Rotated {
     pub secret: NewSecret,
-    pub old_digest: SecretDigest,
     pub old_expires_at: DateTime<Utc>,
 }
 
@@ -109,7 +109,7 @@ impl Store {
         id: SourceId,
         mode: Option<SourceMode>,
         users_only: Option<bool>,
-    ) -> Result<Vec<SecretDigest>, StoreError> {
+    ) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         let mut digests = Vec::new();
         if let Some(users_only) = users_only {
@@ -118,8 +118,7 @@ impl Store {
         if let Some(mode) = mode {
             digests.extend(tx.set_source_mode(id, mode).await?);
         }
-        tx.commit().await?;
-        Ok(digests)
+        Ok(tx.commit_and_wake(()).await?.changing(digests))
     }
 
     /// Ends a quarantine: what was held is planned again, under the guards, and not quarantined for within the window of the
@@ -127,7 +126,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the source is not quarantined.
-    pub async fn release_source(&self, scope: &AdminScope, id: SourceId) -> Result<(), StoreError> {
+    pub async fn release_source(&self, scope: &AdminScope, id: SourceId) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         tx.stop_the_planning().await?;
         let source = tx.source_row(id).await?;
@@ -139,7 +138,7 @@ impl Store {
         tx.touch_withheld().await?;
         let event = Event::SourceReleased(id, SourceReleased { since, reason: source.quarantine_reason });
         tx.tx.batch(vec![tx.event(&event).into()]).await?;
-        tx.commit().await
+        tx.commit_and_wake(()).await
     }
 
     /// All tokens of a source, ended ones too, the oldest first.
@@ -177,7 +176,7 @@ impl Store {
         old: CredentialId,
         overlap: TimeDelta,
         expires_at: Option<DateTime<Utc>>,
-    ) -> Result<Rotated, StoreError> {
+    ) -> Result<Committed<Rotated>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         // One statement, so that the later of two concurrent rotations sees the end that the earlier one wrote, and keeps it if
         // it is sooner.
@@ -194,7 +193,7 @@ impl Store {
         let detail = CredentialRotated { replaced_by: secret.id, expires_at: old_expires_at };
         tx.tx.batch(vec![tx.event(&Event::CredentialRotated(old, detail)).into()]).await?;
         tx.commit().await?;
-        Ok(Rotated { secret, old_digest, old_expires_at })
+        Ok(Committed::without_duties(Rotated { secret, old_expires_at }).changing(vec![old_digest]))
     }
 
     /// Ends a token. The caller then tells the cache.
@@ -203,11 +202,11 @@ impl Store {
         scope: &AdminScope,
         source: SourceId,
         token: CredentialId,
-    ) -> Result<SecretDigest, StoreError> {
+    ) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         let digest = tx.revoke(token, Some(source)).await?;
         tx.commit().await?;
-        Ok(digest)
+        Ok(Committed::without_duties(()).revoking(vec![digest]))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tenants: made by the operator, with seats, a policy, and an owner who can administer it.
 
 use crate::admin::policy::check_policy;
+use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
@@ -89,20 +90,24 @@ impl Store {
 
     /// Sets the number of seats; the worker then admits members from the waitlist. Fewer seats than are in use remove nobody
     /// and let nobody in, so they are set only when `below_use` says that this is meant.
-    pub async fn set_seats(&self, scope: &AdminScope, seats: u32, below_use: bool) -> Result<SeatsSet, StoreError> {
+    pub async fn set_seats(
+        &self,
+        scope: &AdminScope,
+        seats: u32,
+        below_use: bool,
+    ) -> Result<Committed<SeatsSet>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         // A plan that gives away a seat returned here is void.
         tx.stop_the_planning().await?;
         let used: Option<i64> = tx.find::<tenant_leases::Entity>().value(tenant_leases::Column::SeatsUsed).await?;
         let used = used.ok_or(StoreError::NotFound("tenant"))?;
         if used > i64::from(seats) && !below_use {
-            return Ok(SeatsSet::Refused { used });
+            return Ok(Committed::without_duties(SeatsSet::Refused { used }));
         }
         tx.update_own::<tenants::Entity>().set(tenants::Column::Seats, i64::from(seats)).exec().await?;
         let event = Event::TenantSeatsChanged(tx.tenant, SeatsChanged { seats });
         tx.tx.batch(vec![tx.change(None, Touched::Tenant).into(), tx.event(&event).into()]).await?;
-        tx.commit().await?;
-        Ok(SeatsSet::Set { used })
+        tx.commit_and_wake(SeatsSet::Set { used }).await
     }
 
     /// Gives a tenant another name, and another slug where one is given. Ids, tokens and addresses stay.

@@ -1,6 +1,7 @@
 //! Decisions of admins about pending members (LP5). The decision is written and the people are marked as changed; a worker then
 //! admits approved people whom the source still has, under every guard.
 
+use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
@@ -65,7 +66,7 @@ impl Store {
         scope: &AdminScope,
         ids: &[MemberId],
         approval: Approval,
-    ) -> Result<Vec<DecisionResult>, StoreError> {
+    ) -> Result<Committed<Vec<DecisionResult>>, StoreError> {
         if ids.len() > DECISIONS_MAX {
             return Err(StoreError::Invalid(format!("at most {DECISIONS_MAX} members at once")));
         }
@@ -83,21 +84,27 @@ impl Store {
             Some(DecisionResult::Decided) if !seen.insert(id.0) => DecisionResult::Unchanged,
             found => found.unwrap_or(DecisionResult::NotFound),
         };
-        Ok(ids.iter().map(result).collect())
+        Ok(Committed::waking(scope.tenant(), ids.iter().map(result).collect()))
     }
 
     /// As [`decide_members`](Self::decide_members), about one.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the member is not pending.
-    pub async fn decide_member(&self, scope: &AdminScope, id: MemberId, approval: Approval) -> Result<(), StoreError> {
-        match self.decide_members(scope, &[id], approval).await?.as_slice() {
+    pub async fn decide_member(
+        &self,
+        scope: &AdminScope,
+        id: MemberId,
+        approval: Approval,
+    ) -> Result<Committed<()>, StoreError> {
+        let decided = self.decide_members(scope, &[id], approval).await?;
+        decided.and_then(|results| match results.as_slice() {
             [DecisionResult::Decided | DecisionResult::Unchanged] => Ok(()),
             [DecisionResult::NotPending] => {
                 Err(StoreError::Conflict("the member is not pending: there is nothing to decide".into()))
             }
             _ => Err(StoreError::NotFound("member")),
-        }
+        })
     }
 }
 

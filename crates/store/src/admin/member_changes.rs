@@ -1,6 +1,7 @@
 //! Changes of a member by an admin: role, billing contact, and the product's own attributes (DA7, PE6).
 
 use crate::admin::members::Member;
+use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
@@ -100,7 +101,7 @@ impl Store {
         scope: &AdminScope,
         id: MemberId,
         changes: &MemberChanges,
-    ) -> Result<Member, StoreError> {
+    ) -> Result<Committed<Member>, StoreError> {
         changes.check()?;
         let tx = self.write(&scope.scope).await?;
         tx.stop_the_planning().await?;
@@ -110,7 +111,7 @@ impl Store {
         }
         let difference = Difference::of(&before, changes);
         if difference.columns.is_empty() {
-            return Ok(before);
+            return Ok(Committed::waking(tx.tenant, before));
         }
         if before.status == MemberStatus::Removed.as_str() {
             return Err(StoreError::Conflict("the member was removed".into()));
@@ -123,8 +124,7 @@ impl Store {
             tx.touch_items(Retouch::LastOfTheirKind).await?;
         }
         let after = tx.member_row(id).await?;
-        tx.commit().await?;
-        Ok(after)
+        tx.commit_and_wake(after).await
     }
 }
 

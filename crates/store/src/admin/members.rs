@@ -1,5 +1,6 @@
 //! Members and sharing groups, as admins and programs read them.
 
+use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
@@ -213,7 +214,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Invalid`] for a member who has no open invitation.
-    pub async fn accept_invitation(&self, scope: &AdminScope, id: MemberId) -> Result<(), StoreError> {
+    pub async fn accept_invitation(&self, scope: &AdminScope, id: MemberId) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         use members::{Column, Entity};
         let invited = tx.update::<Entity>(Column::Id.eq(id.0).and(Column::Status.is("invited")));
@@ -223,7 +224,7 @@ impl Store {
             return Err(StoreError::Invalid("the member has no open invitation".into()));
         };
         tx.accepted(member).await?;
-        tx.commit().await
+        tx.commit_and_wake(()).await
     }
 }
 

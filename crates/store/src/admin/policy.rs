@@ -1,5 +1,6 @@
 //! A tenant's policy: read and changed as a whole, with a version so that two admins do not overwrite each other.
 
+use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
@@ -62,7 +63,7 @@ impl Store {
         scope: &AdminScope,
         policy: &Policy,
         version: i64,
-    ) -> Result<VersionedPolicy, StoreError> {
+    ) -> Result<Committed<VersionedPolicy>, StoreError> {
         check_policy(policy)?;
         let tx = self.write(&scope.scope).await?;
         // A plan made under the former policy is void.
@@ -72,7 +73,7 @@ impl Store {
             return Err(StoreError::Changed);
         }
         if before.policy == *policy {
-            return Ok(before);
+            return Ok(Committed::waking(tx.tenant, before));
         }
         tx.refuse_strangers(policy).await?;
         tx.touch_reread(&before.policy, policy).await?;
@@ -84,8 +85,7 @@ impl Store {
         tx.tx.batch(vec![tx.change(None, Touched::Tenant).into(), tx.event(&event).into()]).await?;
         tx.touch_withheld().await?;
         tx.touch_simulations().await?;
-        tx.commit().await?;
-        Ok(VersionedPolicy { policy: policy.clone(), version: version + 1 })
+        tx.commit_and_wake(VersionedPolicy { policy: policy.clone(), version: version + 1 }).await
     }
 }
 
@@ -99,7 +99,7 @@ impl Store {
         scope: &AdminScope,
         changes: &Map<String, Json>,
         version: Option<i64>,
-    ) -> Result<VersionedPolicy, StoreError> {
+    ) -> Result<Committed<VersionedPolicy>, StoreError> {
         for _ in 0..CHANGE_TRIES {
             let now = self.policy(scope).await?;
             let policy = now.policy.with_changes(changes).map_err(StoreError::Invalid)?;

@@ -1,5 +1,6 @@
 //! Rewinds. Taking a run back is another run, planned by a worker one part at a time, then decided and applied like any run.
 
+use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
@@ -24,7 +25,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when nothing of the run is in force, or it is being taken back.
-    pub async fn rewind_run(&self, scope: &AdminScope, id: RunId) -> Result<RunId, StoreError> {
+    pub async fn rewind_run(&self, scope: &AdminScope, id: RunId) -> Result<Committed<RunId>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         let run = tx.find::<runs::Entity>().filter(runs::Column::Id.eq(id.0)).lock(LockType::Update);
         let run = run.one::<runs::Model>().await?.ok_or(StoreError::NotFound("run"))?;
@@ -51,8 +52,7 @@ impl Store {
         let event = Event::RunRewindPlanned(id, RunRewound { rewind_run_id: rewind });
         tx.tx.batch(vec![tx.event(&event).into()]).await?;
         tx.look_at_tenant_again().await?;
-        tx.commit().await?;
-        Ok(rewind)
+        tx.commit_and_wake(rewind).await
     }
 }
 

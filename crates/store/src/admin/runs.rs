@@ -1,5 +1,6 @@
 //! Runs: plans that were applied, held or simulated, and the decisions about held ones.
 
+use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
@@ -145,7 +146,7 @@ impl Store {
         id: RunId,
         digest: &str,
         decision: RunDecision,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         let run = tx.find::<runs::Entity>().filter(runs::Column::Id.eq(id.0)).lock(LockType::Update);
         let run: OpenRun = run.one().await?.ok_or(StoreError::NotFound("run"))?;
@@ -180,7 +181,7 @@ impl Store {
             (RunDecision::Approve, None) => tx.touch_items(Retouch::Approved(id)).await?,
             (RunDecision::Reject, _) => {}
         }
-        tx.commit().await
+        tx.commit_and_wake(()).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! The remediation list: skipped records with reason and time. An admin retries a record, or ignores it until its dispute changes
 //! (PE10, docs/design.md#one-bad-entry-blocks-nothing).
 
+use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
@@ -68,7 +69,7 @@ impl Store {
     }
 
     /// Plans a skipped record again. An ignored record returns to the list.
-    pub async fn retry_record(&self, scope: &AdminScope, subject: Uuid) -> Result<(), StoreError> {
+    pub async fn retry_record(&self, scope: &AdminScope, subject: Uuid) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         let record = tx.skipped_record(subject).await?;
         let ignored = tx.update::<Entity>(Column::SubjectId.eq(subject).and(Column::IgnoredAt.is_not_null()));
@@ -83,7 +84,7 @@ impl Store {
         };
         let event = Event::SkippedRecordRetried(record.id(), record.detail(None));
         tx.tx.batch(vec![tx.change(None, touched).into(), tx.event(&event).into()]).await?;
-        tx.commit().await
+        tx.commit_and_wake(()).await
     }
 
     /// Takes a skipped record off the list until its dispute changes.

@@ -2,6 +2,7 @@
 //! if the source still has the group, the next sync reports that instead of creating it again.
 
 use crate::admin::skipped_records::SkippedRecord;
+use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
@@ -31,7 +32,7 @@ struct FollowedRow {
 impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] while a source feeds the group with members.
-    pub async fn delete_group_here(&self, scope: &AdminScope, id: SharingGroupId) -> Result<(), StoreError> {
+    pub async fn delete_group_here(&self, scope: &AdminScope, id: SharingGroupId) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         // First, so that no plan adds members between the reads and the writes.
         tx.stop_the_planning().await?;
@@ -47,7 +48,7 @@ impl Store {
         let event = Event::GroupRemoved(id, detail);
         let still_there = group.directory_group_id.map(|id| tx.change(None, Touched::Group(id.into())).into());
         tx.tx.batch(still_there.into_iter().chain([tx.event(&event).into()]).collect()).await?;
-        tx.commit().await
+        tx.commit_and_wake(()).await
     }
 }
 

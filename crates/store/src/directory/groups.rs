@@ -2,6 +2,7 @@
 //! group, so they lose nobody, and those that only add or only remove do not queue
 //! (docs/design.md#memberships-are-rows, docs/design.md#no-hot-row).
 
+use crate::committed::Committed;
 use crate::directory::filter::folded::folds;
 use crate::directory::list::{Identified, ListPage, ListRequest, ListedTable};
 use crate::directory::memberships::{Delta, MemberChange};
@@ -131,7 +132,7 @@ impl Store {
         scope: &SourceScope,
         mut resource: GroupResource,
         members: &[DirectoryUserId],
-    ) -> Result<DirectoryGroup, StoreError> {
+    ) -> Result<Committed<DirectoryGroup>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         let id: DirectoryGroupId = tx.clock.new_id();
         let now = tx.clock.now();
@@ -150,8 +151,8 @@ impl Store {
         if !members.is_empty() {
             tx.change_members(scope.source(), id, Delta::of(&[MemberChange::Add(members.to_vec())])).await?;
         }
-        tx.commit().await?;
-        Ok(DirectoryGroup { id, resource, version: 1, created_at: now, modified_at: now })
+        let group = DirectoryGroup { id, resource, version: 1, created_at: now, modified_at: now };
+        tx.commit_and_wake(group).await
     }
 
     /// The group, and its members when asked for.
@@ -170,37 +171,20 @@ impl Store {
         Ok(Some(group))
     }
 
-    /// Applies attribute changes (through `edit`, when there are any) and then membership changes, all or nothing.
+    /// Applies attribute changes (through `edit`, when there are any) and then membership changes, all or nothing; if the group
+    /// still is what one of the tags in `if_match` names: then nobody else changes it or its members in between.
     ///
     /// # Errors
-    /// What `edit` answers, [`StoreError::NotFound`], or [`StoreError::Invalid`] for a member that is no user here.
+    /// What `edit` answers, [`StoreError::NotFound`], [`StoreError::Changed`], or [`StoreError::Invalid`] for a member that is
+    /// no user here.
     pub async fn change_group<E, F>(
-        &self,
-        scope: &SourceScope,
-        id: DirectoryGroupId,
-        edit: Option<F>,
-        members: &[MemberChange],
-    ) -> Result<Written<DirectoryGroup>, E>
-    where
-        E: From<StoreError>,
-        F: FnOnce(&DirectoryGroup) -> Result<GroupResource, E>,
-    {
-        self.change_group_if(scope, id, None, edit, members).await
-    }
-
-    /// As [`change_group`](Self::change_group), if the group still is what one of the tags in `if_match` names: then nobody
-    /// else changes it or its members between the look and the end.
-    ///
-    /// # Errors
-    /// [`StoreError::Changed`] too.
-    pub(crate) async fn change_group_if<E, F>(
         &self,
         scope: &SourceScope,
         id: DirectoryGroupId,
         if_match: Option<&str>,
         edit: Option<F>,
         members: &[MemberChange],
-    ) -> Result<Written<DirectoryGroup>, E>
+    ) -> Result<Committed<Written<DirectoryGroup>>, E>
     where
         E: From<StoreError>,
         F: FnOnce(&DirectoryGroup) -> Result<GroupResource, E>,
@@ -219,23 +203,20 @@ impl Store {
             }
         }
         changed |= tx.change_members(scope.source(), id, delta).await?;
-        if changed {
-            tx.commit().await?;
+        let written = Written { value: group, changed };
+        if !changed {
+            return Ok(Committed::without_duties(written));
         }
-        Ok(Written { value: group, changed })
+        Ok(tx.commit_and_wake(written).await?)
     }
 
-    pub async fn delete_group(&self, scope: &SourceScope, id: DirectoryGroupId) -> Result<(), StoreError> {
-        self.delete_group_if(scope, id, None).await
-    }
-
-    /// As [`delete_group`](Self::delete_group), if the group still is what one of the tags in `if_match` names.
-    pub(crate) async fn delete_group_if(
+    /// Deletes a group, if it still is what one of the tags in `if_match` names.
+    pub async fn delete_group(
         &self,
         scope: &SourceScope,
         id: DirectoryGroupId,
         if_match: Option<&str>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         let scoped = tx.kept_policy_of(scope.source()).await?.user_scope.is_some();
         let group = tx.group_to_write(scope.source(), id, if_match, Lock::Alone).await?;
@@ -246,7 +227,7 @@ impl Store {
         let event = Event::DirectoryGroupDeleted(id, audited(&group.resource));
         let change = tx.change(Some(scope.source()), Touched::Group(id));
         tx.tx.batch(vec![tombstone.into(), change.into(), tx.event(&event).into()]).await?;
-        tx.commit().await
+        tx.commit_and_wake(()).await
     }
 
     pub async fn list_groups(

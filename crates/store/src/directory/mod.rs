@@ -8,5 +8,4 @@ pub(crate) mod list;
 pub(crate) mod memberships;
 pub(crate) mod rejected;
 pub(crate) mod request_log;
-pub(crate) mod scim_call;
 pub(crate) mod users;

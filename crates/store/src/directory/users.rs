@@ -1,6 +1,7 @@
 //! Directory users: what SCIM clients write and read. Each write is one short transaction of the record, its change
 //! mark and its audit event; no member is looked at here.
 
+use crate::committed::Committed;
 use crate::directory::filter::folded::{Emails, folds};
 use crate::directory::list::{Identified, ListPage, ListRequest, ListedTable};
 use crate::engine::connect::Store;
@@ -69,7 +70,7 @@ impl DirectoryUser {
     }
 
     /// Whether a write under this `If-Match` may go on: by either tag, with the groups or without.
-    pub(crate) fn is_what(&self, if_match: Option<&str>) -> bool {
+    pub fn is_what(&self, if_match: Option<&str>) -> bool {
         if_match_allows(if_match, self.version) || if_match_allows(if_match, self.shown_version())
     }
 }
@@ -197,7 +198,11 @@ fn derived(resource: &UserResource) -> [(&'static str, sea_orm::sea_query::Value
 impl Store {
     /// # Errors
     /// [`StoreError::Taken`] when the source has a user of that userName, whatever the case.
-    pub async fn create_user(&self, scope: &SourceScope, resource: UserResource) -> Result<DirectoryUser, StoreError> {
+    pub async fn create_user(
+        &self,
+        scope: &SourceScope,
+        resource: UserResource,
+    ) -> Result<Committed<DirectoryUser>, StoreError> {
         let write = self.single_write(&scope.scope);
         let id: DirectoryUserId = write.clock.new_id();
         let now = write.clock.now();
@@ -213,7 +218,8 @@ impl Store {
         let event = Event::DirectoryUserCreated(id, audited(&resource));
         let rows = vec![user, write.change(Some(scope.source()), Touched::User(id)), write.event(&event)];
         write.add(rows).await.map_err(|e| e.or_taken("userName"))?;
-        Ok(DirectoryUser { id, resource, version: 1, created_at: now, modified_at: now, groups: Vec::new() })
+        let user = DirectoryUser { id, resource, version: 1, created_at: now, modified_at: now, groups: Vec::new() };
+        Ok(Committed::waking(scope.tenant(), user))
     }
 
     pub async fn user(
@@ -239,7 +245,7 @@ impl Store {
         scope: &SourceScope,
         id: DirectoryUserId,
         mut edit: F,
-    ) -> Result<Written<DirectoryUser>, E>
+    ) -> Result<Committed<Written<DirectoryUser>>, E>
     where
         E: From<StoreError>,
         F: FnMut(&DirectoryUser) -> Result<UserResource, E>,
@@ -247,12 +253,12 @@ impl Store {
         let user = self.user(scope, id, true).await?.ok_or(StoreError::NotFound("user"))?;
         let resource = edit(&user)?;
         if resource == user.resource {
-            return Ok(Written { value: user, changed: false });
+            return Ok(Committed::without_duties(Written { value: user, changed: false }));
         }
         let write = self.single_write(&scope.scope);
         let (user, change) = write.edited(scope.source(), user, resource);
         if write.change_if(change).await.map_err(|e| e.or_taken("userName"))? {
-            return Ok(Written { value: user, changed: true });
+            return Ok(Committed::waking(scope.tenant(), Written { value: user, changed: true }));
         }
         self.change_locked_user(scope, id, edit).await
     }
@@ -262,7 +268,7 @@ impl Store {
         scope: &SourceScope,
         id: DirectoryUserId,
         mut edit: F,
-    ) -> Result<Written<DirectoryUser>, E>
+    ) -> Result<Committed<Written<DirectoryUser>>, E>
     where
         E: From<StoreError>,
         F: FnMut(&DirectoryUser) -> Result<UserResource, E>,
@@ -272,31 +278,26 @@ impl Store {
         let user = row.ok_or(StoreError::NotFound("user"))?.into_user();
         let resource = edit(&user)?;
         if resource == user.resource {
-            return Ok(Written { value: user, changed: false });
+            return Ok(Committed::without_duties(Written { value: user, changed: false }));
         }
         let (user, change) = tx.edited(scope.source(), user, resource);
         let update = Write::Update(change.update(tx.tenant));
         let writes = std::iter::once(update).chain(change.then.into_iter().map(Write::from)).collect();
         tx.tx.batch(writes).await.map_err(|e| e.or_taken("userName"))?;
-        tx.commit().await?;
-        Ok(Written { value: user, changed: true })
+        Ok(tx.commit_and_wake(Written { value: user, changed: true }).await?)
     }
 
-    /// Deletes a user: out of all groups, its userName free again, its id never re-used.
-    pub async fn delete_user(&self, scope: &SourceScope, id: DirectoryUserId) -> Result<(), StoreError> {
-        self.delete_user_if(scope, id, None).await
-    }
-
-    /// As [`delete_user`](Self::delete_user), if the user still is what one of the tags in `if_match` names.
+    /// Deletes a user: out of all groups, its userName free again, its id never re-used; if the user still is what one of the
+    /// tags in `if_match` names.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] or [`StoreError::Changed`].
-    pub(crate) async fn delete_user_if(
+    pub async fn delete_user(
         &self,
         scope: &SourceScope,
         id: DirectoryUserId,
         if_match: Option<&str>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         let sql = if if_match.is_some() { &USER_TO_DELETE_IF_MATCH } else { &USER_TO_DELETE };
         let row: Option<UserRow> = tx.one(sql, [id.0.into(), scope.source().0.into()]).await?;
@@ -312,7 +313,7 @@ impl Store {
         let event = Event::DirectoryUserDeleted(id, audited(&user.resource));
         let change = tx.change(Some(scope.source()), Touched::User(id));
         tx.tx.batch(vec![tombstone.into(), change.into(), tx.event(&event).into()]).await?;
-        tx.commit().await
+        tx.commit_and_wake(()).await
     }
 
     pub async fn list_users(

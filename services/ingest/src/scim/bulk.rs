@@ -7,9 +7,9 @@ use crate::body::Body;
 use crate::scim::error::IngestError;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
+use rollcall_hub::Performed;
 use rollcall_scim::bulk::{BulkCall, BulkOperation, BulkOutcome, BulkRequest, BulkVerb, bulk_response};
 use rollcall_scim::{ResourceKind, ScimError};
-use rollcall_store::Performed;
 use std::collections::HashMap;
 use uuid::Uuid;
 

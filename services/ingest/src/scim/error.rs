@@ -2,8 +2,9 @@
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
+use rollcall_hub::ScimWriteError;
 use rollcall_scim::{CONTENT_TYPE, ScimError};
-use rollcall_store::{CallError, StoreError};
+use rollcall_store::StoreError;
 use rollcall_web::Refusal;
 
 #[derive(Debug, thiserror::Error)]
@@ -16,11 +17,11 @@ pub(crate) enum IngestError {
     Web(#[from] Refusal),
 }
 
-impl From<CallError> for IngestError {
-    fn from(error: CallError) -> Self {
+impl From<ScimWriteError> for IngestError {
+    fn from(error: ScimWriteError) -> Self {
         match error {
-            CallError::Scim(error) => error.into(),
-            CallError::Store(error) => error.into(),
+            ScimWriteError::Scim(error) => error.into(),
+            ScimWriteError::Store(error) => error.into(),
         }
     }
 }

@@ -10,10 +10,11 @@ use crate::scim::error::IngestError;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::ids::DirectoryGroupId;
+use rollcall_hub::Performed;
 use rollcall_scim::etag::{etag, if_none_match_hits};
 use rollcall_scim::render::{GroupParts, render_group};
 use rollcall_scim::{ListQuery, Projection, ResourceKind};
-use rollcall_store::{DirectoryGroup, Performed, StoreError};
+use rollcall_store::{DirectoryGroup, StoreError};
 use serde_json::Value;
 
 const KIND: ResourceKind = ResourceKind::Group;

@@ -10,10 +10,11 @@ use crate::scim::error::IngestError;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::ids::DirectoryUserId;
+use rollcall_hub::Performed;
 use rollcall_scim::etag::{etag, if_none_match_hits};
 use rollcall_scim::render::{UserParts, render_user};
 use rollcall_scim::{ListQuery, Projection, ResourceKind};
-use rollcall_store::{DirectoryUser, Performed, StoreError};
+use rollcall_store::{DirectoryUser, StoreError};
 use serde_json::Value;
 
 const KIND: ResourceKind = ResourceKind::User;

@@ -31,8 +31,7 @@ pub(crate) async fn run(command: ApiKeyCommand, backend: &Backend, settings: &Se
         ApiKeyCommand::Revoke(args) => {
             let scope = operator.scope(&args.of).await?;
             let id = args.key_id;
-            let digest = store.revoke_api_key(&scope, id).await?;
-            operator.cache()?.revoke_credential(&digest).await;
+            operator.after_commit(store.revoke_api_key(&scope, id).await?).await?;
             Ok(print(&args.output, json!({ "key_id": id, "revoked": true }), "The key is revoked.")?)
         }
     }

@@ -4,7 +4,7 @@ use super::operator::{Operator, print};
 use crate::cli::{Json, OfSource, SourceDetach, SourcePromote};
 use anyhow::Result;
 use rollcall_core::directory::PeopleAfter;
-use rollcall_store::{AdminScope, Promotion, SecretDigest};
+use rollcall_store::Promotion;
 use serde_json::json;
 
 pub(crate) async fn promote(args: SourcePromote, operator: &Operator<'_>) -> Result<()> {
@@ -13,8 +13,7 @@ pub(crate) async fn promote(args: SourcePromote, operator: &Operator<'_>) -> Res
         let promotion = operator.store.promotion(&scope, source).await?;
         return Ok(print(&args.output, json!(promotion), &told(&promotion))?);
     };
-    let tokens = operator.store.promote(&scope, source, &digest).await?;
-    switched(operator, &scope, tokens).await?;
+    operator.after_commit(operator.store.promote(&scope, source, &digest).await?).await?;
     let lines = "The source is live. A worker applies what differs; see GET /api/v1/runs.";
     Ok(print(&args.output, json!({ "source_id": source, "mode": "live" }), lines)?)
 }
@@ -33,27 +32,16 @@ pub(crate) async fn detach(args: SourceDetach, operator: &Operator<'_>) -> Resul
         );
         return Ok(print(&args.output, json!(plan), &lines)?);
     };
-    let tokens = operator.store.detach(&scope, source, args.people, &digest).await?;
-    switched(operator, &scope, tokens).await?;
+    operator.after_commit(operator.store.detach(&scope, source, args.people, &digest).await?).await?;
     let body = json!({ "source_id": source, "mode": "off" });
     Ok(print(&args.output, body, "The source is detached and off.")?)
 }
 
 pub(crate) async fn release(of: &OfSource, output: &Json, operator: &Operator<'_>) -> Result<()> {
     let (scope, source) = (operator.scope_of(&of.tenant).await?, of.source);
-    operator.store.release_source(&scope, source).await?;
-    operator.wake(&scope).await?;
+    operator.after_commit(operator.store.release_source(&scope, source).await?).await?;
     let lines = "The source is released; what was held is planned again.";
     Ok(print(output, json!({ "source_id": source, "released": true }), lines)?)
-}
-
-/// Every process forgets what it believed of the tokens, and a worker looks at what is different now.
-pub(super) async fn switched(operator: &Operator<'_>, scope: &AdminScope, tokens: Vec<SecretDigest>) -> Result<()> {
-    let cache = operator.cache()?;
-    for digest in tokens {
-        cache.refresh_credential(&digest).await;
-    }
-    operator.wake(scope).await
 }
 
 fn told(promotion: &Promotion) -> String {

@@ -7,8 +7,9 @@ use crate::ports::{self, Backend};
 use crate::settings::Settings;
 use anyhow::{Result, anyhow};
 use rollcall_core::spelling::did_you_mean;
-use rollcall_runtime::{Cache, Lane, Metrics};
-use rollcall_store::{AdminScope, Store, StoreError};
+use rollcall_hub::Hub;
+use rollcall_runtime::{Cache, Metrics, Queue};
+use rollcall_store::{AdminScope, Committed, Store, StoreError};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -63,18 +64,25 @@ impl<'a> Operator<'a> {
         ))
     }
 
-    pub(crate) fn cache(&self) -> Result<Cache> {
-        ports::open_cache(self.backend, self.settings, &Metrics::new()?)
-    }
-
-    /// Wakes a running hub; an embedded one is another process without a queue, whose sweep finds the change.
-    pub(crate) async fn wake(&self, scope: &AdminScope) -> Result<()> {
-        if matches!(self.backend, Backend::Services) && !self.settings.queue.url.is_empty() {
-            let queue = ports::open_queue(self.backend, self.settings, &Metrics::new()?)?;
-            queue.wake(scope.tenant().0, Lane::Push);
-            queue.flush(WAKE_FLUSH).await;
-        }
-        Ok(())
+    /// Does the after-commit duties of a write. A command is a process of its own: it tells a running hub through the broker and
+    /// Redis. An embedded hub has neither; its sweep finds the change, and it trusts a credential for half a second.
+    pub(crate) async fn after_commit<T>(&self, committed: Committed<T>) -> Result<T> {
+        let metrics = Metrics::new()?;
+        let queue = match self.backend {
+            Backend::Services if !self.settings.queue.url.is_empty() => {
+                ports::open_queue(self.backend, self.settings, &metrics)?
+            }
+            _ => Queue::in_process(metrics.clone()),
+        };
+        let cache = if committed.changes_credentials() {
+            ports::open_cache(self.backend, self.settings, &metrics)?
+        } else {
+            Cache::in_process()
+        };
+        let hub = Hub { store: self.store.clone(), queue, cache, metrics };
+        let value = hub.after_commit(committed).await;
+        hub.queue.flush(WAKE_FLUSH).await;
+        Ok(value)
     }
 }
 

@@ -38,8 +38,7 @@ pub(crate) async fn run(command: SourceCommand, backend: &Backend, settings: &Se
         }
         SourceCommand::SetMode(args) => {
             let (scope, source) = (operator.scope_of(&args.of.tenant).await?, args.of.source);
-            let digests = store.change_source(&scope, source, Some(args.mode), None).await?;
-            cutover::switched(&operator, &scope, digests).await?;
+            operator.after_commit(store.change_source(&scope, source, Some(args.mode), None).await?).await?;
             let body = json!({ "source_id": source, "mode": args.mode });
             Ok(print(&args.output, body, &format!("The source is {}.", args.mode))?)
         }
@@ -55,8 +54,7 @@ pub(crate) async fn run(command: SourceCommand, backend: &Backend, settings: &Se
         }
         SourceCommand::RevokeToken(args) => {
             let scope = operator.scope(&args.of).await?;
-            let digest = store.revoke_credential(&scope, args.token_id).await?;
-            operator.cache()?.revoke_credential(&digest).await;
+            operator.after_commit(store.revoke_credential(&scope, args.token_id).await?).await?;
             let body = json!({ "token_id": args.token_id, "revoked": true });
             Ok(print(&args.output, body, "The token is revoked.")?)
         }
@@ -126,14 +124,8 @@ fn served_at(operator: &Operator<'_>) -> String {
 
 async fn delete(tenant: &str, source: SourceId, operator: &Operator<'_>) -> Result<()> {
     let scope = operator.scope_of(tenant).await?;
-    match operator.store.delete_source(&scope, source).await? {
-        SourceDeletion::Deleted(digests) => {
-            let cache = operator.cache()?;
-            for digest in digests {
-                cache.revoke_credential(&digest).await;
-            }
-            Ok(())
-        }
+    match operator.after_commit(operator.store.delete_source(&scope, source).await?).await? {
+        SourceDeletion::Deleted => Ok(()),
         SourceDeletion::HasRecords => bail!(
             "the source has sent people or groups, which the members and the audit log refer to: it stays. \
              `rollcall source detach` leaves it behind"

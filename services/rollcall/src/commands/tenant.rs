@@ -104,14 +104,13 @@ pub(super) fn shown_source(source: &Source) -> Value {
 async fn set_seats(args: TenantSetSeats, operator: &Operator<'_>) -> Result<()> {
     let scope = operator.scope(&args.of).await?;
     let (slug, seats) = (&args.of.tenant, args.seats);
-    let used = match operator.store.set_seats(&scope, seats, args.force).await? {
+    let used = match operator.after_commit(operator.store.set_seats(&scope, seats, args.force).await?).await? {
         SeatsSet::Set { used } => used,
         SeatsSet::Refused { used } => bail!(
             "tenant {slug} has {used} seats in use: with {seats} nobody would be removed, and nobody new would come in. \
              To do it all the same, add --force"
         ),
     };
-    operator.wake(&scope).await?;
     let below = if used > i64::from(seats) { "; nobody is removed, and nobody new comes in" } else { "" };
     let lines = format!("Tenant {slug} has {seats} seats; {used} are in use{below}.");
     let body = json!({ "tenant_id": scope.tenant(), "seats": seats, "seats_used": used });

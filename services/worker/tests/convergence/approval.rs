@@ -2,6 +2,7 @@
 
 use crate::desk::Desk;
 use crate::engine;
+use crate::unannounced::Unannounced;
 use rollcall_core::guard::review;
 use rollcall_core::ids::MemberId;
 use rollcall_core::plan::plan;
@@ -29,17 +30,17 @@ fn lp5_nobody_comes_in_after_an_admins_no() {
         let policy = Policy { approval: true, onboarding: Onboarding::Federated, ..Policy::default() };
         let desk = Desk::open(&store, engine, policy).await;
         let ann = pending(&desk, "ann").await;
-        desk.store.decide_member(&desk.api, ann, Approval::Approved).await.expect("a decision");
+        desk.store.decide_member(&desk.api, ann, Approval::Approved).await.expect("a decision").unannounced();
         let lease = desk.lease().await;
         let chunk = desk.store.next_chunk(&lease, 500).await.expect("an answer").expect("a change");
         let verdict = review(plan(&chunk.world), &chunk.world);
         assert_eq!(verdict.apply.len(), 1, "she would come in: {verdict:?}");
-        desk.store.decide_member(&desk.api, ann, Approval::Declined).await.expect("a decision");
+        desk.store.decide_member(&desk.api, ann, Approval::Declined).await.expect("a decision").unannounced();
         let late = desk.store.apply(&lease, &chunk, verdict).await;
         assert!(matches!(late, Err(StoreError::LeaseLost)), "{engine}: {late:?}");
         desk.work().await;
         assert_eq!(status(&desk, ann).await, "pending", "{engine}");
-        desk.store.decide_member(&desk.api, ann, Approval::Approved).await.expect("a decision");
+        desk.store.decide_member(&desk.api, ann, Approval::Approved).await.expect("a decision").unannounced();
         desk.work().await;
         assert_eq!(status(&desk, ann).await, "active", "{engine}");
         let told = desk.told().await;
@@ -59,7 +60,8 @@ fn lp5_many_are_decided_at_once_each_by_itself() {
         let cy = pending(&other, "cy").await;
         let nobody: MemberId = Uuid::from_u128(1).into();
         let ids = [ann, bob, ann, owner.into(), cy, nobody];
-        let results = desk.store.decide_members(&desk.api, &ids, Approval::Approved).await.expect("answers");
+        let results =
+            desk.store.decide_members(&desk.api, &ids, Approval::Approved).await.expect("answers").unannounced();
         let (decided, unchanged) = (DecisionResult::Decided, DecisionResult::Unchanged);
         let (not_pending, not_found) = (DecisionResult::NotPending, DecisionResult::NotFound);
         assert_eq!(results, [decided, decided, unchanged, not_pending, not_found, not_found], "{engine}");

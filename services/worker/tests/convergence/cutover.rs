@@ -3,6 +3,7 @@
 
 use crate::engine;
 use crate::office::pages;
+use crate::unannounced::Unannounced;
 use chrono::TimeDelta;
 use rollcall_core::directory::{PeopleAfter, SourceKind, SourceMode};
 use rollcall_core::guard::review;
@@ -128,7 +129,7 @@ impl Move {
         let attributes = json!({ "userName": name, "externalId": external_id, "active": true, "displayName": name,
             "emails": [{ "value": email, "primary": true }] });
         let user = UserResource::from_stored(object(attributes));
-        self.store.create_user(source, user).await.expect("a user").id
+        self.store.create_user(source, user).await.expect("a user").unannounced().id
     }
 
     pub(crate) async fn set(&self, source: &SourceScope, user: DirectoryUserId, attribute: &str, value: Value) {
@@ -137,13 +138,13 @@ impl Move {
             attributes.insert(attribute.into(), value.clone());
             Ok::<_, StoreError>(UserResource::from_stored(attributes))
         };
-        self.store.change_user(source, user, edit).await.expect("a change");
+        self.store.change_user(source, user, edit).await.expect("a change").unannounced();
         self.queue.wake(self.tenant.0, Lane::Push);
     }
 
     pub(crate) async fn group(&self, source: &SourceScope, name: &str, users: &[DirectoryUserId]) -> DirectoryGroupId {
         let group = GroupResource::from_stored(object(json!({ "displayName": name })));
-        self.store.create_group(source, group, users).await.expect("a group").id
+        self.store.create_group(source, group, users).await.expect("a group").unannounced().id
     }
 
     pub(crate) async fn preview(&self, source: &SourceScope) -> Promotion {
@@ -348,7 +349,7 @@ fn pe11_a_worker_in_the_middle_of_a_chunk_does_not_write_over_the_flip() {
         let verdict = review(plan(&chunk.world), &chunk.world);
         assert_eq!(verdict.apply.len(), 1, "the suspension");
         let digest = office.preview(&office.second).await.digest;
-        office.store.promote(&office.api, office.second.source(), &digest).await.expect("a promotion");
+        office.store.promote(&office.api, office.second.source(), &digest).await.expect("a promotion").unannounced();
         let late = office.store.apply(&paused, &chunk, verdict).await;
         assert!(matches!(late, Err(StoreError::LeaseLost)), "{engine}: {late:?}");
         assert_eq!(office.status("ann").await, "active", "{engine}");
@@ -442,7 +443,7 @@ fn dx3_the_plan_of_a_candidate_is_one_run_that_follows_what_both_sources_say() {
         office.person_at(&office.second, "ann2", "1", "ann2@x.test").await;
         office.rest().await;
         office.set(&office.second, ann, "active", json!(false)).await;
-        office.store.delete_user(&office.second, bob).await.expect("a deletion");
+        office.store.delete_user(&office.second, bob, None).await.expect("a deletion").unannounced();
         office.rest().await;
         let preview = office.preview(&office.second).await;
         assert_eq!((preview.people.leaving, preview.people.suspended), (1, 1), "{engine}: {preview:?}");
@@ -478,7 +479,7 @@ fn pe7_a_detached_source_leaves_its_people_or_takes_them_along() {
             assert_eq!(office.people().await, before, "a plan changes nothing");
             let stale = office.store.detach(&office.api, first, people, &"0".repeat(64)).await;
             assert!(matches!(stale, Err(StoreError::Stale)), "{stale:?}");
-            office.store.detach(&office.api, first, people, &plan.digest).await.expect("a detachment");
+            office.store.detach(&office.api, first, people, &plan.digest).await.expect("a detachment").unannounced();
             office.rest().await;
             let source = office.store.source(&office.api, first).await.expect("a source");
             assert_eq!(source.mode, "off");
@@ -493,7 +494,12 @@ fn pe7_a_detached_source_leaves_its_people_or_takes_them_along() {
                 assert_eq!(held.len(), 1, "{engine}: {held:?}");
                 assert_eq!(held[0].held_reasons, json!(["group_wipe", "member_removal_over_limit"]));
                 assert_eq!(office.groups().await.len(), 1, "{engine}: their group of twelve is held too");
-                office.store.change_source(&office.api, first, Some(SourceMode::Live), None).await.expect("a switch");
+                office
+                    .store
+                    .change_source(&office.api, first, Some(SourceMode::Live), None)
+                    .await
+                    .expect("a switch")
+                    .unannounced();
                 office.rest().await;
                 assert_eq!(office.people().await, before, "{engine}: attached again, all people are back");
                 let inside = |groups: Groups| groups.into_values().collect::<Vec<_>>();

@@ -3,6 +3,7 @@
 use crate::cutover::Move;
 use crate::engine;
 use crate::office::pages;
+use crate::unannounced::Unannounced;
 use chrono::TimeDelta;
 use rollcall_core::directory::PeopleAfter;
 use rollcall_core::policy::{Limit, OnDeleted, Policy};
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 async fn change_policy(office: &Move, change: impl FnOnce(&mut Policy)) {
     let mut now = office.store.policy(&office.api).await.expect("a policy");
     change(&mut now.policy);
-    office.store.set_policy(&office.api, &now.policy, now.version).await.expect("a change");
+    office.store.set_policy(&office.api, &now.policy, now.version).await.expect("a change").unannounced();
 }
 
 fn of<'i>(items: &'i [RunItem], action: &str) -> Vec<&'i RunItem> {
@@ -103,7 +104,12 @@ fn pe11_each_membership_that_would_change_is_shown_and_is_in_the_digest() {
         // As many join and leave as before, but different people.
         let no_edit = None::<fn(&rollcall_store::DirectoryGroup) -> Result<rollcall_scim::GroupResource, StoreError>>;
         let change = rollcall_store::MemberChange::Replace(vec![seconds[0], seconds[3]]);
-        office.store.change_group(&office.second, design, no_edit, &[change]).await.expect("a change");
+        office
+            .store
+            .change_group(&office.second, design, None, no_edit, &[change])
+            .await
+            .expect("a change")
+            .unannounced();
         office.settle().await;
         let now = office.preview(&office.second).await;
         assert_eq!((now.memberships.added, now.memberships.removed), (1, 1), "{engine}: {now:?}");
@@ -150,7 +156,7 @@ fn pe11_a_source_none_of_whose_people_is_planned_is_not_promoted() {
         office.person(&office.first, "ann", "ann").await;
         let nameless = json!({ "userName": "nobody", "active": true });
         let nameless = UserResource::from_stored(crate::cutover::object(nameless));
-        office.store.create_user(&office.second, nameless).await.expect("a record");
+        office.store.create_user(&office.second, nameless).await.expect("a record").unannounced();
         office.settle().await;
         let shown = office.preview(&office.second).await;
         assert_eq!((shown.run_id, shown.people.leaving, shown.disputed), (None, 1, 1), "{engine}: {shown:?}");
@@ -290,7 +296,7 @@ fn pe7_nobody_whom_only_their_source_could_let_in_waits_for_ever_when_people_are
         let items = pages(async |page| office.store.detachment_items(&office.api, source, keep, &page).await).await;
         let item = items.iter().find(|item| item.who.as_ref().expect("who")["email"] == "cem@x.test").expect("cem");
         assert_eq!(item.after.as_ref().expect("after")["status"], "suspended", "{engine}: it is shown: {item:?}");
-        office.store.detach(&office.api, source, keep, &plan.digest).await.expect("a detachment");
+        office.store.detach(&office.api, source, keep, &plan.digest).await.expect("a detachment").unannounced();
         office.settle().await;
         assert_eq!(statuses().await, ["suspended", "active", "suspended"], "{engine}");
         let members = office.members().await;

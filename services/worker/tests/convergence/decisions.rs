@@ -2,6 +2,7 @@
 
 use crate::desk::Desk;
 use crate::engine;
+use crate::unannounced::Unannounced;
 use rollcall_core::ids::{DirectoryUserId, MemberId, RunId};
 use rollcall_core::policy::{Limit, Onboarding, OverLimit, Policy};
 use rollcall_store::{Run, RunDecision, RunItem, StoreError};
@@ -21,7 +22,10 @@ async fn open_item(desk: &Desk, run: &Run) -> RunItem {
 }
 
 async fn approve(desk: &Desk, run: &Run) -> Result<(), StoreError> {
-    desk.store.decide_run(&desk.api, RunId(run.id), &run.digest, RunDecision::Approve).await
+    desk.store
+        .decide_run(&desk.api, RunId(run.id), &run.digest, RunDecision::Approve)
+        .await
+        .map(Unannounced::unannounced)
 }
 
 /// Holds an item about a person, lets the source change them, and approves with the first digest.
@@ -87,7 +91,7 @@ fn a_suspension_from_another_status_while_held_is_another_one() {
         desk.set(ann, json!({ "active": false })).await;
         desk.work().await;
         let member = desk.members().await.into_iter().find(|member| member.email == "ann@x.test").expect("ann");
-        desk.store.accept_invitation(&desk.api, MemberId(member.id)).await.expect("an acceptance");
+        desk.store.accept_invitation(&desk.api, MemberId(member.id)).await.expect("an acceptance").unannounced();
         let (before, after) = what_is_held_changes(&desk, ann, json!({ "title": "Pilot" })).await;
         assert_eq!((&before.detail["from"], &after.detail["from"]), (&json!("invited"), &json!("active")), "{engine}");
         assert_eq!(after.before.expect("fields")["status"], "active", "{engine}");

@@ -1,6 +1,7 @@
 //! A tenant whose worker is the test itself: one turn at a time, so that it can be cut off anywhere and started again.
 
 use crate::office::{found, pages};
+use crate::unannounced::Unannounced;
 use chrono::TimeDelta;
 use rollcall_core::clock::Clock;
 use rollcall_core::guard::review;
@@ -115,7 +116,7 @@ impl Desk {
         let user = json!({ "userName": name, "externalId": name, "active": true,
                            "emails": [{ "value": format!("{name}@x.test") }] });
         let user = UserResource::from_stored(attributes(user));
-        self.store.create_user(&self.source, user).await.expect("a record").id
+        self.store.create_user(&self.source, user).await.expect("a record").unannounced().id
     }
 
     pub(crate) async fn set(&self, user: DirectoryUserId, changes: Value) {
@@ -124,30 +125,30 @@ impl Desk {
             changed.extend(attributes(changes.clone()));
             Ok::<_, StoreError>(UserResource::from_stored(changed))
         };
-        self.store.change_user(&self.source, user, edit).await.expect("a change");
+        self.store.change_user(&self.source, user, edit).await.expect("a change").unannounced();
     }
 
     pub(crate) async fn fire(&self, user: DirectoryUserId) {
-        self.store.delete_user(&self.source, user).await.expect("a deletion");
+        self.store.delete_user(&self.source, user, None).await.expect("a deletion").unannounced();
     }
 
     pub(crate) async fn group(&self, name: &str, members: &[DirectoryUserId]) -> DirectoryGroupId {
         let group = GroupResource::from_stored(attributes(json!({ "displayName": name })));
-        let group = self.store.create_group(&self.source, group, &[]).await.expect("a group").id;
+        let group = self.store.create_group(&self.source, group, &[]).await.expect("a group").unannounced().id;
         let no_edit = None::<fn(&rollcall_store::DirectoryGroup) -> Result<GroupResource, StoreError>>;
         let add = MemberChange::Add(members.to_vec());
-        self.store.change_group(&self.source, group, no_edit, &[add]).await.expect("a change");
+        self.store.change_group(&self.source, group, None, no_edit, &[add]).await.expect("a change").unannounced();
         group
     }
 
     pub(crate) async fn set_members(&self, group: DirectoryGroupId, members: &[DirectoryUserId]) {
         let no_edit = None::<fn(&rollcall_store::DirectoryGroup) -> Result<GroupResource, StoreError>>;
         let replace = MemberChange::Replace(members.to_vec());
-        self.store.change_group(&self.source, group, no_edit, &[replace]).await.expect("a change");
+        self.store.change_group(&self.source, group, None, no_edit, &[replace]).await.expect("a change").unannounced();
     }
 
     pub(crate) async fn delete_group(&self, group: DirectoryGroupId) {
-        self.store.delete_group(&self.source, group).await.expect("a deletion");
+        self.store.delete_group(&self.source, group, None).await.expect("a deletion").unannounced();
     }
 
     pub(crate) async fn runs(&self) -> Vec<Run> {
@@ -164,12 +165,12 @@ impl Desk {
 
     pub(crate) async fn decide(&self, id: RunId, decision: RunDecision) -> Result<(), StoreError> {
         let digest = self.run(id).await.digest;
-        self.store.decide_run(&self.api, id, &digest, decision).await
+        self.store.decide_run(&self.api, id, &digest, decision).await.map(Unannounced::unannounced)
     }
 
     /// Asks for a rewind and lets the worker plan it.
     pub(crate) async fn plan_rewind(&self, id: RunId, chunk: usize) -> RunId {
-        let rewind = self.store.rewind_run(&self.api, id).await.expect("a rewind");
+        let rewind = self.store.rewind_run(&self.api, id).await.expect("a rewind").unannounced();
         self.work_in(chunk).await.expect("a turn");
         assert_eq!(self.run(rewind).await.state, "planned");
         rewind

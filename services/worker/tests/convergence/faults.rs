@@ -6,6 +6,7 @@
 
 use crate::desk::{Desk, Picture, Upheaval};
 use crate::engine;
+use crate::unannounced::Unannounced;
 use rollcall_core::policy::{OnDeleted, Onboarding, Policy};
 use rollcall_store::{RunDecision, Store, StoreError};
 use std::collections::BTreeMap;
@@ -46,7 +47,7 @@ async fn story(store: &Store, faults: bool) -> ([Picture; 2], BTreeMap<String, u
     };
     turn(&desk).await;
     let applied = desk.picture().await;
-    let rewind = desk.store.rewind_run(&desk.api, Upheaval::run(&desk).await).await.expect("a rewind");
+    let rewind = desk.store.rewind_run(&desk.api, Upheaval::run(&desk).await).await.expect("a rewind").unannounced();
     turn(&desk).await;
     desk.decide(rewind, RunDecision::Approve).await.expect("an approval");
     turn(&desk).await;

@@ -3,6 +3,7 @@
 use crate::desk::Desk;
 use crate::engine;
 use crate::office::pages;
+use crate::unannounced::Unannounced;
 use chrono::TimeDelta;
 use rollcall_core::ids::{DirectoryUserId, MemberId, RunId};
 use rollcall_core::policy::{Limit, Onboarding, OverLimit, Policy};
@@ -22,7 +23,7 @@ async fn set_policy(desk: &Desk, edit: impl FnOnce(&mut Policy)) -> Result<(), S
     let before = desk.store.policy(&desk.api).await?;
     let mut policy = before.policy;
     edit(&mut policy);
-    desk.store.set_policy(&desk.api, &policy, before.version).await.map(drop)
+    desk.store.set_policy(&desk.api, &policy, before.version).await.map(|set| drop(set.unannounced()))
 }
 
 /// The held run, and its reasons.
@@ -46,7 +47,8 @@ fn dx13_an_invitation_accepted_between_reading_and_applying_is_not_lost() {
         let id = MemberId(member_of(&desk, ann).await.id);
         desk.set(ann, json!({ "active": false })).await;
         desk.set(bob, json!({ "active": false })).await;
-        let accept = async || desk.store.accept_invitation(&desk.api, id).await.expect("an open invitation");
+        let accept =
+            async || desk.store.accept_invitation(&desk.api, id).await.expect("an open invitation").unannounced();
         assert_eq!(desk.work_while(accept).await, 1, "{engine}: planned once in vain");
         let (accepted, other) = (member_of(&desk, ann).await, member_of(&desk, bob).await);
         let former = |member: &Member| (member.status.clone(), member.suspended_from.clone());

@@ -2,6 +2,7 @@
 
 use crate::engine;
 use crate::office::{found, pages};
+use crate::unannounced::Unannounced;
 use rollcall_core::directory::SourceMode;
 use rollcall_core::guard::review;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SharingGroupId, TenantId};
@@ -39,18 +40,18 @@ impl Desk {
         let said = json!({ "userName": name, "externalId": name, "active": true,
             "emails": [{ "value": format!("{name}@x.test"), "primary": true }] });
         let user = UserResource::from_stored(map(said));
-        self.store.create_user(&self.source, user).await.expect("a user").id
+        self.store.create_user(&self.source, user).await.expect("a user").unannounced().id
     }
 
     async fn group(&self, name: &str) -> DirectoryGroupId {
         let group = GroupResource::from_stored(map(json!({ "displayName": name })));
-        self.store.create_group(&self.source, group, &[]).await.expect("a group").id
+        self.store.create_group(&self.source, group, &[]).await.expect("a group").unannounced().id
     }
 
     async fn join(&self, group: DirectoryGroupId, user: DirectoryUserId) {
         let no_edit = None::<fn(&DirectoryGroup) -> Result<GroupResource, StoreError>>;
         let change = MemberChange::Add(vec![user]);
-        self.store.change_group(&self.source, group, no_edit, &[change]).await.expect("a member");
+        self.store.change_group(&self.source, group, None, no_edit, &[change]).await.expect("a member").unannounced();
     }
 
     async fn planned(&self) -> (Lease, Chunk) {
@@ -97,7 +98,11 @@ fn ds7_what_was_planned_before_a_source_is_switched_off_is_not_applied_after_it(
         desk.person("bea").await;
         let (lease, chunk) = desk.planned().await;
         let switch = async |mode| {
-            desk.store.change_source(&desk.api, desk.source.source(), Some(mode), None).await.expect("a switch");
+            desk.store
+                .change_source(&desk.api, desk.source.source(), Some(mode), None)
+                .await
+                .expect("a switch")
+                .unannounced();
         };
         switch(SourceMode::Off).await;
         let late = desk.apply(&lease, chunk).await;
@@ -119,7 +124,7 @@ fn dx20_what_was_planned_before_a_group_is_deleted_here_does_not_fill_it_after_i
         desk.join(crew, ann).await;
         let (lease, chunk) = desk.planned().await;
         let [group] = desk.groups().await[..] else { panic!("one group") };
-        desk.store.delete_group_here(&desk.api, SharingGroupId(group)).await.expect("a deletion");
+        desk.store.delete_group_here(&desk.api, SharingGroupId(group)).await.expect("a deletion").unannounced();
         let late = desk.apply(&lease, chunk).await;
         assert!(matches!(late, Err(StoreError::LeaseLost)), "{engine}: {late:?}");
         desk.settle().await;

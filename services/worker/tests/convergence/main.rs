@@ -27,6 +27,7 @@ mod rewind;
 mod seats;
 mod set_aside;
 mod situations;
+mod unannounced;
 mod user_scope;
 
 use log::Log;

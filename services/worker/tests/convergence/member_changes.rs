@@ -2,6 +2,7 @@
 
 use crate::desk::Desk;
 use crate::engine;
+use crate::unannounced::Unannounced;
 use rollcall_core::guard::{Verdict, review};
 use rollcall_core::ids::{DirectoryUserId, MemberId};
 use rollcall_core::plan::plan;
@@ -22,7 +23,7 @@ async fn member(desk: &Desk, name: &str) -> Member {
 async fn give(desk: &Desk, name: &str, role: Role) -> Result<Member, StoreError> {
     let id: MemberId = member(desk, name).await.id.into();
     let changes = MemberChanges { role: Some(role), ..MemberChanges::default() };
-    desk.store.change_member(&desk.api, id, &changes).await
+    desk.store.change_member(&desk.api, id, &changes).await.map(Unannounced::unannounced)
 }
 
 /// A worker that has planned and is about to apply.

@@ -2,6 +2,7 @@
 //! visible roster.
 
 use crate::log::{ExpectedMember, Log, Write, first_email, first_name};
+use crate::unannounced::Unannounced;
 use rollcall_core::directory::{SourceKind, SourceMode};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SharingGroupId, TenantId};
 use rollcall_core::policy::{Limit, OnDeleted, Onboarding, Policy};
@@ -220,13 +221,17 @@ impl Writer {
                     "userName": format!("user{user}"), "externalId": format!("u{user}"), "active": true,
                     "emails": [{ "value": first_email(*user), "primary": true }],
                 });
-                let created = store.create_user(source, UserResource::from_stored(into_map(attributes))).await?;
+                let created =
+                    store.create_user(source, UserResource::from_stored(into_map(attributes))).await?.unannounced();
                 self.ids.lock().expect("no panic").users.insert(*user, created.id);
                 ("directory_user.created", true)
             }
             Write::CreateGroup { group } => {
                 let attributes = json!({ "displayName": first_name(*group) });
-                let created = store.create_group(source, GroupResource::from_stored(into_map(attributes)), &[]).await?;
+                let created = store
+                    .create_group(source, GroupResource::from_stored(into_map(attributes)), &[])
+                    .await?
+                    .unannounced();
                 self.ids.lock().expect("no panic").groups.insert(*group, created.id);
                 ("directory_group.created", true)
             }
@@ -241,7 +246,8 @@ impl Writer {
                     attributes.insert("displayName".into(), json!(name));
                     Ok::<_, StoreError>(GroupResource::from_stored(attributes))
                 };
-                let written = store.change_group(source, self.group(*group), Some(edit), &[]).await?;
+                let written =
+                    store.change_group(source, self.group(*group), None, Some(edit), &[]).await?.unannounced();
                 ("directory_group.updated", written.changed)
             }
             Write::Membership { group, user, inside: true } => {
@@ -257,11 +263,11 @@ impl Writer {
                 ("membership replaced", self.change_members(*group, change).await?)
             }
             Write::Delete { user } => {
-                store.delete_user(source, self.user(*user)).await?;
+                store.delete_user(source, self.user(*user), None).await?.unannounced();
                 ("directory_user.deleted", true)
             }
             Write::DeleteGroup { group } => {
-                store.delete_group(source, self.group(*group)).await?;
+                store.delete_group(source, self.group(*group), None).await?.unannounced();
                 ("directory_group.deleted", true)
             }
         })
@@ -273,13 +279,18 @@ impl Writer {
             attributes.insert(attribute.into(), value.clone());
             Ok::<_, StoreError>(UserResource::from_stored(attributes))
         };
-        let written = self.store.change_user(&self.source, self.user(user), edit).await?;
+        let written = self.store.change_user(&self.source, self.user(user), edit).await?.unannounced();
         Ok(("directory_user.updated", written.changed))
     }
 
     async fn change_members(&self, group: usize, change: MemberChange) -> Result<bool, StoreError> {
         let no_edit = None::<fn(&DirectoryGroup) -> Result<GroupResource, StoreError>>;
-        Ok(self.store.change_group(&self.source, self.group(group), no_edit, &[change]).await?.changed)
+        Ok(self
+            .store
+            .change_group(&self.source, self.group(group), None, no_edit, &[change])
+            .await?
+            .unannounced()
+            .changed)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::desk::Desk;
 use crate::engine;
+use crate::unannounced::Unannounced;
 use chrono::TimeDelta;
 use rollcall_core::directory::SourceMode;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
@@ -55,7 +56,7 @@ fn pe9_a_source_that_keeps_removing_is_quarantined_and_heard_again_after_a_relea
         desk.work().await;
         assert_eq!((with_status(&desk, "suspended").await, with_status(&desk, "active").await), (12, 18), "{engine}");
         let id = SourceId(found.id);
-        desk.store.release_source(&desk.api, id).await.expect("a release");
+        desk.store.release_source(&desk.api, id).await.expect("a release").unannounced();
         desk.work().await;
         assert_eq!((with_status(&desk, "suspended").await, with_status(&desk, "active").await), (16, 15), "{engine}");
         assert_eq!(source(&desk).await.quarantined_at, None, "{engine}: the admin has looked at what is held");
@@ -77,7 +78,7 @@ fn pe9_switching_a_quarantined_source_off_rejects_what_was_held() {
         disable(&desk, &users[..12]).await;
         disable(&desk, &users[12..14]).await;
         let id = SourceId(source(&desk).await.id);
-        desk.store.change_source(&desk.api, id, Some(SourceMode::Off), None).await.expect("a switch");
+        desk.store.change_source(&desk.api, id, Some(SourceMode::Off), None).await.expect("a switch").unannounced();
         desk.work().await;
         let found = source(&desk).await;
         assert_eq!((found.mode.as_str(), found.quarantined_at), ("off", None), "{engine}");

@@ -2,6 +2,7 @@
 
 use crate::desk::{Desk, Upheaval};
 use crate::engine;
+use crate::unannounced::Unannounced;
 use chrono::TimeDelta;
 use rollcall_core::ids::RunId;
 use rollcall_core::policy::{Limit, OnDeleted, Onboarding, Policy};
@@ -118,7 +119,7 @@ async fn a_moved_membership_is_stale_and_an_older_change_is_not(store: Store) {
     desk.set(bob, json!({ "active": false })).await;
     desk.work().await;
     let run: RunId = desk.runs().await.last().expect("a run").id.into();
-    let rewind = desk.store.rewind_run(&desk.api, run).await.expect("a rewind");
+    let rewind = desk.store.rewind_run(&desk.api, run).await.expect("a rewind").unannounced();
     // A push, so it is applied after the rewind was requested and before it is planned.
     desk.set(bob, json!({ "displayName": "Bob" })).await;
     desk.work().await;

@@ -4,6 +4,7 @@ use crate::desk::Desk;
 use crate::engine::{on_each_database, on_each_engine, statement};
 use crate::office::{Office, pages};
 use crate::situations::hire;
+use crate::unannounced::Unannounced;
 use rollcall_core::directory::SourceMode;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_core::policy::Policy;
@@ -21,7 +22,11 @@ async fn skipped(office: &Office) -> Vec<SkippedRecord> {
 async fn look_again(desk: &Desk) {
     let source = desk.store.sources(&desk.api).await.expect("sources").into_iter().next().expect("a source");
     for mode in [SourceMode::Simulate, SourceMode::Live] {
-        desk.store.change_source(&desk.api, SourceId(source.id), Some(mode), None).await.expect("a switch");
+        desk.store
+            .change_source(&desk.api, SourceId(source.id), Some(mode), None)
+            .await
+            .expect("a switch")
+            .unannounced();
     }
 }
 
@@ -85,7 +90,7 @@ async fn refuse(url: &str, engine: &str, table: &str, condition: &str) {
 async fn group(office: &Office, name: &str, users: &[DirectoryUserId]) -> uuid::Uuid {
     let named: Map<String, Value> = json!({ "displayName": name }).as_object().expect("an object").clone();
     let group = GroupResource::from_stored(named);
-    office.store.create_group(&office.source(), group, users).await.expect("a group").id.0
+    office.store.create_group(&office.source(), group, users).await.expect("a group").unannounced().id.0
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use crate::engine;
 use crate::office::{Office, pages};
+use crate::unannounced::Unannounced;
 use rollcall_core::ids::DirectoryUserId;
 use rollcall_scim::{GroupResource, UserResource};
 use rollcall_store::{Member, MemberFilter, SkippedFilter, Store, StoreError};
@@ -23,7 +24,7 @@ pub(crate) async fn hire(office: &Office, name: &str, email: &str, external_id: 
         user.insert("externalId".into(), json!(external_id));
     }
     let created = office.store.create_user(&office.source(), UserResource::from_stored(user)).await;
-    created.expect("a record").id
+    created.expect("a record").unannounced().id
 }
 
 pub(crate) async fn set(office: &Office, user: DirectoryUserId, changes: Value) {
@@ -32,11 +33,11 @@ pub(crate) async fn set(office: &Office, user: DirectoryUserId, changes: Value) 
         changed.extend(attributes(changes.clone()));
         Ok::<_, StoreError>(UserResource::from_stored(changed))
     };
-    office.store.change_user(&office.source(), user, edit).await.expect("a change");
+    office.store.change_user(&office.source(), user, edit).await.expect("a change").unannounced();
 }
 
 async fn fire(office: &Office, user: DirectoryUserId) {
-    office.store.delete_user(&office.source(), user).await.expect("a deletion");
+    office.store.delete_user(&office.source(), user, None).await.expect("a deletion").unannounced();
 }
 
 async fn member_of(office: &Office, user: DirectoryUserId) -> Option<Member> {
@@ -90,8 +91,13 @@ async fn tombstones(store: Store) {
     let office = Office::open(store, 1, SUSPENDS, "tombstone").await;
     let tombstone = |name: &str| json!({ "userName": format!("{}{name}", "0".repeat(32)), "active": false });
     let by_name = attributes(json!({ "userName": "ann@x.test", "externalId": "1", "active": true }));
-    let ann =
-        office.store.create_user(&office.source(), UserResource::from_stored(by_name)).await.expect("a record").id;
+    let ann = office
+        .store
+        .create_user(&office.source(), UserResource::from_stored(by_name))
+        .await
+        .expect("a record")
+        .unannounced()
+        .id;
     office.rest().await;
     set(&office, ann, tombstone("ann@x.test")).await;
     office.rest().await;
@@ -107,20 +113,20 @@ async fn a_name_that_becomes_free_is_given(store: Store) {
     let office = Office::open(store, 1, SUSPENDS, "names").await;
     let make = async |name: &str| {
         let group = GroupResource::from_stored(attributes(json!({ "displayName": name })));
-        office.store.create_group(&office.source(), group, &[]).await.expect("a group").id
+        office.store.create_group(&office.source(), group, &[]).await.expect("a group").unannounced().id
     };
     let first = make("Design").await;
     office.rest().await;
     let second = make("design").await;
     office.rest().await;
     assert_eq!(disputes(&office).await, ["group_name_taken"]);
-    office.store.delete_group(&office.source(), first).await.expect("a deletion");
+    office.store.delete_group(&office.source(), first, None).await.expect("a deletion").unannounced();
     office.rest().await;
     let groups = pages(async |page| office.store.groups(&office.api, &page).await).await;
     let named: Vec<_> = groups.iter().map(|group| (group.name.as_str(), group.directory_group_id)).collect();
     assert_eq!(named, [("design", Some(second.0))]);
     // Deleted and made again, before or after a worker looks: one group, whose record is the new one.
-    office.store.delete_group(&office.source(), second).await.expect("a deletion");
+    office.store.delete_group(&office.source(), second, None).await.expect("a deletion").unannounced();
     let third = make("Design").await;
     office.rest().await;
     let groups = pages(async |page| office.store.groups(&office.api, &page).await).await;

@@ -3,8 +3,8 @@
 
 use super::leaving::{Leaving, Left};
 use super::plan::{RemovalOutlook, removal_outlook};
-use crate::access::credentials::SecretDigest;
 use crate::admin::runs::RunItem;
+use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
@@ -82,7 +82,7 @@ impl Store {
         source: SourceId,
         people: PeopleAfter,
         digest: &str,
-    ) -> Result<Vec<SecretDigest>, StoreError> {
+    ) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?.with_fresh_plans();
         tx.stop_the_planning().await?;
         tx.lock_source(source).await?;
@@ -106,8 +106,7 @@ impl Store {
         let detail = SourceDetached { people, members, groups, digest: digest.to_owned() };
         tx.tx.batch(vec![tx.event(&Event::SourceDetached(source, detail)).into()]).await?;
         let tokens = tx.token_digests(source).await?;
-        tx.commit().await?;
-        Ok(tokens)
+        Ok(tx.commit_and_wake(()).await?.changing(tokens))
     }
 }
 

@@ -4,6 +4,7 @@
 use super::links::{GROUPS_OF, MATCHED_GROUPS, MEMBERS_OF, NewManager, matched_members};
 use super::plan::{Cutover, Promotion};
 use crate::access::credentials::SecretDigest;
+use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
@@ -43,7 +44,7 @@ impl Store {
         scope: &AdminScope,
         source: SourceId,
         digest: &str,
-    ) -> Result<Vec<SecretDigest>, StoreError> {
+    ) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?.with_fresh_plans();
         // First, so that no plan is applied between the reads and the writes.
         tx.stop_the_planning().await?;
@@ -60,8 +61,7 @@ impl Store {
             return Err(StoreError::Stale);
         }
         let tokens = tx.flip(&cutover, &promotion).await?;
-        tx.commit().await?;
-        Ok(tokens)
+        Ok(tx.commit_and_wake(()).await?.changing(tokens))
     }
 }
 

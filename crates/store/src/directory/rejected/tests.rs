@@ -1,12 +1,11 @@
-//! Replays of requests that an earlier version rejected: rows as that version left them.
+//! How long rejected requests are kept, and how many.
 
 use super::*;
-use crate::{AuditFilter, Credential, NewSource, NewTenant, StoreConfig, digest};
+use crate::{Credential, NewSource, NewTenant, StoreConfig, digest};
 use rollcall_core::clock::Clock;
 use rollcall_core::directory::{SourceKind, SourceMode};
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::Role;
-use serde_json::json;
 use std::time::Duration;
 
 /// A tenant with a source on SQLite, with a manual clock.
@@ -47,8 +46,7 @@ impl Scene {
         Self { store, api, source, file }
     }
 
-    fn rejected(&self, method: &str, path: &str, body: Option<serde_json::Value>) -> RejectedRequest {
-        let body = body.map(|body| body.to_string());
+    fn rejected(&self, method: &str, path: &str) -> RejectedRequest {
         let at = self.store.clock.now();
         RejectedRequest {
             tenant_id: self.source.tenant().0,
@@ -58,17 +56,13 @@ impl Scene {
             expires_at: at + REJECTED_KEPT,
             method: method.into(),
             path: path.into(),
-            body_bytes: i64::try_from(body.as_ref().map_or(0, String::len)).expect("short"),
-            body,
+            body_bytes: 0,
+            body: None,
             status: 400,
             scim_type: None,
             detail: "not understood then".into(),
             replayed_at: None,
         }
-    }
-
-    async fn replay(&self, rejected: &RejectedRequest) -> Result<Replayed, StoreError> {
-        self.store.replay_rejected(&self.api, self.source.source(), rejected.id, &Limits::default()).await
     }
 
     async fn kept(&self) -> Vec<RejectedRequest> {
@@ -84,76 +78,11 @@ impl Scene {
     }
 }
 
-/// A request that an earlier version rejected and this one accepts.
-#[tokio::test]
-async fn what_is_understood_by_now_is_done_once_and_in_the_admins_name() {
-    let scene = Scene::new().await;
-    let post = scene.rejected("POST", "/Users", Some(json!({ "userName": "ann@x.example" })));
-    let search = scene.rejected("GET", "/Users?filter=userName+eq+%22ann%40x.example%22", None);
-    scene.store.keep_rejected(&[post.clone(), search.clone()]).await.expect("kept");
-    let done = scene.replay(&post).await.expect("an outcome");
-    assert!(matches!(done, Replayed::Done { status: 201, changed: true }), "{done:?}");
-    let done = scene.replay(&search).await.expect("an outcome");
-    assert!(matches!(done, Replayed::Done { status: 200, changed: false }), "{done:?}");
-    assert!(matches!(scene.replay(&post).await, Err(StoreError::Conflict(_))), "it is not done twice");
-    let page = PageRequest::parse(Some(200), None).expect("a page");
-    let events = scene.store.audit_events(&scene.api, &AuditFilter::default(), &page).await.expect("events").items;
-    let made = events.iter().find(|event| event.kind == "directory_user.created").expect("an event");
-    assert!(made.actor.starts_with("api_key:"), "{made:?}");
-    scene.end().await;
-}
-
-#[tokio::test]
-async fn two_who_replay_at_once_do_it_once() {
-    let scene = Scene::new().await;
-    let post = scene.rejected("POST", "/Groups", Some(json!({ "displayName": "Crew" })));
-    scene.store.keep_rejected(std::slice::from_ref(&post)).await.expect("kept");
-    let (one, other) = tokio::join!(scene.replay(&post), scene.replay(&post));
-    let done = |outcome: &Result<Replayed, StoreError>| matches!(outcome, Ok(Replayed::Done { status: 201, .. }));
-    let late = |outcome: &Result<Replayed, StoreError>| matches!(outcome, Err(StoreError::Conflict(_)));
-    assert!(done(&one) && late(&other) || late(&one) && done(&other), "{one:?}, {other:?}");
-    scene.end().await;
-}
-
-#[tokio::test]
-async fn what_is_refused_again_may_be_replayed_again() {
-    let scene = Scene::new().await;
-    let patch = scene.rejected("PATCH", &format!("/Users/{}", scene.store.clock.new_id::<Uuid>()), Some(json!({})));
-    scene.store.keep_rejected(std::slice::from_ref(&patch)).await.expect("kept");
-    for _ in 0..2 {
-        let refused = scene.replay(&patch).await.expect("an outcome");
-        assert!(matches!(refused, Replayed::Refused(_)), "{refused:?}");
-        assert!(scene.kept().await[0].replayed_at.is_none());
-    }
-    scene.end().await;
-}
-
-#[tokio::test]
-async fn what_was_said_later_stays() {
-    let scene = Scene::new().await;
-    let user = rollcall_scim::UserResource::from_json(json!({ "userName": "ann@x.example" }), &mut Quirks::new());
-    let user = scene.store.create_user(&scene.source, user.expect("a user")).await.expect("a user");
-    let path = format!("/Users/{}", user.id);
-    let patch = json!({ "Operations": [{ "op": "replace", "path": "active", "value": false }] });
-    let early = scene.rejected("PATCH", &path, Some(patch.clone()));
-    scene.store.clock.advance(TimeDelta::seconds(5));
-    let edit = json!({ "userName": "ann@x.example", "title": "later" });
-    let edit = rollcall_scim::UserResource::from_json(edit, &mut Quirks::new()).expect("a user");
-    scene.store.change_user::<StoreError, _>(&scene.source, user.id, |_| Ok(edit.clone())).await.expect("a change");
-    scene.store.clock.advance(TimeDelta::seconds(5));
-    let late = scene.rejected("PATCH", &path, Some(patch));
-    scene.store.keep_rejected(&[early.clone(), late.clone()]).await.expect("kept");
-    assert!(matches!(scene.replay(&early).await, Err(StoreError::Conflict(_))));
-    let done = scene.replay(&late).await.expect("an outcome");
-    assert!(matches!(done, Replayed::Done { status: 200, changed: true }), "{done:?}");
-    scene.end().await;
-}
-
 #[tokio::test]
 async fn the_newest_hundred_of_a_source_are_kept_until_they_expire() {
     let scene = Scene::new().await;
     for _ in 0..3 {
-        let some: Vec<_> = (0..50).map(|_| scene.rejected("GET", "/Users?count=ten", None)).collect();
+        let some: Vec<_> = (0..50).map(|_| scene.rejected("GET", "/Users?count=ten")).collect();
         scene.store.keep_rejected(&some).await.expect("kept");
     }
     assert_eq!(scene.kept().await.len(), 100);

@@ -14,7 +14,7 @@ fn with(user: &DirectoryUser, attribute: &str, value: &str) -> UserResource {
 
 async fn ada(store: &Store, scope: &SourceScope) -> DirectoryUserId {
     let ada = UserResource::from_stored(into_map(json!({ "userName": "ada@x.de", "active": true })));
-    store.create_user(scope, ada).await.expect("a user").id
+    store.create_user(scope, ada).await.expect("a user").unannounced().id
 }
 
 /// Whether a session of this database waits for a lock.
@@ -57,7 +57,7 @@ fn a_change_that_nobody_meets_is_made_once_and_one_that_changes_nothing_is_not_w
                 edits += 1;
                 Ok::<_, StoreError>(with(user, "title", title))
             };
-            store.change_user(&scope, id, edit).await.expect("a change");
+            store.change_user(&scope, id, edit).await.expect("a change").unannounced();
         }
         assert_eq!(edits, 3, "{engine}: none of them was made a second time");
         let user = store.user(&scope, id, true).await.expect("a look-up").expect("a user");
@@ -83,13 +83,13 @@ fn a_change_that_comes_in_between_is_kept_and_edited_on() {
             if seen.is_empty() {
                 elsewhere(url, &store, async |store| {
                     let edit = |user: &DirectoryUser| Ok::<_, StoreError>(with(user, "nickName", "Ada"));
-                    store.change_user(&scope, id, edit).await.expect("the other's change");
+                    store.change_user(&scope, id, edit).await.expect("the other's change").unannounced();
                 });
             }
             seen.push(user.version);
             Ok::<_, StoreError>(with(user, "title", "Countess"))
         };
-        let changed = store.change_user(&scope, id, edit).await.expect("a change");
+        let changed = store.change_user(&scope, id, edit).await.expect("a change").unannounced();
         assert!(changed.changed);
         let user = store.user(&scope, id, true).await.expect("a look-up").expect("a user");
         assert_eq!(seen, [1, 2], "{engine}: read again");
@@ -107,7 +107,9 @@ fn who_is_deleted_in_between_is_not_brought_back() {
         let mut edits = 0;
         let edit = |user: &DirectoryUser| {
             edits += 1;
-            elsewhere(url, &store, async |store| store.delete_user(&scope, id).await.expect("a deletion"));
+            elsewhere(url, &store, async |store| {
+                store.delete_user(&scope, id, None).await.expect("a deletion").unannounced()
+            });
             Ok::<_, StoreError>(with(user, "title", "Countess"))
         };
         let refused = store.change_user(&scope, id, edit).await;

@@ -1,5 +1,6 @@
 //! Callers that wait for the same statement, on Postgres: a store of one connection, which is taken until all of them wait.
 
+use crate::Committed;
 use crate::StoreError;
 use crate::directory::filter::tests::engines::{new_source, on_each_database, one_connection, written};
 use crate::directory::users::DirectoryUser;
@@ -46,7 +47,7 @@ fn person(name: &str) -> UserResource {
 async fn people(store: &Store, scope: &SourceScope, names: &[&str]) -> Vec<DirectoryUserId> {
     let mut ids = Vec::new();
     for name in names {
-        ids.push(store.create_user(scope, person(name)).await.expect("a user").id);
+        ids.push(store.create_user(scope, person(name)).await.expect("a user").unannounced().id);
     }
     ids
 }
@@ -126,7 +127,7 @@ fn what_is_added_together_is_there_but_for_a_name_that_is_taken() {
         let names = ["b@x.de", "c@x.de", "d@x.de", "C@x.de", "e@x.de", "f@x.de", "g@x.de", "h@x.de", "i@x.de"];
         let asking = names.map(|name| {
             let store = store.clone();
-            async move { store.create_user(&scope, person(name)).await }
+            async move { store.create_user(&scope, person(name)).await.map(Committed::unannounced) }
         });
         let asked = at_the_same_time(&store, asking).await;
         let mut made = Vec::new();
@@ -146,7 +147,7 @@ fn what_is_added_together_is_there_but_for_a_name_that_is_taken() {
         // Then without the names that are taken.
         let asking = ["j@x.de", "k@x.de", "l@x.de"].map(|name| {
             let store = store.clone();
-            async move { store.create_user(&scope, person(name)).await }
+            async move { store.create_user(&scope, person(name)).await.map(Committed::unannounced) }
         });
         for asked in at_the_same_time(&store, asking).await {
             let made = asked.await.expect("an answer").expect("a user");
@@ -176,7 +177,7 @@ fn changes_of_many_at_the_same_time_are_made_and_so_are_two_of_the_same_user() {
                     attributes.insert(attribute.into(), value.into());
                     Ok::<_, StoreError>(UserResource::from_stored(attributes))
                 };
-                store.change_user(&scope, id, edit).await.expect("a change")
+                store.change_user(&scope, id, edit).await.expect("a change").unannounced()
             }
         });
         for asked in at_the_same_time(&store, asking).await {

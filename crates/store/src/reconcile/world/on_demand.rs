@@ -2,6 +2,7 @@
 //! anything; or the person marked as changed, for the worker to look at next.
 
 use super::TouchedSubjects;
+use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
@@ -56,7 +57,7 @@ impl Store {
         scope: &AdminScope,
         source: SourceId,
         user: DirectoryUserId,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         tx.refuse_unknown(source, user).await?;
         let groups = tx.groups_of_person(user).await?;
@@ -64,7 +65,7 @@ impl Store {
         tx.write_changes(Some(source), Lane::Push, [Touched::User(user)].into_iter().chain(memberships)).await?;
         let event = Event::ReconcileRequested(user, NoDetail);
         tx.tx.batch(vec![tx.event(&event).into()]).await?;
-        tx.commit().await
+        tx.commit_and_wake(()).await
     }
 }
 

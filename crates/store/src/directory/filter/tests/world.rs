@@ -44,8 +44,8 @@ impl World {
             let body = random_user(rng, number);
             let user =
                 UserResource::from_json(body.clone(), &mut Quirks::new()).unwrap_or_else(|e| panic!("{e:?}: {body:#}"));
-            store.create_user(&neighbour, user.clone()).await.expect("a neighbour");
-            ids.push(store.create_user(&scope, user).await.expect("a user").id);
+            store.create_user(&neighbour, user.clone()).await.expect("a neighbour").unannounced();
+            ids.push(store.create_user(&scope, user).await.expect("a user").unannounced().id);
         }
         let mut groups = Vec::new();
         for number in 0..GROUPS {
@@ -53,12 +53,14 @@ impl World {
             let members: Vec<DirectoryUserId> =
                 ids.iter().copied().filter(|_| rng.random_range(0..GROUPS) < number).collect();
             let group = GroupResource::from_json(random_group(rng, number), &Limits::default(), &mut Quirks::new());
-            groups.push(store.create_group(&scope, group.expect("a group"), &members).await.expect("a group").id);
+            groups.push(
+                store.create_group(&scope, group.expect("a group"), &members).await.expect("a group").unannounced().id,
+            );
         }
         for gone in ids.iter().step_by(9) {
-            store.delete_user(&scope, *gone).await.expect("a tombstone");
+            store.delete_user(&scope, *gone, None).await.expect("a tombstone").unannounced();
         }
-        store.delete_group(&scope, groups[GROUPS - 1]).await.expect("a tombstone");
+        store.delete_group(&scope, groups[GROUPS - 1], None).await.expect("a tombstone").unannounced();
         change_some(&store, &scope, rng, &ids).await;
         let mut world = Self { store, engine, scope, users: Vec::new(), groups: Vec::new(), words: Vec::new() };
         world.read().await;
@@ -100,7 +102,11 @@ async fn change_some(store: &Store, scope: &SourceScope, rng: &mut StdRng, ids: 
         store.clock.advance(TimeDelta::microseconds(rng.random_range(1..5_000_000)));
         let body = random_user(rng, number);
         let user = UserResource::from_json(body, &mut Quirks::new()).expect("a user");
-        store.change_user::<crate::StoreError, _>(scope, *id, |_| Ok(user.clone())).await.expect("a change");
+        store
+            .change_user::<crate::StoreError, _>(scope, *id, |_| Ok(user.clone()))
+            .await
+            .expect("a change")
+            .unannounced();
     }
 }
 

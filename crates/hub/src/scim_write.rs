@@ -1,12 +1,7 @@
 //! One SCIM write as a value: a single request, an operation of a bulk and a replayed request share this code, so their
 //! effects are the same.
 
-use crate::directory::groups::DirectoryGroup;
-use crate::directory::memberships::MemberChange;
-use crate::directory::users::{DirectoryUser, Written};
-use crate::engine::connect::Store;
-use crate::engine::error::StoreError;
-use crate::scope::SourceScope;
+use crate::Hub;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId};
 use rollcall_scim::bulk::{BulkCall, BulkVerb};
 use rollcall_scim::patch::{apply_to_group, apply_to_user, group_changes};
@@ -14,13 +9,14 @@ use rollcall_scim::{
     GroupChange, GroupResource, Limits, MemberRef, PatchRequest, Quirk, Quirks, ResourceKind, ScimError,
     UserReplacement, UserResource,
 };
+use rollcall_store::{Committed, DirectoryGroup, DirectoryUser, MemberChange, SourceScope, StoreError, Written};
 use serde_json::{Value, json};
 use std::str::FromStr;
 use uuid::Uuid;
 
 /// Reason for refusing a write.
 #[derive(Debug, thiserror::Error)]
-pub enum CallError {
+pub enum ScimWriteError {
     /// The request is invalid or not allowed.
     #[error(transparent)]
     Scim(#[from] ScimError),
@@ -125,12 +121,12 @@ impl Write {
 const RETRIES: u32 = 3;
 
 /// An edit of a group's attributes.
-type Edit = fn(&DirectoryGroup) -> Result<GroupResource, CallError>;
+type Edit = fn(&DirectoryGroup) -> Result<GroupResource, ScimWriteError>;
 
 /// No edit of attributes; fixes the type that `change_group` needs.
 const NO_EDIT: Option<Edit> = None;
 
-impl Store {
+impl Hub {
     /// Performs one write. `call.version` is the `If-Match` value; its check and the write are one transaction.
     ///
     /// # Errors
@@ -141,7 +137,7 @@ impl Store {
         call: BulkCall,
         limits: &Limits,
         quirks: &mut Quirks,
-    ) -> Result<Performed, CallError> {
+    ) -> Result<Performed, ScimWriteError> {
         let BulkCall { verb, kind, version, data } = call;
         if kind == ResourceKind::Group && scope.users_only() {
             return Err(no_groups().into());
@@ -152,7 +148,7 @@ impl Store {
             let mut noted = Quirks::new();
             let done = self.attempt(scope, &write, version.as_deref(), &mut noted).await;
             match done {
-                Err(CallError::Store(StoreError::Contended(why))) if retries > 0 => {
+                Err(ScimWriteError::Store(StoreError::Contended(why))) if retries > 0 => {
                     tracing::debug!(%why, "a SCIM write is tried again");
                     retries -= 1;
                 }
@@ -170,10 +166,10 @@ impl Store {
         write: &Write,
         if_match: Option<&str>,
         quirks: &mut Quirks,
-    ) -> Result<Performed, CallError> {
+    ) -> Result<Performed, ScimWriteError> {
         let group = match write {
             Write::CreateUser(resource) => {
-                let user = self.create_user(scope, resource.clone()).await?;
+                let user = self.after_commit(self.store.create_user(scope, resource.clone()).await?).await;
                 return Ok(Performed::User(Box::new(Written { value: user, changed: true })));
             }
             Write::PutUser(id, replacement) => {
@@ -185,22 +181,25 @@ impl Store {
                 return self.edit_user(scope, id, if_match, quirks, edit).await;
             }
             Write::DeleteUser(id) => {
-                self.delete_user_if(scope, id_of(id, "user")?, if_match).await?;
+                let deleted = self.store.delete_user(scope, id_of(id, "user")?, if_match).await?;
+                self.after_commit(deleted).await;
                 return Ok(Performed::Deleted);
             }
             Write::CreateGroup(resource, members) => {
-                let group = self.create_group(scope, resource.clone(), members).await?;
+                let group = self.after_commit(self.store.create_group(scope, resource.clone(), members).await?).await;
                 Written { value: group, changed: true }
             }
             Write::PutGroup(id, resource, members) => {
-                let edit = |_: &DirectoryGroup| Ok::<_, CallError>(resource.clone());
-                self.change_group_if(scope, id_of(id, "group")?, if_match, Some(edit), members).await?
+                let edit = |_: &DirectoryGroup| Ok::<_, ScimWriteError>(resource.clone());
+                let id = id_of(id, "group")?;
+                self.after_commit(self.store.change_group(scope, id, if_match, Some(edit), members).await?).await
             }
             Write::PatchGroup(id, patch) => {
-                self.patch_group(scope, id_of(id, "group")?, if_match, patch, quirks).await?
+                self.after_commit(self.patch_group(scope, id_of(id, "group")?, if_match, patch, quirks).await?).await
             }
             Write::DeleteGroup(id) => {
-                self.delete_group_if(scope, id_of(id, "group")?, if_match).await?;
+                let deleted = self.store.delete_group(scope, id_of(id, "group")?, if_match).await?;
+                self.after_commit(deleted).await;
                 return Ok(Performed::Deleted);
             }
         };
@@ -214,7 +213,7 @@ impl Store {
         if_match: Option<&str>,
         quirks: &mut Quirks,
         edit: impl Fn(&UserResource, &mut Quirks) -> Result<UserResource, ScimError>,
-    ) -> Result<Performed, CallError> {
+    ) -> Result<Performed, ScimWriteError> {
         let id = id_of(id, "user")?;
         let mut edited = |user: &DirectoryUser| {
             if !user.is_what(if_match) {
@@ -222,22 +221,22 @@ impl Store {
             }
             // Reset, because an edit may run twice.
             *quirks = Quirks::new();
-            Ok::<_, CallError>(edit(&user.resource, quirks)?)
+            Ok::<_, ScimWriteError>(edit(&user.resource, quirks)?)
         };
-        let user = match self.change_user(scope, id, &mut edited).await {
+        let user = match self.store.change_user(scope, id, &mut edited).await {
             // A write that ends a person's access is applied even when it requests a name that another user has.
-            Err(CallError::Store(StoreError::Taken(what))) => {
+            Err(ScimWriteError::Store(StoreError::Taken(what))) => {
                 let ended = |user: &DirectoryUser| {
                     let after = edited(user)?.ended_under_former_name(&user.resource);
-                    after.ok_or_else(|| CallError::from(StoreError::Taken(what)))
+                    after.ok_or_else(|| ScimWriteError::from(StoreError::Taken(what)))
                 };
-                let user = self.change_user(scope, id, ended).await?;
+                let user = self.store.change_user(scope, id, ended).await?;
                 quirks.note(Quirk::ValueLeftOut);
                 user
             }
             edited => edited?,
         };
-        Ok(Performed::User(Box::new(user)))
+        Ok(Performed::User(Box::new(self.after_commit(user).await)))
     }
 
     async fn patch_group(
@@ -247,16 +246,16 @@ impl Store {
         if_match: Option<&str>,
         patch: &PatchRequest,
         quirks: &mut Quirks,
-    ) -> Result<Written<DirectoryGroup>, CallError> {
+    ) -> Result<Committed<Written<DirectoryGroup>>, ScimWriteError> {
         let mut members = Vec::new();
         for step in group_changes(patch) {
             members.push(self.member_change(scope, id, step).await?);
         }
         if !patch.changes_attributes() {
-            return self.change_group_if(scope, id, if_match, NO_EDIT, &members).await;
+            return self.store.change_group(scope, id, if_match, NO_EDIT, &members).await;
         }
-        let edit = |group: &DirectoryGroup| Ok::<_, CallError>(apply_to_group(&group.resource, patch, quirks)?);
-        self.change_group_if(scope, id, if_match, Some(edit), &members).await
+        let edit = |group: &DirectoryGroup| Ok::<_, ScimWriteError>(apply_to_group(&group.resource, patch, quirks)?);
+        self.store.change_group(scope, id, if_match, Some(edit), &members).await
     }
 
     async fn member_change(
@@ -264,7 +263,7 @@ impl Store {
         scope: &SourceScope,
         group: DirectoryGroupId,
         step: GroupChange,
-    ) -> Result<MemberChange, CallError> {
+    ) -> Result<MemberChange, ScimWriteError> {
         Ok(match step {
             GroupChange::AddMembers(members) => MemberChange::Add(user_ids(&members)?),
             GroupChange::ReplaceMembers(members) => MemberChange::Replace(user_ids(&members)?),
@@ -275,7 +274,7 @@ impl Store {
             }
             GroupChange::RemoveMembersWhere(filter) => {
                 // Identity providers filter by nothing but the id, which is reduced to the arm above.
-                let group = self.group(scope, group, true).await?;
+                let group = self.store.group(scope, group, true).await?;
                 let members = group.and_then(|group| group.resource.members).unwrap_or_default();
                 let matching = members.iter().filter(|member| {
                     let element: Value = json!({ "value": member.value, "display": member.display, "type": "User" });
