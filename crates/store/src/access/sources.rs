@@ -11,6 +11,7 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rollcall_core::directory::SourceMode;
 use rollcall_core::event::{CredentialRotated, Difference, Event, SourceModeChanged, SourceReleased, SourceSettings};
 use rollcall_core::ids::{CredentialId, SourceId};
+use rollcall_core::run::RunState;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
 use serde::Serialize;
@@ -272,7 +273,7 @@ impl TenantTx {
             self.refuse_emptied(id).await?;
         }
         self.write_mode(id, &before, mode).await?;
-        self.close_runs_of(id, "withdrawn").await?;
+        self.close_runs_of(id, RunState::Withdrawn).await?;
         if mode != SourceMode::Off {
             // A live source's records have changed nothing yet; a simulated source's are planned as a what-if.
             self.touch_everything_of(id).await?;

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::event::{Event, RunRewound};
 use rollcall_core::ids::RunId;
+use rollcall_core::run::RunState;
 use sea_orm::sea_query::{ExprTrait, LockType};
 use sea_orm::{ActiveValue::Set, ColumnTrait, FromQueryResult};
 use serde_json::json;
@@ -29,7 +30,7 @@ impl Store {
         let tx = self.write(&scope.scope).await?;
         let run = tx.find::<runs::Entity>().filter(runs::Column::Id.eq(id.0)).lock(LockType::Update);
         let run = run.one::<runs::Model>().await?.ok_or(StoreError::NotFound("run"))?;
-        if run.state != "applied" {
+        if run.state != RunState::Applied.as_str() {
             let remedy = "only what was applied can be taken back; a rewound run comes back by rewinding its rewind";
             return Err(StoreError::Conflict(format!("the run is {}: {remedy}", run.state)));
         }
@@ -38,7 +39,7 @@ impl Store {
         let planning = runs::ActiveModel {
             id: Set(rewind.0),
             source_id: Set(run.source_id),
-            state: Set("planning".into()),
+            state: Set(RunState::Planning.as_str().into()),
             verdict: Set("withheld".into()),
             held_reasons: Set(json!([])),
             counts: Set(json!({})),
@@ -59,12 +60,17 @@ impl Store {
 impl TenantTx {
     async fn withdraw_rewinds_of(&self, id: RunId) -> Result<(), StoreError> {
         use runs::{Column, Entity};
-        let open = Column::Rewinds.eq(id.0).and(Column::State.is_one_of(["planning", "planned", "approved"]));
+        let open = Column::Rewinds.eq(id.0).and(Column::State.is_one_of([
+            RunState::Planning,
+            RunState::Planned,
+            RunState::Approved,
+        ]));
         for rewind in self.find::<Entity>().filter(open).all::<runs::Model>().await? {
-            if rewind.state == "approved" {
+            if rewind.state == RunState::Approved.as_str() {
                 return Err(StoreError::Conflict(format!("run {} is taking it back already", rewind.id)));
             }
-            let withdrawn = self.update::<Entity>(Column::Id.eq(rewind.id)).set(Column::State, "withdrawn");
+            let withdrawn =
+                self.update::<Entity>(Column::Id.eq(rewind.id)).set(Column::State, RunState::Withdrawn.as_str());
             withdrawn.set(Column::ModifiedAt, self.clock.now()).exec().await?;
         }
         Ok(())

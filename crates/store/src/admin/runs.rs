@@ -12,7 +12,7 @@ use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::event::{Event, RunDecided};
 use rollcall_core::ids::RunId;
-use rollcall_core::run::RunState;
+use rollcall_core::run::{ItemDecision, RunState};
 use sea_orm::sea_query::{ExprTrait, LockType};
 use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
 use serde::Serialize;
@@ -94,9 +94,14 @@ struct Unread {
 const CHANGES_READ: i64 = 5_000;
 
 impl OpenRun {
-    /// The state of a run, and the decision of its items, while they wait for an admin.
-    fn open_word(&self) -> &'static str {
-        if self.rewinds.is_some() { "planned" } else { "held" }
+    /// The state of the run while it waits for an admin.
+    fn open_state(&self) -> RunState {
+        if self.rewinds.is_some() { RunState::Planned } else { RunState::Held }
+    }
+
+    /// The decision of the run's items while they wait for an admin.
+    fn open_decision(&self) -> ItemDecision {
+        if self.rewinds.is_some() { ItemDecision::Planned } else { ItemDecision::Held }
     }
 }
 
@@ -150,8 +155,8 @@ impl Store {
         let tx = self.write(&scope.scope).await?;
         let run = tx.find::<runs::Entity>().filter(runs::Column::Id.eq(id.0)).lock(LockType::Update);
         let run: OpenRun = run.one().await?.ok_or(StoreError::NotFound("run"))?;
-        let open = run.open_word();
-        if run.state != open {
+        let open = run.open_state();
+        if run.state != open.as_str() {
             return Err(StoreError::Conflict(format!("the run is {}, not {open}", run.state)));
         }
         let approves = decision == RunDecision::Approve;
@@ -161,14 +166,16 @@ impl Store {
         if approves {
             tx.refuse_moved(id, &run).await?;
         }
-        let state = match decision {
-            RunDecision::Approve => RunState::Approved.as_str(),
-            RunDecision::Reject => RunState::Rejected.as_str(),
+        let (state, decided_as) = match decision {
+            RunDecision::Approve => (RunState::Approved, ItemDecision::Approved),
+            RunDecision::Reject => (RunState::Rejected, ItemDecision::Rejected),
         };
         // Items of a rewind stay `planned` until the worker applies them.
-        let items =
-            if approves && run.rewinds.is_some() { None } else { Some(tx.decide_items(id, open, state).await?) };
-        let decided = tx.update::<runs::Entity>(runs::Column::Id.eq(id.0)).set(runs::Column::State, state);
+        let items = match approves && run.rewinds.is_some() {
+            true => None,
+            false => Some(tx.decide_items(id, run.open_decision(), decided_as).await?),
+        };
+        let decided = tx.update::<runs::Entity>(runs::Column::Id.eq(id.0)).set(runs::Column::State, state.as_str());
         decided.set(runs::Column::ModifiedAt, tx.clock.now()).exec().await?;
         let detail = RunDecided { digest: digest.to_owned(), items };
         let event = match decision {
@@ -213,8 +220,8 @@ impl TenantTx {
         Ok(row.is_some())
     }
 
-    async fn decide_items(&self, run: RunId, open: &str, word: &str) -> Result<u64, StoreError> {
-        let open_items = run_items::Column::RunId.eq(run.0).and(run_items::Column::Decision.eq(open));
-        self.update::<run_items::Entity>(open_items).set(run_items::Column::Decision, word).exec().await
+    async fn decide_items(&self, run: RunId, open: ItemDecision, decided_as: ItemDecision) -> Result<u64, StoreError> {
+        let open_items = run_items::Column::RunId.eq(run.0).and(run_items::Column::Decision.eq(open.as_str()));
+        self.update::<run_items::Entity>(open_items).set(run_items::Column::Decision, decided_as.as_str()).exec().await
     }
 }

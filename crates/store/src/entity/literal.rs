@@ -8,16 +8,16 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 
 /// Comparisons of a column with states, kinds and other fixed values that the program itself names.
 pub(crate) trait LiteralComparison: ColumnTrait {
-    fn is(self, literal: &'static str) -> Expr {
-        self.into_expr().eq(constant(literal))
+    fn is(self, literal: impl Into<&'static str>) -> Expr {
+        self.into_expr().eq(constant(literal.into()))
     }
 
-    fn is_not(self, literal: &'static str) -> Expr {
-        self.into_expr().ne(constant(literal))
+    fn is_not(self, literal: impl Into<&'static str>) -> Expr {
+        self.into_expr().ne(constant(literal.into()))
     }
 
-    fn is_one_of<const N: usize>(self, literals: [&'static str; N]) -> Expr {
-        self.into_expr().is_in(literals.map(constant))
+    fn is_one_of<const N: usize>(self, literals: [impl Into<&'static str>; N]) -> Expr {
+        self.into_expr().is_in(literals.map(|literal| constant(literal.into())))
     }
 }
 

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use rollcall_core::directory::{SourceKind, SourceMode};
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::{MemberStatus, Role};
+use rollcall_core::run::RunState;
 use rollcall_runtime::shutdown;
 use rollcall_simulator::{Idp, Options, Phase, Session};
 use rollcall_store::{AdminScope, AuditFilter, MAX_LIMIT, MemberFilter, NewSource, NewTenant, PageRequest, Store};
@@ -117,7 +118,7 @@ async fn account(store: &Store, scope: &AdminScope) -> Result<()> {
     for group in store.groups(scope, &all).await?.items {
         line(format_args!("  group     {:>3} members  {}", group.members_count, group.name))?;
     }
-    for run in store.runs(scope, Some("held"), &all).await?.items {
+    for run in store.runs(scope, Some(RunState::Held.as_str()), &all).await?.items {
         line(format_args!("  held run  {} because of {}: {}", run.id, run.held_reasons, run.counts))?;
     }
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();

@@ -18,6 +18,7 @@ use rollcall_core::digest::PlanDigest;
 use rollcall_core::event::{Event, MemberDetail};
 use rollcall_core::ids::{MemberId, SourceId};
 use rollcall_core::roster::MemberStatus;
+use rollcall_core::run::RunState;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde::Serialize;
@@ -147,7 +148,7 @@ impl TenantTx {
         let counts = self.update_own::<tenant_leases::Entity>();
         let counts = counts.set(Column::ManagedMembers, Column::ManagedMembers.into_expr().sub(members));
         counts.set(Column::SeatsUsed, Column::SeatsUsed.into_expr().sub(seats)).exec().await?;
-        self.close_runs_of(source, "withdrawn").await?;
+        self.close_runs_of(source, RunState::Withdrawn).await?;
         self.exec(&DELETE_DISPUTES_OF_SOURCE, [source.0.into()]).await?;
         Ok(())
     }

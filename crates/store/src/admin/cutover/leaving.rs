@@ -11,6 +11,7 @@ use rollcall_core::guard::would_hold;
 use rollcall_core::ids::{MemberId, SourceId};
 use rollcall_core::policy::{OnDeleted, Policy};
 use rollcall_core::roster::MemberStatus;
+use rollcall_core::run::ItemDecision;
 use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
 use serde_json::{Value as Json, json};
@@ -184,7 +185,7 @@ pub(super) fn simulated_item(id: Uuid, action: &str, (subject_kind, who): (&str,
         subject_kind: subject_kind.into(),
         subject_id: id,
         why: Why::DeletedAtSource.as_str().into(),
-        decision: "simulated".into(),
+        decision: ItemDecision::Simulated.as_str().into(),
         held_reason: None,
         who: Some(who),
         member_id: (subject_kind == "member").then_some(id),

@@ -21,6 +21,7 @@ use crate::entity::{LiteralComparison, runs, sources, tenants};
 use crate::log::changes::Lane;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::ids::SourceId;
+use rollcall_core::run::RunState;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, FromQueryResult};
 use uuid::Uuid;
@@ -47,14 +48,19 @@ impl TenantTx {
     }
 
     /// Closes the open runs of a source: held, approved, and the what-if run of its promotion.
-    pub(crate) async fn close_runs_of(&self, source: SourceId, planned_as: &str) -> Result<(), StoreError> {
+    pub(crate) async fn close_runs_of(&self, source: SourceId, planned_as: RunState) -> Result<(), StoreError> {
         let sql = "UPDATE run_items SET decision = 'withdrawn' WHERE tenant_id = $1 AND decision IN ('held', 'approved') \
                    AND run_id IN (SELECT r.id FROM runs r WHERE r.tenant_id = $1 AND r.source_id = $2 \
                    AND r.state IN ('held', 'approved') AND r.rewinds IS NULL)";
         self.tx.exec(sql, [self.tenant.0.into(), source.0.into()]).await?;
         use runs::{Column, Entity};
-        let open = Column::SourceId.eq(source.0).and(Column::State.is_one_of(["held", "approved", "planned"]));
-        let state = Expr::case(Column::State.is("planned"), planned_as).finally("withdrawn");
+        let open = Column::SourceId.eq(source.0).and(Column::State.is_one_of([
+            RunState::Held,
+            RunState::Approved,
+            RunState::Planned,
+        ]));
+        let state =
+            Expr::case(Column::State.is(RunState::Planned), planned_as.as_str()).finally(RunState::Withdrawn.as_str());
         let closed = self.update::<Entity>(open.and(Column::Rewinds.is_null())).set(Column::State, state);
         closed.set(Column::ModifiedAt, self.clock.now()).exec().await?;
         Ok(())

@@ -16,6 +16,7 @@ use crate::scope::AdminScope;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::ids::SourceId;
 use rollcall_core::policy::Policy;
+use rollcall_core::run::{ItemDecision, RunState};
 use rollcall_core::world::World;
 use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
 use serde::Serialize;
@@ -207,7 +208,7 @@ impl TenantTx {
         }
         // Counted first, so that changes planned while this is read count as pending and none is half planned.
         let pending = self.pending_changes(id.0).await?;
-        let planned = self.find::<runs::Entity>().filter(runs::Column::State.is("planned"));
+        let planned = self.find::<runs::Entity>().filter(runs::Column::State.is(RunState::Planned));
         let planned = planned.filter(runs::Column::Rewinds.is_null());
         let run = planned.filter(runs::Column::SourceId.eq(id.0)).one().await?;
         let mut world = World::default();
@@ -260,14 +261,16 @@ impl TenantTx {
 
     async fn planned_items_of(&self, run: Option<Uuid>, after: Uuid, limit: u64) -> Result<Vec<RunItem>, StoreError> {
         use run_items::{Column, Entity};
-        let items = self.find::<Entity>().filter(Column::RunId.eq(run)).filter(Column::Decision.is("simulated"));
+        let items =
+            self.find::<Entity>().filter(Column::RunId.eq(run)).filter(Column::Decision.is(ItemDecision::Simulated));
         items.filter(Column::Id.gt(after)).ascending(Column::Id).limit(limit).all().await
     }
 
     /// Each member once, however many records match it.
     async fn transferred(&self, run: Option<Uuid>) -> Result<i64, StoreError> {
         use run_items::{Column, Entity};
-        let simulated = self.find::<Entity>().filter(Column::RunId.eq(run)).filter(Column::Decision.is("simulated"));
+        let simulated =
+            self.find::<Entity>().filter(Column::RunId.eq(run)).filter(Column::Decision.is(ItemDecision::Simulated));
         simulated.filter(Column::Action.is("relink")).count_distinct(Column::ObjectId).await
     }
 

@@ -13,6 +13,7 @@ use crate::scope::AdminScope;
 use rollcall_core::directory::SourceMode;
 use rollcall_core::event::{Event, SourcePromoted};
 use rollcall_core::ids::{RunId, SourceId};
+use rollcall_core::run::RunState;
 use sea_orm::ColumnTrait;
 use sea_orm::sea_query::{ExprTrait, LockType};
 use uuid::Uuid;
@@ -91,12 +92,12 @@ impl TenantTx {
         let mut tokens = self.token_digests(source).await?;
         if let Some(former) = cutover.authority {
             self.write_mode(former.into(), SourceMode::Live.as_str(), SourceMode::Simulate).await?;
-            self.close_runs_of(former.into(), "withdrawn").await?;
+            self.close_runs_of(former.into(), RunState::Withdrawn).await?;
             tokens.extend(self.token_digests(former.into()).await?);
         }
         self.write_mode(source, &cutover.source.mode, SourceMode::Live).await?;
         let (people, groups) = self.move_links(cutover).await?;
-        self.close_runs_of(source, "promoted").await?;
+        self.close_runs_of(source, RunState::Promoted).await?;
         let detail = SourcePromoted {
             former: cutover.authority.map(Into::into),
             digest: promotion.digest.clone(),

@@ -16,6 +16,7 @@ use rollcall_core::explain::{Backlog, Facts, Said, Seats};
 use rollcall_core::ids::{DirectoryUserId, MemberId, SourceId};
 use rollcall_core::policy::{Policy, SeatOrder};
 use rollcall_core::roster::{Approval, MemberState, WaitingFor};
+use rollcall_core::run::ItemDecision;
 use rollcall_core::world::World;
 use rows::{Change, CountRow, DisputeRow, ItemRow, PersonRow, StandingRow, TraceRow};
 use sea_orm::ColumnTrait;
@@ -170,8 +171,10 @@ impl TenantTx {
     async fn withheld_items(&self, whom: Whom) -> Result<Vec<ItemRow>, StoreError> {
         use run_items::{Column, Entity};
         let ids = [whom.member, whom.user].map(Option::unwrap_or_default);
-        let items =
-            self.find::<Entity>().filter(Column::Decision.is_not("applied")).filter(Column::SubjectId.is_in(ids));
+        let items = self
+            .find::<Entity>()
+            .filter(Column::Decision.is_not(ItemDecision::Applied))
+            .filter(Column::SubjectId.is_in(ids));
         items.descending(Column::Id).limit(WITHHELD_TOLD).all().await
     }
 

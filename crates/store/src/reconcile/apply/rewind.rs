@@ -13,7 +13,7 @@ use rollcall_core::change::{Impossible, Step};
 use rollcall_core::event::{Event, RunRewound};
 use rollcall_core::guard::Verdict;
 use rollcall_core::outcome::play;
-use rollcall_core::run::ItemDecision;
+use rollcall_core::run::{ItemDecision, RunState};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -60,9 +60,9 @@ impl TenantTx {
         let mut rows = Vec::with_capacity(outcomes.len());
         for (id, outcome) in outcomes {
             let Some(line) = part.lines.get(&id) else { continue };
-            let word = outcome.map_or("impossible", |item| item.action.name());
-            let count = counts.get(word).and_then(serde_json::Value::as_u64).unwrap_or_default();
-            counts.insert(word.into(), json!(count + 1));
+            let action = outcome.map_or(ItemDecision::Impossible.as_str(), |item| item.action.name());
+            let count = counts.get(action).and_then(serde_json::Value::as_u64).unwrap_or_default();
+            counts.insert(action.into(), json!(count + 1));
             if let Ok(item) = outcome {
                 digest = digest.with(digest_of(item)?);
                 progress.seats += step_of(item).map_or(0, Step::seats);
@@ -71,13 +71,13 @@ impl TenantTx {
         }
         self.tx.insert_rows("run_items", ITEM_COLUMNS, &rows, "").await?;
         let (state, progress) =
-            if part.is_last { ("planned", progress.when_planned()) } else { ("planning", progress) };
+            if part.is_last { (RunState::Planned, progress.when_planned()) } else { (RunState::Planning, progress) };
         let sql = "UPDATE runs SET state = $3, counts = $4, digest = $5, progress = $6, modified_at = $7 \
                    WHERE tenant_id = $1 AND id = $2 AND state = 'planning'";
         let values = [
             self.tenant.0.into(),
             part.run.into(),
-            state.into(),
+            state.as_str().into(),
             json!(counts).into(),
             digest.to_hex().into(),
             json!(progress).into(),

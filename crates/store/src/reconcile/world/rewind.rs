@@ -15,6 +15,7 @@ use rollcall_core::change::{Change, GroupFacts, Impossible, Recorded, Step, Step
 use rollcall_core::email::fold;
 use rollcall_core::ids::{MemberId, SharingGroupId};
 use rollcall_core::roster::MemberStatus;
+use rollcall_core::run::{ItemDecision, RunState};
 use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
@@ -155,7 +156,7 @@ impl TenantTx {
     pub(super) async fn rewind_chunk(&self, run: &OpenHold, limit: usize) -> Result<Chunk, StoreError> {
         let mut world = World::default();
         let Authority { beside, .. } = self.read_standing(&mut world).await?;
-        let phase = if run.state == "planning" { Phase::Planning } else { Phase::Applying };
+        let phase = if run.state == RunState::Planning.as_str() { Phase::Planning } else { Phase::Applying };
         let mut progress = Progress::read(run.progress.as_ref());
         progress.planned_since.get_or_insert(self.clock.now());
         let undoes = run.rewinds.unwrap_or_default();
@@ -209,8 +210,8 @@ impl TenantTx {
         limit: usize,
     ) -> Result<Vec<Line>, StoreError> {
         let (run, decision, after, direction, start) = match phase {
-            Phase::Planning => (undoes, "applied", "<", "DESC", Uuid::max()),
-            Phase::Applying => (run, "planned", ">", "ASC", Uuid::nil()),
+            Phase::Planning => (undoes, ItemDecision::Applied, "<", "DESC", Uuid::max()),
+            Phase::Applying => (run, ItemDecision::Planned, ">", "ASC", Uuid::nil()),
         };
         let sql = format!(
             "SELECT {LINE} FROM run_items WHERE tenant_id = $1 AND run_id = $2 AND decision = '{decision}' \
@@ -238,8 +239,8 @@ impl TenantTx {
             let occupants = self.read_occupants(world, begin).await?;
             begin = world.rewind.steps.len();
             let lines = match phase {
-                Phase::Planning => self.lines_about(undoes, "applied", occupants).await?,
-                Phase::Applying => self.lines_about(run, "planned", occupants).await?,
+                Phase::Planning => self.lines_about(undoes, ItemDecision::Applied, occupants).await?,
+                Phase::Applying => self.lines_about(run, ItemDecision::Planned, occupants).await?,
             };
             let known: HashSet<Uuid> = world.rewind.steps.iter().map(|step| step.id).collect();
             let steps = lines.iter().filter_map(|line| line.step(phase)).filter(|step| !known.contains(&step.id));
@@ -255,7 +256,12 @@ impl TenantTx {
     }
 
     /// The items of a run about these records.
-    async fn lines_about(&self, run: Uuid, decision: &str, records: HashSet<Uuid>) -> Result<Vec<Line>, StoreError> {
+    async fn lines_about(
+        &self,
+        run: Uuid,
+        decision: ItemDecision,
+        records: HashSet<Uuid>,
+    ) -> Result<Vec<Line>, StoreError> {
         if records.is_empty() {
             return Ok(Vec::new());
         }
