@@ -34,7 +34,6 @@ const TABLES: &[(&str, &str)] = &[
 
 /// Reviewed statements that serve all tenants outside of `across.rs`.
 const REVIEWED: &[(&str, &str)] = &[
-    ("admin/rewinds.rs", "run_items i"),
     ("directory/dialect_counts.rs", "rejected_requests"),
     ("directory/dialect_counts.rs", "dialect_counts"),
     ("directory/request_log.rs", "logged_requests"),

@@ -4,6 +4,7 @@ use crate::access::credentials::{NewSecret, SecretDigest, stored_digest};
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, Update, credentials, sources};
 use crate::scope::AdminScope;
@@ -67,10 +68,17 @@ pub struct Rotated {
     pub old_expires_at: DateTime<Utc>,
 }
 
-const SOURCES: &str = "SELECT s.id, s.kind, s.mode, s.name, s.users_only, s.quarantined_at, s.quarantine_reason, \
+const SELECT_SOURCES: &str = "SELECT s.id, s.kind, s.mode, s.name, s.users_only, s.quarantined_at, s.quarantine_reason, \
     s.created_at, \
     (SELECT max(c.last_used_at) FROM credentials c WHERE c.tenant_id = s.tenant_id AND c.source_id = s.id) AS last_used_at \
-    FROM sources s WHERE s.tenant_id = $1";
+    FROM sources s WHERE s.tenant_id = {tenant}";
+static SOURCES: Sql = Sql::tenant(&[SELECT_SOURCES, " ORDER BY s.id"]);
+static SOURCE: Sql = Sql::tenant(&[SELECT_SOURCES, " AND s.id = $2"]);
+static RETURN_GROUPS: Sql = Sql::tenant(&[
+    "UPDATE sharing_groups SET directory_group_id = NULL WHERE tenant_id = {tenant} AND managed_by = $2 \
+     AND removed_at IS NOT NULL AND EXISTS (SELECT 1 FROM sources s WHERE s.tenant_id = {tenant} AND s.id = $2 \
+     AND s.people_leave = TRUE)",
+]);
 
 /// Translates a broken unique index: two sources were made live at the same moment.
 pub(crate) fn second_live(error: StoreError) -> StoreError {
@@ -91,7 +99,7 @@ impl Store {
     /// All sources of a tenant, the oldest first.
     pub async fn sources(&self, scope: &AdminScope) -> Result<Vec<Source>, StoreError> {
         let tx = self.read(&scope.scope).await?;
-        tx.tx.all(&format!("{SOURCES} ORDER BY s.id"), [tx.tenant.0.into()]).await
+        tx.all(&SOURCES, []).await
     }
 
     pub async fn source(&self, scope: &AdminScope, id: SourceId) -> Result<Source, StoreError> {
@@ -213,8 +221,7 @@ impl Store {
 
 impl TenantTx {
     pub(crate) async fn source_row(&self, id: SourceId) -> Result<Source, StoreError> {
-        let sql = format!("{SOURCES} AND s.id = $2");
-        self.tx.one(&sql, [self.tenant.0.into(), id.0.into()]).await?.ok_or(StoreError::NotFound("source"))
+        self.one(&SOURCE, [id.0.into()]).await?.ok_or(StoreError::NotFound("source"))
     }
 
     /// Refuses a second live source (DS2), and names the one that is live. `except` may be live already.
@@ -284,10 +291,7 @@ impl TenantTx {
     /// Switches a source and writes the audit event. A detached source is attached again.
     pub(crate) async fn write_mode(&self, id: SourceId, before: &str, mode: SourceMode) -> Result<(), StoreError> {
         // Groups that left with a detachment may come back with their source; no admin deleted them in the product.
-        let sql = "UPDATE sharing_groups SET directory_group_id = NULL WHERE tenant_id = $1 AND managed_by = $2 \
-                   AND removed_at IS NOT NULL AND EXISTS (SELECT 1 FROM sources s WHERE s.tenant_id = $1 AND s.id = $2 \
-                   AND s.people_leave = TRUE)";
-        self.tx.exec(sql, [self.tenant.0.into(), id.0.into()]).await?;
+        self.exec(&RETURN_GROUPS, [id.0.into()]).await?;
         let switched = without_quarantine(self.update_source(id)).set(sources::Column::Mode, mode.as_str());
         switched.set(sources::Column::PeopleLeave, false).exec().await.map_err(second_live)?;
         let event = Event::SourceModeChanged(id, SourceModeChanged { before: before.to_owned(), after: mode });

@@ -5,6 +5,7 @@ use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::EventRow;
 use crate::log::changes::{Lane, Touched};
@@ -108,27 +109,27 @@ impl Store {
     }
 }
 
+static PENDING_ROWS: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &["SELECT m.id, m.status, m.waiting_for, m.approval, m.directory_user_id FROM {rows} {join} members m \
+      ON m.tenant_id = {tenant} AND m.id = r.id"],
+);
+static SET_APPROVAL: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &[
+        "UPDATE members SET approval = $3, modified_at = $4 WHERE tenant_id = {tenant} AND id IN (SELECT r.id FROM {rows})",
+    ],
+);
+
 impl TenantTx {
     async fn pending_rows(&self, ids: &[MemberId]) -> Result<HashMap<Uuid, PendingRow>, StoreError> {
-        let sql = format!(
-            "SELECT m.id, m.status, m.waiting_for, m.approval, m.directory_user_id FROM {} {} members m \
-             ON m.tenant_id = $2 AND m.id = r.id",
-            self.tx.rows(ID),
-            self.tx.join()
-        );
-        let rows: Vec<PendingRow> =
-            self.tx.all(&sql, [id_rows(ids.iter().map(|id| id.0))?, self.tenant.0.into()]).await?;
+        let rows: Vec<PendingRow> = self.all(&PENDING_ROWS, [id_rows(ids.iter().map(|id| id.0))?]).await?;
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
     }
 
     async fn write_decision(&self, decided: &[&PendingRow], approval: Approval) -> Result<(), StoreError> {
-        let sql = format!(
-            "UPDATE members SET approval = $3, modified_at = $4 WHERE tenant_id = $2 AND id IN (SELECT r.id FROM {})",
-            self.tx.rows(ID)
-        );
         let ids = id_rows(decided.iter().map(|row| row.id))?;
-        let values = [ids, self.tenant.0.into(), approval.as_str().into(), self.clock.now().into()];
-        self.tx.exec(&sql, values).await?;
+        self.exec(&SET_APPROVAL, [ids, approval.as_str().into(), self.clock.now().into()]).await?;
         let event = |row: &&PendingRow| {
             let (before, waiting_for) = (row.approval.clone(), row.waiting_for.clone());
             let detail = MemberDecided { before, after: approval, waiting_for };

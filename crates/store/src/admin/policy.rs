@@ -4,6 +4,7 @@ use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{sources, tenants};
 use crate::log::changes::{Lane, Touched};
@@ -136,15 +137,22 @@ fn scoping(policy: &Policy) -> (&Option<GroupScope>, OnDeleted) {
     (&policy.user_scope, policy.on_out_of_scope)
 }
 
+static STRANGER: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &[
+        "SELECT r.id FROM {rows} LEFT JOIN members m ON m.tenant_id = {tenant} AND m.id = r.id WHERE m.id IS NULL LIMIT 1",
+    ],
+);
+static TOUCH_DISPUTED: Sql =
+    Sql::tenant(&["INSERT INTO directory_changes (tenant_id, id, lane, user_id, request_id, created_at) \
+     SELECT {tenant}, {random_id}, $2, d.subject_id, $3, $4 FROM disputes d \
+     WHERE d.tenant_id = {tenant} AND d.subject_kind = 'directory_user'"]);
+
 impl TenantTx {
     /// Refuses protected members that do not exist: such an id protects nobody.
     async fn refuse_strangers(&self, policy: &Policy) -> Result<(), StoreError> {
-        let sql = format!(
-            "SELECT r.id FROM {} LEFT JOIN members m ON m.tenant_id = $2 AND m.id = r.id WHERE m.id IS NULL LIMIT 1",
-            self.tx.rows(ID)
-        );
         let protected = id_rows(policy.protected_members.iter().map(|member| member.0))?;
-        match self.tx.one::<IdRow, _>(&sql, [protected, self.tenant.0.into()]).await? {
+        match self.one::<IdRow>(&STRANGER, [protected]).await? {
             Some(stranger) => {
                 Err(StoreError::Invalid(format!("protected_members: {} is no member of the tenant", stranger.id)))
             }
@@ -196,15 +204,8 @@ impl TenantTx {
     /// Marks held items and disputed people for planning: the new policy may let them through.
     pub(crate) async fn touch_withheld(&self) -> Result<(), StoreError> {
         self.touch_items(Retouch::Held).await?;
-        let sql = format!(
-            "INSERT INTO directory_changes (tenant_id, id, lane, user_id, request_id, created_at) \
-             SELECT $1, {}, {}, d.subject_id, $2, $3 FROM disputes d \
-             WHERE d.tenant_id = $1 AND d.subject_kind = 'directory_user'",
-            self.tx.random_id(),
-            Lane::Push as i64
-        );
-        let request = self.request.map(|id| id.0);
-        self.tx.exec(&sql, [self.tenant.0.into(), request.into(), self.clock.now().into()]).await?;
+        let (lane, request) = (Lane::Push as i64, self.request.map(|id| id.0));
+        self.exec(&TOUCH_DISPUTED, [lane.into(), request.into(), self.clock.now().into()]).await?;
         Ok(())
     }
 }

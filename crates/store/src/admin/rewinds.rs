@@ -3,6 +3,7 @@
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, runs};
 use crate::scope::AdminScope;
@@ -20,6 +21,19 @@ struct Moved {
     #[expect(dead_code, reason = "its presence is the answer")]
     moved: i64,
 }
+
+static MOVED_SINCE: Sql = Sql::tenant(&[
+    "SELECT CAST(1 AS bigint) AS moved FROM run_items i JOIN members m ON m.tenant_id = i.tenant_id AND m.id = i.member_id \
+     WHERE i.tenant_id = {tenant} AND i.run_id = $2 AND i.decision = 'planned' AND m.modified_at > $3 ",
+    "UNION ALL SELECT CAST(1 AS bigint) FROM run_items i \
+     JOIN sharing_groups g ON g.tenant_id = i.tenant_id AND g.id = i.group_id \
+     WHERE i.tenant_id = {tenant} AND i.run_id = $2 AND i.decision = 'planned' AND g.modified_at > $3 ",
+    "UNION ALL SELECT CAST(1 AS bigint) FROM run_items i LEFT JOIN sharing_group_members gm \
+     ON gm.tenant_id = i.tenant_id AND gm.group_id = i.group_id AND gm.member_id = i.member_id \
+     WHERE i.tenant_id = {tenant} AND i.run_id = $2 AND i.decision = 'planned' \
+     AND ((i.action = 'add_to_group' AND gm.member_id IS NOT NULL) \
+     OR (i.action = 'remove_from_group' AND gm.member_id IS NULL)) LIMIT 1",
+]);
 
 impl Store {
     /// Makes a `planning` run that takes an applied run back. An earlier rewind that is not approved yet is withdrawn.
@@ -79,19 +93,7 @@ impl TenantTx {
     /// Whether a member or group of a planned rewind changed after this instant, or one of its memberships is not as it was found.
     /// Joining and leaving a group update no `modified_at`, so memberships are compared themselves.
     pub(crate) async fn moved_since(&self, rewind: RunId, at: DateTime<Utc>) -> Result<bool, StoreError> {
-        let planned = "i.tenant_id = $1 AND i.run_id = $2 AND i.decision = 'planned'";
-        let sql = format!(
-            "SELECT CAST(1 AS bigint) AS moved FROM run_items i JOIN members m ON m.tenant_id = i.tenant_id AND m.id = i.member_id \
-             WHERE {planned} AND m.modified_at > $3 \
-             UNION ALL SELECT CAST(1 AS bigint) FROM run_items i \
-             JOIN sharing_groups g ON g.tenant_id = i.tenant_id AND g.id = i.group_id \
-             WHERE {planned} AND g.modified_at > $3 \
-             UNION ALL SELECT CAST(1 AS bigint) FROM run_items i LEFT JOIN sharing_group_members gm \
-             ON gm.tenant_id = i.tenant_id AND gm.group_id = i.group_id AND gm.member_id = i.member_id \
-             WHERE {planned} AND ((i.action = 'add_to_group' AND gm.member_id IS NOT NULL) \
-             OR (i.action = 'remove_from_group' AND gm.member_id IS NULL)) LIMIT 1"
-        );
-        let row: Option<Moved> = self.tx.one(&sql, [self.tenant.0.into(), rewind.0.into(), at.into()]).await?;
+        let row: Option<Moved> = self.one(&MOVED_SINCE, [rewind.0.into(), at.into()]).await?;
         Ok(row.is_some())
     }
 }

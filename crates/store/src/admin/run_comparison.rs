@@ -4,6 +4,7 @@
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::PageRequest;
+use crate::engine::sql::Sql;
 use crate::scope::AdminScope;
 use rollcall_core::ids::RunId;
 use sea_orm::FromQueryResult;
@@ -57,6 +58,31 @@ impl After {
     }
 }
 
+const ITEM_COLUMNS: &str = "SELECT id, subject_id, action, object_id, subject_kind, digest, who, before, after ";
+const NEXT_KEYS: &str = " AND (subject_id, action, object_id) > ($4, $5, $6) \
+    ORDER BY subject_id, action, object_id LIMIT $7";
+
+/// Items of runs `$2` and `$3`. The first keys of both runs are among the first keys of each, so each side has the limit too;
+/// that keeps the plan right for a run without statistics.
+static COMPARE: Sql = Sql::tenant(&[
+    "SELECT CASE WHEN b.id IS NULL THEN 'only_this' WHEN a.id IS NULL THEN 'only_other' \
+     WHEN a.digest = b.digest THEN 'same' ELSE 'differs' END AS found, \
+     coalesce(a.action, b.action) AS action, coalesce(a.subject_kind, b.subject_kind) AS subject_kind, \
+     coalesce(a.subject_id, b.subject_id) AS subject_id, coalesce(a.object_id, b.object_id) AS object_id, \
+     coalesce(a.who, b.who) AS who, a.before AS this_before, a.after AS this_after, \
+     b.before AS other_before, b.after AS other_after FROM (",
+    ITEM_COLUMNS,
+    "FROM run_items WHERE tenant_id = {tenant} AND run_id = $2",
+    NEXT_KEYS,
+    ") AS a FULL JOIN (",
+    ITEM_COLUMNS,
+    "FROM run_items WHERE tenant_id = {tenant} AND run_id = $3",
+    NEXT_KEYS,
+    ") AS b ON a.subject_id = b.subject_id AND a.action = b.action AND a.object_id = b.object_id \
+     ORDER BY coalesce(a.subject_id, b.subject_id), coalesce(a.action, b.action), coalesce(a.object_id, b.object_id) \
+     LIMIT $7",
+]);
+
 impl Store {
     /// Compares the items of two runs of the tenant.
     ///
@@ -74,40 +100,10 @@ impl Store {
         self.run(scope, this).await?;
         self.run(scope, other).await?;
         let tx = self.read(&scope.scope).await?;
-        // The first keys of both runs are among the first keys of each. The limit inside each side keeps the plan right for a run
-        // that has no statistics yet.
-        let side = |run: &str| {
-            format!(
-                "SELECT id, subject_id, action, object_id, subject_kind, digest, who, before, after FROM run_items \
-                 WHERE tenant_id = $1 AND run_id = {run} AND (subject_id, action, object_id) > ($4, $5, $6) \
-                 ORDER BY subject_id, action, object_id LIMIT $7"
-            )
-        };
-        let sql = format!(
-            "SELECT CASE WHEN b.id IS NULL THEN 'only_this' WHEN a.id IS NULL THEN 'only_other' \
-             WHEN a.digest = b.digest THEN 'same' ELSE 'differs' END AS found, \
-             coalesce(a.action, b.action) AS action, coalesce(a.subject_kind, b.subject_kind) AS subject_kind, \
-             coalesce(a.subject_id, b.subject_id) AS subject_id, coalesce(a.object_id, b.object_id) AS object_id, \
-             coalesce(a.who, b.who) AS who, a.before AS this_before, a.after AS this_after, \
-             b.before AS other_before, b.after AS other_after \
-             FROM ({}) AS a FULL JOIN ({}) AS b \
-             ON a.subject_id = b.subject_id AND a.action = b.action AND a.object_id = b.object_id \
-             ORDER BY coalesce(a.subject_id, b.subject_id), coalesce(a.action, b.action), coalesce(a.object_id, b.object_id) \
-             LIMIT $7",
-            side("$2"),
-            side("$3")
-        );
         let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-        let values: [Value; 7] = [
-            tx.tenant.0.into(),
-            this.0.into(),
-            other.0.into(),
-            subject.into(),
-            action.into(),
-            object.into(),
-            rows.into(),
-        ];
-        let mut items: Vec<ComparedItem> = tx.tx.all(&sql, values).await?;
+        let values: [Value; 6] =
+            [this.0.into(), other.0.into(), subject.into(), action.into(), object.into(), rows.into()];
+        let mut items: Vec<ComparedItem> = tx.all(&COMPARE, values).await?;
         let page = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = items.len() > page;
         items.truncate(page);

@@ -4,6 +4,7 @@ use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{run_items, runs};
 use crate::reconcile::open_items::Retouch;
@@ -91,7 +92,20 @@ struct Unread {
 }
 
 /// Most waiting changes that an approval looks through, pushed ones first. With more of them the run counts as unsettled.
-const CHANGES_READ: i64 = 5_000;
+const CHANGES_READ: &str = "5000";
+
+static UNREAD: Sql = Sql::tenant(&[
+    "WITH c AS (SELECT user_id, group_id FROM directory_changes WHERE tenant_id = {tenant} ORDER BY lane, id LIMIT ",
+    CHANGES_READ,
+    ") SELECT CAST(1 AS bigint) AS unread WHERE (SELECT count(*) FROM c) >= ",
+    CHANGES_READ,
+    " OR EXISTS (SELECT 1 FROM c {join} run_items i ON i.tenant_id = {tenant} AND i.run_id = $2 AND i.decision = 'held' \
+     AND i.subject_id = CASE WHEN c.group_id IS NULL THEN c.user_id WHEN c.user_id IS NULL THEN c.group_id END) \
+     OR EXISTS (SELECT 1 FROM c {join} members m ON m.tenant_id = {tenant} AND m.directory_user_id = c.user_id \
+     {join} sharing_groups g ON g.tenant_id = {tenant} AND g.directory_group_id = c.group_id \
+     {join} run_items i ON i.tenant_id = {tenant} AND i.run_id = $2 AND i.decision = 'held' \
+     AND i.subject_id = m.id AND i.object_id = g.id)",
+]);
 
 impl OpenRun {
     /// The state of the run while it waits for an admin.
@@ -205,18 +219,7 @@ impl TenantTx {
 
     /// Whether a change waits that is about a subject of the run's held items. The worker has not planned it yet.
     async fn is_unread(&self, run: RunId) -> Result<bool, StoreError> {
-        let join = self.tx.join();
-        let sql = format!(
-            "WITH c AS (SELECT user_id, group_id FROM directory_changes WHERE tenant_id = $1 ORDER BY lane, id \
-             LIMIT {CHANGES_READ}) SELECT CAST(1 AS bigint) AS unread WHERE (SELECT count(*) FROM c) >= {CHANGES_READ} \
-             OR EXISTS (SELECT 1 FROM c {join} run_items i ON i.tenant_id = $1 AND i.run_id = $2 AND i.decision = 'held' \
-             AND i.subject_id = CASE WHEN c.group_id IS NULL THEN c.user_id WHEN c.user_id IS NULL THEN c.group_id END) \
-             OR EXISTS (SELECT 1 FROM c {join} members m ON m.tenant_id = $1 AND m.directory_user_id = c.user_id \
-             {join} sharing_groups g ON g.tenant_id = $1 AND g.directory_group_id = c.group_id \
-             {join} run_items i ON i.tenant_id = $1 AND i.run_id = $2 AND i.decision = 'held' \
-             AND i.subject_id = m.id AND i.object_id = g.id)"
-        );
-        let row: Option<Unread> = self.tx.one(&sql, [self.tenant.0.into(), run.0.into()]).await?;
+        let row: Option<Unread> = self.one(&UNREAD, [run.0.into()]).await?;
         Ok(row.is_some())
     }
 

@@ -5,6 +5,7 @@ use crate::admin::skipped_records::SkippedRecord;
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{sharing_group_members, sharing_groups};
 use crate::log::changes::Touched;
@@ -65,14 +66,17 @@ impl FollowedRow {
     }
 }
 
-impl TenantTx {
-    async fn followed_group(&self, id: SharingGroupId) -> Result<FollowedRow, StoreError> {
-        let sql = "SELECT g.name, d.id AS directory_group_id, d.source_id, d.display_name AS directory_name, d.external_id, \
+static FOLLOWED_GROUP: Sql = Sql::tenant(&[
+    "SELECT g.name, d.id AS directory_group_id, d.source_id, d.display_name AS directory_name, d.external_id, \
                    EXISTS (SELECT 1 FROM sharing_group_members gm WHERE gm.tenant_id = g.tenant_id AND gm.group_id = g.id) \
                    AS has_members FROM sharing_groups g LEFT JOIN directory_groups d \
                    ON d.tenant_id = g.tenant_id AND d.id = g.directory_group_id AND d.deleted_at IS NULL \
-                   WHERE g.tenant_id = $1 AND g.id = $2 AND g.removed_at IS NULL";
-        self.tx.one(sql, [self.tenant.0.into(), id.0.into()]).await?.ok_or(StoreError::NotFound("group"))
+                   WHERE g.tenant_id = {tenant} AND g.id = $2 AND g.removed_at IS NULL",
+]);
+
+impl TenantTx {
+    async fn followed_group(&self, id: SharingGroupId) -> Result<FollowedRow, StoreError> {
+        self.one(&FOLLOWED_GROUP, [id.0.into()]).await?.ok_or(StoreError::NotFound("group"))
     }
 
     /// Lets a retry create a group again that was deleted here.

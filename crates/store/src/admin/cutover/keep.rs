@@ -142,8 +142,8 @@ impl TenantTx {
         let seats = self.let_go(source.0).await?;
         let (as_member, as_group) = (Event::MemberDetached, Event::GroupDetached);
         let nobody = NewManager { source: None, run: None, as_member, as_group };
-        let members = self.move_members(MEMBERS_OF, source.0, nobody).await?;
-        self.move_groups(GROUPS_OF, source.0, nobody).await?;
+        let members = self.move_members(&MEMBERS_OF, source.0, nobody).await?;
+        self.move_groups(&GROUPS_OF, source.0, nobody).await?;
         use tenant_leases::Column;
         let counts = self.update_own::<tenant_leases::Entity>();
         let counts = counts.set(Column::ManagedMembers, Column::ManagedMembers.into_expr().sub(members));

@@ -4,6 +4,7 @@
 use super::ROWS;
 use crate::admin::runs::RunItem;
 use crate::engine::error::StoreError;
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use rollcall_core::action::{Action, Why};
 use rollcall_core::digest::PlanDigest;
@@ -42,15 +43,8 @@ impl Leaving {
         Self { source, run, removes, tenant: world.policy.clone() }
     }
 
-    /// Members of source `$2` that change and that no item of run `$3` takes over.
-    fn sql(&self) -> String {
-        let suspended = if self.removes { ", 'suspended'" } else { "" };
-        format!(
-            "SELECT m.id, m.status, m.email AS label, m.display_name FROM members m WHERE m.tenant_id = $1 AND m.managed_by = $2 \
-             AND m.status IN ('pending', 'invited', 'active'{suspended}) AND NOT EXISTS (SELECT 1 FROM run_items i \
-             WHERE i.tenant_id = m.tenant_id AND i.run_id = $3 AND i.object_id = m.id AND i.action = 'relink' \
-             AND i.decision = 'simulated') AND m.id > $4 ORDER BY m.id LIMIT $5"
-        )
+    fn select(&self) -> &'static Sql {
+        if self.removes { &REMOVED } else { &SUSPENDED }
     }
 
     fn action(&self, member: MemberId, from: MemberStatus) -> Action {
@@ -62,14 +56,27 @@ impl Leaving {
     }
 }
 
+const LEAVING: &str = "SELECT m.id, m.status, m.email AS label, m.display_name FROM members m \
+    WHERE m.tenant_id = {tenant} AND m.managed_by = $2 AND m.status IN ";
+const NOT_TAKEN_OVER: &str = " AND NOT EXISTS (SELECT 1 FROM run_items i \
+    WHERE i.tenant_id = m.tenant_id AND i.run_id = $3 AND i.object_id = m.id AND i.action = 'relink' \
+    AND i.decision = 'simulated') AND m.id > $4 ORDER BY m.id LIMIT $5";
+
+/// Members of source `$2` that a detachment or promotion suspends: those that no item of run `$3` takes over.
+static SUSPENDED: Sql = Sql::tenant(&[LEAVING, "('pending', 'invited', 'active')", NOT_TAKEN_OVER]);
+/// As [`SUSPENDED`], under a policy that removes them.
+static REMOVED: Sql = Sql::tenant(&[LEAVING, "('pending', 'invited', 'active', 'suspended')", NOT_TAKEN_OVER]);
+
 /// Sharing groups of source `$2` that no item of run `$3` takes over, and that do not follow a group of it already.
-const GOING: &str = "SELECT g.id, 'present' AS status, g.name AS label, CAST(NULL AS text) AS display_name \
-    FROM sharing_groups g WHERE g.tenant_id = $1 AND g.managed_by = $2 AND g.removed_at IS NULL AND NOT EXISTS (SELECT 1 FROM run_items i \
+static GOING: Sql = Sql::tenant(&[
+    "SELECT g.id, 'present' AS status, g.name AS label, CAST(NULL AS text) AS display_name \
+    FROM sharing_groups g WHERE g.tenant_id = {tenant} AND g.managed_by = $2 AND g.removed_at IS NULL AND NOT EXISTS (SELECT 1 FROM run_items i \
     WHERE i.tenant_id = g.tenant_id AND i.run_id = $3 AND i.object_id = g.id AND i.action = 'adopt_group' \
     AND i.decision = 'simulated') AND NOT EXISTS (SELECT 1 FROM runs r JOIN directory_groups d \
     ON d.tenant_id = r.tenant_id AND d.source_id = r.source_id AND d.deleted_at IS NULL \
     WHERE r.tenant_id = g.tenant_id AND r.id = $3 AND d.id = g.directory_group_id) \
-    AND g.id > $4 ORDER BY g.id LIMIT $5";
+    AND g.id > $4 ORDER BY g.id LIMIT $5",
+]);
 
 /// How many leave.
 #[derive(Default)]
@@ -82,7 +89,7 @@ pub(super) struct Left {
 impl TenantTx {
     /// Counts the members that would leave and adds them to the digest, a bounded number at a time.
     pub(super) async fn fold_leaving(&self, of: &Leaving, digest: &mut PlanDigest) -> Result<Left, StoreError> {
-        self.fold(&of.sql(), of.source, of.run, digest).await
+        self.fold(of.select(), of.source, of.run, digest).await
     }
 
     /// As [`fold_leaving`](Self::fold_leaving), of groups.
@@ -92,12 +99,12 @@ impl TenantTx {
         run: Option<Uuid>,
         digest: &mut PlanDigest,
     ) -> Result<i64, StoreError> {
-        Ok(self.fold(GOING, source, run, digest).await?.all)
+        Ok(self.fold(&GOING, source, run, digest).await?.all)
     }
 
     async fn fold(
         &self,
-        sql: &str,
+        sql: &Sql,
         source: Option<Uuid>,
         run: Option<Uuid>,
         digest: &mut PlanDigest,
@@ -119,14 +126,14 @@ impl TenantTx {
 
     async fn leaving(
         &self,
-        sql: &str,
+        sql: &Sql,
         source: Option<Uuid>,
         run: Option<Uuid>,
         after: Uuid,
         limit: u64,
     ) -> Result<Vec<LeavingRow>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.tx.all(sql, [self.tenant.0.into(), source.into(), run.into(), after.into(), limit.into()]).await
+        self.all(sql, [source.into(), run.into(), after.into(), limit.into()]).await
     }
 
     /// Members that would leave, as items of a plan; the id is the member's.
@@ -136,7 +143,7 @@ impl TenantTx {
         after: Uuid,
         limit: u64,
     ) -> Result<Vec<RunItem>, StoreError> {
-        let rows = self.leaving(&of.sql(), of.source, of.run, after, limit).await?;
+        let rows = self.leaving(of.select(), of.source, of.run, after, limit).await?;
         rows.into_iter().map(|row| leaving_item(of, row)).collect()
     }
 
@@ -147,7 +154,7 @@ impl TenantTx {
         after: Uuid,
         limit: u64,
     ) -> Result<Vec<RunItem>, StoreError> {
-        let rows = self.leaving(GOING, source, run, after, limit).await?;
+        let rows = self.leaving(&GOING, source, run, after, limit).await?;
         let item = |row: LeavingRow| {
             let detail = json!({ "action": "remove_group", "group": row.id });
             RunItem {

@@ -3,6 +3,7 @@
 use super::ROWS;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, time_text};
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::EventRow;
 use chrono::{DateTime, Utc};
@@ -19,7 +20,7 @@ use uuid::Uuid;
 #[derive(FromQueryResult)]
 pub(super) struct MemberLink {
     /// The id that orders the pages: the item's or the member's.
-    place: Uuid,
+    position: Uuid,
     id: Uuid,
     why: String,
     managed_by: Option<Uuid>,
@@ -31,7 +32,7 @@ pub(super) struct MemberLink {
 
 #[derive(FromQueryResult)]
 pub(super) struct GroupLink {
-    place: Uuid,
+    position: Uuid,
     id: Uuid,
     name: String,
     new_name: String,
@@ -83,46 +84,49 @@ const GROUP_LINK: Columns = &[
 ];
 
 /// The rank among several records of one member: the record linked before, then the one with the external id, then the earliest.
-const RANK: &str = "CASE {i}.why WHEN 'linked_before' THEN 0 WHEN 'matched_by_external_id' THEN 1 ELSE 2 END";
+const OTHER_RANK: &str = "CASE o.why WHEN 'linked_before' THEN 0 WHEN 'matched_by_external_id' THEN 1 ELSE 2 END";
+const RANK: &str = "CASE i.why WHEN 'linked_before' THEN 0 WHEN 'matched_by_external_id' THEN 1 ELSE 2 END";
 
-/// Members whom run `$2` links to records of source `$3`.
-pub(super) fn matched_members() -> String {
-    format!(
-        "SELECT i.id AS place, m.id, i.why, m.managed_by, m.directory_user_id, m.external_id, \
-         u.id AS new_directory_user_id, coalesce(u.external_id, m.external_id) AS new_external_id \
-         FROM run_items i JOIN members m ON m.tenant_id = i.tenant_id AND m.id = i.object_id \
-         JOIN directory_users u ON u.tenant_id = i.tenant_id AND u.id = i.subject_id AND u.deleted_at IS NULL \
-         WHERE i.tenant_id = $1 AND i.run_id = $2 AND i.action = 'relink' AND i.decision = 'simulated' \
-         AND m.managed_by <> $3 AND i.id > $4 AND NOT EXISTS (SELECT 1 FROM run_items o WHERE o.tenant_id = i.tenant_id \
-         AND o.run_id = i.run_id AND o.object_id = i.object_id AND o.action = 'relink' AND o.decision = 'simulated' \
-         AND ({}, o.subject_id) < ({}, i.subject_id)) ORDER BY i.id LIMIT $5",
-        RANK.replace("{i}", "o"),
-        RANK.replace("{i}", "i"),
-    )
-}
+/// Members that run `$2` links to records of source `$3`.
+pub(super) static MATCHED_MEMBERS: Sql = Sql::tenant(&[
+    "SELECT i.id AS position, m.id, i.why, m.managed_by, m.directory_user_id, m.external_id, \
+     u.id AS new_directory_user_id, coalesce(u.external_id, m.external_id) AS new_external_id \
+     FROM run_items i JOIN members m ON m.tenant_id = i.tenant_id AND m.id = i.object_id \
+     JOIN directory_users u ON u.tenant_id = i.tenant_id AND u.id = i.subject_id AND u.deleted_at IS NULL \
+     WHERE i.tenant_id = {tenant} AND i.run_id = $2 AND i.action = 'relink' AND i.decision = 'simulated' \
+     AND m.managed_by <> $3 AND i.id > $4 AND NOT EXISTS (SELECT 1 FROM run_items o WHERE o.tenant_id = i.tenant_id \
+     AND o.run_id = i.run_id AND o.object_id = i.object_id AND o.action = 'relink' AND o.decision = 'simulated' AND (",
+    OTHER_RANK,
+    ", o.subject_id) < (",
+    RANK,
+    ", i.subject_id)) ORDER BY i.id LIMIT $5",
+]);
 
-/// Members of source `$2` and what they stay linked to; `$3` is not used.
-pub(super) const MEMBERS_OF: &str = "SELECT m.id AS place, m.id, 'not_in_source' AS why, m.managed_by, \
+/// Members of source `$2`, with their present links as the new ones; `$3` is not used.
+pub(super) static MEMBERS_OF: Sql =
+    Sql::tenant(&["SELECT m.id AS position, m.id, 'not_in_source' AS why, m.managed_by, \
     m.directory_user_id, m.external_id, m.directory_user_id AS new_directory_user_id, m.external_id AS new_external_id \
-    FROM members m WHERE m.tenant_id = $1 AND m.managed_by = $2 AND m.status <> 'removed' \
-    AND ($3 IS NULL OR m.managed_by <> $3) AND m.id > $4 ORDER BY m.id LIMIT $5";
+    FROM members m WHERE m.tenant_id = {tenant} AND m.managed_by = $2 AND m.status <> 'removed' \
+    AND ($3 IS NULL OR m.managed_by <> $3) AND m.id > $4 ORDER BY m.id LIMIT $5"]);
 
 /// Sharing groups that run `$2` links to groups of source `$3`; the earliest of several gets it.
-pub(super) const MATCHED_GROUPS: &str = "SELECT i.id AS place, g.id, g.name, d.display_name AS new_name, g.managed_by, \
+pub(super) static MATCHED_GROUPS: Sql =
+    Sql::tenant(&["SELECT i.id AS position, g.id, g.name, d.display_name AS new_name, g.managed_by, \
     g.directory_group_id, d.id AS new_directory_group_id FROM run_items i \
     JOIN sharing_groups g ON g.tenant_id = i.tenant_id AND g.id = i.object_id AND g.removed_at IS NULL \
     JOIN directory_groups d ON d.tenant_id = i.tenant_id AND d.id = i.subject_id AND d.deleted_at IS NULL \
     AND d.display_name_folded = g.name_folded \
-    WHERE i.tenant_id = $1 AND i.run_id = $2 AND i.action = 'adopt_group' AND i.decision = 'simulated' \
+    WHERE i.tenant_id = {tenant} AND i.run_id = $2 AND i.action = 'adopt_group' AND i.decision = 'simulated' \
     AND g.managed_by <> $3 AND i.id > $4 AND NOT EXISTS (SELECT 1 FROM run_items o WHERE o.tenant_id = i.tenant_id \
     AND o.run_id = i.run_id AND o.object_id = i.object_id AND o.action = 'adopt_group' AND o.decision = 'simulated' \
-    AND o.subject_id < i.subject_id) ORDER BY i.id LIMIT $5";
+    AND o.subject_id < i.subject_id) ORDER BY i.id LIMIT $5"]);
 
 /// Sharing groups of source `$2`; `$3` is not used.
-pub(super) const GROUPS_OF: &str = "SELECT g.id AS place, g.id, g.name, g.name AS new_name, g.managed_by, \
+pub(super) static GROUPS_OF: Sql =
+    Sql::tenant(&["SELECT g.id AS position, g.id, g.name, g.name AS new_name, g.managed_by, \
     g.directory_group_id, g.directory_group_id AS new_directory_group_id FROM sharing_groups g \
-    WHERE g.tenant_id = $1 AND g.managed_by = $2 AND g.removed_at IS NULL \
-    AND ($3 IS NULL OR g.managed_by <> $3) AND g.id > $4 ORDER BY g.id LIMIT $5";
+    WHERE g.tenant_id = {tenant} AND g.managed_by = $2 AND g.removed_at IS NULL \
+    AND ($3 IS NULL OR g.managed_by <> $3) AND g.id > $4 ORDER BY g.id LIMIT $5"]);
 
 /// The new manager of members and groups, and the audit event of the move.
 #[derive(Clone, Copy)]
@@ -176,12 +180,12 @@ impl GroupLinkRow {
 
 impl TenantTx {
     /// Moves the members that `select` finds for `of`; returns their number.
-    pub(super) async fn move_members(&self, select: &str, of: Uuid, to: NewManager) -> Result<i64, StoreError> {
+    pub(super) async fn move_members(&self, select: &Sql, of: Uuid, to: NewManager) -> Result<i64, StoreError> {
         let (mut moved, mut after) = (0, Uuid::nil());
         loop {
-            let links: Vec<MemberLink> = self.tx.all(select, self.page_of(of, to, after)).await?;
+            let links: Vec<MemberLink> = self.all(select, self.page_of(of, to, after)).await?;
             let Some(last) = links.last() else { return Ok(moved) };
-            (moved, after) = (moved + links.len() as i64, last.place);
+            (moved, after) = (moved + links.len() as i64, last.position);
             let rows: Vec<MemberLinkRow> = links.iter().map(|link| self.member_link(link, to)).collect();
             self.tx.update_rows("members", MEMBER_LINK, &rows).await?;
             let event = |(link, row): (&MemberLink, &MemberLinkRow)| {
@@ -195,12 +199,12 @@ impl TenantTx {
     }
 
     /// As [`TenantTx::move_members`], for sharing groups.
-    pub(super) async fn move_groups(&self, select: &str, of: Uuid, to: NewManager) -> Result<i64, StoreError> {
+    pub(super) async fn move_groups(&self, select: &Sql, of: Uuid, to: NewManager) -> Result<i64, StoreError> {
         let (mut moved, mut after) = (0, Uuid::nil());
         loop {
-            let links: Vec<GroupLink> = self.tx.all(select, self.page_of(of, to, after)).await?;
+            let links: Vec<GroupLink> = self.all(select, self.page_of(of, to, after)).await?;
             let Some(last) = links.last() else { return Ok(moved) };
-            (moved, after) = (moved + links.len() as i64, last.place);
+            (moved, after) = (moved + links.len() as i64, last.position);
             let rows: Vec<GroupLinkRow> = links.iter().map(|link| self.group_link(link, to)).collect();
             self.tx.update_rows("sharing_groups", GROUP_LINK, &rows).await?;
             let event = |(link, row): (&GroupLink, &GroupLinkRow)| {
@@ -212,9 +216,9 @@ impl TenantTx {
         }
     }
 
-    fn page_of(&self, of: Uuid, to: NewManager, after: Uuid) -> [Value; 5] {
+    fn page_of(&self, of: Uuid, to: NewManager, after: Uuid) -> [Value; 4] {
         let rows = i64::try_from(ROWS).unwrap_or(i64::MAX);
-        [self.tenant.0.into(), of.into(), to.source.into(), after.into(), rows.into()]
+        [of.into(), to.source.into(), after.into(), rows.into()]
     }
 
     fn moved(&self, to: NewManager, event: &Event) -> EventRow {

@@ -5,6 +5,7 @@ use super::leaving::simulated_item;
 use super::plan::{MembershipCounts, PromotionItems};
 use crate::admin::runs::RunItem;
 use crate::engine::error::StoreError;
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use rollcall_core::action::Why;
 use rollcall_core::digest::PlanDigest;
@@ -18,17 +19,26 @@ const PAIRS: usize = 20_000;
 /// Records, and the members and sharing groups that they would be linked to; `$2` is the run that says so. Pairs that only
 /// one of the two sides has, after group `$3` and member `$4`.
 const DIFFERING: &str = "WITH people AS (SELECT i.subject_id AS record, i.object_id AS member FROM run_items i \
-      WHERE i.tenant_id = $1 AND i.run_id = $2 AND i.decision = 'simulated' AND i.action IN ('relink', 'adopt')), \
+      WHERE i.tenant_id = {tenant} AND i.run_id = $2 AND i.decision = 'simulated' AND i.action IN ('relink', 'adopt')), \
     shared AS (SELECT i.subject_id AS record, i.object_id AS id FROM run_items i \
-      WHERE i.tenant_id = $1 AND i.run_id = $2 AND i.decision = 'simulated' AND i.action = 'adopt_group'), \
+      WHERE i.tenant_id = {tenant} AND i.run_id = $2 AND i.decision = 'simulated' AND i.action = 'adopt_group'), \
     desired AS (SELECT s.id, p.member FROM directory_memberships dm JOIN shared s ON s.record = dm.group_id \
-      JOIN people p ON p.record = dm.user_id WHERE dm.tenant_id = $1 AND (s.id, p.member) > ($3, $4)), \
+      JOIN people p ON p.record = dm.user_id WHERE dm.tenant_id = {tenant} AND (s.id, p.member) > ($3, $4)), \
     actual AS (SELECT s.id, p.member FROM sharing_group_members gm JOIN shared s ON s.id = gm.group_id \
-      JOIN people p ON p.member = gm.member_id WHERE gm.tenant_id = $1 AND (s.id, p.member) > ($3, $4)), \
+      JOIN people p ON p.member = gm.member_id WHERE gm.tenant_id = {tenant} AND (s.id, p.member) > ($3, $4)), \
     pairs AS (SELECT id, member, 'add_to_group' AS action FROM (SELECT * FROM desired EXCEPT SELECT * FROM actual) AS missing \
       UNION ALL SELECT id, member, 'remove_from_group' AS action \
       FROM (SELECT * FROM actual EXCEPT SELECT * FROM desired) AS unwanted), \
     page AS (SELECT * FROM pairs ORDER BY id, member LIMIT $5) ";
+
+static PAGE: Sql =
+    Sql::tenant(&[DIFFERING, "SELECT id AS group_id, member AS member_id, action FROM page ORDER BY id, member"]);
+static PAGE_WITH_NAMES: Sql = Sql::tenant(&[
+    DIFFERING,
+    "SELECT p.id AS group_id, p.member AS member_id, p.action, g.name, m.email, m.display_name \
+     FROM page p JOIN sharing_groups g ON g.tenant_id = {tenant} AND g.id = p.id \
+     JOIN members m ON m.tenant_id = {tenant} AND m.id = p.member ORDER BY p.id, p.member",
+]);
 
 #[derive(FromQueryResult)]
 struct PairRow {
@@ -85,12 +95,10 @@ impl TenantTx {
         digest: &mut PlanDigest,
     ) -> Result<MembershipCounts, StoreError> {
         let mut counts = MembershipCounts::default();
-        let sql =
-            format!("{DIFFERING} SELECT id AS group_id, member AS member_id, action FROM page ORDER BY id, member");
         let (mut group, mut member, limit) = (Uuid::nil(), Uuid::nil(), i64::try_from(PAIRS).unwrap_or(i64::MAX));
         loop {
-            let values = [self.tenant.0.into(), run.into(), group.into(), member.into(), limit.into()];
-            let pairs: Vec<PairRow> = self.tx.all(&sql, values).await?;
+            let values = [run.into(), group.into(), member.into(), limit.into()];
+            let pairs: Vec<PairRow> = self.all(&PAGE, values).await?;
             for pair in &pairs {
                 let count = if pair.action == "add_to_group" { &mut counts.added } else { &mut counts.removed };
                 *count += 1;
@@ -112,14 +120,9 @@ impl TenantTx {
         room: usize,
         page: &mut PromotionItems,
     ) -> Result<(), StoreError> {
-        let sql = format!(
-            "{DIFFERING} SELECT p.id AS group_id, p.member AS member_id, p.action, g.name, m.email, m.display_name \
-             FROM page p JOIN sharing_groups g ON g.tenant_id = $1 AND g.id = p.id \
-             JOIN members m ON m.tenant_id = $1 AND m.id = p.member ORDER BY p.id, p.member"
-        );
         let limit = i64::try_from(room + 1).unwrap_or(i64::MAX);
-        let values = [self.tenant.0.into(), run.into(), group.into(), member.into(), limit.into()];
-        let mut rows: Vec<NamedRow> = self.tx.all(&sql, values).await?;
+        let values = [run.into(), group.into(), member.into(), limit.into()];
+        let mut rows: Vec<NamedRow> = self.all(&PAGE_WITH_NAMES, values).await?;
         let more = rows.len() > room;
         rows.truncate(room);
         if more {

@@ -16,6 +16,7 @@ pub use plan::{
 };
 
 use crate::engine::error::StoreError;
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, runs, sources, tenants};
 use crate::log::changes::Lane;
@@ -34,6 +35,20 @@ struct CountRow {
     count: i64,
 }
 
+static WITHDRAW_ITEMS: Sql = Sql::tenant(&[
+    "UPDATE run_items SET decision = 'withdrawn' WHERE tenant_id = {tenant} AND decision IN ('held', 'approved') \
+     AND run_id IN (SELECT r.id FROM runs r WHERE r.tenant_id = {tenant} AND r.source_id = $2 \
+     AND r.state IN ('held', 'approved') AND r.rewinds IS NULL)",
+]);
+static TOUCH_USERS: Sql =
+    Sql::tenant(&["INSERT INTO directory_changes (tenant_id, id, lane, user_id, request_id, created_at) \
+     SELECT {tenant}, {random_id}, $3, d.id, $4, $5 FROM directory_users d \
+     WHERE d.tenant_id = {tenant} AND d.source_id = $2"]);
+static TOUCH_GROUPS: Sql =
+    Sql::tenant(&["INSERT INTO directory_changes (tenant_id, id, lane, group_id, request_id, created_at) \
+     SELECT {tenant}, {random_id}, $3, d.id, $4, $5 FROM directory_groups d \
+     WHERE d.tenant_id = {tenant} AND d.source_id = $2"]);
+
 impl TenantTx {
     async fn authority(&self) -> Result<Option<Uuid>, StoreError> {
         let live = self.find::<sources::Entity>().filter(sources::Column::Mode.is("live"));
@@ -49,10 +64,7 @@ impl TenantTx {
 
     /// Closes the open runs of a source: held, approved, and the what-if run of its promotion.
     pub(crate) async fn close_runs_of(&self, source: SourceId, planned_as: RunState) -> Result<(), StoreError> {
-        let sql = "UPDATE run_items SET decision = 'withdrawn' WHERE tenant_id = $1 AND decision IN ('held', 'approved') \
-                   AND run_id IN (SELECT r.id FROM runs r WHERE r.tenant_id = $1 AND r.source_id = $2 \
-                   AND r.state IN ('held', 'approved') AND r.rewinds IS NULL)";
-        self.tx.exec(sql, [self.tenant.0.into(), source.0.into()]).await?;
+        self.exec(&WITHDRAW_ITEMS, [source.0.into()]).await?;
         use runs::{Column, Entity};
         let open = Column::SourceId.eq(source.0).and(Column::State.is_one_of([
             RunState::Held,
@@ -82,23 +94,16 @@ impl TenantTx {
     }
 
     pub(crate) async fn touch_users_of(&self, source: SourceId) -> Result<(), StoreError> {
-        self.touch_records_of(source, "directory_users", "user_id").await
+        self.touch_records_of(&TOUCH_USERS, source).await
     }
 
     pub(crate) async fn touch_groups_of(&self, source: SourceId) -> Result<(), StoreError> {
-        self.touch_records_of(source, "directory_groups", "group_id").await
+        self.touch_records_of(&TOUCH_GROUPS, source).await
     }
 
-    async fn touch_records_of(&self, source: SourceId, table: &str, column: &str) -> Result<(), StoreError> {
-        let sql = format!(
-            "INSERT INTO directory_changes (tenant_id, id, lane, {column}, request_id, created_at) \
-             SELECT $1, {}, {}, d.id, $3, $4 FROM {table} d WHERE d.tenant_id = $1 AND d.source_id = $2",
-            self.tx.random_id(),
-            Lane::Bulk as i64
-        );
-        let request = self.request.map(|id| id.0);
-        let values = [self.tenant.0.into(), source.0.into(), request.into(), self.clock.now().into()];
-        self.tx.exec(&sql, values).await?;
+    async fn touch_records_of(&self, touch: &Sql, source: SourceId) -> Result<(), StoreError> {
+        let (lane, request) = (Lane::Bulk as i64, self.request.map(|id| id.0));
+        self.exec(touch, [source.0.into(), lane.into(), request.into(), self.clock.now().into()]).await?;
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use crate::admin::runs::RunItem;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::PageRequest;
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, members, run_items, runs};
 use crate::reconcile::user_scope::UserScopes;
@@ -120,6 +121,29 @@ pub(super) struct PlannedRun {
     digest: String,
     counts: Json,
 }
+
+const ADOPTED_GROUPS: &str = "FROM run_items i \
+    JOIN sharing_groups g ON g.tenant_id = i.tenant_id AND g.id = i.object_id \
+    JOIN directory_groups d ON d.tenant_id = i.tenant_id AND d.id = i.subject_id \
+    WHERE i.tenant_id = {tenant} AND i.run_id = $2 AND i.action = 'adopt_group' AND i.decision = 'simulated'";
+static COUNT_ADOPTED: Sql = Sql::tenant(&["SELECT count(*) AS count ", ADOPTED_GROUPS]);
+static COUNT_SAME_NAME: Sql =
+    Sql::tenant(&["SELECT count(*) AS count ", ADOPTED_GROUPS, " AND g.name = d.display_name"]);
+static RESPELLED: Sql = Sql::tenant(&[
+    "SELECT g.id AS group_id, g.name AS before, d.display_name AS after ",
+    ADOPTED_GROUPS,
+    " AND g.name <> d.display_name ORDER BY g.id LIMIT 200",
+]);
+static COUNT_PENDING: Sql =
+    Sql::tenant(&["SELECT count(*) AS count FROM directory_changes c WHERE c.tenant_id = {tenant} AND ( \
+    EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = {tenant} AND u.id = c.user_id AND u.source_id = $2) \
+    OR EXISTS (SELECT 1 FROM directory_groups g \
+    WHERE g.tenant_id = {tenant} AND g.id = c.group_id AND g.source_id = $2))"]);
+static COUNT_DISPUTED: Sql =
+    Sql::tenant(&["SELECT count(*) AS count FROM disputes d WHERE d.tenant_id = {tenant} AND ( \
+    EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = {tenant} AND u.id = d.subject_id AND u.source_id = $2) \
+    OR EXISTS (SELECT 1 FROM directory_groups g \
+    WHERE g.tenant_id = {tenant} AND g.id = d.subject_id AND g.source_id = $2))"]);
 
 impl Store {
     /// The plan of making this source the authority. Reads the whole tenant; changes nothing.
@@ -275,38 +299,21 @@ impl TenantTx {
     }
 
     async fn taken_over_groups(&self, run: Option<Uuid>) -> Result<GroupCounts, StoreError> {
-        let all = "SELECT count(*) AS count FROM run_items i \
-            JOIN sharing_groups g ON g.tenant_id = i.tenant_id AND g.id = i.object_id \
-            JOIN directory_groups d ON d.tenant_id = i.tenant_id AND d.id = i.subject_id \
-            WHERE i.tenant_id = $1 AND i.run_id = $2 AND i.action = 'adopt_group' AND i.decision = 'simulated'";
-        let adopted = self.count_of(all, run).await?;
-        let same = self.count_of(&format!("{all} AND g.name = d.display_name"), run).await?;
+        let adopted = self.count_of(&COUNT_ADOPTED, run).await?;
+        let same = self.count_of(&COUNT_SAME_NAME, run).await?;
         Ok(GroupCounts { same, adopted, ..GroupCounts::default() })
     }
 
     async fn respelled(&self, run: Option<Uuid>) -> Result<Vec<Respelled>, StoreError> {
-        let sql = "SELECT g.id AS group_id, g.name AS before, d.display_name AS after FROM run_items i \
-                   JOIN sharing_groups g ON g.tenant_id = i.tenant_id AND g.id = i.object_id \
-                   JOIN directory_groups d ON d.tenant_id = i.tenant_id AND d.id = i.subject_id \
-                   WHERE i.tenant_id = $1 AND i.run_id = $2 AND i.action = 'adopt_group' AND i.decision = 'simulated' \
-                   AND g.name <> d.display_name ORDER BY g.id LIMIT 200";
-        self.tx.all(sql, [self.tenant.0.into(), run.into()]).await
+        self.all(&RESPELLED, [run.into()]).await
     }
 
     async fn pending_changes(&self, source: Uuid) -> Result<i64, StoreError> {
-        let sql = "SELECT count(*) AS count FROM directory_changes c WHERE c.tenant_id = $1 AND ( \
-                   EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = $1 AND u.id = c.user_id AND u.source_id = $2) \
-                   OR EXISTS (SELECT 1 FROM directory_groups g \
-                   WHERE g.tenant_id = $1 AND g.id = c.group_id AND g.source_id = $2))";
-        self.count_of(sql, Some(source)).await
+        self.count_of(&COUNT_PENDING, Some(source)).await
     }
 
     async fn disputed_records(&self, source: Uuid) -> Result<i64, StoreError> {
-        let sql = "SELECT count(*) AS count FROM disputes d WHERE d.tenant_id = $1 AND ( \
-                   EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = $1 AND u.id = d.subject_id AND u.source_id = $2) \
-                   OR EXISTS (SELECT 1 FROM directory_groups g \
-                   WHERE g.tenant_id = $1 AND g.id = d.subject_id AND g.source_id = $2))";
-        self.count_of(sql, Some(source)).await
+        self.count_of(&COUNT_DISPUTED, Some(source)).await
     }
 
     /// Whether the source has an active person in scope. A source without one is most likely not connected yet.
@@ -330,8 +337,8 @@ impl TenantTx {
         managed.filter(Column::Status.is_one_of(["invited", "active"])).exists().await
     }
 
-    async fn count_of(&self, sql: &str, id: Option<Uuid>) -> Result<i64, StoreError> {
-        let row: Option<CountRow> = self.tx.one(sql, [self.tenant.0.into(), id.into()]).await?;
+    async fn count_of(&self, sql: &Sql, id: Option<Uuid>) -> Result<i64, StoreError> {
+        let row: Option<CountRow> = self.one(sql, [id.into()]).await?;
         Ok(row.map_or(0, |row| row.count))
     }
 }

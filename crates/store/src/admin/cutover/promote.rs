@@ -1,12 +1,13 @@
 //! A promotion makes another source the tenant's authority in one transaction. It moves identities; the worker then plans every
 //! difference under all guards.
 
-use super::links::{GROUPS_OF, MATCHED_GROUPS, MEMBERS_OF, NewManager, matched_members};
+use super::links::{GROUPS_OF, MATCHED_GROUPS, MATCHED_MEMBERS, MEMBERS_OF, NewManager};
 use super::plan::{Cutover, Promotion};
 use crate::access::credentials::SecretDigest;
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, sources};
 use crate::scope::AdminScope;
@@ -19,19 +20,24 @@ use sea_orm::sea_query::{ExprTrait, LockType};
 use uuid::Uuid;
 
 /// Memberships of groups and people that follow source `$2` and are not as it has them.
-const DIFFERING: &str = "WITH desired AS (SELECT d.id AS group_id, dm.user_id FROM directory_groups d \
+static TOUCH_DIFFERING: Sql = Sql::tenant(&[
+    "INSERT INTO directory_changes (tenant_id, id, lane, source_id, group_id, user_id, created_at) \
+     SELECT {tenant}, {random_id}, 1, $2, x.group_id, x.user_id, $3 FROM (",
+    "WITH desired AS (SELECT d.id AS group_id, dm.user_id FROM directory_groups d \
       JOIN sharing_groups g ON g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.removed_at IS NULL \
       JOIN directory_memberships dm ON dm.tenant_id = d.tenant_id AND dm.group_id = d.id \
       JOIN members m ON m.tenant_id = dm.tenant_id AND m.directory_user_id = dm.user_id \
-      WHERE d.tenant_id = $1 AND d.source_id = $2 AND d.deleted_at IS NULL), \
+      WHERE d.tenant_id = {tenant} AND d.source_id = $2 AND d.deleted_at IS NULL), \
     actual AS (SELECT d.id AS group_id, u.id AS user_id FROM directory_groups d \
       JOIN sharing_groups g ON g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.removed_at IS NULL \
       JOIN sharing_group_members gm ON gm.tenant_id = g.tenant_id AND gm.group_id = g.id \
       JOIN members m ON m.tenant_id = gm.tenant_id AND m.id = gm.member_id \
       JOIN directory_users u ON u.tenant_id = m.tenant_id AND u.id = m.directory_user_id AND u.source_id = $2 \
-      WHERE d.tenant_id = $1 AND d.source_id = $2 AND d.deleted_at IS NULL) \
+      WHERE d.tenant_id = {tenant} AND d.source_id = $2 AND d.deleted_at IS NULL) \
     SELECT * FROM (SELECT * FROM desired EXCEPT SELECT * FROM actual) AS missing \
-    UNION ALL SELECT * FROM (SELECT * FROM actual EXCEPT SELECT * FROM desired) AS unwanted";
+    UNION ALL SELECT * FROM (SELECT * FROM actual EXCEPT SELECT * FROM desired) AS unwanted",
+    ") AS x",
+]);
 
 impl Store {
     /// Makes a source the authority if the plan is the one that the admin saw. The former authority continues in simulation, so the
@@ -123,30 +129,25 @@ impl TenantTx {
         let relinked = NewManager { source, run, as_member: Event::MemberRelinked, as_group: Event::GroupRelinked };
         let (mut people, mut groups) = (0, 0);
         if let Some(run) = run {
-            people = self.move_members(&matched_members(), run.0, relinked).await?;
+            people = self.move_members(&MATCHED_MEMBERS, run.0, relinked).await?;
         }
         if let Some(former) = cutover.authority {
-            self.move_members(MEMBERS_OF, former, relinked).await?;
+            self.move_members(&MEMBERS_OF, former, relinked).await?;
         }
         if cutover.groups_follow() {
             let adopted = NewManager { as_group: Event::GroupAdopted, ..relinked };
             if let Some(run) = run {
-                groups = self.move_groups(MATCHED_GROUPS, run.0, adopted).await?;
+                groups = self.move_groups(&MATCHED_GROUPS, run.0, adopted).await?;
             }
             if let Some(former) = cutover.authority {
-                self.move_groups(GROUPS_OF, former, relinked).await?;
+                self.move_groups(&GROUPS_OF, former, relinked).await?;
             }
         }
         Ok((people, groups))
     }
 
     async fn touch_differing_memberships(&self, source: SourceId) -> Result<(), StoreError> {
-        let sql = format!(
-            "INSERT INTO directory_changes (tenant_id, id, lane, source_id, group_id, user_id, created_at) \
-             SELECT $1, {}, 1, $2, x.group_id, x.user_id, $3 FROM ({DIFFERING}) AS x",
-            self.tx.random_id()
-        );
-        self.tx.exec(&sql, [self.tenant.0.into(), source.0.into(), self.clock.now().into()]).await?;
+        self.exec(&TOUCH_DIFFERING, [source.0.into(), self.clock.now().into()]).await?;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use super::Whom;
 use super::rows::{Change, DisputeRow, ItemRow};
 use crate::engine::error::StoreError;
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::reconcile::world::origin;
 use chrono::{DateTime, Utc};
@@ -25,9 +26,10 @@ struct GroupRow {
 }
 
 /// Most groups of a person in an explanation.
-const GROUPS_MAX: usize = 200;
+const GROUPS_MAX: &str = "200";
 
-const GROUPS: &str = "SELECT d.display_name AS name, d.id AS directory_group_id, g.id AS sharing_group_id, d.source_id, \
+static GROUPS: Sql = Sql::tenant(&[
+    "SELECT d.display_name AS name, d.id AS directory_group_id, g.id AS sharing_group_id, d.source_id, \
     s.mode, TRUE AS desired, gm.member_id IS NOT NULL AS actual, q.dispute, q.about, q.since \
     FROM directory_memberships dm \
     JOIN directory_groups d ON d.tenant_id = dm.tenant_id AND d.id = dm.group_id AND d.deleted_at IS NULL \
@@ -35,14 +37,16 @@ const GROUPS: &str = "SELECT d.display_name AS name, d.id AS directory_group_id,
     LEFT JOIN sharing_groups g ON g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.removed_at IS NULL \
     LEFT JOIN sharing_group_members gm ON gm.tenant_id = g.tenant_id AND gm.group_id = g.id AND gm.member_id = $2 \
     LEFT JOIN disputes q ON q.tenant_id = d.tenant_id AND q.subject_id = d.id \
-    WHERE dm.tenant_id = $1 AND dm.user_id = $3 \
+    WHERE dm.tenant_id = {tenant} AND dm.user_id = $3 \
     UNION ALL \
     SELECT g.name, d.id, g.id, d.source_id, s.mode, FALSE, TRUE, NULL, NULL, NULL FROM sharing_group_members gm \
     JOIN sharing_groups g ON g.tenant_id = gm.tenant_id AND g.id = gm.group_id AND g.removed_at IS NULL \
     LEFT JOIN directory_groups d ON d.tenant_id = g.tenant_id AND d.id = g.directory_group_id AND d.deleted_at IS NULL \
     LEFT JOIN sources s ON s.tenant_id = d.tenant_id AND s.id = d.source_id \
-    WHERE gm.tenant_id = $1 AND gm.member_id = $2 AND NOT EXISTS (SELECT 1 FROM directory_memberships dm \
-    WHERE dm.tenant_id = gm.tenant_id AND dm.group_id = g.directory_group_id AND dm.user_id = $3)";
+    WHERE gm.tenant_id = {tenant} AND gm.member_id = $2 AND NOT EXISTS (SELECT 1 FROM directory_memberships dm \
+    WHERE dm.tenant_id = gm.tenant_id AND dm.group_id = g.directory_group_id AND dm.user_id = $3) ORDER BY name LIMIT ",
+    GROUPS_MAX,
+]);
 
 impl TenantTx {
     pub(super) async fn group_facts(
@@ -51,9 +55,8 @@ impl TenantTx {
         items: &[ItemRow],
         changes: &[Change],
     ) -> Result<Vec<GroupFacts>, StoreError> {
-        let sql = format!("{GROUPS} ORDER BY name LIMIT {GROUPS_MAX}");
         let ids = [whom.member, whom.user].map(|id| id.unwrap_or_default().into());
-        let rows: Vec<GroupRow> = self.tx.all(&sql, [self.tenant.0.into()].into_iter().chain(ids)).await?;
+        let rows: Vec<GroupRow> = self.all(&GROUPS, ids).await?;
         let facts = |row: GroupRow| {
             let unread =
                 changes.iter().find(|change| change.group_id.is_some() && change.group_id == row.directory_group_id);

@@ -6,6 +6,7 @@ mod rows;
 use crate::admin::members::MemberRow;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, disputes, members, run_items};
 use crate::reconcile::world::count;
@@ -30,7 +31,7 @@ const CHANGES_READ: i64 = 5_000;
 const WAITING_COUNTED: i64 = 1_000;
 /// Most withheld items in an explanation.
 const WITHHELD_TOLD: u64 = 200;
-/// Most people that one address or external id may match.
+/// Most people that one address or external id may match; the statements below read as many.
 const PEOPLE_MAX: usize = 10;
 
 /// An address or external id of somebody who may have no record yet.
@@ -46,6 +47,44 @@ struct Whom {
     member: Option<Uuid>,
     user: Option<Uuid>,
 }
+
+static STANDING: Sql = Sql::tenant(&[
+    "SELECT t.seats, t.policy, l.seats_used, l.expires_at, l.retry_at, l.last_error, \
+                   (SELECT count(*) FROM (SELECT 1 FROM directory_changes c WHERE c.tenant_id = t.id LIMIT $2) AS x) AS waiting \
+                   FROM tenants t JOIN tenant_leases l ON l.tenant_id = t.id WHERE t.id = {tenant}",
+]);
+static UNREAD_CHANGES: Sql = Sql::tenant(&["SELECT c.group_id, c.request_id, c.created_at FROM \
+                   (SELECT id, user_id, group_id, request_id, created_at FROM directory_changes WHERE tenant_id = {tenant} \
+                   ORDER BY lane, id LIMIT $3) AS c \
+                   WHERE c.user_id = $2 OR (c.user_id IS NULL AND c.group_id IS NOT NULL) ORDER BY c.created_at LIMIT 1000"]);
+static TRACES: Sql = Sql::tenant(&[
+    "SELECT * FROM (SELECT 'said' AS what, at, actor, run_id, request_id FROM audit_events \
+                   WHERE tenant_id = {tenant} AND subject_id = $2 AND kind LIKE 'directory_user.%' ORDER BY id DESC LIMIT 1) AS said \
+                   UNION ALL SELECT * FROM (SELECT 'status' AS what, at, actor, run_id, request_id FROM audit_events \
+                   WHERE tenant_id = {tenant} AND subject_id = $3 AND kind IN ('member.created', 'member.pending', \
+                   'member.waitlisted', 'member.stopped_waiting', 'member.invited', 'member.activated', 'member.suspended', \
+                   'member.restored', 'member.removed') ORDER BY id DESC LIMIT 1) AS status \
+                   UNION ALL SELECT * FROM (SELECT 'decided' AS what, at, actor, run_id, request_id FROM audit_events \
+                   WHERE tenant_id = {tenant} AND subject_id = $3 AND kind IN ('member.approved', 'member.declined') \
+                   ORDER BY id DESC LIMIT 1) AS decided",
+]);
+static MEMBERS_BY_EMAIL: Sql =
+    Sql::tenant(&["SELECT m.id AS member_id, m.directory_user_id AS user_id FROM members m \
+    WHERE m.tenant_id = {tenant} AND m.email_folded = $2 ORDER BY m.id DESC LIMIT 10"]);
+static MEMBERS_BY_EXTERNAL_ID: Sql =
+    Sql::tenant(&["SELECT m.id AS member_id, m.directory_user_id AS user_id FROM members m \
+    JOIN sources s ON s.tenant_id = m.tenant_id WHERE m.tenant_id = {tenant} AND m.managed_by = s.id \
+    AND m.external_id = $2 ORDER BY m.id DESC LIMIT 10"]);
+static RECORDS_BY_EMAIL: Sql =
+    Sql::tenant(&["SELECT m.id AS member_id, u.id AS user_id FROM sources s {join} directory_users u \
+    ON u.tenant_id = s.tenant_id AND u.source_id = s.id AND u.email_folded = $2 AND u.deleted_at IS NULL \
+    LEFT JOIN members m ON m.tenant_id = u.tenant_id AND m.directory_user_id = u.id \
+    WHERE s.tenant_id = {tenant} ORDER BY u.id DESC LIMIT 10"]);
+static RECORDS_BY_EXTERNAL_ID: Sql =
+    Sql::tenant(&["SELECT m.id AS member_id, u.id AS user_id FROM sources s {join} directory_users u \
+    ON u.tenant_id = s.tenant_id AND u.source_id = s.id AND u.external_id = $2 AND u.deleted_at IS NULL \
+    LEFT JOIN members m ON m.tenant_id = u.tenant_id AND m.directory_user_id = u.id \
+    WHERE s.tenant_id = {tenant} ORDER BY u.id DESC LIMIT 10"]);
 
 impl Store {
     pub async fn facts_of_member(&self, scope: &AdminScope, member: MemberId) -> Result<Facts, StoreError> {
@@ -143,10 +182,7 @@ impl TenantTx {
     }
 
     async fn standing(&self) -> Result<StandingRow, StoreError> {
-        let sql = "SELECT t.seats, t.policy, l.seats_used, l.expires_at, l.retry_at, l.last_error, \
-                   (SELECT count(*) FROM (SELECT 1 FROM directory_changes c WHERE c.tenant_id = t.id LIMIT $2) AS x) AS waiting \
-                   FROM tenants t JOIN tenant_leases l ON l.tenant_id = t.id WHERE t.id = $1";
-        let row = self.tx.one(sql, [self.tenant.0.into(), (CHANGES_READ + 1).into()]).await?;
+        let row = self.one(&STANDING, [(CHANGES_READ + 1).into()]).await?;
         row.ok_or(StoreError::NotFound("tenant"))
     }
 
@@ -181,26 +217,13 @@ impl TenantTx {
     /// Changes of this person and of whole groups among those that a worker reads next, the oldest first.
     async fn unread_changes(&self, user: Option<Uuid>) -> Result<Vec<Change>, StoreError> {
         let Some(user) = user else { return Ok(Vec::new()) };
-        let sql = "SELECT c.group_id, c.request_id, c.created_at FROM \
-                   (SELECT id, user_id, group_id, request_id, created_at FROM directory_changes WHERE tenant_id = $1 \
-                   ORDER BY lane, id LIMIT $3) AS c \
-                   WHERE c.user_id = $2 OR (c.user_id IS NULL AND c.group_id IS NOT NULL) ORDER BY c.created_at LIMIT 1000";
-        self.tx.all(sql, [self.tenant.0.into(), user.into(), CHANGES_READ.into()]).await
+        self.all(&UNREAD_CHANGES, [user.into(), CHANGES_READ.into()]).await
     }
 
     /// The last event about the record, the last that set the member's status, and the last decision of an admin about admission.
     async fn traces(&self, whom: Whom) -> Result<Vec<TraceRow>, StoreError> {
-        let sql = "SELECT * FROM (SELECT 'said' AS what, at, actor, run_id, request_id FROM audit_events \
-                   WHERE tenant_id = $1 AND subject_id = $2 AND kind LIKE 'directory_user.%' ORDER BY id DESC LIMIT 1) AS said \
-                   UNION ALL SELECT * FROM (SELECT 'status' AS what, at, actor, run_id, request_id FROM audit_events \
-                   WHERE tenant_id = $1 AND subject_id = $3 AND kind IN ('member.created', 'member.pending', \
-                   'member.waitlisted', 'member.stopped_waiting', 'member.invited', 'member.activated', 'member.suspended', \
-                   'member.restored', 'member.removed') ORDER BY id DESC LIMIT 1) AS status \
-                   UNION ALL SELECT * FROM (SELECT 'decided' AS what, at, actor, run_id, request_id FROM audit_events \
-                   WHERE tenant_id = $1 AND subject_id = $3 AND kind IN ('member.approved', 'member.declined') \
-                   ORDER BY id DESC LIMIT 1) AS decided";
         let ids = [whom.user, whom.member].map(|id| id.unwrap_or_default().into());
-        self.tx.all(sql, [self.tenant.0.into()].into_iter().chain(ids)).await
+        self.all(&TRACES, ids).await
     }
 
     /// The position on the waitlist; 1 is admitted next.
@@ -232,29 +255,12 @@ impl TenantTx {
 
     /// Members and records with this address or id, each person once.
     async fn people_known_as(&self, known: Known<'_>) -> Result<Vec<Whom>, StoreError> {
-        let (of_members, of_records, value) = match known {
-            Known::Email(email) => ("m.email_folded = $2", "u.email_folded = $2", fold(email)),
-            Known::ExternalId(id) => {
-                ("m.managed_by = s.id AND m.external_id = $2", "u.external_id = $2", id.to_owned())
-            }
+        let (members, records, value) = match known {
+            Known::Email(email) => (&MEMBERS_BY_EMAIL, &RECORDS_BY_EMAIL, fold(email)),
+            Known::ExternalId(id) => (&MEMBERS_BY_EXTERNAL_ID, &RECORDS_BY_EXTERNAL_ID, id.to_owned()),
         };
-        let sources = match known {
-            Known::Email(_) => "",
-            Known::ExternalId(_) => "JOIN sources s ON s.tenant_id = m.tenant_id",
-        };
-        let sql = format!(
-            "SELECT m.id AS member_id, m.directory_user_id AS user_id FROM members m {sources} \
-             WHERE m.tenant_id = $1 AND {of_members} ORDER BY m.id DESC LIMIT {PEOPLE_MAX}"
-        );
-        let mut found: Vec<PersonRow> = self.tx.all(&sql, [self.tenant.0.into(), value.as_str().into()]).await?;
-        let sql = format!(
-            "SELECT m.id AS member_id, u.id AS user_id FROM sources s {} directory_users u ON u.tenant_id = s.tenant_id \
-             AND u.source_id = s.id AND {of_records} AND u.deleted_at IS NULL \
-             LEFT JOIN members m ON m.tenant_id = u.tenant_id AND m.directory_user_id = u.id \
-             WHERE s.tenant_id = $1 ORDER BY u.id DESC LIMIT {PEOPLE_MAX}",
-            self.tx.join()
-        );
-        found.extend(self.tx.all::<PersonRow, _>(&sql, [self.tenant.0.into(), value.into()]).await?);
+        let mut found: Vec<PersonRow> = self.all(members, [value.as_str().into()]).await?;
+        found.extend(self.all::<PersonRow>(records, [value.into()]).await?);
         let mut people: Vec<Whom> = Vec::new();
         for PersonRow { member_id: member, user_id: user } in found {
             if !people
