@@ -2,6 +2,7 @@
 
 use crate::email::strip_tombstone;
 use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, RequestId, SharingGroupId, SourceId};
+use crate::remedy::{self, Remedy};
 use crate::roster::{MemberState, MemberStatus};
 use crate::text_enum::text_enum;
 
@@ -55,24 +56,16 @@ text_enum! {
 
 impl Dispute {
     /// The remedy for an admin.
-    pub const fn remedy(self) -> &'static str {
+    pub const fn remedy(self) -> &'static Remedy {
         match self {
-            Self::NoEmail => "Give the person an email address in the directory.",
-            Self::MappingFailed => {
-                "Change the expression in the policy (`mapping`), or the attributes it reads; try it with a preview."
-            }
-            Self::EmailTaken => {
-                "Change the address of one of the two people in the directory, or remove the other member."
-            }
-            Self::AdoptionOff => "Turn `adopt_existing` on in the policy, or remove the member that was made by hand.",
-            Self::GroupOutOfScope => {
-                "Delete the group in the product if nobody needs it, or take it into the policy's `group_scope` again."
-            }
-            Self::GroupDeletedHere => {
-                "Delete the group at the source or take it out of `group_scope`; retry to have it in the product again."
-            }
-            Self::GroupNameTaken => "Rename one of the two groups.",
-            Self::Failed => "Retry it; if it fails again, give the error to the operator.",
+            Self::NoEmail => &remedy::NO_EMAIL,
+            Self::MappingFailed => &remedy::MAPPING_FAILED,
+            Self::EmailTaken => &remedy::EMAIL_TAKEN,
+            Self::AdoptionOff => &remedy::ADOPTION_OFF,
+            Self::GroupOutOfScope => &remedy::GROUP_OUT_OF_SCOPE,
+            Self::GroupDeletedHere => &remedy::GROUP_DELETED_HERE,
+            Self::GroupNameTaken => &remedy::GROUP_NAME_TAKEN,
+            Self::Failed => &remedy::FAILED,
         }
     }
 }

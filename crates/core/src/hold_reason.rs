@@ -1,5 +1,6 @@
 //! Held reasons, and the remedy of each.
 
+use crate::remedy::{self, Remedy};
 use crate::text_enum::text_enum;
 
 text_enum! {
@@ -36,28 +37,19 @@ impl HoldReason {
     }
 
     /// The remedy for an admin.
-    pub const fn remedy(self) -> &'static str {
+    pub const fn remedy(self) -> &'static Remedy {
         match self {
-            Self::RemovalOverLimit => {
-                "Check that these people really left, then approve the run. A higher limit counts for what comes after."
-            }
-            Self::CreationOverLimit => {
-                "Check that these people belong in, then approve the run. A higher limit counts for what comes after."
-            }
-            Self::ModificationOverLimit => {
-                "Check that the directory means these changes, then approve the run. A higher limit counts for what comes \
-                 after."
-            }
-            Self::GroupWipe => {
-                "Check that the group was emptied on purpose, then approve the run, or put the people back at the source."
-            }
-            Self::ProtectedMember => "Take the member out of the policy's `protected_members` if they really left.",
-            Self::LastAdmin => "Make another active member an admin first.",
-            Self::LastBillingContact => "Make another active member the billing contact first.",
-            Self::ProvisioningOff => "Turn automatic provisioning on, or invite the person by hand.",
-            Self::DeprovisioningOff => "Turn automatic deprovisioning on, after checking that everybody is in scope.",
-            Self::Quarantined => "Check what the source says; then release the source, or switch it off.",
-            Self::Simulation => "Promote the source when the plan is what you want.",
+            Self::RemovalOverLimit => &remedy::REMOVAL_OVER_LIMIT,
+            Self::CreationOverLimit => &remedy::CREATION_OVER_LIMIT,
+            Self::ModificationOverLimit => &remedy::MODIFICATION_OVER_LIMIT,
+            Self::GroupWipe => &remedy::GROUP_WIPE,
+            Self::ProtectedMember => &remedy::PROTECTED_MEMBER,
+            Self::LastAdmin => &remedy::LAST_ADMIN,
+            Self::LastBillingContact => &remedy::LAST_BILLING_CONTACT,
+            Self::ProvisioningOff => &remedy::PROVISIONING_OFF,
+            Self::DeprovisioningOff => &remedy::DEPROVISIONING_OFF,
+            Self::Quarantined => &remedy::QUARANTINED,
+            Self::Simulation => &remedy::SIMULATION,
         }
     }
 }

@@ -39,9 +39,8 @@ pub(crate) async fn reconcile(request: HttpRequest, auth: AdminAuth, payload: Bo
 }
 
 fn steps(world: &World, user: DirectoryUserId, trial: &Trial) -> Value {
-    let disputed = |one: &rollcall_core::action::Disputed| json!({ "dispute": one.dispute, "about": one.about, "remedy": one.dispute.remedy() });
-    let withheld =
-        |(item, reason): &(Item, HoldReason)| json!({ "item": item, "held_reason": reason, "remedy": reason.remedy() });
+    let disputed = |one: &rollcall_core::action::Disputed| json!({ "dispute": one.dispute, "about": one.about, "remedy": one.dispute.remedy().sentence });
+    let withheld = |(item, reason): &(Item, HoldReason)| json!({ "item": item, "held_reason": reason, "remedy": reason.remedy().sentence });
     json!([
         said(world, user),
         { "step": "match", "matched": trial.matched },

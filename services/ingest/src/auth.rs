@@ -81,8 +81,12 @@ impl From<CallerError> for IngestError {
     fn from(error: CallerError) -> Self {
         let detail = match error {
             CallerError::Missing => "no SCIM token: send it as `Authorization: Bearer rcs_…`",
-            CallerError::Unknown => "the token is unknown or was revoked; make a new one in the console",
-            CallerError::Ended => "the token has expired; make a new one",
+            CallerError::Unknown => {
+                "the token is unknown or was revoked; make a new one (`rollcall source create-token`, POST /api/v1/sources/{id}/tokens)"
+            }
+            CallerError::Ended => {
+                "the token has expired; make a new one (`rollcall source create-token`, POST /api/v1/sources/{id}/tokens)"
+            }
             CallerError::RateLimited { retry_after } => return Refusal::RateLimited { retry_after }.into(),
             CallerError::Store(error) => return error.into(),
         };

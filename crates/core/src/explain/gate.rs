@@ -3,6 +3,7 @@
 use super::facts::{Decision, Skipped, Trace, Unread, Withheld};
 use crate::hold_reason::HoldReason;
 use crate::ids::{MemberId, RequestId, RunId, SourceId};
+use crate::remedy::Remedy;
 use crate::text_enum::text_enum;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -115,7 +116,7 @@ pub struct Gate {
     pub state: GateState,
     pub sentence: String,
     /// The remedy for an admin; only for a blocked gate.
-    pub remedy: Option<String>,
+    pub remedy: Option<&'static str>,
     pub evidence: Evidence,
 }
 
@@ -128,8 +129,8 @@ impl Gate {
         Self { state: GateState::Unknown, ..Self::ok(gate, sentence) }
     }
 
-    pub(super) fn blocked(gate: GateName, sentence: impl Into<String>, remedy: &str) -> Self {
-        Self { state: GateState::Blocked, remedy: Some(remedy.to_owned()), ..Self::ok(gate, sentence) }
+    pub(super) fn blocked(gate: GateName, sentence: impl Into<String>, remedy: &Remedy) -> Self {
+        Self { state: GateState::Blocked, remedy: Some(remedy.sentence), ..Self::ok(gate, sentence) }
     }
 
     pub(super) fn with(self, evidence: impl Into<Evidence>) -> Self {

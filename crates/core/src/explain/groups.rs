@@ -5,6 +5,7 @@ use super::gate::{Evidence, Gate, GateName};
 use super::person::{dispute_gate, reconcile, source_mode, withheld_gate};
 use crate::directory::Dispute;
 use crate::ids::{DirectoryGroupId, SharingGroupId};
+use crate::remedy;
 use serde::Serialize;
 
 /// State of the person in one group, and the cause when source and roster differ.
@@ -54,7 +55,7 @@ fn gates(facts: &Facts, group: &GroupFacts) -> Vec<Gate> {
             false => Gate::blocked(
                 GateName::SourceRecord,
                 "The source does not say that the person is in the group.",
-                "Add the person to the group at the source.",
+                &remedy::ADD_TO_GROUP,
             ),
         },
         Gate {
@@ -67,15 +68,13 @@ fn gates(facts: &Facts, group: &GroupFacts) -> Vec<Gate> {
         },
         match facts.policy.group_sync {
             true if group.skipped.as_ref().is_some_and(|skipped| skipped.dispute == Dispute::GroupOutOfScope) => {
-                let remedy = "Take the group into the policy's `group_scope`.";
-                Gate::blocked(GateName::Policy, "The policy's `group_scope` leaves the group out.", remedy)
+                let sentence = "The policy's `group_scope` leaves the group out.";
+                Gate::blocked(GateName::Policy, sentence, &remedy::GROUP_LEFT_OUT)
             }
             true => Gate::ok(GateName::Policy, "Directory groups become sharing groups."),
-            false => Gate::blocked(
-                GateName::Policy,
-                "The policy leaves sharing groups alone.",
-                "Turn `group_sync` on in the policy.",
-            ),
+            false => {
+                Gate::blocked(GateName::Policy, "The policy leaves sharing groups alone.", &remedy::GROUP_SYNC_OFF)
+            }
         },
         match &group.withheld {
             Some(withheld) => withheld_gate(withheld),
@@ -88,12 +87,10 @@ fn gates(facts: &Facts, group: &GroupFacts) -> Vec<Gate> {
 
 fn membership(facts: &Facts, group: &GroupFacts) -> Gate {
     let gate = GateName::Status;
-    let before = "Look at the gates of the person.";
+    let before = &remedy::EARLIER_GATES;
     match (&facts.member, group.sharing_group) {
         (None, _) => Gate::blocked(gate, "Only members are in sharing groups, and the person is none.", before),
-        (Some(_), None) => {
-            Gate::blocked(gate, "The sharing group does not exist.", "Rename or re-create the group at the source.")
-        }
+        (Some(_), None) => Gate::blocked(gate, "The sharing group does not exist.", &remedy::MAKE_GROUP),
         (Some(_), Some(_)) if group.actual => Gate::ok(gate, "The member is in the sharing group."),
         (Some(_), Some(_)) => Gate::blocked(gate, "The member is not in the sharing group.", before),
     }

@@ -4,6 +4,7 @@ use super::facts::{Decision, Facts, Skipped, Unread, Withheld};
 use super::gate::{Evidence, Gate, GateName, gate_of};
 use crate::directory::{Dispute, Origin, SourceMode};
 use crate::hold_reason::HoldReason;
+use crate::remedy;
 use crate::roster::{Approval, MemberState, MemberStatus, WaitingFor};
 use chrono::{DateTime, Utc};
 
@@ -47,7 +48,7 @@ pub(super) fn in_short(facts: &Facts) -> &'static str {
 
 fn source_record(facts: &Facts) -> Gate {
     let gate = GateName::SourceRecord;
-    let assign = "Assign the person to this application in the identity provider.";
+    let assign = &remedy::ASSIGN;
     let answer = match (&facts.said, &facts.member) {
         (None, Some(member)) if member.managed_by.is_none() => {
             Gate::ok(gate, "The member was made by hand: no source decides about them.")
@@ -57,7 +58,7 @@ fn source_record(facts: &Facts) -> Gate {
             None => Gate::blocked(gate, "The source deleted the record.", assign),
             Some(record) if record.active => Gate::ok(gate, "The source says that the person is active."),
             Some(record) if record.was_active => {
-                Gate::blocked(gate, "The source says that the person is disabled.", "Enable the person at the source.")
+                Gate::blocked(gate, "The source says that the person is disabled.", &remedy::ENABLE)
             }
             Some(_) => Gate::blocked(gate, "The source has never said that the person is active.", assign),
         },
@@ -85,12 +86,12 @@ pub(super) fn source_mode(facts: &Facts, origin: Option<Origin>) -> Gate {
         (SourceMode::Simulate, _) => Gate::blocked(
             gate,
             "The source is in simulation: what it says is planned and changes nothing.",
-            "Set the source to live when its plan is what you want.",
+            &remedy::SIMULATION,
         ),
         (SourceMode::Off, _) => Gate::blocked(
             gate,
             "The source is off: it may say nothing, and what it said before changes nothing.",
-            "Set the source to live.",
+            &remedy::SOURCE_OFF,
         ),
     };
     let evidence = withheld.map(Evidence::from).unwrap_or_default();
@@ -112,8 +113,7 @@ fn scope(facts: &Facts) -> Gate {
     }
     let groups = scope.described();
     let sentence = format!("The person is in none of the groups that the policy's `user_scope` names: {groups}.");
-    let remedy = "Add the person to one of these groups at the source, or name a group of theirs in `user_scope`.";
-    Gate::blocked(gate, sentence, remedy).with(evidence(groups))
+    Gate::blocked(gate, sentence, &remedy::ADD_TO_SCOPE).with(evidence(groups))
 }
 
 fn matching(facts: &Facts) -> Gate {
@@ -164,8 +164,7 @@ fn declined(facts: &Facts) -> Gate {
     let decided = facts.decided_last.as_ref().map(Evidence::from).unwrap_or_default();
     match pending.and_then(|member| member.approval) {
         Some(Approval::Declined) => {
-            let remedy = "Approve the member: the decision can be changed at any time.";
-            Gate::blocked(gate, "An admin declined the person: no sync lets them in.", remedy).with(decided)
+            Gate::blocked(gate, "An admin declined the person: no sync lets them in.", &remedy::APPROVE).with(decided)
         }
         Some(Approval::Approved) => Gate::ok(gate, "An admin approved the person.").with(decided),
         None => Gate::ok(gate, "Nobody has declined the person."),
@@ -180,17 +179,15 @@ fn policy(facts: &Facts) -> Gate {
     let undecided =
         |member: &&MemberState| member.waiting_for == Some(WaitingFor::Approval) && member.approval.is_none();
     if facts.member.as_ref().is_some_and(|member| undecided(&member)) && facts.wanted() {
-        let remedy = "Approve the member, or turn `approval` off in the policy for those who come after.";
-        let answer = Gate::blocked(gate, "The policy wants new people approved, and nobody has yet.", remedy);
+        let sentence = "The policy wants new people approved, and nobody has yet.";
+        let answer = Gate::blocked(gate, sentence, &remedy::APPROVE_OR_TRUST);
         return answer.with(facts.status_last.as_ref().map(Evidence::from).unwrap_or_default());
     }
     if facts.wanted() && facts.member.is_none() && facts.holder.is_none() && !facts.policy.auto_provision {
-        let remedy = "Turn `auto_provision` on in the policy.";
-        return Gate::blocked(gate, "The policy lets nobody in by itself.", remedy);
+        return Gate::blocked(gate, "The policy lets nobody in by itself.", &remedy::PROVISIONING_OFF);
     }
     if !facts.wanted() && facts.has_access() && !facts.policy.auto_deprovision {
-        let remedy = "Turn `auto_deprovision` on in the policy, after checking that everybody is in scope.";
-        return Gate::blocked(gate, "The policy takes access from nobody by itself.", remedy);
+        return Gate::blocked(gate, "The policy takes access from nobody by itself.", &remedy::DEPROVISIONING_OFF);
     }
     Gate::ok(gate, "The policy lets it happen.")
 }
@@ -205,8 +202,7 @@ fn seat(facts: &Facts) -> Gate {
             None => "many people come before this one".to_owned(),
         };
         let since = facts.status_last.as_ref().map(Evidence::from).unwrap_or_default();
-        let remedy = "Buy seats, raise `seat_cap` in the policy, or let somebody go: who waits is let in by itself.";
-        let answer = Gate::blocked(gate, format!("Waits for a seat: {count}, and {place}."), remedy);
+        let answer = Gate::blocked(gate, format!("Waits for a seat: {count}, and {place}."), &remedy::BUY_SEATS);
         return answer.with(Evidence { place: seats.place, ..since });
     }
     match &facts.member {
@@ -264,10 +260,10 @@ pub(super) fn reconcile(facts: &Facts, unread: Option<Unread>) -> Gate {
     let (state, remedy) = match (backlog.retry_at.filter(later), backlog.leased_until.filter(later)) {
         (Some(at), _) => {
             let error = backlog.last_error.as_deref().unwrap_or("an error");
-            (format!("the tenant is tried again at {at} because of: {error}"), "Give the error to the operator.")
+            (format!("the tenant is tried again at {at} because of: {error}"), &remedy::TELL_OPERATOR)
         }
-        (None, Some(_)) => ("a worker is at it".to_owned(), "Ask again in a moment."),
-        (None, None) => ("no worker has looked at it yet".to_owned(), "Ask again in a moment."),
+        (None, Some(_)) => ("a worker is at it".to_owned(), &remedy::ASK_AGAIN),
+        (None, None) => ("no worker has looked at it yet".to_owned(), &remedy::ASK_AGAIN),
     };
     let from = unread.request.map_or_else(String::new, |request| format!(" from request {request}"));
     let retry_at = backlog.retry_at.filter(later);
@@ -280,24 +276,19 @@ fn status(facts: &Facts) -> Gate {
     let gate = GateName::Status;
     let Some(member) = &facts.member else {
         let nobody = "The person is no member.";
-        return Gate::blocked(gate, nobody, "Look at the gates before this one.");
+        return Gate::blocked(gate, nobody, &remedy::EARLIER_GATES);
     };
     let answer = match member.status {
         MemberStatus::Active => Gate::ok(gate, "The member is active."),
-        MemberStatus::Invited => {
-            Gate::blocked(gate, "The invitation is not accepted yet.", "Have the person accept the invitation.")
-        }
+        MemberStatus::Invited => Gate::blocked(gate, "The invitation is not accepted yet.", &remedy::ACCEPT),
         MemberStatus::Pending => {
-            Gate::blocked(gate, "The member is pending: no seat, no access.", "Look at the gates before this one.")
+            Gate::blocked(gate, "The member is pending: no seat, no access.", &remedy::EARLIER_GATES)
         }
-        MemberStatus::Suspended => Gate::blocked(
-            gate,
-            "The member is suspended; role and groups are kept.",
-            "Enable the person at the source.",
-        ),
-        MemberStatus::Removed => {
-            Gate::blocked(gate, "The member was removed.", "Assign the person to this application at the source again.")
+        MemberStatus::Suspended => {
+            let remedy = if member.managed_by.is_some() { &remedy::ENABLE } else { &remedy::ADOPT_BY_SOURCE };
+            Gate::blocked(gate, "The member is suspended; role and groups are kept.", remedy)
         }
+        MemberStatus::Removed => Gate::blocked(gate, "The member was removed.", &remedy::ASSIGN_AGAIN),
     };
     answer.with(facts.status_last.as_ref().map(Evidence::from).unwrap_or_default())
 }

@@ -51,7 +51,11 @@ fn released(outcome: &RunReport) -> usize {
 fn every_reason_has_a_word_and_a_remedy() {
     let mut words: Vec<&str> = HoldReason::ALL.iter().map(|reason| reason.as_str()).collect();
     assert!(words.contains(&"member_removal_over_limit"), "the wire names it so (DA10)");
-    assert!(HoldReason::ALL.iter().all(|reason| reason.remedy().ends_with('.') && reason.remedy().len() > 20));
+    assert!(
+        HoldReason::ALL
+            .iter()
+            .all(|reason| reason.remedy().sentence.ends_with('.') && reason.remedy().sentence.len() > 20)
+    );
     words.sort_unstable();
     words.dedup();
     assert_eq!(words.len(), HoldReason::ALL.len());

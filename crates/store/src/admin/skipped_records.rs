@@ -12,6 +12,7 @@ use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::directory::Dispute;
 use rollcall_core::event::{Event, RecordId, SkippedRecord as SkippedDetail};
+use rollcall_core::remedy;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, DerivePartialModel};
 use uuid::Uuid;
@@ -121,7 +122,7 @@ impl TenantTx {
 impl SkippedRecord {
     /// The remedy that an admin has.
     pub fn remedy(&self) -> &'static str {
-        self.dispute.parse::<Dispute>().map_or("See the worker's log.", Dispute::remedy)
+        self.dispute.parse::<Dispute>().map_or(&remedy::UNKNOWN_DISPUTE, Dispute::remedy).sentence
     }
 
     fn id(&self) -> RecordId {

@@ -80,6 +80,9 @@ fn named(path: &[String]) -> Result<Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rollcall_core::remedy::{self, Way};
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
 
     fn every_command(command: Command) -> Vec<Command> {
         let below: Vec<Command> = command.get_subcommands().cloned().flat_map(every_command).collect();
@@ -123,5 +126,99 @@ mod tests {
         for key in rollcall_core::policy::Policy::setting_keys() {
             assert!(policy.contains(&key), "{key} is missing in {policy}");
         }
+    }
+
+    /// Whether the program has this command, by its first words.
+    fn has_command(line: &str) -> bool {
+        let words: Vec<String> = line.split(' ').take_while(|word| is_name(word)).map(str::to_owned).collect();
+        // What follows a command without commands below it is an argument.
+        (1..=words.len()).rev().any(|length| {
+            let found = named(&words[..length]);
+            found.is_ok_and(|command| length == words.len() || !command.has_subcommands())
+        })
+    }
+
+    fn is_name(word: &str) -> bool {
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-')
+    }
+
+    /// Method and path, with every parameter as `{}`: texts call them by other names than the tables.
+    fn shape(route: &str) -> String {
+        let segments = route.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+        segments.collect::<Vec<_>>().join("/")
+    }
+
+    fn known_routes() -> BTreeSet<String> {
+        let scim = rollcall_ingest::routes::endpoints().into_iter().map(|e| format!("{} {}", e.method, e.path));
+        let api = rollcall_admin::routes::endpoints().into_iter().map(|e| format!("{} {}", e.method, e.path));
+        let health = crate::health::endpoints().into_iter().map(|e| format!("{} {}", e.method, e.path));
+        scim.chain(api).chain(health).map(|route| shape(&route)).collect()
+    }
+
+    #[test]
+    fn f6_f15_every_remedy_can_be_carried_out() {
+        let routes = known_routes();
+        for remedy in remedy::ALL {
+            assert!(!remedy.ways.is_empty() && remedy.sentence.ends_with('.'), "{remedy:?}");
+            for way in remedy.ways {
+                let exists = match way {
+                    Way::Route(route) => routes.contains(&shape(route)),
+                    Way::Command(command) => has_command(command),
+                    Way::Source | Way::Wait => true,
+                };
+                assert!(exists, "{way:?} of {:?} does not exist", remedy.sentence);
+            }
+        }
+    }
+
+    #[test]
+    fn f6_f15_every_route_and_command_that_a_text_names_exists() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let (routes, mut wrong) = (known_routes(), Vec::new());
+        for folder in ["crates", "services", "tools"] {
+            for (path, text) in sources_below(&root.join(folder)) {
+                for command in text.split("`rollcall ").skip(1).filter_map(|rest| rest.split('`').next()) {
+                    if command.split(' ').next().is_some_and(is_name) && !has_command(command) {
+                        wrong.push(format!("{}: rollcall {command}", path.display()));
+                    }
+                }
+                let named = named_routes(&text).into_iter().filter(|route| !routes.contains(&shape(route)));
+                wrong.extend(named.map(|route| format!("{}: {route}", path.display())));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    /// Sources without the tests at their end.
+    fn sources_below(folder: &Path) -> Vec<(PathBuf, String)> {
+        let mut sources = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("tests") {
+                sources.extend(sources_below(&path));
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+                // A text that goes on in the next line.
+                let lines: Vec<&str> = text.lines().map(str::trim).collect();
+                sources.push((path, lines.join(" ").replace("\\ ", "")));
+            }
+        }
+        sources
+    }
+
+    /// `METHOD /api/v1/…` wherever it stands.
+    fn named_routes(text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            for rest in text.split(&format!("{method} /api/v1")).skip(1) {
+                let end = |c: char| !(c.is_ascii_alphanumeric() || "/{}_-".contains(c));
+                let path = rest.split(end).next().unwrap_or_default();
+                if !path.is_empty() && !path.ends_with('/') {
+                    found.push(format!("{method} /api/v1{path}"));
+                }
+            }
+        }
+        found
     }
 }

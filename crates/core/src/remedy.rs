@@ -1,0 +1,101 @@
+//! Remedies: the one table of the advice that answers give. Each names the ways to carry it out, and a test of the program
+//! checks that every route and command among them exists.
+
+/// One way to carry out a remedy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Method and path of the REST API.
+    Route(&'static str),
+    /// A command of the operator, after `rollcall`.
+    Command(&'static str),
+    /// At the identity provider or in the directory.
+    Source,
+    /// Nobody has to do anything.
+    Wait,
+}
+
+/// A sentence for people, and the ways.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Remedy {
+    pub sentence: &'static str,
+    pub ways: &'static [Way],
+}
+
+macro_rules! remedies {
+    ($($name:ident = $sentence:literal by [$($way:expr),+ $(,)?];)+) => {
+        $(pub static $name: Remedy = Remedy { sentence: $sentence, ways: &[$($way),+] };)+
+
+        /// Every remedy.
+        pub static ALL: &[&Remedy] = &[$(&$name),+];
+    };
+}
+
+const APPROVE_RUN: Way = Way::Route("POST /api/v1/runs/{id}/approve");
+const POLICY: Way = Way::Route("PATCH /api/v1/policy");
+const MEMBER: Way = Way::Route("PATCH /api/v1/members/{id}");
+const APPROVE_MEMBER: Way = Way::Route("POST /api/v1/members/{id}/approve");
+const SOURCE: Way = Way::Route("PATCH /api/v1/sources/{id}");
+const SET_MODE: Way = Way::Command("source set-mode");
+const PROMOTE: Way = Way::Route("POST /api/v1/sources/{id}/promote");
+const PROMOTE_COMMAND: Way = Way::Command("source promote");
+const RETRY: Way = Way::Route("POST /api/v1/skipped-records/{id}/retry");
+const DELETE_GROUP: Way = Way::Route("DELETE /api/v1/groups/{id}");
+const GATES: Way = Way::Route("GET /api/v1/members/{id}/explain");
+
+remedies! {
+    REMOVAL_OVER_LIMIT = "Check that these people really left, then approve the run. A higher limit counts for what comes after."
+        by [APPROVE_RUN, POLICY];
+    CREATION_OVER_LIMIT = "Check that these people belong in, then approve the run. A higher limit counts for what comes after."
+        by [APPROVE_RUN, POLICY];
+    MODIFICATION_OVER_LIMIT = "Check that the directory means these changes, then approve the run. A higher limit counts for what \
+        comes after." by [APPROVE_RUN, POLICY];
+    GROUP_WIPE = "Check that the group was emptied on purpose, then approve the run, or put the people back at the source."
+        by [APPROVE_RUN, Way::Source];
+    PROTECTED_MEMBER = "Take the member out of the policy's `protected_members` if they really left." by [POLICY];
+    LAST_ADMIN = "Make another active member an admin first." by [MEMBER];
+    LAST_BILLING_CONTACT = "Make another active member the billing contact first." by [MEMBER];
+    PROVISIONING_OFF = "Turn `auto_provision` on in the policy." by [POLICY];
+    DEPROVISIONING_OFF = "Turn `auto_deprovision` on in the policy, after checking that everybody is in scope." by [POLICY];
+    QUARANTINED = "Check what the source says; then release the source, or switch it off."
+        by [Way::Route("POST /api/v1/sources/{id}/release"), Way::Command("source release"), SOURCE];
+    SIMULATION = "Promote the source when the plan is what you want." by [PROMOTE, PROMOTE_COMMAND];
+    SOURCE_OFF = "Set the source to live." by [SOURCE, SET_MODE];
+
+    NO_EMAIL = "Give the person an email address in the directory." by [Way::Source];
+    MAPPING_FAILED = "Change the expression in the policy (`mapping`), or the attributes it reads; try it with a preview."
+        by [POLICY, Way::Route("POST /api/v1/policy/mapping/preview"), Way::Source];
+    EMAIL_TAKEN = "Change the address of one of the two people in the directory, or unassign the one who does not need access."
+        by [Way::Source];
+    ADOPTION_OFF = "Turn `adopt_existing` on in the policy: the source then manages the member that was made by hand."
+        by [POLICY];
+    GROUP_OUT_OF_SCOPE = "Delete the group in the product if nobody needs it, or take it into the policy's `group_scope` again."
+        by [DELETE_GROUP, POLICY];
+    GROUP_LEFT_OUT = "Take the group into the policy's `group_scope`." by [POLICY];
+    GROUP_DELETED_HERE = "Delete the group at the source or take it out of `group_scope`; retry to have it in the product again."
+        by [Way::Source, POLICY, RETRY];
+    GROUP_NAME_TAKEN = "Rename one of the two groups at the source, or delete the other one in the product."
+        by [Way::Source, DELETE_GROUP];
+    GROUP_SYNC_OFF = "Turn `group_sync` on in the policy." by [POLICY];
+    FAILED = "Retry it; if it fails again, give the error to the operator." by [RETRY];
+    UNKNOWN_DISPUTE = "Retry it; the worker's log has the error." by [RETRY];
+
+    ASSIGN = "Assign the person to this application in the identity provider." by [Way::Source];
+    ASSIGN_AGAIN = "Assign the person to this application at the source again." by [Way::Source];
+    ENABLE = "Enable the person at the source." by [Way::Source];
+    ADD_TO_GROUP = "Add the person to the group at the source." by [Way::Source];
+    MAKE_GROUP = "Rename or re-create the group at the source." by [Way::Source];
+    ADD_TO_SCOPE = "Add the person to one of these groups at the source, or name a group of theirs in `user_scope`."
+        by [Way::Source, POLICY];
+    APPROVE = "Approve the member: the decision can be changed at any time." by [APPROVE_MEMBER];
+    APPROVE_OR_TRUST = "Approve the member, or turn `approval` off in the policy for those who come after."
+        by [APPROVE_MEMBER, POLICY];
+    BUY_SEATS = "Have the operator set more seats (`rollcall tenant set-seats`), raise `seat_cap` in the policy, or take somebody \
+        out at the source: the next on the waitlist is let in without further action."
+        by [Way::Command("tenant set-seats"), POLICY, Way::Source];
+    ADOPT_BY_SOURCE = "No source manages the member: a live source that has the person takes them over while `adopt_existing` is \
+        on." by [POLICY, PROMOTE, Way::Source];
+    ACCEPT = "Have the person accept the invitation." by [Way::Route("POST /api/v1/members/{id}/accept")];
+    EARLIER_GATES = "Look at the gates of the person before this one." by [GATES];
+    TELL_OPERATOR = "Give the error to the operator, who asks `rollcall doctor`." by [Way::Command("doctor")];
+    ASK_AGAIN = "Ask again in a moment." by [Way::Wait];
+}
