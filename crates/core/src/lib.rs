@@ -1,8 +1,8 @@
-//! The domain, pure: what a directory says, what the roster holds, and the two functions between them.
+//! The pure domain: the directory, the roster, and the functions between them.
 //!
-//! [`plan::plan`] works out what a tenant's roster should become, [`guard::review`] withholds what must
-//! not happen by itself. Neither does IO nor reads a clock, so simulation, approval and the live path are
-//! the same code over other inputs (docs/design.md#the-idea).
+//! [`plan::plan`] works out the next state of a tenant's roster, and [`guard::review`] withholds the items that need a
+//! decision. Neither does I/O nor reads a clock, so simulation, approval and the live path are the same code with other
+//! inputs (docs/design.md#the-idea).
 
 pub mod action;
 pub mod backoff;

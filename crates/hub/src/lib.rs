@@ -1,4 +1,4 @@
-//! Use cases over the store, the queue and the cache together, without HTTP and without SQL.
+//! Use cases over the store, the queue and the cache, without HTTP and without SQL.
 //!
 //! A use case belongs here only if it has an after-commit duty or more than one caller. A plain read goes from its handler to
 //! the store.
@@ -15,7 +15,7 @@ pub use scim_write::{Performed, ScimWriteError, no_groups};
 use rollcall_runtime::{Cache, Metrics, Queue};
 use rollcall_store::Store;
 
-/// What every service works with; one value per process, cheap to clone.
+/// The dependencies of every service; one value per process, cheap to clone.
 #[derive(Clone)]
 pub struct Hub {
     pub store: Store,

@@ -1,5 +1,5 @@
-//! The queries that do not know the tenant yet, or serve all of them. They are few, and all of them are here: elsewhere a statement
-//! without the tenant's condition is refused by a test (`statements.rs`).
+//! Queries across tenants: those that do not know the tenant yet, and those that serve all. All of them are here; elsewhere a test
+//! refuses a statement without the tenant's condition (`statements.rs`).
 
 use crate::access::credentials::{Credential, SecretDigest};
 use crate::engine::connect::Store;
@@ -53,10 +53,10 @@ pub struct TenantSummary {
     pub created_at: chrono::DateTime<chrono::Utc>,
 }
 
-/// How far reconciling is behind, over all tenants.
+/// Backlog of the reconcile, over all tenants.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Backlog {
-    /// Age of the oldest change nobody consumed yet, in seconds; 0 when there is none.
+    /// Age of the oldest unconsumed change, in seconds; 0 when there is none.
     pub lag_seconds: f64,
     pub held_runs: u64,
     pub quarantined_sources: u64,
@@ -70,7 +70,7 @@ static TENANTS_WITH_OLD_RUNS: Sql = Sql::across(&[
 ]);
 
 impl Store {
-    /// The credential in force under this digest.
+    /// The valid credential with this digest.
     pub async fn credential(&self, digest: &SecretDigest) -> Result<Option<Credential>, StoreError> {
         let tx = self.across(false).await?;
         tx.one(CREDENTIAL.text(tx.engine()), [digest.to_vec().into()]).await
@@ -88,8 +88,8 @@ impl Store {
         tx.all(TENANTS.text(tx.engine()), []).await
     }
 
-    /// Tenants with changes to consume whose back-off is over, at most `limit`. One that somebody works on is among them:
-    /// the worker may have died, and who asks for its lease learns when it ends.
+    /// Tenants with unconsumed changes whose back-off is over, at most `limit`. Leased tenants are included, because the
+    /// worker may have died; the attempt to lease one returns the end of its lease.
     pub async fn due_tenants(&self, limit: u32) -> Result<Vec<TenantId>, StoreError> {
         let tx = self.across(false).await?;
         let rows: Vec<TenantRow> =
@@ -110,7 +110,7 @@ impl Store {
         Ok(rows.into_iter().map(|row| row.id.into()).collect())
     }
 
-    /// For the metrics: reads one row per tenant with changes, so it is called seconds apart.
+    /// For the metrics. It reads one row per tenant with changes, so calls are seconds apart.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         let tx = self.across(false).await?;
         let row: Option<BacklogRow> = tx.one(BACKLOG.text(tx.engine()), []).await?;

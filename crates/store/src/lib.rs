@@ -1,4 +1,4 @@
-//! The only code that speaks SQL: tenants, credentials, the directory, the roster, and the log of what happened.
+//! The only crate with SQL: tenants, credentials, the directory, the roster, and the logs.
 //!
 //! Callers hold a scope ([`TenantScope`], [`SourceScope`], [`AdminScope`]) that proves they may; every method here is one
 //! short transaction that begins with it. What two tenants share is in `across.rs`. A mutation writes its own audit

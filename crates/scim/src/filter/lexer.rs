@@ -118,8 +118,8 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// What may close a string that begins with a quote other than the grammar's `"`: single and typographic quotes, as editors and
-/// command lines make them of it.
+/// The closing quotes of a string that begins with another quote than the grammar's `"`: single and typographic quotes, as
+/// editors and command lines produce them.
 fn closing_quotes(opening: char) -> Option<&'static str> {
     const SINGLE: &str = "'‘’‚‛`´′＇";
     const DOUBLE: &str = "“”„‟″＂\"";

@@ -32,10 +32,10 @@ pub type SecretDigest = [u8; 32];
 pub const SCIM_TOKEN_PREFIX: &str = "rcs_";
 pub const API_KEY_PREFIX: &str = "rck_";
 const AGENT_INSTALL_PREFIX: &str = "rci_";
-/// Characters behind the prefix: 256 bits.
+/// Characters after the prefix: 256 bits.
 const SECRET_CHARACTERS: usize = 43;
 
-/// API keys that a list shows at most, ended ones too.
+/// Most API keys of a list, with the ended ones.
 const API_KEYS_LISTED: u64 = 1000;
 
 /// Whether the text has the form of a secret made here; a malformed one needs no look-up.
@@ -57,7 +57,7 @@ pub struct NewSecret {
     pub secret: String,
 }
 
-/// A source about to be made.
+/// Input for a new source.
 #[derive(Clone, Debug)]
 pub struct NewSource<'a> {
     pub kind: SourceKind,
@@ -69,13 +69,13 @@ pub struct NewSource<'a> {
     pub token_expires_at: Option<DateTime<Utc>>,
 }
 
-/// An API key as operators read it; the secret itself is not kept.
+/// An API key for operators, without its secret.
 #[derive(Clone, Debug, Serialize, DerivePartialModel)]
 #[sea_orm(entity = "credentials::Entity")]
 pub struct ApiKey {
     pub id: Uuid,
     pub name: String,
-    /// The first characters of the secret, to recognise it by.
+    /// The first characters of the secret, for recognition.
     pub prefix: String,
     pub role: String,
     pub created_at: DateTime<Utc>,
@@ -151,7 +151,7 @@ impl Store {
         Ok((id, secret))
     }
 
-    /// One more token for a source, so that the old one can be replaced without a gap.
+    /// Makes another token for a source, so that the old one can be replaced without a gap.
     pub async fn create_scim_token(
         &self,
         scope: &AdminScope,
@@ -216,7 +216,7 @@ struct NewCredential<'a> {
 }
 
 impl TenantTx {
-    /// One more token of a SCIM source.
+    /// Makes another token for a SCIM source.
     pub(crate) async fn create_source_token(
         &self,
         source: SourceId,

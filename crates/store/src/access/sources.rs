@@ -25,10 +25,10 @@ const YEAR_MAX: i32 = 9999;
 /// Most tokens in force per source. A rotation needs two.
 const TOKENS_MAX: usize = 20;
 
-/// Tokens that a list shows at most, ended ones too.
+/// Most tokens of a list, with the ended ones.
 const TOKENS_LISTED: u64 = 1000;
 
-/// A source as admins read it.
+/// A source for admins.
 #[derive(Clone, Debug, Serialize, FromQueryResult)]
 pub struct Source {
     pub id: Uuid,
@@ -37,23 +37,23 @@ pub struct Source {
     /// `off`, `simulate` or `live`.
     pub mode: String,
     pub name: String,
-    /// Groups are neither shown nor taken (DS3).
+    /// Groups are neither shown nor accepted (DS3).
     pub users_only: bool,
     /// Since when the source is in quarantine, so that its changes are planned and held only (PE9).
     pub quarantined_at: Option<DateTime<Utc>>,
     pub quarantine_reason: Option<String>,
     pub created_at: DateTime<Utc>,
-    /// When any of its tokens was last used, to the minute.
+    /// The last use of any of its tokens, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// A token as admins read it; the secret itself is not kept.
+/// A token for admins, without its secret.
 #[derive(Clone, Debug, Serialize, DerivePartialModel)]
 #[sea_orm(entity = "credentials::Entity")]
 pub struct SourceToken {
     pub id: Uuid,
     pub name: String,
-    /// The first characters of the secret, to recognise it by.
+    /// The first characters of the secret, for recognition.
     pub prefix: String,
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
@@ -107,8 +107,8 @@ impl Store {
         tx.source_row(id).await
     }
 
-    /// Switches a source, and whether its groups are taken. Answers the digests of its tokens: the caller makes every process forget what it cached of them,
-    /// so the switch works within a second (DS7).
+    /// Switches a source's mode, and whether its groups are accepted. Returns the digests of its tokens, which the caller drops
+    /// from all caches, so that the switch is effective within a second (DS7).
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when another source of the tenant is live (DS2).
@@ -158,10 +158,10 @@ impl Store {
         tokens.ascending(credentials::Column::Id).limit(TOKENS_LISTED).all().await
     }
 
-    /// One more token.
+    /// Makes another token.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the source has as many tokens in force as it may.
+    /// [`StoreError::Conflict`] when the source has the maximum of valid tokens.
     pub async fn add_source_token(
         &self,
         scope: &AdminScope,
@@ -176,7 +176,7 @@ impl Store {
         Ok(secret)
     }
 
-    /// A new token with the old one's name; the old one stays in force for `overlap`, so that the identity provider can be
+    /// Makes a token with the old one's name; the old one stays valid for `overlap`, so that the identity provider can be
     /// changed without a gap.
     pub async fn rotate_source_token(
         &self,
@@ -264,7 +264,7 @@ impl TenantTx {
     async fn set_source_mode(&self, id: SourceId, mode: SourceMode) -> Result<Vec<SecretDigest>, StoreError> {
         let is_so = |source: &Source| source.mode == mode.as_str();
         if is_so(&self.source_row(id).await?) {
-            // The digests again: an earlier caller may have died before it told the caches.
+            // The digests again, because an earlier call may have ended before the caches were invalidated.
             return self.token_digests(id).await;
         }
         // A plan made under the other mode is void.

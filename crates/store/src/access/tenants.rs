@@ -19,7 +19,7 @@ use sea_orm::DerivePartialModel;
 
 const NAME_CHARACTERS_MAX: usize = 200;
 
-/// A tenant about to be made.
+/// Input for a new tenant.
 #[derive(Clone, Debug)]
 pub struct NewTenant {
     pub name: String,

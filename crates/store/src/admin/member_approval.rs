@@ -26,9 +26,9 @@ pub const DECISIONS_MAX: usize = 200;
 #[serde(rename_all = "snake_case")]
 pub enum DecisionResult {
     Decided,
-    /// It was decided so before.
+    /// The same decision was made before.
     Unchanged,
-    /// The member is not `pending`, so there is nothing to decide.
+    /// The member is not `pending`, so there is no decision to make.
     NotPending,
     NotFound,
 }
@@ -44,7 +44,7 @@ struct PendingRow {
 
 impl PendingRow {
     fn result(&self, approval: Approval) -> DecisionResult {
-        // A repeated call is answered as the first was, whatever a worker has made of it.
+        // A repeated call gets the same answer as the first, whatever a worker has done since.
         if self.approval.as_deref() == Some(approval.as_str()) {
             DecisionResult::Unchanged
         } else if self.status == MemberStatus::Pending.as_str() {
@@ -56,9 +56,9 @@ impl PendingRow {
 }
 
 impl Store {
-    /// Decides about pending members, each by itself, and answers in the order of the ids. The last decision counts: a declined
+    /// Decides about pending members, one by one, and answers in the order of the ids. The last decision counts: a declined
     /// member can be approved, and an approved one declined while they still wait. Plans that a worker has not applied are void,
-    /// so nobody is admitted after an admin declined.
+    /// so a declined member is never admitted.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] for more than [`DECISIONS_MAX`] ids.

@@ -27,9 +27,9 @@ const TEXT_BYTES_MAX: usize = 320;
 pub struct MemberChanges {
     pub role: Option<Role>,
     pub billing_contact: Option<bool>,
-    /// `None` takes the value away.
+    /// `None` removes the value.
     pub local: BTreeMap<LocalAttribute, Option<String>>,
-    /// The member's `modified_at` that was read; another's change in between is not overwritten.
+    /// The member's `modified_at` that was read, so that another change in between is not overwritten.
     pub seen: Option<DateTime<Utc>>,
 }
 
@@ -120,7 +120,7 @@ impl Store {
         tx.refuse_owned_by_directory(&before, &difference).await?;
         tx.write_difference(id, difference).await?;
         if changes.role.is_some_and(|role| role != Role::Member) || changes.billing_contact == Some(true) {
-            // An item may be held because nobody else was an admin or the billing contact.
+            // An item may be held for the last admin or billing contact.
             tx.touch_items(Retouch::LastOfTheirKind).await?;
         }
         let after = tx.member_row(id).await?;
@@ -129,7 +129,7 @@ impl Store {
 }
 
 impl TenantTx {
-    /// Who may give which role, and that somebody stays who can administer the tenant, and be reached about bills (DA7).
+    /// Checks who may give which role, and that an active admin and an active billing contact remain (DA7).
     async fn refuse_role(
         &self,
         by: Role,
@@ -163,7 +163,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Whether another active member meets the condition.
+    /// True if another active member meets the condition.
     async fn has_other(&self, member: Uuid, condition: SimpleExpr) -> Result<bool, StoreError> {
         let others = self.find::<members::Entity>().filter(members::Column::Id.ne(member));
         others.filter(members::Column::Status.is("active")).filter(condition).exists().await

@@ -73,7 +73,7 @@ impl MemberRow {
     }
 }
 
-/// One member, as people and programs read it.
+/// One member for people and programs.
 #[derive(Clone, Debug, Serialize, DerivePartialModel)]
 #[sea_orm(entity = "members::Entity")]
 pub struct Member {
@@ -85,19 +85,19 @@ pub struct Member {
     pub status: String,
     pub role: String,
     pub billing_contact: bool,
-    /// The source that manages the member; null for one made by hand.
+    /// The source that manages the member; null for an unmanaged one.
     pub managed_by: Option<Uuid>,
     pub external_id: Option<String>,
     pub directory_user_id: Option<Uuid>,
     pub waiting_for: Option<String>,
-    /// What an admin decided about a pending member: `approved` or `declined`.
+    /// An admin's decision about a pending member: `approved` or `declined`.
     pub approval: Option<String>,
     pub suspended_from: Option<String>,
     pub created_at: DateTime<Utc>,
     pub modified_at: DateTime<Utc>,
 }
 
-/// An address that a member had.
+/// A former address of a member.
 #[derive(Clone, Debug, Serialize)]
 pub struct FormerEmail {
     pub email: String,
@@ -124,7 +124,7 @@ impl UpdateRow {
     }
 }
 
-/// The members that a reader wants; all of them when empty.
+/// Filters for members; all members when empty.
 #[derive(Clone, Debug, Default)]
 pub struct MemberFilter {
     pub email: Option<String>,

@@ -23,7 +23,7 @@ use uuid::Uuid;
 /// Attempts to change a policy while others change it too.
 const CHANGE_TRIES: usize = 5;
 
-/// The policy in force, and which version of it.
+/// The policy in force, with its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionedPolicy {
     pub policy: Policy,
@@ -58,7 +58,7 @@ impl Store {
     /// Puts a policy in force from the next plan on. Items that the earlier policy withheld are planned again.
     ///
     /// # Errors
-    /// [`StoreError::Changed`] when `version` is not the one in force; [`StoreError::Invalid`] names a wrong key.
+    /// [`StoreError::Changed`] when `version` is not the one in force; [`StoreError::Invalid`] names an invalid key.
     pub async fn set_policy(
         &self,
         scope: &AdminScope,
@@ -91,7 +91,7 @@ impl Store {
 }
 
 impl Store {
-    /// Puts a policy in force that differs from the present one in some keys.
+    /// Changes some keys of the present policy.
     ///
     /// # Errors
     /// As [`set_policy`](Self::set_policy); without a `version`, [`StoreError::Changed`] only after repeated conflicts.
@@ -116,7 +116,7 @@ impl Store {
 /// Checks a policy, and that its paths name attributes of SCIM users, which the domain cannot check alone.
 ///
 /// # Errors
-/// [`StoreError::Invalid`] names the key and what is wrong with it.
+/// [`StoreError::Invalid`] names the key and the problem.
 pub(crate) fn check_policy(policy: &Policy) -> Result<(), StoreError> {
     policy.validate().map_err(StoreError::Invalid)?;
     for own in policy.by_source().map_err(StoreError::Invalid)?.values().chain([policy]) {

@@ -33,13 +33,13 @@ pub struct Run {
     /// Items by action.
     pub counts: Json,
     pub digest: String,
-    /// The run that this one takes back.
+    /// The run that this one rewinds.
     pub rewinds: Option<Uuid>,
     pub created_at: DateTime<Utc>,
     pub modified_at: DateTime<Utc>,
 }
 
-/// One line of a run's plan.
+/// One item of a run.
 #[derive(Clone, Debug, Serialize, DerivePartialModel)]
 #[sea_orm(entity = "run_items::Entity")]
 pub struct RunItem {
@@ -49,7 +49,7 @@ pub struct RunItem {
     pub subject_id: Uuid,
     pub why: String,
     /// `applied`, `held`, `approved` (released, not applied yet), `withdrawn` (the source took it back), `rejected`,
-    /// `simulated`; of a rewind `planned` and `impossible`.
+    /// `simulated`; for a rewind `planned` and `impossible`.
     pub decision: String,
     pub held_reason: Option<String>,
     /// The subject's name at that time: `email` and `display_name`, or a group's `name`.
@@ -69,9 +69,9 @@ pub struct RunItem {
 /// The decision of an admin about a held run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunDecision {
-    /// Let the withheld items happen.
+    /// Releases the withheld items.
     Approve,
-    /// Drop them; the source's next change is judged anew.
+    /// Drops them; the source's next change is judged afresh.
     Reject,
 }
 
@@ -207,7 +207,7 @@ impl Store {
 }
 
 impl TenantTx {
-    /// Refuses an approval when the plan may no longer be what the admin saw.
+    /// Refuses an approval when the plan may differ from the one that the admin saw.
     async fn refuse_moved(&self, id: RunId, run: &OpenRun) -> Result<(), StoreError> {
         if run.rewinds.is_some() {
             let planned_since = Progress::read(run.progress.as_ref()).planned_since.unwrap_or(run.created_at);

@@ -29,10 +29,10 @@ pub struct SkippedRecord {
     pub subject_id: Uuid,
     /// The name of a [`Dispute`].
     pub dispute: String,
-    /// The address, the name or the error it is about.
+    /// The disputed address, name or error.
     pub about: String,
     pub since: DateTime<Utc>,
-    /// When it was planned last; null when that was before tries were counted.
+    /// The time of the last plan; null when that was before tries were counted.
     pub last_tried_at: Option<DateTime<Utc>>,
     pub tries: i64,
     pub ignored_at: Option<DateTime<Utc>>,

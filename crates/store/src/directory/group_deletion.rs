@@ -19,7 +19,7 @@ use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, FromQueryResult};
 use uuid::Uuid;
 
-/// A sharing group, and the directory group that it follows, if that is still there.
+/// A sharing group, and the directory group that it follows, if that still exists.
 #[derive(FromQueryResult)]
 struct FollowedRow {
     name: String,

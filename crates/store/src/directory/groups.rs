@@ -36,16 +36,16 @@ pub struct DirectoryGroup {
     pub modified_at: DateTime<Utc>,
 }
 
-/// The row lock that a write takes on a group, and so on its members. SQLite has one writer and needs none.
+/// The row lock that a write takes on a group, and thereby on its members. SQLite has one writer and needs none.
 #[derive(Clone, Copy)]
 enum Lock {
     No,
-    /// Members join, or members leave. The foreign key of a membership takes the same lock, so this one makes nobody wait longer.
+    /// Members join, or members leave. The foreign key of a membership takes the same lock, so this one adds no wait.
     Members,
-    /// The attributes change, or some members leave while others join: one such write at a time, beside those that only add or
-    /// only remove.
+    /// The attributes change, or some members leave while others join: one such write at a time, concurrent with those that
+    /// only add or only remove.
     Group,
-    /// No other write: what was read must still be true at the end, or the group is deleted.
+    /// Excludes every other write, because the read must still be true at the end, or the group is deleted.
     Alone,
 }
 
@@ -76,8 +76,8 @@ impl Identified for GroupRow {
 }
 
 impl DirectoryGroup {
-    /// The version of what is shown. Membership changes do not touch the group's row, so where members are shown they are
-    /// part of the version.
+    /// The version of the shown resource. Membership changes do not touch the group's row, so shown members are part of
+    /// the version.
     pub fn shown_version(&self) -> i64 {
         let Some(members) = &self.resource.members else { return self.version };
         version_with(self.version, members.iter().map(|member| member.value.as_str()))
@@ -122,8 +122,8 @@ fn derived(resource: &GroupResource) -> [(&'static str, Value); 6] {
 }
 
 impl Store {
-    /// Makes a group with its first members. Two groups may have one name: which of them becomes a sharing group is
-    /// for the planner to say (DX8).
+    /// Makes a group with its first members. Two groups may have one name; the planner decides which of them becomes a
+    /// sharing group (DX8).
     ///
     /// # Errors
     /// [`StoreError::Invalid`] when a member is not a user of this source.
@@ -254,7 +254,7 @@ impl TenantTx {
         self.one(lock.statement(), [id.0.into(), source.0.into()]).await
     }
 
-    /// The group under a lock, and when `if_match` is given, as the client saw it: by either of its tags.
+    /// Locks the group, and checks either of its tags when `if_match` is given.
     async fn group_to_write(
         &self,
         source: SourceId,

@@ -12,7 +12,7 @@ use sea_orm::FromQueryResult;
 use sea_orm::sea_query::Value;
 use uuid::Uuid;
 
-/// The parts of a client's request that the database answers.
+/// The parts of a client's request for the database.
 #[derive(Clone, Debug)]
 pub struct ListRequest<'a> {
     pub kind: ResourceKind,
@@ -21,9 +21,9 @@ pub struct ListRequest<'a> {
     pub paging: &'a Paging,
     /// Rows at most; 0 asks for the total alone.
     pub count: usize,
-    /// Read a user's groups or a group's members too.
+    /// Also reads a user's groups or a group's members.
     pub with_related: bool,
-    /// The source's SCIM endpoint without a slash at the end: what `meta.location` and `$ref` begin with, for filters on them.
+    /// The source's SCIM endpoint without a trailing slash: the prefix of `meta.location` and `$ref`, for filters on them.
     pub base: &'a str,
 }
 
@@ -33,7 +33,7 @@ pub struct ListPage<T> {
     pub items: Vec<T>,
     /// Only with index paging: a page after a cursor has no total (RFC 9865).
     pub total: Option<u64>,
-    /// The id after which the next page begins, with cursor paging.
+    /// The last id of this page, after which the next one begins, with cursor paging.
     pub next: Option<Uuid>,
 }
 
@@ -57,13 +57,13 @@ pub(crate) struct ListedTable {
     pub(crate) columns: &'static str,
 }
 
-/// A row that knows its id.
+/// A row with its id.
 pub(crate) trait Identified {
     fn id(&self) -> Uuid;
 }
 
 impl ListRequest<'_> {
-    /// One statement for a page, and one more for the total where the page does not tell it.
+    /// One statement for a page, and one more for the total unless the page shows it.
     pub(crate) async fn fetch<T: FromQueryResult + Identified>(
         &self,
         store: &Store,
@@ -85,7 +85,7 @@ impl ListRequest<'_> {
         if let Some(asked) = self.filter {
             filter.push(fragment!(" AND {}", target.condition(asked, &mut values)));
         }
-        // SQLite would read by id to save the sort, rather than by the index that finds the few rows.
+        // SQLite would read by id to save the sort, rather than use the index that finds the few rows.
         let by_id = if engine == EngineKind::Sqlite && self.filter.is_some() { "+" } else { "" };
         let unfiltered = self.filter.is_none();
         let order = format!("{by_id}{alias}.id").into();
@@ -120,8 +120,8 @@ struct List<'l> {
 }
 
 impl List<'_> {
-    /// For a filter that finds one row at most: no order and no bounds, so that nothing leads a planner without statistics away
-    /// from the unique index.
+    /// For a filter that finds at most one row: without order and bounds, so that a planner without statistics still uses the
+    /// unique index.
     async fn one<T: FromQueryResult>(mut self, shown: bool) -> Result<ListPage<T>, StoreError> {
         let ListedTable { name, alias, columns } = self.table;
         let sql = fragment!("SELECT {} FROM {} {} WHERE {}", columns, name, alias, self.filter);
@@ -144,7 +144,7 @@ impl List<'_> {
             return Ok(ListPage { items: Vec::new(), total: Some(self.total().await?), next: None });
         }
         let of_filter = self.values.len();
-        // Whether an index alone tells which rows are skipped.
+        // True if an index alone determines the skipped rows.
         let index_only = offset > 0 && self.unfiltered && sorted.is_none() && self.store.is_postgres();
         if let Some(sorted) = sorted {
             self.order = sorted(&mut self.values);
@@ -163,9 +163,9 @@ impl List<'_> {
         Ok(ListPage { items, total: Some(total), next: None })
     }
 
-    /// The page first, then its columns: Postgres would read the related rows of every skipped one as well, and here the skipped
-    /// ones themselves. The limit is no parameter: not knowing it, Postgres would take a page for a tenth of all rows, and walk
-    /// them in order rather than enter by the index that finds the few. A client's offset is one, since its texts would be many.
+    /// The page first, then its columns, because Postgres would also read the related rows of every skipped one. The limit is
+    /// part of the text: without its value, Postgres would take a page for a tenth of all rows, and walk them in order rather
+    /// than use the index that finds the few. The offset is a parameter, because its texts would be many.
     fn page_sql(&self, bounds: &Fragment, index_only: bool) -> Fragment {
         let Self { table: ListedTable { name, alias, columns }, filter, order, .. } = self;
         let shown = if index_only { format!("{alias}.tenant_id, {alias}.id") } else { format!("{alias}.*") };

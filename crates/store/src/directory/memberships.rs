@@ -23,7 +23,7 @@ use uuid::Uuid;
 pub enum MemberChange {
     Add(Vec<DirectoryUserId>),
     Remove(Vec<DirectoryUserId>),
-    /// Exactly these; whoever else is in the group leaves it.
+    /// Exactly these; all other members leave.
     Replace(Vec<DirectoryUserId>),
 }
 
@@ -106,8 +106,8 @@ const ADD: &str = "INSERT INTO directory_memberships (tenant_id, group_id, user_
     AND u.source_id = $4 AND u.deleted_at IS NULL WHERE true ORDER BY u.id ";
 const ADDED: &str = " ON CONFLICT (tenant_id, group_id, user_id) DO NOTHING RETURNING user_id";
 
-/// The row lock is the one that the foreign key takes next. Taken here, a write that waited for a deletion reads the row again and
-/// sees the deletion; the foreign key would be content with a tombstone.
+/// The same row lock that the foreign key takes next. Taken here, a write that waited for a deletion reads the row again and sees
+/// the deletion; the foreign key would accept a tombstone.
 static ADD_MEMBERS: Sql = Sql::tenant_by_engine(USERS, &[ADD, "FOR KEY SHARE OF u", ADDED], &[ADD, ADDED]);
 
 static KNOWN_USERS: Sql = Sql::tenant_rows(
@@ -150,10 +150,10 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Writes a delta and marks exactly the memberships that it really changed.
+    /// Writes a delta and marks exactly the memberships that it changed.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] when somebody who joins is not a user of this source.
+    /// [`StoreError::Invalid`] when a person to add is not a user of this source.
     pub(crate) async fn change_members(
         &self,
         source: SourceId,

@@ -17,7 +17,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// How long a rejected request is kept.
+/// Retention of a rejected request.
 pub const REJECTED_KEPT: TimeDelta = TimeDelta::days(7);
 /// Largest body kept, in bytes; only the size of a larger one is kept.
 pub const REJECTED_BODY_BYTES: usize = 64 * 1024;
@@ -36,12 +36,12 @@ pub struct RejectedRequest {
     #[serde(serialize_with = "time_text")]
     pub expires_at: DateTime<Utc>,
     pub method: String,
-    /// From behind the source's address: `/Users?filter=…`.
+    /// The path after the source's address: `/Users?filter=…`.
     pub path: String,
-    /// The text as it came, without passwords; `None` when there was none or it was too large.
+    /// The body as received, without passwords; `None` when there was none or it was too large.
     pub body: Option<String>,
     pub body_bytes: i64,
-    /// What was answered.
+    /// The answered status.
     pub status: i64,
     pub scim_type: Option<String>,
     pub detail: String,
@@ -147,7 +147,7 @@ impl TenantTx {
     }
 }
 
-/// Rejected requests of a source whose time is not over.
+/// The rejected requests of a source that have not expired.
 fn kept_of(source: SourceId, now: DateTime<Utc>) -> SimpleExpr {
     Column::SourceId.eq(source.0).and(Column::ExpiresAt.gt(now))
 }

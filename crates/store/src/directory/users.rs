@@ -32,7 +32,7 @@ pub struct DirectoryUser {
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub modified_at: DateTime<Utc>,
-    /// `(id, display name)` of the groups it is in; empty when not asked for.
+    /// `(id, display name)` of the user's groups; empty unless requested.
     pub groups: Vec<(String, String)>,
 }
 
@@ -60,7 +60,7 @@ impl Identified for UserRow {
 }
 
 impl DirectoryUser {
-    /// The version of what is shown. Joining a group does not touch the user's row, so groups that are shown are part of the
+    /// The version of the shown resource. Joining a group does not touch the user's row, so shown groups are part of the
     /// version.
     pub fn shown_version(&self) -> i64 {
         if self.groups.is_empty() {
@@ -75,11 +75,11 @@ impl DirectoryUser {
     }
 }
 
-/// A version of a row and of what is shown beside it, never negative.
+/// A version of a row and of the values shown with it, never negative.
 pub(crate) fn version_with<'a>(version: i64, beside: impl Iterator<Item = &'a str>) -> i64 {
     let mut sum = Sha256::new().chain_update(version.to_be_bytes());
     for text in beside {
-        // No text holds a NUL, so none runs into the next.
+        // No string holds a NUL, so none runs into the next.
         sum.update(text.as_bytes());
         sum.update([0]);
     }
@@ -156,13 +156,13 @@ static USER_WITH_GROUPS: Sql = Sql::tenant_by_engine(
     &["SELECT ", USER_COLUMNS_WITH_GROUPS_POSTGRES, USER_BY_ID],
     &["SELECT ", USER_COLUMNS_WITH_GROUPS_SQLITE, USER_BY_ID],
 );
-/// The row lock of a change: groups may take the user in meanwhile.
+/// The row lock of a change, which allows concurrent additions to groups.
 static USER_TO_CHANGE: Sql = Sql::tenant_by_engine(
     &[],
     &["SELECT ", USER_COLUMNS_WITH_GROUPS_POSTGRES, USER_BY_ID, " FOR NO KEY UPDATE OF u"],
     &["SELECT ", USER_COLUMNS_WITH_GROUPS_SQLITE, USER_BY_ID],
 );
-/// The row lock of a deletion: a group that took the user in meanwhile would have a membership that outlives its user.
+/// The row lock of a deletion: a concurrent addition to a group would leave a membership that outlives its user.
 static USER_TO_DELETE: Sql = Sql::tenant_by_engine(
     &[],
     &["SELECT ", USER_COLUMNS_POSTGRES, USER_BY_ID, " FOR UPDATE OF u"],
@@ -329,7 +329,7 @@ impl Store {
 }
 
 impl WriteContext {
-    /// The user as it will be, and how it is made so.
+    /// The user after the edit, and the write for it.
     fn edited(&self, source: SourceId, mut user: DirectoryUser, resource: UserResource) -> (DirectoryUser, RowChange) {
         let detail = Difference { before: audited(&user.resource), after: audited(&resource) };
         let seen_version = user.version;
@@ -348,7 +348,7 @@ impl WriteContext {
     }
 }
 
-/// The part of a record the audit log shows: who it is and whether they may be in.
+/// The part of a record in the audit log: identity and `active`.
 fn audited(resource: &UserResource) -> DirectoryUserDetail {
     DirectoryUserDetail {
         user_name: resource.user_name().to_owned(),

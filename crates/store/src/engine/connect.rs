@@ -19,7 +19,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// How to reach the database.
+/// Connection settings of the database.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
     /// `postgres://…` or `sqlite://<path>`.
@@ -38,7 +38,8 @@ pub(crate) enum Pools {
     Sqlite { writer: SessionPool<Sqlite>, reader: SessionPool<Sqlite> },
 }
 
-/// How the schema is made and inspected: with the role of the login, whereas data is read and written with a tenant's role.
+/// The connection for making and inspecting the schema: with the role of the login, whereas data is read and written with a
+/// tenant's role.
 #[derive(Clone)]
 enum Schema {
     Postgres(PgPool),
@@ -58,7 +59,7 @@ pub struct Store {
 
 impl Store {
     /// # Errors
-    /// When the URL is not understood or the database cannot be reached.
+    /// When the URL is invalid or the database cannot be reached.
     pub async fn connect(config: &StoreConfig, clock: Clock) -> Result<Self, StoreError> {
         let (pools, single_writer, schema) = if let Some(path) = config.url.strip_prefix("sqlite://") {
             open_sqlite(Path::new(path), config).await?
@@ -70,7 +71,7 @@ impl Store {
         Ok(Self { pools, single_writer, schema, without_statement_timeout: false, clock, faults: Faults::default() })
     }
 
-    /// The same, with transactions that have no statement timeout: for work outside of a request.
+    /// The same, with transactions without a statement timeout: for work outside of a request.
     #[must_use]
     pub fn without_statement_timeout(&self) -> Self {
         Self { without_statement_timeout: true, ..self.clone() }
@@ -87,7 +88,7 @@ impl Store {
         self.engine() == EngineKind::Postgres
     }
 
-    /// Brings the schema up to date. Processes that start together take turns.
+    /// Applies pending migrations. Concurrent processes take turns.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] when a newer version made the schema.
@@ -253,7 +254,7 @@ mod tests {
                 let slept = tx.exec(&format!("SELECT pg_sleep({seconds})"), []).await;
                 tx.commit().await.map(|()| slept).unwrap_or_else(Err)
             };
-            // One connection serves them all: neither is what the other wants.
+            // One connection serves them all, because each has another setting.
             for _ in 0..2 {
                 let late = sleep(&hurried, "60").await;
                 assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");

@@ -1,5 +1,5 @@
-//! One connection of either engine, and the statements run on it: in a transaction, or each a transaction of its own. Nothing
-//! here knows the store, its scopes or its batches; those stand on this file.
+//! One connection of either engine, and its statements: in a transaction, or each a transaction of its own. This file is
+//! independent of the store, its scopes and its batches, which build on it.
 
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
@@ -26,13 +26,13 @@ enum Backend {
     Sqlite(Mutex<Session<Sqlite>>),
 }
 
-/// Whether Postgres keeps the plan of a statement for the next call of the same text on the connection.
+/// Whether Postgres keeps the plan of a statement for the next call with the same text on the connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Plans {
     /// Prepared once per connection.
     Prepared,
-    /// Planned for each call, by the sizes that the tables have now. A prepared plan may date from a time when they were empty:
-    /// no matter for one row, but a scan of the whole tenant for each of thousands.
+    /// Planned for each call, by the present sizes of the tables. A prepared plan may date from a time when they were empty:
+    /// harmless for one row, but a scan of the whole tenant for each of thousands.
     Fresh,
 }
 
@@ -130,8 +130,7 @@ impl Tx {
         Self { backend, faults, plans: Plans::Prepared }
     }
 
-    /// The same, with every statement planned anew on Postgres. SQLite plans without statistics, so a plan of its ages as well
-    /// as another.
+    /// The same, with every statement planned afresh on Postgres. SQLite plans without statistics, so its plans do not age.
     pub(super) fn with_fresh_plans(mut self) -> Self {
         if self.is_postgres() {
             self.plans = Plans::Fresh;

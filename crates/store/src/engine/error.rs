@@ -25,10 +25,10 @@ pub enum StoreError {
     /// The row's state does not allow this; the text says why.
     #[error("{0}")]
     Conflict(String),
-    /// The caller's role does not allow this; the text says whose does.
+    /// The caller's role does not allow this; the text names the required role.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// The caller's input cannot be stored; the text says what and why.
+    /// The caller's input cannot be stored; the text names the value and the problem.
     #[error("{0}")]
     Invalid(String),
     /// Another holder took the lease: what was planned is void.

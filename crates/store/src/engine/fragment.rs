@@ -1,5 +1,5 @@
 //! SQL that is built at run time: a piece of a statement with holes for the tenant and for parameters, so that one piece can be
-//! rendered for a transaction, for a read that sets the tenant itself, and for a batch of such reads. A finished text is never
+//! rendered for a transaction, for a read that sets the tenant itself, and for a batch of such reads. A rendered text is never
 //! searched or changed.
 
 use std::fmt::Write;
@@ -92,7 +92,7 @@ impl Fragment {
         for (position, hole) in &self.holes {
             rendered.push_str(&self.text[from..*position]);
             from = *position;
-            // Writing to a text does not fail.
+            // Writing to a string does not fail.
             let _ = match (hole, values) {
                 (Hole::Tenant, Values::Numbered) => write!(rendered, "$1"),
                 (Hole::Tenant, Values::WithTenant(tenant) | Values::Columns(tenant, _)) => write!(rendered, "{tenant}"),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 pub const DEFAULT_LIMIT: u64 = 50;
 pub const MAX_LIMIT: u64 = 200;
 
-/// Which page.
+/// The request for a page.
 #[derive(Clone, Copy, Debug)]
 pub struct PageRequest {
     pub limit: u64,
@@ -15,7 +15,7 @@ pub struct PageRequest {
     pub after: Option<Uuid>,
 }
 
-/// A page, and where the next one begins.
+/// A page, and the cursor of the next one.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
     pub items: Vec<T>,
@@ -26,7 +26,7 @@ impl PageRequest {
     /// Reads `limit` and `cursor` as a client sends them.
     ///
     /// # Errors
-    /// Names the parameter and what it takes.
+    /// Names the parameter and its valid values.
     pub fn parse(limit: Option<u64>, cursor: Option<&str>) -> Result<Self, StoreError> {
         let limit = limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {

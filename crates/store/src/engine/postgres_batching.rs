@@ -61,7 +61,7 @@ impl<J: Job> Batcher<J> {
         Self { pool: pool.clone(), runtime: Handle::current(), queues: Arc::default() }
     }
 
-    /// Runs the job, at once or in the next batch. A queued job is run whether or not its caller stays.
+    /// Runs the job, at once or in the next batch. A queued job runs even if its caller goes away.
     pub(super) async fn run(&self, key: J::Key, job: J) -> Result<J::Answer, StoreError> {
         let queued = match self.queues().entry(key.clone()) {
             Entry::Vacant(queue) => {
@@ -94,7 +94,7 @@ impl<J: Job> Batcher<J> {
     }
 }
 
-/// The right to send statements of a key. However it ends, the jobs that wait get it next.
+/// The right to send statements of a key. However it ends, the waiting jobs get it next.
 struct Turn<J: Job> {
     batcher: Batcher<J>,
     key: J::Key,
@@ -116,7 +116,7 @@ impl<J: Job> Turn<J> {
         }
     }
 
-    /// A power of two of the jobs that wait, so that there are few texts to be prepared.
+    /// A power of two of the waiting jobs, so that few texts are prepared.
     fn next_batch(&self) -> Vec<Waiting<J>> {
         let mut queues = self.batcher.queues();
         let Some(waiting) = queues.get_mut(&self.key) else { return Vec::new() };
@@ -133,18 +133,18 @@ impl<J: Job> Drop for Turn<J> {
         let jobs_wait = queues.get(&self.key).is_some_and(|waiting| !waiting.is_empty());
         // A turn that never began was refused by a runtime that has ended, and the next would be as well.
         if jobs_wait && self.begun {
-            // The lock goes before the spawn: an ending runtime drops the next turn there and then.
+            // The lock is released before the spawn, because an ending runtime drops the next turn at once.
             drop(queues);
             let next = Self { batcher: self.batcher.clone(), key: self.key.clone(), begun: false };
             self.batcher.runtime.spawn(next.serve());
         } else {
-            // The senders go with the queue, so callers that wait are told.
+            // The senders are dropped with the queue, so waiting callers get an error.
             queues.remove(&self.key);
         }
     }
 }
 
-/// Faults are armed in front of the batch, where its caller is.
+/// Faults are armed before the batch, in its caller.
 async fn connection(pool: &SessionPool<Postgres>) -> Result<Tx, StoreError> {
     Tx::on_postgres(pool, Faults::default()).await
 }

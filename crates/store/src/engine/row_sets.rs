@@ -50,7 +50,8 @@ pub(super) fn row_set(engine: EngineKind, parameter: usize, columns: Columns) ->
             let declared = columns.iter().map(declared).collect::<Vec<_>>().join(", ");
             fragment!("json_to_recordset({}::json) AS j({})", parameter, declared)
         }
-        // Each column names the row's value, which SQLite makes anew each time that it is named; LIMIT has it made once.
+        // Each column reads the row's value, which SQLite would compute for each of them; LIMIT makes it compute it
+        // once.
         EngineKind::Sqlite => fragment!("(SELECT value FROM json_each({}) LIMIT -1) AS j", parameter),
     };
     fragment!("(SELECT {} FROM {}) AS r", select, from)
@@ -68,7 +69,7 @@ impl Tx {
         self.rows_of(1, columns)
     }
 
-    /// As [`rows`](Self::rows), of the parameter with this number.
+    /// As [`rows`](Self::rows), for the parameter with this number.
     pub(crate) fn rows_of(&self, parameter: u8, columns: Columns) -> String {
         row_set(self.engine(), parameter.into(), columns).numbered()
     }
@@ -84,7 +85,7 @@ impl Tx {
         self.write_rows(&self.insert_sql(table, columns, tail), columns, rows).await
     }
 
-    /// Inserts rows and answers what `tail` (an ON CONFLICT clause with RETURNING) returns.
+    /// Inserts rows and returns the rows of `tail` (an ON CONFLICT clause with RETURNING).
     pub(crate) async fn insert_rows_returning<R: Serialize, T: FromQueryResult>(
         &self,
         table: &str,
@@ -206,7 +207,7 @@ impl Tx {
         Ok(row.map(|row| T::from_query_result(&row, "")).transpose()?)
     }
 
-    /// Runs writes that belong together, in one round trip: data-modifying CTEs on Postgres, one after the other on SQLite.
+    /// Runs a batch of writes in one round trip: data-modifying CTEs on Postgres, one after the other on SQLite.
     pub(crate) async fn batch(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         if !self.is_postgres() {
             self.execute_raw(script(&writes)).await?;
@@ -234,7 +235,7 @@ impl Tx {
     }
 }
 
-/// Writes as one script of SQLite: a call for each would be a way to the engine's thread and back for each.
+/// Writes as one script of SQLite, because each call costs a switch to the engine's thread and back.
 pub(super) fn script(writes: &[Write]) -> Statement {
     let (mut texts, mut values) = (Vec::new(), Vec::new());
     for write in writes {
@@ -340,7 +341,7 @@ pub(crate) fn id_rows(ids: impl IntoIterator<Item = uuid::Uuid>) -> Result<Value
     json_rows(&ids.into_iter().map(|id| IdRow { id }).collect::<Vec<_>>())
 }
 
-/// As [`time_text`], of an instant that may be missing.
+/// As [`time_text`], for an optional instant.
 pub(crate) fn time_text_null<S: serde::Serializer>(
     at: &Option<chrono::DateTime<chrono::Utc>>,
     s: S,
@@ -351,7 +352,7 @@ pub(crate) fn time_text_null<S: serde::Serializer>(
     }
 }
 
-/// Instants as SQLite stores them through sqlx, so that rows written either way compare alike.
+/// Instants in the format of sqlx for SQLite, so that rows written either way compare alike.
 pub(crate) fn time_text<S: serde::Serializer>(at: &chrono::DateTime<chrono::Utc>, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(&at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false))
 }

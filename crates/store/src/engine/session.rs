@@ -106,8 +106,8 @@ impl From<PoolError<Error>> for StoreError {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FirstStatement {
     ReturnsRows,
-    /// The number of rows it wrote. `BEGIN` goes in a call of its own then: in the same call it would count the rows that the
-    /// statement before it wrote.
+    /// The number of rows written. `BEGIN` goes in a call of its own then: in the same call the count would be that of the
+    /// statement before it.
     CountsRows,
 }
 
@@ -138,7 +138,7 @@ impl<DB: Engine> Session<DB> {
         Ok(session)
     }
 
-    /// A statement, preceded by what opens the transaction if it is the first one.
+    /// A statement, preceded by `BEGIN` if it is the first one.
     pub(crate) async fn opened(&mut self, statement: String, first: FirstStatement) -> Result<String, Error> {
         let Some(begin) = self.opening.take() else { return Ok(statement) };
         self.in_transaction = true;

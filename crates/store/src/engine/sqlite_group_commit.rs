@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 const TRANSACTIONS_PER_COMMIT: usize = 64;
 /// Transactions of the same text that are sent to the engine's thread in one call.
 const TRANSACTIONS_PER_CALL: usize = 4;
-/// Tells whether the statement before wrote anything.
+/// Returns whether the statement before wrote anything.
 const WROTE: &str = "; SELECT changes() > 0 AS wrote";
 /// Length of the queue. A full queue makes its callers wait: back-pressure.
 const QUEUE: usize = 1024;
@@ -38,8 +38,8 @@ impl GroupCommit {
         Self { jobs }
     }
 
-    /// Runs statements as a transaction; answers whether the last one wrote anything. A queued transaction runs whether or not its
-    /// caller stays for the answer.
+    /// Runs statements as a transaction; returns whether the last one wrote anything. A queued transaction runs even if its caller
+    /// goes away.
     pub(crate) async fn write(&self, script: Statement) -> Result<bool, StoreError> {
         let ended = || StoreError::Unavailable("the writer has ended".into());
         let (answer, answered) = oneshot::channel();
@@ -51,7 +51,7 @@ impl GroupCommit {
 async fn serve(writer: SessionPool<Sqlite>, mut waiting: mpsc::Receiver<Job>) {
     while let Some(job) = waiting.recv().await {
         let session = Session::open_with(&writer, "BEGIN IMMEDIATE").await;
-        // After the writer is free: transactions that came while it was taken go along.
+        // Collected once the writer is free, so that transactions that came while it was taken join.
         let mut jobs = vec![job];
         while jobs.len() < TRANSACTIONS_PER_COMMIT
             && let Ok(job) = waiting.try_recv()
@@ -88,7 +88,7 @@ async fn commit(tx: Tx, scripts: Vec<Statement>) -> Result<Vec<Result<bool, Stor
     for alike in scripts.chunk_by(|one, next| one.sql == next.sql) {
         let mut left = alike;
         while !left.is_empty() {
-            // Two lengths only: each is a text of its own to be prepared.
+            // Only two lengths, because each is a text of its own to prepare.
             let (part, rest) =
                 left.split_at(if left.len() >= TRANSACTIONS_PER_CALL { TRANSACTIONS_PER_CALL } else { 1 });
             left = rest;
@@ -109,7 +109,7 @@ async fn commit(tx: Tx, scripts: Vec<Statement>) -> Result<Vec<Result<bool, Stor
     Ok(results)
 }
 
-/// Runs scripts of one text in one call; answers for each whether its last statement wrote anything. If one fails, all of them are
+/// Runs scripts of one text in one call; returns for each whether its last statement wrote anything. If one fails, all of them are
 /// rolled back.
 async fn within_savepoint(tx: &Tx, scripts: &[Statement]) -> Result<Result<Vec<bool>, DbErr>, DbErr> {
     let mut sql = "SAVEPOINT part".to_owned();
@@ -156,7 +156,7 @@ mod tests {
     use uuid::Uuid;
 
     fn insert(number: i64) -> Statement {
-        // The second one is refused where the first one's number is there already, which must not stay then.
+        // The second insert fails if the first one's number exists already, and the first must not stay then.
         let sql = "INSERT INTO seen VALUES ($1); INSERT INTO numbers VALUES ($2)";
         let values = [Value::from(number), Value::from(number)];
         Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)
@@ -183,7 +183,8 @@ mod tests {
             ))
             .await
             .expect("tables");
-        // All of them wait while the writer is ours: more than go in one call. Two ask for the same number, and one goes away.
+        // All of them wait while the test holds the writer: more than fit in one call. Two insert the same number, and one is
+        // aborted.
         let numbers = [1, 2, 2, 3, 4, 5, 6, 7, 8, 9];
         let asked: Vec<_> = numbers
             .map(|number| {

@@ -28,7 +28,7 @@ impl WriteContext {
     }
 }
 
-/// A row of a tenant that is about to be inserted.
+/// A row of a tenant, to be inserted.
 pub(crate) struct Row {
     tenant: TenantId,
     pub(super) table: &'static str,

@@ -1,5 +1,5 @@
-//! Open items of runs (held, or approved and not applied yet), found by what they are about: a person, a group, or one
-//! membership. Never more of them are read than the touched subjects have.
+//! Open items of runs (held, or approved and not applied yet), found by their subject: a person, a group, or one
+//! membership. No more of them are read than the touched subjects have.
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
@@ -17,7 +17,7 @@ use sea_orm::sea_query::Value;
 use std::collections::HashSet;
 use uuid::Uuid;
 
-/// An item that still waits: for an admin, or for the worker after one.
+/// An item that waits for an admin, or for the worker after an approval.
 #[derive(FromQueryResult)]
 pub(crate) struct OpenItem {
     pub(crate) run_id: Uuid,
@@ -44,7 +44,7 @@ impl OpenItem {
         self.decision.parse().ok()
     }
 
-    /// The guard that an admin has not decided about yet.
+    /// The guard whose hold is undecided.
     pub(crate) fn held_for(&self) -> Option<HoldReason> {
         self.held_reason.as_deref().filter(|_| self.decision() == Some(ItemDecision::Held))?.parse().ok()
     }
@@ -102,12 +102,12 @@ pub(crate) enum Retouch {
 }
 
 impl TenantTx {
-    /// The open items that this world's plan answers for.
+    /// The open items that this world's plan decides about.
     pub(crate) async fn open_items(&self, world: &World) -> Result<Vec<OpenItem>, StoreError> {
         let people = world.users.iter().map(|user| user.id.0).chain(world.groups.iter().map(|group| group.id.0));
         let ids: HashSet<Uuid> = people.chain(world.memberships.iter().map(|m| m.member.0)).collect();
         let mut items: Vec<OpenItem> = self.all(&OPEN_ITEMS, [id_rows(ids)?]).await?;
-        // Somebody's other memberships are not looked at now.
+        // Other memberships of the person are not part of this plan.
         let looked_at: HashSet<(SharingGroupId, MemberId)> =
             world.memberships.iter().map(|membership| (membership.group, membership.member)).collect();
         items.retain(|item| match item.key() {
@@ -124,7 +124,7 @@ impl TenantTx {
         self.all(&OPEN_ITEMS_OF_GROUPS, [id_rows(groups.iter().copied())?]).await
     }
 
-    /// Marks what items are about as changed, so that it is planned again.
+    /// Touches the subjects of items, so that they are planned again.
     pub(crate) async fn touch_items(&self, which: Retouch) -> Result<(), StoreError> {
         let (sql, run): (&Sql, Option<Value>) = match which {
             Retouch::Approved(run) => (&RETOUCH_APPROVED, Some(run.0.into())),

@@ -25,13 +25,13 @@ use uuid::Uuid;
 pub struct Detachment {
     pub source_id: Uuid,
     pub people: PeopleAfter,
-    /// Names the plan; `detach` takes no other.
+    /// Identifies the plan; `detach` accepts no other.
     pub digest: String,
     /// Members of the source, which would become unmanaged or leave.
     pub members: i64,
     /// Sharing groups likewise.
     pub groups: i64,
-    /// The removal limit's view of it; keeping people removes nobody.
+    /// The outlook of the removal limit; keeping people removes nobody.
     pub removal_limit: RemovalOutlook,
 }
 

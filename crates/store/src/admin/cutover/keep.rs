@@ -72,7 +72,7 @@ impl Kept {
         }
         let waits = self.waiting_for != after.waiting_for;
         let waits = waits.then_some(Event::MemberStoppedWaiting(id, MemberDetail::Because { why: WHY }));
-        // A hold is on a seat that the member kept.
+        // A hold concerns a seat that the member kept.
         let seat = (self.seated != after.seated || self.held != after.held)
             .then_some(Event::SeatReleased(id, MemberDetail::Because { why: WHY }));
         waits.into_iter().chain(seat).collect()

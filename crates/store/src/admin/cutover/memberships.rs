@@ -135,7 +135,7 @@ impl TenantTx {
     }
 }
 
-/// The id is made of the pair, so it is the same each time.
+/// The id is derived from the pair, so it is the same each time.
 fn item(row: NamedRow) -> RunItem {
     let joins = row.action == "add_to_group";
     let pair = PlanDigest::of(&format!("{} {}", row.group_id, row.member_id)).to_hex();

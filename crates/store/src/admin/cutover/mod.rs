@@ -1,6 +1,5 @@
-//! Moving a tenant to another source, and leaving a source behind (docs/design.md#the-idea, PE7): both are shown as a
-//! plan first, named by its digest, and done in one transaction that also takes the tenant's lease away from whoever
-//! plans for it just then.
+//! Promotion and detachment (docs/design.md#the-idea, PE7): both are shown as a plan first, identified by its digest,
+//! and done in one transaction that also voids the plan of any worker.
 
 mod detach;
 mod keep;
@@ -27,7 +26,7 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, FromQueryResult};
 use uuid::Uuid;
 
-/// Rows moved, or read, at once: bounds the memory, whatever the tenant's size.
+/// Rows moved or read at once; bounds the memory, whatever the tenant's size.
 const ROWS: u64 = 1000;
 
 #[derive(FromQueryResult)]

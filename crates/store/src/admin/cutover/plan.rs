@@ -1,5 +1,5 @@
-//! The plan of a promotion. The open what-if run has the items about records of the source; the roster tells which members the
-//! source does not have (`leaving.rs`) and which memberships differ (`memberships.rs`).
+//! The plan of a promotion. The open what-if run has the items about records of the source; queries of the roster add the
+//! members that the source does not have (`leaving.rs`) and the memberships that differ (`memberships.rs`).
 
 use super::CountRow;
 use super::leaving::{Leaving, Left};
@@ -28,11 +28,11 @@ use uuid::Uuid;
 #[derive(Clone, Debug, Serialize)]
 pub struct Promotion {
     pub source_id: Uuid,
-    /// The source that is live now; it would go on in simulation.
+    /// The source that is live now; it would continue in simulation.
     pub authority: Option<Uuid>,
     /// The open run that holds the items about records of the source.
     pub run_id: Option<Uuid>,
-    /// Names the plan; `promote` takes no other.
+    /// Identifies the plan; `promote` accepts no other.
     pub digest: String,
     /// Changes of the source that are not in the plan yet.
     pub pending_changes: i64,
@@ -43,7 +43,7 @@ pub struct Promotion {
     pub disputed: i64,
     pub removal_limit: RemovalOutlook,
     pub seats: SeatOutlook,
-    /// Groups that are the same but for case or spacing (DS5), the first 200.
+    /// Groups that differ only in case or spacing (DS5), the first 200.
     pub spelled_differently: Vec<Respelled>,
     /// Warnings for the admin.
     pub warnings: Vec<String>,
@@ -66,9 +66,9 @@ pub struct PeopleCounts {
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct GroupCounts {
-    /// Taken over under the very same name.
+    /// Taken over under the identical name.
     pub same: i64,
-    /// Taken over, however the name is spelled.
+    /// Taken over, with any spelling of the name.
     pub adopted: i64,
     /// Those of them whose spelling changes, and groups that get another name.
     pub renamed: i64,
@@ -87,7 +87,7 @@ pub struct MembershipCounts {
 pub struct RemovalOutlook {
     /// People who may lose access now without an approval.
     pub allowed: i64,
-    /// People beyond that: the policy's `over_limit` says what becomes of them.
+    /// People beyond that, to whom the policy's `over_limit` applies.
     pub over: i64,
 }
 
@@ -104,12 +104,12 @@ pub struct Respelled {
     pub after: String,
 }
 
-/// The parties of a promotion, read at one moment.
+/// The two sources of a promotion, read at one moment.
 pub(super) struct Cutover {
     pub(super) source: Source,
     pub(super) authority: Option<Uuid>,
     pub(super) run: Option<PlannedRun>,
-    /// Changes of the source that the run does not know yet.
+    /// Changes of the source that the run does not cover yet.
     pending: i64,
     pub(super) world: World,
 }
@@ -156,10 +156,10 @@ impl Store {
         tx.summary(&cutover).await
     }
 
-    /// The items of that plan: people and groups that would leave included, and at the end the memberships.
+    /// The items of that plan, with people and groups that would leave, and the memberships at the end.
     ///
     /// # Errors
-    /// As [`promotion`](Self::promotion); [`StoreError::Invalid`] when the cursor is none of this list.
+    /// As [`promotion`](Self::promotion); [`StoreError::Invalid`] for a cursor of another list.
     pub async fn promotion_items(
         &self,
         scope: &AdminScope,
@@ -199,7 +199,7 @@ pub struct PromotionItems {
 }
 
 impl Cutover {
-    /// A source without groups, and a tenant without group sync, leave the sharing groups as they are.
+    /// True if sharing groups follow; a source without groups and a tenant without group sync leave them unchanged.
     pub(super) fn groups_follow(&self) -> bool {
         !self.source.users_only && self.policy().group_sync
     }

@@ -21,7 +21,7 @@ pub(super) enum List {
     Custom,
 }
 
-/// Whether a relation of elements tells their positions in the list. Postgres has a column `n` then; SQLite always has `key`.
+/// Whether a relation of elements has their positions in the list. Postgres has a column `n` then; SQLite always has `key`.
 #[derive(Clone, Copy)]
 pub(super) enum Elements {
     Plain,
@@ -29,7 +29,7 @@ pub(super) enum Elements {
 }
 
 impl Translation<'_, '_> {
-    /// Asks whether any element's value passes the test.
+    /// A condition: any element's value passes the test.
     pub(super) fn list_test(&mut self, list: List, path: &AttrPath, test: Test<'_>) -> Fragment {
         if let (Test::Compare(CompareOp::Eq, CompareValue::String(wanted)), Some("value")) = (test, path.sub.as_deref())
         {
@@ -48,7 +48,7 @@ impl Translation<'_, '_> {
         }
     }
 
-    /// Asks whether one element passes all of the filter.
+    /// A condition: one element passes all of the filter.
     pub(super) fn any_element(&mut self, list: List, path: &AttrPath, filter: &Filter) -> Fragment {
         let tested = self.condition(filter, Within::Element(list));
         match wanted_value(filter) {
@@ -57,7 +57,7 @@ impl Translation<'_, '_> {
         }
     }
 
-    /// A test of one value of the element at hand.
+    /// A test of one value of the current element.
     pub(super) fn element_test(&mut self, list: List, path: &AttrPath, test: Test<'_>) -> Fragment {
         let scalar = self.element_scalar(list, path, path.sub.as_deref());
         self.scalar_test(&scalar, path.case_exact, test)
@@ -100,7 +100,7 @@ impl Translation<'_, '_> {
         fragment!("EXISTS (SELECT 1 FROM {} WHERE {})", self.elements(list, path, Elements::Plain), tested)
     }
 
-    /// The elements of the resource at hand as a relation: `e`, or `m` joined with the other side `o`.
+    /// The elements of the current resource as a relation: `e`, or `m` joined with the other side `o`.
     pub(super) fn elements(&self, list: List, path: &AttrPath, elements: Elements) -> Fragment {
         let alias = self.target.alias;
         let sql = match list {
@@ -140,7 +140,7 @@ impl Translation<'_, '_> {
         }
     }
 
-    /// The core schema, and the extensions that say something.
+    /// The core schema, and the extensions with attributes.
     fn schemas(&self) -> String {
         let alias = self.target.alias;
         let core = self.target.kind.core().urn;
@@ -158,8 +158,8 @@ impl Translation<'_, '_> {
         self.json_text(&format!("{}.attributes", self.target.alias), &[&path.attribute])
     }
 
-    /// Elements that pass a test, one of which demands that their `value` equals `wanted`: found by an index, where
-    /// there is one.
+    /// Elements that pass a test, one of which requires that their `value` equals `wanted`: found by an index, if there
+    /// is one.
     fn with_index(&mut self, list: List, path: &AttrPath, wanted: &str, tested: &Fragment) -> Fragment {
         match list {
             List::Memberships => {
@@ -214,7 +214,7 @@ impl Translation<'_, '_> {
     }
 }
 
-/// The value that an element must have to fulfil a filter, where the filter demands one.
+/// The value that an element must have to fulfil a filter, if the filter requires one.
 fn wanted_value(filter: &Filter) -> Option<&str> {
     match filter {
         Filter::And(filters) => filters.iter().find_map(wanted_value),

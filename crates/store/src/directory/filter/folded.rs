@@ -43,7 +43,7 @@ pub(crate) struct Emails {
     pub(crate) first: Option<String>,
     /// Another of the user's addresses, folded.
     pub(crate) second: Option<String>,
-    /// There are others than these.
+    /// True if there are more.
     pub(crate) more: bool,
 }
 

@@ -44,7 +44,7 @@ impl Target<'_> {
         Translation { target: *self, values }.condition(filter, Within::Resource)
     }
 
-    /// Whether one resource at most fulfils the filter, because it names the value of a unique attribute.
+    /// True if at most one resource fulfils the filter, because it names the value of a unique attribute.
     pub(crate) fn finds_one(&self, filter: &Filter) -> bool {
         match filter {
             Filter::And(filters) => filters.iter().any(|filter| self.finds_one(filter)),
@@ -90,7 +90,7 @@ const ALWAYS: &str = "TRUE";
 const NEVER: &str = "FALSE";
 
 impl Translation<'_, '_> {
-    /// Adds a parameter and gives its name.
+    /// Adds a parameter and returns its name.
     fn bind(&mut self, value: impl Into<Value>) -> Fragment {
         self.values.push(value.into());
         Fragment::parameter(self.values.len())
@@ -139,7 +139,7 @@ impl Translation<'_, '_> {
         match self.place(path) {
             Place::List(list) => self.any_element(list, path, filter),
             Place::Custom => self.any_custom_element(path, filter),
-            // The brackets behind a single value ask that value, when there is one.
+            // The brackets after a single value test that value, if it is assigned.
             Place::Object(exists) => fragment!("({} AND {})", exists, self.condition(filter, Within::Resource)),
             Place::Scalar(_) => NEVER.into(),
         }

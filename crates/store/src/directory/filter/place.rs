@@ -75,12 +75,12 @@ impl Translation<'_, '_> {
         }
     }
 
-    /// A text in the attributes of the resource itself.
+    /// A string in the attributes of the resource itself.
     pub(super) fn own_text(&self, text: Fragment) -> Scalar {
         Scalar::Text { text, owner: self.target.alias.to_owned() }
     }
 
-    /// The text under `names`, which are of the schema. NULL when there is none.
+    /// The string under `names`, which are of the schema. NULL when there is none.
     pub(super) fn json_text(&self, holder: &str, names: &[&str]) -> Fragment {
         if self.is_postgres() {
             return format!("({holder} #>> '{}')", postgres_path(names)).into();

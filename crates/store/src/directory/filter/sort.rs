@@ -8,7 +8,7 @@ use super::element::{Elements, List};
 use super::place::Place;
 use super::scalar::Scalar;
 
-/// The key of a resource that has no value to order by.
+/// The key of a resource without a value to sort by.
 const NO_KEY: &str = "CAST(NULL AS text)";
 
 impl Translation<'_, '_> {
@@ -22,12 +22,12 @@ impl Translation<'_, '_> {
             }
             Place::Object(_) => NO_KEY.into(),
         };
-        // Postgres has NULL last in ascending order by itself. In SQLite NULL is the least value of all; this blob is greater
-        // than any number, text, or UUID in use.
+        // Postgres sorts NULL last in ascending order. In SQLite NULL is the least value of all; this blob is greater than
+        // any number, text, or UUID in use.
         if self.is_postgres() { key } else { fragment!("coalesce({}, x'ffffffffffffffffffffffffffffffff')", key) }
     }
 
-    /// The value that orders like what clients see.
+    /// The value in the order that clients see.
     fn comparable(&self, scalar: Scalar, case_exact: bool) -> Fragment {
         let text = match scalar {
             Scalar::Text { text, owner } if !case_exact => self.fold_text(&text, &owner),
@@ -38,7 +38,7 @@ impl Translation<'_, '_> {
         if self.is_postgres() { fragment!("({}) COLLATE \"C\"", text) } else { fragment!("({})", text) }
     }
 
-    /// The primary or else the first value of a list; of memberships the one with the least id.
+    /// The primary or else the first value of a list; for memberships the one with the least id.
     fn preferred(&mut self, list: List, path: &AttrPath) -> Fragment {
         let sub = path.sub.as_deref().or((list != List::Schemas).then_some("value"));
         let scalar = self.element_scalar(list, path, sub);

@@ -1,4 +1,4 @@
-//! Changes of one user that meet: what was read may be another's by the time it is written.
+//! Concurrent changes of one user: the version that was read may be outdated at the write.
 
 use super::*;
 use crate::directory::filter::tests::engines::{new_source, on_each_database, one_connection, written};
@@ -30,7 +30,7 @@ async fn somebody_waits(store: &Store) -> bool {
     waiting.is_some_and(|waiting| waiting.sessions > 0)
 }
 
-/// Another process's work, done before this returns.
+/// Work of another process, done before this returns.
 fn elsewhere(url: &str, store: &Store, work: impl AsyncFnOnce(Store) + Send) {
     let config = one_connection(url);
     let clock = store.clock.clone();
@@ -62,7 +62,7 @@ fn a_change_that_nobody_meets_is_made_once_and_one_that_changes_nothing_is_not_w
         assert_eq!(edits, 3, "{engine}: none of them was made a second time");
         let user = store.user(&scope, id, true).await.expect("a look-up").expect("a user");
         assert_eq!((user.version, written(&store, id).await), (3, (3, 3)), "{engine}");
-        // Nor another tenant's, whose version it is as well.
+        // Nor another tenant's, which has the same version.
         let other = new_source(&store).await;
         let refused = store.change_user(&other, id, |user| Ok::<_, StoreError>(with(user, "title", "Thief"))).await;
         assert!(matches!(refused, Err(StoreError::NotFound(_))), "{engine}: {refused:?}");

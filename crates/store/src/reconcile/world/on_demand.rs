@@ -14,7 +14,7 @@ use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-/// Memberships of one person that are looked at with them.
+/// Most memberships of the person in a dry run.
 const MEMBERSHIPS_MAX: usize = 500;
 
 #[derive(FromQueryResult)]
@@ -31,7 +31,7 @@ impl Store {
     /// The world of one person and their memberships.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when the source never said anything of this person.
+    /// [`StoreError::NotFound`] when the source has no record of this person.
     pub async fn world_of_person(
         &self,
         scope: &AdminScope,
@@ -47,11 +47,11 @@ impl Store {
         let touched = TouchedSubjects { users, memberships, ..TouchedSubjects::default() };
         let open = tx.open_runs().await?;
         let read = tx.read_world(touched, &open).await?;
-        // Of a source in simulation: as it would be if that were the authority.
+        // For a simulated source: as if it were the authority.
         Ok(read.candidates.into_iter().next().map_or(read.world, |candidate| candidate.world))
     }
 
-    /// Marks one person and their memberships as changed, in the lane of what was just pushed.
+    /// Touches one person and their memberships, in the push lane.
     pub async fn touch_person(
         &self,
         scope: &AdminScope,
@@ -77,7 +77,7 @@ impl TenantTx {
         known.then_some(()).ok_or(StoreError::NotFound("user of this source"))
     }
 
-    /// Directory groups that the person is in as the source has it, or as the roster has it.
+    /// Directory groups of the person, at the source or in the roster.
     async fn groups_of_person(&self, user: DirectoryUserId) -> Result<Vec<Uuid>, StoreError> {
         let sql = format!(
             "SELECT dm.group_id FROM directory_memberships dm WHERE dm.tenant_id = $1 AND dm.user_id = $2 \
