@@ -1,5 +1,5 @@
-//! `/api/v1/sources/{id}/detachment` and `…/detach`: leaving a source behind. It is read as a plan first, and done by naming the
-//! plan's digest.
+//! `/api/v1/sources/{id}/detachment` and `…/detach`: detachment of a source. Read as a plan first, and done by the plan's
+//! digest.
 
 use crate::answer::{Answer, list};
 use crate::auth::{AdminAuth, ApiAuth};

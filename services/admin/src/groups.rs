@@ -1,4 +1,4 @@
-//! `/api/v1/groups`: sharing groups and the people in them.
+//! `/api/v1/groups`: sharing groups and their members.
 
 use crate::answer::{Answer, list};
 use crate::auth::{AdminAuth, ApiAuth};

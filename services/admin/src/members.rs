@@ -1,4 +1,4 @@
-//! `/api/v1/members`: the roster, what admins change of a member, and their word about people who wait to be let in (LP5).
+//! `/api/v1/members`: the roster, changes of a member by an admin, and decisions about pending people (LP5).
 
 use crate::answer::{Answer, list};
 use crate::auth::{AdminAuth, ApiAuth};
@@ -23,7 +23,7 @@ pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
     list(auth.admin.hub.store.members(&auth.scope, &filter, &asked.page()?).await?)
 }
 
-/// A member, and the addresses they had before.
+/// A member, with former addresses.
 #[derive(Serialize)]
 struct MemberWithHistory {
     #[serde(flatten)]
@@ -38,7 +38,7 @@ pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
     Ok(HttpResponse::Ok().json(MemberWithHistory { member, former_emails }))
 }
 
-/// Keys that are left out change nothing; a name that is null is taken away.
+/// Missing keys change nothing; a null name is removed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MemberPatch {
@@ -52,11 +52,11 @@ struct MemberPatch {
     given_name: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     family_name: Option<Option<String>>,
-    /// As it was read; another's change in between is not overwritten.
+    /// The value that was read, so that another change in between is not overwritten.
     modified_at: Option<DateTime<Utc>>,
 }
 
-/// Tells a key that is null from one that is not there.
+/// Distinguishes a null key from a missing one.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<Option<T>, D::Error> {
     T::deserialize(json).map(Some)
 }

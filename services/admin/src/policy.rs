@@ -1,4 +1,4 @@
-//! `/api/v1/policy`: the rules of the tenant.
+//! `/api/v1/policy`: the policy of the tenant.
 
 use crate::answer::Answer;
 use crate::auth::{AdminAuth, ApiAuth};
@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json, json};
 #[serde(deny_unknown_fields)]
 struct NewPolicy {
     policy: Map<String, Json>,
-    /// The version that was read; another admin's change in between is not overwritten.
+    /// The version that was read, so that another admin's change in between is not overwritten.
     version: i64,
 }
 
@@ -23,7 +23,7 @@ struct NewPolicy {
 #[serde(deny_unknown_fields)]
 struct PolicyChanges {
     policy: Map<String, Json>,
-    /// As above, where it matters what the rest of the policy says.
+    /// As above, for changes that depend on the rest of the policy.
     version: Option<i64>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) async fn policy(auth: ApiAuth) -> Answer {
     policy_answer(&auth.admin.hub.store.policy(&auth.scope).await?)
 }
 
-/// Replaces the policy. The body has every key: one that was left out would be a switch turned back unnoticed.
+/// Replaces the policy. The body must have every key, because a missing one would silently reset a switch.
 pub(crate) async fn set_policy(auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let new: NewPolicy = policy_body(payload).await?;

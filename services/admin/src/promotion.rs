@@ -1,5 +1,5 @@
-//! `/api/v1/sources/{id}/promotion` and `…/promote`: moving the tenant to another source. It is read as a plan first, and done by
-//! naming the plan's digest.
+//! `/api/v1/sources/{id}/promotion` and `…/promote`: cut-over of the tenant to another source. Read as a plan first, and done by
+//! the plan's digest.
 
 use crate::answer::Answer;
 use crate::auth::{AdminAuth, ApiAuth};

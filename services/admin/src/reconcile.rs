@@ -1,4 +1,5 @@
-//! `/api/v1/sources/{id}/users/{user_id}/reconcile`: one person on demand, with a trace of each step (PE14).
+//! `/api/v1/sources/{id}/users/{user_id}/reconcile`: dry run or reconcile of one person, with a trace of each step
+//! (PE14).
 
 use crate::answer::Answer;
 use crate::auth::AdminAuth;
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    /// Tell what would happen, and change nothing.
+    /// Only report the effect.
     dry_run: bool,
 }
 
@@ -55,7 +56,7 @@ fn steps(world: &World, user: DirectoryUserId, trial: &Trial) -> Value {
     ])
 }
 
-/// What the planner reads of the record; nothing else of it is looked at.
+/// The part of the record that the planner reads.
 fn said(world: &World, user: DirectoryUserId) -> Value {
     let subject = world.users.iter().find(|subject| subject.id == user);
     let record = subject.and_then(|subject| subject.record.as_ref()).map(|record| {

@@ -1,4 +1,4 @@
-//! `/api/v1/sources/{id}/rejected`: what a source said that was not understood, and its replay.
+//! `/api/v1/sources/{id}/rejected`: rejected requests of a source, and their replay.
 
 use crate::answer::{Answer, list};
 use crate::auth::{AdminAuth, ApiAuth};
@@ -13,7 +13,7 @@ use rollcall_store::{Page, RejectedRequest};
 use rollcall_web::Body;
 use serde_json::{Value, json};
 
-/// Requests that were not understood, the oldest first, without what people are called.
+/// Rejected requests, the oldest first, without names.
 pub(crate) async fn rejected(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = id_in_path(&request, "source")?;
     let page = auth.admin.hub.store.rejected_requests(&auth.scope, source, &page_of(&request)?).await?;
@@ -35,7 +35,7 @@ fn shown_rejected(one: &RejectedRequest) -> Value {
     })
 }
 
-/// Whether a replay may be tried: not done yet, kept whole, and about users or groups.
+/// True if a replay is possible: not done yet, kept whole, and about users or groups.
 fn replayable(one: &RejectedRequest) -> bool {
     let about = ["/Users", "/Groups"].iter().any(|collection| one.path.starts_with(collection));
     about && one.replayed_at.is_none() && (one.body.is_some() || one.body_bytes == 0)

@@ -1,4 +1,4 @@
-//! `/api/v1/runs`: what was planned, applied, held or simulated, and what admins decide about it.
+//! `/api/v1/runs`: planned, applied, held and simulated runs, and the decisions of admins about them.
 
 use crate::answer::{Answer, list};
 use crate::auth::{AdminAuth, ApiAuth};
@@ -23,14 +23,14 @@ pub(crate) async fn run(request: HttpRequest, auth: ApiAuth) -> Answer {
     Ok(HttpResponse::Ok().json(run))
 }
 
-/// The items of a run: who, what, before and after, why, and what became of it.
+/// The items of a run: subject, action, before and after, reason, and decision.
 pub(crate) async fn run_items(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let run = id_in_path(&request, "run")?;
     list(auth.admin.hub.store.run_items(&auth.scope, run, &asked.page()?).await?)
 }
 
-/// What this run and another one do, side by side (PE11).
+/// Comparison of this run with another one (PE11).
 pub(crate) async fn compare_runs(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let this = id_in_path(&request, "run")?;
@@ -61,7 +61,7 @@ async fn decide_run(request: &HttpRequest, auth: AdminAuth, payload: Body, decis
     Ok(HttpResponse::Ok().json(auth.admin.hub.store.run(&auth.scope, id).await?))
 }
 
-/// Asks for the run that takes this one back: a worker plans it, an admin approves it like a held one.
+/// Requests the rewind of this run: a worker plans it, an admin approves it like a held run.
 pub(crate) async fn rewind_run(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id = id_in_path(&request, "run")?;

@@ -1,4 +1,4 @@
-//! `/api/v1/skipped-records`: what could not be applied, and what an admin does about it (PE10).
+//! `/api/v1/skipped-records`: skipped records, and the actions of an admin on them (PE10).
 
 use crate::answer::{Answer, list};
 use crate::auth::{AdminAuth, ApiAuth};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Ignorance {
-    /// Why, for those who look at it later.
+    /// The reason, for later readers.
     note: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! `/api/v1/sources`: what feeds the tenant.
+//! `/api/v1/sources`: the sources of the tenant.
 
 use crate::answer::Answer;
 use crate::auth::{AdminAuth, ApiAuth};
@@ -16,7 +16,7 @@ use serde_json::json;
 #[serde(deny_unknown_fields)]
 struct SourceChange {
     mode: Option<SourceMode>,
-    /// Groups are neither shown nor taken (DS3).
+    /// Groups are neither shown nor accepted (DS3).
     users_only: Option<bool>,
 }
 
@@ -30,11 +30,11 @@ pub(crate) async fn source(request: HttpRequest, auth: ApiAuth) -> Answer {
     Ok(HttpResponse::Ok().json(source))
 }
 
-/// Switches a source, or what is taken of it. Of a tenant's sources one at most is live (DS2).
+/// Changes the mode of a source, or whether its groups are accepted. At most one source of a tenant is live (DS2).
 pub(crate) async fn change_source(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id: SourceId = id_in_path(&request, "source")?;
-    // A source of somebody else is not found, whatever the body says.
+    // Another tenant's source is not found, whatever the body holds.
     auth.admin.hub.store.source(&auth.scope, id).await?;
     let SourceChange { mode, users_only } = body(payload).await?;
     if mode.is_none() && users_only.is_none() {

@@ -1,4 +1,4 @@
-//! `/api/v1/sources/{id}/tokens`: the tokens of a source. A secret is in one answer, the one that made it.
+//! `/api/v1/sources/{id}/tokens`: the tokens of a source. A secret is only in the answer that made it.
 
 use crate::answer::Answer;
 use crate::auth::{AdminAuth, ApiAuth};
@@ -13,7 +13,7 @@ use rollcall_web::Body;
 use serde::Deserialize;
 use serde_json::json;
 
-/// How long a rotated token stays in force when the request says nothing.
+/// Validity of a rotated token unless the request has one.
 const DEFAULT_OVERLAP: TimeDelta = TimeDelta::hours(24);
 const OVERLAP_SECONDS_MAX: u32 = 90 * 86_400;
 
@@ -27,9 +27,9 @@ struct NewToken {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Rotation {
-    /// How long the old token still works; 0 ends it at once.
+    /// Validity of the old token; 0 ends it at once.
     overlap_seconds: Option<u32>,
-    /// Of the new token.
+    /// Expiry of the new token.
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn create_token(request: HttpRequest, auth: AdminAuth, payload:
     Ok(HttpResponse::Created().json(shown))
 }
 
-/// A new token in the place of an old one, which works on for a while.
+/// Makes a token that replaces an old one, which stays valid for a while.
 pub(crate) async fn rotate_token(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let source = id_in_path(&request, "source")?;
@@ -72,7 +72,7 @@ pub(crate) async fn rotate_token(request: HttpRequest, auth: AdminAuth, payload:
     })))
 }
 
-/// Ends a token: at once in this process, within a second in every other.
+/// Revokes a token: at once in this process, within a second in every other.
 pub(crate) async fn revoke_token(request: HttpRequest, auth: AdminAuth) -> Answer {
     let AdminAuth(auth) = auth;
     let source = id_in_path(&request, "source")?;

@@ -1,4 +1,4 @@
-//! From a bearer token to a scope. A handler that takes a [`SourceAuth`] cannot run without one.
+//! Authentication by bearer token. A handler that takes a [`SourceAuth`] cannot run without one.
 
 use crate::Ingest;
 use crate::ledger::Noted;
@@ -16,7 +16,7 @@ use rollcall_web::{Refusal, RouteLabel, bearer_token, peer, request_id};
 use std::cell::RefMut;
 use std::rc::Rc;
 
-/// A verified SCIM token whose source is the one in the path, within its rate.
+/// A verified SCIM token whose source is the one in the path, within its rate limit.
 pub(crate) struct SourceAuth {
     pub(crate) scope: SourceScope,
     pub(crate) ingest: web::Data<Ingest>,
@@ -24,7 +24,7 @@ pub(crate) struct SourceAuth {
 }
 
 impl SourceAuth {
-    /// Where what the request shows is noted. Do not hold it over an await.
+    /// The quirks of the request. Do not hold the borrow over an await.
     pub(crate) fn quirks(&self) -> RefMut<'_, Quirks> {
         self.noted.quirks()
     }
@@ -98,7 +98,7 @@ impl From<CallerError> for IngestError {
 fn refuse_elsewhere(request: &HttpRequest, caller: &SourceCaller) -> Result<(), ScimError> {
     let asked = request.match_info().get("source_id").and_then(|id| id.parse::<SourceId>().ok());
     if asked != Some(caller.scope.source()) {
-        // The same answer as for a source that does not exist: a token tells nothing about other tenants.
+        // The same answer as for a source that does not exist, so that a token reveals nothing about other tenants.
         return Err(ScimError::not_found("there is no such source; copy the SCIM address again"));
     }
     if caller.source_is_off {
@@ -107,7 +107,7 @@ fn refuse_elsewhere(request: &HttpRequest, caller: &SourceCaller) -> Result<(), 
     Ok(())
 }
 
-/// What is wrong with a request that has no secret in the form of a SCIM token.
+/// The problem of a request without a secret in the form of a SCIM token.
 fn missing(request: &HttpRequest) -> &'static str {
     const NOTHING: &str = "no SCIM token: send it as `Authorization: Bearer rcs_…`";
     const OTHER_SCHEME: &str = "the token came under another scheme than Bearer: send `Authorization: Bearer rcs_…`";

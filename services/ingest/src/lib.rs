@@ -1,5 +1,5 @@
-//! HTTP for machines: identity providers push SCIM here. A write records what the source says, marks it as changed and
-//! wakes a worker; nothing of the roster is looked at before the answer (docs/design.md#the-idea).
+//! HTTP for machines: identity providers push SCIM here. A write records the source's data, adds a change mark and
+//! wakes a worker; the roster is not read before the answer (docs/design.md#the-idea).
 
 mod auth;
 mod body;
@@ -21,9 +21,9 @@ pub struct IngestConfig {
     pub callers: CallerLimits,
     pub limits: Limits,
     pub pages: PageLimits,
-    /// Operations of one `/Bulk`; its body may be as large as any other.
+    /// Most operations of one `/Bulk`; its body may be as large as any other.
     pub bulk_operations_max: usize,
-    /// The address under which clients reach this hub, without a slash at the end; taken from the request when unset.
+    /// The public address of this hub without a trailing slash; taken from the request when unset.
     pub public_url: Option<String>,
 }
 

@@ -46,7 +46,7 @@ struct FillArgs {
     /// Begin of every user name; another one for another set of people.
     #[arg(long, default_value = "bench")]
     series: String,
-    /// Where to remember them.
+    /// The file in which to remember them.
     #[arg(long, default_value = "target/bench/tenant.json")]
     out: PathBuf,
 }

@@ -1,5 +1,5 @@
-//! `/Bulk` (RFC 7644 §3.7). Each operation is the single request it stands for, in a transaction of its own; references to what
-//! others of the bulk create are filled in as those are made.
+//! `/Bulk` (RFC 7644 §3.7). Each operation has the effect of the single request, in a transaction of its own; references to
+//! resources of other operations are filled in as those are made.
 
 use super::{answer, base_url, groups, users};
 use crate::auth::SourceAuth;
@@ -13,8 +13,8 @@ use rollcall_scim::{ResourceKind, ScimError};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Operations that a bulk may hold for each place it takes of its source's rate, beside its own: they run one after the other,
-/// so a bulk costs less at a time than as many requests.
+/// Operations of a bulk for each further rate token of its source: they run one after the other, so a bulk costs less at a
+/// time than as many requests.
 const OPERATIONS_A_PLACE: usize = 10;
 
 pub(crate) async fn run(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
@@ -28,7 +28,7 @@ pub(crate) async fn run(request: HttpRequest, auth: SourceAuth, body: Body) -> R
     let mut made = HashMap::new();
     let mut errors = 0;
     for place in order {
-        // Those that are left when there were too many errors are not answered (RFC 7644 §3.7.3).
+        // After too many errors the remaining operations get no answer (RFC 7644 §3.7.3).
         if errors >= fail_on_errors {
             break;
         }
@@ -45,7 +45,7 @@ pub(crate) async fn run(request: HttpRequest, auth: SourceAuth, body: Body) -> R
     Ok(answer(StatusCode::OK, &bulk_response(&outcomes)))
 }
 
-/// Performs one operation and remembers under its bulkId what it made.
+/// Performs one operation and remembers its resource under its bulkId.
 async fn perform(
     auth: &SourceAuth,
     base: &str,

@@ -1,4 +1,4 @@
-//! Every failure of this service as a SCIM error, with the headers that belong to it (RFC 7644 §3.12).
+//! Failures of this service as SCIM errors, with their headers (RFC 7644 §3.12).
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
@@ -59,7 +59,7 @@ impl IngestError {
     }
 }
 
-/// What HTTP itself refuses, as a SCIM error.
+/// A refusal of the HTTP layer as a SCIM error.
 fn refused(refusal: &Refusal) -> ScimError {
     let detail = refusal.to_string();
     match refusal {

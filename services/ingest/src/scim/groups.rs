@@ -1,4 +1,4 @@
-//! `/Groups`. Membership arrives as row operations and stays so: no handler reads a group's members to change them.
+//! `/Groups`. Membership changes are row operations: no handler reads a group's members to change them.
 
 use super::{
     Listed, base_url, call, header_text, id_in_path, list_answer, list_query, list_request, names_attributes,
@@ -47,7 +47,7 @@ fn one(
     Ok(resource(status, &body, &etag(group.shown_version()), &location(&base, group.id)))
 }
 
-/// The group with its members, when the client wants to see them.
+/// The group with its members, if the client asks for them.
 async fn reread(
     request: &HttpRequest,
     auth: &SourceAuth,
@@ -87,7 +87,7 @@ async fn page(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Re
     Ok(list_answer(query, listed(request, auth, query).await?))
 }
 
-/// One page, each group as the client wants to see it.
+/// One page, each group projected for the client.
 pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Result<Listed, IngestError> {
     let base = base_url(request, auth);
     let wanted = list_request(query, KIND, query.projection.wants_members(), &base);

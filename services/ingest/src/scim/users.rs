@@ -75,7 +75,7 @@ async fn page(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Re
     Ok(list_answer(query, listed(request, auth, query).await?))
 }
 
-/// One page, each user as the client wants to see it.
+/// One page, each user projected for the client.
 pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Result<Listed, IngestError> {
     let base = base_url(request, auth);
     let wanted = list_request(query, KIND, query.projection.wants_groups(), &base);

@@ -1,4 +1,4 @@
-//! `source promote` and `source detach`: without a digest they show what would happen, with it they do it; and `source release`.
+//! `source promote` and `source detach`: without a digest they show the effect, with it they carry it out; and `source release`.
 
 use super::operator::{Operator, print};
 use crate::cli::{Json, OfSource, SourceDetach, SourcePromote};

@@ -1,5 +1,5 @@
-//! `rollcall demo` (`make run`): a hub with two organisations, fed by Okta and Entra, and a readable account of what
-//! came of it. It stays up so that you can look around.
+//! `rollcall demo` (`make run`): a hub with two organisations, fed by Okta and Entra, and a readable summary of the
+//! result. It stays up for exploration.
 
 use super::{serve, simulate};
 use crate::data_folder::DataFolder;
@@ -26,13 +26,13 @@ const PEOPLE: usize = 40;
 const SEATS: u32 = 36;
 /// So many that more than ten of them, which is the removal limit, have a seat: a run is held.
 const LEAVERS: usize = 20;
-/// Longest wait for the worker to have caught up.
+/// Longest wait for the worker to consume all changes.
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(data: Option<&Path>, mut settings: Settings) -> Result<()> {
     let telemetry = serve::start_telemetry("rollcall", &settings)?;
     let stop = shutdown::on_signal()?;
-    // Nobody else is served here, and the conversation should not wait for its own rate limit.
+    // The demo is the only client, so its conversation runs without a rate limit.
     settings.ingest.rate_per_second = 10_000.0;
     let folder = DataFolder::given_or_default(data);
     serve::warn_of_ignored_database(&folder, &settings);
@@ -55,7 +55,7 @@ pub(crate) async fn run(data: Option<&Path>, mut settings: Settings) -> Result<(
     Ok(())
 }
 
-/// Makes an organisation, plays its identity provider and tells what became of its people; returns an API key.
+/// Makes an organisation, plays its identity provider and prints the result; returns an API key.
 async fn play(store: &Store, url: &str, idp: Idp, name: &str, policy: &str, leavers_return: bool) -> Result<String> {
     let policy = Policy::with_settings([policy]).map_err(anyhow::Error::msg)?;
     let owner = Some(format!("owner@{}.example.test", idp.name()));
@@ -101,7 +101,7 @@ async fn settle(store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// Members by state, groups, held runs with their reasons, and the last lines of the audit log.
+/// Members by status, groups, held runs with their reasons, and the last lines of the audit log.
 async fn account(store: &Store, scope: &AdminScope) -> Result<()> {
     let all = PageRequest { limit: MAX_LIMIT, after: None };
     for status in MemberStatus::ALL {

@@ -1,4 +1,4 @@
-//! What the program says of itself: help, version, completions and man pages, all made of one definition of the command line.
+//! Reference texts of the program: help, version, completions and man pages, all made of one definition of the command line.
 
 use crate::cli::{Cli, Json};
 use crate::output::{bytes, line};
