@@ -21,8 +21,8 @@ impl PlanDigest {
         if text.len() != 64 || !text.is_ascii() {
             return None;
         }
-        for (place, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * place..2 * place + 2], 16).ok()?;
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
         }
         Some(Self(bytes))
     }
@@ -36,9 +36,9 @@ impl PlanDigest {
     pub fn with(self, item: Self) -> Self {
         let mut carry = 0_u16;
         let mut sum = [0_u8; 32];
-        for place in (0..32).rev() {
-            let total = u16::from(self.0[place]) + u16::from(item.0[place]) + carry;
-            sum[place] = total.to_be_bytes()[1];
+        for index in (0..32).rev() {
+            let total = u16::from(self.0[index]) + u16::from(item.0[index]) + carry;
+            sum[index] = total.to_be_bytes()[1];
             carry = total >> 8;
         }
         Self(sum)

@@ -25,7 +25,7 @@ pub struct MatchStep {
 
 /// Result of each step for one person.
 #[derive(Clone, Debug)]
-pub struct Trial {
+pub struct DryRun {
     pub matched: MatchStep,
     /// The plan's items about the person.
     pub planned: Vec<Item>,
@@ -39,13 +39,13 @@ pub struct Trial {
 }
 
 /// Plans and reviews the world, and returns the part about one of its people; `None` when the person is not in it.
-pub fn try_person(world: &World, user: DirectoryUserId) -> Option<Trial> {
-    let place = world.users.iter().position(|subject| subject.id == user)?;
-    let matched = match_users(world, &HashSet::new()).into_iter().nth(place)?;
-    let gone = world.users[place].record.is_none();
+pub fn dry_run(world: &World, user: DirectoryUserId) -> Option<DryRun> {
+    let index = world.users.iter().position(|subject| subject.id == user)?;
+    let matched = match_users(world, &HashSet::new()).into_iter().nth(index)?;
+    let gone = world.users[index].record.is_none();
     let (situation, member_id, how) = match matched.who {
         Match::Nobody if gone => (Situation::Deleted, None, "the record is deleted, and nobody is linked to it"),
-        Match::Nobody if !world.users[place].in_scope => {
+        Match::Nobody if !world.users[index].in_scope => {
             (Situation::Unmatched, None, "nobody: the person is in no group of the policy's user_scope")
         }
         Match::Nobody => (Situation::Unmatched, None, "nobody, and nobody is wanted"),
@@ -64,7 +64,7 @@ pub fn try_person(world: &World, user: DirectoryUserId) -> Option<Trial> {
     let others = plan.items.len() - planned.len();
     let verdict = review(plan, world);
     let disputed = verdict.disputed.into_iter().filter(|disputed| concerns(disputed.subject)).collect();
-    Some(Trial {
+    Some(DryRun {
         matched: MatchStep { situation, member_id, how, address_free: matched.address_free },
         planned,
         disputed,

@@ -8,7 +8,7 @@ use crate::error::AdminError;
 use crate::path::{id_in_path, second_id};
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::action::Item;
-use rollcall_core::dry_run::{Trial, try_person};
+use rollcall_core::dry_run::{DryRun, dry_run};
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_core::world::World;
@@ -35,24 +35,24 @@ pub(crate) async fn reconcile(request: HttpRequest, auth: AdminAuth, payload: Bo
         let id = request_id(&request);
         return Ok(HttpResponse::Accepted().json(json!({ "dry_run": false, "request_id": id })));
     }
-    let trial = try_person(&world, user).ok_or_else(|| AdminError::NotFound("user of this source not found".into()))?;
-    Ok(HttpResponse::Ok().json(json!({ "dry_run": true, "steps": steps(&world, user, &trial) })))
+    let told = dry_run(&world, user).ok_or_else(|| AdminError::NotFound("user of this source not found".into()))?;
+    Ok(HttpResponse::Ok().json(json!({ "dry_run": true, "steps": steps(&world, user, &told) })))
 }
 
-fn steps(world: &World, user: DirectoryUserId, trial: &Trial) -> Value {
+fn steps(world: &World, user: DirectoryUserId, told: &DryRun) -> Value {
     let disputed = |one: &rollcall_core::action::Disputed| json!({ "dispute": one.dispute, "about": one.about, "remedy": one.dispute.remedy().sentence });
     let withheld = |(item, reason): &(Item, HoldReason)| json!({ "item": item, "held_reason": reason, "remedy": reason.remedy().sentence });
     json!([
         said(world, user),
-        { "step": "match", "matched": trial.matched },
+        { "step": "match", "matched": told.matched },
         {
             "step": "plan",
-            "items": trial.planned,
-            "disputed": trial.disputed.iter().map(disputed).collect::<Vec<_>>(),
-            "items_about_others": trial.others,
+            "items": told.planned,
+            "disputed": told.disputed.iter().map(disputed).collect::<Vec<_>>(),
+            "items_about_others": told.others,
         },
-        { "step": "review", "withheld": trial.withheld.iter().map(withheld).collect::<Vec<_>>() },
-        { "step": "apply", "items": trial.applied },
+        { "step": "review", "withheld": told.withheld.iter().map(withheld).collect::<Vec<_>>() },
+        { "step": "apply", "items": told.applied },
     ])
 }
 

@@ -32,7 +32,7 @@ pub struct Trace {
 
 /// A source's record of the person.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct SourceRecord {
     pub id: DirectoryUserId,
     pub origin: Origin,
     /// `None` once the source deleted the record.
@@ -127,7 +127,7 @@ pub struct Facts {
     pub seats: Seats,
     pub member: Option<MemberState>,
     /// `None` without a source's record of the person.
-    pub said: Option<Said>,
+    pub said: Option<SourceRecord>,
     /// The last event about the record.
     pub said_last: Option<Trace>,
     /// The last event that set the member's status.

@@ -9,7 +9,9 @@ mod gate;
 mod groups;
 mod person;
 
-pub use facts::{Backlog, Decision, Facts, GroupFacts, Said, Seats, Situation, Skipped, Trace, Unread, Withheld};
+pub use facts::{
+    Backlog, Decision, Facts, GroupFacts, Seats, Situation, Skipped, SourceRecord, Trace, Unread, Withheld,
+};
 pub use gate::{Evidence, Gate, GateName, GateState, gate_of};
 pub use groups::GroupPath;
 

@@ -11,11 +11,11 @@ use std::collections::{HashMap, HashSet};
 
 pub(super) fn plan_groups(world: &World, plan: &mut Plan) {
     let refused = refused_names(world);
-    let granted = |place: &usize| !refused.contains(place);
+    let granted = |index: &usize| !refused.contains(index);
     let adopted = adopted_groups(world, (0..world.groups.len()).filter(granted));
     plan.disputed.extend(world.groups.iter().filter(|subject| !followed(subject)).filter_map(unfollowed));
-    for (place, subject) in world.groups.iter().enumerate().filter(|(_, subject)| followed(subject)) {
-        if refused.contains(&place) {
+    for (index, subject) in world.groups.iter().enumerate().filter(|(_, subject)| followed(subject)) {
+        if refused.contains(&index) {
             let about = subject.name.as_deref().map(fold).unwrap_or_default();
             let subject = Subject::DirectoryGroup(subject.id);
             plan.disputed.push(Disputed { subject, dispute: Dispute::GroupNameTaken, about });
@@ -45,14 +45,14 @@ fn unfollowed(subject: &GroupSubject) -> Option<Disputed> {
 /// Groups that cannot have their name now, because another group keeps it (DX8).
 fn refused_names(world: &World) -> HashSet<usize> {
     let mut claims = Vec::new();
-    for (place, subject) in world.groups.iter().enumerate().filter(|(_, subject)| followed(subject)) {
+    for (index, subject) in world.groups.iter().enumerate().filter(|(_, subject)| followed(subject)) {
         let Some(key) = subject.name.as_deref().map(fold) else { continue };
         let own = subject.sharing_group.as_ref();
         let has_it = own.is_some_and(|group| fold(&group.name) == key);
         let mover = own.or_else(|| adoptable(world, &key)).map(|group| group.id);
         let weight = if subject.origin.is_live() { Weight::Live } else { Weight::Simulated };
         if !has_it {
-            claims.push(Claim { subject: place, key, mover, weight });
+            claims.push(Claim { subject: index, key, mover, weight });
         }
     }
     let gone = |subject: &&GroupSubject| subject.name.is_none() && subject.origin.is_live() && followed(subject);
@@ -68,7 +68,7 @@ fn refused_names(world: &World) -> HashSet<usize> {
 /// Sharing groups that one of these subjects adopts, and whether the adoption has an effect.
 fn adopted_groups(world: &World, subjects: impl Iterator<Item = usize>) -> HashMap<SharingGroupId, bool> {
     let mut adopted = HashMap::new();
-    let subjects = subjects.map(|place| &world.groups[place]).filter(|subject| followed(subject));
+    let subjects = subjects.map(|index| &world.groups[index]).filter(|subject| followed(subject));
     for subject in subjects.filter(|subject| subject.sharing_group.is_none()) {
         if let Some(group) = subject.name.as_deref().and_then(|name| adoptable(world, &fold(name))) {
             *adopted.entry(group.id).or_default() |= subject.origin.is_live();

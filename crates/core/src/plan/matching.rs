@@ -163,22 +163,22 @@ impl<'w> Evidence<'w> {
     /// before a simulated one, an external id before an address, the earlier announced before the later.
     fn refuse_shared_members(&self, matched: &mut [Matched<'w>]) {
         let users = &self.world.users;
-        let mut order: Vec<usize> = (0..users.len()).filter(|place| matched[*place].who.gained().is_some()).collect();
-        order.sort_by_key(|place| (!users[*place].origin.is_live(), users[*place].returning.is_none(), *place));
+        let mut order: Vec<usize> = (0..users.len()).filter(|index| matched[*index].who.gained().is_some()).collect();
+        order.sort_by_key(|index| (!users[*index].origin.is_live(), users[*index].returning.is_none(), *index));
         let mut given: HashMap<MemberId, bool> = HashMap::new();
-        for place in order {
-            let subject = &users[place];
+        for index in order {
+            let subject = &users[index];
             // A record that lost the member of its external id may still match by address.
             let by_email =
                 || subject.record.as_ref().map_or(Match::Nobody, |record| self.match_by_email(subject, record));
-            let first = matched[place].who;
+            let first = matched[index].who;
             let second = if subject.returning.is_some() { by_email() } else { first };
             let free = |who: &Match<'w>| who.gained().is_none_or(|member| !given.contains_key(&member.id));
             let who = [first, second].into_iter().find(free).unwrap_or(Match::Disputed(Dispute::EmailTaken));
             if let Some(member) = who.gained() {
                 given.insert(member.id, subject.origin.is_live());
             }
-            matched[place].who = who;
+            matched[index].who = who;
         }
         for (matched, user) in matched.iter_mut().zip(users) {
             if let Match::Linked(member) = matched.who

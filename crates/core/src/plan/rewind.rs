@@ -15,10 +15,10 @@ use uuid::Uuid;
 pub(crate) fn plan_rewind(world: &World, blocked: &HashMap<Uuid, Impossible>) -> Plan {
     let steps = &world.rewind.steps;
     let mut refused: HashMap<usize, Impossible> = HashMap::new();
-    refused.extend(steps.iter().enumerate().filter_map(|(place, step)| Some((place, *blocked.get(&step.id)?))));
+    refused.extend(steps.iter().enumerate().filter_map(|(index, step)| Some((index, *blocked.get(&step.id)?))));
     let mut wanted = Draft::new(&world.rewind);
-    for (place, step) in steps.iter().enumerate() {
-        if !refused.contains_key(&place) {
+    for (index, step) in steps.iter().enumerate() {
+        if !refused.contains_key(&index) {
             // A step that is refused here is refused below, with the reason.
             let _ = wanted.play(step);
         }
@@ -27,8 +27,8 @@ pub(crate) fn plan_rewind(world: &World, blocked: &HashMap<Uuid, Impossible>) ->
     refused.extend(refused_names(world, &wanted));
     let mut plan = Plan::default();
     let mut draft = Draft::new(&world.rewind);
-    for (place, step) in steps.iter().enumerate() {
-        match refused.get(&place).map_or_else(|| draft.play(step), |reason| Err(*reason)) {
+    for (index, step) in steps.iter().enumerate() {
+        match refused.get(&index).map_or_else(|| draft.play(step), |reason| Err(*reason)) {
             Ok(()) => {
                 let (subject, action) = (step.subject, Action::Undo(step.clone()));
                 plan.items.push(Item { subject, action, why: Why::TakenBack, origin: None });
@@ -94,12 +94,12 @@ impl<'r> Draft<'r> {
 }
 
 /// The indexes of each target's steps.
-fn places_by_target(steps: &[Step]) -> HashMap<Target, Vec<usize>> {
-    let mut places: HashMap<Target, Vec<usize>> = HashMap::new();
-    for (place, step) in steps.iter().enumerate() {
-        places.entry(step.target).or_default().push(place);
+fn indices_by_target(steps: &[Step]) -> HashMap<Target, Vec<usize>> {
+    let mut indices: HashMap<Target, Vec<usize>> = HashMap::new();
+    for (index, step) in steps.iter().enumerate() {
+        indices.entry(step.target).or_default().push(index);
     }
-    places
+    indices
 }
 
 /// Steps whose target would get a string that another owner keeps: all steps for that string, so that none of them is
@@ -119,46 +119,46 @@ fn refused_addresses(world: &World, draft: &Draft<'_>) -> HashMap<usize, Impossi
     let steps = &world.rewind.steps;
     let mut vacating = world.rewind.leaving_members.clone();
     let (mut claims, mut wanting) = (Vec::new(), HashMap::new());
-    for (target, mut places) in places_by_target(steps) {
+    for (target, mut indices) in indices_by_target(steps) {
         let Target::Member(id) = target else { continue };
         let (Some(now), Some(after)) = (world.rewind.members.get(&id), draft.members.get(&id)) else { continue };
         let (is_in, will_be) = (now.status != MemberStatus::Removed, after.status != MemberStatus::Removed);
         let key = fold(&after.profile.email);
         let comes_back = |step: &Step| step.status().is_some_and(|(before, _)| before == MemberStatus::Removed);
-        places.retain(|place| steps[*place].address().is_some() || comes_back(&steps[*place]));
+        indices.retain(|index| steps[*index].address().is_some() || comes_back(&steps[*index]));
         if is_in && !will_be {
             vacating.insert(id);
         } else if will_be
             && !(is_in && fold(&now.profile.email) == key)
-            && let Some(subject) = places.first().copied()
+            && let Some(subject) = indices.first().copied()
         {
             claims.push(Claim { subject, key, mover: is_in.then_some(id), weight: Weight::Live });
-            wanting.insert(subject, places);
+            wanting.insert(subject, indices);
         }
     }
     let taken = taken(wanting, claims, &vacating, |email| world.holders.get(email).map(|holder| holder.id));
-    taken.map(|place| (place, Impossible::AddressTaken)).collect()
+    taken.map(|index| (index, Impossible::AddressTaken)).collect()
 }
 
 fn refused_names(world: &World, draft: &Draft<'_>) -> HashMap<usize, Impossible> {
     let steps = &world.rewind.steps;
     let mut vacating = world.rewind.leaving_groups.clone();
     let (mut claims, mut wanting) = (Vec::new(), HashMap::new());
-    for (target, mut places) in places_by_target(steps) {
+    for (target, mut indices) in indices_by_target(steps) {
         let Target::Group(id) = target else { continue };
         let (Some(now), Some(after)) = (world.rewind.groups.get(&id), draft.groups.get(&id)) else { continue };
         let key = fold(&after.name);
-        places.retain(|place| steps[*place].name().is_some() || steps[*place].kind() == StepKind::RestoreGroup);
+        indices.retain(|index| steps[*index].name().is_some() || steps[*index].kind() == StepKind::RestoreGroup);
         if !now.removed && after.removed {
             vacating.insert(id);
         } else if !after.removed
             && (now.removed || fold(&now.name) != key)
-            && let Some(subject) = places.first().copied()
+            && let Some(subject) = indices.first().copied()
         {
             claims.push(Claim { subject, key, mover: (!now.removed).then_some(id), weight: Weight::Live });
-            wanting.insert(subject, places);
+            wanting.insert(subject, indices);
         }
     }
     let taken = taken(wanting, claims, &vacating, |name| world.group_names.get(name).map(|group| group.id));
-    taken.map(|place| (place, Impossible::NameTaken)).collect()
+    taken.map(|index| (index, Impossible::NameTaken)).collect()
 }

@@ -119,7 +119,7 @@ impl Language {
         let mut checker =
             Checker { names: vec![USER.to_owned()], loops: 0, outside: 1, looks_through: false, widest: 0 };
         let checked = checker.check(&tree);
-        checked.map_err(|(id, reason)| format!("at {}: {reason}", place(&source, text, id)))?;
+        checked.map_err(|(id, reason)| format!("at {}: {reason}", position(&source, text, id)))?;
         let looks_through = checker.looks_through.then_some(checker.widest);
         Ok(Expression { tree, looks_through })
     }
@@ -189,7 +189,7 @@ fn short(message: &str) -> String {
     message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(160).collect()
 }
 
-fn place(source: &SourceInfo, text: &str, id: u64) -> String {
+fn position(source: &SourceInfo, text: &str, id: u64) -> String {
     let start = source.offset_for(id).map_or(0, |(start, _)| start as usize);
     let before: String = text.chars().take(start).collect();
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;

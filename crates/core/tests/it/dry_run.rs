@@ -2,7 +2,7 @@
 
 use crate::model::{record, scim};
 use rollcall_core::directory::{Dispute, Origin, PersonRecord, SourceMode, UserSubject};
-use rollcall_core::dry_run::try_person;
+use rollcall_core::dry_run::dry_run;
 use rollcall_core::explain::Situation;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::DirectoryUserId;
@@ -32,30 +32,30 @@ fn world(users: Vec<UserSubject>) -> World {
 }
 
 #[test]
-fn pe14_a_trial_tells_the_steps_of_one_person() {
+fn pe14_a_dry_run_tells_the_steps_of_one_person() {
     let world = world(vec![subject(1, record("ann@x")), subject(2, record("bea@x"))]);
-    let trial = try_person(&world, user(2)).expect("bea is in this world");
-    assert_eq!((trial.matched.situation, trial.matched.member_id), (Situation::Unmatched, None));
-    assert_eq!((trial.planned.len(), trial.others), (1, 1), "ann is another one: {trial:#?}");
-    assert_eq!((trial.planned, trial.withheld.len()), (trial.applied, 0));
-    assert!(try_person(&world, user(3)).is_none());
+    let told = dry_run(&world, user(2)).expect("bea is in this world");
+    assert_eq!((told.matched.situation, told.matched.member_id), (Situation::Unmatched, None));
+    assert_eq!((told.planned.len(), told.others), (1, 1), "ann is another one: {told:#?}");
+    assert_eq!((told.planned, told.withheld.len()), (told.applied, 0));
+    assert!(dry_run(&world, user(3)).is_none());
 }
 
 #[test]
-fn pe14_a_trial_tells_what_is_withheld_and_why() {
+fn pe14_a_dry_run_tells_what_is_withheld_and_why() {
     let policy = Policy { auto_provision: false, ..Policy::default() };
     let world = World { policy, ..world(vec![subject(1, record("ann@x"))]) };
-    let trial = try_person(&world, user(1)).expect("ann is in this world");
-    assert_eq!(trial.withheld.iter().map(|(_, reason)| *reason).collect::<Vec<_>>(), [HoldReason::ProvisioningOff]);
-    assert!(trial.applied.is_empty(), "{trial:#?}");
+    let told = dry_run(&world, user(1)).expect("ann is in this world");
+    assert_eq!(told.withheld.iter().map(|(_, reason)| *reason).collect::<Vec<_>>(), [HoldReason::ProvisioningOff]);
+    assert!(told.applied.is_empty(), "{told:#?}");
 }
 
 #[test]
-fn pe14_a_trial_tells_a_dispute() {
+fn pe14_a_dry_run_tells_a_dispute() {
     let mut nameless = record("ann@x");
     nameless.email = None;
-    let trial = try_person(&world(vec![subject(1, nameless)]), user(1)).expect("in this world");
-    assert_eq!((trial.matched.situation, trial.matched.how), (Situation::Disputed, Dispute::NoEmail.as_str()));
-    assert_eq!(trial.disputed.iter().map(|one| one.dispute).collect::<Vec<_>>(), [Dispute::NoEmail]);
-    assert!(trial.planned.is_empty(), "{trial:#?}");
+    let told = dry_run(&world(vec![subject(1, nameless)]), user(1)).expect("in this world");
+    assert_eq!((told.matched.situation, told.matched.how), (Situation::Disputed, Dispute::NoEmail.as_str()));
+    assert_eq!(told.disputed.iter().map(|one| one.dispute).collect::<Vec<_>>(), [Dispute::NoEmail]);
+    assert!(told.planned.is_empty(), "{told:#?}");
 }

@@ -4,7 +4,7 @@ use crate::model::{record, scim};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::directory::{Dispute, Origin, SourceMode};
 use rollcall_core::explain::{
-    Backlog, Decision, Facts, GateName, GateState, GroupFacts, Said, Seats, Situation, Skipped, Trace, Unread,
+    Backlog, Decision, Facts, GateName, GateState, GroupFacts, Seats, Situation, Skipped, SourceRecord, Trace, Unread,
     Withheld, explain, gate_of,
 };
 use rollcall_core::hold_reason::HoldReason;
@@ -52,7 +52,12 @@ fn clear() -> Facts {
         policy: Policy::default(),
         seats: Seats { bought: 10, used: 1, place: None },
         member: Some(ann()),
-        said: Some(Said { id: id(8), origin: origin(SourceMode::Live), record: Some(ann_says), in_scope: true }),
+        said: Some(SourceRecord {
+            id: id(8),
+            origin: origin(SourceMode::Live),
+            record: Some(ann_says),
+            in_scope: true,
+        }),
         said_last: Some(happened.clone()),
         status_last: Some(happened),
         decided_last: None,

@@ -5,6 +5,7 @@
 
 mod approval;
 mod attributes;
+mod audit_kinds;
 mod change_limits;
 mod cutover;
 mod dry_run;

@@ -5,7 +5,7 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::directory_users::{Column, Entity};
-use crate::reconcile::world::profiles::{Said, read_by};
+use crate::reconcile::world::profiles::{ReadRecord, read_by};
 use crate::scope::AdminScope;
 use rollcall_core::directory::PersonRecord;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
@@ -70,7 +70,7 @@ impl Store {
         tx.source_row(source).await?;
         let mut rows = tx.records_of(source, of).await?;
         drop(tx);
-        let said: Vec<Said> = rows.iter_mut().map(RecordRow::take_said).collect();
+        let said: Vec<ReadRecord> = rows.iter_mut().map(RecordRow::take_record).collect();
         let said = read_by(&policy, said).await?;
         Ok(rows.into_iter().zip(said).map(|(row, said)| row.previewed(said)).collect())
     }
@@ -95,7 +95,7 @@ impl TenantTx {
 }
 
 impl RecordRow {
-    fn take_said(&mut self) -> Said {
+    fn take_record(&mut self) -> ReadRecord {
         let record = PersonRecord {
             email: self.email.take(),
             external_id: None,
@@ -105,10 +105,10 @@ impl RecordRow {
             active: true,
             was_active: true,
         };
-        Said { record, attributes: self.attributes.take(), unmapped: None }
+        ReadRecord { record, attributes: self.attributes.take(), unmapped: None }
     }
 
-    fn previewed(self, said: Said) -> PreviewedRecord {
+    fn previewed(self, said: ReadRecord) -> PreviewedRecord {
         let record = said.record;
         PreviewedRecord {
             user_id: self.id,

@@ -13,7 +13,7 @@ use crate::reconcile::world::count;
 use crate::scope::AdminScope;
 use rollcall_core::directory::UserSubject;
 use rollcall_core::email::fold;
-use rollcall_core::explain::{Backlog, Facts, Said, Seats};
+use rollcall_core::explain::{Backlog, Facts, Seats, SourceRecord};
 use rollcall_core::ids::{DirectoryUserId, MemberId, SourceId};
 use rollcall_core::policy::{Policy, SeatOrder};
 use rollcall_core::roster::{Approval, MemberState, WaitingFor};
@@ -135,7 +135,8 @@ impl TenantTx {
         let world = policy.and_then(World::under);
         let world = world.map_err(|e| StoreError::database(format!("the stored policy: {e}")))?;
         let said = self.read_records(&world, &wanted).await?.pop();
-        let said = said.map(|UserSubject { id, origin, record, in_scope, .. }| Said { id, origin, record, in_scope });
+        let said =
+            said.map(|UserSubject { id, origin, record, in_scope, .. }| SourceRecord { id, origin, record, in_scope });
         let whom = Whom { member: member.as_ref().map(|member| member.id.0), user };
         let items = self.withheld_items(whom).await?;
         let changes = self.unread_changes(user).await?;
@@ -187,7 +188,11 @@ impl TenantTx {
     }
 
     /// The member that holds the address of a record without a member.
-    async fn holder(&self, said: &Option<Said>, member: Option<&MemberState>) -> Result<Option<MemberId>, StoreError> {
+    async fn holder(
+        &self,
+        said: &Option<SourceRecord>,
+        member: Option<&MemberState>,
+    ) -> Result<Option<MemberId>, StoreError> {
         let record = said.as_ref().and_then(|said| said.record.as_ref()).filter(|_| member.is_none());
         let Some(email) = record.and_then(|record| record.email.as_deref()) else { return Ok(None) };
         use members::{Column, Entity};

@@ -1,9 +1,9 @@
 //! Reads the input of a plan: the touched subjects, their possible matches in the roster, and the counts. The number of
 //! queries is fixed; their cost follows the number of changes, not the tenant.
 
+mod dry_run;
 mod group_losses;
 mod groups;
-mod on_demand;
 mod people;
 pub(crate) mod profiles;
 mod rewind;

@@ -1,6 +1,6 @@
 //! The people of a world: the source's records, their members, and the holders of the wanted addresses.
 
-use super::profiles::{Said, read_by, reads_attributes};
+use super::profiles::{ReadRecord, read_by, reads_attributes};
 use super::view::{MODE, View};
 use super::{HOLDER_ROUNDS, origin};
 use crate::admin::members::{MEMBER_COLUMNS, MemberRow};
@@ -39,7 +39,7 @@ struct UserRow {
 }
 
 impl UserRow {
-    fn take_said(&mut self) -> Said {
+    fn take_record(&mut self) -> ReadRecord {
         let record = PersonRecord {
             email: self.email.take(),
             external_id: self.external_id.take(),
@@ -49,7 +49,7 @@ impl UserRow {
             active: self.active,
             was_active: self.was_active,
         };
-        Said { record, attributes: self.attributes.take().unwrap_or_default(), unmapped: None }
+        ReadRecord { record, attributes: self.attributes.take().unwrap_or_default(), unmapped: None }
     }
 }
 
@@ -117,16 +117,16 @@ impl TenantTx {
         let values = [id_rows(wanted.keys().copied())?, self.tenant.0.into()];
         let values = values.into_iter().chain(scopes.iter().map(UserScopes::parameter));
         let rows: Vec<UserRow> = self.tx.all(&sql, values).await?;
-        let mut by_source: BTreeMap<Uuid, (Vec<UserRow>, Vec<Said>)> = BTreeMap::new();
+        let mut by_source: BTreeMap<Uuid, (Vec<UserRow>, Vec<ReadRecord>)> = BTreeMap::new();
         for mut row in rows {
             let (rows, said) = by_source.entry(row.source_id).or_default();
-            said.push(row.take_said());
+            said.push(row.take_record());
             rows.push(row);
         }
         let mut users = Vec::new();
         for (source, (rows, said)) in by_source {
             let said = read_by(world.policy_of(source.into()), said).await?;
-            let subject = |(row, said): (UserRow, Said)| UserSubject {
+            let subject = |(row, said): (UserRow, ReadRecord)| UserSubject {
                 id: row.id.into(),
                 origin: origin(row.source_id, &row.mode, wanted.get(&row.id).copied().flatten()),
                 record: (!row.deleted).then_some(said.record),

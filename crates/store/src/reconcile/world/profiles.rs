@@ -7,7 +7,7 @@ use rollcall_scim::{TextPath, is_email};
 use serde_json::Value as Json;
 
 /// A record and the attributes it was read from.
-pub(crate) struct Said {
+pub(crate) struct ReadRecord {
     pub(crate) record: PersonRecord,
     pub(crate) attributes: Json,
     /// The reason why the policy cannot read it; it then has no address.
@@ -21,7 +21,7 @@ pub(crate) fn reads_attributes(policy: &Policy) -> bool {
 
 /// Reads the records under this policy. Mappings run on a blocking thread, because their duration depends on the
 /// expression and the record.
-pub(crate) async fn read_by(policy: &Policy, mut said: Vec<Said>) -> Result<Vec<Said>, StoreError> {
+pub(crate) async fn read_by(policy: &Policy, mut said: Vec<ReadRecord>) -> Result<Vec<ReadRecord>, StoreError> {
     if policy.mapping.is_empty() {
         read(policy, &mut said);
         return Ok(said);
@@ -34,7 +34,7 @@ pub(crate) async fn read_by(policy: &Policy, mut said: Vec<Said>) -> Result<Vec<
     reading.await.map_err(|e| StoreError::Unavailable(format!("the mapping was not run: {e}").into()))
 }
 
-fn read(policy: &Policy, said: &mut [Said]) {
+fn read(policy: &Policy, said: &mut [ReadRecord]) {
     if let Some(path) = &policy.email_attribute {
         match TextPath::parse(path) {
             Ok(path) => said.iter_mut().for_each(|one| one.record.email = address(&path, &one.attributes)),
@@ -56,7 +56,7 @@ fn address(path: &TextPath, attributes: &Json) -> Option<String> {
     path.read(attributes.as_object()?).filter(|text| is_email(text)).map(str::to_owned)
 }
 
-impl Said {
+impl ReadRecord {
     fn take(&mut self, mapped: Mapped) {
         for (attribute, value) in match mapped {
             Ok(values) => values,
