@@ -15,7 +15,17 @@ const ROOMS_WITHOUT_CIRCLES: &[&str] = &["crates/core/src"];
 const SHORT_FILES: &[&str] = &["crates/core"];
 const LINES_MAX: usize = 400;
 /// Trees whose comments are sentences about a thing.
-const PLAIN_COMMENTS: &[&str] = &["crates/core"];
+const PLAIN_COMMENTS: &[&str] = &[
+    "crates/core",
+    "crates/hub",
+    "crates/runtime",
+    "crates/scim",
+    "crates/web",
+    "migrations",
+    "services",
+    "tests",
+    "tools",
+];
 /// First words of a comment that is a relative clause without its noun.
 const RELATIVE: &[&str] = &["Who", "Whoever", "Whose", "Whom", "Whomever", "What", "Whatever", "Where", "Of"];
 
@@ -124,7 +134,7 @@ fn uses(text: &str) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
     (imports, exports)
 }
 
-/// The module whose file defines what a path names, seen from `from`.
+/// The module that defines the name of a path, seen from `from`.
 fn resolve<'m>(modules: &'m BTreeMap<Vec<String>, Module>, from: &Module, path: &[String]) -> Option<&'m Module> {
     let (mut at, rest): (Vec<String>, &[String]) = match path.first().map(String::as_str)? {
         "crate" => (Vec::new(), &path[1..]),
