@@ -86,14 +86,14 @@ impl Deployment {
             .unwrap_or_else(|problem| panic!("cannot run rollcall {}: {problem}", arguments.join(" ")))
     }
 
-    /// Runs `rollcall <arguments>` in a folder as somebody who gives no `--data` and has only these variables set.
+    /// Runs `rollcall <arguments>` in a folder without `--data`, with only these variables set.
     pub(crate) fn run_bare(&self, folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
         let mut command = self.bare(folder, arguments);
         command.envs(environment.iter().copied());
         command.output().unwrap_or_else(|problem| panic!("cannot run rollcall {}: {problem}", arguments.join(" ")))
     }
 
-    /// The same, to be run by the caller; it is stopped when it does not end by itself.
+    /// The same as a command for the caller, killed after a minute.
     pub(crate) fn bare(&self, folder: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new("timeout");
         command.args(["--signal", "KILL", "60"]).arg(&self.workbench.binary).args(arguments);

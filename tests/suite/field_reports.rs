@@ -1,6 +1,6 @@
-//! Field reports about systems of this kind, from the view of a client. `crates/scim/tests/field_reports.rs` has the neighbours of each
-//! input as far as reading SCIM decides them; here are the ways around it: the verbs and `/Bulk`, `.search`, what is stored and
-//! shown, what the roster does, the ledger and its advice, and the limits of a whole request.
+//! Field reports about systems of this kind, from the view of a client. `crates/scim/tests/field_reports.rs` has the neighbours of
+//! each input as far as reading SCIM decides them; here are the other paths: the verbs and `/Bulk`, `.search`, the stored and shown
+//! resource, the roster, the ledger and its advice, and the limits of a whole request.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -132,7 +132,7 @@ async fn r4_a_primary_flag_survives_operations_in_any_order(hub: Hub) {
     tenant.eventually_status(&email("ann.new"), "active").await;
 }
 
-/// Ways to say that somebody leaves, beside something that cannot be kept.
+/// Writes that end a person's access and hold an invalid value.
 fn leaving() -> Vec<(Method, Value)> {
     let gone = operation("replace", "active", json!(false));
     let patch = |operations: Vec<Value>| (Method::PATCH, crate::verbs::patch(operations));
@@ -170,7 +170,7 @@ async fn r7_a_leaver_leaves_whatever_else_the_write_holds(hub: Hub) {
     let shown = ledger(&tenant, &source, requests).await;
     assert!(counted(&shown, "value_left_out") >= 9, "{}", shown.describe());
     assert!(shown.at("/advice").to_string().contains("left"), "{}", shown.describe());
-    // Somebody who stays is not changed by a write that cannot be kept.
+    // An active person is not changed by a write with an invalid value.
     let half = vec![operation("replace", "title", json!("x")), operation("replace", "displayName", json!({ "x": 1 }))];
     source.patch(&path, half).await.expect_scim_error(400, Some("invalidValue"));
     assert!(source.get(&path).await.expect(200).json.get("title").is_none());
@@ -286,7 +286,7 @@ async fn r10_more_members_than_are_advertised_are_refused_with_a_way(hub: Hub) {
         (0..count).map(member).collect()
     };
     let body = |members: Value| json!({ "schemas": [GROUP], "displayName": "Everybody", "members": members });
-    // As many as are advertised are read: that nobody knows them is another matter.
+    // The advertised number is read; unknown members are a later error.
     source.put(&path, &body(members(10_000))).await.expect_scim_error(400, Some("invalidValue"));
     let refused = source.put(&path, &body(members(10_001))).await.expect_scim_error(413, None);
     assert!(refused.text_at("/detail").contains("10000"), "{}", refused.describe());

@@ -46,7 +46,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// A folder that somebody begins in.
+/// An empty folder in which a user begins.
 struct Empty {
     deployment: Deployment,
     folder: PathBuf,
@@ -84,7 +84,7 @@ async fn f2_source_create_prints_the_address_that_is_served_or_what_it_assumes(h
     let made: Value = serde_json::from_str(&ran.stdout).unwrap();
     let base = match hub.combination() {
         Combination::Sqlite => hub.machines_url(),
-        // The roles may be anywhere: what is assumed is said.
+        // The roles may run anywhere, so the assumed address is printed.
         Combination::Full => "http://127.0.0.1:8080".to_owned(),
     };
     assert_eq!(made["scim_endpoint"], format!("{base}/scim/v2/{}", made["source_id"].as_str().unwrap()));

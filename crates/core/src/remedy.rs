@@ -10,7 +10,7 @@ pub enum Way {
     Command(&'static str),
     /// At the identity provider or in the directory.
     Source,
-    /// Nobody has to do anything.
+    /// No action is necessary.
     Wait,
 }
 

@@ -27,7 +27,7 @@ pub struct World {
     /// Sharing groups by folded name, for every name that the groups ask for.
     pub group_names: HashMap<String, GroupState>,
     pub memberships: Vec<MembershipSubject>,
-    /// Losses and sizes of the sharing groups that may lose somebody.
+    /// Losses and sizes of the sharing groups that may lose a member.
     pub group_standing: HashMap<SharingGroupId, GroupStanding>,
     /// The head of the waitlist in the policy's order; at least as many people as could get a seat.
     pub waiting: Vec<(DirectoryUserId, MemberState)>,

@@ -1,4 +1,4 @@
-//! The one place that does after-commit duties, for services and commands alike.
+//! The after-commit duties, in one place for services and commands.
 
 use crate::Hub;
 use rollcall_core::ids::TenantId;
@@ -6,8 +6,8 @@ use rollcall_runtime::Lane;
 use rollcall_store::{AfterCommit, Committed, SecretDigest};
 
 impl Hub {
-    /// Does the duties of a committed write and gives what it left. Never fails: a lost wake-up is found by the sweep, and a
-    /// process that cannot be told of a credential trusts it for a minute at most.
+    /// Does the duties of a committed write and returns its result. Never fails: a lost wake-up is found by the sweep, and a
+    /// process that misses a revocation trusts the credential for a minute at most.
     pub async fn after_commit<T>(&self, committed: Committed<T>) -> T {
         committed.after_commit(self).await
     }

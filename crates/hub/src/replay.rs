@@ -11,7 +11,7 @@ use rollcall_store::{AdminScope, ListRequest, RejectedRequest, SourceScope, Stor
 use serde_json::Value;
 use uuid::Uuid;
 
-/// What a replay may carry: the limits of single requests, since the operator's own belong to another service.
+/// Limits of a replay: those of single requests, because the operator's own belong to another service.
 const REPLAY_PAGES: PageLimits = PageLimits { default: 100, max: 1000 };
 
 /// How a replay ended.
@@ -24,7 +24,7 @@ pub enum Replayed {
 }
 
 impl Hub {
-    /// Does what a rejected request asked for, if it is understood by now.
+    /// Replays a rejected request, if it can be parsed now.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when it was not kept whole, was replayed already, or what it would

@@ -8,7 +8,7 @@ use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use rollcall_core::ids::TenantId;
 
-/// What a write left, behind its after-commit duties.
+/// The result of a write, behind its after-commit duties.
 #[derive(Debug)]
 #[must_use = "the after-commit duties are not done: hand it to Hub::after_commit"]
 pub struct Committed<T> {

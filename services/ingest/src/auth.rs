@@ -35,7 +35,7 @@ impl SourceAuth {
         Ok(self.ingest.hub.charge_source(&self.scope, further, &self.ingest.config.callers).await?)
     }
 
-    /// Performs one write and notes how it was said. The hub wakes a worker when it changed something.
+    /// Performs one write and records its quirks. The hub wakes a worker when it changed something.
     pub(crate) async fn perform(&self, call: BulkCall) -> Result<Performed, IngestError> {
         let mut quirks = Quirks::new();
         let done = self.ingest.hub.perform(&self.scope, call, &self.ingest.config.limits, &mut quirks).await;

@@ -13,7 +13,7 @@ use rollcall_scim::Limits;
 use rollcall_scim::discovery::BulkCapability;
 use rollcall_scim::list::PageLimits;
 
-/// What an operator may set.
+/// Settings of the service.
 #[derive(Clone, Debug)]
 pub struct IngestConfig {
     /// Largest request body after decompression, in bytes.

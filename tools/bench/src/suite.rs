@@ -342,7 +342,7 @@ impl Suite {
     }
 }
 
-/// The result. A reader that has gone (`| head`) has seen what it wanted.
+/// Prints the result. A closed pipe (`| head`) is no error.
 pub(crate) fn print(text: fmt::Arguments<'_>) {
     let _ = io::stdout().lock().write_fmt(text);
 }

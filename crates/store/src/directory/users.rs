@@ -36,7 +36,7 @@ pub struct DirectoryUser {
     pub groups: Vec<(String, String)>,
 }
 
-/// What a write left, and whether anything changed: an unchanged record wakes nobody.
+/// Result of a write, and whether it changed anything: an unchanged record causes no wake-up.
 #[derive(Clone, Debug)]
 pub struct Written<T> {
     pub value: T,
@@ -235,8 +235,8 @@ impl Store {
         Ok(rows.into_iter().next().map(UserRow::into_user))
     }
 
-    /// Reads a user, lets `edit` make the new resource, and stores it when it differs. Where somebody else changed the user
-    /// between the two it is read again, under a lock, and edited again.
+    /// Reads a user, lets `edit` make the new resource, and stores it when it differs (an optimistic update). After a
+    /// concurrent change the user is read again, under a lock, and edited again.
     ///
     /// # Errors
     /// What `edit` answers, [`StoreError::NotFound`], or [`StoreError::Taken`] for the userName.

@@ -27,7 +27,8 @@ impl From<ScimWriteError> for IngestError {
 }
 
 impl IngestError {
-    /// As one operation of a bulk answers it. A failure of ours is logged here: it gets no response of its own.
+    /// The error as the answer of one operation of a bulk. An internal failure is logged here, because it gets no
+    /// response of its own.
     pub(crate) fn into_scim(self) -> ScimError {
         let error = self.scim();
         if is_failure(&error) {

@@ -75,7 +75,7 @@ async fn play(store: &Store, url: &str, idp: Idp, name: &str, policy: &str, leav
     options.live_progress = std::io::stderr().is_terminal();
     let mut session = Session::new(options)?;
     for phase in Phase::LIFECYCLE {
-        // Somebody who comes and goes before a worker looks was never a member.
+        // A person who comes and goes before a worker looks never was a member.
         if matches!(phase, Phase::Deactivate | Phase::Reactivate) {
             settle(store).await?;
         }

@@ -128,10 +128,10 @@ mod tests {
         }
     }
 
-    /// Whether the program has this command, by its first words.
+    /// True if the program has this command, by its first arguments.
     fn has_command(line: &str) -> bool {
         let words: Vec<String> = line.split(' ').take_while(|word| is_name(word)).map(str::to_owned).collect();
-        // What follows a command without commands below it is an argument.
+        // After a command without subcommands everything is an argument.
         (1..=words.len()).rev().any(|length| {
             let found = named(&words[..length]);
             found.is_ok_and(|command| length == words.len() || !command.has_subcommands())

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 pub(crate) trait Unannounced<T> {
-    /// What the write left.
+    /// The result of the write.
     fn unannounced(self) -> T;
 }
 
