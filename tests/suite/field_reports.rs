@@ -1,4 +1,4 @@
-//! Field reports about systems of this kind, from the view of a client. `crates/scim/tests/field_reports.rs` has the neighbours of
+//! Field reports about systems of this kind, from the view of a client. `crates/scim/tests/field_reports` has the neighbours of
 //! each input as far as reading SCIM decides them; here are the other paths: the verbs and `/Bulk`, `.search`, the stored and shown
 //! resource, the roster, the ledger and its advice, and the limits of a whole request.
 
@@ -29,6 +29,7 @@ pub(crate) fn cases() -> Vec<Case> {
         r10_a_group_that_get_gave_is_taken_by_put,
         r10_more_members_than_are_advertised_are_refused_with_a_way,
         r11_r12_r15_filters_and_pages_are_read_as_they_are_meant,
+        r17_a_put_without_members_is_counted_where_it_leaves_somebody,
         r18_an_empty_group_shows_an_empty_list,
         r19_advice_is_about_what_was_doubtful,
         r20_a_malformed_token_is_told_what_it_is,
@@ -319,6 +320,23 @@ async fn r11_r12_r15_filters_and_pages_are_read_as_they_are_meant(hub: Hub) {
     assert_eq!(all.at("/totalResults"), 2, "{}", all.describe());
     let marked = [b"\xef\xbb\xbf".as_slice(), person("cem").to_string().as_bytes()].concat();
     source.send_text(Method::POST, "/Users", marked).await.expect(201);
+}
+
+async fn r17_a_put_without_members_is_counted_where_it_leaves_somebody(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let ann = source.user("ann").await;
+    let body = json!({ "schemas": [GROUP], "displayName": "Crew" });
+    let crew = format!("/Groups/{}", source.group("Crew", &[]).await);
+    source.put(&crew, &body).await.expect(200);
+    let shown = ledger(&tenant, &source, 3).await;
+    assert_eq!(shown.at("/advice"), &json!([]), "nobody stayed: {}", shown.describe());
+    source.patch(&crew, vec![operation("add", "members", members_value(&[&ann]))]).await.expect(204);
+    let put = source.put(&crew, &body).await.expect(200);
+    assert_eq!(put.at("/members/0/value"), &json!(ann), "{}", put.describe());
+    let shown = ledger(&tenant, &source, 5).await;
+    assert_eq!(counted(&shown, "put_without_members"), 1, "{}", shown.describe());
+    assert!(shown.at("/advice").to_string().contains("members"), "{}", shown.describe());
 }
 
 async fn r18_an_empty_group_shows_an_empty_list(hub: Hub) {

@@ -101,10 +101,7 @@ impl Write {
                 let resource = GroupResource::from_json(data, limits, quirks)?;
                 let members = match &resource.members {
                     Some(members) => vec![MemberChange::Replace(user_ids(members)?)],
-                    None => {
-                        quirks.note(Quirk::PutWithoutMembers);
-                        Vec::new()
-                    }
+                    None => Vec::new(),
                 };
                 Self::PutGroup(id, resource, members)
             }

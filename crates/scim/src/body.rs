@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::bounds::{check_extensions, check_keys};
 use crate::canonical::{canonical_key, read_value};
-use crate::custom::{Named, Placed, announce, is_called_after, place};
+use crate::custom::{Interpretation, Named, announce, interpret, is_called_after};
 use crate::dialect::{Quirk, Quirks};
 use crate::error::{SCIM_1_HINT, ScimError};
 use crate::flaws::{Flaws, LeftOut};
@@ -229,7 +229,7 @@ impl Reading<'_> {
     }
 
     fn settle(&mut self, key: String, value: Value) {
-        let Some(Placed { named, guessed }) = self.placed(&key, value.is_object()) else {
+        let Some(Interpretation { named, guessed }) = self.interpreted(&key, value.is_object()) else {
             return self.quirks.note(Quirk::UnknownAttribute);
         };
         if guessed {
@@ -251,16 +251,16 @@ impl Reading<'_> {
         }
     }
 
-    /// The target of a key: by `schemas`, else by the other keys of the body, unless it has the form of an extension.
-    fn placed(&self, key: &str, is_object: bool) -> Option<Placed> {
+    /// Interprets a key by the `schemas` of the body, else by its other keys, unless it looks like an extension.
+    fn interpreted(&self, key: &str, is_object: bool) -> Option<Interpretation> {
         let announced = self.announced.iter().map(String::as_str);
-        let placed = place(self.kind, key, is_object, announced)?;
-        if !placed.guessed || is_object && is_called_after(self.kind, key) {
-            return Some(placed);
+        let read = interpret(self.kind, key, is_object, announced)?;
+        if !read.guessed || is_object && is_called_after(self.kind, key) {
+            return Some(read);
         }
         let kept = self.extensions.values().map(|extension| extension.urn.as_str());
-        // The replaced resource is better evidence than the keys of one body.
-        place(self.kind, key, is_object, kept).map(|placed| Placed { guessed: true, ..placed })
+        // The keys of one body are weaker evidence than the extensions of the resource that it replaces.
+        interpret(self.kind, key, is_object, kept).map(|read| Interpretation { guessed: true, ..read })
     }
 
     /// Keeps an attribute of an extension, unless there are too many.
@@ -269,11 +269,11 @@ impl Reading<'_> {
         let count = self.extensions.len();
         let extension = match self.extensions.entry(folded) {
             std::collections::hash_map::Entry::Occupied(there) => there.into_mut(),
-            std::collections::hash_map::Entry::Vacant(place) => {
+            std::collections::hash_map::Entry::Vacant(vacant) => {
                 if let Err(error) = check_extensions(count + 1) {
                     return self.flaws.add(LeftOut::core(urn), error);
                 }
-                place.insert(Extension { urn: urn.to_owned(), attributes: Map::new(), spellings: HashMap::new() })
+                vacant.insert(Extension { urn: urn.to_owned(), attributes: Map::new(), spellings: HashMap::new() })
             }
         };
         if let Err(error) = extension.keep(name, value) {

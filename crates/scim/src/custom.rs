@@ -8,9 +8,9 @@ use crate::limits::EXTENSIONS;
 use crate::path::check_name;
 use crate::schema::{ResourceKind, is_registered, is_urn};
 
-/// The target of a text that begins with a URN.
+/// The meaning of a text that begins with a URN.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Placed {
+pub(crate) struct Interpretation {
     pub(crate) named: Named,
     /// True if only the form of the text is evidence.
     pub(crate) guessed: bool,
@@ -24,18 +24,18 @@ pub(crate) enum Named {
 }
 
 /// Settles what `text` names, given the URNs of the extensions that are there or announced. `None`: it is no path at all.
-pub(crate) fn place<'k>(
+pub(crate) fn interpret<'k>(
     kind: ResourceKind,
     text: &str,
     is_object: bool,
     known: impl Iterator<Item = &'k str> + Clone,
-) -> Option<Placed> {
+) -> Option<Interpretation> {
     if let Some(urn) = known.clone().find(|urn| urn.eq_ignore_ascii_case(text)) {
-        return Some(Placed { named: Named::Extension(urn.to_owned()), guessed: false });
+        return Some(Interpretation { named: Named::Extension(urn.to_owned()), guessed: false });
     }
     let within = known.filter_map(|urn| Some((urn, attribute_behind(text, urn)?)));
     if let Some((urn, names)) = within.max_by_key(|(urn, _)| urn.len()) {
-        return Some(Placed { named: attribute(urn, names), guessed: false });
+        return Some(Interpretation { named: attribute(urn, names), guessed: false });
     }
     let (urn, names) = text.rsplit_once(':').filter(|(urn, _)| urn.len() > "urn:".len())?;
     let is_path = is_attribute(names);
@@ -46,7 +46,7 @@ pub(crate) fn place<'k>(
         (false, true) => attribute(urn, names),
         (false, false) => return None,
     };
-    Some(Placed { named, guessed: true })
+    Some(Interpretation { named, guessed: true })
 }
 
 /// Whether a URN ends in the kind of resource, as those of schemas do by custom (RFC 7643 §10.2.1).
@@ -94,9 +94,9 @@ mod tests {
 
     const ACME: &str = "urn:acme:2.0:User";
 
-    fn placed(text: &str, is_object: bool, known: &[&str]) -> Option<(Named, bool)> {
-        let placed = place(ResourceKind::User, text, is_object, known.iter().copied())?;
-        Some((placed.named, placed.guessed))
+    fn read(text: &str, is_object: bool, known: &[&str]) -> Option<(Named, bool)> {
+        let read = interpret(ResourceKind::User, text, is_object, known.iter().copied())?;
+        Some((read.named, read.guessed))
     }
 
     fn attribute_of(urn: &str, name: &str, sub: Option<&str>) -> Named {
@@ -107,17 +107,17 @@ mod tests {
     fn r1_what_is_known_settles_what_a_urn_names() {
         let desk = format!("{ACME}:desk");
         for is_object in [true, false] {
-            assert_eq!(placed(&desk, is_object, &[ACME]), Some((attribute_of(ACME, "desk", None), false)));
-            assert_eq!(placed(&desk, is_object, &[ACME, &desk]), Some((Named::Extension(desk.clone()), false)));
-            let sub = placed(&format!("{desk}.room"), is_object, &["urn:acme", ACME]);
+            assert_eq!(read(&desk, is_object, &[ACME]), Some((attribute_of(ACME, "desk", None), false)));
+            assert_eq!(read(&desk, is_object, &[ACME, &desk]), Some((Named::Extension(desk.clone()), false)));
+            let sub = read(&format!("{desk}.room"), is_object, &["urn:acme", ACME]);
             assert_eq!(sub, Some((attribute_of(ACME, "desk", Some("room")), false)));
         }
-        assert_eq!(placed("URN:Acme:2.0:user", true, &[ACME]), Some((Named::Extension(ACME.into()), false)));
+        assert_eq!(read("URN:Acme:2.0:user", true, &[ACME]), Some((Named::Extension(ACME.into()), false)));
     }
 
     #[test]
     fn r1_without_evidence_the_look_of_the_text_decides() {
-        let guessed = |text: &str, is_object| placed(text, is_object, &["urn:acme:other"]).map(|(named, _)| named);
+        let guessed = |text: &str, is_object| read(text, is_object, &["urn:acme:other"]).map(|(named, _)| named);
         assert_eq!(guessed(ACME, true), Some(Named::Extension(ACME.into())));
         assert_eq!(guessed("urn:acme:hr:2.0", true), Some(Named::Extension("urn:acme:hr:2.0".into())));
         assert_eq!(guessed(&format!("{ACME}:desk"), true), Some(attribute_of(ACME, "desk", None)));

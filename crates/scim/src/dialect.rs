@@ -72,7 +72,7 @@ pub enum Quirk {
     IdSpelling,
     /// A bare `+` within an address in a filter, read as a space.
     PlusInAddress,
-    /// A PUT of a group without `members`, which leaves the members alone.
+    /// A PUT without `members` of a group that has some, which leaves them alone.
     PutWithoutMembers,
 }
 

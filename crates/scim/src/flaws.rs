@@ -1,6 +1,6 @@
-//! Flaws: values of a write that cannot be stored. One invalid value refuses the whole write, so that its sender learns of it,
-//! unless the write ends a person's access: then the value is left out and counted, because a photo must not keep anybody's
-//! access.
+//! Flaws of a write: values that cannot be kept. One flaw refuses the whole write, so that the sender learns of it, unless the
+//! write ends somebody's access: then the value is left out and counted, because nobody may stay inside over a photo
+//! (`docs/decisions/0051-a-leaver-leaves.md`).
 
 use crate::dialect::{Quirk, Quirks};
 use crate::error::ScimError;
@@ -48,7 +48,7 @@ impl Flaws {
         self.first.map_or(Ok(()), Err)
     }
 
-    /// The left-out values of a write that ends a person's access; any other write is refused.
+    /// Lists the attributes left out of a write that ends somebody's access; any other write is refused.
     pub(crate) fn tolerated(self, ends_access: bool, quirks: &mut Quirks) -> Result<Vec<LeftOut>, ScimError> {
         if !ends_access {
             self.refuse()?;

@@ -107,7 +107,7 @@ fn refuse_elsewhere(request: &HttpRequest, caller: &SourceCaller) -> Result<(), 
     Ok(())
 }
 
-/// The problem of a request without a secret in the form of a SCIM token.
+/// The reason why a request has no secret in the form of a SCIM token.
 fn missing(request: &HttpRequest) -> &'static str {
     const NOTHING: &str = "no SCIM token: send it as `Authorization: Bearer rcs_…`";
     const OTHER_SCHEME: &str = "the token came under another scheme than Bearer: send `Authorization: Bearer rcs_…`";

@@ -21,8 +21,8 @@ text_enum! {
 
 /// Longest expression, in bytes.
 pub const EXPRESSION_BYTES_MAX: usize = 500;
-/// Longest result, in bytes: the same as for a directory's own value.
-const VALUE_BYTES_MAX: usize = 320;
+/// Longest result, in characters: the same as for a directory's own value.
+const VALUE_CHARACTERS_MAX: usize = 320;
 /// Stack for the parser and the interpreter, which recurse with the nesting and the length of an expression: in a debug
 /// build 180 kB for a bracket, 35 kB for a step.
 const STACK_BYTES: usize = 64 << 20;
@@ -98,10 +98,12 @@ impl Mapping {
 }
 
 fn bounded(value: Option<String>) -> Result<Option<String>, String> {
-    match value.as_ref().map(String::len) {
-        Some(0) => Ok(None),
-        Some(_) if value.as_ref().is_some_and(|text| text.contains('\0')) => Err("gives a text with a NUL".into()),
-        Some(bytes) if bytes > VALUE_BYTES_MAX => Err(format!("gives a text of more than {VALUE_BYTES_MAX} bytes")),
+    match value.as_deref() {
+        Some("") => Ok(None),
+        Some(text) if text.contains('\0') => Err("gives a text with a NUL".into()),
+        Some(text) if text.chars().nth(VALUE_CHARACTERS_MAX).is_some() => {
+            Err(format!("gives a text of more than {VALUE_CHARACTERS_MAX} characters"))
+        }
         _ => Ok(value),
     }
 }

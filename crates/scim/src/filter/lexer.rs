@@ -118,8 +118,8 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// The closing quotes of a string that begins with another quote than the grammar's `"`: single and typographic quotes, as
-/// editors and command lines produce them.
+/// The closing quotes of a string that begins with a quote other than the grammar's `"`: editors and command lines turn it into
+/// single and typographic quotes.
 fn closing_quotes(opening: char) -> Option<&'static str> {
     const SINGLE: &str = "'‘’‚‛`´′＇";
     const DOUBLE: &str = "“”„‟″＂\"";

@@ -221,7 +221,7 @@ impl Applying<'_> {
         self.untidy = true;
     }
 
-    /// Removes empty values: elements that were begun and not completed, emptied lists, objects and extensions.
+    /// Drops empty values: elements that were begun and not completed, emptied lists, objects and extensions.
     fn tidy(&self, attributes: &mut Map<String, Value>) {
         if !self.untidy {
             return;

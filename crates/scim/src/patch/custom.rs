@@ -9,7 +9,7 @@ use super::parse::{Op, Reader};
 use super::target::CustomPath;
 use super::{Change, Edit, elements};
 use crate::bounds::{check_keys, json_bytes};
-use crate::custom::{Named, extensions_of, is_attribute, place};
+use crate::custom::{Named, extensions_of, interpret, is_attribute};
 use crate::dialect::Quirks;
 use crate::error::ScimError;
 use crate::path::quoted;
@@ -29,8 +29,8 @@ impl Reader<'_> {
         if let Some(value) = &value {
             read_any(value.clone(), path.last_name(), self.quirks)?;
         }
-        let may_be_extension =
-            path.filter.is_none() && (op == Op::Remove || value.as_ref().is_some_and(Value::is_object));
+        let may_be_extension = path.filter.is_none()
+            && (op == Op::Remove || value.as_ref().is_some_and(|value| value.is_object() || value.is_null()));
         if !may_be_extension && !is_attribute(path.last_name()) {
             return Err(ScimError::invalid_path(format!("{} is not an attribute path", quoted(&path.text))));
         }
@@ -61,18 +61,18 @@ impl Applying<'_> {
         }
     }
 
-    /// The target of the path, by the resource and `schemas`.
+    /// Settles the meaning of the path by the extensions of the resource and those that `schemas` announces.
     fn settled(&self, attributes: &Map<String, Value>, change: &CustomChange) -> Option<Named> {
         let CustomChange { path, value, .. } = change;
         let is_object = path.filter.is_none() && value.as_ref().is_some_and(Value::is_object);
         let announced = self.patch.announced.iter().map(String::as_str);
         let known = extensions_of(attributes).chain(announced);
-        let placed = place(self.patch.kind, &path.text, is_object, known.clone())?;
-        match placed.named {
+        let read = interpret(self.patch.kind, &path.text, is_object, known.clone())?;
+        match read.named {
             // An extension has no elements to select.
             Named::Extension(urn) if path.filter.is_some() => {
                 let others = known.filter(|known| !known.eq_ignore_ascii_case(&urn));
-                place(self.patch.kind, &path.text, false, others).map(|placed| placed.named)
+                interpret(self.patch.kind, &path.text, false, others).map(|read| read.named)
             }
             named => Some(named),
         }
@@ -156,6 +156,9 @@ impl Applying<'_> {
             (Op::Add | Op::Replace, Some(Value::Object(members)), Some(Value::Object(more))) => {
                 let before = members.len();
                 for (key, value) in more {
+                    if !members.contains_key(key) {
+                        self.work.take(members.len())?;
+                    }
                     let key = spelling(members, key);
                     match canonical(value) {
                         Some(value) => {

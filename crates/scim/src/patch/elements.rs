@@ -224,7 +224,7 @@ fn merge(element: &mut Value, members: &Map<String, Value>) {
     }
 }
 
-/// Work of comparing the elements of a list with each of these values.
+/// The cost of comparing the elements of a list with each of these values.
 fn cost_of_comparing(list: &[Value], values: &[Value]) -> usize {
     json_bytes(&list) + json_bytes(&values) + list.len().max(values.len()) * values.len()
 }

@@ -31,7 +31,7 @@ pub(crate) struct CustomPath {
 }
 
 impl CustomPath {
-    /// The part after the last colon.
+    /// The text behind the last colon.
     pub(crate) fn last_name(&self) -> &str {
         self.text.rsplit(':').next().unwrap_or_default()
     }

@@ -4,6 +4,7 @@ mod group;
 mod member;
 mod replacement;
 mod user;
+mod validity;
 
 use serde_json::{Map, Value};
 

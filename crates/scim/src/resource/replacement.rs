@@ -3,10 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::UserResource;
-use super::user::says_inactive;
+use super::validity::says_inactive;
 use crate::body::{Guess, read_body};
 use crate::bounds::check_document;
-use crate::custom::{Named, Placed, extensions_of, place};
+use crate::custom::{Interpretation, Named, extensions_of, interpret};
 use crate::dialect::Quirks;
 use crate::error::ScimError;
 use crate::flaws::LeftOut;
@@ -17,7 +17,7 @@ use crate::schema::{ResourceKind, spelling};
 pub struct UserReplacement {
     attributes: Map<String, Value>,
     says_active: bool,
-    /// Unreadable values in a body that ends a person's access: their attributes stay unchanged.
+    /// Attributes that could not be read in a body that ends somebody's access: they stay as they were.
     left_out: Vec<LeftOut>,
     guesses: Vec<Guess>,
 }
@@ -61,7 +61,8 @@ impl UserReplacement {
 /// Moves guessed keys to the extensions of the replaced user.
 fn settle(guess: &Guess, before: &Map<String, Value>, attributes: &mut Map<String, Value>) {
     let known = extensions_of(before);
-    let Some(Placed { named, guessed: false }) = place(ResourceKind::User, &guess.key, guess.value.is_object(), known)
+    let Some(Interpretation { named, guessed: false }) =
+        interpret(ResourceKind::User, &guess.key, guess.value.is_object(), known)
     else {
         return;
     };

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use super::{check_common, check_length, check_required, text};
+use super::text;
+use super::validity::{check_names, mend, says_inactive};
 use crate::body::read_body;
-use crate::bounds::{check_document, json_bytes, kept_bytes};
-use crate::dialect::{Quirk, Quirks};
+use crate::bounds::check_document;
+use crate::dialect::Quirks;
 use crate::email::is_email;
 use crate::error::ScimError;
-use crate::limits::{TEXT_CHARACTERS, USER_NAME_CHARACTERS};
 use crate::schema::ResourceKind;
 
 /// A user's attributes in canonical form: schema spelling, no nulls, no empty lists, booleans as booleans, at most one
@@ -134,75 +134,6 @@ impl UserResource {
     }
 }
 
-/// Whether canonical attributes end the user's access.
-pub(super) fn says_inactive(attributes: &Map<String, Value>) -> bool {
-    attributes.get("active") == Some(&Value::Bool(false))
-}
-
-/// Checks the attributes that the roster reads; an error names its attribute.
-fn check_names(attributes: &Map<String, Value>) -> Result<(), (&'static str, ScimError)> {
-    check_required(attributes, "userName", USER_NAME_CHARACTERS).map_err(|error| ("userName", error))?;
-    check_common(attributes).map_err(|error| match error.detail.starts_with("externalId") {
-        true => ("externalId", error),
-        false => ("displayName", error),
-    })?;
-    let parts = attributes.get("name").and_then(Value::as_object).into_iter().flatten();
-    for (part, value) in parts {
-        if let Some(value) = value.as_str().filter(|value| value.len() > TEXT_CHARACTERS) {
-            check_length(&format!("name.{part}"), value, TEXT_CHARACTERS).map_err(|error| ("name", error))?;
-        }
-    }
-    let emails = attributes.get("emails").and_then(Value::as_array).into_iter().flatten();
-    for (part, value) in emails.filter_map(Value::as_object).flatten() {
-        if let Some(value) = value.as_str().filter(|value| value.len() > TEXT_CHARACTERS) {
-            check_length(&format!("emails.{part}"), value, TEXT_CHARACTERS).map_err(|error| ("emails", error))?;
-        }
-    }
-    Ok(())
-}
-
-/// Makes a write that ends a person's access valid: an invalid attribute is kept as it was `before`, or removed.
-///
-/// # Errors
-/// When there is no user left, for want of a `userName`.
-pub(super) fn mend(
-    attributes: &mut Map<String, Value>,
-    before: Option<&Map<String, Value>>,
-    quirks: &mut Quirks,
-) -> Result<(), ScimError> {
-    let bytes_before = before.map_or(0, kept_bytes);
-    let mut restored: Vec<String> = Vec::new();
-    loop {
-        let (name, error) = match check_names(attributes) {
-            Err((name, error)) => (name.to_owned(), error),
-            Ok(()) => match check_document("user", attributes, bytes_before) {
-                Ok(()) => return Ok(()),
-                Err(error) => (largest(attributes), error),
-            },
-        };
-        quirks.note(Quirk::ValueLeftOut);
-        let former = before.and_then(|before| before.get(&name)).filter(|_| !restored.contains(&name));
-        match former {
-            Some(former) => {
-                attributes.insert(name.clone(), former.clone());
-                restored.push(name);
-            }
-            None if name == "userName" => return Err(error),
-            None => {
-                attributes.remove(&name).ok_or(error)?;
-            }
-        }
-    }
-}
-
-/// The attribute to leave out of a user that is too large: of those the roster does not read the largest.
-fn largest(attributes: &Map<String, Value>) -> String {
-    const READ: [&str; 6] = ["userName", "active", "externalId", "displayName", "name", "emails"];
-    let is_read = |name: &String| READ.contains(&name.as_str());
-    let by_size = attributes.iter().map(|(name, value)| (!is_read(name), json_bytes(value), name));
-    by_size.max().map(|(_, _, name)| name.clone()).unwrap_or_default()
-}
-
 fn email_value(email: &Value) -> Option<&str> {
     email.get("value")?.as_str()
 }
@@ -210,6 +141,7 @@ fn email_value(email: &Value) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Quirk;
     use crate::error::ScimType;
     use crate::resource::UserReplacement;
     use crate::schema::{ENTERPRISE_USER, USER};

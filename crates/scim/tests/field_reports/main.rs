@@ -1,4 +1,4 @@
-//! Field reports about systems of this kind, as far as reading SCIM decides them. Each test carries the id of its report and tries
+//! Field reports of systems of this kind, as far as reading SCIM decides them. Each test carries the id of its report and tries
 //! the neighbours of the reported input:
 //!
 //! * R1: `add`, `replace` and `remove` by path, keys of a path-less value, POST and PUT bodies; attributes and sub-attributes;

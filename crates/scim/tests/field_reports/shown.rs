@@ -5,7 +5,7 @@ use super::*;
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// A PUT accepts the answer of GET, and changes nothing.
+    /// PUT of a GET's answer changes nothing.
     #[test]
     fn r10_get_then_put_is_the_identity(body in stored_user()) {
         let before = UserResource::from_json(body, &mut Quirks::new());

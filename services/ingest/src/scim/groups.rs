@@ -13,8 +13,9 @@ use rollcall_core::ids::DirectoryGroupId;
 use rollcall_hub::Performed;
 use rollcall_scim::etag::{etag, if_none_match_hits};
 use rollcall_scim::render::{GroupParts, render_group};
-use rollcall_scim::{ListQuery, Projection, ResourceKind};
-use rollcall_store::{DirectoryGroup, StoreError};
+use rollcall_scim::schema::get_ignore_case;
+use rollcall_scim::{ListQuery, Projection, Quirk, ResourceKind};
+use rollcall_store::{DirectoryGroup, Performed, StoreError};
 use serde_json::Value;
 
 const KIND: ResourceKind = ResourceKind::Group;
@@ -103,6 +104,7 @@ pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &Lis
 /// 7644 §3.5.2).
 pub(crate) async fn write(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
     let call = call(&request, &auth, KIND, body).await?;
+    let leaves_members_out = *request.method() == Method::PUT && says_no_members(&call.data);
     let status = match *request.method() {
         Method::POST => StatusCode::CREATED,
         Method::PUT => StatusCode::OK,
@@ -112,8 +114,16 @@ pub(crate) async fn write(request: HttpRequest, auth: SourceAuth, body: Body) ->
     match auth.perform(call).await? {
         Performed::Group(group) if status != StatusCode::NO_CONTENT => {
             let group = reread(&request, &auth, group.value).await?;
+            if leaves_members_out && group.resource.members.as_ref().is_some_and(|members| !members.is_empty()) {
+                auth.quirks().note(Quirk::PutWithoutMembers);
+            }
             one(&request, &auth, status, &group)
         }
         _ => Ok(HttpResponse::NoContent().finish()),
     }
+}
+
+/// Whether the body of a group leaves its members alone.
+fn says_no_members(body: &Value) -> bool {
+    body.as_object().is_some_and(|body| get_ignore_case(body, "members").is_none_or(Value::is_null))
 }
