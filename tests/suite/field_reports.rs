@@ -380,7 +380,7 @@ async fn r19_advice_is_about_what_was_doubtful(hub: Hub) {
 
 async fn r20_a_malformed_token_is_told_what_it_is(hub: Hub) {
     let source = hub.tenant().create().scim_source();
-    let url = format!("{}/Users", source.endpoint);
+    let url = format!("{}/Users", source.base);
     for (header, told) in [
         (None, "no SCIM token"),
         (Some("Bearer".to_owned()), "no SCIM token"),
