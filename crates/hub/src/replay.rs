@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use rollcall_core::ids::SourceId;
 use rollcall_scim::bulk::{BulkCall, BulkVerb};
 use rollcall_scim::list::PageLimits;
-use rollcall_scim::{Limits, ListQuery, Quirks, ResourceKind, ScimError, parse_json, query};
+use rollcall_scim::{Limits, ListQuery, Quirks, ResourceKind, ScimError, parse_json, parse_write, query};
 use rollcall_store::{AdminScope, ListRequest, RejectedRequest, SourceScope, StoreError};
 use serde_json::Value;
 use uuid::Uuid;
@@ -69,7 +69,7 @@ impl Hub {
         let is_search = rest.as_deref() == Some(".search");
         if rejected.method == "GET" || is_search {
             let asked = if is_search {
-                ListQuery::from_search(kind, &body_of(rejected)?, REPLAY_PAGES, &mut quirks)?
+                ListQuery::from_search(kind, &parse_json(body_of(rejected))?, REPLAY_PAGES, &mut quirks)?
             } else {
                 let pairs = query::parse_query(raw_query, &mut quirks)?;
                 ListQuery::from_pairs(kind, &pairs, REPLAY_PAGES, &mut quirks)?
@@ -84,7 +84,10 @@ impl Hub {
             ("DELETE", Some(id)) => BulkVerb::Delete(id),
             _ => return Err(ScimError::invalid_path("this request cannot be replayed").into()),
         };
-        let data = if matches!(verb, BulkVerb::Delete(_)) { Value::Null } else { body_of(rejected)? };
+        let data = match verb {
+            BulkVerb::Delete(_) => serde_json::Value::Null,
+            _ => parse_write(kind, body_of(rejected))?,
+        };
         self.refuse_overtaken(scope, kind, &verb, rejected.at).await?;
         let status = match (&verb, kind) {
             (BulkVerb::Post, _) => 201,
@@ -150,8 +153,8 @@ fn kind_of(path: &str) -> Result<(ResourceKind, Option<String>), ScimError> {
     Ok((kind, parts.next().filter(|rest| !rest.is_empty()).map(str::to_owned)))
 }
 
-fn body_of(rejected: &RejectedRequest) -> Result<Value, ScimError> {
-    parse_json(rejected.body.as_deref().unwrap_or_default().as_bytes())
+fn body_of(rejected: &RejectedRequest) -> &[u8] {
+    rejected.body.as_deref().unwrap_or_default().as_bytes()
 }
 
 #[cfg(test)]

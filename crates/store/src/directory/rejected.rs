@@ -11,9 +11,6 @@ use crate::scope::{AdminScope, SourceScope};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::directory::SourceMode;
 use rollcall_core::ids::SourceId;
-use rollcall_scim::bulk::{BulkCall, BulkVerb};
-use rollcall_scim::list::PageLimits;
-use rollcall_scim::{Limits, ListQuery, Quirks, ResourceKind, ScimError, parse_json, parse_write, query};
 use sea_orm::sea_query::{ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde::Serialize;
@@ -124,84 +121,6 @@ impl Store {
         claimed.set(Column::ReplayedAt, None::<DateTime<Utc>>).exec().await?;
         tx.commit().await
     }
-
-    async fn repeat(
-        &self,
-        scope: &SourceScope,
-        rejected: &RejectedRequest,
-        limits: &Limits,
-    ) -> Result<Replayed, CallError> {
-        let (path, raw_query) = rejected.path.split_once('?').unwrap_or((&rejected.path, ""));
-        let mut quirks = Quirks::new();
-        let (kind, rest) = kind_of(path)?;
-        let is_search = rest.as_deref() == Some(".search");
-        if rejected.method == "GET" || is_search {
-            let asked = if is_search {
-                ListQuery::from_search(kind, &parse_json(body_of(rejected))?, REPLAY_PAGES, &mut quirks)?
-            } else {
-                let pairs = query::parse_query(raw_query, &mut quirks)?;
-                ListQuery::from_pairs(kind, &pairs, REPLAY_PAGES, &mut quirks)?
-            };
-            self.repeat_list(scope, kind, &asked).await?;
-            return Ok(Replayed::Done { status: 200, changed: false });
-        }
-        let verb = match (rejected.method.as_str(), rest) {
-            ("POST", None) => BulkVerb::Post,
-            ("PUT", Some(id)) => BulkVerb::Put(id),
-            ("PATCH", Some(id)) => BulkVerb::Patch(id),
-            ("DELETE", Some(id)) => BulkVerb::Delete(id),
-            _ => return Err(ScimError::invalid_path("this request cannot be replayed").into()),
-        };
-        let data = match verb {
-            BulkVerb::Delete(_) => serde_json::Value::Null,
-            _ => parse_write(kind, body_of(rejected))?,
-        };
-        self.refuse_overtaken(scope, kind, &verb, rejected.at).await?;
-        let status = match (&verb, kind) {
-            (BulkVerb::Post, _) => 201,
-            (BulkVerb::Delete(_), _) | (BulkVerb::Patch(_), ResourceKind::Group) => 204,
-            _ => 200,
-        };
-        let call = BulkCall { verb, kind, version: None, data };
-        let done: Performed = self.perform(scope, call, limits, &mut quirks).await?;
-        Ok(Replayed::Done { status, changed: done.changed() })
-    }
-
-    /// Asks a list for its total alone, which is enough to tell whether the filter is understood.
-    async fn repeat_list(&self, scope: &SourceScope, kind: ResourceKind, asked: &ListQuery) -> Result<(), CallError> {
-        if kind == ResourceKind::Group && scope.users_only() {
-            return Err(no_groups().into());
-        }
-        let (filter, sort) = (asked.filter.as_ref(), asked.sort.as_ref());
-        let request =
-            ListRequest { kind, filter, sort, paging: &asked.paging, count: 0, with_related: false, base: "" };
-        match kind {
-            ResourceKind::User => self.list_users(scope, &request).await.map(|_| ())?,
-            ResourceKind::Group => self.list_groups(scope, &request).await.map(|_| ())?,
-        }
-        Ok(())
-    }
-
-    /// An old request must not undo what the identity provider said later.
-    async fn refuse_overtaken(
-        &self,
-        scope: &SourceScope,
-        kind: ResourceKind,
-        verb: &BulkVerb,
-        at: DateTime<Utc>,
-    ) -> Result<(), CallError> {
-        let Some(id) = verb.id() else { return Ok(()) };
-        let modified = match (kind, id.parse::<Uuid>()) {
-            (_, Err(_)) => None,
-            (ResourceKind::User, Ok(id)) => self.user(scope, id.into(), false).await?.map(|user| user.modified_at),
-            (ResourceKind::Group, Ok(id)) => self.group(scope, id.into(), false).await?.map(|group| group.modified_at),
-        };
-        if modified.is_some_and(|modified| modified > at) {
-            let why = "what this request would change was changed after it; let the identity provider send it again";
-            return Err(StoreError::Conflict(why.into()).into());
-        }
-        Ok(())
-    }
 }
 
 impl TenantTx {
@@ -235,21 +154,6 @@ fn kept_of(source: SourceId, now: DateTime<Utc>) -> SimpleExpr {
 
 fn replayed_already() -> StoreError {
     StoreError::Conflict("the request was replayed already".into())
-}
-
-/// The kind of resource of a path, and the id or `.search` behind it.
-fn kind_of(path: &str) -> Result<(ResourceKind, Option<String>), ScimError> {
-    let mut parts = path.trim_matches('/').splitn(2, '/');
-    let collection = parts.next().unwrap_or_default();
-    let kind = [ResourceKind::User, ResourceKind::Group]
-        .into_iter()
-        .find(|kind| kind.endpoint().trim_start_matches('/').eq_ignore_ascii_case(collection));
-    let kind = kind.ok_or_else(|| ScimError::invalid_path("only requests to /Users and /Groups can be replayed"))?;
-    Ok((kind, parts.next().filter(|rest| !rest.is_empty()).map(str::to_owned)))
-}
-
-fn body_of(rejected: &RejectedRequest) -> &[u8] {
-    rejected.body.as_deref().unwrap_or_default().as_bytes()
 }
 
 #[cfg(test)]
