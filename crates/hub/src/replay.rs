@@ -85,7 +85,7 @@ impl Hub {
             _ => return Err(ScimError::invalid_path("this request cannot be replayed").into()),
         };
         let data = match verb {
-            BulkVerb::Delete(_) => serde_json::Value::Null,
+            BulkVerb::Delete(_) => Value::Null,
             _ => parse_write(kind, body_of(rejected))?,
         };
         self.refuse_overtaken(scope, kind, &verb, rejected.at).await?;

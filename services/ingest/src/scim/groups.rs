@@ -15,7 +15,7 @@ use rollcall_scim::etag::{etag, if_none_match_hits};
 use rollcall_scim::render::{GroupParts, render_group};
 use rollcall_scim::schema::get_ignore_case;
 use rollcall_scim::{ListQuery, Projection, Quirk, ResourceKind};
-use rollcall_store::{DirectoryGroup, Performed, StoreError};
+use rollcall_store::{DirectoryGroup, StoreError};
 use serde_json::Value;
 
 const KIND: ResourceKind = ResourceKind::Group;
