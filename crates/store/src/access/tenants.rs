@@ -1,6 +1,5 @@
 //! Tenants: made by the operator, with seats, a policy, and an owner who can administer it.
 
-use crate::admin::policy::check_policy;
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -14,6 +13,7 @@ use rollcall_core::ids::{MemberId, TenantId};
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::{MemberStatus, Role};
 use rollcall_core::slug;
+use rollcall_scim::TextPath;
 use sea_orm::ActiveValue::Set;
 use sea_orm::DerivePartialModel;
 
@@ -195,6 +195,20 @@ fn check_new(new: &NewTenant) -> Result<(), StoreError> {
 fn check_name(name: &str) -> Result<(), StoreError> {
     if name.trim().is_empty() || name.chars().count() > NAME_CHARACTERS_MAX {
         return Err(StoreError::Invalid(format!("a tenant's name has 1 to {NAME_CHARACTERS_MAX} characters")));
+    }
+    Ok(())
+}
+
+/// Checks a policy, and that its paths name attributes of SCIM users, which the domain cannot check alone.
+///
+/// # Errors
+/// [`StoreError::Invalid`] names the key and the problem.
+pub(crate) fn check_policy(policy: &Policy) -> Result<(), StoreError> {
+    policy.validate().map_err(StoreError::Invalid)?;
+    for own in policy.by_source().map_err(StoreError::Invalid)?.values().chain([policy]) {
+        if let Some(path) = &own.email_attribute {
+            TextPath::parse(path).map_err(|e| StoreError::Invalid(format!("email_attribute: {}", e.detail)))?;
+        }
     }
     Ok(())
 }

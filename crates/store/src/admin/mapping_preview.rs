@@ -1,6 +1,6 @@
 //! A preview of a mapping over existing records, before it is put in force (PE13).
 
-use crate::admin::policy::check_policy;
+use crate::access::tenants::check_policy;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;

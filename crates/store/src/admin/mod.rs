@@ -2,6 +2,7 @@
 
 pub(crate) mod cutover;
 pub(crate) mod explain;
+pub(crate) mod group_deletion;
 pub(crate) mod mapping_preview;
 pub(crate) mod member_approval;
 pub(crate) mod member_changes;

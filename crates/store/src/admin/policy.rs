@@ -1,5 +1,6 @@
 //! A tenant's policy: read and changed as a whole, with a version so that two admins do not overwrite each other.
 
+use crate::access::tenants::check_policy;
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -13,7 +14,6 @@ use crate::scope::AdminScope;
 use rollcall_core::event::{Event, PolicyChanged};
 use rollcall_core::ids::SourceId;
 use rollcall_core::policy::{GroupScope, LocalAttribute, Mapping, OnDeleted, Policy};
-use rollcall_scim::TextPath;
 use sea_orm::sea_query::LockType;
 use sea_orm::{DerivePartialModel, FromQueryResult};
 use serde_json::{Map, Value as Json};
@@ -111,20 +111,6 @@ impl Store {
         }
         Err(StoreError::Changed)
     }
-}
-
-/// Checks a policy, and that its paths name attributes of SCIM users, which the domain cannot check alone.
-///
-/// # Errors
-/// [`StoreError::Invalid`] names the key and the problem.
-pub(crate) fn check_policy(policy: &Policy) -> Result<(), StoreError> {
-    policy.validate().map_err(StoreError::Invalid)?;
-    for own in policy.by_source().map_err(StoreError::Invalid)?.values().chain([policy]) {
-        if let Some(path) = &own.email_attribute {
-            TextPath::parse(path).map_err(|e| StoreError::Invalid(format!("email_attribute: {}", e.detail)))?;
-        }
-    }
-    Ok(())
 }
 
 /// The part of a policy that decides how records are read.

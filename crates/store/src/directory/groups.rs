@@ -245,6 +245,15 @@ impl Store {
 }
 
 impl TenantTx {
+    /// Fills in the members of all these groups.
+    async fn read_members(&self, groups: &mut [DirectoryGroup]) -> Result<(), StoreError> {
+        let mut members = self.members_of(groups.iter().map(|group| group.id.0)).await?;
+        for group in groups {
+            group.resource.members = Some(members.remove(&group.id.0).unwrap_or_default());
+        }
+        Ok(())
+    }
+
     async fn group_row(
         &self,
         source: SourceId,

@@ -5,7 +5,6 @@
 //! requests that only add or only remove never wait for each other in a circle. Those that do both take turns at the group's
 //! row ([`Delta::is_mixed`]): of `remove a, add b` beside `remove b, add a` exactly one of the two is left, whoever is last.
 
-use crate::directory::groups::DirectoryGroup;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
 use crate::engine::sql::{RowSet, Sql};
@@ -135,19 +134,18 @@ static REMOVE_OTHERS: Sql =
     Sql::tenant_by_engine(USERS, &[DELETE_LOCKED, NOT_NAMED, LOCKED], &[DELETE, NOT_NAMED, DELETED]);
 
 impl TenantTx {
-    /// Fills in the members of all these groups with one query.
-    pub(crate) async fn read_members(&self, groups: &mut [DirectoryGroup]) -> Result<(), StoreError> {
-        let ids = id_rows(groups.iter().map(|group| group.id.0))?;
-        let rows: Vec<MemberRow> = self.all(&MEMBERS_OF_GROUPS, [ids]).await?;
+    /// The members of each of these groups, by one statement.
+    pub(crate) async fn members_of(
+        &self,
+        groups: impl IntoIterator<Item = Uuid>,
+    ) -> Result<HashMap<Uuid, Vec<MemberRef>>, StoreError> {
+        let rows: Vec<MemberRow> = self.all(&MEMBERS_OF_GROUPS, [id_rows(groups)?]).await?;
         let mut by_group: HashMap<Uuid, Vec<MemberRef>> = HashMap::new();
         for row in rows {
             let member = MemberRef { value: row.user_id.to_string(), kind: MemberKind::User, display: row.display };
             by_group.entry(row.group_id).or_default().push(member);
         }
-        for group in groups {
-            group.resource.members = Some(by_group.remove(&group.id.0).unwrap_or_default());
-        }
-        Ok(())
+        Ok(by_group)
     }
 
     /// Writes a delta and marks exactly the memberships that it changed.

@@ -2,7 +2,6 @@
 
 pub(crate) mod dialect_counts;
 pub(crate) mod filter;
-pub(crate) mod group_deletion;
 pub(crate) mod groups;
 pub(crate) mod list;
 pub(crate) mod memberships;

@@ -5,7 +5,7 @@ use rollcall_scim::filter::{CompareOp, CompareValue};
 use rollcall_scim::schema::Kind;
 use rollcall_scim::{AttrPath, Filter, ResourceKind, fold};
 
-use super::place::sqlite_path;
+use super::json_path::sqlite_path;
 use super::scalar::Scalar;
 use super::{ALWAYS, NEVER, Test, Translation, Within};
 

@@ -12,6 +12,7 @@
 mod custom;
 mod element;
 pub(crate) mod folded;
+mod json_path;
 mod place;
 mod scalar;
 mod sort;

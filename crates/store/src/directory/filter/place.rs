@@ -6,6 +6,7 @@ use rollcall_scim::schema::Kind;
 use rollcall_scim::{AttrPath, ResourceKind};
 
 use super::element::List;
+use super::json_path::{postgres_path, sqlite_path};
 use super::scalar::Scalar;
 use super::{ALWAYS, Translation};
 
@@ -95,14 +96,4 @@ impl Translation<'_, '_> {
         }
         format!("json_extract({holder}, '{}')", sqlite_path(names)).into()
     }
-}
-
-/// A path of names of the schema, which hold no quotes: `filter/tests` checks that.
-fn postgres_path(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-    format!("{{{}}}", quoted.join(","))
-}
-
-pub(super) fn sqlite_path(names: &[&str]) -> String {
-    names.iter().fold("$".to_owned(), |path, name| format!("{path}.\"{name}\""))
 }
