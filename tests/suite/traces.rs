@@ -1,5 +1,6 @@
 //! One trace leads from the HTTP request through the queue message to the reconcile, and a stop loses no span.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -32,7 +33,23 @@ async fn a_request_is_followed_to_its_reconcile_and_a_stop_flushes_spans(hub: Hu
         let led_here = span.trace == trace || span.links.iter().any(|linked| linked == trace);
         span.name.contains("reconcile") && led_here
     });
-    assert!(reconciled.is_some(), "no reconcile belongs to the trace: {spans:#?}");
+    let reconciled = reconciled.unwrap_or_else(|| panic!("no reconcile belongs to the trace: {spans:#?}"));
+    let statements = |trace: &str| -> Vec<&Span> {
+        spans.iter().filter(|span| span.trace == trace && span.name == "store.statement").collect()
+    };
+    // On SQLite the statement is a part of a group commit, which is no one request's.
+    let commits = spans.iter().any(|span| span.trace == trace && span.name == "store.group_commit");
+    let inserts = statements(trace).into_iter().any(|span| span.says("INSERT INTO directory_users"));
+    assert!(commits || inserts, "no span of the request is its write: {spans:#?}");
+    let of_reconcile = statements(&reconciled.trace);
+    for part in ["UPDATE tenant_leases", "FROM directory_changes", "INSERT INTO members", "INSERT INTO audit_events"] {
+        assert!(of_reconcile.iter().any(|span| span.says(part)), "no {part} in the reconcile: {spans:#?}");
+    }
+    let commits = spans.iter().any(|span| span.trace == reconciled.trace && span.name == "store.commit");
+    assert!(commits, "the reconcile's commit has a span: {spans:#?}");
+    for span in spans.iter().filter(|span| span.name.starts_with("store.")) {
+        assert!(!span.says(&email("ann")) && !span.says(&tenant.id), "a span holds data: {span:#?}");
+    }
 }
 
 /// An OTLP collector that keeps every export.
@@ -95,13 +112,26 @@ async fn serve(mut connection: TcpStream, kept: Arc<Mutex<Vec<Vec<u8>>>>) {
     }
 }
 
-#[derive(Debug)]
 struct Span {
     name: String,
     trace: String,
     parent: String,
     /// Trace ids.
     links: Vec<String>,
+    /// The message as it came, attributes among it.
+    bytes: Vec<u8>,
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} of {} in {}", self.name, self.parent, self.trace)
+    }
+}
+
+impl Span {
+    fn says(&self, text: &str) -> bool {
+        self.bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    }
 }
 
 /// `ExportTraceServiceRequest` → `resource_spans` (1) → `scope_spans` (2) → `spans` (2), by the field numbers of OTLP 1.
@@ -119,6 +149,7 @@ fn spans_of(body: &[u8]) -> Vec<Span> {
                     trace: hex(&first(&span, 1)),
                     parent: hex(&first(&span, 4)),
                     links: inside(&span, 13).iter().map(|link| hex(&first(link, 1))).collect(),
+                    bytes: span,
                 });
             }
         }

@@ -4,6 +4,7 @@
 //! collector over HTTP when an endpoint is configured; without one the ids still exist, so that a request, its wake-up
 //! and its reconcile can be matched in the logs alone.
 
+mod detail;
 mod log_line;
 mod span_export;
 mod trace_context;
@@ -22,6 +23,7 @@ use tracing_subscriber::{EnvFilter, Registry};
 pub use crate::metrics::Metrics;
 pub use trace_context::TraceContext;
 
+use detail::DetailInSampledTraces;
 use log_line::LogLine;
 
 /// Format of a log line.
@@ -156,6 +158,7 @@ where
     let dispatch = Arc::new(OnceLock::new());
     let registry = Registry::default()
         .with(filter(&config.log_filter)?)
+        .with(DetailInSampledTraces::new(span_export::is_configured(config), Arc::clone(&dispatch)))
         .with(
             tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer("rollcall"))

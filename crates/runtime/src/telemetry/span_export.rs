@@ -21,9 +21,18 @@ const TRACES_PATH: &str = "/v1/traces";
 /// Longest wait for one export.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Whether spans go anywhere.
+pub(super) fn is_configured(config: &TelemetryConfig) -> bool {
+    endpoint(config).is_some()
+}
+
+fn endpoint(config: &TelemetryConfig) -> Option<&str> {
+    config.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty())
+}
+
 /// A provider that exports to the configured collector, or one that only makes ids.
 pub(super) fn provider(config: &TelemetryConfig) -> Result<SdkTracerProvider, TelemetryError> {
-    let Some(endpoint) = config.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()) else {
+    let Some(endpoint) = endpoint(config) else {
         return Ok(SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build());
     };
     let exporter =

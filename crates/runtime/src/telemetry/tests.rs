@@ -74,6 +74,30 @@ fn a_text_line_names_its_trace_and_one_outside_of_a_span_has_none() {
     assert!(lines[1].contains("status=201") && lines[1].contains(" trace_id="), "{text}");
 }
 
+#[tokio::test]
+async fn spans_of_detail_exist_in_sampled_traces_only() {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let detail = |sampled: &str, otlp_endpoint: Option<&str>| {
+        let config = TelemetryConfig { otlp_endpoint: otlp_endpoint.map(str::to_owned), ..TelemetryConfig::default() };
+        let provider = span_export::provider(&config).unwrap();
+        let subscriber = subscriber(&config, &provider, Captured::default()).unwrap();
+        let dispatch = tracing::Dispatch::new(subscriber.registry);
+        subscriber.dispatch.set(dispatch.downgrade()).unwrap();
+        tracing::dispatcher::with_default(&dispatch, || {
+            let outside = tracing::info_span!(target: "rollcall_store::engine", "store.statement");
+            assert!(outside.is_disabled(), "outside of a trace");
+            let traceparent = format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{sampled}");
+            let span = tracing::info_span!("request");
+            TraceContext::from_headers(Some(&traceparent), None).adopt(&span);
+            span.in_scope(|| !tracing::info_span!(target: "rollcall_store::engine", "store.statement").is_disabled())
+        })
+    };
+    let collector = Some("http://127.0.0.1:9");
+    assert!(detail("01", collector));
+    assert!(!detail("00", collector));
+    assert!(!detail("01", None));
+}
+
 #[test]
 fn a_remote_parent_is_adopted() {
     let remote =

@@ -6,12 +6,15 @@ use crate::engine::faults::Faults;
 use crate::engine::session::{FirstStatement, Session, SessionPool};
 use crate::engine::sql::EngineKind;
 use sea_orm::sea_query::Value;
-use sea_orm::sqlx::postgres::PgArguments;
+use sea_orm::sqlx::postgres::{PgArguments, PgQueryResult};
+use sea_orm::sqlx::sqlite::SqliteQueryResult;
 use sea_orm::sqlx::{self, Arguments, AssertSqlSafe, Postgres, Sqlite};
 use sea_orm::{DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, StatementBuilder, Values};
 use sea_query_sqlx::SqlxValues;
 use std::sync::Arc;
 use tokio::sync::Mutex;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 /// A connection of either engine. It exists because sea-orm opens a transaction with a bare
 /// `BEGIN`; here the role and the tenant are set in the same round trip.
@@ -57,9 +60,12 @@ macro_rules! run_on {
     ($self:ident, $session:ident, $sql:expr, $parameters:expr, $method:ident, $first:expr, $error:ident) => {{
         let mut session = $session.lock().await;
         let sql = session.opened($self.plans.text_of($sql), $first).await.map_err($error)?;
+        let span = tracing::info_span!("store.statement", db.query.text = sql, rows = Empty);
         let query = sqlx::query_with(AssertSqlSafe(sql), $parameters).persistent($self.plans == Plans::Prepared);
-        let done = query.$method(session.connection().map_err($error)?).await;
-        session.noted(done).map_err($error)?.convert()
+        let done = query.$method(session.connection().map_err($error)?).instrument(span.clone()).await;
+        let answer = session.noted(done).map_err($error)?;
+        span.record("rows", answer.rows());
+        answer.convert()
     }};
 }
 
@@ -109,7 +115,8 @@ impl Tx {
         faults: Faults,
     ) -> Result<Self, StoreError> {
         faults.point()?;
-        Ok(Self::new(Backend::Postgres(Mutex::new(Session::begin(pool, sql).await?)), faults))
+        let session = Session::begin(pool, sql).instrument(tracing::info_span!("store.begin")).await?;
+        Ok(Self::new(Backend::Postgres(Mutex::new(session)), faults))
     }
 
     /// A transaction that `begin` opens together with its first statement.
@@ -140,9 +147,10 @@ impl Tx {
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         self.faults.point()?;
+        let span = tracing::info_span!("store.commit");
         match self.backend {
-            Backend::Postgres(session) => session.into_inner().commit().await?,
-            Backend::Sqlite(session) => session.into_inner().commit().await?,
+            Backend::Postgres(session) => session.into_inner().commit().instrument(span).await?,
+            Backend::Sqlite(session) => session.into_inner().commit().instrument(span).await?,
         }
         // A fault here is a commit whose answer is lost.
         Ok(self.faults.point()?)
@@ -185,24 +193,49 @@ fn query_error(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
 }
 
-/// From the drivers' rows to sea-orm's.
-trait Convert<T> {
+/// A driver's answer, which becomes sea-orm's.
+trait Answer<T> {
+    /// Rows written, or rows read.
+    fn rows(&self) -> u64;
+
     fn convert(self) -> T;
 }
 
-impl<R: Into<ExecResult>> Convert<ExecResult> for R {
+impl Answer<ExecResult> for PgQueryResult {
+    fn rows(&self) -> u64 {
+        self.rows_affected()
+    }
+
     fn convert(self) -> ExecResult {
         self.into()
     }
 }
 
-impl<R: Into<QueryResult>> Convert<Option<QueryResult>> for Option<R> {
+impl Answer<ExecResult> for SqliteQueryResult {
+    fn rows(&self) -> u64 {
+        self.rows_affected()
+    }
+
+    fn convert(self) -> ExecResult {
+        self.into()
+    }
+}
+
+impl<R: Into<QueryResult>> Answer<Option<QueryResult>> for Option<R> {
+    fn rows(&self) -> u64 {
+        self.iter().len() as u64
+    }
+
     fn convert(self) -> Option<QueryResult> {
         self.map(Into::into)
     }
 }
 
-impl<R: Into<QueryResult>> Convert<Vec<QueryResult>> for Vec<R> {
+impl<R: Into<QueryResult>> Answer<Vec<QueryResult>> for Vec<R> {
+    fn rows(&self) -> u64 {
+        self.len() as u64
+    }
+
     fn convert(self) -> Vec<QueryResult> {
         self.into_iter().map(Into::into).collect()
     }

@@ -20,6 +20,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 /// Jobs of one batch at most.
 const JOBS_PER_BATCH: usize = 16;
@@ -75,7 +76,10 @@ impl<J: Job> Batcher<J> {
             }
         };
         match queued {
-            Ok(answer) => answer.await.map_err(|_| StoreError::Unavailable("the hub is ending".into()))?,
+            Ok(answer) => answer
+                .instrument(tracing::info_span!("store.batch"))
+                .await
+                .map_err(|_| StoreError::Unavailable("the hub is ending".into()))?,
             Err(job) => {
                 let turn = Turn { batcher: self.clone(), key, begun: true };
                 run_one(&self.pool, &turn.key, &job).await
@@ -214,7 +218,7 @@ impl BatchParameters {
     }
 }
 
-/// What belongs to the job that a row answers.
+/// The element of the job that a row answers.
 pub(super) fn asked_by<'a, T>(row: &QueryResult, by_job: &'a mut [T]) -> Result<&'a mut T, StoreError> {
     let asked: i32 = row.try_get("", "asked")?;
     let position = usize::try_from(asked).unwrap_or(usize::MAX);

@@ -9,6 +9,7 @@ use crate::engine::session::{Session, SessionPool};
 use sea_orm::sqlx::Sqlite;
 use sea_orm::{DbBackend, DbErr, Statement};
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument;
 
 /// Transactions of one commit at most: a reconcile that wants the writer waits for all of them.
 const TRANSACTIONS_PER_COMMIT: usize = 64;
@@ -43,8 +44,11 @@ impl GroupCommit {
     pub(crate) async fn write(&self, script: Statement) -> Result<bool, StoreError> {
         let ended = || StoreError::Unavailable("the writer has ended".into());
         let (answer, answered) = oneshot::channel();
-        self.jobs.send(Job { script, answer }).await.map_err(|_| ended())?;
-        answered.await.map_err(|_| ended())?
+        let committed = async {
+            self.jobs.send(Job { script, answer }).await.map_err(|_| ended())?;
+            answered.await.map_err(|_| ended())?
+        };
+        committed.instrument(tracing::info_span!("store.group_commit")).await
     }
 }
 
