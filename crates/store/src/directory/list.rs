@@ -48,12 +48,12 @@ struct Total {
     total: i64,
 }
 
-/// What a list reads.
+/// The table that a list reads.
 #[derive(Clone, Copy)]
 pub(crate) struct ListedTable {
     pub(crate) name: &'static str,
     pub(crate) alias: &'static str,
-    /// Of the alias.
+    /// Columns of the alias.
     pub(crate) columns: &'static str,
 }
 
@@ -115,7 +115,7 @@ struct List<'l> {
     /// The client gave no filter.
     unfiltered: bool,
     order: Fragment,
-    /// Those of the filter; the first one is the tenant's.
+    /// The filter's values; the first one is the tenant's.
     values: Vec<Value>,
 }
 

@@ -1,6 +1,6 @@
-//! Who is in which directory group, row by row.
+//! The memberships of directory groups, row by row.
 //!
-//! What a request says of a group's members is brought to its sum first: whom it adds and whom it takes away, each person
+//! A request's changes of a group's members are reduced to their sum first: the users that join and those that leave, each
 //! once. Then rows are written in one order: people are locked by id, memberships added by id, then taken away by id; so two
 //! requests that only add or only remove never wait for each other in a circle. Those that do both take turns at the group's
 //! row ([`Delta::is_mixed`]): of `remove a, add b` beside `remove b, add a` exactly one of the two is left, whoever is last.
@@ -26,17 +26,17 @@ pub enum MemberChange {
     Replace(Vec<DirectoryUserId>),
 }
 
-/// What a list of changes comes to.
+/// The sum of a list of changes.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Delta {
     joining: BTreeSet<Uuid>,
     leaving: BTreeSet<Uuid>,
-    /// Whoever does not join leaves.
+    /// Everybody who does not join leaves.
     exactly: bool,
 }
 
 impl Delta {
-    /// The last word on each person counts.
+    /// The last change of each person counts.
     pub(crate) fn of(changes: &[MemberChange]) -> Self {
         let mut delta = Self::default();
         for change in changes {
@@ -71,7 +71,7 @@ impl Delta {
     }
 }
 
-/// Who leaves: the users named, or all but them.
+/// The users that leave: those named, or all but them.
 #[derive(Clone, Copy)]
 enum Whom {
     These,

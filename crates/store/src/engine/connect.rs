@@ -24,11 +24,11 @@ use std::time::Duration;
 pub struct StoreConfig {
     /// `postgres://…` or `sqlite://<path>`.
     pub url: String,
-    /// Connections at most (Postgres); readers at most (SQLite, which has one writer).
+    /// The most connections (Postgres), or the most readers (SQLite, which has one writer).
     pub max_connections: u32,
-    /// How long a caller waits for a free connection.
+    /// The longest wait for a free connection.
     pub acquire_timeout: Duration,
-    /// How long one statement may take (Postgres); zero: as long as it likes.
+    /// The statement timeout (Postgres); zero is none.
     pub statement_timeout: Duration,
 }
 
@@ -46,7 +46,7 @@ enum Schema {
     Sqlite(SqlitePool),
 }
 
-/// The only way to the data. Cheap to clone.
+/// The only door to the data. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) pools: Pools,
@@ -113,7 +113,7 @@ impl Store {
         Ok(())
     }
 
-    /// Is the database there, and is its schema the one this program knows?
+    /// Checks that the database is reachable and has the schema that this program knows.
     ///
     /// # Errors
     /// With what is wrong and the remedy.
@@ -127,7 +127,7 @@ impl Store {
         Ok(())
     }
 
-    /// Is this a database that no migration ever touched?
+    /// Whether no migration ever touched this database.
     pub async fn has_no_schema(&self) -> Result<bool, StoreError> {
         Ok(self.applied_migrations().await?.is_empty())
     }
@@ -176,9 +176,9 @@ impl Store {
     }
 }
 
-/// Connections of the schema's pool: the migrations' own, and one that holds the turn.
+/// Connections of the schema's pool: one for the migrations, and one that holds the advisory lock.
 const SCHEMA_CONNECTIONS: u32 = 2;
-/// How long they outlive their use.
+/// Idle time after which they are closed.
 const SCHEMA_IDLE: Duration = Duration::from_secs(30);
 const POSTGRES_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
@@ -193,12 +193,12 @@ async fn open_postgres(config: &StoreConfig) -> Result<(Pools, SingleWriter, Sch
         .idle_timeout(SCHEMA_IDLE)
         .connect_with(options.clone())
         .await?;
-    // From its first statement on a session sees what a tenant may see, and without a tenant that is nothing. Migrations, which
-    // have the other pool, take as long as they take.
+    // From its first statement on a session has the tenants' role, which without a tenant sees nothing. Migrations use the other
+    // pool and have no statement timeout.
     let timeout = config.statement_timeout.as_millis().to_string();
     let options = options.options([("role", TENANT_ROLE), ("statement_timeout", &timeout)]);
-    // A plan made for one tenant's id believes that a tenant whom the statistics do not know yet has no rows. And a plan that was
-    // kept since a table was small must not read all of it, which is other tenants' mostly: every question has an index.
+    // A custom plan for a tenant that the statistics do not know yet expects no rows, so plans are generic. And a prepared plan that
+    // dates from a small table must not scan it later, since most rows are other tenants': every query has an index.
     let options =
         options.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")]);
     let data = pool(options, config.max_connections, config.acquire_timeout, Some(POSTGRES_LIFETIME))?;
@@ -225,7 +225,7 @@ async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Single
         .idle_timeout(SCHEMA_IDLE)
         .connect_with(options.clone())
         .await?;
-    // KiB, with a minus. What a reader does not find in its own is in the system's cache.
+    // A negative size is in KiB. Readers have small caches: the pages they miss are in the system's page cache.
     let writer = pool(options.clone().pragma("cache_size", "-8000"), 1, config.acquire_timeout, None)?;
     let reader = pool(options.pragma("cache_size", "-1000"), config.max_connections, config.acquire_timeout, None)?;
     let single_writer = SingleWriter::sqlite(writer.clone());

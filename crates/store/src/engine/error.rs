@@ -1,4 +1,4 @@
-//! What can go wrong in the store, classified once, so that no caller reads driver errors.
+//! The errors of the store, classified once, so that no caller reads driver errors.
 
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 use std::error::Error;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No such row in this scope; another tenant's row is no different.
+    /// No such row in this scope; a row of another tenant gives the same answer.
     #[error("{0} not found")]
     NotFound(&'static str),
     /// A unique key is taken; the text names the attribute.
@@ -16,10 +16,10 @@ pub enum StoreError {
     /// The row is not what the caller saw (ETag).
     #[error("the resource changed meanwhile")]
     Changed,
-    /// The plan is not the one the caller saw any more.
+    /// The plan is no longer the one that the caller saw.
     #[error("the plan changed since you read it")]
     Stale,
-    /// What a source said of somebody in the plan was not planned yet, so the plan may be another one in a moment.
+    /// A change of somebody in the plan is not planned yet, so the plan may be another one in a moment.
     #[error("a change of somebody in the plan is being looked at: read the run again in a moment")]
     Unsettled,
     /// The row's state does not allow this; the text says why.
@@ -34,12 +34,11 @@ pub enum StoreError {
     /// Another holder took the lease: what was planned is void.
     #[error("the lease was lost")]
     LeaseLost,
-    /// Somebody else changed a member, or decided about a run, between the worker's reading and its applying; nothing was
-    /// written, and the same changes are to be planned again.
+    /// A member changed, or a run was decided, between the worker's reading and its applying; nothing was written, and the same
+    /// changes are planned again.
     #[error("a member changed, or a run was decided, while the plan was made")]
     Moved,
-    /// Two transactions stood in each other's way and the database gave this one up; nothing was written, and the same call
-    /// made again is likely to succeed at once.
+    /// A deadlock or a serialization failure ended this transaction; nothing was written, and a retry is likely to succeed at once.
     #[error("another transaction was in the way: {0}")]
     Contended(#[source] Cause),
     /// The database is away or overloaded; the same call may succeed later.

@@ -19,7 +19,7 @@ enum Hole {
     Parameter(usize),
 }
 
-/// Where a rendered statement takes its values from.
+/// The form that a statement is rendered in: how its tenant and its parameters are named.
 #[derive(Clone, Copy)]
 enum Values<'s> {
     /// `$1` is the tenant, and the others follow.
@@ -105,7 +105,7 @@ impl Fragment {
     }
 }
 
-/// What a template's `{}` takes.
+/// A part that fills a template's `{}`.
 pub(crate) trait Piece {
     fn append_to(&self, fragment: &mut Fragment);
 }

@@ -1,9 +1,9 @@
-//! Lists page by the id of the last row seen: the last page costs what the first costs.
+//! Keyset pagination: a page begins after the id of the last row of the page before, so the last page costs as much as the first.
 
 use crate::engine::error::StoreError;
 use uuid::Uuid;
 
-/// Rows of a page when the client names no number, and at most.
+/// Rows of a page when the client gives no limit, and the greatest limit.
 pub const DEFAULT_LIMIT: u64 = 50;
 pub const MAX_LIMIT: u64 = 200;
 
@@ -37,8 +37,7 @@ impl PageRequest {
         Ok(Self { limit, after })
     }
 
-    /// A page of rows that come from several places, each of which gave its first ones after the cursor, one row more
-    /// than the page.
+    /// A page of rows from several queries, each of which read its first ones after the cursor, one row more than the page.
     pub(crate) fn cut<T>(&self, mut items: Vec<T>, id: impl Fn(&T) -> Uuid) -> Page<T> {
         items.sort_by_key(&id);
         let page = usize::try_from(self.limit).unwrap_or(usize::MAX);

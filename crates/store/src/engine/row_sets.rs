@@ -1,8 +1,7 @@
-//! Statements with a constant text on both engines.
+//! Rows as parameters, so that a statement's text does not depend on their number and is prepared once per connection.
 //!
-//! A text that does not vary is prepared once per connection; so lists of ids and rows travel as one JSON parameter,
-//! read by `json_to_recordset` on Postgres and `json_each` on SQLite, whatever their number. Rows to be written go to Postgres
-//! as a parameter for each column, because there reading JSON costs more than writing the rows.
+//! Lists of ids and rows are one JSON parameter, read by `json_to_recordset` on Postgres and `json_each` on SQLite. Rows to be
+//! written are one array per column on Postgres, because there reading JSON costs more than writing the rows.
 
 use crate::engine::connection::{Texts, Tx};
 use crate::engine::error::StoreError;
@@ -17,7 +16,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// Rows sent in one statement at most: bounds the memory of a chunk and the time a statement holds its locks.
+/// Most rows of one statement: bounds the memory of a chunk and the time that a statement holds its row locks.
 const ROWS_PER_STATEMENT: usize = 500;
 
 /// The type of a column in a row parameter.
@@ -58,8 +57,7 @@ pub(super) fn row_set(engine: EngineKind, parameter: usize, columns: Columns) ->
 }
 
 impl Tx {
-    /// How a table joins the rows of a parameter: those few come first and the table is entered by its index. Postgres sees
-    /// that by itself; SQLite keeps statistics of nothing here, and has this order as the meaning of CROSS JOIN.
+    /// Joins a table to the rows of a parameter; see `{join}` in [`crate::engine::sql`].
     pub(crate) fn join(&self) -> &'static str {
         if self.is_postgres() { "JOIN" } else { "CROSS JOIN" }
     }
@@ -133,8 +131,8 @@ impl Tx {
         })
     }
 
-    /// Runs a statement over [`written_rows`](Self::written_rows), a part of the rows at a time. While the database works on one
-    /// part the next is made.
+    /// Runs a statement over [`written_rows`](Self::written_rows), a part of the rows at a time. The next part is serialised while
+    /// the database works on one.
     async fn write_rows<R: Serialize>(&self, sql: &str, columns: Columns, rows: &[R]) -> Result<u64, StoreError> {
         let mut parts = rows.chunks(ROWS_PER_STATEMENT).map(|part| self.parameters(columns, part));
         let mut next = parts.next().transpose()?;
@@ -154,8 +152,8 @@ impl Tx {
         }
     }
 
-    /// Updates rows by `(tenant_id, id)`; every other column is set. A column `was_x` is what `x` must still be: a row of
-    /// which it is not true any more stays as it is and is not counted.
+    /// Updates rows by `(tenant_id, id)`; every other column is set. A column `was_x` makes it an optimistic update: a row whose
+    /// `x` is another one by now stays as it is and is not counted.
     pub(crate) async fn update_rows<R: Serialize>(
         &self,
         table: &str,
@@ -249,7 +247,7 @@ pub(super) fn script(writes: &[Write]) -> Statement {
     Statement::from_sql_and_values(DbBackend::Sqlite, texts.join("; "), values)
 }
 
-/// Rows on their way to the database.
+/// Rows as the parameters of one engine.
 enum Parameters {
     Columns(Texts),
     Json(Value),
@@ -289,7 +287,7 @@ pub(crate) fn json_rows<R: Serialize>(rows: &[R]) -> Result<Value, StoreError> {
     Ok(text.into())
 }
 
-/// Rows as a text for each column, in the columns' order.
+/// Rows as one array of texts per column, in the columns' order.
 fn texts<R: Serialize>(columns: Columns, rows: &[R]) -> Result<Texts, StoreError> {
     let mut texts: Texts = columns.iter().map(|_| Vec::with_capacity(rows.len())).collect();
     let invalid = |e: serde_json::Error| StoreError::Invalid(e.to_string());

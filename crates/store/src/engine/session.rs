@@ -1,6 +1,6 @@
-//! Connections between their uses. sqlx's own pool sends a ping over every connection that comes back, and that would be
-//! one more round trip for every request; here a connection that ended its transaction is put back as it is. One whose
-//! statement still runs is not put back at all.
+//! The connection pools. sqlx's own pool sends a ping over every connection that is returned, which would be one more round trip
+//! for every request; here a connection that ended its transaction is returned as it is. One whose statement still runs is not
+//! returned at all.
 
 use crate::engine::error::{Cause, StoreError};
 use deadpool::Runtime;
@@ -13,14 +13,14 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// Longest try to stop what a server does for nobody.
+/// Longest attempt to cancel an abandoned statement.
 const STOP: Duration = Duration::from_secs(5);
 
 /// A database that statements without parameters can be sent to, several in one round trip.
 pub(crate) trait Engine: Database {
     fn run(connection: &mut Self::Connection, sql: String) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// The server's process behind a connection, where there is a server.
+    /// The server's process behind a connection; none on SQLite.
     fn process(connection: &mut Self::Connection) -> impl Future<Output = Result<Option<i32>, Error>> + Send;
 }
 
@@ -44,14 +44,14 @@ impl Engine for Sqlite {
     }
 }
 
-/// Opens connections, and looks at one that is used again.
+/// Opens connections, and checks one that is used again.
 pub(crate) struct Opener<DB: Database> {
     options: <DB::Connection as Connection>::Options,
-    /// A connection older than this is replaced, so that a server's memory of it does not grow for ever.
+    /// A connection older than this is replaced, so that the memory of its server process does not grow without end.
     lifetime: Option<Duration>,
 }
 
-/// A connection, and what stops its statement from outside.
+/// A connection, and the process that a cancellation names.
 pub(crate) struct Opened<DB: Database> {
     connection: DB::Connection,
     process: Option<i32>,
@@ -77,7 +77,7 @@ impl<DB: Engine> Manager for Opener<DB> {
     }
 }
 
-/// A pool of at most `connections`, which are opened when they are wanted; nobody waits longer than `wait` for one.
+/// A pool of at most `connections`, opened on demand; a caller waits at most `wait` for one.
 pub(crate) fn pool<DB: Engine>(
     options: <DB::Connection as Connection>::Options,
     connections: u32,
@@ -87,7 +87,7 @@ pub(crate) fn pool<DB: Engine>(
     let builder =
         Pool::builder(Opener { options, lifetime }).max_size(usize::try_from(connections).unwrap_or(1).max(1));
     let builder = builder.runtime(Runtime::Tokio1).wait_timeout(Some(wait)).create_timeout(Some(wait));
-    // The one that was used last has its plans and its tables at hand.
+    // Last in, first out: the connection that was used last has the warmest caches.
     let builder = builder.queue_mode(QueueMode::Lifo);
     builder.build().map_err(|error| StoreError::Invalid(error.to_string()))
 }
@@ -102,7 +102,7 @@ impl From<PoolError<Error>> for StoreError {
     }
 }
 
-/// What a caller wants of a transaction's first statement: it decides whether `BEGIN` can go in the same call.
+/// The result that a caller wants of a transaction's first statement; it decides whether `BEGIN` can go in the same call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FirstStatement {
     ReturnsRows,
@@ -111,13 +111,13 @@ pub(crate) enum FirstStatement {
     CountsRows,
 }
 
-/// One connection in use. Dropped within a transaction, it is rolled back before anybody else gets it.
+/// One connection in use. Dropped within a transaction, it is rolled back before it is used again.
 pub(crate) struct Session<DB: Engine> {
     connection: Option<Object<Opener<DB>>>,
     /// Begins the transaction, together with its first statement.
     opening: Option<&'static str>,
     in_transaction: bool,
-    /// A statement was sent and its result has not been seen.
+    /// A statement is in flight: sent, and without a result yet.
     in_flight: bool,
     /// The connection itself failed, not a statement on it.
     broken: bool,
@@ -126,12 +126,12 @@ pub(crate) struct Session<DB: Engine> {
 impl<DB: Engine> Session<DB> {
     /// A connection without a transaction: each statement is one of its own.
     pub(crate) async fn open(pool: &SessionPool<DB>) -> Result<Self, StoreError> {
-        // In a box: its state would be a part of every caller's, and moved with each.
+        // Boxed: the future's state would otherwise be a part of every caller's.
         let connection = Some(Box::pin(pool.get()).await?);
         Ok(Self { connection, opening: None, in_transaction: false, in_flight: false, broken: false })
     }
 
-    /// A connection within a transaction that begins with its first statement: one way to the engine less.
+    /// A connection within a transaction that begins with its first statement: one call of the engine less.
     pub(crate) async fn open_with(pool: &SessionPool<DB>, begin: &'static str) -> Result<Self, StoreError> {
         let mut session = Self::open(pool).await?;
         session.opening = Some(begin);
@@ -153,7 +153,7 @@ impl<DB: Engine> Session<DB> {
     /// A connection within a transaction that `statement` begins.
     pub(crate) async fn begin(pool: &SessionPool<DB>, statement: String) -> Result<Self, StoreError> {
         let mut session = Self::open(pool).await?;
-        // Beforehand: a caller that goes away while the server begins leaves a transaction to end.
+        // Set before the call: a caller that goes away while the server begins leaves a transaction to end.
         session.in_transaction = true;
         let begun = DB::run(session.connection()?, statement).await;
         session.noted(begun)?;
@@ -185,7 +185,7 @@ impl<DB: Engine> Session<DB> {
         self.connection.as_deref_mut().map(|opened| &mut opened.connection).ok_or(Error::PoolClosed)
     }
 
-    /// Passes a result on, and remembers when it tells that the connection is of no more use.
+    /// Passes a result on, and notes whether it tells that the connection is broken.
     pub(crate) fn noted<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         self.in_flight = false;
         if let Err(error) = &result {
@@ -205,7 +205,7 @@ impl<DB: Engine> Drop for Session<DB> {
         let Some(mut connection) = self.connection.take() else { return };
         if self.broken {
             if let Some(pool) = Object::pool(&connection) {
-                // What broke this one broke those that wait beside it, and they would fail a caller each.
+                // The idle connections broke with this one, and each would fail one caller.
                 pool.retain(|_, _| false);
             }
             drop(Object::take(connection));
@@ -225,8 +225,8 @@ impl<DB: Engine> Drop for Session<DB> {
     }
 }
 
-/// Whoever waited for the statement went away. The next one must not wait for it in their place, so the connection leaves the
-/// pool; and the server is told to stop, or those who come and go would make it work for more than the pool has connections.
+/// The caller of a running statement went away. The next caller must not wait for that statement, so the connection leaves the
+/// pool; and the server is told to cancel it, or callers that come and go would run more statements than the pool has connections.
 fn abandon<DB: Engine>(connection: Object<Opener<DB>>) {
     let pool = Object::pool(&connection);
     let opened = Object::take(connection);
@@ -234,14 +234,14 @@ fn abandon<DB: Engine>(connection: Object<Opener<DB>>) {
     runtime.spawn(async move {
         let stopped = timeout(STOP, async {
             let mut other = DB::Connection::connect_with(&pool.manager().options).await?;
-            // As the login: a tenant may not stop it.
+            // With the role of the login: the tenants' role may not cancel.
             DB::run(&mut other, format!("SET ROLE NONE; SELECT pg_cancel_backend({process})")).await?;
             other.close().await
         });
         if !matches!(stopped.await, Ok(Ok(()))) {
-            tracing::warn!("a statement nobody waits for could not be stopped; it ends with its timeout");
+            tracing::warn!("an abandoned statement could not be cancelled; it ends with its timeout");
         }
-        // Not before: a number that is free again may be another's.
+        // After the cancellation: a process number that is free again may be another connection's.
         drop(opened);
     });
 }

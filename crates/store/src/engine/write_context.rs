@@ -1,5 +1,5 @@
-//! Who writes, for which tenant, on whose request and at what time: what every row of the logs needs. A transaction and a single
-//! write both carry it, so a row is made the same way for either.
+//! The author of a write: tenant, actor, request and clock, which every row of the logs needs. A transaction and a single write
+//! both carry it, so a row is made the same way for either.
 
 use crate::scope::TenantScope;
 use rollcall_core::clock::Clock;

@@ -93,11 +93,11 @@ static RETOUCH_LAST_OF_THEIR_KIND: Sql = Sql::tenant(&[
 /// Which items are touched again.
 #[derive(Clone, Copy)]
 pub(crate) enum Retouch {
-    /// Those of a run that was approved.
+    /// The items of a run that was approved.
     Approved(RunId),
-    /// All held ones: a changed policy judges them anew.
+    /// All held items: a changed policy judges them anew.
     Held,
-    /// Those held because nobody else was an active admin, or the billing contact.
+    /// Items held because nobody else was an active admin, or the billing contact.
     LastOfTheirKind,
 }
 

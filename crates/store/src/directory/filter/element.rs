@@ -9,7 +9,7 @@ use super::json_path::sqlite_path;
 use super::scalar::Scalar;
 use super::{ALWAYS, NEVER, Test, Translation, Within};
 
-/// What the elements of a list are made of.
+/// The kind of a list's elements.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum List {
     /// Objects in the attributes of the resource.
@@ -17,7 +17,7 @@ pub(super) enum List {
     /// Rows of `directory_memberships`: `members` of a group, `groups` of a user.
     Memberships,
     Schemas,
-    /// Whatever an unknown extension holds; see `custom.rs`.
+    /// Any JSON of an unknown extension; see `custom.rs`.
     Custom,
 }
 

@@ -1,4 +1,4 @@
-//! What is stored beside a resource so that SQL can compare strings as the evaluator does.
+//! The folded strings that are stored beside a resource, so that SQL compares strings as the evaluator does.
 //!
 //! Strings are compared folded ([`rollcall_scim::fold()`]: full case folding, canonical normalisation), and no SQL function
 //! that both engines have does that. But the fold of nearly every string is what lower-casing its ASCII letters gives,
@@ -36,10 +36,11 @@ fn collect(value: &Value, found: &mut Map<String, Value>) {
 const ADDRESS_BYTES_MAX: usize = 320;
 
 /// The addresses of a user, for look-ups. Identity providers ask for every user whether somebody has an address, be it primary
-/// or not. Two addresses are kept in columns with an index. Whoever has more, or one that is too long, is marked, and looked at one by one.
+/// or not. Two addresses have columns with an index. A user with more,
+/// or with one that is too long, is marked, and compared without an index.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Emails {
-    /// Where mail goes to, folded.
+    /// The address that mail goes to, folded.
     pub(crate) first: Option<String>,
     /// Another of the user's addresses, folded.
     pub(crate) second: Option<String>,

@@ -4,9 +4,9 @@
 //! * A condition may be NULL, which counts as false. `AND` and `OR` keep that meaning; every negation is written
 //!   `(…) IS NOT TRUE`, which ends it. So `ne` and `not` are true for what is unassigned.
 //! * Strings are compared folded as [`rollcall_scim::fold()`] folds, which no SQL function does; see [`folded`].
-//! * What clients send travels in parameters, names of unknown extensions included. The text of a statement depends on
+//! * Texts of clients are parameters, names of unknown extensions included. The text of a statement depends on
 //!   the shape of the filter alone, so it is prepared once.
-//! * What identity providers look up for every user is served by an index: `userName`, `externalId`, `emails`,
+//! * Attributes that identity providers look up for every user have an index: `userName`, `externalId`, `emails`,
 //!   `displayName` of groups, `id`, `members`.
 
 mod custom;
@@ -35,7 +35,7 @@ pub(crate) struct Target<'a> {
     pub(crate) engine: EngineKind,
     /// Alias of `directory_users` or `directory_groups`.
     pub(crate) alias: &'a str,
-    /// What `meta.location` and `$ref` begin with: the SCIM endpoint of the source, without a slash at the end.
+    /// Beginning of `meta.location` and `$ref`: the SCIM endpoint of the source, without a slash at the end.
     pub(crate) base: &'a str,
 }
 
@@ -58,14 +58,14 @@ impl Target<'_> {
         }
     }
 
-    /// What to order by, ascending or descending: strings folded unless they are case-exact, of a list its primary or
-    /// first value, and what is unassigned last in ascending order (RFC 7644 §3.4.2.3).
+    /// The expression to order by: a string is folded unless it is case-exact, a list counts by its primary or first value, and
+    /// unassigned values come last in ascending order (RFC 7644 §3.4.2.3).
     pub(crate) fn sort_key(&self, path: &AttrPath, values: &mut Vec<Value>) -> Fragment {
         Translation { target: *self, values }.order_by(path)
     }
 }
 
-/// Where the names in a filter are looked up.
+/// The object that the names in a filter belong to.
 #[derive(Clone, Copy)]
 enum Within {
     Resource,
@@ -73,14 +73,14 @@ enum Within {
     Element(List),
 }
 
-/// What is asked of a value.
+/// A condition on a value.
 #[derive(Clone, Copy)]
 enum Test<'f> {
     Present,
     Compare(CompareOp, &'f CompareValue),
 }
 
-/// A filter on its way to SQL.
+/// The translation of one filter.
 struct Translation<'t, 'v> {
     target: Target<'t>,
     values: &'v mut Vec<Value>,

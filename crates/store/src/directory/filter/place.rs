@@ -1,5 +1,5 @@
-//! Where an attribute of a resource is kept: a column, the JSON of the client's attributes, the memberships, or nowhere
-//! because the server computes it.
+//! The storage of an attribute: a column, the JSON of the client's attributes, the memberships, or none because the server
+//! computes it.
 
 use crate::engine::fragment::{Fragment, fragment};
 use rollcall_scim::schema::Kind;
@@ -10,7 +10,7 @@ use super::json_path::{postgres_path, sqlite_path};
 use super::scalar::Scalar;
 use super::{ALWAYS, Translation};
 
-/// Where the values of a path are found.
+/// The storage of a path's values.
 pub(super) enum Place {
     Scalar(Scalar),
     /// A single complex attribute as a whole; the condition says whether it is assigned.

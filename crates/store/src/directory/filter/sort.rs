@@ -1,4 +1,4 @@
-//! What a list is ordered by (RFC 7644 §3.4.2.3).
+//! The sort key of a list (RFC 7644 §3.4.2.3).
 
 use crate::engine::fragment::{Fragment, fragment};
 use rollcall_scim::AttrPath;
