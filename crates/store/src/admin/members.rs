@@ -20,9 +20,20 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 /// The columns of a [`MemberRow`] over `members m`.
-pub(crate) const MEMBER_COLUMNS: &str = "m.id, m.email, m.display_name, m.given_name, m.family_name, m.external_id, \
-    m.status, m.role, m.billing_contact, m.managed_by, m.directory_user_id, m.suspended_from, m.waiting_for, m.approval, \
-    m.seated, m.held";
+macro_rules! member_columns {
+    ($record:literal) => {
+        concat!(
+            "m.id, m.email, m.display_name, m.given_name, m.family_name, m.external_id, m.status, m.role, \
+             m.billing_contact, m.managed_by, ",
+            $record,
+            ", m.suspended_from, m.waiting_for, m.approval, m.seated, m.held"
+        )
+    };
+}
+
+pub(crate) use member_columns;
+
+pub(crate) const MEMBER_COLUMNS: &str = member_columns!("m.directory_user_id");
 
 #[derive(DerivePartialModel)]
 #[sea_orm(entity = "members::Entity")]

@@ -1,7 +1,7 @@
 //! Batching of concurrent statements on Postgres. Requests of one tenant that need the same statement at the same time share one:
 //! while a statement is in flight, requests with the same key queue up and are sent as the next batch. A request that finds
 //! nothing in flight is sent at once. So a statement's fixed price, which is most of what one row costs, is paid once for many
-//! rows, and one tenant's requests of a kind take few connections (decision 0037).
+//! rows, and one tenant's requests of a kind take few connections (decision 0038).
 //!
 //! This file is the queue and the relation of a batch's parameters. The statements are jobs: [`crate::engine::batched_read`] and
 //! [`crate::engine::single_write`].

@@ -1,6 +1,6 @@
 //! Group commit on SQLite. Whole transactions that wait for the one writer at the same time are committed together, each within a
 //! savepoint of its own. A commit writes every page that its rows touch, and most of those pages are the same; and the writer has
-//! the next transaction at hand, where it would wait for another thread to bring it (decision 0038).
+//! the next transaction at hand, where it would wait for another thread to bring it (decision 0029).
 
 use crate::engine::connection::Tx;
 use crate::engine::error::{Cause, StoreError};

@@ -4,6 +4,7 @@
 use super::candidate::Identifier;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, TEXT, TextRow, Type, json_rows};
+use crate::engine::sql::{RowSet, Sql};
 use crate::engine::transaction::TenantTx;
 use crate::log::changes::{Lane, Touched};
 use crate::reconcile::world::Chunk;
@@ -35,36 +36,62 @@ struct HeirRow {
 
 const LINKS: Columns = &[("id", Type::Uuid), ("request_id", Type::Uuid)];
 
+const LINKED: &[RowSet] = &[("rows", 2, LINKS)];
+const FREED: &[RowSet] = &[("rows", 2, TEXT)];
+
+/// Lane 1 is [`Lane::Bulk`], and lane 0 is [`Lane::Push`].
+const TOUCH: &str = "INSERT INTO directory_changes (tenant_id, id, lane, user_id, group_id, request_id, created_at) \
+    SELECT {tenant}, {random_id}, 1, x.user_id, x.group_id, x.request_id, $3 FROM (";
+
 /// Memberships at the source, and those that the roster still has for a returning person or group.
+static TOUCH_USERS: Sql = Sql::tenant_rows(LINKED, &[TOUCH, OF_USERS, ") AS x"]);
+static TOUCH_GROUPS: Sql = Sql::tenant_rows(LINKED, &[TOUCH, OF_GROUPS, ") AS x"]);
+/// Members of a group that its source made again: they may be in the user scope now, or no longer. Members of an unchanged
+/// group were marked by changes of their own.
+static TOUCH_PEOPLE_OF_GROUPS: Sql = Sql::tenant_rows(LINKED, &[TOUCH, PEOPLE_OF_GROUPS, ") AS x"]);
+
+static TOUCH_DISPUTED: Sql = Sql::tenant_rows(
+    FREED,
+    &[
+        "INSERT INTO directory_changes (tenant_id, id, lane, user_id, group_id, created_at) SELECT {tenant}, {random_id}, 0, \
+       CASE WHEN d.subject_kind = 'directory_user' THEN d.subject_id END, \
+       CASE WHEN d.subject_kind = 'directory_group' THEN d.subject_id END, $3 \
+       FROM {rows} {join} disputes d ON d.tenant_id = {tenant} AND d.about = r.text",
+    ],
+);
+static HEIRS: Sql = Sql::tenant_rows(
+    FREED,
+    &["SELECT d.subject_id FROM {rows} {join} disputes d ON d.tenant_id = {tenant} AND d.about = r.text \
+       AND d.subject_kind = 'directory_user'"],
+);
+
 const OF_USERS: &str = "SELECT dm.group_id, dm.user_id, r.request_id FROM {rows} \
-    {join} directory_memberships dm ON dm.tenant_id = $2 AND dm.user_id = r.id \
+    {join} directory_memberships dm ON dm.tenant_id = {tenant} AND dm.user_id = r.id \
     UNION SELECT g.directory_group_id, r.id, r.request_id FROM {rows} \
-    {join} members m ON m.tenant_id = $2 AND m.directory_user_id = r.id \
+    {join} members m ON m.tenant_id = {tenant} AND m.directory_user_id = r.id \
     {join} sharing_group_members gm ON gm.tenant_id = m.tenant_id AND gm.member_id = m.id \
     {join} sharing_groups g ON g.tenant_id = gm.tenant_id AND g.id = gm.group_id AND g.directory_group_id IS NOT NULL";
 
 const OF_GROUPS: &str = "SELECT dm.group_id, dm.user_id, r.request_id FROM {rows} \
-    {join} directory_memberships dm ON dm.tenant_id = $2 AND dm.group_id = r.id \
+    {join} directory_memberships dm ON dm.tenant_id = {tenant} AND dm.group_id = r.id \
     UNION SELECT r.id, m.directory_user_id, r.request_id FROM {rows} \
-    {join} sharing_groups g ON g.tenant_id = $2 AND g.directory_group_id = r.id \
+    {join} sharing_groups g ON g.tenant_id = {tenant} AND g.directory_group_id = r.id \
     {join} sharing_group_members gm ON gm.tenant_id = g.tenant_id AND gm.group_id = g.id \
     {join} members m ON m.tenant_id = gm.tenant_id AND m.id = gm.member_id AND m.directory_user_id IS NOT NULL";
 
-/// Members of a group that its source made again: they may be in the user scope now, or no longer. Members of an unchanged
-/// group were marked by changes of their own.
 const PEOPLE_OF_GROUPS: &str = "SELECT DISTINCT CAST(NULL AS uuid) AS group_id, dm.user_id, r.request_id FROM {rows} \
-    {join} directory_groups g ON g.tenant_id = $2 AND g.id = r.id AND (g.version > 1 OR g.deleted_at IS NOT NULL) \
+    {join} directory_groups g ON g.tenant_id = {tenant} AND g.id = r.id AND (g.version > 1 OR g.deleted_at IS NOT NULL) \
     {join} directory_memberships dm ON dm.tenant_id = g.tenant_id AND dm.group_id = g.id";
 
 impl TenantTx {
     pub(super) async fn follow_up(&self, outcome: &Outcome, chunk: &Chunk) -> Result<(), StoreError> {
         self.touch_memberships(
-            OF_USERS,
+            &TOUCH_USERS,
             outcome.linked_users.iter().map(|link| LinkRow::new(link.record.0, link.request)),
         )
         .await?;
         self.touch_memberships(
-            OF_GROUPS,
+            &TOUCH_GROUPS,
             outcome.linked_groups.iter().map(|link| LinkRow::new(link.record.0, link.request)),
         )
         .await?;
@@ -89,32 +116,21 @@ impl TenantTx {
 
     /// A group that was in dispute may have missed changes of its members meanwhile.
     pub(super) async fn touch_resumed(&self, groups: Vec<Uuid>) -> Result<(), StoreError> {
-        self.touch_memberships(OF_GROUPS, groups.into_iter().map(|id| LinkRow::new(id, None))).await
+        self.touch_memberships(&TOUCH_GROUPS, groups.into_iter().map(|id| LinkRow::new(id, None))).await
     }
 
     pub(super) async fn touch_people_of_groups(&self, chunk: &Chunk) -> Result<(), StoreError> {
         let changed = chunk.changed_groups.iter();
         let changed = changed.map(|(id, request)| LinkRow::new(*id, request.map(RequestId)));
-        self.touch_memberships(PEOPLE_OF_GROUPS, changed).await
+        self.touch_memberships(&TOUCH_PEOPLE_OF_GROUPS, changed).await
     }
 
-    async fn touch_memberships(
-        &self,
-        memberships: &str,
-        links: impl Iterator<Item = LinkRow>,
-    ) -> Result<(), StoreError> {
+    async fn touch_memberships(&self, sql: &Sql, links: impl Iterator<Item = LinkRow>) -> Result<(), StoreError> {
         let rows: Vec<LinkRow> = links.collect();
         if rows.is_empty() {
             return Ok(());
         }
-        let memberships = memberships.replace("{rows}", &self.tx.rows(LINKS)).replace("{join}", self.tx.join());
-        let sql = format!(
-            "INSERT INTO directory_changes (tenant_id, id, lane, user_id, group_id, request_id, created_at) \
-             SELECT $2, {}, {}, x.user_id, x.group_id, x.request_id, $3 FROM ({memberships}) AS x",
-            self.tx.random_id(),
-            Lane::Bulk as i64
-        );
-        self.tx.exec(&sql, [json_rows(&rows)?, self.tenant.0.into(), self.clock.now().into()]).await?;
+        self.exec(sql, [json_rows(&rows)?, self.clock.now().into()]).await?;
         Ok(())
     }
 
@@ -123,17 +139,7 @@ impl TenantTx {
             return Ok(());
         }
         let rows: Vec<TextRow<'_>> = freed.iter().map(|text| TextRow { text }).collect();
-        let sql = format!(
-            "INSERT INTO directory_changes (tenant_id, id, lane, user_id, group_id, created_at) SELECT $2, {}, {}, \
-             CASE WHEN d.subject_kind = 'directory_user' THEN d.subject_id END, \
-             CASE WHEN d.subject_kind = 'directory_group' THEN d.subject_id END, $3 \
-             FROM {} {} disputes d ON d.tenant_id = $2 AND d.about = r.text",
-            self.tx.random_id(),
-            Lane::Push as i64,
-            self.tx.rows(TEXT),
-            self.tx.join()
-        );
-        self.tx.exec(&sql, [json_rows(&rows)?, self.tenant.0.into(), self.clock.now().into()]).await?;
+        self.exec(&TOUCH_DISPUTED, [json_rows(&rows)?, self.clock.now().into()]).await?;
         Ok(())
     }
 
@@ -148,13 +154,7 @@ impl TenantTx {
             return Ok(());
         }
         let rows: Vec<TextRow<'_>> = addresses.iter().map(|text| TextRow { text }).collect();
-        let sql = format!(
-            "SELECT d.subject_id FROM {} {} disputes d ON d.tenant_id = $2 AND d.about = r.text \
-             AND d.subject_kind = 'directory_user'",
-            self.tx.rows(TEXT),
-            self.tx.join()
-        );
-        let heirs: Vec<HeirRow> = self.tx.all(&sql, [json_rows(&rows)?, self.tenant.0.into()]).await?;
+        let heirs: Vec<HeirRow> = self.all(&HEIRS, [json_rows(&rows)?]).await?;
         let looked_at: HashSet<Uuid> = users.iter().map(|user| user.id.0).collect();
         let touched = heirs.into_iter().map(|heir| heir.subject_id).filter(|id| !looked_at.contains(id));
         self.write_changes(None, Lane::Push, touched.map(|id| Touched::User(id.into()))).await

@@ -2,6 +2,7 @@
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, Type, id_rows, time_text};
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use chrono::{DateTime, Utc};
 use rollcall_core::guard::Verdict;
@@ -23,6 +24,11 @@ struct LossRow {
 const LOSS: Columns =
     &[("tenant_id", Type::Uuid), ("group_id", Type::Uuid), ("member_id", Type::Uuid), ("lost_at", Type::Time)];
 
+static FORGET_LOSSES: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &["DELETE FROM group_losses WHERE tenant_id = {tenant} AND lost_at < $3 AND group_id IN (SELECT r.id FROM {rows})"],
+);
+
 impl TenantTx {
     /// Records the losses, and deletes those of the same groups outside the window.
     pub(super) async fn write_group_losses(&self, verdict: &Verdict, policy: &Policy) -> Result<(), StoreError> {
@@ -30,13 +36,9 @@ impl TenantTx {
             return Ok(());
         }
         let now = self.clock.now();
-        let sql = format!(
-            "DELETE FROM group_losses WHERE tenant_id = $2 AND lost_at < $3 AND group_id IN (SELECT r.id FROM {})",
-            self.tx.rows(ID)
-        );
         let groups: BTreeSet<Uuid> = verdict.group_losses.iter().map(|(group, _)| group.0).collect();
         let over = now - policy.removal_limit.window();
-        self.tx.exec(&sql, [id_rows(groups)?, self.tenant.0.into(), over.into()]).await?;
+        self.exec(&FORGET_LOSSES, [id_rows(groups)?, over.into()]).await?;
         let row = |(group, member): &(SharingGroupId, MemberId)| LossRow {
             tenant_id: self.tenant.0,
             group_id: group.0,

@@ -4,6 +4,7 @@ use super::rows::{ITEM_COLUMNS, ItemRow, SettledRow, digest_of, source_of};
 use super::{counts_of, digest_of_all, program_fault};
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::reconcile::world::{Chunk, OpenHold};
 use rollcall_core::action::{Action, Item, ItemKey};
@@ -67,6 +68,26 @@ impl OpenRuns {
     }
 }
 
+const STATES: &str =
+    "SELECT id, state FROM runs WHERE tenant_id = {tenant} AND id IN (SELECT r.id FROM {rows}) ORDER BY id";
+static LOCKED_STATES: Sql = Sql::tenant_by_engine(&[("rows", 2, ID)], &[STATES, " FOR UPDATE"], &[STATES]);
+static INSERT_HELD_RUN: Sql = Sql::tenant(&[
+    "INSERT INTO runs (tenant_id, id, source_id, state, verdict, held_reasons, counts, digest, created_at, modified_at) \
+     VALUES ({tenant}, $2, $3, 'held', 'withheld', $4, $5, $6, $7, $7)",
+]);
+static OPEN_COUNTS: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &["SELECT run_id, action, held_reason, count(*) AS open FROM run_items WHERE tenant_id = {tenant} \
+       AND decision IN ('held', 'approved') AND run_id IN (SELECT r.id FROM {rows}) GROUP BY run_id, action, held_reason"],
+);
+static UPDATE_OPEN_RUN: Sql = Sql::tenant(&[
+    "UPDATE runs SET counts = $4, digest = $5, held_reasons = $6, modified_at = $3 WHERE tenant_id = {tenant} AND id = $2",
+]);
+/// Its counts and digest stay as a record of its last items.
+static CLOSE_RUN: Sql =
+    Sql::tenant(&["UPDATE runs SET state = CASE WHEN state = 'approved' THEN 'applied' ELSE 'withdrawn' END, \
+     modified_at = $3 WHERE tenant_id = {tenant} AND id = $2 AND state IN ('held', 'approved')"]);
+
 impl TenantTx {
     /// Records the withheld items; returns how many of them were not withheld before.
     pub(super) async fn write_held(
@@ -100,13 +121,8 @@ impl TenantTx {
 
     /// A decision made since the runs were read voids this plan. Decisions are locked out until it is written.
     async fn refuse_decided(&self, read: &[OpenHold]) -> Result<(), StoreError> {
-        let lock = if self.tx.is_postgres() { " FOR UPDATE" } else { "" };
-        let sql = format!(
-            "SELECT id, state FROM runs WHERE tenant_id = $2 AND id IN (SELECT r.id FROM {}) ORDER BY id{lock}",
-            self.tx.rows(ID)
-        );
-        let now: Vec<StateRow> =
-            self.tx.all(&sql, [id_rows(read.iter().map(|run| run.id))?, self.tenant.0.into()]).await?;
+        let read_ids = id_rows(read.iter().map(|run| run.id))?;
+        let now: Vec<StateRow> = self.all(&LOCKED_STATES, [read_ids]).await?;
         let now: HashMap<Uuid, String> = now.into_iter().map(|run| (run.id, run.state)).collect();
         let is_as_read = |run: &OpenHold| now.get(&run.id) == Some(&run.state);
         if read.iter().all(is_as_read) { Ok(()) } else { Err(StoreError::Moved) }
@@ -195,10 +211,7 @@ impl TenantTx {
 
     async fn insert_run(&self, run: RunId, source: Option<Uuid>, withheld: &[Withheld<'_>]) -> Result<(), StoreError> {
         let items = || withheld.iter().map(|(item, ..)| *item);
-        let sql = "INSERT INTO runs (tenant_id, id, source_id, state, verdict, held_reasons, counts, digest, created_at, \
-                   modified_at) VALUES ($1, $2, $3, 'held', 'withheld', $4, $5, $6, $7, $7)";
         let values = [
-            self.tenant.0.into(),
             run.0.into(),
             source.into(),
             json!(reasons_of(withheld)).into(),
@@ -206,19 +219,13 @@ impl TenantTx {
             digest_of_all(items())?.to_hex().into(),
             self.clock.now().into(),
         ];
-        self.tx.exec(sql, values).await?;
+        self.exec(&INSERT_HELD_RUN, values).await?;
         Ok(())
     }
 
     /// Updates digest, counts and reasons of the changed open runs, and closes those without an open item.
     async fn recount_open_runs(&self, runs: &OpenRuns) -> Result<(), StoreError> {
-        let sql = format!(
-            "SELECT run_id, action, held_reason, count(*) AS open FROM run_items WHERE tenant_id = $2 \
-             AND decision IN ('held', 'approved') AND run_id IN (SELECT r.id FROM {}) GROUP BY run_id, action, held_reason",
-            self.tx.rows(ID)
-        );
-        let rows: Vec<OpenCount> =
-            self.tx.all(&sql, [id_rows(runs.changed.iter().copied())?, self.tenant.0.into()]).await?;
+        let rows: Vec<OpenCount> = self.all(&OPEN_COUNTS, [id_rows(runs.changed.iter().copied())?]).await?;
         let mut open: HashMap<Uuid, Open> = HashMap::new();
         for row in rows {
             let of_run = open.entry(row.run_id).or_default();
@@ -227,19 +234,14 @@ impl TenantTx {
         }
         for (run, digest) in runs.digests.iter().filter(|(run, _)| runs.changed.contains(*run)) {
             let now = self.clock.now();
-            let ids = [self.tenant.0.into(), (*run).into(), now.into()];
+            let ids = [(*run).into(), now.into()];
             match open.get(run) {
                 Some(Open { counts, reasons }) => {
-                    let sql = "UPDATE runs SET counts = $4, digest = $5, held_reasons = $6, modified_at = $3 \
-                               WHERE tenant_id = $1 AND id = $2";
                     let rest = [json!(counts).into(), digest.to_hex().into(), json!(reasons).into()];
-                    self.tx.exec(sql, ids.into_iter().chain(rest)).await?;
+                    self.exec(&UPDATE_OPEN_RUN, ids.into_iter().chain(rest)).await?;
                 }
-                // Its counts and digest stay as a record of its last items.
                 None => {
-                    let sql = "UPDATE runs SET state = CASE WHEN state = 'approved' THEN 'applied' ELSE 'withdrawn' END, \
-                               modified_at = $3 WHERE tenant_id = $1 AND id = $2 AND state IN ('held', 'approved')";
-                    self.tx.exec(sql, ids).await?;
+                    self.exec(&CLOSE_RUN, ids).await?;
                 }
             }
         }

@@ -14,7 +14,8 @@ mod write;
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
-use crate::engine::row_sets::id_rows;
+use crate::engine::row_sets::{ID, id_rows};
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::log::changes::{Lane, Touched};
 use crate::reconcile::lease::Lease;
@@ -118,6 +119,23 @@ impl Store {
     }
 }
 
+static GROW_SEATS: Sql = Sql::tenant(&["UPDATE tenants SET seats = $2 WHERE id = {tenant}"]);
+static COUNT_CHANGES: Sql =
+    Sql::tenant(&["INSERT INTO removal_counts (tenant_id, hour, removals, creations, modifications) \
+     VALUES ({tenant}, $2, $3, $4, $5) ON CONFLICT (tenant_id, hour) DO UPDATE SET \
+     removals = removal_counts.removals + excluded.removals, \
+     creations = removal_counts.creations + excluded.creations, \
+     modifications = removal_counts.modifications + excluded.modifications"]);
+static INSERT_APPLIED_RUN: Sql = Sql::tenant(&[
+    "INSERT INTO runs (tenant_id, id, source_id, state, verdict, held_reasons, counts, digest, created_at, modified_at) \
+     VALUES ({tenant}, $2, $3, 'applied', 'applied', $4, $5, $6, $7, $7)",
+]);
+static SETTLE_DISPUTES: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &["DELETE FROM disputes WHERE tenant_id = {tenant} AND subject_id IN (SELECT r.id FROM {rows}) \
+       RETURNING subject_kind, subject_id"],
+);
+
 impl TenantTx {
     /// Under the lease, whose row is also locked by every change of seats or policy, so the cap is never exceeded.
     async fn grow_seats(&self, world: &World, grown: u32, run: RunId) -> Result<(), StoreError> {
@@ -125,8 +143,7 @@ impl TenantTx {
             return Ok(());
         }
         let before = world.standing.seats_bought;
-        let sql = "UPDATE tenants SET seats = $2 WHERE id = $1";
-        self.tx.exec(sql, [self.tenant.0.into(), i64::from(before + grown).into()]).await?;
+        self.exec(&GROW_SEATS, [i64::from(before + grown).into()]).await?;
         let detail = SeatsGrown { before, after: before + grown, seat_cap: world.policy.seat_cap };
         let event = Event::SeatsGrown(self.tenant, detail);
         self.write_events(&[self.event_row(&event, Actor::System, None, Some(run))]).await
@@ -138,13 +155,8 @@ impl TenantTx {
         if counts == [0; 3] {
             return Ok(());
         }
-        let sql = "INSERT INTO removal_counts (tenant_id, hour, removals, creations, modifications) \
-                   VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant_id, hour) DO UPDATE SET \
-                   removals = removal_counts.removals + excluded.removals, \
-                   creations = removal_counts.creations + excluded.creations, \
-                   modifications = removal_counts.modifications + excluded.modifications";
-        let key = [self.tenant.0.into(), hour_of(self.clock.now()).into()];
-        self.tx.exec(sql, key.into_iter().chain(counts.map(|count| i64::from(count).into()))).await?;
+        let hour = hour_of(self.clock.now()).into();
+        self.exec(&COUNT_CHANGES, std::iter::once(hour).chain(counts.map(|count| i64::from(count).into()))).await?;
         Ok(())
     }
 
@@ -161,10 +173,7 @@ impl TenantTx {
         let sources: std::collections::BTreeSet<Uuid> = items().filter_map(rows::source_of).collect();
         let source = if sources.len() == 1 { sources.into_iter().next() } else { None };
         let now = self.clock.now();
-        let sql = "INSERT INTO runs (tenant_id, id, source_id, state, verdict, held_reasons, counts, digest, created_at, \
-                   modified_at) VALUES ($1, $2, $3, 'applied', 'applied', $4, $5, $6, $7, $7)";
         let values = [
-            self.tenant.0.into(),
             run.0.into(),
             source.into(),
             json!([]).into(),
@@ -172,7 +181,7 @@ impl TenantTx {
             digest_of_all(items())?.to_hex().into(),
             now.into(),
         ];
-        self.tx.exec(sql, values).await?;
+        self.exec(&INSERT_APPLIED_RUN, values).await?;
         self.tx.insert_rows("run_items", ITEM_COLUMNS, &rows, "ON CONFLICT DO NOTHING").await?;
         Ok(())
     }
@@ -185,12 +194,7 @@ impl TenantTx {
         let settled: Vec<Uuid> = touched.filter(|id| !still.contains(id)).collect();
         let mut resumed: Vec<SettledRow> = Vec::new();
         if !settled.is_empty() {
-            let sql = format!(
-                "DELETE FROM disputes WHERE tenant_id = $2 AND subject_id IN (SELECT r.id FROM {}) \
-                 RETURNING subject_kind, subject_id",
-                self.tx.rows(crate::engine::row_sets::ID)
-            );
-            resumed = self.tx.all(&sql, [id_rows(settled)?, self.tenant.0.into()]).await?;
+            resumed = self.all(&SETTLE_DISPUTES, [id_rows(settled)?]).await?;
             resumed.retain(|row| row.subject_kind == "directory_group");
         }
         let row = |disputed: &Disputed| {

@@ -130,7 +130,6 @@ impl MemberChangeRow {
 /// A unique string that is vacated for the length of a transaction, so that two rows can swap theirs.
 #[derive(Serialize)]
 pub(super) struct VacateRow {
-    pub(super) tenant_id: Uuid,
     pub(super) id: Uuid,
     pub(super) folded: String,
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, json_rows, time_text};
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::reconcile::world::Line;
 use chrono::{DateTime, Utc};
@@ -173,21 +174,24 @@ const SETTLED: Columns = &[
     ("after", Type::Json),
 ];
 
+static SETTLE_ITEMS: Sql = Sql::tenant_rows(
+    &[("rows", 2, SETTLED)],
+    &["UPDATE run_items SET decision = r.decision, \
+       held_reason = coalesce(r.held_reason, run_items.held_reason), \
+       member_id = coalesce(r.member_id, run_items.member_id), \
+       group_id = coalesce(r.group_id, run_items.group_id), \
+       before = coalesce(r.before, run_items.before), \
+       after = coalesce(r.after, run_items.after) FROM {rows} \
+       WHERE run_items.tenant_id = {tenant} AND run_items.run_id = r.run_id AND run_items.id = r.id"],
+);
+
 impl TenantTx {
     /// Writes the outcome of open items; missing fields stay as recorded.
     pub(crate) async fn settle_items(&self, rows: &[SettledRow]) -> Result<(), StoreError> {
         if rows.is_empty() {
             return Ok(());
         }
-        let kept = ["held_reason", "member_id", "group_id", "before", "after"];
-        let kept = kept.map(|column| format!("{column} = coalesce(r.{column}, run_items.{column})"));
-        let sql = format!(
-            "UPDATE run_items SET decision = r.decision, {} FROM {} \
-             WHERE run_items.tenant_id = $2 AND run_items.run_id = r.run_id AND run_items.id = r.id",
-            kept.join(", "),
-            self.tx.rows(SETTLED)
-        );
-        self.tx.exec(&sql, [json_rows(rows)?, self.tenant.0.into()]).await?;
+        self.exec(&SETTLE_ITEMS, [json_rows(rows)?]).await?;
         Ok(())
     }
 }

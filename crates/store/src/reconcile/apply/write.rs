@@ -6,6 +6,7 @@ use super::roster_rows::{
 };
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, Type, id_rows, json_rows};
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::log::audit_events::EventRow;
 use chrono::{DateTime, Utc};
@@ -14,6 +15,34 @@ use rollcall_core::ids::RunId;
 use rollcall_core::outcome::{CausedEvent, Outcome};
 use std::collections::HashMap;
 use uuid::Uuid;
+
+static DELETE_GROUP_MEMBERS: Sql = Sql::tenant_rows(
+    &[("rows", 2, GROUP_MEMBER)],
+    &["DELETE FROM sharing_group_members WHERE tenant_id = {tenant} \
+       AND (tenant_id, group_id, member_id) IN (SELECT r.tenant_id, r.group_id, r.member_id FROM {rows})"],
+);
+static FREE_LINKS: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &["UPDATE sharing_groups SET directory_group_id = NULL WHERE tenant_id = {tenant} AND removed_at IS NOT NULL \
+       AND directory_group_id IN (SELECT r.id FROM {rows})"],
+);
+static REMOVE_GROUPS: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &["UPDATE sharing_groups SET removed_at = $3, modified_at = $3 \
+       WHERE tenant_id = {tenant} AND id IN (SELECT r.id FROM {rows})"],
+);
+const VACATED: Columns = &[("id", Type::Uuid), ("folded", Type::Text)];
+static VACATE_ADDRESSES: Sql = Sql::tenant_rows(
+    &[("rows", 2, VACATED)],
+    &[
+        "UPDATE members SET email_folded = r.folded FROM {rows} WHERE members.tenant_id = {tenant} AND members.id = r.id",
+    ],
+);
+static VACATE_NAMES: Sql = Sql::tenant_rows(
+    &[("rows", 2, VACATED)],
+    &["UPDATE sharing_groups SET name_folded = r.folded FROM {rows} \
+       WHERE sharing_groups.tenant_id = {tenant} AND sharing_groups.id = r.id"],
+);
 
 impl TenantTx {
     /// Writes everything; the number of statements does not depend on the number of items (up to 500 rows each).
@@ -27,12 +56,7 @@ impl TenantTx {
         let joined = rows(&outcome.joined);
         self.tx.insert_rows("sharing_group_members", GROUP_MEMBER, &joined, "ON CONFLICT DO NOTHING").await?;
         if !outcome.left.is_empty() {
-            let sql = format!(
-                "DELETE FROM sharing_group_members WHERE tenant_id = $2 \
-                 AND (tenant_id, group_id, member_id) IN (SELECT r.tenant_id, r.group_id, r.member_id FROM {})",
-                self.tx.rows(GROUP_MEMBER)
-            );
-            self.tx.exec(&sql, [json_rows(&rows(&outcome.left))?, self.tenant.0.into()]).await?;
+            self.exec(&DELETE_GROUP_MEMBERS, [json_rows(&rows(&outcome.left))?]).await?;
         }
         let event = |caused: &CausedEvent| self.event_row(&caused.event, caused.actor, caused.request, Some(run));
         self.write_events(&outcome.events.iter().map(event).collect::<Vec<EventRow>>()).await
@@ -46,7 +70,7 @@ impl TenantTx {
         // Only an address that this plan gives to another member must be vacated first.
         let contested = outcome.freed.iter().any(|email| wanted.contains_key(email));
         if contested {
-            self.vacate("members", "email_folded", outcome.changed().map(|(before, _)| before.id.0)).await?;
+            self.vacate(&VACATE_ADDRESSES, outcome.changed().map(|(before, _)| before.id.0)).await?;
         }
         let update = |(before, after)| MemberUpdateRow::new(self.tenant, before, after, now);
         let updates: Vec<MemberUpdateRow> = outcome.changed().map(update).collect();
@@ -66,32 +90,22 @@ impl TenantTx {
         if linked.is_empty() {
             return Ok(());
         }
-        let sql = format!(
-            "UPDATE sharing_groups SET directory_group_id = NULL WHERE tenant_id = $2 AND removed_at IS NOT NULL \
-             AND directory_group_id IN (SELECT r.id FROM {})",
-            self.tx.rows(ID)
-        );
-        self.tx.exec(&sql, [id_rows(linked)?, self.tenant.0.into()]).await?;
+        self.exec(&FREE_LINKS, [id_rows(linked)?]).await?;
         Ok(())
     }
 
     async fn write_groups(&self, outcome: &Outcome, now: DateTime<Utc>) -> Result<(), StoreError> {
         let Outcome { created_groups, updated_groups, removed_groups, restored_groups, .. } = outcome;
         if !removed_groups.is_empty() {
-            let sql = format!(
-                "UPDATE sharing_groups SET removed_at = $3, modified_at = $3 \
-                 WHERE tenant_id = $2 AND id IN (SELECT r.id FROM {})",
-                self.tx.rows(ID)
-            );
             let gone = id_rows(removed_groups.iter().map(|id| id.0))?;
-            self.tx.exec(&sql, [gone, self.tenant.0.into(), now.into()]).await?;
+            self.exec(&REMOVE_GROUPS, [gone, now.into()]).await?;
         }
         self.free_links(outcome).await?;
         if updated_groups.len() > 1 {
-            self.vacate("sharing_groups", "name_folded", updated_groups.iter().map(|group| group.id.0)).await?;
+            self.vacate(&VACATE_NAMES, updated_groups.iter().map(|group| group.id.0)).await?;
         }
         if restored_groups.len() > 1 {
-            self.vacate("sharing_groups", "name_folded", restored_groups.iter().map(|(id, _)| id.0)).await?;
+            self.vacate(&VACATE_NAMES, restored_groups.iter().map(|(id, _)| id.0)).await?;
         }
         let restored = restored_groups.iter().map(|group| GroupFactsRow::new(self.tenant, group, now));
         self.tx.update_rows("sharing_groups", GROUP_FACTS, &restored.collect::<Vec<_>>()).await?;
@@ -104,21 +118,11 @@ impl TenantTx {
     }
 
     /// Vacates the unique string of these rows within the transaction, so that they can swap.
-    async fn vacate(
-        &self,
-        table: &str,
-        column: &'static str,
-        ids: impl Iterator<Item = Uuid>,
-    ) -> Result<(), StoreError> {
-        const ROWS: Columns = &[("tenant_id", Type::Uuid), ("id", Type::Uuid), ("folded", Type::Text)];
+    async fn vacate(&self, sql: &Sql, ids: impl Iterator<Item = Uuid>) -> Result<(), StoreError> {
         // No folded string begins with a space, so this one collides with none.
-        let row = |id: Uuid| VacateRow { tenant_id: self.tenant.0, id, folded: format!(" {id}") };
+        let row = |id: Uuid| VacateRow { id, folded: format!(" {id}") };
         let rows: Vec<VacateRow> = ids.map(row).collect();
-        let sql = format!(
-            "UPDATE {table} SET {column} = r.folded FROM {} WHERE {table}.tenant_id = r.tenant_id AND {table}.id = r.id",
-            self.tx.rows(ROWS)
-        );
-        self.tx.exec(&sql, [json_rows(&rows)?]).await?;
+        self.exec(sql, [json_rows(&rows)?]).await?;
         Ok(())
     }
 }

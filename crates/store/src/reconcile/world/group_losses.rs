@@ -3,6 +3,7 @@
 
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use rollcall_core::ids::SharingGroupId;
 use rollcall_core::world::{GROUP_LOSSES_FREE, GroupStanding, World};
@@ -22,6 +23,23 @@ struct SizeRow {
     inside: i64,
     wanted: i64,
 }
+
+static LOST_IN_WINDOW: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &["SELECT l.group_id, count(*) AS lost FROM {rows} {join} group_losses l ON l.tenant_id = {tenant} \
+       AND l.group_id = r.id AND l.lost_at >= $3 \
+       WHERE NOT EXISTS (SELECT 1 FROM sharing_group_members gm WHERE gm.tenant_id = l.tenant_id \
+       AND gm.group_id = l.group_id AND gm.member_id = l.member_id) GROUP BY l.group_id"],
+);
+static GROUP_SIZES: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &["SELECT r.id AS group_id, (SELECT count(*) FROM (SELECT 1 FROM sharing_group_members gm \
+         JOIN members m ON m.tenant_id = gm.tenant_id AND m.id = gm.member_id AND m.status IN ('invited', 'active') \
+         WHERE gm.tenant_id = {tenant} AND gm.group_id = r.id LIMIT $3) AS i) AS inside, \
+       (SELECT count(*) FROM (SELECT 1 FROM sharing_groups g \
+         JOIN directory_memberships dm ON dm.tenant_id = g.tenant_id AND dm.group_id = g.directory_group_id \
+         WHERE g.tenant_id = {tenant} AND g.id = r.id LIMIT $3) AS w) AS wanted FROM {rows}"],
+);
 
 impl TenantTx {
     pub(super) async fn read_group_standing(&self, world: &mut World) -> Result<(), StoreError> {
@@ -53,16 +71,9 @@ impl TenantTx {
         world: &World,
         leaving: &HashMap<SharingGroupId, u32>,
     ) -> Result<HashMap<SharingGroupId, u32>, StoreError> {
-        let sql = format!(
-            "SELECT l.group_id, count(*) AS lost FROM {} {} group_losses l ON l.tenant_id = $2 AND l.group_id = r.id \
-             AND l.lost_at >= $3 WHERE NOT EXISTS (SELECT 1 FROM sharing_group_members gm WHERE gm.tenant_id = l.tenant_id \
-             AND gm.group_id = l.group_id AND gm.member_id = l.member_id) GROUP BY l.group_id",
-            self.tx.rows(ID),
-            self.tx.join()
-        );
         let since = self.clock.now() - world.policy.removal_limit.window();
-        let values = [id_rows(leaving.keys().map(|group| group.0))?, self.tenant.0.into(), since.into()];
-        let rows: Vec<LostRow> = self.tx.all(&sql, values).await?;
+        let values = [id_rows(leaving.keys().map(|group| group.0))?, since.into()];
+        let rows: Vec<LostRow> = self.all(&LOST_IN_WINDOW, values).await?;
         Ok(rows.into_iter().map(|row| (row.group_id.into(), super::count(row.lost))).collect())
     }
 
@@ -74,15 +85,6 @@ impl TenantTx {
         if groups.len() == 0 {
             return Ok(Vec::new());
         }
-        let sql = format!(
-            "SELECT r.id AS group_id, (SELECT count(*) FROM (SELECT 1 FROM sharing_group_members gm \
-               JOIN members m ON m.tenant_id = gm.tenant_id AND m.id = gm.member_id AND m.status IN ('invited', 'active') \
-               WHERE gm.tenant_id = $2 AND gm.group_id = r.id LIMIT $3) AS i) AS inside, \
-             (SELECT count(*) FROM (SELECT 1 FROM sharing_groups g \
-               JOIN directory_memberships dm ON dm.tenant_id = g.tenant_id AND dm.group_id = g.directory_group_id \
-               WHERE g.tenant_id = $2 AND g.id = r.id LIMIT $3) AS w) AS wanted FROM {}",
-            self.tx.rows(ID)
-        );
-        self.tx.all(&sql, [id_rows(groups)?, self.tenant.0.into(), most.into()]).await
+        self.all(&GROUP_SIZES, [id_rows(groups)?, most.into()]).await
     }
 }

@@ -4,6 +4,7 @@ use super::view::{MODE, View};
 use super::{HOLDER_ROUNDS, origin};
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, TEXT, TextRow, Type, id_rows, json_rows};
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use rollcall_core::directory::{GroupState, GroupSubject, MembershipSubject};
 use rollcall_core::email::fold;
@@ -58,6 +59,50 @@ struct PairRow {
     request_id: Option<Uuid>,
 }
 
+static GROUP_RECORDS: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &[
+        "SELECT g.id, g.source_id, ",
+        MODE,
+        " AS mode, g.display_name, g.external_id, \
+         g.deleted_at IS NOT NULL OR s.people_leave AS deleted, s.people_leave, \
+         EXISTS (SELECT 1 FROM sharing_groups x WHERE x.tenant_id = g.tenant_id AND x.directory_group_id = g.id \
+         AND x.managed_by = g.source_id AND x.removed_at IS NOT NULL) AS deleted_here FROM {rows} \
+         {join} directory_groups g ON g.tenant_id = {tenant} AND g.id = r.id \
+         {join} sources s ON s.tenant_id = g.tenant_id AND s.id = g.source_id",
+    ],
+);
+
+/// Present sharing groups, each with the directory group it is tied to, alive or not.
+const SHARING_GROUPS: &str = "SELECT g.id, g.name, g.managed_by, g.directory_group_id, \
+    EXISTS (SELECT 1 FROM directory_groups d WHERE d.tenant_id = g.tenant_id AND d.id = g.directory_group_id \
+    AND d.deleted_at IS NULL AND (g.managed_by IS NULL OR d.source_id = g.managed_by)) AS live \
+    FROM {rows} {join} sharing_groups g ON g.tenant_id = {tenant} AND g.removed_at IS NULL AND ";
+pub(super) static SHARING_GROUPS_OF_RECORDS: Sql =
+    Sql::tenant_rows(&[("rows", 2, ID)], &[SHARING_GROUPS, "g.directory_group_id = r.id"]);
+pub(super) static SHARING_GROUPS_BY_NAME: Sql =
+    Sql::tenant_rows(&[("rows", 2, TEXT)], &[SHARING_GROUPS, "g.name_folded = r.text"]);
+
+static MEMBERSHIPS: Sql = Sql::tenant_rows(
+    &[("rows", 2, PAIRS)],
+    &[
+        "SELECT d.source_id, ",
+        MODE,
+        " AS mode, r.request_id, g.id AS group_id, m.id AS member_id, \
+         d.display_name AS group_name, d.external_id AS group_external_id, dm.user_id IS NOT NULL AS desired, \
+         gm.member_id IS NOT NULL AS actual, m.status IN ('invited', 'active') AS has_access, \
+         m.email, m.display_name, g.name FROM {rows} \
+         {join} directory_groups d ON d.tenant_id = {tenant} AND d.id = r.group_id AND d.deleted_at IS NULL \
+         {join} sources s ON s.tenant_id = d.tenant_id AND s.id = d.source_id AND s.mode = 'live' \
+         {join} sharing_groups g ON g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.removed_at IS NULL \
+         {join} members m ON m.tenant_id = d.tenant_id AND m.directory_user_id = r.user_id \
+         LEFT JOIN directory_memberships dm \
+           ON dm.tenant_id = d.tenant_id AND dm.group_id = d.id AND dm.user_id = r.user_id \
+         LEFT JOIN sharing_group_members gm \
+           ON gm.tenant_id = d.tenant_id AND gm.group_id = g.id AND gm.member_id = m.id",
+    ],
+);
+
 const PAIRS: Columns = &[("group_id", Type::Uuid), ("user_id", Type::Uuid), ("request_id", Type::Uuid)];
 
 impl TenantTx {
@@ -76,7 +121,7 @@ impl TenantTx {
             seen.extend(wanted.keys().copied());
             let mut groups = self.read_group_records(world, &wanted).await?;
             let own: Vec<Uuid> = wanted.keys().copied().collect();
-            let linked = self.read_sharing_groups("g.directory_group_id = r.id", ID, id_rows(own)?).await?;
+            let linked = self.read_sharing_groups(&SHARING_GROUPS_OF_RECORDS, id_rows(own)?).await?;
             for group in &mut groups {
                 group.sharing_group = linked.iter().find(|g| g.1 == Some(group.id.0)).map(|g| g.0.clone());
             }
@@ -84,7 +129,7 @@ impl TenantTx {
             let names: Vec<String> = groups.iter().filter_map(|group| group.name.as_deref()).map(fold).collect();
             let rows: Vec<TextRow<'_>> = names.iter().map(|text| TextRow { text }).collect();
             world.groups.append(&mut groups);
-            let holders = self.read_sharing_groups("g.name_folded = r.text", TEXT, json_rows(&rows)?).await?;
+            let holders = self.read_sharing_groups(&SHARING_GROUPS_BY_NAME, json_rows(&rows)?).await?;
             let holders: Vec<GroupState> = holders.into_iter().map(|(group, _)| view.named(group)).collect();
             let follow = holders.iter().filter_map(|group| group.directory_group);
             wanted = follow.filter(|id| !seen.contains(&id.0)).map(|id| (id.0, None)).collect();
@@ -99,17 +144,7 @@ impl TenantTx {
         world: &World,
         wanted: &BTreeMap<Uuid, Option<Uuid>>,
     ) -> Result<Vec<GroupSubject>, StoreError> {
-        let join = self.tx.join();
-        let sql = format!(
-            "SELECT g.id, g.source_id, {MODE} AS mode, g.display_name, g.external_id, \
-             g.deleted_at IS NOT NULL OR s.people_leave AS deleted, s.people_leave, \
-             EXISTS (SELECT 1 FROM sharing_groups x WHERE x.tenant_id = g.tenant_id AND x.directory_group_id = g.id \
-             AND x.managed_by = g.source_id AND x.removed_at IS NOT NULL) AS deleted_here FROM {} \
-             {join} directory_groups g ON g.tenant_id = $2 AND g.id = r.id \
-             {join} sources s ON s.tenant_id = g.tenant_id AND s.id = g.source_id",
-            self.tx.rows(ID)
-        );
-        let rows: Vec<GroupRow> = self.tx.all(&sql, [id_rows(wanted.keys().copied())?, self.tenant.0.into()]).await?;
+        let rows: Vec<GroupRow> = self.all(&GROUP_RECORDS, [id_rows(wanted.keys().copied())?]).await?;
         let subject = |row: GroupRow| GroupSubject {
             id: row.id.into(),
             origin: origin(row.source_id, &row.mode, wanted.get(&row.id).copied().flatten()),
@@ -126,19 +161,10 @@ impl TenantTx {
     /// Present sharing groups that match `on`, each with its directory group, alive or not.
     pub(super) async fn read_sharing_groups(
         &self,
-        on: &str,
-        columns: Columns,
+        sql: &Sql,
         rows: sea_orm::sea_query::Value,
     ) -> Result<Vec<(GroupState, Option<Uuid>)>, StoreError> {
-        let join = self.tx.join();
-        let sql = format!(
-            "SELECT g.id, g.name, g.managed_by, g.directory_group_id, \
-             EXISTS (SELECT 1 FROM directory_groups d WHERE d.tenant_id = g.tenant_id AND d.id = g.directory_group_id \
-             AND d.deleted_at IS NULL AND (g.managed_by IS NULL OR d.source_id = g.managed_by)) AS live \
-             FROM {} {join} sharing_groups g ON g.tenant_id = $2 AND {on} AND g.removed_at IS NULL",
-            self.tx.rows(columns)
-        );
-        let rows: Vec<SharingGroupRow> = self.tx.all(&sql, [rows, self.tenant.0.into()]).await?;
+        let rows: Vec<SharingGroupRow> = self.all(sql, [rows]).await?;
         let state = |row: SharingGroupRow| {
             let group = GroupState {
                 id: row.id.into(),
@@ -168,22 +194,7 @@ impl TenantTx {
             request_id: *request_id,
         };
         let pairs: Vec<PairRow> = touched.iter().map(pair).collect();
-        let join = self.tx.join();
-        let sql = format!(
-            "SELECT d.source_id, {MODE} AS mode, r.request_id, g.id AS group_id, m.id AS member_id, \
-             d.display_name AS group_name, d.external_id AS group_external_id, dm.user_id IS NOT NULL AS desired, \
-             gm.member_id IS NOT NULL AS actual, m.status IN ('invited', 'active') AS has_access, m.email, m.display_name, g.name FROM {} \
-             {join} directory_groups d ON d.tenant_id = $2 AND d.id = r.group_id AND d.deleted_at IS NULL \
-             {join} sources s ON s.tenant_id = d.tenant_id AND s.id = d.source_id AND s.mode = 'live' \
-             {join} sharing_groups g ON g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.removed_at IS NULL \
-             {join} members m ON m.tenant_id = d.tenant_id AND m.directory_user_id = r.user_id \
-             LEFT JOIN directory_memberships dm \
-               ON dm.tenant_id = d.tenant_id AND dm.group_id = d.id AND dm.user_id = r.user_id \
-             LEFT JOIN sharing_group_members gm \
-               ON gm.tenant_id = d.tenant_id AND gm.group_id = g.id AND gm.member_id = m.id",
-            self.tx.rows(PAIRS)
-        );
-        let rows: Vec<MembershipRow> = self.tx.all(&sql, [json_rows(&pairs)?, self.tenant.0.into()]).await?;
+        let rows: Vec<MembershipRow> = self.all(&MEMBERSHIPS, [json_rows(&pairs)?]).await?;
         for row in rows {
             let policy = world.policy_of(row.source_id.into());
             if !policy.feeds_group(&row.group_name, row.group_external_id.as_deref()) {

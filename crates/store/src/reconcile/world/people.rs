@@ -3,9 +3,10 @@
 use super::profiles::{ReadRecord, read_by, reads_attributes};
 use super::view::{MODE, View};
 use super::{HOLDER_ROUNDS, origin};
-use crate::admin::members::{MEMBER_COLUMNS, MemberRow};
+use crate::admin::members::{MEMBER_COLUMNS, MemberRow, member_columns};
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, TEXT, TextRow, Type, id_rows, json_rows};
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::reconcile::user_scope::UserScopes;
 use rollcall_core::directory::{PersonRecord, UserSubject};
@@ -59,11 +60,57 @@ struct AnchorRow<'a> {
     external_id: &'a str,
 }
 
-/// The record that a member follows, unless it is gone.
-const LIVING_RECORD: &str = "(SELECT u.id FROM directory_users u WHERE u.tenant_id = m.tenant_id \
-    AND u.id = m.directory_user_id AND u.deleted_at IS NULL) AS directory_user_id";
-
 const ANCHORS: Columns = &[("source_id", Type::Uuid), ("external_id", Type::Text)];
+
+static LINKED_MEMBERS: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &[
+        "SELECT ",
+        MEMBER_COLUMNS,
+        " FROM {rows} {join} members m ON m.tenant_id = {tenant} AND m.directory_user_id = r.id",
+    ],
+);
+
+/// The record of a returning person's member is gone.
+const UNLINKED: &str = "NOT EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id \
+    AND u.id = m.directory_user_id AND u.deleted_at IS NULL AND u.source_id = m.managed_by)";
+static RETURNING: Sql = Sql::tenant_rows(
+    &[("rows", 2, ANCHORS)],
+    &[
+        "SELECT ",
+        MEMBER_COLUMNS,
+        " FROM {rows} {join} members m ON m.tenant_id = {tenant} AND m.managed_by = r.source_id \
+       AND m.external_id = r.external_id WHERE ",
+        UNLINKED,
+    ],
+);
+static RETURNING_FROM_ANY_SOURCE: Sql = Sql::tenant_rows(
+    &[("rows", 2, ANCHORS)],
+    &[
+        "SELECT ",
+        MEMBER_COLUMNS,
+        " FROM {rows} {join} sources s ON s.tenant_id = {tenant} \
+       {join} members m ON m.tenant_id = {tenant} AND m.managed_by = s.id AND m.external_id = r.external_id \
+       WHERE m.managed_by <> r.source_id OR ",
+        UNLINKED,
+    ],
+);
+
+const OF_ADDRESSES: &str = " FROM {rows} {join} members m ON m.tenant_id = {tenant} AND m.email_folded = r.text \
+    AND m.status <> 'removed'";
+static HOLDERS: Sql = Sql::tenant_rows(&[("rows", 2, TEXT)], &["SELECT ", MEMBER_COLUMNS, OF_ADDRESSES]);
+/// A member has the record that it follows, unless that is deleted.
+static HOLDERS_WITH_LIVING_RECORDS: Sql = Sql::tenant_rows(
+    &[("rows", 2, TEXT)],
+    &[
+        "SELECT ",
+        member_columns!(
+            "(SELECT u.id FROM directory_users u WHERE u.tenant_id = m.tenant_id \
+             AND u.id = m.directory_user_id AND u.deleted_at IS NULL) AS directory_user_id"
+        ),
+        OF_ADDRESSES,
+    ],
+);
 
 impl TenantTx {
     pub(super) async fn read_users(
@@ -141,12 +188,7 @@ impl TenantTx {
     }
 
     async fn read_linked(&self, users: &mut [UserSubject], ids: impl Iterator<Item = Uuid>) -> Result<(), StoreError> {
-        let join = self.tx.join();
-        let sql = format!(
-            "SELECT {MEMBER_COLUMNS} FROM {} {join} members m ON m.tenant_id = $2 AND m.directory_user_id = r.id",
-            self.tx.rows(ID)
-        );
-        let rows: Vec<MemberRow> = self.tx.all(&sql, [id_rows(ids)?, self.tenant.0.into()]).await?;
+        let rows: Vec<MemberRow> = self.all(&LINKED_MEMBERS, [id_rows(ids)?]).await?;
         let mut linked: HashMap<Uuid, MemberState> = HashMap::new();
         for row in rows {
             let member = row.into_state()?;
@@ -173,21 +215,11 @@ impl TenantTx {
         }
         let rows: Vec<AnchorRow<'_>> =
             anchors.iter().map(|(source_id, external_id)| AnchorRow { source_id: *source_id, external_id }).collect();
-        let join = self.tx.join();
-        let (managers, other) = match view {
-            View::Actual { .. } => (format!("{join} members m ON m.tenant_id = $2 AND m.managed_by = r.source_id"), ""),
-            View::Candidate(_) => {
-                let sources = format!("{join} sources s ON s.tenant_id = $2 {join} members m ON m.tenant_id = $2");
-                (format!("{sources} AND m.managed_by = s.id"), "m.managed_by <> r.source_id OR ")
-            }
+        let sql = match view {
+            View::Actual { .. } => &RETURNING,
+            View::Candidate(_) => &RETURNING_FROM_ANY_SOURCE,
         };
-        let sql = format!(
-            "SELECT {MEMBER_COLUMNS} FROM {} {managers} AND m.external_id = r.external_id \
-             WHERE {other}NOT EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id \
-             AND u.id = m.directory_user_id AND u.deleted_at IS NULL AND u.source_id = m.managed_by)",
-            self.tx.rows(ANCHORS)
-        );
-        let found: Vec<MemberRow> = self.tx.all(&sql, [json_rows(&rows)?, self.tenant.0.into()]).await?;
+        let found: Vec<MemberRow> = self.all(sql, [json_rows(&rows)?]).await?;
         let found: Vec<MemberState> = found.into_iter().map(MemberRow::into_state).collect::<Result<_, _>>()?;
         for user in users {
             let Some((source, external_id)) = anchor(user) else { continue };
@@ -202,17 +234,11 @@ impl TenantTx {
             return Ok(Vec::new());
         }
         let rows: Vec<TextRow<'_>> = emails.iter().map(|text| TextRow { text }).collect();
-        let join = self.tx.join();
-        let columns = match view {
-            View::Actual { .. } => MEMBER_COLUMNS.to_owned(),
-            View::Candidate(_) => MEMBER_COLUMNS.replace("m.directory_user_id", LIVING_RECORD),
+        let sql = match view {
+            View::Actual { .. } => &HOLDERS,
+            View::Candidate(_) => &HOLDERS_WITH_LIVING_RECORDS,
         };
-        let sql = format!(
-            "SELECT {columns} FROM {} {join} members m ON m.tenant_id = $2 AND m.email_folded = r.text \
-             AND m.status <> 'removed'",
-            self.tx.rows(TEXT)
-        );
-        let rows: Vec<MemberRow> = self.tx.all(&sql, [json_rows(&rows)?, self.tenant.0.into()]).await?;
+        let rows: Vec<MemberRow> = self.all(sql, [json_rows(&rows)?]).await?;
         rows.into_iter().map(MemberRow::into_state).collect()
     }
 }

@@ -1,11 +1,13 @@
 //! The part of a rewind in one chunk: its items, and their matches in the present roster. While the rewind is planned
 //! these are items of the rewound run, the last one first; once it is approved they are its own.
 
+use super::groups::SHARING_GROUPS_BY_NAME;
 use super::view::View;
 use super::{Authority, Chunk, HOLDER_ROUNDS, OpenHold};
 use crate::admin::members::{MEMBER_COLUMNS, MemberRow};
 use crate::engine::error::StoreError;
-use crate::engine::row_sets::{Columns, ID, TEXT, TextRow, Type, id_rows, json_rows};
+use crate::engine::row_sets::{Columns, ID, TextRow, Type, id_rows, json_rows};
+use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::log::changes::ReadChanges;
 use crate::reconcile::apply::{ids_of, subject_of};
@@ -15,7 +17,7 @@ use rollcall_core::change::{Change, GroupFacts, Impossible, Recorded, Step, Step
 use rollcall_core::email::fold;
 use rollcall_core::ids::{MemberId, SharingGroupId};
 use rollcall_core::roster::MemberStatus;
-use rollcall_core::run::{ItemDecision, RunState};
+use rollcall_core::run::RunState;
 use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
@@ -152,6 +154,61 @@ impl Line {
     }
 }
 
+/// The items of the run that a rewind takes back, the last one first.
+static LINES_TO_PLAN: Sql = Sql::tenant(&[
+    "SELECT ",
+    LINE,
+    " FROM run_items WHERE tenant_id = {tenant} AND run_id = $2 AND decision = 'applied' AND id < $3 ORDER BY id DESC LIMIT $4",
+]);
+/// The items of the rewind itself.
+static LINES_TO_APPLY: Sql = Sql::tenant(&[
+    "SELECT ",
+    LINE,
+    " FROM run_items WHERE tenant_id = {tenant} AND run_id = $2 AND decision = 'planned' AND id > $3 ORDER BY id ASC LIMIT $4",
+]);
+static APPLIED_LINES_ABOUT: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &[
+        "SELECT ",
+        LINE,
+        " FROM run_items WHERE tenant_id = {tenant} AND run_id = $3 AND decision = 'applied' \
+       AND subject_id IN (SELECT r.id FROM {rows})",
+    ],
+);
+static PLANNED_LINES_ABOUT: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &[
+        "SELECT ",
+        LINE,
+        " FROM run_items WHERE tenant_id = {tenant} AND run_id = $3 AND decision = 'planned' \
+       AND subject_id IN (SELECT r.id FROM {rows})",
+    ],
+);
+static MEMBERS: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &["SELECT ", MEMBER_COLUMNS, " FROM {rows} {join} members m ON m.tenant_id = {tenant} AND m.id = r.id"],
+);
+static GROUPS: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &["SELECT g.id, g.name, g.managed_by, g.directory_group_id, g.removed_at IS NOT NULL AS removed FROM {rows} \
+       {join} sharing_groups g ON g.tenant_id = {tenant} AND g.id = r.id"],
+);
+static MEMBERSHIPS: Sql = Sql::tenant_rows(
+    &[("rows", 2, PAIRS)],
+    &["SELECT gm.group_id, gm.member_id FROM {rows} {join} sharing_group_members gm \
+       ON gm.tenant_id = {tenant} AND gm.group_id = r.group_id AND gm.member_id = r.member_id"],
+);
+static FOLLOWING_MEMBERS: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &["SELECT m.id, m.directory_user_id AS record FROM {rows} {join} members m \
+       ON m.tenant_id = {tenant} AND m.directory_user_id = r.id"],
+);
+static FOLLOWING_GROUPS: Sql = Sql::tenant_rows(
+    &[("rows", 2, ID)],
+    &["SELECT g.id, g.directory_group_id AS record FROM {rows} {join} sharing_groups g \
+       ON g.tenant_id = {tenant} AND g.directory_group_id = r.id"],
+);
+
 impl TenantTx {
     pub(super) async fn rewind_chunk(&self, run: &OpenHold, limit: usize) -> Result<Chunk, StoreError> {
         let mut world = World::default();
@@ -209,17 +266,13 @@ impl TenantTx {
         progress: Progress,
         limit: usize,
     ) -> Result<Vec<Line>, StoreError> {
-        let (run, decision, after, direction, start) = match phase {
-            Phase::Planning => (undoes, ItemDecision::Applied, "<", "DESC", Uuid::max()),
-            Phase::Applying => (run, ItemDecision::Planned, ">", "ASC", Uuid::nil()),
+        let (sql, run, start) = match phase {
+            Phase::Planning => (&LINES_TO_PLAN, undoes, Uuid::max()),
+            Phase::Applying => (&LINES_TO_APPLY, run, Uuid::nil()),
         };
-        let sql = format!(
-            "SELECT {LINE} FROM run_items WHERE tenant_id = $1 AND run_id = $2 AND decision = '{decision}' \
-             AND id {after} $3 ORDER BY id {direction} LIMIT $4"
-        );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let after = progress.after.unwrap_or(start);
-        self.tx.all(&sql, [self.tenant.0.into(), run.into(), after.into(), limit.into()]).await
+        self.all(sql, [run.into(), after.into(), limit.into()]).await
     }
 
     /// Reads the matches of the steps. The holder of a wanted address or name may give it up in another part of the
@@ -239,8 +292,8 @@ impl TenantTx {
             let occupants = self.read_occupants(world, begin).await?;
             begin = world.rewind.steps.len();
             let lines = match phase {
-                Phase::Planning => self.lines_about(undoes, ItemDecision::Applied, occupants).await?,
-                Phase::Applying => self.lines_about(run, ItemDecision::Planned, occupants).await?,
+                Phase::Planning => self.lines_about(&APPLIED_LINES_ABOUT, undoes, occupants).await?,
+                Phase::Applying => self.lines_about(&PLANNED_LINES_ABOUT, run, occupants).await?,
             };
             let known: HashSet<Uuid> = world.rewind.steps.iter().map(|step| step.id).collect();
             let steps = lines.iter().filter_map(|line| line.step(phase)).filter(|step| !known.contains(&step.id));
@@ -256,21 +309,11 @@ impl TenantTx {
     }
 
     /// The items of a run about these records.
-    async fn lines_about(
-        &self,
-        run: Uuid,
-        decision: ItemDecision,
-        records: HashSet<Uuid>,
-    ) -> Result<Vec<Line>, StoreError> {
+    async fn lines_about(&self, sql: &Sql, run: Uuid, records: HashSet<Uuid>) -> Result<Vec<Line>, StoreError> {
         if records.is_empty() {
             return Ok(Vec::new());
         }
-        let sql = format!(
-            "SELECT {LINE} FROM run_items WHERE tenant_id = $2 AND run_id = $3 AND decision = '{decision}' \
-             AND subject_id IN (SELECT r.id FROM {})",
-            self.tx.rows(ID)
-        );
-        self.tx.all(&sql, [id_rows(records)?, self.tenant.0.into(), run.into()]).await
+        self.all(sql, [id_rows(records)?, run.into()]).await
     }
 
     /// The members, groups and memberships of the steps from `begin` on.
@@ -287,24 +330,15 @@ impl TenantTx {
             _ => None,
         });
         let (members, groups): (HashSet<Uuid>, HashSet<Uuid>) = (members.collect(), groups.collect());
-        let (pairs, join): (Vec<Pair>, _) = (pairs.collect(), self.tx.join());
+        let pairs: Vec<Pair> = pairs.collect();
         if !members.is_empty() {
-            let sql = format!(
-                "SELECT {MEMBER_COLUMNS} FROM {} {join} members m ON m.tenant_id = $2 AND m.id = r.id",
-                self.tx.rows(ID)
-            );
-            for row in self.tx.all::<MemberRow, _>(&sql, [id_rows(members)?, self.tenant.0.into()]).await? {
+            for row in self.all::<MemberRow>(&MEMBERS, [id_rows(members)?]).await? {
                 let member = row.into_state()?;
                 world.rewind.members.insert(member.id, member);
             }
         }
         if !groups.is_empty() {
-            let sql = format!(
-                "SELECT g.id, g.name, g.managed_by, g.directory_group_id, g.removed_at IS NOT NULL AS removed FROM {} \
-                 {join} sharing_groups g ON g.tenant_id = $2 AND g.id = r.id",
-                self.tx.rows(ID)
-            );
-            for row in self.tx.all::<GroupRow, _>(&sql, [id_rows(groups)?, self.tenant.0.into()]).await? {
+            for row in self.all::<GroupRow>(&GROUPS, [id_rows(groups)?]).await? {
                 let facts = GroupFacts {
                     name: row.name,
                     managed_by: row.managed_by.map(Into::into),
@@ -315,12 +349,7 @@ impl TenantTx {
             }
         }
         if !pairs.is_empty() {
-            let sql = format!(
-                "SELECT gm.group_id, gm.member_id FROM {} {join} sharing_group_members gm \
-                 ON gm.tenant_id = $2 AND gm.group_id = r.group_id AND gm.member_id = r.member_id",
-                self.tx.rows(PAIRS)
-            );
-            let found: Vec<PairRow> = self.tx.all(&sql, [json_rows(&pairs)?, self.tenant.0.into()]).await?;
+            let found: Vec<PairRow> = self.all(&MEMBERSHIPS, [json_rows(&pairs)?]).await?;
             let found = found.into_iter().map(|row| (row.group_id.into(), row.member_id.into()));
             world.rewind.memberships.extend(found);
         }
@@ -346,33 +375,23 @@ impl TenantTx {
         world.holders.extend(holders.into_iter().map(|member| (fold(&member.profile.email), member)));
         if !names.is_empty() {
             let rows: Vec<TextRow<'_>> = names.iter().map(|text| TextRow { text }).collect();
-            let found = self.read_sharing_groups("g.name_folded = r.text", TEXT, json_rows(&rows)?).await?;
+            let found = self.read_sharing_groups(&SHARING_GROUPS_BY_NAME, json_rows(&rows)?).await?;
             occupants.extend(found.iter().filter_map(|(_, record)| *record));
             world.group_names.extend(found.into_iter().map(|(group, _)| (fold(&group.name), group)));
         }
-        let linked = self.followers("members", "directory_user_id", users).await?;
+        let linked = self.followers(&FOLLOWING_MEMBERS, users).await?;
         world.rewind.linked_users.extend(linked.into_iter().map(|row| (row.record.into(), MemberId(row.id))));
-        let linked = self.followers("sharing_groups", "directory_group_id", groups).await?;
+        let linked = self.followers(&FOLLOWING_GROUPS, groups).await?;
         world.rewind.linked_groups.extend(linked.into_iter().map(|row| (row.record.into(), SharingGroupId(row.id))));
         Ok(occupants)
     }
 
     /// Members and groups that follow these records.
-    async fn followers(
-        &self,
-        table: &str,
-        column: &str,
-        records: HashSet<Uuid>,
-    ) -> Result<Vec<FollowerRow>, StoreError> {
+    async fn followers(&self, sql: &Sql, records: HashSet<Uuid>) -> Result<Vec<FollowerRow>, StoreError> {
         if records.is_empty() {
             return Ok(Vec::new());
         }
-        let sql = format!(
-            "SELECT t.id, t.{column} AS record FROM {} {} {table} t ON t.tenant_id = $2 AND t.{column} = r.id",
-            self.tx.rows(ID),
-            self.tx.join()
-        );
-        self.tx.all(&sql, [id_rows(records)?, self.tenant.0.into()]).await
+        self.all(sql, [id_rows(records)?]).await
     }
 }
 

@@ -4,6 +4,7 @@
 use super::{TouchedSubjects, origin};
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
+use crate::engine::sql::{RowSet, Sql};
 use crate::engine::transaction::TenantTx;
 use rollcall_core::directory::{GroupState, GroupSubject, Origin, SourceMode, UserSubject};
 use rollcall_core::ids::SourceId;
@@ -97,13 +98,28 @@ struct BesideRow {
     lost: bool,
 }
 
-const USERS_BESIDE: &str = "SELECT d.id, d.source_id, s.mode, EXISTS (SELECT 1 FROM members m \
-    WHERE m.tenant_id = d.tenant_id AND m.directory_user_id = d.id AND m.managed_by <> d.source_id) AS lost \
-    FROM {rows} {join} directory_users d ON d.tenant_id = $2 AND d.id = r.id";
+const RECORDS: &[RowSet] = &[("rows", 2, ID)];
+const NOT_LIVE: &str = " {join} sources s ON s.tenant_id = d.tenant_id AND s.id = d.source_id \
+    WHERE s.mode <> 'live' AND s.people_leave = FALSE";
 
-const GROUPS_BESIDE: &str = "SELECT d.id, d.source_id, s.mode, EXISTS (SELECT 1 FROM sharing_groups g \
-    WHERE g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.managed_by <> d.source_id) AS lost \
-    FROM {rows} {join} directory_groups d ON d.tenant_id = $2 AND d.id = r.id";
+static USERS_BESIDE: Sql = Sql::tenant_rows(
+    RECORDS,
+    &[
+        "SELECT d.id, d.source_id, s.mode, EXISTS (SELECT 1 FROM members m \
+       WHERE m.tenant_id = d.tenant_id AND m.directory_user_id = d.id AND m.managed_by <> d.source_id) AS lost \
+       FROM {rows} {join} directory_users d ON d.tenant_id = {tenant} AND d.id = r.id",
+        NOT_LIVE,
+    ],
+);
+static GROUPS_BESIDE: Sql = Sql::tenant_rows(
+    RECORDS,
+    &[
+        "SELECT d.id, d.source_id, s.mode, EXISTS (SELECT 1 FROM sharing_groups g \
+       WHERE g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.managed_by <> d.source_id) AS lost \
+       FROM {rows} {join} directory_groups d ON d.tenant_id = {tenant} AND d.id = r.id",
+        NOT_LIVE,
+    ],
+);
 
 impl TenantTx {
     /// Takes the subjects of sources other than the authority out of `touched`; those of simulated sources are returned
@@ -113,7 +129,7 @@ impl TenantTx {
         touched: &mut TouchedSubjects,
     ) -> Result<BTreeMap<SourceId, TouchedSubjects>, StoreError> {
         let mut aside: BTreeMap<SourceId, TouchedSubjects> = BTreeMap::new();
-        for row in self.beside(USERS_BESIDE, touched.users.keys()).await? {
+        for row in self.beside(&USERS_BESIDE, touched.users.keys()).await? {
             let request = touched.users.get(&row.id).copied().flatten();
             if !row.lost {
                 touched.users.remove(&row.id);
@@ -122,7 +138,7 @@ impl TenantTx {
                 aside.entry(row.source_id.into()).or_default().users.insert(row.id, request);
             }
         }
-        for row in self.beside(GROUPS_BESIDE, touched.groups.keys()).await? {
+        for row in self.beside(&GROUPS_BESIDE, touched.groups.keys()).await? {
             let request = touched.groups.get(&row.id).copied().flatten();
             if !row.lost {
                 touched.groups.remove(&row.id);
@@ -134,13 +150,7 @@ impl TenantTx {
         Ok(aside)
     }
 
-    async fn beside(&self, sql: &str, ids: impl Iterator<Item = &Uuid>) -> Result<Vec<BesideRow>, StoreError> {
-        let join = self.tx.join();
-        let sql = sql.replace("{rows}", &self.tx.rows(ID)).replace("{join}", join);
-        let sql = format!(
-            "{sql} {join} sources s ON s.tenant_id = d.tenant_id AND s.id = d.source_id \
-             WHERE s.mode <> 'live' AND s.people_leave = FALSE"
-        );
-        self.tx.all(&sql, [id_rows(ids.copied())?, self.tenant.0.into()]).await
+    async fn beside(&self, sql: &Sql, ids: impl Iterator<Item = &Uuid>) -> Result<Vec<BesideRow>, StoreError> {
+        self.all(sql, [id_rows(ids.copied())?]).await
     }
 }
