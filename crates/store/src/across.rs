@@ -71,6 +71,7 @@ static TENANTS_WITH_OLD_RUNS: Sql = Sql::across(&[
 
 impl Store {
     /// The valid credential with this digest.
+    #[tracing::instrument(name = "store.across.credential", skip_all)]
     pub async fn credential(&self, digest: &SecretDigest) -> Result<Option<Credential>, StoreError> {
         let tx = self.across(false).await?;
         tx.one(CREDENTIAL.text(tx.engine()), [digest.to_vec().into()]).await
@@ -83,6 +84,7 @@ impl Store {
     }
 
     /// Every tenant, by slug.
+    #[tracing::instrument(name = "store.across.tenants", skip_all)]
     pub async fn tenants(&self) -> Result<Vec<TenantSummary>, StoreError> {
         let tx = self.across(false).await?;
         tx.all(TENANTS.text(tx.engine()), []).await
@@ -90,6 +92,7 @@ impl Store {
 
     /// Tenants with unconsumed changes whose back-off is over, at most `limit`. Leased tenants are included, because the
     /// worker may have died; the attempt to lease one returns the end of its lease.
+    #[tracing::instrument(name = "store.across.due_tenants", skip_all)]
     pub async fn due_tenants(&self, limit: u32) -> Result<Vec<TenantId>, StoreError> {
         let tx = self.across(false).await?;
         let rows: Vec<TenantRow> =
@@ -98,6 +101,7 @@ impl Store {
     }
 
     /// Tenants that have ended runs from before this instant, beginning after one of them.
+    #[tracing::instrument(name = "store.across.tenants_with_old_runs", skip_all)]
     pub async fn tenants_with_old_runs(
         &self,
         before: DateTime<Utc>,
@@ -111,6 +115,7 @@ impl Store {
     }
 
     /// For the metrics. It reads one row per tenant with changes, so calls are seconds apart.
+    #[tracing::instrument(name = "store.across.backlog", skip_all)]
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         let tx = self.across(false).await?;
         let row: Option<BacklogRow> = tx.one(BACKLOG.text(tx.engine()), []).await?;

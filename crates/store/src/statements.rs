@@ -68,6 +68,30 @@ fn transactions_across_tenants_are_opened_in_reviewed_files_only() {
     }
 }
 
+/// A trace names the call that a statement belongs to.
+#[test]
+fn every_call_of_the_store_has_a_span() {
+    let (mut calls, mut lacking) = (0, Vec::new());
+    for (file, source) in sources().into_iter().filter(|(file, _)| file != "engine/connect.rs") {
+        let calls_of_store =
+            source.split("\nimpl Store {").skip(1).map(|rest| rest.split("\n}\n").next().unwrap_or(rest));
+        for (name, before) in calls_of_store
+            .flat_map(|calls| calls.match_indices("    pub async fn ").map(|(at, _)| (&calls[at..], &calls[..at])))
+        {
+            let name = name["    pub async fn ".len()..].split(['(', '<']).next().unwrap_or_default();
+            let spans = before.lines().next_back().unwrap_or_default();
+            calls += 1;
+            if !(spans.contains("tracing::instrument(name = \"store.")
+                && spans.contains(&format!(".{name}\", skip_all")))
+            {
+                lacking.push(format!("{file}: {name}"));
+            }
+        }
+    }
+    assert!(calls > 80, "only {calls} calls were found");
+    assert!(lacking.is_empty(), "without a span: {lacking:#?}");
+}
+
 #[test]
 fn a_statement_without_the_condition_is_found() {
     for (sql, refused) in [

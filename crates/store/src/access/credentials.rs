@@ -115,6 +115,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when it would be the second live source of its tenant (DS2).
+    #[tracing::instrument(name = "store.credentials.create_source", skip_all)]
     pub async fn create_source(
         &self,
         scope: &AdminScope,
@@ -152,6 +153,7 @@ impl Store {
     }
 
     /// Makes another token for a source, so that the old one can be replaced without a gap.
+    #[tracing::instrument(name = "store.credentials.create_scim_token", skip_all)]
     pub async fn create_scim_token(
         &self,
         scope: &AdminScope,
@@ -165,6 +167,7 @@ impl Store {
         Ok(secret)
     }
 
+    #[tracing::instrument(name = "store.credentials.create_api_key", skip_all)]
     pub async fn create_api_key(&self, scope: &AdminScope, role: Role, name: &str) -> Result<NewSecret, StoreError> {
         let tx = self.write(&scope.scope).await?;
         let credential =
@@ -175,6 +178,7 @@ impl Store {
     }
 
     /// All API keys of a tenant, revoked ones too, the oldest first.
+    #[tracing::instrument(name = "store.credentials.api_keys", skip_all)]
     pub async fn api_keys(&self, scope: &AdminScope) -> Result<Vec<ApiKey>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         let keys = tx.find::<credentials::Entity>().filter(credentials::Column::Kind.is("api_key"));
@@ -182,6 +186,7 @@ impl Store {
     }
 
     /// As [`revoke_credential`](Self::revoke_credential), for an API key only.
+    #[tracing::instrument(name = "store.credentials.revoke_api_key", skip_all)]
     pub async fn revoke_api_key(&self, scope: &AdminScope, id: CredentialId) -> Result<Committed<()>, StoreError> {
         if !self.api_keys(scope).await?.iter().any(|key| key.id == id.0) {
             return Err(StoreError::NotFound("API key"));
@@ -191,6 +196,7 @@ impl Store {
 
     /// Ends a credential. The caller then drops the digest from the cache; should it not come to that, the same call again
     /// answers the digest again.
+    #[tracing::instrument(name = "store.credentials.revoke_credential", skip_all)]
     pub async fn revoke_credential(&self, scope: &AdminScope, id: CredentialId) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         let digest = tx.revoke(id, None).await?;

@@ -26,6 +26,7 @@ pub enum SourceDeletion {
 
 impl Store {
     /// Gives a source another name.
+    #[tracing::instrument(name = "store.source_upkeep.rename_source", skip_all)]
     pub async fn rename_source(&self, scope: &AdminScope, id: SourceId, name: &str) -> Result<(), StoreError> {
         if name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
             return Err(StoreError::Invalid(format!(
@@ -45,6 +46,7 @@ impl Store {
     }
 
     /// Deletes a source that never sent a record.
+    #[tracing::instrument(name = "store.source_upkeep.delete_source", skip_all)]
     pub async fn delete_source(
         &self,
         scope: &AdminScope,

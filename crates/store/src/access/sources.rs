@@ -97,11 +97,13 @@ const SECOND_LIVE_REMEDY: &str = "only one source may decide who is a member. To
 
 impl Store {
     /// All sources of a tenant, the oldest first.
+    #[tracing::instrument(name = "store.sources.sources", skip_all)]
     pub async fn sources(&self, scope: &AdminScope) -> Result<Vec<Source>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         tx.all(&SOURCES, []).await
     }
 
+    #[tracing::instrument(name = "store.sources.source", skip_all)]
     pub async fn source(&self, scope: &AdminScope, id: SourceId) -> Result<Source, StoreError> {
         let tx = self.read(&scope.scope).await?;
         tx.source_row(id).await
@@ -112,6 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when another source of the tenant is live (DS2).
+    #[tracing::instrument(name = "store.sources.change_source", skip_all)]
     pub async fn change_source(
         &self,
         scope: &AdminScope,
@@ -135,6 +138,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the source is not quarantined.
+    #[tracing::instrument(name = "store.sources.release_source", skip_all)]
     pub async fn release_source(&self, scope: &AdminScope, id: SourceId) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         tx.stop_the_planning().await?;
@@ -151,6 +155,7 @@ impl Store {
     }
 
     /// All tokens of a source, ended ones too, the oldest first.
+    #[tracing::instrument(name = "store.sources.source_tokens", skip_all)]
     pub async fn source_tokens(&self, scope: &AdminScope, source: SourceId) -> Result<Vec<SourceToken>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         tx.source_row(source).await?;
@@ -162,6 +167,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the source has the maximum of valid tokens.
+    #[tracing::instrument(name = "store.sources.add_source_token", skip_all)]
     pub async fn add_source_token(
         &self,
         scope: &AdminScope,
@@ -178,6 +184,7 @@ impl Store {
 
     /// Makes a token with the old one's name; the old one stays valid for `overlap`, so that the identity provider can be
     /// changed without a gap.
+    #[tracing::instrument(name = "store.sources.rotate_source_token", skip_all)]
     pub async fn rotate_source_token(
         &self,
         scope: &AdminScope,
@@ -206,6 +213,7 @@ impl Store {
     }
 
     /// Ends a token. The caller then tells the cache.
+    #[tracing::instrument(name = "store.sources.revoke_source_token", skip_all)]
     pub async fn revoke_source_token(
         &self,
         scope: &AdminScope,

@@ -31,6 +31,7 @@ pub struct NewTenant {
 
 impl Store {
     /// Makes a tenant; its slug is derived from the name and made unique by a number.
+    #[tracing::instrument(name = "store.tenants.create_tenant", skip_all)]
     pub async fn create_tenant(&self, new: &NewTenant) -> Result<(TenantId, String), StoreError> {
         check_new(new)?;
         let base = slug::suggested(&new.name);
@@ -48,6 +49,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Taken`] when another tenant has it.
+    #[tracing::instrument(name = "store.tenants.create_tenant_with_slug", skip_all)]
     pub async fn create_tenant_with_slug(&self, new: &NewTenant, slug: &str) -> Result<TenantId, StoreError> {
         check_new(new)?;
         slug::check(slug).map_err(StoreError::Invalid)?;
@@ -83,6 +85,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for an unknown slug.
+    #[tracing::instrument(name = "store.tenants.operator_scope", skip_all)]
     pub async fn operator_scope(&self, slug: &str) -> Result<AdminScope, StoreError> {
         let tenant = self.tenant_by_slug(slug).await?.ok_or(StoreError::NotFound("tenant"))?;
         Ok(AdminScope::of_operator(tenant))
@@ -90,6 +93,7 @@ impl Store {
 
     /// Sets the number of seats; the worker then admits members from the waitlist. Fewer seats than are in use remove nobody
     /// and let nobody in, so they are set only when `below_use` says that this is meant.
+    #[tracing::instrument(name = "store.tenants.set_seats", skip_all)]
     pub async fn set_seats(
         &self,
         scope: &AdminScope,
@@ -114,6 +118,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Taken`] when another tenant has the slug.
+    #[tracing::instrument(name = "store.tenants.rename_tenant", skip_all)]
     pub async fn rename_tenant(
         &self,
         scope: &AdminScope,

@@ -33,6 +33,7 @@ struct FollowedRow {
 impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] while a source feeds the group with members.
+    #[tracing::instrument(name = "store.group_deletion.delete_group_here", skip_all)]
     pub async fn delete_group_here(&self, scope: &AdminScope, id: SharingGroupId) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         // First, so that no plan adds members between the reads and the writes.

@@ -56,6 +56,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Invalid`] names an invalid expression or number of records.
+    #[tracing::instrument(name = "store.mapping_preview.preview_mapping", skip_all)]
     pub async fn preview_mapping(
         &self,
         scope: &AdminScope,

@@ -62,6 +62,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Invalid`] for more than [`DECISIONS_MAX`] ids.
+    #[tracing::instrument(name = "store.member_approval.decide_members", skip_all)]
     pub async fn decide_members(
         &self,
         scope: &AdminScope,
@@ -92,6 +93,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the member is not pending.
+    #[tracing::instrument(name = "store.member_approval.decide_member", skip_all)]
     pub async fn decide_member(
         &self,
         scope: &AdminScope,

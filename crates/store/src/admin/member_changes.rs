@@ -96,6 +96,7 @@ impl Store {
     /// [`StoreError::NotFound`]; [`StoreError::Changed`] when `seen` is not the latest; [`StoreError::Forbidden`] for a role
     /// that the key may not give; [`StoreError::Conflict`] for the last active admin or billing contact (DA7), a removed
     /// member, and an attribute that the directory owns (PE6); [`StoreError::Invalid`] for a text that is none.
+    #[tracing::instrument(name = "store.member_changes.change_member", skip_all)]
     pub async fn change_member(
         &self,
         scope: &AdminScope,

@@ -165,6 +165,7 @@ fn counted_members() -> SimpleExpr {
 }
 
 impl Store {
+    #[tracing::instrument(name = "store.members.members", skip_all)]
     pub async fn members(
         &self,
         scope: &AdminScope,
@@ -182,11 +183,13 @@ impl Store {
         members.page(page, members::Column::Id, |member: &Member| member.id).await
     }
 
+    #[tracing::instrument(name = "store.members.member", skip_all)]
     pub async fn member(&self, scope: &AdminScope, id: MemberId) -> Result<Member, StoreError> {
         self.read(&scope.scope).await?.member_row(id).await
     }
 
     /// The former addresses of a member from the audit log, the latest first.
+    #[tracing::instrument(name = "store.members.former_emails", skip_all)]
     pub async fn former_emails(&self, scope: &AdminScope, id: MemberId) -> Result<Vec<FormerEmail>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         use audit_events::{Column, Entity};
@@ -196,6 +199,7 @@ impl Store {
         Ok(updates.into_iter().filter_map(UpdateRow::former_email).collect())
     }
 
+    #[tracing::instrument(name = "store.members.groups", skip_all)]
     pub async fn groups(&self, scope: &AdminScope, page: &PageRequest) -> Result<Page<SharingGroup>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         let groups = tx.find::<sharing_groups::Entity>().filter(sharing_groups::Column::RemovedAt.is_null());
@@ -203,6 +207,7 @@ impl Store {
     }
 
     /// The members of one sharing group.
+    #[tracing::instrument(name = "store.members.group_members", skip_all)]
     pub async fn group_members(
         &self,
         scope: &AdminScope,
@@ -225,6 +230,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Invalid`] for a member who has no open invitation.
+    #[tracing::instrument(name = "store.members.accept_invitation", skip_all)]
     pub async fn accept_invitation(&self, scope: &AdminScope, id: MemberId) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         use members::{Column, Entity};

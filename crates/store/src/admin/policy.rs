@@ -51,6 +51,7 @@ impl PolicyRow {
 }
 
 impl Store {
+    #[tracing::instrument(name = "store.policy.policy", skip_all)]
     pub async fn policy(&self, scope: &AdminScope) -> Result<VersionedPolicy, StoreError> {
         self.read(&scope.scope).await?.policy_row(None).await?.read()
     }
@@ -59,6 +60,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Changed`] when `version` is not the one in force; [`StoreError::Invalid`] names an invalid key.
+    #[tracing::instrument(name = "store.policy.set_policy", skip_all)]
     pub async fn set_policy(
         &self,
         scope: &AdminScope,
@@ -95,6 +97,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`set_policy`](Self::set_policy); without a `version`, [`StoreError::Changed`] only after repeated conflicts.
+    #[tracing::instrument(name = "store.policy.change_policy", skip_all)]
     pub async fn change_policy(
         &self,
         scope: &AdminScope,

@@ -40,6 +40,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when nothing of the run is in force, or it is being taken back.
+    #[tracing::instrument(name = "store.rewinds.rewind_run", skip_all)]
     pub async fn rewind_run(&self, scope: &AdminScope, id: RunId) -> Result<Committed<RunId>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         let run = tx.find::<runs::Entity>().filter(runs::Column::Id.eq(id.0)).lock(LockType::Update);

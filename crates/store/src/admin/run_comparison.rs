@@ -88,6 +88,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when one of them does not exist.
+    #[tracing::instrument(name = "store.run_comparison.compare_runs", skip_all)]
     pub async fn compare_runs(
         &self,
         scope: &AdminScope,

@@ -120,6 +120,7 @@ impl OpenRun {
 }
 
 impl Store {
+    #[tracing::instrument(name = "store.runs.runs", skip_all)]
     pub async fn runs(
         &self,
         scope: &AdminScope,
@@ -134,6 +135,7 @@ impl Store {
         runs.page(page, runs::Column::Id, |run: &Run| run.id).await
     }
 
+    #[tracing::instrument(name = "store.runs.run", skip_all)]
     pub async fn run(&self, scope: &AdminScope, id: RunId) -> Result<Run, StoreError> {
         let tx = self.read(&scope.scope).await?;
         let run = tx.find::<runs::Entity>().filter(runs::Column::Id.eq(id.0)).one().await?;
@@ -141,6 +143,7 @@ impl Store {
     }
 
     /// The items of a run in the order they were planned.
+    #[tracing::instrument(name = "store.runs.run_items", skip_all)]
     pub async fn run_items(
         &self,
         scope: &AdminScope,
@@ -159,6 +162,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Stale`] when the plan changed; [`StoreError::Unsettled`] when it is about to;
     /// [`StoreError::Conflict`] when it is not held.
+    #[tracing::instrument(name = "store.runs.decide_run", skip_all)]
     pub async fn decide_run(
         &self,
         scope: &AdminScope,

@@ -49,6 +49,7 @@ pub struct SkippedFilter {
 
 impl Store {
     /// The skipped records of a tenant, in the order in which the directory announced them.
+    #[tracing::instrument(name = "store.skipped_records.skipped_records", skip_all)]
     pub async fn skipped_records(
         &self,
         scope: &AdminScope,
@@ -65,11 +66,13 @@ impl Store {
         records.page(page, Column::SubjectId, |record: &SkippedRecord| record.subject_id).await
     }
 
+    #[tracing::instrument(name = "store.skipped_records.skipped_record", skip_all)]
     pub async fn skipped_record(&self, scope: &AdminScope, subject: Uuid) -> Result<SkippedRecord, StoreError> {
         self.read(&scope.scope).await?.skipped_record(subject).await
     }
 
     /// Plans a skipped record again. An ignored record returns to the list.
+    #[tracing::instrument(name = "store.skipped_records.retry_record", skip_all)]
     pub async fn retry_record(&self, scope: &AdminScope, subject: Uuid) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         let record = tx.skipped_record(subject).await?;
@@ -92,6 +95,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Invalid`] when the note is too long.
+    #[tracing::instrument(name = "store.skipped_records.ignore_record", skip_all)]
     pub async fn ignore_record(&self, scope: &AdminScope, subject: Uuid, note: Option<&str>) -> Result<(), StoreError> {
         if note.is_some_and(|note| note.chars().count() > NOTE_CHARACTERS_MAX || note.contains('\0')) {
             return Err(StoreError::Invalid(format!("note is text of at most {NOTE_CHARACTERS_MAX} characters")));

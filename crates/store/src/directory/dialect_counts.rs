@@ -60,6 +60,7 @@ pub struct DialectDay {
 
 impl Store {
     /// Adds counts of any tenants by one statement. The rows are in the order of their keys, so that two processes never deadlock.
+    #[tracing::instrument(name = "store.dialect_counts.add_dialect_counts", skip_all)]
     pub async fn add_dialect_counts(&self, counts: &[DialectCount]) -> Result<(), StoreError> {
         if counts.is_empty() {
             return Ok(());
@@ -72,6 +73,7 @@ impl Store {
     }
 
     /// Records the last use of tokens.
+    #[tracing::instrument(name = "store.dialect_counts.note_token_uses", skip_all)]
     pub async fn note_token_uses(&self, uses: &[TokenUse]) -> Result<(), StoreError> {
         if uses.is_empty() {
             return Ok(());
@@ -88,6 +90,7 @@ impl Store {
     }
 
     /// Deletes expired counts and rejected requests.
+    #[tracing::instrument(name = "store.dialect_counts.prune_ledger", skip_all)]
     pub async fn prune_ledger(&self) -> Result<(), StoreError> {
         let tx = self.across(true).await?;
         let now = self.clock.now();
@@ -98,6 +101,7 @@ impl Store {
     }
 
     /// The ledger of one source from this day on, the newest day first.
+    #[tracing::instrument(name = "store.dialect_counts.dialect", skip_all)]
     pub async fn dialect(
         &self,
         scope: &AdminScope,

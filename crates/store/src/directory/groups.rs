@@ -127,6 +127,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Invalid`] when a member is not a user of this source.
+    #[tracing::instrument(name = "store.groups.create_group", skip_all)]
     pub async fn create_group(
         &self,
         scope: &SourceScope,
@@ -156,6 +157,7 @@ impl Store {
     }
 
     /// The group, and its members when asked for.
+    #[tracing::instrument(name = "store.groups.group", skip_all)]
     pub async fn group(
         &self,
         scope: &SourceScope,
@@ -177,6 +179,7 @@ impl Store {
     /// # Errors
     /// What `edit` answers, [`StoreError::NotFound`], [`StoreError::Changed`], or [`StoreError::Invalid`] for a member that is
     /// no user here.
+    #[tracing::instrument(name = "store.groups.change_group", skip_all)]
     pub async fn change_group<E, F>(
         &self,
         scope: &SourceScope,
@@ -211,6 +214,7 @@ impl Store {
     }
 
     /// Deletes a group, if it still is what one of the tags in `if_match` names.
+    #[tracing::instrument(name = "store.groups.delete_group", skip_all)]
     pub async fn delete_group(
         &self,
         scope: &SourceScope,
@@ -230,6 +234,7 @@ impl Store {
         tx.commit_and_wake(()).await
     }
 
+    #[tracing::instrument(name = "store.groups.list_groups", skip_all)]
     pub async fn list_groups(
         &self,
         scope: &SourceScope,

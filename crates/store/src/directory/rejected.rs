@@ -65,6 +65,7 @@ const COLUMNS: Columns = &[
 
 impl Store {
     /// Keeps rejected requests of any tenants by one statement, and trims each source by one more.
+    #[tracing::instrument(name = "store.rejected.keep_rejected", skip_all)]
     pub async fn keep_rejected(&self, rejected: &[RejectedRequest]) -> Result<(), StoreError> {
         if rejected.is_empty() {
             return Ok(());
@@ -84,6 +85,7 @@ impl Store {
     }
 
     /// The rejected requests of a source.
+    #[tracing::instrument(name = "store.rejected.rejected_requests", skip_all)]
     pub async fn rejected_requests(
         &self,
         scope: &AdminScope,
@@ -98,6 +100,7 @@ impl Store {
 
     /// Marks a request as replayed before it is, so that two concurrent replays do not perform it twice. If the process ends in
     /// between, the request stays marked; the identity provider sends it again.
+    #[tracing::instrument(name = "store.rejected.claim_rejected", skip_all)]
     pub async fn claim_rejected(
         &self,
         scope: &AdminScope,
@@ -115,6 +118,7 @@ impl Store {
     }
 
     /// Takes the mark back after a replay that failed.
+    #[tracing::instrument(name = "store.rejected.release_rejected", skip_all)]
     pub async fn release_rejected(&self, scope: &SourceScope, id: Uuid) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
         let claimed = tx.update::<Entity>(Column::Id.eq(id));

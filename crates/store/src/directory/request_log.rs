@@ -63,6 +63,7 @@ pub struct RequestFilter {
 
 impl Store {
     /// Writes lines of any tenants, a bounded number per statement.
+    #[tracing::instrument(name = "store.request_log.log_requests", skip_all)]
     pub async fn log_requests(&self, lines: &[LoggedRequest]) -> Result<(), StoreError> {
         if lines.is_empty() {
             return Ok(());
@@ -76,6 +77,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for a source or member that the tenant does not have.
+    #[tracing::instrument(name = "store.request_log.logged_requests", skip_all)]
     pub async fn logged_requests(
         &self,
         scope: &AdminScope,
@@ -99,6 +101,7 @@ impl Store {
     }
 
     /// Deletes lines older than this, a bounded number at a time.
+    #[tracing::instrument(name = "store.request_log.forget_requests", skip_all)]
     pub async fn forget_requests(&self, kept: TimeDelta) -> Result<(), StoreError> {
         let oldest = self.clock.now() - kept;
         let sql = format!(

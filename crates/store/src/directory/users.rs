@@ -198,6 +198,7 @@ fn derived(resource: &UserResource) -> [(&'static str, sea_orm::sea_query::Value
 impl Store {
     /// # Errors
     /// [`StoreError::Taken`] when the source has a user of that userName, whatever the case.
+    #[tracing::instrument(name = "store.users.create_user", skip_all)]
     pub async fn create_user(
         &self,
         scope: &SourceScope,
@@ -222,6 +223,7 @@ impl Store {
         Ok(Committed::waking(scope.tenant(), user))
     }
 
+    #[tracing::instrument(name = "store.users.user", skip_all)]
     pub async fn user(
         &self,
         scope: &SourceScope,
@@ -240,6 +242,7 @@ impl Store {
     ///
     /// # Errors
     /// What `edit` answers, [`StoreError::NotFound`], or [`StoreError::Taken`] for the userName.
+    #[tracing::instrument(name = "store.users.change_user", skip_all)]
     pub async fn change_user<E, F>(
         &self,
         scope: &SourceScope,
@@ -292,6 +295,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] or [`StoreError::Changed`].
+    #[tracing::instrument(name = "store.users.delete_user", skip_all)]
     pub async fn delete_user(
         &self,
         scope: &SourceScope,
@@ -316,6 +320,7 @@ impl Store {
         tx.commit_and_wake(()).await
     }
 
+    #[tracing::instrument(name = "store.users.list_users", skip_all)]
     pub async fn list_users(
         &self,
         scope: &SourceScope,

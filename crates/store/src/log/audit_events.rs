@@ -117,6 +117,7 @@ pub struct AuditFilter {
 
 impl Store {
     /// Events in the order they were written.
+    #[tracing::instrument(name = "store.audit_events.audit_events", skip_all)]
     pub async fn audit_events(
         &self,
         scope: &AdminScope,

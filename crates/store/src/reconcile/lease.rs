@@ -103,6 +103,7 @@ impl Store {
     ///
     /// A lease that its holder let run out is given at once, and counts as a failed attempt. After the second in a row the tenant
     /// itself is taken for the cause, and its back-off begins.
+    #[tracing::instrument(name = "store.lease.lease", skip_all)]
     pub async fn lease(&self, tenant: TenantId, holder: Uuid, ttl: TimeDelta) -> Result<LeaseAnswer, StoreError> {
         let scope = TenantScope::new(tenant, Actor::System);
         let tx = self.write(&scope).await?;
@@ -127,6 +128,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] when another worker has it.
+    #[tracing::instrument(name = "store.lease.renew", skip_all)]
     pub async fn renew(&self, lease: &Lease) -> Result<(), StoreError> {
         let tx = self.write(&lease.scope).await?;
         let expires_at = tx.clock.now() + lease.ttl;
@@ -139,6 +141,7 @@ impl Store {
 
     /// Releases the lease after success. The caller then checks for changes once more, because one that was committed
     /// during the lease may have had its wake-up turned away.
+    #[tracing::instrument(name = "store.lease.release", skip_all)]
     pub async fn release(&self, lease: &Lease) -> Result<bool, StoreError> {
         let tx = self.write(&lease.scope).await?;
         tx.exec(&RELEASE, [lease.fence.into(), lease.holder.into()]).await?;
@@ -153,6 +156,7 @@ impl Store {
     }
 
     /// Releases the lease after a failure and starts the tenant's back-off.
+    #[tracing::instrument(name = "store.lease.release_failed", skip_all)]
     pub async fn release_failed(&self, lease: &Lease, error: &str) -> Result<DateTime<Utc>, StoreError> {
         let tx = self.write(&lease.scope).await?;
         let row: Option<AttemptsRow> = tx.one(&COUNT_FAILURE, [lease.fence.into(), lease.holder.into()]).await?;

@@ -59,6 +59,7 @@ pub(crate) fn first_id_of(at: DateTime<Utc>) -> Uuid {
 
 impl Store {
     /// Deletes one batch; returns whether there is more. Concurrent processes delete each row once.
+    #[tracing::instrument(name = "store.retention.forget_old_runs", skip_all)]
     pub async fn forget_old_runs(&self, tenant: TenantId, before: DateTime<Utc>) -> Result<bool, StoreError> {
         let scope = TenantScope::new(tenant, Actor::System);
         let tx = self.write(&scope).await?;

@@ -37,6 +37,7 @@ pub struct Detachment {
 
 impl Store {
     /// The plan of detaching a source. Reads its people; changes nothing.
+    #[tracing::instrument(name = "store.detach.detachment", skip_all)]
     pub async fn detachment(
         &self,
         scope: &AdminScope,
@@ -47,6 +48,7 @@ impl Store {
     }
 
     /// The items of that plan.
+    #[tracing::instrument(name = "store.detach.detachment_items", skip_all)]
     pub async fn detachment_items(
         &self,
         scope: &AdminScope,
@@ -76,6 +78,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Stale`] when the plan changed.
+    #[tracing::instrument(name = "store.detach.detach", skip_all)]
     pub async fn detach(
         &self,
         scope: &AdminScope,

@@ -150,6 +150,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the source is not in simulation.
+    #[tracing::instrument(name = "store.plan.promotion", skip_all)]
     pub async fn promotion(&self, scope: &AdminScope, source: SourceId) -> Result<Promotion, StoreError> {
         let tx = self.read(&scope.scope).await?.with_fresh_plans();
         let cutover = tx.cutover(source).await?;
@@ -160,6 +161,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`promotion`](Self::promotion); [`StoreError::Invalid`] for a cursor of another list.
+    #[tracing::instrument(name = "store.plan.promotion_items", skip_all)]
     pub async fn promotion_items(
         &self,
         scope: &AdminScope,

@@ -46,6 +46,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Stale`] when the plan changed, or is not complete yet;
     /// [`StoreError::Conflict`] when the source is not in simulation, has no active person, or has no plan.
+    #[tracing::instrument(name = "store.promote.promote", skip_all)]
     pub async fn promote(
         &self,
         scope: &AdminScope,

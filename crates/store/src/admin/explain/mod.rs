@@ -87,6 +87,7 @@ static RECORDS_BY_EXTERNAL_ID: Sql =
     WHERE s.tenant_id = {tenant} ORDER BY u.id DESC LIMIT 10"]);
 
 impl Store {
+    #[tracing::instrument(name = "store.explain.facts_of_member", skip_all)]
     pub async fn facts_of_member(&self, scope: &AdminScope, member: MemberId) -> Result<Facts, StoreError> {
         let tx = self.read(&scope.scope).await?;
         let facts = tx.facts(Whom { member: Some(member.0), user: None }).await?;
@@ -96,6 +97,7 @@ impl Store {
         Ok(facts)
     }
 
+    #[tracing::instrument(name = "store.explain.facts_of_record", skip_all)]
     pub async fn facts_of_record(
         &self,
         scope: &AdminScope,
@@ -111,6 +113,7 @@ impl Store {
     }
 
     /// Every person with this address or id, at most ten; one person without member and record when there is none.
+    #[tracing::instrument(name = "store.explain.facts_of_known", skip_all)]
     pub async fn facts_of_known(&self, scope: &AdminScope, known: Known<'_>) -> Result<Vec<Facts>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         let mut people = tx.people_known_as(known).await?;

@@ -56,6 +56,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`] when another worker took over; [`StoreError::Moved`] when a member of the plan changed
     /// meanwhile, such as by accepting an invitation, or a held run was decided about. Nothing was written then.
+    #[tracing::instrument(name = "store.apply.apply", skip_all)]
     pub async fn apply(&self, lease: &Lease, chunk: &Chunk, verdict: Verdict) -> Result<Applied, StoreError> {
         if let Some(part) = &chunk.rewind {
             return self.apply_rewind(lease, chunk, part, verdict).await;
@@ -97,6 +98,7 @@ impl Store {
     /// Sets a failing change aside as a dispute, so that the rest of the tenant goes on
     /// (docs/design.md#one-bad-entry-blocks-nothing). `chunk` is the failed one, so changes pushed since are not
     /// consumed unread.
+    #[tracing::instrument(name = "store.apply.set_aside", skip_all)]
     pub async fn set_aside(&self, lease: &Lease, chunk: &Chunk, error: &str) -> Result<(), StoreError> {
         if let Some(part) = &chunk.rewind {
             tracing::warn!(error, "a step of a rewind failed");

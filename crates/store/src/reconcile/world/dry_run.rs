@@ -32,6 +32,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the source has no record of this person.
+    #[tracing::instrument(name = "store.dry_run.world_of_person", skip_all)]
     pub async fn world_of_person(
         &self,
         scope: &AdminScope,
@@ -52,6 +53,7 @@ impl Store {
     }
 
     /// Touches one person and their memberships, in the push lane.
+    #[tracing::instrument(name = "store.dry_run.touch_person", skip_all)]
     pub async fn touch_person(
         &self,
         scope: &AdminScope,

@@ -130,6 +130,7 @@ struct AdminRow {
 
 impl Store {
     /// The next changes of the tenant, at most `limit`, pushed ones first; `None` when there are none.
+    #[tracing::instrument(name = "store.world.next_chunk", skip_all)]
     pub async fn next_chunk(&self, lease: &Lease, limit: usize) -> Result<Option<Chunk>, StoreError> {
         let mut tx = self.read(&lease.scope).await?;
         let changes = tx.next_changes(limit).await?;
