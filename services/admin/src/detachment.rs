@@ -1,13 +1,14 @@
 //! `/api/v1/sources/{id}/detachment` and `…/detach`: detachment of a source. Read as a plan first, and done by the plan's
 //! digest.
 
-use crate::answer::{Answer, list};
+use crate::answer::{Answer, list, one};
 use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::body;
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::query;
-use actix_web::{HttpRequest, HttpResponse};
+use crate::view;
+use actix_web::HttpRequest;
 use rollcall_core::directory::PeopleAfter;
 use rollcall_core::ids::SourceId;
 use rollcall_store::PageRequest;
@@ -33,14 +34,14 @@ pub(crate) async fn detachment(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
     auth.admin.hub.store.source(&auth.scope, id).await?;
     let (people, _) = fate(&request)?;
-    Ok(HttpResponse::Ok().json(auth.admin.hub.store.detachment(&auth.scope, id, people).await?))
+    one::<view::detachment::Detachment>(auth.admin.hub.store.detachment(&auth.scope, id, people).await?)
 }
 
 pub(crate) async fn detachment_items(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
     auth.admin.hub.store.source(&auth.scope, id).await?;
     let (people, page) = fate(&request)?;
-    list(auth.admin.hub.store.detachment_items(&auth.scope, id, people, &page).await?)
+    list::<view::runs::RunItem>(auth.admin.hub.store.detachment_items(&auth.scope, id, people, &page).await?)
 }
 
 pub(crate) async fn detach(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
@@ -50,7 +51,7 @@ pub(crate) async fn detach(request: HttpRequest, auth: AdminAuth, payload: Body)
     let seen: SeenDetachment = body(payload).await?;
     let detached = auth.admin.hub.store.detach(&auth.scope, id, seen.people, &seen.digest).await?;
     auth.admin.hub.after_commit(detached).await;
-    Ok(HttpResponse::Ok().json(auth.admin.hub.store.source(&auth.scope, id).await?))
+    one::<view::sources::Source>(auth.admin.hub.store.source(&auth.scope, id).await?)
 }
 
 fn fate(request: &HttpRequest) -> Result<(PeopleAfter, PageRequest), AdminError> {

@@ -1,17 +1,17 @@
 //! `/api/v1/sources/{id}/dialect`: the dialect of a source's identity provider, with advice.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, one};
 use crate::auth::ApiAuth;
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::query;
-use actix_web::{HttpRequest, HttpResponse};
+use crate::view::dialect as view;
+use actix_web::HttpRequest;
 use chrono::TimeDelta;
 use rollcall_core::ids::SourceId;
 use rollcall_scim::Quirk;
 use rollcall_store::{DialectDay, REQUESTS};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 const DEFAULT_DAYS: u32 = 7;
@@ -34,30 +34,31 @@ pub(crate) async fn dialect(request: HttpRequest, auth: ApiAuth) -> Answer {
     let store = &auth.admin.hub.store;
     let since = store.clock.now() - TimeDelta::days(i64::from(days) - 1);
     let rows = store.dialect(&auth.scope, id, &since.format("%Y-%m-%d").to_string()).await?;
-    Ok(HttpResponse::Ok().json(shown(&rows, days)))
+    one::<view::Dialect>(shown(&rows, days))
 }
 
-fn shown(rows: &[DialectDay], days: u32) -> Value {
+fn shown(rows: &[DialectDay], days: u32) -> view::Dialect {
     let mut totals: BTreeMap<&str, i64> = BTreeMap::new();
-    let mut by_day: BTreeMap<&str, serde_json::Map<String, Value>> = BTreeMap::new();
+    let mut by_day: BTreeMap<&str, BTreeMap<String, i64>> = BTreeMap::new();
     for row in rows {
         *totals.entry(&row.quirk).or_default() += row.occurrences;
-        by_day.entry(&row.day).or_default().insert(row.quirk.clone(), row.occurrences.into());
+        by_day.entry(&row.day).or_default().insert(row.quirk.clone(), row.occurrences);
     }
     let requests = totals.remove(REQUESTS).unwrap_or(0);
     let counted: BTreeMap<ByName, i64> =
         totals.into_iter().filter_map(|(name, count)| Some((ByName(Quirk::from_name(name)?), count))).collect();
-    let quirks = counted
-        .iter()
-        .map(|(ByName(quirk), count)| json!({ "quirk": quirk.name(), "count": count, "read_as": read_as(*quirk) }));
-    let days_shown = by_day.into_iter().rev().map(|(day, counts)| json!({ "day": day, "counts": counts }));
-    json!({
-        "days": days,
-        "requests": requests,
-        "quirks": quirks.collect::<Vec<_>>(),
-        "advice": advice(&|quirk| counted.get(&ByName(quirk)).copied().unwrap_or(0), days),
-        "by_day": days_shown.collect::<Vec<_>>(),
-    })
+    let quirk = |(ByName(quirk), count): (&ByName, &i64)| view::CountedQuirk {
+        quirk: quirk.name(),
+        count: *count,
+        read_as: read_as(*quirk),
+    };
+    view::Dialect {
+        days,
+        requests,
+        quirks: counted.iter().map(quirk).collect(),
+        advice: advice(&|quirk| counted.get(&ByName(quirk)).copied().unwrap_or(0), days),
+        by_day: by_day.into_iter().rev().map(|(day, counts)| view::Day { day: day.to_owned(), counts }).collect(),
+    }
 }
 
 /// Quirks in the order of their names.
@@ -191,16 +192,16 @@ mod tests {
             day("2026-11-21", "capitalised_op", 9),
         ];
         let shown = shown(&rows, 7);
-        assert_eq!(shown["requests"], 15);
-        assert_eq!(shown["quirks"][1]["count"], 312);
-        assert_eq!(shown["by_day"][0]["day"], "2026-11-22");
-        let advice = shown["advice"][0].as_str().unwrap_or_default();
+        assert_eq!(shown.requests, 15);
+        assert_eq!(shown.quirks[1].count, 312);
+        assert_eq!(shown.by_day[0].day, "2026-11-22");
+        let advice = &shown.advice[0];
         assert!(advice.contains("aadOptscim062020") && advice.contains("312 string booleans"), "{advice}");
     }
 
     fn advised(quirks: &[&str]) -> String {
         let rows: Vec<DialectDay> = quirks.iter().map(|quirk| day("2026-11-22", quirk, 3)).collect();
-        shown(&rows, 7)["advice"].to_string()
+        shown(&rows, 7).advice.join("\n")
     }
 
     #[test]
@@ -217,14 +218,14 @@ mod tests {
         for understood in
             ["plus_for_space", "unquoted_filter_value", "wrong_quotes", "number_for_text", "wrapped_value"]
         {
-            assert_eq!(advised(&[understood]), "[]", "{understood}");
+            assert_eq!(advised(&[understood]), "", "{understood}");
         }
         assert!(advised(&["plus_in_address"]).contains("%2B"));
     }
 
     #[test]
     fn a_source_that_speaks_plainly_gets_no_advice() {
-        assert_eq!(shown(&[day("2026-11-22", REQUESTS, 10)], 7)["advice"], json!([]));
+        assert!(shown(&[day("2026-11-22", REQUESTS, 10)], 7).advice.is_empty());
         assert!(Quirk::all().all(|quirk| !read_as(quirk).is_empty()));
     }
 }

@@ -1,15 +1,14 @@
 //! `/api/v1/…/explain`: explanation of a person's access (PE14), from the store's facts by the gates of `core`.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, all, one};
 use crate::auth::ApiAuth;
 use crate::error::AdminError;
 use crate::path::{id_in_path, second_id};
 use crate::query::query;
-use actix_web::{HttpRequest, HttpResponse};
-use rollcall_core::explain::explain;
+use actix_web::HttpRequest;
+use rollcall_core::explain::{Explanation, explain};
 use rollcall_store::Known;
 use serde::Deserialize;
-use serde_json::json;
 
 /// Longest address or external id in a query, in characters.
 const KNOWN_CHARACTERS_MAX: usize = 1_000;
@@ -23,7 +22,7 @@ struct Somebody {
 
 pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
     let facts = auth.admin.hub.store.facts_of_member(&auth.scope, id_in_path(&request, "member")?).await?;
-    Ok(HttpResponse::Ok().json(explain(&facts)))
+    one::<Explanation>(explain(&facts))
 }
 
 /// A directory record, with or without a member.
@@ -31,7 +30,7 @@ pub(crate) async fn record(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = id_in_path(&request, "source")?;
     let user = second_id(&request, "user_id", "user")?;
     let facts = auth.admin.hub.store.facts_of_record(&auth.scope, source, user).await?;
-    Ok(HttpResponse::Ok().json(explain(&facts)))
+    one::<Explanation>(explain(&facts))
 }
 
 /// Everybody who matches an address or an external id; an unknown person is explained as well.
@@ -48,5 +47,5 @@ pub(crate) async fn somebody(request: HttpRequest, auth: ApiAuth) -> Answer {
         return Err(AdminError::BadRequest(takes));
     }
     let facts = auth.admin.hub.store.facts_of_known(&auth.scope, known).await?;
-    Ok(HttpResponse::Ok().json(json!({ "items": facts.iter().map(explain).collect::<Vec<_>>(), "next_cursor": null })))
+    all::<Explanation>(facts.iter().map(explain).collect(), None)
 }

@@ -4,17 +4,18 @@ use crate::answer::{Answer, list};
 use crate::auth::{AdminAuth, ApiAuth};
 use crate::path::id_in_path;
 use crate::query::parameters;
+use crate::view;
 use actix_web::{HttpRequest, HttpResponse};
 
 pub(crate) async fn groups(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
-    list(auth.admin.hub.store.groups(&auth.scope, &asked.page()?).await?)
+    list::<view::groups::SharingGroup>(auth.admin.hub.store.groups(&auth.scope, &asked.page()?).await?)
 }
 
 pub(crate) async fn group_members(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let group = id_in_path(&request, "group")?;
-    list(auth.admin.hub.store.group_members(&auth.scope, group, &asked.page()?).await?)
+    list::<view::members::Member>(auth.admin.hub.store.group_members(&auth.scope, group, &asked.page()?).await?)
 }
 
 /// The second of two steps: the source has let go of the group (DX20).

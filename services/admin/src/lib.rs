@@ -24,6 +24,7 @@ mod runs;
 mod skipped_records;
 mod sources;
 mod tokens;
+pub mod view;
 
 use rollcall_hub::{CallerLimits, Hub};
 

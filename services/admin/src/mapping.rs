@@ -1,16 +1,15 @@
 //! `/api/v1/policy/mapping`: preview of expressions on real records.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, all};
 use crate::auth::AdminAuth;
 use crate::body::body;
 use crate::error::AdminError;
-use actix_web::HttpResponse;
+use crate::view::mapping as view;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_core::policy::Mapping;
 use rollcall_store::PreviewOf;
 use rollcall_web::Body;
 use serde::Deserialize;
-use serde_json::json;
 
 /// Number of records when the body does not name any.
 const SAMPLE: u32 = 5;
@@ -33,5 +32,5 @@ pub(crate) async fn preview_mapping(auth: AdminAuth, payload: Body) -> Answer {
         (None, sample) => PreviewOf::Sample(sample.unwrap_or(SAMPLE)),
     };
     let records = auth.admin.hub.store.preview_mapping(&auth.scope, asked.source_id, of, asked.mapping).await?;
-    Ok(HttpResponse::Ok().json(json!({ "items": records, "next_cursor": null })))
+    all::<view::PreviewedRecord>(records, None)
 }

@@ -1,41 +1,34 @@
 //! `/api/v1/members`: the roster, changes of a member by an admin, and decisions about pending people (LP5).
 
-use crate::answer::{Answer, list};
+use crate::answer::{Answer, list, one};
 use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::{body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::{parameters, parsed};
-use actix_web::{HttpRequest, HttpResponse};
+use crate::view::members as view;
+use actix_web::HttpRequest;
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::MemberId;
 use rollcall_core::policy::LocalAttribute;
 use rollcall_core::roster::{Approval, MemberStatus, Role};
-use rollcall_store::{DECISIONS_MAX, FormerEmail, Member, MemberChanges, MemberFilter};
+use rollcall_store::{DECISIONS_MAX, MemberChanges, MemberFilter};
 use rollcall_web::Body;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer};
 
 pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let status: Option<MemberStatus> = parsed("status", asked.status.as_deref())?;
     let filter = MemberFilter { email: asked.email.clone(), status };
-    list(auth.admin.hub.store.members(&auth.scope, &filter, &asked.page()?).await?)
-}
-
-/// A member, with former addresses.
-#[derive(Serialize)]
-struct MemberWithHistory {
-    #[serde(flatten)]
-    member: Member,
-    former_emails: Vec<FormerEmail>,
+    list::<view::Member>(auth.admin.hub.store.members(&auth.scope, &filter, &asked.page()?).await?)
 }
 
 pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id = id_in_path(&request, "member")?;
-    let member = auth.admin.hub.store.member(&auth.scope, id).await?;
-    let former_emails = auth.admin.hub.store.former_emails(&auth.scope, id).await?;
-    Ok(HttpResponse::Ok().json(MemberWithHistory { member, former_emails }))
+    let member = auth.admin.hub.store.member(&auth.scope, id).await?.into();
+    let former_emails =
+        auth.admin.hub.store.former_emails(&auth.scope, id).await?.into_iter().map(Into::into).collect();
+    one::<view::MemberWithHistory>(view::MemberWithHistory { member, former_emails })
 }
 
 /// Missing keys change nothing; a null name is removed.
@@ -85,7 +78,7 @@ pub(crate) async fn change_member(request: HttpRequest, auth: AdminAuth, payload
     let patch: MemberPatch = body(payload).await?;
     let changed = auth.admin.hub.store.change_member(&auth.scope, id, &patch.into()).await?;
     let member = auth.admin.hub.after_commit(changed).await;
-    Ok(HttpResponse::Ok().json(member))
+    one::<view::Member>(member)
 }
 
 /// The product reports that an invited person accepted (DX13).
@@ -96,7 +89,7 @@ pub(crate) async fn accept_invitation(request: HttpRequest, auth: AdminAuth, pay
     no_body(payload).await?;
     let accepted = auth.admin.hub.store.accept_invitation(&auth.scope, id).await?;
     auth.admin.hub.after_commit(accepted).await;
-    Ok(HttpResponse::Ok().json(auth.admin.hub.store.member(&auth.scope, id).await?))
+    one::<view::Member>(auth.admin.hub.store.member(&auth.scope, id).await?)
 }
 
 #[derive(Deserialize)]
@@ -128,7 +121,7 @@ async fn decide_one(request: &HttpRequest, auth: AdminAuth, payload: Body, appro
     no_body(payload).await?;
     let decided = auth.admin.hub.store.decide_member(&auth.scope, id, approval).await?;
     auth.admin.hub.after_commit(decided).await;
-    Ok(HttpResponse::Ok().json(auth.admin.hub.store.member(&auth.scope, id).await?))
+    one::<view::Member>(auth.admin.hub.store.member(&auth.scope, id).await?)
 }
 
 async fn decide_many(auth: AdminAuth, payload: Body, approval: Approval) -> Answer {
@@ -139,6 +132,6 @@ async fn decide_many(auth: AdminAuth, payload: Body, approval: Approval) -> Answ
     }
     let decided = auth.admin.hub.store.decide_members(&auth.scope, &member_ids, approval).await?;
     let results = auth.admin.hub.after_commit(decided).await;
-    let shown = member_ids.iter().zip(results).map(|(id, result)| json!({ "member_id": id, "result": result }));
-    Ok(HttpResponse::Ok().json(json!({ "items": shown.collect::<Vec<Value>>() })))
+    let decided = |(member_id, result)| view::Decided { member_id, result: view::DecisionResult::from(result) };
+    one::<view::Decisions>(view::Decisions { items: member_ids.into_iter().zip(results).map(decided).collect() })
 }

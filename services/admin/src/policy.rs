@@ -1,15 +1,14 @@
 //! `/api/v1/policy`: the policy of the tenant.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, one};
 use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::policy_body;
 use crate::error::AdminError;
-use actix_web::HttpResponse;
+use crate::view::policy as view;
 use rollcall_core::policy::Policy;
-use rollcall_store::VersionedPolicy;
 use rollcall_web::Body;
 use serde::Deserialize;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,12 +26,8 @@ struct PolicyChanges {
     version: Option<i64>,
 }
 
-fn policy_answer(policy: &VersionedPolicy) -> Answer {
-    Ok(HttpResponse::Ok().json(json!({ "policy": policy.policy, "version": policy.version })))
-}
-
 pub(crate) async fn policy(auth: ApiAuth) -> Answer {
-    policy_answer(&auth.admin.hub.store.policy(&auth.scope).await?)
+    one::<view::VersionedPolicy>(auth.admin.hub.store.policy(&auth.scope).await?)
 }
 
 /// Replaces the policy. The body must have every key, because a missing one would silently reset a switch.
@@ -41,7 +36,7 @@ pub(crate) async fn set_policy(auth: AdminAuth, payload: Body) -> Answer {
     let new: NewPolicy = policy_body(payload).await?;
     let policy = Policy::whole(&new.policy).map_err(AdminError::BadRequest)?;
     let changed = auth.admin.hub.store.set_policy(&auth.scope, &policy, new.version).await?;
-    policy_answer(&auth.admin.hub.after_commit(changed).await)
+    one::<view::VersionedPolicy>(auth.admin.hub.after_commit(changed).await)
 }
 
 /// Changes the keys that the body has.
@@ -49,5 +44,5 @@ pub(crate) async fn change_policy(auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let asked: PolicyChanges = policy_body(payload).await?;
     let changed = auth.admin.hub.store.change_policy(&auth.scope, &asked.policy, asked.version).await?;
-    policy_answer(&auth.admin.hub.after_commit(changed).await)
+    one::<view::VersionedPolicy>(auth.admin.hub.after_commit(changed).await)
 }

@@ -1,27 +1,27 @@
 //! `/api/v1/sources/{id}/promotion` and `…/promote`: cut-over of the tenant to another source. Read as a plan first, and done by
 //! the plan's digest.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, all, one};
 use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::{Seen, body};
 use crate::path::id_in_path;
 use crate::query::parameters;
-use actix_web::{HttpRequest, HttpResponse};
+use crate::view;
+use actix_web::HttpRequest;
 use rollcall_core::ids::SourceId;
 use rollcall_store::PageRequest;
 use rollcall_web::Body;
-use serde_json::json;
 
 pub(crate) async fn promotion(request: HttpRequest, auth: ApiAuth) -> Answer {
     let promotion = auth.admin.hub.store.promotion(&auth.scope, id_in_path(&request, "source")?).await?;
-    Ok(HttpResponse::Ok().json(promotion))
+    one::<view::promotion::Promotion>(promotion)
 }
 
 pub(crate) async fn promotion_items(request: HttpRequest, auth: ApiAuth) -> Answer {
     let (id, asked) = (id_in_path(&request, "source")?, parameters(&request)?);
     let limit = PageRequest::parse(asked.limit, None)?.limit;
     let page = auth.admin.hub.store.promotion_items(&auth.scope, id, limit, asked.cursor.as_deref()).await?;
-    Ok(HttpResponse::Ok().json(json!({ "items": page.items, "next_cursor": page.next })))
+    all::<view::runs::RunItem>(page.items, page.next)
 }
 
 pub(crate) async fn promote(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
@@ -32,5 +32,5 @@ pub(crate) async fn promote(request: HttpRequest, auth: AdminAuth, payload: Body
     let seen: Seen = body(payload).await?;
     let promoted = auth.admin.hub.store.promote(&auth.scope, id, &seen.digest).await?;
     auth.admin.hub.after_commit(promoted).await;
-    Ok(HttpResponse::Ok().json(auth.admin.hub.store.source(&auth.scope, id).await?))
+    one::<view::sources::Source>(auth.admin.hub.store.source(&auth.scope, id).await?)
 }

@@ -1,33 +1,33 @@
 //! `/api/v1/runs`: planned, applied, held and simulated runs, and the decisions of admins about them.
 
-use crate::answer::{Answer, list};
+use crate::answer::{Answer, all, list, one};
 use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::{Seen, body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::{parameters, parsed};
+use crate::view::runs as view;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::run::RunState;
 use rollcall_store::{DEFAULT_LIMIT, RunDecision};
 use rollcall_web::Body;
-use serde_json::json;
 
 pub(crate) async fn runs(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let state: Option<RunState> = parsed("state", asked.state.as_deref())?;
-    list(auth.admin.hub.store.runs(&auth.scope, state.map(RunState::as_str), &asked.page()?).await?)
+    list::<view::Run>(auth.admin.hub.store.runs(&auth.scope, state.map(RunState::as_str), &asked.page()?).await?)
 }
 
 pub(crate) async fn run(request: HttpRequest, auth: ApiAuth) -> Answer {
     let run = auth.admin.hub.store.run(&auth.scope, id_in_path(&request, "run")?).await?;
-    Ok(HttpResponse::Ok().json(run))
+    one::<view::Run>(run)
 }
 
 /// The items of a run: subject, action, before and after, reason, and decision.
 pub(crate) async fn run_items(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let run = id_in_path(&request, "run")?;
-    list(auth.admin.hub.store.run_items(&auth.scope, run, &asked.page()?).await?)
+    list::<view::RunItem>(auth.admin.hub.store.run_items(&auth.scope, run, &asked.page()?).await?)
 }
 
 /// Comparison of this run with another one (PE11).
@@ -39,7 +39,7 @@ pub(crate) async fn compare_runs(request: HttpRequest, auth: ApiAuth) -> Answer 
     let other = parsed("with", asked.with.as_deref())?.ok_or_else(missing)?;
     let limit = asked.limit.unwrap_or(DEFAULT_LIMIT);
     let page = auth.admin.hub.store.compare_runs(&auth.scope, (this, other), limit, asked.cursor.as_deref()).await?;
-    Ok(HttpResponse::Ok().json(json!({ "items": page.items, "next_cursor": page.next })))
+    all::<view::ComparedItem>(page.items, page.next)
 }
 
 pub(crate) async fn approve_run(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
@@ -58,7 +58,7 @@ async fn decide_run(request: &HttpRequest, auth: AdminAuth, payload: Body, decis
     let seen: Seen = body(payload).await?;
     let decided = auth.admin.hub.store.decide_run(&auth.scope, id, &seen.digest, decision).await?;
     auth.admin.hub.after_commit(decided).await;
-    Ok(HttpResponse::Ok().json(auth.admin.hub.store.run(&auth.scope, id).await?))
+    one::<view::Run>(auth.admin.hub.store.run(&auth.scope, id).await?)
 }
 
 /// Requests the rewind of this run: a worker plans it, an admin approves it like a held run.
@@ -69,5 +69,5 @@ pub(crate) async fn rewind_run(request: HttpRequest, auth: AdminAuth, payload: B
     no_body(payload).await?;
     let made = auth.admin.hub.store.rewind_run(&auth.scope, id).await?;
     let rewind = auth.admin.hub.after_commit(made).await;
-    Ok(HttpResponse::Accepted().json(auth.admin.hub.store.run(&auth.scope, rewind).await?))
+    Ok(HttpResponse::Accepted().json(view::Run::from(auth.admin.hub.store.run(&auth.scope, rewind).await?)))
 }

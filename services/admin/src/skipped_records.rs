@@ -1,15 +1,15 @@
 //! `/api/v1/skipped-records`: skipped records, and the actions of an admin on them (PE10).
 
-use crate::answer::{Answer, list};
+use crate::answer::{Answer, list, one};
 use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::{body_or_default, no_body};
 use crate::path::id_in_path;
 use crate::query::{parameters, parsed};
+use crate::view::skipped_records as view;
 use actix_web::{HttpRequest, HttpResponse};
-use rollcall_store::{Page, SkippedFilter, SkippedRecord};
+use rollcall_store::SkippedFilter;
 use rollcall_web::Body;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -18,27 +18,13 @@ struct Ignorance {
     note: Option<String>,
 }
 
-fn shown(record: &SkippedRecord) -> Value {
-    json!({
-        "subject": { "kind": record.subject_kind, "id": record.subject_id },
-        "dispute": record.dispute,
-        "about": record.about,
-        "since": record.since,
-        "last_tried_at": record.last_tried_at,
-        "tries": record.tries,
-        "ignored_at": record.ignored_at,
-        "note": record.note,
-        "remedy": record.remedy(),
-    })
-}
-
 pub(crate) async fn skipped_records(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let dispute = parsed("dispute", asked.dispute.as_deref())?;
     let ignored = parsed("ignored", asked.ignored.as_deref())?.unwrap_or(false);
     let filter = SkippedFilter { dispute, ignored };
     let page = auth.admin.hub.store.skipped_records(&auth.scope, &filter, &asked.page()?).await?;
-    list(Page { items: page.items.iter().map(shown).collect(), next: page.next })
+    list::<view::SkippedRecord>(page)
 }
 
 pub(crate) async fn retry(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
@@ -48,7 +34,7 @@ pub(crate) async fn retry(request: HttpRequest, auth: AdminAuth, payload: Body) 
     no_body(payload).await?;
     let retried = auth.admin.hub.store.retry_record(&auth.scope, id).await?;
     auth.admin.hub.after_commit(retried).await;
-    Ok(HttpResponse::Accepted().json(json!({ "status": "the record is planned again" })))
+    Ok(HttpResponse::Accepted().json(view::Retried { status: "the record is planned again" }))
 }
 
 pub(crate) async fn ignore(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
@@ -57,5 +43,5 @@ pub(crate) async fn ignore(request: HttpRequest, auth: AdminAuth, payload: Body)
     auth.admin.hub.store.skipped_record(&auth.scope, id).await?;
     let asked: Ignorance = body_or_default(payload).await?;
     auth.admin.hub.store.ignore_record(&auth.scope, id, asked.note.as_deref()).await?;
-    Ok(HttpResponse::Ok().json(shown(&auth.admin.hub.store.skipped_record(&auth.scope, id).await?)))
+    one::<view::SkippedRecord>(auth.admin.hub.store.skipped_record(&auth.scope, id).await?)
 }

@@ -1,16 +1,16 @@
 //! `/api/v1/sources`: the sources of the tenant.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, all, one};
 use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::{body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
-use actix_web::{HttpRequest, HttpResponse};
+use crate::view::sources as view;
+use actix_web::HttpRequest;
 use rollcall_core::directory::SourceMode;
 use rollcall_core::ids::SourceId;
 use rollcall_web::Body;
 use serde::Deserialize;
-use serde_json::json;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,12 +22,12 @@ struct SourceChange {
 
 pub(crate) async fn sources(auth: ApiAuth) -> Answer {
     let sources = auth.admin.hub.store.sources(&auth.scope).await?;
-    Ok(HttpResponse::Ok().json(json!({ "items": sources, "next_cursor": null })))
+    all::<view::Source>(sources, None)
 }
 
 pub(crate) async fn source(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = auth.admin.hub.store.source(&auth.scope, id_in_path(&request, "source")?).await?;
-    Ok(HttpResponse::Ok().json(source))
+    one::<view::Source>(source)
 }
 
 /// Changes the mode of a source, or whether its groups are accepted. At most one source of a tenant is live (DS2).
@@ -42,7 +42,7 @@ pub(crate) async fn change_source(request: HttpRequest, auth: AdminAuth, payload
     }
     let changed = auth.admin.hub.store.change_source(&auth.scope, id, mode, users_only).await?;
     auth.admin.hub.after_commit(changed).await;
-    Ok(HttpResponse::Ok().json(auth.admin.hub.store.source(&auth.scope, id).await?))
+    one::<view::Source>(auth.admin.hub.store.source(&auth.scope, id).await?)
 }
 
 /// Ends a quarantine (PE9).
@@ -53,5 +53,5 @@ pub(crate) async fn release_source(request: HttpRequest, auth: AdminAuth, payloa
     no_body(payload).await?;
     let released = auth.admin.hub.store.release_source(&auth.scope, id).await?;
     auth.admin.hub.after_commit(released).await;
-    Ok(HttpResponse::Ok().json(auth.admin.hub.store.source(&auth.scope, id).await?))
+    one::<view::Source>(auth.admin.hub.store.source(&auth.scope, id).await?)
 }

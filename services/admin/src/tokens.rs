@@ -1,17 +1,17 @@
 //! `/api/v1/sources/{id}/tokens`: the tokens of a source. A secret is only in the answer that made it.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, all};
 use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::body_or_default;
 use crate::error::AdminError;
 use crate::path::{id_in_path, second_id};
+use crate::view::tokens as view;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::ids::CredentialId;
 use rollcall_store::NewSecret;
 use rollcall_web::Body;
 use serde::Deserialize;
-use serde_json::json;
 
 /// Validity of a rotated token unless the request has one.
 const DEFAULT_OVERLAP: TimeDelta = TimeDelta::hours(24);
@@ -35,7 +35,7 @@ struct Rotation {
 
 pub(crate) async fn tokens(request: HttpRequest, auth: ApiAuth) -> Answer {
     let tokens = auth.admin.hub.store.source_tokens(&auth.scope, id_in_path(&request, "source")?).await?;
-    Ok(HttpResponse::Ok().json(json!({ "items": tokens, "next_cursor": null })))
+    all::<view::SourceToken>(tokens, None)
 }
 
 pub(crate) async fn create_token(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
@@ -45,8 +45,8 @@ pub(crate) async fn create_token(request: HttpRequest, auth: AdminAuth, payload:
     let new: NewToken = body_or_default(payload).await?;
     let secret = auth.admin.hub.store.add_source_token(&auth.scope, source, &new.name, new.expires_at).await?;
     let NewSecret { id, secret } = secret;
-    let shown = json!({ "id": id, "token": secret, "name": new.name, "expires_at": new.expires_at });
-    Ok(HttpResponse::Created().json(shown))
+    let NewToken { name, expires_at } = new;
+    Ok(HttpResponse::Created().json(view::NewToken { id, token: secret, name, expires_at }))
 }
 
 /// Makes a token that replaces an old one, which stays valid for a while.
@@ -64,12 +64,8 @@ pub(crate) async fn rotate_token(request: HttpRequest, auth: AdminAuth, payload:
     let rotated = auth.admin.hub.store.rotate_source_token(&auth.scope, source, old, overlap, asked.expires_at).await?;
     let rotated = auth.admin.hub.after_commit(rotated).await;
     let NewSecret { id, secret } = rotated.secret;
-    Ok(HttpResponse::Created().json(json!({
-        "id": id,
-        "token": secret,
-        "expires_at": asked.expires_at,
-        "replaces": { "id": old, "expires_at": rotated.old_expires_at },
-    })))
+    let replaces = view::ReplacedToken { id: old, expires_at: rotated.old_expires_at };
+    Ok(HttpResponse::Created().json(view::RotatedToken { id, token: secret, expires_at: asked.expires_at, replaces }))
 }
 
 /// Revokes a token: at once in this process, within a second in every other.

@@ -70,7 +70,7 @@ pub struct NewSource<'a> {
 }
 
 /// An API key for operators, without its secret.
-#[derive(Clone, Debug, Serialize, DerivePartialModel)]
+#[derive(Clone, Debug, DerivePartialModel)]
 #[sea_orm(entity = "credentials::Entity")]
 pub struct ApiKey {
     pub id: Uuid,

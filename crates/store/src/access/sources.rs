@@ -15,7 +15,6 @@ use rollcall_core::ids::{CredentialId, SourceId};
 use rollcall_core::run::RunState;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
-use serde::Serialize;
 use uuid::Uuid;
 
 /// Longest name of a source or a token, in characters.
@@ -29,7 +28,7 @@ const TOKENS_MAX: usize = 20;
 const TOKENS_LISTED: u64 = 1000;
 
 /// A source for admins.
-#[derive(Clone, Debug, Serialize, FromQueryResult)]
+#[derive(Clone, Debug, FromQueryResult)]
 pub struct Source {
     pub id: Uuid,
     /// `scim` or `agent`.
@@ -48,7 +47,7 @@ pub struct Source {
 }
 
 /// A token for admins, without its secret.
-#[derive(Clone, Debug, Serialize, DerivePartialModel)]
+#[derive(Clone, Debug, DerivePartialModel)]
 #[sea_orm(entity = "credentials::Entity")]
 pub struct SourceToken {
     pub id: Uuid,

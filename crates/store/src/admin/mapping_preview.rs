@@ -12,7 +12,6 @@ use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_core::policy::{Mapping, Policy};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, Condition, DerivePartialModel};
-use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -28,7 +27,7 @@ pub enum PreviewOf {
 }
 
 /// One record under a mapping. A record with `error` would be skipped.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct PreviewedRecord {
     pub user_id: Uuid,
     pub user_name: String,

@@ -14,7 +14,6 @@ use rollcall_core::event::{Event, MemberDecided};
 use rollcall_core::ids::MemberId;
 use rollcall_core::roster::{Approval, MemberStatus};
 use sea_orm::FromQueryResult;
-use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
@@ -22,8 +21,7 @@ use uuid::Uuid;
 pub const DECISIONS_MAX: usize = 200;
 
 /// The result of one decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecisionResult {
     Decided,
     /// The same decision was made before.

@@ -15,7 +15,6 @@ use rollcall_core::ids::{MemberId, SharingGroupId};
 use rollcall_core::roster::{MemberState, MemberStatus, Profile};
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, DerivePartialModel};
-use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -85,7 +84,7 @@ impl MemberRow {
 }
 
 /// One member for people and programs.
-#[derive(Clone, Debug, Serialize, DerivePartialModel)]
+#[derive(Clone, Debug, DerivePartialModel)]
 #[sea_orm(entity = "members::Entity")]
 pub struct Member {
     pub id: Uuid,
@@ -109,7 +108,7 @@ pub struct Member {
 }
 
 /// A former address of a member.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct FormerEmail {
     pub email: String,
     /// When another address replaced it.
@@ -143,7 +142,7 @@ pub struct MemberFilter {
 }
 
 /// One sharing group.
-#[derive(Clone, Debug, Serialize, DerivePartialModel)]
+#[derive(Clone, Debug, DerivePartialModel)]
 #[sea_orm(entity = "sharing_groups::Entity")]
 pub struct SharingGroup {
     pub id: Uuid,

@@ -9,19 +9,17 @@ use crate::scope::AdminScope;
 use rollcall_core::ids::RunId;
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::Value;
-use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 /// One action, as each of the two runs has it.
-#[derive(Clone, Debug, Serialize, FromQueryResult)]
+#[derive(Clone, Debug, FromQueryResult)]
 pub struct ComparedItem {
     /// `only_this`, `only_other`, `same`, or `differs`: the same action on the same subject, with another outcome.
     pub found: String,
     pub action: String,
     pub subject_kind: String,
     pub subject_id: Uuid,
-    #[serde(skip)]
     pub object_id: Uuid,
     pub who: Option<Json>,
     /// Its changes in this run, and in the other.

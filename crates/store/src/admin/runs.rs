@@ -16,12 +16,11 @@ use rollcall_core::ids::RunId;
 use rollcall_core::run::{ItemDecision, RunState};
 use sea_orm::sea_query::{ExprTrait, LockType};
 use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
-use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 /// One run.
-#[derive(Clone, Debug, Serialize, DerivePartialModel)]
+#[derive(Clone, Debug, DerivePartialModel)]
 #[sea_orm(entity = "runs::Entity")]
 pub struct Run {
     pub id: Uuid,
@@ -40,7 +39,7 @@ pub struct Run {
 }
 
 /// One item of a run.
-#[derive(Clone, Debug, Serialize, DerivePartialModel)]
+#[derive(Clone, Debug, DerivePartialModel)]
 #[sea_orm(entity = "run_items::Entity")]
 pub struct RunItem {
     pub id: Uuid,

@@ -6,7 +6,7 @@ use crate::ports::Backend;
 use crate::settings::Settings;
 use anyhow::Result;
 use rollcall_store::ApiKey;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(crate) async fn run(command: ApiKeyCommand, backend: &Backend, settings: &Settings) -> Result<()> {
     let operator = Operator::open(backend, settings).await?;
@@ -26,7 +26,11 @@ pub(crate) async fn run(command: ApiKeyCommand, backend: &Backend, settings: &Se
                 format!("{id}  {prefix}…  {role}  {name:?}, made {created_at}{end}")
             };
             let lines: Vec<String> = keys.iter().map(line).collect();
-            Ok(print(&args.output, json!({ "items": keys }), &lines.join("\n"))?)
+            Ok(print(
+                &args.output,
+                json!({ "items": keys.iter().map(shown).collect::<Vec<Value>>() }),
+                &lines.join("\n"),
+            )?)
         }
         ApiKeyCommand::Revoke(args) => {
             let scope = operator.scope(&args.of).await?;
@@ -35,4 +39,11 @@ pub(crate) async fn run(command: ApiKeyCommand, backend: &Backend, settings: &Se
             Ok(print(&args.output, json!({ "key_id": id, "revoked": true }), "The key is revoked.")?)
         }
     }
+}
+
+fn shown(key: &ApiKey) -> Value {
+    let ApiKey { id, name, prefix, role, created_at, revoked_at } = key;
+    json!({
+        "id": id, "name": name, "prefix": prefix, "role": role, "created_at": created_at, "revoked_at": revoked_at,
+    })
 }

@@ -3,6 +3,7 @@
 use super::operator::{Operator, print};
 use crate::cli::{Json, OfSource, SourceDetach, SourcePromote};
 use anyhow::Result;
+use rollcall_admin::view;
 use rollcall_core::directory::PeopleAfter;
 use rollcall_store::Promotion;
 use serde_json::json;
@@ -11,7 +12,8 @@ pub(crate) async fn promote(args: SourcePromote, operator: &Operator<'_>) -> Res
     let (scope, source) = (operator.scope_of(&args.of.tenant).await?, args.of.source);
     let Some(digest) = args.digest else {
         let promotion = operator.store.promotion(&scope, source).await?;
-        return Ok(print(&args.output, json!(promotion), &told(&promotion))?);
+        let lines = told(&promotion);
+        return Ok(print(&args.output, json!(view::promotion::Promotion::from(promotion)), &lines)?);
     };
     operator.after_commit(operator.store.promote(&scope, source, &digest).await?).await?;
     let lines = "The source is live. A worker applies what differs; see GET /api/v1/runs.";
@@ -30,7 +32,7 @@ pub(crate) async fn detach(args: SourceDetach, operator: &Operator<'_>) -> Resul
             "{} members and {} groups {fate}; {} people more than the removal limit allows.\nTo do it: --digest {}",
             plan.members, plan.groups, plan.removal_limit.over, plan.digest
         );
-        return Ok(print(&args.output, json!(plan), &lines)?);
+        return Ok(print(&args.output, json!(view::detachment::Detachment::from(plan)), &lines)?);
     };
     operator.after_commit(operator.store.detach(&scope, source, args.people, &digest).await?).await?;
     let body = json!({ "source_id": source, "mode": "off" });

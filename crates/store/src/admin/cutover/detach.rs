@@ -17,11 +17,10 @@ use rollcall_core::event::{Event, SourceDetached};
 use rollcall_core::ids::SourceId;
 use rollcall_core::world::World;
 use sea_orm::ColumnTrait;
-use serde::Serialize;
 use uuid::Uuid;
 
 /// The plan of a detachment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Detachment {
     pub source_id: Uuid,
     pub people: PeopleAfter,

@@ -20,12 +20,11 @@ use rollcall_core::policy::Policy;
 use rollcall_core::run::{ItemDecision, RunState};
 use rollcall_core::world::World;
 use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
-use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 /// The summary of a promotion.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Promotion {
     pub source_id: Uuid,
     /// The source that is live now; it would continue in simulation.
@@ -49,7 +48,7 @@ pub struct Promotion {
     pub warnings: Vec<String>,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default)]
 pub struct PeopleCounts {
     /// Members that keep their identity and follow the source from then on.
     pub transferred: i64,
@@ -64,7 +63,7 @@ pub struct PeopleCounts {
     pub profile_changes: i64,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default)]
 pub struct GroupCounts {
     /// Taken over under the identical name.
     pub same: i64,
@@ -77,13 +76,13 @@ pub struct GroupCounts {
 }
 
 /// Memberships of people and groups that are taken over; those of new ones are not counted.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default)]
 pub struct MembershipCounts {
     pub added: i64,
     pub removed: i64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct RemovalOutlook {
     /// People who may lose access now without an approval.
     pub allowed: i64,
@@ -91,13 +90,13 @@ pub struct RemovalOutlook {
     pub over: i64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct SeatOutlook {
     pub free: i64,
     pub wanted: i64,
 }
 
-#[derive(Clone, Debug, Serialize, FromQueryResult)]
+#[derive(Clone, Debug, FromQueryResult)]
 pub struct Respelled {
     pub group_id: Uuid,
     pub before: String,

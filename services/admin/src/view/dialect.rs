@@ -1,0 +1,28 @@
+//! The dialect ledger of a source on the wire.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How a source's identity provider spoke over some days.
+#[derive(Debug, Serialize)]
+pub struct Dialect {
+    pub days: u32,
+    pub requests: i64,
+    pub quirks: Vec<CountedQuirk>,
+    pub advice: Vec<String>,
+    pub by_day: Vec<Day>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct CountedQuirk {
+    pub quirk: &'static str,
+    pub count: i64,
+    pub read_as: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Day {
+    pub day: String,
+    /// Occurrences by quirk.
+    pub counts: BTreeMap<String, i64>,
+}

@@ -1,0 +1,26 @@
+//! Sharing groups on the wire.
+
+use chrono::{DateTime, Utc};
+use rollcall_store as store;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// One sharing group.
+#[derive(Debug, Serialize)]
+pub struct SharingGroup {
+    pub id: Uuid,
+    pub name: String,
+    pub managed_by: Option<Uuid>,
+    pub directory_group_id: Option<Uuid>,
+    pub members_count: i64,
+    pub created_at: DateTime<Utc>,
+    pub modified_at: DateTime<Utc>,
+}
+
+impl From<store::SharingGroup> for SharingGroup {
+    fn from(row: store::SharingGroup) -> Self {
+        let store::SharingGroup { id, name, managed_by, directory_group_id, members_count, created_at, modified_at } =
+            row;
+        Self { id, name, managed_by, directory_group_id, members_count, created_at, modified_at }
+    }
+}

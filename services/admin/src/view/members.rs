@@ -1,0 +1,129 @@
+//! Members on the wire.
+
+use chrono::{DateTime, Utc};
+use rollcall_core::ids::MemberId;
+use rollcall_store as store;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// One member.
+#[derive(Debug, Serialize)]
+pub struct Member {
+    pub id: Uuid,
+    pub email: String,
+    pub display_name: Option<String>,
+    pub given_name: Option<String>,
+    pub family_name: Option<String>,
+    pub status: String,
+    pub role: String,
+    pub billing_contact: bool,
+    /// The source that manages the member; null for an unmanaged one.
+    pub managed_by: Option<Uuid>,
+    pub external_id: Option<String>,
+    pub directory_user_id: Option<Uuid>,
+    pub waiting_for: Option<String>,
+    /// An admin's decision about a pending member: `approved` or `declined`.
+    pub approval: Option<String>,
+    pub suspended_from: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub modified_at: DateTime<Utc>,
+}
+
+impl From<store::Member> for Member {
+    fn from(row: store::Member) -> Self {
+        let store::Member {
+            id,
+            email,
+            display_name,
+            given_name,
+            family_name,
+            status,
+            role,
+            billing_contact,
+            managed_by,
+            external_id,
+            directory_user_id,
+            waiting_for,
+            approval,
+            suspended_from,
+            created_at,
+            modified_at,
+        } = row;
+        Self {
+            id,
+            email,
+            display_name,
+            given_name,
+            family_name,
+            status,
+            role,
+            billing_contact,
+            managed_by,
+            external_id,
+            directory_user_id,
+            waiting_for,
+            approval,
+            suspended_from,
+            created_at,
+            modified_at,
+        }
+    }
+}
+
+/// An address that a member had.
+#[derive(Debug, Serialize)]
+pub struct FormerEmail {
+    pub email: String,
+    /// When another address replaced it.
+    pub until: DateTime<Utc>,
+}
+
+impl From<store::FormerEmail> for FormerEmail {
+    fn from(row: store::FormerEmail) -> Self {
+        let store::FormerEmail { email, until } = row;
+        Self { email, until }
+    }
+}
+
+/// A member, and the addresses they had before.
+#[derive(Debug, Serialize)]
+pub struct MemberWithHistory {
+    #[serde(flatten)]
+    pub member: Member,
+    pub former_emails: Vec<FormerEmail>,
+}
+
+/// What became of an admin's decision about one member.
+#[derive(Debug, Serialize)]
+pub struct Decided {
+    pub member_id: MemberId,
+    pub result: DecisionResult,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionResult {
+    Decided,
+    /// It was decided so before.
+    Unchanged,
+    /// The member is not `pending`, so there is nothing to decide.
+    NotPending,
+    NotFound,
+}
+
+impl From<store::DecisionResult> for DecisionResult {
+    fn from(result: store::DecisionResult) -> Self {
+        match result {
+            store::DecisionResult::Decided => Self::Decided,
+            store::DecisionResult::Unchanged => Self::Unchanged,
+            store::DecisionResult::NotPending => Self::NotPending,
+            store::DecisionResult::NotFound => Self::NotFound,
+        }
+    }
+}
+
+/// The decisions of one call, in the order of its ids.
+#[derive(Debug, Serialize)]
+pub struct Decisions {
+    pub items: Vec<Decided>,
+}

@@ -1,0 +1,34 @@
+//! What the REST API answers, one file a noun. The store gives plain rows; their form on the wire is decided here alone.
+
+pub mod audit_events;
+pub mod detachment;
+pub mod dialect;
+pub mod groups;
+pub mod mapping;
+pub mod members;
+pub mod policy;
+pub mod promotion;
+pub mod reconcile;
+pub mod rejected;
+pub mod request_log;
+pub mod runs;
+pub mod skipped_records;
+pub mod sources;
+pub mod tokens;
+
+use serde::Serialize;
+
+/// One page of a list.
+#[derive(Debug, Serialize)]
+pub struct List<T> {
+    pub items: Vec<T>,
+    /// The cursor of the next page; null on the last one.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> List<T> {
+    /// A page of rows in their form on the wire.
+    pub fn of<R: Into<T>>(items: Vec<R>, next_cursor: Option<String>) -> Self {
+        Self { items: items.into_iter().map(Into::into).collect(), next_cursor }
+    }
+}

@@ -1,0 +1,18 @@
+//! The policy on the wire.
+
+use rollcall_core::policy::Policy;
+use rollcall_store as store;
+use serde::Serialize;
+
+/// The policy in force, and its version.
+#[derive(Debug, Serialize)]
+pub struct VersionedPolicy {
+    pub policy: Policy,
+    pub version: i64,
+}
+
+impl From<store::VersionedPolicy> for VersionedPolicy {
+    fn from(store::VersionedPolicy { policy, version }: store::VersionedPolicy) -> Self {
+        Self { policy, version }
+    }
+}

@@ -1,0 +1,81 @@
+//! Rejected requests on the wire, without names.
+
+use crate::redact;
+use chrono::{DateTime, Utc};
+use rollcall_hub::Replayed;
+use rollcall_store as store;
+use serde::Serialize;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+/// A request that was not understood.
+#[derive(Debug, Serialize)]
+pub struct RejectedRequest {
+    pub id: Uuid,
+    pub at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    pub method: String,
+    pub path: String,
+    pub body: Option<Json>,
+    pub body_bytes: i64,
+    pub answer: RejectedAnswer,
+    pub replayed_at: Option<DateTime<Utc>>,
+    pub replayable: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct RejectedAnswer {
+    pub status: i64,
+    pub scim_type: Option<String>,
+    pub detail: String,
+}
+
+impl From<store::RejectedRequest> for RejectedRequest {
+    fn from(row: store::RejectedRequest) -> Self {
+        Self {
+            replayable: replayable(&row),
+            id: row.id,
+            at: row.at,
+            expires_at: row.expires_at,
+            method: row.method,
+            path: redact::path(&row.path),
+            body: row.body.as_deref().map(redact::body),
+            body_bytes: row.body_bytes,
+            answer: RejectedAnswer {
+                status: row.status,
+                scim_type: row.scim_type,
+                detail: redact::sentence(&row.detail),
+            },
+            replayed_at: row.replayed_at,
+        }
+    }
+}
+
+/// True if a replay is possible: not done yet, kept whole, and about users or groups.
+fn replayable(one: &store::RejectedRequest) -> bool {
+    let about = ["/Users", "/Groups"].iter().any(|collection| one.path.starts_with(collection));
+    about && one.replayed_at.is_none() && (one.body.is_some() || one.body_bytes == 0)
+}
+
+/// The outcome of a replay.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Replay {
+    Done { replayed: bool, changed: bool, status: u16 },
+    Refused { replayed: bool, changed: bool, status: u16, scim_type: Option<&'static str>, detail: String },
+}
+
+impl From<Replayed> for Replay {
+    fn from(replayed: Replayed) -> Self {
+        match replayed {
+            Replayed::Done { status, changed } => Self::Done { replayed: true, changed, status },
+            Replayed::Refused(error) => Self::Refused {
+                replayed: false,
+                changed: false,
+                status: error.status,
+                scim_type: error.scim_type.map(|kind| kind.as_str()),
+                detail: redact::sentence(&error.detail),
+            },
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Runs and their items on the wire.
+
+use chrono::{DateTime, Utc};
+use rollcall_store as store;
+use serde::Serialize;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+/// One run.
+#[derive(Debug, Serialize)]
+pub struct Run {
+    pub id: Uuid,
+    /// Null when the run belongs to several sources, or to none (a freed seat).
+    pub source_id: Option<Uuid>,
+    pub state: String,
+    pub verdict: String,
+    pub held_reasons: Json,
+    /// Items by action.
+    pub counts: Json,
+    pub digest: String,
+    /// The run that this one rewinds.
+    pub rewinds: Option<Uuid>,
+    pub created_at: DateTime<Utc>,
+    pub modified_at: DateTime<Utc>,
+}
+
+impl From<store::Run> for Run {
+    fn from(row: store::Run) -> Self {
+        let store::Run {
+            id,
+            source_id,
+            state,
+            verdict,
+            held_reasons,
+            counts,
+            digest,
+            rewinds,
+            created_at,
+            modified_at,
+        } = row;
+        Self { id, source_id, state, verdict, held_reasons, counts, digest, rewinds, created_at, modified_at }
+    }
+}
+
+/// One line of a run's plan.
+#[derive(Debug, Serialize)]
+pub struct RunItem {
+    pub id: Uuid,
+    pub action: String,
+    pub subject_kind: String,
+    pub subject_id: Uuid,
+    pub why: String,
+    /// `applied`, `held`, `approved` (released, not applied yet), `withdrawn` (the source took it back), `rejected`,
+    /// `simulated`; for a rewind `planned` and `impossible`.
+    pub decision: String,
+    pub held_reason: Option<String>,
+    /// The subject's name at that time: `email` and `display_name`, or a group's `name`.
+    pub who: Option<Json>,
+    pub member_id: Option<Uuid>,
+    pub group_id: Option<Uuid>,
+    /// The changed fields before; null for a new member or group.
+    pub before: Option<Json>,
+    pub after: Option<Json>,
+    /// The action with its parameters.
+    pub detail: Json,
+    /// The source and the request that caused it.
+    pub source_id: Option<Uuid>,
+    pub request_id: Option<Uuid>,
+}
+
+impl From<store::RunItem> for RunItem {
+    fn from(row: store::RunItem) -> Self {
+        let store::RunItem {
+            id,
+            action,
+            subject_kind,
+            subject_id,
+            why,
+            decision,
+            held_reason,
+            who,
+            member_id,
+            group_id,
+            before,
+            after,
+            detail,
+            source_id,
+            request_id,
+        } = row;
+        Self {
+            id,
+            action,
+            subject_kind,
+            subject_id,
+            why,
+            decision,
+            held_reason,
+            who,
+            member_id,
+            group_id,
+            before,
+            after,
+            detail,
+            source_id,
+            request_id,
+        }
+    }
+}
+
+/// One action, as each of the two runs has it.
+#[derive(Debug, Serialize)]
+pub struct ComparedItem {
+    /// `only_this`, `only_other`, `same`, or `differs`: the same action on the same subject, with another outcome.
+    pub found: String,
+    pub action: String,
+    pub subject_kind: String,
+    pub subject_id: Uuid,
+    pub who: Option<Json>,
+    /// Its changes in this run, and in the other.
+    pub this_before: Option<Json>,
+    pub this_after: Option<Json>,
+    pub other_before: Option<Json>,
+    pub other_after: Option<Json>,
+}
+
+impl From<store::ComparedItem> for ComparedItem {
+    fn from(row: store::ComparedItem) -> Self {
+        let store::ComparedItem {
+            found,
+            action,
+            subject_kind,
+            subject_id,
+            object_id: _,
+            who,
+            this_before,
+            this_after,
+            other_before,
+            other_after,
+        } = row;
+        Self { found, action, subject_kind, subject_id, who, this_before, this_after, other_before, other_after }
+    }
+}

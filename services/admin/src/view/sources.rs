@@ -1,0 +1,42 @@
+//! Sources on the wire.
+
+use chrono::{DateTime, Utc};
+use rollcall_store as store;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// A source.
+#[derive(Debug, Serialize)]
+pub struct Source {
+    pub id: Uuid,
+    /// `scim` or `agent`.
+    pub kind: String,
+    /// `off`, `simulate` or `live`.
+    pub mode: String,
+    pub name: String,
+    /// Groups are neither shown nor accepted (DS3).
+    pub users_only: bool,
+    /// Since when the source is in quarantine, so that its changes are planned and held only (PE9).
+    pub quarantined_at: Option<DateTime<Utc>>,
+    pub quarantine_reason: Option<String>,
+    pub created_at: DateTime<Utc>,
+    /// The last use of any of its tokens, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+impl From<store::Source> for Source {
+    fn from(row: store::Source) -> Self {
+        let store::Source {
+            id,
+            kind,
+            mode,
+            name,
+            users_only,
+            quarantined_at,
+            quarantine_reason,
+            created_at,
+            last_used_at,
+        } = row;
+        Self { id, kind, mode, name, users_only, quarantined_at, quarantine_reason, created_at, last_used_at }
+    }
+}

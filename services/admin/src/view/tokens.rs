@@ -1,0 +1,52 @@
+//! Tokens of a source on the wire. The secret is in the answer that made it, and in no other.
+
+use chrono::{DateTime, Utc};
+use rollcall_core::ids::CredentialId;
+use rollcall_store as store;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// A token; the secret itself is not kept.
+#[derive(Debug, Serialize)]
+pub struct SourceToken {
+    pub id: Uuid,
+    pub name: String,
+    /// The first characters of the secret, for recognition.
+    pub prefix: String,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// To the minute; null when it was never used.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+impl From<store::SourceToken> for SourceToken {
+    fn from(row: store::SourceToken) -> Self {
+        let store::SourceToken { id, name, prefix, created_at, expires_at, revoked_at, last_used_at } = row;
+        Self { id, name, prefix, created_at, expires_at, revoked_at, last_used_at }
+    }
+}
+
+/// A token that was just made.
+#[derive(Debug, Serialize)]
+pub struct NewToken {
+    pub id: CredentialId,
+    pub token: String,
+    pub name: String,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A token that takes the place of another.
+#[derive(Debug, Serialize)]
+pub struct RotatedToken {
+    pub id: CredentialId,
+    pub token: String,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub replaces: ReplacedToken,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ReplacedToken {
+    pub id: CredentialId,
+    pub expires_at: DateTime<Utc>,
+}
