@@ -1,5 +1,6 @@
 //! PATCH against a plain model in memory: any sequence of changes, in any dialects, has the result of a few lines of ordinary
 //! code.
+//! Length: the reference model of PATCH stands beside the generators that feed it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

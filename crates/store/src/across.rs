@@ -1,11 +1,12 @@
 //! Queries across tenants: those that do not know the tenant yet, and those that serve all. All of them are here; elsewhere a test
 //! refuses a statement without the tenant's condition (`statements.rs`).
 
-use crate::access::credentials::{Credential, SecretDigest};
+use crate::access::credentials::Credential;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
 use crate::reconcile::retention::{FORGOTTEN, first_id_of};
+use crate::secret::SecretDigest;
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::TenantId;
 use sea_orm::FromQueryResult;

@@ -3,9 +3,9 @@
 //!
 //! The value of a write is there once its duties are done, so no caller can forget them.
 
-use crate::access::credentials::SecretDigest;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
+use crate::secret::SecretDigest;
 use rollcall_core::ids::TenantId;
 
 /// The result of a write, behind its after-commit duties.

@@ -14,13 +14,12 @@ mod entity;
 mod log;
 mod reconcile;
 mod scope;
+mod secret;
 #[cfg(test)]
 mod statements;
 
-pub use access::credentials::{
-    API_KEY_PREFIX, ApiKey, Credential, NewSecret, NewSource, SCIM_TOKEN_PREFIX, SecretDigest, digest, may_be_secret,
-};
-pub use access::source_upkeep::SourceDeletion;
+pub use access::credentials::{ApiKey, Credential};
+pub use access::source_upkeep::{NewSource, SourceDeletion};
 pub use access::sources::{Rotated, Source, SourceToken};
 pub use access::tenants::{NewTenant, SeatsSet};
 pub use across::{Backlog, TenantSummary};
@@ -54,3 +53,4 @@ pub use reconcile::apply::Applied;
 pub use reconcile::lease::{Lease, LeaseAnswer};
 pub use reconcile::world::Chunk;
 pub use scope::{AdminScope, SourceScope, TenantScope};
+pub use secret::{API_KEY_PREFIX, NewSecret, SCIM_TOKEN_PREFIX, SecretDigest, digest, may_be_secret};

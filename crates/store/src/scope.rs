@@ -1,7 +1,6 @@
 //! Scope is proof: a tenant's data is reached only with a value of this module, which is made only from a verified
 //! credential, a worker's lease or the operator's command line (docs/design.md#scope).
 
-use crate::access::credentials::Credential;
 use rollcall_core::event::Actor;
 use rollcall_core::ids::{RequestId, SourceId, TenantId};
 use rollcall_core::roster::Role;
@@ -39,11 +38,8 @@ pub struct SourceScope {
 }
 
 impl SourceScope {
-    /// The scope of a SCIM token; `None` for another kind of credential.
-    pub fn of_token(token: &Credential) -> Option<Self> {
-        let source: SourceId = token.source_id.filter(|_| token.kind == "scim_token")?.into();
-        let scope = TenantScope::new(token.tenant_id.into(), Actor::Source(source));
-        Some(Self { scope, source, users_only: token.users_only == Some(true) })
+    pub(crate) fn new(scope: TenantScope, source: SourceId, users_only: bool) -> Self {
+        Self { scope, source, users_only }
     }
 
     /// A repetition of a source's request by an admin, whom the audit log names.
@@ -78,10 +74,8 @@ pub struct AdminScope {
 }
 
 impl AdminScope {
-    /// The scope of an API key; `None` for another kind of credential.
-    pub fn of_key(key: &Credential) -> Option<Self> {
-        let role = key.role.as_ref().filter(|_| key.kind == "api_key")?.parse().ok()?;
-        Some(Self { scope: TenantScope::new(key.tenant_id.into(), Actor::ApiKey(key.id.into())), role })
+    pub(crate) fn new(scope: TenantScope, role: Role) -> Self {
+        Self { scope, role }
     }
 
     /// The operator at the command line, with the permissions of an owner.

@@ -1,4 +1,5 @@
 //! PATCH: the decisions of RFC 7644 §3.5.2 and the traps that break real tenants (docs/scim.md#traps).
+//! Length: one table of decisions, read from the top to the bottom.
 
 use serde_json::{Value, json};
 

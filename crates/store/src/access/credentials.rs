@@ -1,73 +1,27 @@
-//! Credentials: the secrets that machines and people present. A secret is shown once; the store keeps its SHA-256 digest.
-//!
-//! SHA-256 without salt or stretching is right here: a token holds 256 random bits, so there is nothing to guess, and
-//! a look-up by digest compares no secret byte by byte.
+//! Credentials: the rows behind the secrets that machines and people present.
 
-use crate::access::sources::second_live;
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, credentials, sources};
-use crate::scope::AdminScope;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::scope::{AdminScope, SourceScope, TenantScope};
+use crate::secret::{
+    AGENT_INSTALL_PREFIX, API_KEY_PREFIX, NewSecret, SCIM_TOKEN_PREFIX, SecretDigest, digest, random_secret,
+    stored_digest,
+};
 use chrono::{DateTime, Utc};
-use rand::TryRngCore;
-use rand::rngs::OsRng;
 use rollcall_core::directory::{SourceKind, SourceMode};
-use rollcall_core::event::{CredentialCreated, Event, NoDetail, SourceCreated};
+use rollcall_core::event::{Actor, CredentialCreated, Event, NoDetail};
 use rollcall_core::ids::{CredentialId, SourceId};
 use rollcall_core::roster::Role;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DerivePartialModel, FromQueryResult};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
-
-/// SHA-256 of a presented secret.
-pub type SecretDigest = [u8; 32];
-
-/// The prefix tells people and secret scanners the kind of a secret.
-pub const SCIM_TOKEN_PREFIX: &str = "rcs_";
-pub const API_KEY_PREFIX: &str = "rck_";
-const AGENT_INSTALL_PREFIX: &str = "rci_";
-/// Characters after the prefix: 256 bits.
-const SECRET_CHARACTERS: usize = 43;
 
 /// Most API keys of a list, with the ended ones.
 const API_KEYS_LISTED: u64 = 1000;
-
-/// Whether the text has the form of a secret made here; a malformed one needs no look-up.
-pub fn may_be_secret(text: &str, prefix: &str) -> bool {
-    text.strip_prefix(prefix).is_some_and(|random| {
-        random.len() == SECRET_CHARACTERS
-            && random.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    })
-}
-
-/// The digest under which a presented secret is looked up.
-pub fn digest(secret: &str) -> SecretDigest {
-    Sha256::digest(secret.as_bytes()).into()
-}
-
-/// A new secret. Its text exists only now.
-pub struct NewSecret {
-    pub id: CredentialId,
-    pub secret: String,
-}
-
-/// Input for a new source.
-#[derive(Clone, Debug)]
-pub struct NewSource<'a> {
-    pub kind: SourceKind,
-    pub mode: SourceMode,
-    pub name: &'a str,
-    /// The source has no groups (DS3).
-    pub users_only: bool,
-    /// When its first secret expires; `None` for never.
-    pub token_expires_at: Option<DateTime<Utc>>,
-}
 
 /// An API key for operators, without its secret.
 #[derive(Clone, Debug, DerivePartialModel)]
@@ -85,14 +39,14 @@ pub struct ApiKey {
 /// The meaning of a presented secret. Caches keep it as JSON for a minute at most.
 #[derive(Clone, Debug, Serialize, Deserialize, FromQueryResult)]
 pub struct Credential {
-    pub(crate) tenant_id: Uuid,
-    pub(crate) id: Uuid,
-    pub(crate) source_id: Option<Uuid>,
-    pub(crate) kind: String,
-    pub(crate) role: Option<String>,
+    tenant_id: Uuid,
+    id: Uuid,
+    source_id: Option<Uuid>,
+    kind: String,
+    role: Option<String>,
     expires_at: Option<DateTime<Utc>>,
     mode: Option<String>,
-    pub(crate) users_only: Option<bool>,
+    users_only: Option<bool>,
 }
 
 impl Credential {
@@ -110,48 +64,24 @@ impl Credential {
     }
 }
 
-impl Store {
-    /// Makes a source with its first secret.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] when it would be the second live source of its tenant (DS2).
-    #[tracing::instrument(name = "store.credentials.create_source", skip_all)]
-    pub async fn create_source(
-        &self,
-        scope: &AdminScope,
-        new: &NewSource<'_>,
-    ) -> Result<(SourceId, NewSecret), StoreError> {
-        let tx = self.write(&scope.scope).await?;
-        if new.mode == SourceMode::Live {
-            tx.refuse_second_live(None).await?;
-        }
-        let id: SourceId = tx.clock.new_id();
-        let source = sources::ActiveModel {
-            id: Set(id.0),
-            kind: Set(new.kind.as_str().into()),
-            mode: Set(new.mode.as_str().into()),
-            name: Set(new.name.into()),
-            users_only: Set(new.users_only),
-            created_at: Set(tx.clock.now()),
-            ..Default::default()
-        };
-        let NewSource { kind, mode, users_only, .. } = *new;
-        let detail = SourceCreated { kind, mode, name: new.name.to_owned(), users_only };
-        tx.tx
-            .batch(vec![tx.insert(source).into(), tx.event(&Event::SourceCreated(id, detail)).into()])
-            .await
-            .map_err(second_live)?;
-        let (kind, prefix) = match new.kind {
-            SourceKind::Scim => ("scim_token", SCIM_TOKEN_PREFIX),
-            SourceKind::Agent => ("agent_install", AGENT_INSTALL_PREFIX),
-        };
-        let expires_at = new.token_expires_at;
-        let credential = NewCredential { kind, prefix, source: Some(id), expires_at, ..Default::default() };
-        let secret = tx.create_credential(credential).await?;
-        tx.commit().await?;
-        Ok((id, secret))
+impl SourceScope {
+    /// The scope of a SCIM token; `None` for another kind of credential.
+    pub fn of_token(token: &Credential) -> Option<Self> {
+        let source: SourceId = token.source_id.filter(|_| token.kind == "scim_token")?.into();
+        let scope = TenantScope::new(token.tenant_id.into(), Actor::Source(source));
+        Some(Self::new(scope, source, token.users_only == Some(true)))
     }
+}
 
+impl AdminScope {
+    /// The scope of an API key; `None` for another kind of credential.
+    pub fn of_key(key: &Credential) -> Option<Self> {
+        let role = key.role.as_ref().filter(|_| key.kind == "api_key")?.parse().ok()?;
+        Some(Self::new(TenantScope::new(key.tenant_id.into(), Actor::ApiKey(key.id.into())), role))
+    }
+}
+
+impl Store {
     /// Makes another token for a source, so that the old one can be replaced without a gap.
     #[tracing::instrument(name = "store.credentials.create_scim_token", skip_all)]
     pub async fn create_scim_token(
@@ -205,11 +135,6 @@ impl Store {
     }
 }
 
-/// A digest as it is stored.
-pub(crate) fn stored_digest(bytes: Vec<u8>) -> Result<SecretDigest, StoreError> {
-    bytes.try_into().map_err(|_| StoreError::database("a digest has 32 bytes"))
-}
-
 #[derive(Default)]
 struct NewCredential<'a> {
     kind: &'static str,
@@ -222,6 +147,21 @@ struct NewCredential<'a> {
 }
 
 impl TenantTx {
+    /// Makes the first secret of a new source.
+    pub(crate) async fn create_first_secret(
+        &self,
+        source: SourceId,
+        kind: SourceKind,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<NewSecret, StoreError> {
+        let (kind, prefix) = match kind {
+            SourceKind::Scim => ("scim_token", SCIM_TOKEN_PREFIX),
+            SourceKind::Agent => ("agent_install", AGENT_INSTALL_PREFIX),
+        };
+        let credential = NewCredential { kind, prefix, source: Some(source), expires_at, ..Default::default() };
+        self.create_credential(credential).await
+    }
+
     /// Makes another token for a SCIM source.
     pub(crate) async fn create_source_token(
         &self,
@@ -275,35 +215,5 @@ impl TenantTx {
             .batch(vec![self.insert(credential).into(), self.event(&Event::CredentialCreated(id, detail)).into()])
             .await?;
         Ok(NewSecret { id, secret })
-    }
-}
-
-/// 256 bits from the operating system, in URL-safe characters after the prefix.
-fn random_secret(prefix: &str) -> Result<String, StoreError> {
-    let mut bytes = [0_u8; 32];
-    OsRng.try_fill_bytes(&mut bytes).map_err(|e| StoreError::Unavailable(format!("no randomness: {e}").into()))?;
-    Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_secret_made_here_has_the_form_and_little_else_has() {
-        let secret = random_secret(SCIM_TOKEN_PREFIX).expect("randomness");
-        assert!(may_be_secret(&secret, SCIM_TOKEN_PREFIX), "{secret}");
-        assert!(!may_be_secret(&secret, API_KEY_PREFIX));
-        for other in [
-            "",
-            "rcs_",
-            "nonsense",
-            &secret[..secret.len() - 1],
-            &format!("{secret}a"),
-            &secret.replace("rcs_", "RCS_"),
-        ] {
-            assert!(!may_be_secret(other, SCIM_TOKEN_PREFIX), "{other}");
-        }
-        assert!(!may_be_secret(&format!("rcs_{}", "=".repeat(43)), SCIM_TOKEN_PREFIX));
     }
 }

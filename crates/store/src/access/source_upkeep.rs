@@ -1,6 +1,6 @@
-//! Sources as the operator's command line renames and deletes them.
+//! Sources as the operator's command line makes, renames and deletes them.
 
-use crate::access::sources::NAME_CHARACTERS_MAX;
+use crate::access::sources::{NAME_CHARACTERS_MAX, second_live};
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -10,8 +10,12 @@ use crate::entity::{
     rejected_requests, runs, sources,
 };
 use crate::scope::AdminScope;
-use rollcall_core::event::{Difference, Event, SourceDeleted, SourceName};
+use crate::secret::NewSecret;
+use chrono::{DateTime, Utc};
+use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::event::{Difference, Event, SourceCreated, SourceDeleted, SourceName};
 use rollcall_core::ids::SourceId;
+use sea_orm::ActiveValue::Set;
 use sea_orm::ColumnTrait;
 
 /// The outcome of [`Store::delete_source`].
@@ -24,7 +28,54 @@ pub enum SourceDeletion {
     HasPolicy,
 }
 
+/// Input for a new source.
+#[derive(Clone, Debug)]
+pub struct NewSource<'a> {
+    pub kind: SourceKind,
+    pub mode: SourceMode,
+    pub name: &'a str,
+    /// The source has no groups (DS3).
+    pub users_only: bool,
+    /// When its first secret expires; `None` for never.
+    pub token_expires_at: Option<DateTime<Utc>>,
+}
+
 impl Store {
+    /// Makes a source with its first secret.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it would be the second live source of its tenant (DS2).
+    #[tracing::instrument(name = "store.credentials.create_source", skip_all)]
+    pub async fn create_source(
+        &self,
+        scope: &AdminScope,
+        new: &NewSource<'_>,
+    ) -> Result<(SourceId, NewSecret), StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        if new.mode == SourceMode::Live {
+            tx.refuse_second_live(None).await?;
+        }
+        let id: SourceId = tx.clock.new_id();
+        let source = sources::ActiveModel {
+            id: Set(id.0),
+            kind: Set(new.kind.as_str().into()),
+            mode: Set(new.mode.as_str().into()),
+            name: Set(new.name.into()),
+            users_only: Set(new.users_only),
+            created_at: Set(tx.clock.now()),
+            ..Default::default()
+        };
+        let NewSource { kind, mode, users_only, .. } = *new;
+        let detail = SourceCreated { kind, mode, name: new.name.to_owned(), users_only };
+        tx.tx
+            .batch(vec![tx.insert(source).into(), tx.event(&Event::SourceCreated(id, detail)).into()])
+            .await
+            .map_err(second_live)?;
+        let secret = tx.create_first_secret(id, new.kind, new.token_expires_at).await?;
+        tx.commit().await?;
+        Ok((id, secret))
+    }
+
     /// Gives a source another name.
     #[tracing::instrument(name = "store.source_upkeep.rename_source", skip_all)]
     pub async fn rename_source(&self, scope: &AdminScope, id: SourceId, name: &str) -> Result<(), StoreError> {

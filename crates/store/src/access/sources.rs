@@ -1,6 +1,5 @@
 //! Sources as admins see and change them: their mode, and the tokens of each.
 
-use crate::access::credentials::{NewSecret, SecretDigest, stored_digest};
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -8,6 +7,7 @@ use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, Update, credentials, sources};
 use crate::scope::AdminScope;
+use crate::secret::{NewSecret, SecretDigest, stored_digest};
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rollcall_core::directory::SourceMode;
 use rollcall_core::event::{CredentialRotated, Difference, Event, SourceModeChanged, SourceReleased, SourceSettings};

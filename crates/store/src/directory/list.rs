@@ -2,9 +2,9 @@
 
 use crate::directory::filter::Target;
 use crate::engine::connect::{Pools, Store};
+use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
 use crate::engine::fragment::{Fragment, fragment};
-use crate::engine::sql::EngineKind;
 use crate::scope::SourceScope;
 use rollcall_scim::list::{Paging, Sort};
 use rollcall_scim::{Filter, ResourceKind};

@@ -1,11 +1,11 @@
 //! Opening the database: Postgres with one pool, SQLite with one writer and a few readers.
 
 use crate::engine::batched_read::ReadBatchers;
+use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
 use crate::engine::session::{SessionPool, pool};
 use crate::engine::single_write::SingleWriter;
-use crate::engine::sql::EngineKind;
 use rollcall_core::clock::Clock;
 use rollcall_migrations::{Migrator, TENANT_ROLE};
 use sea_orm::sqlx;

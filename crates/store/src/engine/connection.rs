@@ -1,10 +1,10 @@
 //! One connection of either engine, and its statements: in a transaction, or each a transaction of its own. This file is
 //! independent of the store, its scopes and its batches, which build on it.
 
+use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
 use crate::engine::session::{FirstStatement, Session, SessionPool};
-use crate::engine::sql::EngineKind;
 use sea_orm::sea_query::Value;
 use sea_orm::sqlx::postgres::{PgArguments, PgQueryResult};
 use sea_orm::sqlx::sqlite::SqliteQueryResult;

@@ -1,8 +1,10 @@
 //! Both databases behind one interface: sessions, transactions, batching of single writes, and rows as parameters.
 
 pub(crate) mod batched_read;
+pub(crate) mod columns;
 pub(crate) mod connect;
 pub(crate) mod connection;
+pub(crate) mod engine_kind;
 pub(crate) mod error;
 pub(crate) mod faults;
 pub(crate) mod fragment;

@@ -3,10 +3,12 @@
 //! Lists of ids and rows are one JSON parameter, read by `json_to_recordset` on Postgres and `json_each` on SQLite. Rows to be
 //! written are one array per column on Postgres, because there reading JSON costs more than writing the rows.
 
+use crate::engine::columns::postgres_type;
+use crate::engine::columns::row_set;
+pub(crate) use crate::engine::columns::{Columns, Type};
 use crate::engine::connection::{Texts, Tx};
+use crate::engine::engine_kind::random_id;
 use crate::engine::error::StoreError;
-use crate::engine::fragment::{Fragment, fragment};
-use crate::engine::sql::{EngineKind, random_id};
 use crate::engine::write_context::Row;
 use sea_orm::sea_query::{
     CommonTableExpression, InsertStatement, Query, SubQueryStatement, UpdateStatement, Value, WithQuery,
@@ -18,43 +20,6 @@ use std::collections::BTreeMap;
 
 /// Most rows of one statement: bounds the memory of a chunk and the time that a statement holds its row locks.
 const ROWS_PER_STATEMENT: usize = 500;
-
-/// The type of a column in a row parameter.
-#[derive(Clone, Copy)]
-pub(crate) enum Type {
-    Uuid,
-    Text,
-    Int,
-    Flag,
-    Json,
-    Time,
-}
-
-/// The columns of a row parameter; rows are serialised structs with these field names.
-pub(crate) type Columns = &'static [(&'static str, Type)];
-
-/// `(SELECT …) AS r`: the rows of a JSON parameter as a relation.
-pub(super) fn row_set(engine: EngineKind, parameter: usize, columns: Columns) -> Fragment {
-    let read = |(name, kind): &(&str, Type)| match (engine, kind) {
-        (EngineKind::Postgres, _) => format!("j.{name}"),
-        (EngineKind::Sqlite, Type::Uuid) => format!("unhex(j.value->>'{name}', '-') AS {name}"),
-        (EngineKind::Sqlite, Type::Json) => format!("nullif(j.value->'{name}', 'null') AS {name}"),
-        (EngineKind::Sqlite, _) => format!("j.value->>'{name}' AS {name}"),
-    };
-    let select = columns.iter().map(read).collect::<Vec<_>>().join(", ");
-    let parameter = Fragment::parameter(parameter);
-    let from = match engine {
-        EngineKind::Postgres => {
-            let declared = |(name, kind): &(&str, Type)| format!("{name} {}", postgres_type(*kind));
-            let declared = columns.iter().map(declared).collect::<Vec<_>>().join(", ");
-            fragment!("json_to_recordset({}::json) AS j({})", parameter, declared)
-        }
-        // Each column reads the row's value, which SQLite would compute for each of them; LIMIT makes it compute it
-        // once.
-        EngineKind::Sqlite => fragment!("(SELECT value FROM json_each({}) LIMIT -1) AS j", parameter),
-    };
-    fragment!("(SELECT {} FROM {}) AS r", select, from)
-}
 
 impl Tx {
     /// Joins a table to the rows of a parameter; see `{join}` in [`crate::engine::sql`].
@@ -305,17 +270,6 @@ fn texts<R: Serialize>(columns: Columns, rows: &[R]) -> Result<Texts, StoreError
         }
     }
     Ok(texts)
-}
-
-fn postgres_type(kind: Type) -> &'static str {
-    match kind {
-        Type::Uuid => "uuid",
-        Type::Text => "text",
-        Type::Int => "bigint",
-        Type::Flag => "boolean",
-        Type::Json => "jsonb",
-        Type::Time => "timestamptz",
-    }
 }
 
 /// A row of one id.

@@ -8,16 +8,10 @@
 //!   that itself; SQLite keeps no statistics here, and `CROSS JOIN` fixes the order.
 //! * `{random_id}`: an id made by the database, for rows that only it enumerates.
 
+use crate::engine::columns::{Columns, row_set};
+use crate::engine::engine_kind::{EngineKind, random_id};
 use crate::engine::fragment::Fragment;
-use crate::engine::row_sets::{Columns, row_set};
 use std::sync::{Arc, OnceLock};
-
-/// The SQL dialect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EngineKind {
-    Postgres,
-    Sqlite,
-}
 
 /// The parts of a template, concatenated, so that statements can share a list of columns or a condition.
 pub(crate) type Parts = &'static [&'static str];
@@ -143,13 +137,6 @@ enum Placeholder {
 fn parameter(after: &str) -> Option<(Placeholder, &str)> {
     let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
     Some((Placeholder::Parameter(after[..digits].parse().ok()?), &after[digits..]))
-}
-
-pub(crate) fn random_id(engine: EngineKind) -> &'static str {
-    match engine {
-        EngineKind::Postgres => "gen_random_uuid()",
-        EngineKind::Sqlite => "randomblob(16)",
-    }
 }
 
 const fn has_tenant(parts: Parts) -> bool {

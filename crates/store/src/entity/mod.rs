@@ -22,6 +22,7 @@ pub(crate) mod disputes;
 mod find;
 mod literal;
 pub(crate) mod logged_requests;
+pub(crate) mod member_state;
 pub(crate) mod members;
 pub(crate) mod rejected_requests;
 pub(crate) mod run_items;

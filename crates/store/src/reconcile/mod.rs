@@ -4,5 +4,6 @@ pub(crate) mod apply;
 pub(crate) mod lease;
 pub(crate) mod open_items;
 pub(crate) mod retention;
+pub(crate) mod subjects;
 pub(crate) mod user_scope;
 pub(crate) mod world;

@@ -5,7 +5,7 @@ use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
-use crate::reconcile::apply::subject_of;
+use crate::reconcile::subjects::subject_of;
 use rollcall_core::action::ItemKey;
 use rollcall_core::change::Subject;
 use rollcall_core::hold_reason::HoldReason;

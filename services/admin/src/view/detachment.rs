@@ -27,7 +27,7 @@ impl From<store::Detachment> for Detachment {
     }
 }
 
-/// What the removal limit allows of a plan.
+/// The part of a plan that the removal limit allows.
 #[derive(Debug, Serialize)]
 pub struct RemovalOutlook {
     /// People who may lose access now without an approval.

@@ -93,7 +93,7 @@ pub struct MemberWithHistory {
     pub former_emails: Vec<FormerEmail>,
 }
 
-/// What became of an admin's decision about one member.
+/// The result of an admin's decision about one member.
 #[derive(Debug, Serialize)]
 pub struct Decided {
     pub member_id: MemberId,

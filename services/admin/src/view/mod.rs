@@ -1,4 +1,4 @@
-//! What the REST API answers, one file a noun. The store gives plain rows; their form on the wire is decided here alone.
+//! The answers of the REST API, one file a noun. The store gives plain rows; their form on the wire is decided here alone.
 
 pub mod audit_events;
 pub mod detachment;

@@ -65,7 +65,7 @@ impl From<store::Promotion> for Promotion {
     }
 }
 
-/// What the promotion does to people.
+/// The effect of the promotion on people.
 #[derive(Debug, Serialize)]
 pub struct PeopleCounts {
     /// Members that keep their identity and follow the source from then on.
@@ -88,7 +88,7 @@ impl From<store::PeopleCounts> for PeopleCounts {
     }
 }
 
-/// What the promotion does to groups.
+/// The effect of the promotion on groups.
 #[derive(Debug, Serialize)]
 pub struct GroupCounts {
     /// Taken over under the identical name.

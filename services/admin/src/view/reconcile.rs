@@ -48,7 +48,7 @@ pub enum Step {
     },
 }
 
-/// What the planner reads of a record; nothing else of it is looked at.
+/// The fields of a record that the planner reads.
 #[derive(Debug, Serialize)]
 pub struct Record {
     pub email: Option<String>,

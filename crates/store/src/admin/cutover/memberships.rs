@@ -2,7 +2,6 @@
 //! computed on demand in the order of group and member, which is the order of their pages.
 
 use super::leaving::simulated_item;
-use super::plan::{MembershipCounts, PromotionItems};
 use crate::admin::runs::RunItem;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
@@ -39,6 +38,20 @@ static PAGE_WITH_NAMES: Sql = Sql::tenant(&[
      FROM page p JOIN sharing_groups g ON g.tenant_id = {tenant} AND g.id = p.id \
      JOIN members m ON m.tenant_id = {tenant} AND m.id = p.member ORDER BY p.id, p.member",
 ]);
+
+/// Memberships of people and groups that are taken over; those of new ones are not counted.
+#[derive(Clone, Debug, Default)]
+pub struct MembershipCounts {
+    pub added: i64,
+    pub removed: i64,
+}
+
+/// A page of a promotion's items; its cursor is opaque.
+#[derive(Clone, Debug)]
+pub struct PromotionItems {
+    pub items: Vec<RunItem>,
+    pub next: Option<String>,
+}
 
 #[derive(FromQueryResult)]
 struct PairRow {

@@ -10,9 +10,8 @@ mod plan;
 mod promote;
 
 pub use detach::Detachment;
-pub use plan::{
-    GroupCounts, MembershipCounts, PeopleCounts, Promotion, PromotionItems, RemovalOutlook, Respelled, SeatOutlook,
-};
+pub use memberships::{MembershipCounts, PromotionItems};
+pub use plan::{GroupCounts, PeopleCounts, Promotion, RemovalOutlook, Respelled, SeatOutlook};
 
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;

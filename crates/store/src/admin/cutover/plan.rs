@@ -3,7 +3,7 @@
 
 use super::CountRow;
 use super::leaving::{Leaving, Left};
-use super::memberships::{After, PlannedMemberships};
+use super::memberships::{After, MembershipCounts, PlannedMemberships, PromotionItems};
 use crate::access::sources::Source;
 use crate::admin::runs::RunItem;
 use crate::engine::connect::Store;
@@ -72,13 +72,6 @@ pub struct GroupCounts {
     /// Those of them whose spelling changes, and groups that get another name.
     pub renamed: i64,
     pub created: i64,
-    pub removed: i64,
-}
-
-/// Memberships of people and groups that are taken over; those of new ones are not counted.
-#[derive(Clone, Debug, Default)]
-pub struct MembershipCounts {
-    pub added: i64,
     pub removed: i64,
 }
 
@@ -190,13 +183,6 @@ impl Store {
         }
         Ok(page)
     }
-}
-
-/// A page of a promotion's items; its cursor is opaque.
-#[derive(Clone, Debug)]
-pub struct PromotionItems {
-    pub items: Vec<RunItem>,
-    pub next: Option<String>,
 }
 
 impl Cutover {

@@ -3,7 +3,6 @@
 
 use super::links::{GROUPS_OF, MATCHED_GROUPS, MATCHED_MEMBERS, MEMBERS_OF, NewManager};
 use super::plan::{Cutover, Promotion};
-use crate::access::credentials::SecretDigest;
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -11,6 +10,7 @@ use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, sources};
 use crate::scope::AdminScope;
+use crate::secret::SecretDigest;
 use rollcall_core::directory::SourceMode;
 use rollcall_core::event::{Event, SourcePromoted};
 use rollcall_core::ids::{RunId, SourceId};

@@ -3,11 +3,11 @@
 mod groups;
 mod rows;
 
-use crate::admin::members::MemberRow;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
+use crate::entity::member_state::MemberRow;
 use crate::entity::{LiteralComparison, disputes, members, run_items};
 use crate::reconcile::world::count;
 use crate::scope::AdminScope;

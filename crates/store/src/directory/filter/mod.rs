@@ -19,8 +19,8 @@ mod sort;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use crate::engine::engine_kind::EngineKind;
 use crate::engine::fragment::{Fragment, fragment};
-use crate::engine::sql::EngineKind;
 use rollcall_scim::filter::{CompareOp, CompareValue};
 use rollcall_scim::{AttrPath, Filter, ResourceKind};
 use sea_orm::sea_query::Value;

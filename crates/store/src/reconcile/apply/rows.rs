@@ -4,10 +4,11 @@ use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, Type, json_rows, time_text};
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
+use crate::reconcile::subjects::ids_of;
 use crate::reconcile::world::Line;
 use chrono::{DateTime, Utc};
 use rollcall_core::action::{Action, Item, Why};
-use rollcall_core::change::{Impossible, Recorded, Subject, Target};
+use rollcall_core::change::{Impossible, Recorded, Target};
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::RunId;
@@ -235,26 +236,6 @@ impl DisputeRow {
         let tenant_id = tx.tenant.0;
         Self { tenant_id, subject_id, subject_kind, dispute, about, since: now, last_tried_at: now, tries: 1 }
     }
-}
-
-/// The kind and the id of a subject, as stored; read back by [`subject_of`].
-pub(crate) fn ids_of(subject: Subject) -> (&'static str, Uuid) {
-    match subject {
-        Subject::DirectoryUser(id) => ("directory_user", id.0),
-        Subject::DirectoryGroup(id) => ("directory_group", id.0),
-        Subject::Member(id) => ("member", id.0),
-        Subject::SharingGroup(id) => ("sharing_group", id.0),
-    }
-}
-
-pub(crate) fn subject_of(kind: &str, id: Uuid) -> Option<Subject> {
-    Some(match kind {
-        "directory_user" => Subject::DirectoryUser(id.into()),
-        "directory_group" => Subject::DirectoryGroup(id.into()),
-        "member" => Subject::Member(id.into()),
-        "sharing_group" => Subject::SharingGroup(id.into()),
-        _ => return None,
-    })
 }
 
 pub(crate) fn source_of(item: &Item) -> Option<Uuid> {

@@ -1,5 +1,6 @@
 //! Reads the input of a plan: the touched subjects, their possible matches in the roster, and the counts. The number of
 //! queries is fixed; their cost follows the number of changes, not the tenant.
+//! Length: one chunk is read by queries that fill the same `World`.
 
 mod dry_run;
 mod group_losses;
@@ -11,10 +12,10 @@ mod view;
 
 pub(crate) use rewind::{Line, Phase, Progress, RewindPart};
 
-use crate::admin::members::{MEMBER_COLUMNS, MemberRow};
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
+use crate::entity::member_state::{MEMBER_COLUMNS, MemberRow};
 use crate::log::changes::{ChangeRow, Lane, ReadChanges, Touched};
 use crate::reconcile::lease::Lease;
 use crate::reconcile::user_scope::UserScopes;

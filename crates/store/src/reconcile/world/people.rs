@@ -3,11 +3,11 @@
 use super::profiles::{ReadRecord, read_by, reads_attributes};
 use super::view::{MODE, View};
 use super::{HOLDER_ROUNDS, origin};
-use crate::admin::members::{MEMBER_COLUMNS, MemberRow, member_columns};
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, TEXT, TextRow, Type, id_rows, json_rows};
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
+use crate::entity::member_state::{MEMBER_COLUMNS, MemberRow, member_columns};
 use crate::reconcile::user_scope::UserScopes;
 use rollcall_core::directory::{PersonRecord, UserSubject};
 use rollcall_core::email::fold;

@@ -1,16 +1,17 @@
 //! The part of a rewind in one chunk: its items, and their matches in the present roster. While the rewind is planned
 //! these are items of the rewound run, the last one first; once it is approved they are its own.
+//! Length: the queries of a rewind share their private row types.
 
 use super::groups::SHARING_GROUPS_BY_NAME;
 use super::view::View;
 use super::{Authority, Chunk, HOLDER_ROUNDS, OpenHold};
-use crate::admin::members::{MEMBER_COLUMNS, MemberRow};
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, TextRow, Type, id_rows, json_rows};
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
+use crate::entity::member_state::{MEMBER_COLUMNS, MemberRow};
 use crate::log::changes::ReadChanges;
-use crate::reconcile::apply::{ids_of, subject_of};
+use crate::reconcile::subjects::{ids_of, subject_of};
 use chrono::{DateTime, Utc};
 use rollcall_core::action::ActionKind;
 use rollcall_core::change::{Change, GroupFacts, Impossible, Recorded, Step, StepKind, Subject, Target};

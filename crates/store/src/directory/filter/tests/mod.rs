@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 
 use super::Target;
 use crate::ListRequest;
-use crate::engine::sql::EngineKind;
+use crate::engine::engine_kind::EngineKind;
 use crate::statements::without_tenant;
 use engines::on_each_engine;
 use random::random_filter;

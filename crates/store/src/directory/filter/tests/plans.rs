@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::engines::on_each_engine;
 use super::world::{BASE, World};
 use super::{Target, parse};
-use crate::engine::sql::EngineKind;
+use crate::engine::engine_kind::EngineKind;
 
 struct Step {
     detail: String,

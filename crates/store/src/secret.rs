@@ -1,0 +1,76 @@
+//! Secrets that machines and people present. A secret is shown once; the store keeps its SHA-256 digest.
+//!
+//! SHA-256 without salt or stretching is right here: a secret holds 256 random bits, so there is nothing to guess, and
+//! a look-up by digest compares no secret byte by byte.
+
+use crate::engine::error::StoreError;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::TryRngCore;
+use rand::rngs::OsRng;
+use rollcall_core::ids::CredentialId;
+use sha2::{Digest, Sha256};
+
+/// SHA-256 of a presented secret.
+pub type SecretDigest = [u8; 32];
+
+/// The prefix tells people and secret scanners the kind of a secret.
+pub const SCIM_TOKEN_PREFIX: &str = "rcs_";
+pub const API_KEY_PREFIX: &str = "rck_";
+pub(crate) const AGENT_INSTALL_PREFIX: &str = "rci_";
+/// Characters after the prefix: 256 bits.
+const SECRET_CHARACTERS: usize = 43;
+
+/// Whether the text has the form of a secret made here; a malformed one needs no look-up.
+pub fn may_be_secret(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|random| {
+        random.len() == SECRET_CHARACTERS
+            && random.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    })
+}
+
+/// The digest under which a presented secret is looked up.
+pub fn digest(secret: &str) -> SecretDigest {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// A new secret. Its text exists only now.
+pub struct NewSecret {
+    pub id: CredentialId,
+    pub secret: String,
+}
+
+/// A digest as it is stored.
+pub(crate) fn stored_digest(bytes: Vec<u8>) -> Result<SecretDigest, StoreError> {
+    bytes.try_into().map_err(|_| StoreError::database("a digest has 32 bytes"))
+}
+
+/// 256 bits from the operating system, in URL-safe characters after the prefix.
+pub(crate) fn random_secret(prefix: &str) -> Result<String, StoreError> {
+    let mut bytes = [0_u8; 32];
+    OsRng.try_fill_bytes(&mut bytes).map_err(|e| StoreError::Unavailable(format!("no randomness: {e}").into()))?;
+    Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_secret_made_here_has_the_form_and_little_else_has() {
+        let secret = random_secret(SCIM_TOKEN_PREFIX).expect("randomness");
+        assert!(may_be_secret(&secret, SCIM_TOKEN_PREFIX), "{secret}");
+        assert!(!may_be_secret(&secret, API_KEY_PREFIX));
+        for other in [
+            "",
+            "rcs_",
+            "nonsense",
+            &secret[..secret.len() - 1],
+            &format!("{secret}a"),
+            &secret.replace("rcs_", "RCS_"),
+        ] {
+            assert!(!may_be_secret(other, SCIM_TOKEN_PREFIX), "{other}");
+        }
+        assert!(!may_be_secret(&format!("rcs_{}", "=".repeat(43)), SCIM_TOKEN_PREFIX));
+    }
+}
