@@ -18,9 +18,9 @@
 mod gcra;
 mod guesses;
 mod health;
-mod local;
 mod redis_arm;
 mod reserve;
+mod revocation;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +28,8 @@ use std::time::Duration;
 use crate::metrics::Metrics;
 use gcra::LocalLimits;
 use guesses::Guesses;
-use local::LocalLayer;
 use redis_arm::RedisArm;
+use revocation::LocalLayer;
 
 pub use gcra::{Rate, RateDecision};
 pub use guesses::Caller;

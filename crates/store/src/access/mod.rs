@@ -1,6 +1,7 @@
 //! Tenants, sources and their credentials.
 
 pub(crate) mod credentials;
+pub(crate) mod quarantine_release;
 pub(crate) mod source_upkeep;
 pub(crate) mod sources;
 pub(crate) mod tenants;

@@ -10,7 +10,7 @@ use crate::scope::AdminScope;
 use crate::secret::{NewSecret, SecretDigest, stored_digest};
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rollcall_core::directory::SourceMode;
-use rollcall_core::event::{CredentialRotated, Difference, Event, SourceModeChanged, SourceReleased, SourceSettings};
+use rollcall_core::event::{CredentialRotated, Difference, Event, SourceModeChanged, SourceSettings};
 use rollcall_core::ids::{CredentialId, SourceId};
 use rollcall_core::run::RunState;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
@@ -130,27 +130,6 @@ impl Store {
             digests.extend(tx.set_source_mode(id, mode).await?);
         }
         Ok(tx.commit_and_wake(()).await?.changing(digests))
-    }
-
-    /// Ends a quarantine: what was held is planned again, under the guards, and not quarantined for within the window of the
-    /// removal limit (PE9).
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] when the source is not quarantined.
-    #[tracing::instrument(name = "store.sources.release_source", skip_all)]
-    pub async fn release_source(&self, scope: &AdminScope, id: SourceId) -> Result<Committed<()>, StoreError> {
-        let tx = self.write(&scope.scope).await?;
-        tx.stop_the_planning().await?;
-        let source = tx.source_row(id).await?;
-        let Some(since) = source.quarantined_at else {
-            return Err(StoreError::Conflict("the source is not quarantined".into()));
-        };
-        let released = without_quarantine(tx.update_source(id));
-        released.set(sources::Column::QuarantineReleasedAt, tx.clock.now()).exec().await?;
-        tx.touch_withheld().await?;
-        let event = Event::SourceReleased(id, SourceReleased { since, reason: source.quarantine_reason });
-        tx.tx.batch(vec![tx.event(&event).into()]).await?;
-        tx.commit_and_wake(()).await
     }
 
     /// All tokens of a source, ended ones too, the oldest first.
@@ -312,7 +291,7 @@ impl TenantTx {
         tokens.values(Column::Digest).await?.into_iter().map(stored_digest).collect()
     }
 
-    fn update_source(&self, id: SourceId) -> Update<'_, sources::Entity> {
+    pub(crate) fn update_source(&self, id: SourceId) -> Update<'_, sources::Entity> {
         self.update(sources::Column::Id.eq(id.0))
     }
 
@@ -353,7 +332,7 @@ fn in_force(now: DateTime<Utc>) -> SimpleExpr {
     credentials::Column::RevokedAt.is_null().and(ends_later)
 }
 
-fn without_quarantine(source: Update<'_, sources::Entity>) -> Update<'_, sources::Entity> {
+pub(crate) fn without_quarantine(source: Update<'_, sources::Entity>) -> Update<'_, sources::Entity> {
     let none_text: Option<String> = None;
     source.set(sources::Column::QuarantinedAt, None::<DateTime<Utc>>).set(sources::Column::QuarantineReason, none_text)
 }

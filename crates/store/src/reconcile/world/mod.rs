@@ -1,10 +1,10 @@
 //! Reads the input of a plan: the touched subjects, their possible matches in the roster, and the counts. The number of
 //! queries is fixed; their cost follows the number of changes, not the tenant.
-//! Length: one chunk is read by queries that fill the same `World`.
 
 mod dry_run;
 mod group_losses;
 mod groups;
+pub(crate) mod limit_windows;
 mod people;
 pub(crate) mod profiles;
 mod rewind;
@@ -19,12 +19,11 @@ use crate::entity::member_state::{MEMBER_COLUMNS, MemberRow};
 use crate::log::changes::{ChangeRow, Lane, ReadChanges, Touched};
 use crate::reconcile::lease::Lease;
 use crate::reconcile::user_scope::UserScopes;
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use rollcall_core::action::Plan;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::directory::{Origin, SourceMode};
 use rollcall_core::ids::{DirectoryUserId, MemberId, RequestId, SourceId};
-use rollcall_core::policy::{Limit, Policy, SeatOrder};
+use rollcall_core::policy::{Policy, SeatOrder};
 use rollcall_core::roster::{MemberStatus, Role};
 use rollcall_core::run::ItemDecision;
 use rollcall_core::world::{Standing, World};
@@ -113,13 +112,6 @@ pub(crate) struct Authority {
     quarantined: bool,
     /// Some source is not live.
     beside: bool,
-}
-
-#[derive(FromQueryResult)]
-struct SumRow {
-    removals: i64,
-    creations: i64,
-    modifications: i64,
 }
 
 #[derive(FromQueryResult)]
@@ -324,28 +316,6 @@ impl TenantTx {
         Ok(Authority { source: row.authority.map(Into::into), quarantined: row.quarantined, beside: row.beside })
     }
 
-    /// Removals, creations and modifications, each in the window of its own limit.
-    async fn counts_in_windows(&self, policy: &Policy) -> Result<[u32; 3], StoreError> {
-        let sum = |column: &str, since: &str| {
-            format!("CAST(coalesce(sum(CASE WHEN hour >= {since} THEN {column} END), 0) AS bigint) AS {column}")
-        };
-        let sql = format!(
-            "SELECT {}, {}, {} FROM removal_counts WHERE tenant_id = $1 AND hour >= $5",
-            sum("removals", "$2"),
-            sum("creations", "$3"),
-            sum("modifications", "$4")
-        );
-        // Without a limit nothing is counted.
-        let limit = |limit: &Option<Limit>| limit.unwrap_or(policy.removal_limit);
-        let limits = [policy.removal_limit, limit(&policy.creation_limit), limit(&policy.modification_limit)];
-        let since = limits.map(|limit| hour_of(self.clock.now() - limit.window()));
-        let first = since.iter().min().copied();
-        let values = [self.tenant.0.into()].into_iter().chain(since.map(Into::into)).chain([first.into()]);
-        let row: Option<SumRow> = self.tx.one(&sql, values).await?;
-        let row = row.map_or([0; 3], |row| [row.removals, row.creations, row.modifications]);
-        Ok(row.map(count))
-    }
-
     /// Decisions of admins and held items about the touched subjects.
     async fn read_decisions(&self, world: &mut World) -> Result<(), StoreError> {
         for item in self.open_items(world).await? {
@@ -402,9 +372,4 @@ impl TenantTx {
             SeatOrder::Email => "m.email_folded",
         }
     }
-}
-
-/// The hour in which a removal is counted; the window is counted in whole hours, the oldest one in full.
-pub(crate) fn hour_of(at: DateTime<Utc>) -> DateTime<Utc> {
-    at.duration_trunc(TimeDelta::hours(1)).unwrap_or(at)
 }

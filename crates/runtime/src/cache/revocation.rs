@@ -1,4 +1,5 @@
-//! Credential cache of this process, in front of Redis; an entry lives for half a second.
+//! Credential cache of this process, in front of Redis. An entry lives for half a second and a revoked credential leaves a
+//! tombstone, so a revocation reaches every process within a second.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
