@@ -12,6 +12,7 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rollcall_core::directory::SourceMode;
 use rollcall_core::event::{CredentialRotated, Difference, Event, SourceModeChanged, SourceSettings};
 use rollcall_core::ids::{CredentialId, SourceId};
+use rollcall_core::remedy::SECOND_LIVE;
 use rollcall_core::run::RunState;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
@@ -83,16 +84,11 @@ static RETURN_GROUPS: Sql = Sql::tenant(&[
 pub(crate) fn second_live(error: StoreError) -> StoreError {
     match error {
         StoreError::Taken(_) => {
-            StoreError::Conflict(format!("the tenant has a live source already; {SECOND_LIVE_REMEDY}"))
+            StoreError::Conflict(format!("the tenant has a live source already; {}", SECOND_LIVE.sentence))
         }
         other => other,
     }
 }
-
-const SECOND_LIVE_REMEDY: &str = "only one source may decide who is a member. To move the tenant to another source, put \
-    that one in mode simulate (PATCH /api/v1/sources/{id}, `rollcall source set-mode`), read what would happen (GET \
-    /api/v1/sources/{id}/promotion) and promote it (POST /api/v1/sources/{id}/promote, `rollcall source promote`). To give \
-    this one up, detach it (POST /api/v1/sources/{id}/detach) or set it to off";
 
 impl Store {
     /// All sources of a tenant, the oldest first.
@@ -217,7 +213,10 @@ impl TenantTx {
         match live.filter(|live| Some(live.id) != except.map(|id| id.0)) {
             Some(live) => {
                 let (name, id) = (live.name, live.id);
-                Err(StoreError::Conflict(format!("source {id} {name:?} of this tenant is live; {SECOND_LIVE_REMEDY}")))
+                Err(StoreError::Conflict(format!(
+                    "source {id} {name:?} of this tenant is live; {}",
+                    SECOND_LIVE.sentence
+                )))
             }
             None => Ok(()),
         }

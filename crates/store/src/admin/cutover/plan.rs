@@ -17,6 +17,7 @@ use crate::scope::AdminScope;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::ids::SourceId;
 use rollcall_core::policy::Policy;
+use rollcall_core::remedy::NOT_SIMULATED;
 use rollcall_core::run::{ItemDecision, RunState};
 use rollcall_core::world::World;
 use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
@@ -210,8 +211,7 @@ impl TenantTx {
     pub(super) async fn cutover(&self, id: SourceId) -> Result<Cutover, StoreError> {
         let source = self.source_row(id).await?;
         if source.mode != "simulate" {
-            let remedy =
-                "set it to simulate (PATCH /api/v1/sources/{id}), let it say whom it has, and read the preview";
+            let remedy = NOT_SIMULATED.sentence;
             return Err(StoreError::Conflict(match source.mode.as_str() {
                 "live" => "the source is the authority already: its word counts".into(),
                 mode => format!("the source is {mode}, so nobody knows what it would do: {remedy}"),
