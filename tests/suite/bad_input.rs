@@ -387,12 +387,18 @@ async fn bodies_of_two_megabytes(hub: Hub) {
     let user = with(person("bea"), json!({ "displayName": huge })).to_string();
     let group = json!({ "schemas": [GROUP], "displayName": "Crew", "externalId": huge }).to_string();
     let change = patch(vec![operation("replace", "displayName", json!(huge))]).to_string();
+    // A group's body has room for 10,000 members (R10), so only a larger one is refused unread.
+    let huger = "x".repeat(12 * 1024 * 1024);
+    let large_group = json!({ "schemas": [GROUP], "displayName": "Crew", "externalId": huger }).to_string();
+    let large_change = patch(vec![operation("replace", "displayName", json!(huger))]).to_string();
     let (user_path, group_path) = (quiet.user.clone(), quiet.group.clone());
     quiet.refused("POST a user", Method::POST, "/Users", user.clone(), 413, None).await;
     quiet.refused("PUT a user", Method::PUT, &user_path, user, 413, None).await;
     quiet.refused("PATCH a user", Method::PATCH, &user_path, change.clone(), 413, None).await;
-    quiet.refused("POST a group", Method::POST, "/Groups", group, 413, None).await;
-    quiet.refused("PATCH a group", Method::PATCH, &group_path, change, 413, None).await;
+    quiet.refused("POST a group", Method::POST, "/Groups", group, 400, Some("invalidValue")).await;
+    quiet.refused("PATCH a group", Method::PATCH, &group_path, change, 400, Some("invalidValue")).await;
+    quiet.refused("POST a larger group", Method::POST, "/Groups", large_group, 413, None).await;
+    quiet.refused("PATCH a larger group", Method::PATCH, &group_path, large_change, 413, None).await;
     quiet.expect_all_refused_and_nothing_changed().await;
 }
 

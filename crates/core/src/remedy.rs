@@ -63,10 +63,10 @@ remedies! {
     SECOND_LIVE = "only one source may decide who is a member. To move the tenant to another source, put that one in mode \
         simulate (PATCH /api/v1/sources/{id}, `rollcall source set-mode`), read what would happen (GET \
         /api/v1/sources/{id}/promotion) and promote it (POST /api/v1/sources/{id}/promote, `rollcall source promote`). To give \
-        this one up, detach it (POST /api/v1/sources/{id}/detach) or set it to off"
+        this one up, detach it (POST /api/v1/sources/{id}/detach) or set it to off."
         by [SOURCE, SET_MODE, Way::Route("GET /api/v1/sources/{id}/promotion"), PROMOTE, PROMOTE_COMMAND,
             Way::Route("POST /api/v1/sources/{id}/detach")];
-    NOT_SIMULATED = "set it to simulate (PATCH /api/v1/sources/{id}), let it say whom it has, and read the preview"
+    NOT_SIMULATED = "set it to simulate (PATCH /api/v1/sources/{id}), let it say whom it has, and read the preview."
         by [SOURCE];
 
     NO_EMAIL = "Give the person an email address in the directory." by [Way::Source];
