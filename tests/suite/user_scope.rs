@@ -304,8 +304,9 @@ async fn da8_who_leaves_the_scope_while_waiting_is_not_let_in(hub: Hub) {
     tenant.eventually("two wait", |members| members.with_status("pending").len() == 2).await;
     leave(&source, &staff, &ids[1]).await;
     leave(&source, &staff, &ids[0]).await;
+    // There is one seat: cem has it, so bea was not let in, whichever of the two changes is planned first.
     tenant.eventually_status(&email("cem"), "active").await;
-    assert_eq!(tenant.member(&email("bea")).await.unwrap().status, "suspended");
+    tenant.eventually_status(&email("bea"), "suspended").await;
 }
 
 async fn dx3_a_simulated_source_is_planned_and_promoted_within_its_scope(hub: Hub) {
