@@ -3,7 +3,7 @@
 //! The truth about a credential is in the database. The cache may lose an entry but never invents one: when Redis is
 //! away a look-up is a miss, and the caller reads the database. A missing answer never counts as "allowed".
 //!
-//! - A layer in this process, with entries at most one second old, sits in front: a revocation is effective everywhere
+//! - A layer in this process, with entries at most half a second old, sits in front: a revocation is effective everywhere
 //!   within a second, and a busy token costs Redis two `GET`s a second from each process.
 //! - Redis keeps an entry for up to a minute. A revocation leaves a tombstone there that writers cannot replace, so a
 //!   reader that raced with it cannot bring the token back.

@@ -177,7 +177,7 @@ impl Store {
     /// still is what one of the tags in `if_match` names: then nobody else changes it or its members in between.
     ///
     /// # Errors
-    /// What `edit` answers, [`StoreError::NotFound`], [`StoreError::Changed`], or [`StoreError::Invalid`] for a member that is
+    /// The error of `edit`, [`StoreError::NotFound`], [`StoreError::Changed`], or [`StoreError::Invalid`] for a member that is
     /// no user here.
     #[tracing::instrument(name = "store.groups.change_group", skip_all)]
     pub async fn change_group<E, F>(

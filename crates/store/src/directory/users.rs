@@ -242,7 +242,7 @@ impl Store {
     /// concurrent change the user is read again, under a lock, and edited again.
     ///
     /// # Errors
-    /// What `edit` answers, [`StoreError::NotFound`], or [`StoreError::Taken`] for the userName.
+    /// The error of `edit`, [`StoreError::NotFound`], or [`StoreError::Taken`] for the userName.
     #[tracing::instrument(name = "store.users.change_user", skip_all)]
     pub async fn change_user<E, F>(
         &self,
