@@ -11,7 +11,7 @@ test: # all tests, and other people's SCIM suites, on private PostgreSQL, Rabbit
 	tests/services run -- sh -ec '$(TEST); tests/conformance'
 
 fuzz: # random SCIM: 100,000 cases for each reader, and as many requests to a hub on each combination
-	ROLLCALL_FUZZ_CASES=$${ROLLCALL_FUZZ_CASES:-100000} tests/services run -- sh -ec 'cargo test -p rollcall-scim --test robustness; cargo test -p rollcall-tests --test suite random_input'
+	ROLLCALL_FUZZ_CASES=$${ROLLCALL_FUZZ_CASES:-100000} tests/services run -- sh -ec 'cargo test --workspace --test robustness; cargo test --workspace --test suite random_input'
 
 bench: # measures the hub beside the machine's own limits, then how reconciling scales
 	bench/run

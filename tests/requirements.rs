@@ -2,7 +2,7 @@
 //!
 //! A test names its requirements at the start of its name: `da7_da8_a_late_rewind…`. Functions that are not tests do not count,
 //! nor does a test of the black-box suite that is on no list. The description of a requirement is written by hand, the tests below
-//! it by `ROLLCALL_WRITE_DOCS=1 cargo test -p rollcall-tests --test requirements`.
+//! it by `ROLLCALL_WRITE_DOCS=1 cargo test --workspace --test requirements`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -46,7 +46,7 @@ fn the_page_names_the_tests_there_are() {
     let stale = truth.lines().zip(page.lines()).find(|(now, written)| now != written);
     assert!(
         truth == page,
-        "{PAGE} is behind the tests (first at {stale:?}): ROLLCALL_WRITE_DOCS=1 cargo test -p rollcall-tests --test requirements"
+        "{PAGE} is behind the tests (first at {stale:?}): ROLLCALL_WRITE_DOCS=1 cargo test --workspace --test requirements"
     );
 }
 

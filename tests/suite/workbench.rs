@@ -139,9 +139,9 @@ fn target_folder() -> Result<PathBuf> {
 fn build_hub(target: &Path) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        // With the tests, as they are built already: alone, the hub's dependencies would be built again, without the
-        // features that tests turn on.
-        .args(["build", "--quiet", "--workspace", "--bins", "--tests"])
+        // With a test, as `cargo test --workspace` has built it: alone, the hub's dependencies would be built again,
+        // without the features that tests turn on.
+        .args(["build", "--quiet", "--workspace", "--bin", "rollcall", "--test", "suite"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status()
         .context("cannot run cargo to build the hub")?;
