@@ -8,8 +8,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use rollcall_core::ids::SourceId;
-use rollcall_hub::{CallerError, Performed, SourceCaller, no_groups};
-use rollcall_scim::bulk::BulkCall;
+use rollcall_hub::{CallerError, SourceCaller, no_groups};
 use rollcall_scim::{Quirks, ScimError};
 use rollcall_store::SourceScope;
 use rollcall_web::{Refusal, RouteLabel, bearer_token, peer, request_id};
@@ -33,18 +32,6 @@ impl SourceAuth {
     pub(crate) async fn charge(&self, further: usize) -> Result<(), IngestError> {
         let further = u32::try_from(further).unwrap_or(u32::MAX);
         Ok(self.ingest.hub.charge_source(&self.scope, further, &self.ingest.config.callers).await?)
-    }
-
-    /// Performs one write and records its quirks. The hub wakes a worker when it changed something.
-    pub(crate) async fn perform(&self, call: BulkCall) -> Result<Performed, IngestError> {
-        let mut quirks = Quirks::new();
-        let done = self.ingest.hub.perform(&self.scope, call, &self.ingest.config.limits, &mut quirks).await;
-        self.noted.quirks().merge(&quirks);
-        let done = done?;
-        if let Some(subject) = done.subject() {
-            self.noted.concerns(subject);
-        }
-        Ok(done)
     }
 }
 

@@ -2,7 +2,6 @@
 //! wakes a worker; the roster is not read before the answer (docs/design.md#the-idea).
 
 mod auth;
-mod body;
 mod ledger;
 pub mod routes;
 mod scim;

@@ -3,7 +3,7 @@
 use crate::Ingest;
 use crate::ledger;
 use crate::scim::error::IngestError;
-use crate::scim::{bulk, discovery, groups, search, users};
+use crate::scim::{bulk, discovery, groups, search, users, write};
 use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, web};
@@ -20,19 +20,19 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/scim/v2/{source_id}/Schemas" => discovery::schemas,
         GET "/scim/v2/{source_id}/Schemas/{urn}" => discovery::schema,
         GET "/scim/v2/{source_id}/Users" => users::list,
-        POST "/scim/v2/{source_id}/Users" => users::write,
+        POST "/scim/v2/{source_id}/Users" => write::user,
         POST "/scim/v2/{source_id}/Users/.search" => users::search,
         GET "/scim/v2/{source_id}/Users/{id}" => users::get,
-        PUT "/scim/v2/{source_id}/Users/{id}" => users::write,
-        PATCH "/scim/v2/{source_id}/Users/{id}" => users::write,
-        DELETE "/scim/v2/{source_id}/Users/{id}" => users::write,
+        PUT "/scim/v2/{source_id}/Users/{id}" => write::user,
+        PATCH "/scim/v2/{source_id}/Users/{id}" => write::user,
+        DELETE "/scim/v2/{source_id}/Users/{id}" => write::user,
         GET "/scim/v2/{source_id}/Groups" => groups::list,
-        POST "/scim/v2/{source_id}/Groups" => groups::write,
+        POST "/scim/v2/{source_id}/Groups" => write::group,
         POST "/scim/v2/{source_id}/Groups/.search" => groups::search,
         GET "/scim/v2/{source_id}/Groups/{id}" => groups::get,
-        PUT "/scim/v2/{source_id}/Groups/{id}" => groups::write,
-        PATCH "/scim/v2/{source_id}/Groups/{id}" => groups::write,
-        DELETE "/scim/v2/{source_id}/Groups/{id}" => groups::write,
+        PUT "/scim/v2/{source_id}/Groups/{id}" => write::group,
+        PATCH "/scim/v2/{source_id}/Groups/{id}" => write::group,
+        DELETE "/scim/v2/{source_id}/Groups/{id}" => write::group,
         GET "/scim/v2/{source_id}" => search::list,
         POST "/scim/v2/{source_id}/.search" => search::search,
         POST "/scim/v2/{source_id}/Bulk" => bulk::run,

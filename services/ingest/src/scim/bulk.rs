@@ -1,15 +1,16 @@
 //! `/Bulk` (RFC 7644 §3.7). Each operation has the effect of the single request, in a transaction of its own; references to
 //! resources of other operations are filled in as those are made.
 
+use super::write::{apply, read_bulk};
 use super::{answer, base_url, groups, users};
 use crate::auth::SourceAuth;
-use crate::body::Body;
 use crate::scim::error::IngestError;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_hub::Performed;
 use rollcall_scim::bulk::{BulkCall, BulkOperation, BulkOutcome, BulkRequest, BulkVerb, bulk_response};
 use rollcall_scim::{ResourceKind, ScimError};
+use rollcall_web::Body;
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ use uuid::Uuid;
 const OPERATIONS_A_PLACE: usize = 10;
 
 pub(crate) async fn run(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
-    let bulk = BulkRequest::parse(body.bulk(&auth).await?, auth.ingest.config.bulk())?;
+    let bulk = BulkRequest::parse(read_bulk(&auth, body).await?, auth.ingest.config.bulk())?;
     auth.charge(bulk.operations.len() / OPERATIONS_A_PLACE).await?;
     let base = base_url(&request, &auth);
     let order = bulk.execution_order();
@@ -72,7 +73,7 @@ async fn perform(
         (BulkVerb::Delete(_), _) | (BulkVerb::Patch(_), ResourceKind::Group) => 204,
         _ => 200,
     };
-    match auth.perform(call).await {
+    match apply(auth, call).await {
         Ok(performed) => {
             outcome.result = Ok(success);
             describe(&mut outcome, performed, base, made);

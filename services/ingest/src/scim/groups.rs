@@ -1,21 +1,20 @@
 //! `/Groups`. Membership changes are row operations: no handler reads a group's members to change them.
 
+use super::write::read_search;
 use super::{
-    Listed, base_url, call, header_text, id_in_path, list_answer, list_query, list_request, names_attributes,
-    not_modified, projection, resource,
+    Listed, base_url, header_text, id_in_path, list_answer, list_query, list_request, not_modified, projection,
+    resource,
 };
 use crate::auth::SourceAuth;
-use crate::body::Body;
 use crate::scim::error::IngestError;
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::ids::DirectoryGroupId;
-use rollcall_hub::Performed;
 use rollcall_scim::etag::{etag, if_none_match_hits};
 use rollcall_scim::render::{GroupParts, render_group};
-use rollcall_scim::schema::get_ignore_case;
-use rollcall_scim::{ListQuery, Projection, Quirk, ResourceKind};
+use rollcall_scim::{ListQuery, Projection, ResourceKind};
 use rollcall_store::{DirectoryGroup, StoreError};
+use rollcall_web::Body;
 use serde_json::Value;
 
 const KIND: ResourceKind = ResourceKind::Group;
@@ -37,7 +36,7 @@ fn render(group: &DirectoryGroup, base: &str, projection: &Projection) -> Value 
     render_group(&parts, projection)
 }
 
-fn one(
+pub(super) fn one(
     request: &HttpRequest,
     auth: &SourceAuth,
     status: StatusCode,
@@ -49,7 +48,7 @@ fn one(
 }
 
 /// The group with its members, if the client asks for them.
-async fn reread(
+pub(super) async fn reread(
     request: &HttpRequest,
     auth: &SourceAuth,
     group: DirectoryGroup,
@@ -79,7 +78,7 @@ pub(crate) async fn list(request: HttpRequest, auth: SourceAuth) -> Result<HttpR
 
 /// `POST /Groups/.search` (RFC 7644 §3.4.3).
 pub(crate) async fn search(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
-    let body = body.json(&auth).await?;
+    let body = read_search(&auth, body).await?;
     let query = super::search_query(&auth, KIND, &body)?;
     page(&request, &auth, &query).await
 }
@@ -97,33 +96,4 @@ pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &Lis
         auth.noted.concerns(only.id.0);
     }
     Ok(Listed::of(page, |group| render(group, &base, &query.projection)))
-}
-
-/// POST, PUT, PATCH and DELETE. PATCH answers 204: Entra wants no body, and a body would mean reading every member
-/// (docs/decisions/0007-a-group-patch-answers-204.md); unless the client names the attributes that it wants to see (RFC
-/// 7644 §3.5.2).
-pub(crate) async fn write(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
-    let call = call(&request, &auth, KIND, body).await?;
-    let leaves_members_out = *request.method() == Method::PUT && says_no_members(&call.data);
-    let status = match *request.method() {
-        Method::POST => StatusCode::CREATED,
-        Method::PUT => StatusCode::OK,
-        Method::PATCH if names_attributes(&request, &auth)? => StatusCode::OK,
-        _ => StatusCode::NO_CONTENT,
-    };
-    match auth.perform(call).await? {
-        Performed::Group(group) if status != StatusCode::NO_CONTENT => {
-            let group = reread(&request, &auth, group.value).await?;
-            if leaves_members_out && group.resource.members.as_ref().is_some_and(|members| !members.is_empty()) {
-                auth.quirks().note(Quirk::PutWithoutMembers);
-            }
-            one(&request, &auth, status, &group)
-        }
-        _ => Ok(HttpResponse::NoContent().finish()),
-    }
-}
-
-/// Whether the body of a group leaves its members alone.
-fn says_no_members(body: &Value) -> bool {
-    body.as_object().is_some_and(|body| get_ignore_case(body, "members").is_none_or(Value::is_null))
 }

@@ -6,14 +6,13 @@ pub(crate) mod error;
 pub(crate) mod groups;
 pub(crate) mod search;
 pub(crate) mod users;
+pub(crate) mod write;
 
 use crate::auth::SourceAuth;
-use crate::body::Body;
 use crate::scim::error::IngestError;
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
-use rollcall_scim::bulk::{BulkCall, BulkVerb};
-use rollcall_scim::list::{Page, Paging, list_response};
+use rollcall_scim::list::{ListResponse, Paging, list_response};
 use rollcall_scim::{CONTENT_TYPE, ListQuery, Projection, ResourceKind, ScimError, query};
 use rollcall_store::{ListPage, ListRequest};
 use serde_json::Value;
@@ -95,28 +94,6 @@ fn served(query: ListQuery) -> Result<ListQuery, IngestError> {
     Ok(query)
 }
 
-/// The write of a request.
-async fn call(
-    request: &HttpRequest,
-    auth: &SourceAuth,
-    kind: ResourceKind,
-    body: Body,
-) -> Result<BulkCall, IngestError> {
-    let id = request.match_info().get("id").unwrap_or_default().to_owned();
-    let verb = match *request.method() {
-        Method::POST => BulkVerb::Post,
-        Method::PUT => BulkVerb::Put(id),
-        Method::PATCH => BulkVerb::Patch(id),
-        _ => BulkVerb::Delete(id),
-    };
-    let data = match verb {
-        BulkVerb::Delete(_) => Value::Null,
-        _ => body.write(auth, kind, &base_url(request, auth)).await?,
-    };
-    let version = header_text(request, header::IF_MATCH).map(str::to_owned);
-    Ok(BulkCall { verb, kind, version, data })
-}
-
 fn list_request<'q>(query: &'q ListQuery, kind: ResourceKind, with_related: bool, base: &'q str) -> ListRequest<'q> {
     ListRequest {
         kind,
@@ -153,6 +130,6 @@ fn list_answer(query: &ListQuery, page: Listed) -> HttpResponse {
         Paging::Cursor(_) => None,
     };
     let Listed { resources, total, next } = page;
-    let body = list_response(Page { resources, total, start_index, next_cursor: next, previous_cursor: None });
+    let body = list_response(ListResponse { resources, total, start_index, next_cursor: next, previous_cursor: None });
     answer(StatusCode::OK, &body)
 }

@@ -1,13 +1,14 @@
 //! `GET` of the base address and `POST /.search` (RFC 7644 §3.4.2.1, §3.4.3): users and groups in one list, users first. No
 //! other order is served, so `sortBy` is refused here.
 
+use super::write::read_search;
 use super::{Listed, groups, list_answer, users};
 use crate::auth::SourceAuth;
-use crate::body::Body;
 use crate::scim::error::IngestError;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_scim::list::Paging;
 use rollcall_scim::{ListQuery, Quirks, ResourceKind, ScimError, query};
+use rollcall_web::Body;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -16,7 +17,7 @@ const IN_USERS: &str = "u.";
 const IN_GROUPS: &str = "g.";
 
 pub(crate) async fn search(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
-    let body = body.json(&auth).await?;
+    let body = read_search(&auth, body).await?;
     answer(&request, &auth, &Question::Body(body)).await
 }
 

@@ -1,20 +1,20 @@
 //! `/Users` (RFC 7644 §3.3 to §3.6).
 
+use super::write::read_search;
 use super::{
-    Listed, base_url, call, header_text, id_in_path, list_answer, list_query, list_request, not_modified, projection,
+    Listed, base_url, header_text, id_in_path, list_answer, list_query, list_request, not_modified, projection,
     resource,
 };
 use crate::auth::SourceAuth;
-use crate::body::Body;
 use crate::scim::error::IngestError;
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::ids::DirectoryUserId;
-use rollcall_hub::Performed;
 use rollcall_scim::etag::{etag, if_none_match_hits};
 use rollcall_scim::render::{UserParts, render_user};
 use rollcall_scim::{ListQuery, Projection, ResourceKind};
 use rollcall_store::{DirectoryUser, StoreError};
+use rollcall_web::Body;
 use serde_json::Value;
 
 const KIND: ResourceKind = ResourceKind::User;
@@ -36,7 +36,7 @@ fn render(user: &DirectoryUser, base: &str, projection: &Projection) -> Value {
     render_user(&parts, projection)
 }
 
-fn one(
+pub(super) fn one(
     request: &HttpRequest,
     auth: &SourceAuth,
     status: StatusCode,
@@ -66,7 +66,7 @@ pub(crate) async fn list(request: HttpRequest, auth: SourceAuth) -> Result<HttpR
 
 /// `POST /Users/.search` (RFC 7644 §3.4.3).
 pub(crate) async fn search(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
-    let body = body.json(&auth).await?;
+    let body = read_search(&auth, body).await?;
     let query = super::search_query(&auth, KIND, &body)?;
     page(&request, &auth, &query).await
 }
@@ -84,14 +84,4 @@ pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &Lis
         auth.noted.concerns(only.id.0);
     }
     Ok(Listed::of(page, |user| render(user, &base, &query.projection)))
-}
-
-/// POST, PUT, PATCH and DELETE.
-pub(crate) async fn write(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
-    let call = call(&request, &auth, KIND, body).await?;
-    let status = if *request.method() == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
-    match auth.perform(call).await? {
-        Performed::User(user) => one(&request, &auth, status, &user.value),
-        Performed::Group(_) | Performed::Deleted => Ok(HttpResponse::NoContent().finish()),
-    }
 }
