@@ -243,7 +243,7 @@ fn sort(kind: ResourceKind, by: &str, order: Option<&str>, quirks: &mut Quirks) 
 
 /// One page of an answer.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Page {
+pub struct ListResponse {
     pub resources: Vec<Value>,
     /// May be missing when paging by cursor.
     pub total: Option<u64>,
@@ -256,7 +256,7 @@ pub struct Page {
 
 /// The ListResponse (RFC 7644 §3.4.2). `Resources` is always there, also when empty; the numbers are integers.
 #[must_use]
-pub fn list_response(page: Page) -> Value {
+pub fn list_response(page: ListResponse) -> Value {
     let mut shown = json!({ "schemas": [LIST_SCHEMA], "itemsPerPage": page.resources.len() });
     if let Some(total) = page.total {
         shown["totalResults"] = total.into();
@@ -354,13 +354,16 @@ mod tests {
 
     #[test]
     fn trap10_an_empty_result_is_a_list_response() {
-        let shown = list_response(Page { total: Some(0), start_index: Some(1), ..Page::default() });
+        let shown = list_response(ListResponse { total: Some(0), start_index: Some(1), ..ListResponse::default() });
         assert_eq!(
             shown,
             json!({ "schemas": [LIST_SCHEMA], "totalResults": 0, "itemsPerPage": 0, "startIndex": 1, "Resources": [] })
         );
-        let shown =
-            list_response(Page { resources: vec![json!({})], next_cursor: Some("n".into()), ..Page::default() });
+        let shown = list_response(ListResponse {
+            resources: vec![json!({})],
+            next_cursor: Some("n".into()),
+            ..ListResponse::default()
+        });
         assert_eq!(shown, json!({ "schemas": [LIST_SCHEMA], "itemsPerPage": 1, "nextCursor": "n", "Resources": [{}] }));
     }
 }

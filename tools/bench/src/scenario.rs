@@ -48,7 +48,7 @@ const DONE: Result<Unit, Failed> = Ok(Unit::Done { rows: 0 });
 
 /// The parts of a ListResponse that are checked (RFC 7644 §3.4.2).
 #[derive(Deserialize)]
-pub(crate) struct Page<'a> {
+pub(crate) struct ListedPage<'a> {
     #[serde(rename = "totalResults")]
     pub(crate) total: u64,
     #[serde(rename = "Resources", borrow, default)]
@@ -162,7 +162,7 @@ async fn find_user(worker: &mut Worker, name: &str) -> Result<Option<String>, Fa
     http::encode_query_value(name, &mut worker.path);
     worker.path.push_str("%22&startIndex=1&count=100");
     worker.call(Step::Filter, "GET", false).await?;
-    match serde_json::from_slice::<Page<'_>>(worker.body()) {
+    match serde_json::from_slice::<ListedPage<'_>>(worker.body()) {
         Ok(page) => Ok(page.rows.first().map(|row| row.id.clone().into_owned())),
         Err(_) => Err(worker.wrong(Step::Filter, "is not a ListResponse")),
     }
@@ -184,7 +184,7 @@ async fn list_page(worker: &mut Worker, page: u64) -> Result<u64, Failed> {
     worker.path.clear();
     let _ = write!(worker.path, "/Users?startIndex={}&count={PAGE}", page * PAGE + 1);
     worker.call(Step::List, "GET", false).await?;
-    match serde_json::from_slice::<Page<'_>>(worker.body()) {
+    match serde_json::from_slice::<ListedPage<'_>>(worker.body()) {
         Ok(page) if page.rows.is_empty() => Err(worker.wrong(Step::List, "is an empty page")),
         Ok(page) => Ok(page.rows.len() as u64),
         Err(_) => Err(worker.wrong(Step::List, "is not a ListResponse")),

@@ -16,7 +16,7 @@ use crate::{
     error::BenchError,
     http::{Connection, Endpoint},
     latency::{Latency, micros},
-    scenario::{PAGE, Page},
+    scenario::{ListedPage, PAGE},
     shapes,
 };
 
@@ -118,7 +118,7 @@ impl Tenant {
             path.clear();
             let _ = write!(path, "/Users?startIndex={}&count={PAGE}", page * PAGE + 1);
             send(&mut connection, "GET", &path, "").await?;
-            let page: Page<'_> = serde_json::from_slice(connection.body()).map_err(BenchError::json(&path))?;
+            let page: ListedPage<'_> = serde_json::from_slice(connection.body()).map_err(BenchError::json(&path))?;
             total_right &= page.total == expected;
             seen.extend(page.rows.into_iter().map(|row| row.id.into_owned()));
         }

@@ -17,13 +17,13 @@ const TOMBSTONE: Duration = Duration::from_secs(120);
 /// Most entries: some 10 MB.
 const CAPACITY: usize = 20_000;
 
-enum Known {
+enum LocalEntry {
     Answer { value: CachedCredential, until: Instant },
     Revoked { until: Instant },
 }
 
 pub(super) struct LocalLayer {
-    entries: Mutex<LruCache<CredentialDigest, Known>>,
+    entries: Mutex<LruCache<CredentialDigest, LocalEntry>>,
 }
 
 impl Default for LocalLayer {
@@ -37,36 +37,36 @@ impl LocalLayer {
         Instant::now()
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<CredentialDigest, Known>> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<CredentialDigest, LocalEntry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn get(&self, digest: &CredentialDigest, now: Instant) -> Option<CachedCredential> {
         match self.lock().get(digest)? {
-            Known::Answer { value, until } if now < *until => Some(value.clone()),
-            Known::Revoked { until } if now < *until => Some(CachedCredential::Absent),
-            Known::Answer { .. } | Known::Revoked { .. } => None,
+            LocalEntry::Answer { value, until } if now < *until => Some(value.clone()),
+            LocalEntry::Revoked { until } if now < *until => Some(CachedCredential::Absent),
+            LocalEntry::Answer { .. } | LocalEntry::Revoked { .. } => None,
         }
     }
 
     /// Caches an answer to a look-up that began at `asked`. Never replaces a tombstone.
     pub(super) fn put(&self, digest: &CredentialDigest, value: CachedCredential, asked: Instant) {
         let mut entries = self.lock();
-        if let Some(Known::Revoked { until }) = entries.peek(digest)
+        if let Some(LocalEntry::Revoked { until }) = entries.peek(digest)
             && asked < *until
         {
             return;
         }
-        entries.insert(*digest, Known::Answer { value, until: asked + TRUST });
+        entries.insert(*digest, LocalEntry::Answer { value, until: asked + TRUST });
     }
 
     pub(super) fn revoke(&self, digest: &CredentialDigest) {
-        self.lock().insert(*digest, Known::Revoked { until: Instant::now() + TOMBSTONE });
+        self.lock().insert(*digest, LocalEntry::Revoked { until: Instant::now() + TOMBSTONE });
     }
 
     pub(super) fn forget(&self, digest: &CredentialDigest) {
         let mut entries = self.lock();
-        if !matches!(entries.peek(digest), Some(Known::Revoked { .. })) {
+        if !matches!(entries.peek(digest), Some(LocalEntry::Revoked { .. })) {
             entries.remove(digest);
         }
     }

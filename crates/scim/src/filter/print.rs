@@ -10,7 +10,7 @@ use crate::path::AttrPath;
 
 /// Whether names are complete or relative to the element in brackets.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Names {
+enum NameStyle {
     Complete,
     OfElement,
 }
@@ -25,11 +25,11 @@ enum Binding {
 
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_filter(self, Names::Complete, Binding::Or, f)
+        write_filter(self, NameStyle::Complete, Binding::Or, f)
     }
 }
 
-fn write_filter(filter: &Filter, names: Names, around: Binding, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn write_filter(filter: &Filter, names: NameStyle, around: Binding, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match filter {
         Filter::Or(filters) => write_list(filters, " or ", Binding::Or, names, around, f),
         Filter::And(filters) => write_list(filters, " and ", Binding::And, names, around, f),
@@ -49,7 +49,7 @@ fn write_filter(filter: &Filter, names: Names, around: Binding, f: &mut fmt::For
         }
         Filter::ValuePath { path, filter } => {
             write!(f, "{path}[")?;
-            write_filter(filter, Names::OfElement, Binding::Or, f)?;
+            write_filter(filter, NameStyle::OfElement, Binding::Or, f)?;
             f.write_str("]")
         }
     }
@@ -59,7 +59,7 @@ fn write_list(
     filters: &[Filter],
     word: &str,
     own: Binding,
-    names: Names,
+    names: NameStyle,
     around: Binding,
     f: &mut fmt::Formatter<'_>,
 ) -> fmt::Result {
@@ -79,9 +79,9 @@ fn write_list(
     Ok(())
 }
 
-fn write_name(path: &AttrPath, names: Names, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn write_name(path: &AttrPath, names: NameStyle, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match (names, &path.sub) {
-        (Names::OfElement, Some(sub)) => f.write_str(sub),
+        (NameStyle::OfElement, Some(sub)) => f.write_str(sub),
         _ => write!(f, "{path}"),
     }
 }

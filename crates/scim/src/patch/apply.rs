@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Change, PatchRequest, elements};
+use super::{PatchRequest, PatchStep, elements};
 use crate::bounds::{Work, check_extensions, check_keys, json_bytes};
 use crate::canonical::{is_hollow, is_hollow_element, keep_one_primary};
 use crate::dialect::{Quirk, Quirks};
@@ -58,27 +58,27 @@ pub(super) fn apply_what_can_be(
 }
 
 impl Applying<'_> {
-    fn change(&mut self, attributes: &mut Map<String, Value>, change: &Change) -> Result<(), ScimError> {
+    fn change(&mut self, attributes: &mut Map<String, Value>, change: &PatchStep) -> Result<(), ScimError> {
         match change {
-            Change::Members(_) => Ok(()),
-            Change::Set(path, value) => self.in_holder(attributes, path, |it, holder| it.set(holder, path, value)),
-            Change::Unset(path) => self.in_holder(attributes, path, |it, holder| it.unset(holder, path)),
-            Change::UnsetExtension(urn) => {
+            PatchStep::Members(_) => Ok(()),
+            PatchStep::Set(path, value) => self.in_holder(attributes, path, |it, holder| it.set(holder, path, value)),
+            PatchStep::Unset(path) => self.in_holder(attributes, path, |it, holder| it.unset(holder, path)),
+            PatchStep::UnsetExtension(urn) => {
                 self.work.take(attributes.len())?;
                 attributes.remove(&spelling(attributes, urn));
                 Ok(())
             }
-            Change::Append(attribute, path, values) => self.edit_list(attributes, path, |it, list| {
+            PatchStep::Append(attribute, path, values) => self.edit_list(attributes, path, |it, list| {
                 let before = list.len();
                 elements::append(Some(attribute), list, values, it)?;
                 it.check_grown(attribute.name, before, list.len())
             }),
-            Change::RemoveElements(attribute, path, values) => self
+            PatchStep::RemoveElements(attribute, path, values) => self
                 .edit_list(attributes, path, |it, list| elements::remove(Some(attribute), list, values, &mut it.work)),
-            Change::Elements { path, filter, edit } => self.edit_list(attributes, path, |it, list| {
+            PatchStep::Elements { path, filter, edit } => self.edit_list(attributes, path, |it, list| {
                 elements::edit_selected(&path.attribute, list, filter, edit, it)
             }),
-            Change::Custom(change) => self.custom(attributes, change),
+            PatchStep::Custom(change) => self.custom(attributes, change),
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::parse::{Op, Reader};
-use super::{Change, Edit};
+use super::{Edit, PatchStep};
 use crate::canonical::{Elements, read_elements, read_object, read_value};
 use crate::dialect::Quirk;
 use crate::error::ScimError;
@@ -29,21 +29,25 @@ impl Reader<'_> {
             (Op::Remove, Some(values)) if attribute.multi => {
                 self.quirks.note(Quirk::RemoveValueList);
                 let values = read_elements(attribute, values, Elements::Whole, self.quirks)?;
-                Some(Change::RemoveElements(attribute, path, values))
+                Some(PatchStep::RemoveElements(attribute, path, values))
             }
-            (Op::Remove, _) => Some(Change::Unset(path)),
+            (Op::Remove, _) => Some(PatchStep::Unset(path)),
             (_, None) => unset(attribute, path),
             (Op::Add, Some(values)) if attribute.multi => {
                 let values = read_elements(attribute, values, Elements::Partial, self.quirks)?;
-                (!values.is_empty()).then_some(Change::Append(attribute, path, values))
+                (!values.is_empty()).then_some(PatchStep::Append(attribute, path, values))
             }
             (Op::Replace, Some(values)) if attribute.multi => {
                 let values = read_elements(attribute, values, Elements::Partial, self.quirks)?;
-                Some(if values.is_empty() { Change::Unset(path) } else { Change::Set(path, Value::Array(values)) })
+                Some(if values.is_empty() {
+                    PatchStep::Unset(path)
+                } else {
+                    PatchStep::Set(path, Value::Array(values))
+                })
             }
             (_, Some(Value::Object(members))) if merges => return self.merge_complex(op, attribute, &path, members),
             (_, Some(value)) => match read_value(attribute, attribute.name, value, self.quirks)? {
-                Some(value) => Some(Change::Set(path, value)),
+                Some(value) => Some(PatchStep::Set(path, value)),
                 None if op == Op::Replace => unset(attribute, path),
                 None => None,
             },
@@ -95,8 +99,8 @@ impl Reader<'_> {
             (path, read)
         };
         self.changes.extend(match read {
-            Some(value) => Some(Change::Set(path, value)),
-            None => (op != Op::Add).then_some(Change::Unset(path)),
+            Some(value) => Some(PatchStep::Set(path, value)),
+            None => (op != Op::Add).then_some(PatchStep::Unset(path)),
         });
         Ok(())
     }
@@ -126,7 +130,7 @@ impl Reader<'_> {
             (None, None) => Edit::Remove,
         };
         let path = AttrPath { sub: None, ..path };
-        self.changes.push(Change::Elements { path, filter, edit });
+        self.changes.push(PatchStep::Elements { path, filter, edit });
         Ok(())
     }
 
@@ -149,8 +153,8 @@ impl Reader<'_> {
 }
 
 /// The effect of null. It leaves `active` unchanged.
-fn unset(attribute: &Attribute, path: AttrPath) -> Option<Change> {
-    (attribute.name != "active").then_some(Change::Unset(path))
+fn unset(attribute: &Attribute, path: AttrPath) -> Option<PatchStep> {
+    (attribute.name != "active").then_some(PatchStep::Unset(path))
 }
 
 /// Accepted and not stored: the password, and `schemas`, which are derived.

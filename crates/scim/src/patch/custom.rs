@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::apply::Applying;
 use super::parse::{Op, Reader};
 use super::target::CustomPath;
-use super::{Change, Edit, elements};
+use super::{Edit, PatchStep, elements};
 use crate::bounds::{check_keys, json_bytes};
 use crate::custom::{Named, extensions_of, interpret, is_attribute};
 use crate::dialect::Quirks;
@@ -34,7 +34,7 @@ impl Reader<'_> {
         if !may_be_extension && !is_attribute(path.last_name()) {
             return Err(ScimError::invalid_path(format!("{} is not an attribute path", quoted(&path.text))));
         }
-        self.changes.push(Change::Custom(CustomChange { path, op, value }));
+        self.changes.push(PatchStep::Custom(CustomChange { path, op, value }));
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::parse::{Op, Reader};
-use super::{Change, GroupChange};
+use super::{GroupChange, PatchStep};
 use crate::dialect::Quirk;
 use crate::error::ScimError;
 use crate::filter::{CompareOp, CompareValue, Filter};
@@ -41,7 +41,7 @@ pub(super) fn read(
         None => whole_list(reader, op, named),
         Some(filter) => selected(op, filter, resolved.path.sub.is_some(), named)?,
     };
-    reader.changes.extend(changes.into_iter().filter(says_something).map(Change::Members));
+    reader.changes.extend(changes.into_iter().filter(says_something).map(PatchStep::Members));
     Ok(())
 }
 

@@ -33,7 +33,7 @@ pub const PATCH_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 #[derive(Debug, Clone)]
 pub struct PatchRequest {
     kind: ResourceKind,
-    changes: Vec<Change>,
+    changes: Vec<PatchStep>,
     /// Extensions of the client's own that the body's `schemas` names.
     announced: Vec<String>,
 }
@@ -55,7 +55,7 @@ pub enum GroupChange {
 
 /// One step of a patch.
 #[derive(Debug, Clone)]
-enum Change {
+enum PatchStep {
     /// Sets an attribute or a sub-attribute; on a list, the sub-attribute of every element.
     Set(AttrPath, Value),
     /// Unassigns it.
@@ -100,8 +100,8 @@ impl PatchRequest {
     /// True if the patch's last `active` is false: it ends a person's access, whatever else it holds.
     fn ends_access(&self) -> bool {
         let says = self.changes.iter().rev().find_map(|change| match change {
-            Change::Set(path, value) if path.core() == Some(("active", None)) => Some(value == &Value::Bool(false)),
-            Change::Unset(path) if path.core() == Some(("active", None)) => Some(false),
+            PatchStep::Set(path, value) if path.core() == Some(("active", None)) => Some(value == &Value::Bool(false)),
+            PatchStep::Unset(path) if path.core() == Some(("active", None)) => Some(false),
             _ => None,
         });
         says == Some(true)
@@ -110,7 +110,7 @@ impl PatchRequest {
     /// True if anything but membership changes. Otherwise a group's attributes need not be read.
     #[must_use]
     pub fn changes_attributes(&self) -> bool {
-        self.changes.iter().any(|change| !matches!(change, Change::Members(_)))
+        self.changes.iter().any(|change| !matches!(change, PatchStep::Members(_)))
     }
 }
 
@@ -164,7 +164,7 @@ pub fn apply_to_group(
 #[must_use]
 pub fn group_changes(patch: &PatchRequest) -> Vec<GroupChange> {
     members::merged(patch.changes.iter().filter_map(|change| match change {
-        Change::Members(change) => Some(change),
+        PatchStep::Members(change) => Some(change),
         _ => None,
     }))
 }

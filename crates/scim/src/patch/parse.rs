@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::target::{PathOrFilterError, Target, target};
-use super::{Change, PatchRequest, members};
+use super::{PatchRequest, PatchStep, members};
 use crate::custom::announce;
 use crate::dialect::{Quirk, Quirks};
 use crate::error::{SCIM_1_HINT, ScimError, ScimType};
@@ -70,7 +70,7 @@ fn says_scim_1(body: &Map<String, Value>) -> bool {
 pub(super) struct Reader<'a> {
     kind: ResourceKind,
     pub(super) quirks: &'a mut Quirks,
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<PatchStep>,
     announced: Vec<String>,
     flaws: Flaws,
     /// How many more members may be named.
@@ -216,7 +216,7 @@ impl Reader<'_> {
     fn at_extension(&mut self, op: Op, schema: &'static Schema, value: Option<Value>) -> Result<(), ScimError> {
         match (op, value) {
             (Op::Remove, _) | (Op::Replace, None | Some(Value::Null)) => {
-                self.changes.push(Change::UnsetExtension(schema.urn.to_owned()));
+                self.changes.push(PatchStep::UnsetExtension(schema.urn.to_owned()));
                 Ok(())
             }
             (Op::Add, None | Some(Value::Null)) => Ok(()),

@@ -38,7 +38,7 @@ struct PolicyRow {
 }
 
 #[derive(FromQueryResult)]
-struct IdRow {
+struct StrangerRow {
     id: Uuid,
 }
 
@@ -141,7 +141,7 @@ impl TenantTx {
     /// Refuses protected members that do not exist: such an id protects nobody.
     async fn refuse_strangers(&self, policy: &Policy) -> Result<(), StoreError> {
         let protected = id_rows(policy.protected_members.iter().map(|member| member.0))?;
-        match self.one::<IdRow>(&STRANGER, [protected]).await? {
+        match self.one::<StrangerRow>(&STRANGER, [protected]).await? {
             Some(stranger) => {
                 Err(StoreError::Invalid(format!("protected_members: {} is no member of the tenant", stranger.id)))
             }

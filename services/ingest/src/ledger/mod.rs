@@ -51,11 +51,11 @@ pub struct Ledger {
 }
 
 /// Tenant, source, day.
-type Page = (Uuid, Uuid, NaiveDate);
+type DayOfSource = (Uuid, Uuid, NaiveDate);
 
 #[derive(Default)]
 struct Pending {
-    pages: BTreeMap<Page, (i64, Quirks)>,
+    pages: BTreeMap<DayOfSource, (i64, Quirks)>,
     uses: BTreeMap<(Uuid, Uuid), DateTime<Utc>>,
     uses_written: HashMap<Uuid, DateTime<Utc>>,
     rejected: Vec<RejectedRequest>,
@@ -151,7 +151,7 @@ impl Ledger {
 }
 
 /// In the order of the pages' keys, so that processes write rows in the same order.
-fn counts(pages: &BTreeMap<Page, (i64, Quirks)>) -> Vec<DialectCount> {
+fn counts(pages: &BTreeMap<DayOfSource, (i64, Quirks)>) -> Vec<DialectCount> {
     let mut counts = Vec::new();
     for ((tenant_id, source_id, day), (requests, quirks)) in pages {
         let mut of_page = vec![(REQUESTS, *requests)];

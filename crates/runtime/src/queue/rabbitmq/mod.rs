@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::telemetry::TraceContext;
 use link::{Broker, Link};
 use outbox::Outbox;
-use topology::Names;
+use topology::QueueNames;
 
 /// Longest wait of a caller for a connection that is being made.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ pub(super) struct RabbitMq {
 /// State shared by the background tasks and the callers.
 struct Shared {
     broker: Broker,
-    names: Names,
+    names: QueueNames,
     config: QueueConfig,
     metrics: Metrics,
     outbox: Outbox,
@@ -61,7 +61,7 @@ pub(super) async fn log_in(config: &QueueConfig) -> Result<(), String> {
 impl RabbitMq {
     pub(super) fn start(config: QueueConfig, metrics: Metrics) -> Result<Self, QueueError> {
         let broker = Broker::new(&config)?;
-        let names = Names::new(&config.prefix)?;
+        let names = QueueNames::new(&config.prefix)?;
         if config.publish_window == 0 {
             return Err(QueueError::Setting { setting: "publish_window", problem: "must be at least 1".to_owned() });
         }

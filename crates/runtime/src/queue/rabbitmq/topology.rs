@@ -15,13 +15,13 @@ const PRECONDITION_FAILED: u16 = 406;
 const PREFIX_LIMIT: usize = 200;
 
 /// Names of the queues.
-pub(super) struct Names {
+pub(super) struct QueueNames {
     push: ShortString,
     bulk: ShortString,
     dead: ShortString,
 }
 
-impl Names {
+impl QueueNames {
     pub(super) fn new(prefix: &str) -> Result<Self, QueueError> {
         if prefix.len() > PREFIX_LIMIT {
             let problem = format!("is longer than {PREFIX_LIMIT} bytes");
@@ -48,7 +48,11 @@ impl Names {
 }
 
 /// Declares the three queues; existing ones with other arguments are used unchanged, with a warning.
-pub(super) async fn declare(connection: &Connection, names: &Names, limits: &QueueLimits) -> Result<(), lapin::Error> {
+pub(super) async fn declare(
+    connection: &Connection,
+    names: &QueueNames,
+    limits: &QueueLimits,
+) -> Result<(), lapin::Error> {
     declare_one(connection, &names.dead, dead_arguments(limits)).await?;
     for lane in Lane::ALL {
         declare_one(connection, names.lane(lane), lane_arguments(names, limits)).await?;
@@ -78,7 +82,7 @@ fn is_precondition_failed(error: &lapin::Error) -> bool {
     matches!(error.kind(), ErrorKind::ProtocolError(error) if error.get_id() == PRECONDITION_FAILED)
 }
 
-fn lane_arguments(names: &Names, limits: &QueueLimits) -> FieldTable {
+fn lane_arguments(names: &QueueNames, limits: &QueueLimits) -> FieldTable {
     let mut arguments = quorum(limits.max_length);
     for (key, text) in [
         ("x-overflow", "reject-publish"),
@@ -113,7 +117,7 @@ pub(super) async fn ready(channel: &Channel, name: &ShortString) -> Result<u64, 
 }
 
 /// Deletes the three queues with everything in them.
-pub(super) async fn delete(channel: &Channel, names: &Names) -> Result<(), lapin::Error> {
+pub(super) async fn delete(channel: &Channel, names: &QueueNames) -> Result<(), lapin::Error> {
     for name in names.all() {
         channel.queue_delete(name.clone(), QueueDeleteOptions::default()).await?;
     }

@@ -1,7 +1,7 @@
 //! The groups of one person: those of the source, and those of the roster that the source does not have.
 
 use super::Whom;
-use super::rows::{Change, DisputeRow, ItemRow};
+use super::rows::{DisputeRow, ItemRow, UnreadChange};
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
@@ -12,7 +12,7 @@ use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 #[derive(FromQueryResult)]
-struct GroupRow {
+struct PersonGroupRow {
     name: String,
     directory_group_id: Option<Uuid>,
     sharing_group_id: Option<Uuid>,
@@ -53,11 +53,11 @@ impl TenantTx {
         &self,
         whom: Whom,
         items: &[ItemRow],
-        changes: &[Change],
+        changes: &[UnreadChange],
     ) -> Result<Vec<GroupFacts>, StoreError> {
         let ids = [whom.member, whom.user].map(|id| id.unwrap_or_default().into());
-        let rows: Vec<GroupRow> = self.all(&GROUPS, ids).await?;
-        let facts = |row: GroupRow| {
+        let rows: Vec<PersonGroupRow> = self.all(&GROUPS, ids).await?;
+        let facts = |row: PersonGroupRow| {
             let unread =
                 changes.iter().find(|change| change.group_id.is_some() && change.group_id == row.directory_group_id);
             let of_group = items.iter().filter(|item| Some(item.object_id) == row.sharing_group_id);
@@ -72,7 +72,7 @@ impl TenantTx {
                 actual: row.actual,
                 skipped: skipped.and_then(DisputeRow::skipped),
                 withheld: of_group.into_iter().find_map(ItemRow::withheld),
-                unread: unread.map(Change::unread),
+                unread: unread.map(UnreadChange::unread),
             }
         };
         Ok(rows.into_iter().map(facts).collect())

@@ -19,7 +19,7 @@ use rollcall_core::policy::{Policy, SeatOrder};
 use rollcall_core::roster::{Approval, MemberState, WaitingFor};
 use rollcall_core::run::ItemDecision;
 use rollcall_core::world::World;
-use rows::{Change, CountRow, DisputeRow, ItemRow, PersonRow, StandingRow, TraceRow};
+use rows::{CountRow, DisputeRow, ItemRow, PersonRow, StandingRow, TraceRow, UnreadChange};
 use sea_orm::ColumnTrait;
 use sea_orm::sea_query::ExprTrait;
 use std::collections::BTreeMap;
@@ -163,7 +163,7 @@ impl TenantTx {
             skipped: self.skipped(user).await?,
             withheld: items.iter().filter(|item| !item.is_about_a_group()).filter_map(ItemRow::withheld).collect(),
             backlog: Backlog {
-                unread: changes.iter().find(|change| change.group_id.is_none()).map(Change::unread),
+                unread: changes.iter().find(|change| change.group_id.is_none()).map(UnreadChange::unread),
                 deeper: standing.waiting > CHANGES_READ,
                 leased_until: standing.expires_at,
                 retry_at: standing.retry_at,
@@ -223,7 +223,7 @@ impl TenantTx {
     }
 
     /// Changes of this person and of whole groups among those that a worker reads next, the oldest first.
-    async fn unread_changes(&self, user: Option<Uuid>) -> Result<Vec<Change>, StoreError> {
+    async fn unread_changes(&self, user: Option<Uuid>) -> Result<Vec<UnreadChange>, StoreError> {
         let Some(user) = user else { return Ok(Vec::new()) };
         self.all(&UNREAD_CHANGES, [user.into(), CHANGES_READ.into()]).await
     }

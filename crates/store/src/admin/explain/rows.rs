@@ -79,14 +79,14 @@ impl ItemRow {
 }
 
 #[derive(FromQueryResult)]
-pub(super) struct Change {
+pub(super) struct UnreadChange {
     /// Null for the person without a group.
     pub(super) group_id: Option<Uuid>,
     request_id: Option<Uuid>,
     created_at: DateTime<Utc>,
 }
 
-impl Change {
+impl UnreadChange {
     pub(super) fn unread(&self) -> Unread {
         Unread { since: self.created_at, request: self.request_id.map(Into::into) }
     }

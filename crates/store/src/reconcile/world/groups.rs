@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashSet};
 use uuid::Uuid;
 
 #[derive(FromQueryResult)]
-struct GroupRow {
+struct GroupRecordRow {
     id: Uuid,
     source_id: Uuid,
     mode: String,
@@ -144,8 +144,8 @@ impl TenantTx {
         world: &World,
         wanted: &BTreeMap<Uuid, Option<Uuid>>,
     ) -> Result<Vec<GroupSubject>, StoreError> {
-        let rows: Vec<GroupRow> = self.all(&GROUP_RECORDS, [id_rows(wanted.keys().copied())?]).await?;
-        let subject = |row: GroupRow| GroupSubject {
+        let rows: Vec<GroupRecordRow> = self.all(&GROUP_RECORDS, [id_rows(wanted.keys().copied())?]).await?;
+        let subject = |row: GroupRecordRow| GroupSubject {
             id: row.id.into(),
             origin: origin(row.source_id, &row.mode, wanted.get(&row.id).copied().flatten()),
             // The last change of a detached source concerns all its groups.

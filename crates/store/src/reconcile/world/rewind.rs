@@ -90,7 +90,7 @@ pub(crate) struct Line {
 const LINE: &str = "id, action, subject_kind, subject_id, member_id, group_id, who, before, after";
 
 #[derive(FromQueryResult)]
-struct GroupRow {
+struct RewoundGroupRow {
     id: Uuid,
     name: String,
     managed_by: Option<Uuid>,
@@ -339,7 +339,7 @@ impl TenantTx {
             }
         }
         if !groups.is_empty() {
-            for row in self.all::<GroupRow>(&GROUPS, [id_rows(groups)?]).await? {
+            for row in self.all::<RewoundGroupRow>(&GROUPS, [id_rows(groups)?]).await? {
                 let facts = GroupFacts {
                     name: row.name,
                     managed_by: row.managed_by.map(Into::into),
