@@ -33,8 +33,11 @@ pub(crate) fn cases() -> Vec<Case> {
         f4_commands_name_the_database_and_make_none,
         f4_doctor_makes_nothing,
         f4_up_says_that_it_ignores_the_database_url,
+        f4_migrate_says_when_it_made_the_database,
+        f7_all_missing_addresses_are_told_before_anything_is_called,
         f8_help_version_completions_and_man_pages,
         f8_a_closed_pipe_is_no_panic,
+        f10_seats_below_zero_are_named,
         f8_mistyped_words_are_corrected,
         f12_the_demo_holds_a_run,
         f14_a_second_hub_is_kept_out_of_the_folder,
@@ -146,6 +149,32 @@ async fn f4_up_says_that_it_ignores_the_database_url(hub: Hub) {
     let other = hub.another().setting("DATABASE_URL", url).start().await;
     let log = log_of(&other.deployment().folder);
     assert!(log.contains("DATABASE_URL is set and not used") && !log.contains("hunter2"), "{log}");
+}
+
+async fn f4_migrate_says_when_it_made_the_database(hub: Hub) {
+    let empty = Empty::of(&hub).await;
+    let ran = empty.run(&["migrate"]).expect_success();
+    assert!(ran.stdout.contains("SQLite under ./data is made just now"), "{}", ran.stdout);
+    let ran = empty.run(&["migrate"]).expect_success();
+    assert!(ran.stdout.contains("SQLite under ./data is up to date"), "{}", ran.stdout);
+}
+
+async fn f7_all_missing_addresses_are_told_before_anything_is_called(hub: Hub) {
+    let empty = Empty::of(&hub).await;
+    for role in ["all", "ingest", "worker", "admin"] {
+        let ran = empty.run(&[role]).expect_failure();
+        for variable in ["DATABASE_URL", "AMQP_URL", "REDIS_URL"] {
+            assert!(ran.stderr.contains(variable), "{role}: {variable} is missing in {}", ran.stderr);
+        }
+        // A queue that is set is not called either: its client would report from its own thread.
+        let ran = empty.run_with(&[role], &[("AMQP_URL", "amqp://127.0.0.1:1/%2f")]).expect_failure();
+        assert!(!ran.stderr.contains("AMQP_URL") && !ran.stderr.contains("panic"), "{role}: {}", ran.stderr);
+    }
+}
+
+async fn f10_seats_below_zero_are_named(hub: Hub) {
+    let ran = Empty::of(&hub).await.run(&["tenant", "create", "--name", "Acme", "--seats", "-5"]).expect_failure();
+    assert!(ran.stderr.contains("'-5'") && ran.stderr.contains("--seats"), "{}", ran.stderr);
 }
 
 async fn f7_doctor_names_what_a_server_refuses(hub: Hub) {

@@ -19,6 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
         tokens_are_made_listed_and_never_shown_again,
         a_rotated_token_works_on_for_its_overlap,
         a_rotation_without_overlap_ends_the_old_token,
+        a_rotated_token_keeps_the_length_of_its_life,
         a_revoked_token_is_refused_within_a_second,
         the_last_use_of_a_token_is_shown,
         wrong_tokens_are_refused_with_a_reason,
@@ -91,6 +92,23 @@ async fn a_rotation_without_overlap_ends_the_old_token(hub: Hub) {
     refused_soon(&source).await;
     with_token(&source, &made.text_at("/token")).get("/Users").await.expect(200);
     tenant.post(&path, &json!({})).await.expect_problem(404);
+}
+
+async fn a_rotated_token_keeps_the_length_of_its_life(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let tokens = format!("/api/v1/sources/{}/tokens", source.id);
+    let rotate = async |ends: Value, asked: Value| {
+        let made = tenant.post(&tokens, &json!({ "expires_at": ends })).await.expect(201);
+        let rotated = tenant.post(&format!("{tokens}/{}/rotate", made.text_at("/id")), &asked).await.expect(201);
+        rotated.json["expires_at"].clone()
+    };
+    let kept = rotate(json!("2099-01-01T00:00:00Z"), json!({})).await;
+    assert!(kept.as_str().is_some_and(|end| end.starts_with("2099-01-01")), "{kept}");
+    assert_eq!(rotate(Value::Null, json!({})).await, Value::Null);
+    assert_eq!(rotate(json!("2099-01-01T00:00:00Z"), json!({ "expires_at": null })).await, Value::Null);
+    let given = rotate(json!("2099-01-01T00:00:00Z"), json!({ "expires_at": "2098-01-01T00:00:00Z" })).await;
+    assert!(given.as_str().is_some_and(|end| end.starts_with("2098-01-01")), "{given}");
 }
 
 /// One second is promised; the rest is slack for this machine.

@@ -20,7 +20,7 @@ mod statements;
 
 pub use access::credentials::{ApiKey, Credential};
 pub use access::source_upkeep::{NewSource, SourceDeletion};
-pub use access::sources::{Rotated, Source, SourceToken};
+pub use access::sources::{Rotated, RotatedExpiry, Source, SourceToken};
 pub use access::tenants::{NewTenant, SeatsSet};
 pub use across::{Backlog, TenantSummary};
 pub use admin::cutover::{

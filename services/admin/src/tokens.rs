@@ -9,9 +9,9 @@ use crate::view::tokens as view;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::ids::CredentialId;
-use rollcall_store::NewSecret;
+use rollcall_store::{NewSecret, RotatedExpiry};
 use rollcall_web::Body;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// Validity of a rotated token unless the request has one.
 const DEFAULT_OVERLAP: TimeDelta = TimeDelta::hours(24);
@@ -29,8 +29,14 @@ struct NewToken {
 struct Rotation {
     /// Validity of the old token; 0 ends it at once.
     overlap_seconds: Option<u32>,
-    /// Expiry of the new token.
-    expires_at: Option<DateTime<Utc>>,
+    /// Expiry of the new token: left out, it lives as long as the old one did; null, it never expires.
+    #[serde(deserialize_with = "given")]
+    expires_at: Option<Option<DateTime<Utc>>>,
+}
+
+/// A key that is there, be it null.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
 }
 
 pub(crate) async fn tokens(request: HttpRequest, auth: ApiAuth) -> Answer {
@@ -61,11 +67,12 @@ pub(crate) async fn rotate_token(request: HttpRequest, auth: AdminAuth, payload:
         Some(seconds) if seconds <= OVERLAP_SECONDS_MAX => TimeDelta::seconds(i64::from(seconds)),
         Some(_) => return Err(AdminError::BadRequest(format!("overlap_seconds is at most {OVERLAP_SECONDS_MAX}"))),
     };
-    let rotated = auth.admin.hub.store.rotate_source_token(&auth.scope, source, old, overlap, asked.expires_at).await?;
+    let expiry = asked.expires_at.map_or(RotatedExpiry::AsLongLived, RotatedExpiry::At);
+    let rotated = auth.admin.hub.store.rotate_source_token(&auth.scope, source, old, overlap, expiry).await?;
     let rotated = auth.admin.hub.after_commit(rotated).await;
     let NewSecret { id, secret } = rotated.secret;
     let replaces = view::ReplacedToken { id: old, expires_at: rotated.old_expires_at };
-    Ok(HttpResponse::Created().json(view::RotatedToken { id, token: secret, expires_at: asked.expires_at, replaces }))
+    Ok(HttpResponse::Created().json(view::RotatedToken { id, token: secret, expires_at: rotated.expires_at, replaces }))
 }
 
 /// Revokes a token: at once in this process, within a second in every other.

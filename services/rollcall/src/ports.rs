@@ -47,21 +47,48 @@ fn database_at(url: &str) -> String {
 
 const POSTGRES_PORT: u16 = 5432;
 
-/// Reads a setting that the services arm requires.
-fn required<'s>(value: &'s str, key: &str, variable: &str, example: &str) -> Result<&'s str> {
-    if value.is_empty() {
-        bail!("{key} is not set; set {variable}, e.g. {example}, or use `rollcall up`, which needs no services");
+/// Refuses to start without the addresses of all three services, before any of them is called.
+pub(crate) fn require_services(settings: &Settings) -> Result<()> {
+    let services = [(&settings.database.url, DATABASE), (&settings.queue.url, QUEUE), (&settings.cache.url, CACHE)];
+    let missing: Vec<String> =
+        services.iter().filter(|(url, _)| url.is_empty()).map(|(_, service)| service.example()).collect();
+    if missing.is_empty() {
+        return Ok(());
     }
-    Ok(value)
+    bail!("not set: {}; or use `rollcall up`, which needs no services", missing.join(", "))
+}
+
+/// A service by the setting of its address.
+struct Service {
+    key: &'static str,
+    variable: &'static str,
+    example: &'static str,
+}
+
+const DATABASE: Service =
+    Service { key: "database.url", variable: "DATABASE_URL", example: "postgres://rollcall:…@127.0.0.1/rollcall" };
+const QUEUE: Service =
+    Service { key: "queue.url", variable: "AMQP_URL", example: "amqp://guest:guest@127.0.0.1:5672/%2f" };
+const CACHE: Service = Service { key: "cache.url", variable: "REDIS_URL", example: "redis://127.0.0.1:6379/0" };
+
+impl Service {
+    fn example(&self) -> String {
+        format!("{} ({}={})", self.key, self.variable, self.example)
+    }
+
+    /// Reads the address that the services arm requires.
+    fn required<'s>(&self, url: &'s str) -> Result<&'s str> {
+        if url.is_empty() {
+            bail!("not set: {}; or use `rollcall up`, which needs no services", self.example());
+        }
+        Ok(url)
+    }
 }
 
 pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result<Store> {
     let url = match backend {
         Backend::Embedded(folder) => format!("sqlite://{}", folder.database().display()),
-        Backend::Services => {
-            let example = "postgres://rollcall:…@127.0.0.1/rollcall";
-            required(&settings.database.url, "database.url", "DATABASE_URL", example)?.to_owned()
-        }
+        Backend::Services => DATABASE.required(&settings.database.url)?.to_owned(),
     };
     let config = StoreConfig {
         url,
@@ -136,7 +163,7 @@ pub(crate) fn open_queue(backend: &Backend, settings: &Settings, metrics: &Metri
     match backend {
         Backend::Embedded(_) => Ok(Queue::in_process(metrics.clone())),
         Backend::Services => {
-            let url = required(&settings.queue.url, "queue.url", "AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/%2f")?;
+            let url = QUEUE.required(&settings.queue.url)?;
             let config = QueueConfig { prefix: settings.queue.prefix.clone(), ..QueueConfig::new(url) };
             Queue::rabbitmq(config, metrics.clone()).context("queue.url (AMQP_URL)")
         }
@@ -147,7 +174,7 @@ pub(crate) fn open_cache(backend: &Backend, settings: &Settings, metrics: &Metri
     match backend {
         Backend::Embedded(_) => Ok(Cache::in_process()),
         Backend::Services => {
-            let url = required(&settings.cache.url, "cache.url", "REDIS_URL", "redis://127.0.0.1:6379/0")?;
+            let url = CACHE.required(&settings.cache.url)?;
             let config = CacheConfig { prefix: settings.cache.prefix.clone(), ..CacheConfig::new(url) };
             Cache::redis(&config, metrics.clone()).context("cache.url (REDIS_URL)")
         }

@@ -135,8 +135,17 @@ impl Link {
                             "nothing listens at {base} (connection refused); `rollcall up` prints the hub's address"
                         )
                     }
+                    _ if cause.to_string().contains("InvalidContentType") => {
+                        format!("what listens at {base} speaks plain HTTP; begin the address with http://")
+                    }
                     _ => format!("the hub at {base} cannot be reached: {cause}"),
                 })
+            }
+            // A slow hub answers in the end; another server does not.
+            Err(error)
+                if !answered && error.downcast_ref::<reqwest::Error>().is_some_and(|error| !error.is_timeout()) =>
+            {
+                Some(format!("what listens at {base} does not speak HTTP: {}", error.root_cause()))
             }
             Ok(answer) if answer.status == 401 && !call.bad_token => {
                 let detail = told(answer);

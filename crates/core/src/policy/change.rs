@@ -121,6 +121,9 @@ mod tests {
             (json!({ "auto_provision": true, "approval": "perhaps" }), "policy.approval"),
             (json!({ "removal_limit": { "counts": 1 } }), "policy.removal_limit"),
             (json!({ "removal_limit": null }), "policy.removal_limit"),
+            (json!({ "removal_limit": [5, 5, 24] }), "policy.removal_limit: takes an object"),
+            (json!({ "group_scope": ["Staff"] }), "policy.group_scope: takes an object"),
+            (json!({ "creation_limit": 20 }), "policy.creation_limit: takes an object"),
             (json!({ "sources": { "nobody": {} } }), "policy.sources"),
         ] {
             let error = stored().with_changes(&keys(changes.clone())).unwrap_err();

@@ -15,7 +15,9 @@ use crate::spelling::did_you_mean;
 use crate::text_enum::text_enum;
 use chrono::TimeDelta;
 use scope::{GROUP_SCOPE, USER_SCOPE};
+use serde::de::{DeserializeOwned, Deserializer, Error};
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 text_enum! {
@@ -113,16 +115,21 @@ pub struct Policy {
     /// Directory groups become sharing groups (DA9, DX6).
     pub group_sync: bool,
     /// The groups that are synced; `None`: all.
+    #[serde(deserialize_with = "object_or_null")]
     pub group_scope: Option<GroupScope>,
     /// Scope of users: members of any of these groups of their source (DX6, LP5). `None`: everybody.
+    #[serde(deserialize_with = "object_or_null")]
     pub user_scope: Option<GroupScope>,
     /// Action on members who left the last group of the user scope.
     pub on_out_of_scope: OnDeleted,
     /// People who may lose access automatically (DA10).
+    #[serde(deserialize_with = "object")]
     pub removal_limit: Limit,
     /// New members (PE8); `None`: any number.
+    #[serde(deserialize_with = "object_or_null")]
     pub creation_limit: Option<Limit>,
     /// Changed profiles (PE8); `None`: any number.
+    #[serde(deserialize_with = "object_or_null")]
     pub modification_limit: Option<Limit>,
     /// Members whom no sync and no rewind ever suspends or removes (break-glass accounts); by id, because the source
     /// controls the address.
@@ -139,11 +146,26 @@ pub struct Policy {
     /// primary email, else the first, else a userName that is an address.
     pub email_attribute: Option<String>,
     /// Expressions for attributes of a member that do not come from the attribute of the same name (PE13).
+    #[serde(deserialize_with = "object")]
     pub mapping: Mapping,
     /// Attributes that the source fills for a new member, and never changes again (PE6).
     pub local_attributes: BTreeSet<LocalAttribute>,
     /// Different values for the records of one source.
     pub sources: BTreeMap<SourceId, SourcePolicy>,
+}
+
+/// Reads a part of the policy, which must be an object: serde takes a list of the values as well, in an order that nobody
+/// can see.
+fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(value: D) -> Result<T, D::Error> {
+    object_or_null(value)?.ok_or_else(|| D::Error::custom("takes an object, not null"))
+}
+
+fn object_or_null<'de, D: Deserializer<'de>, T: DeserializeOwned>(value: D) -> Result<Option<T>, D::Error> {
+    match Json::deserialize(value)? {
+        Json::Null => Ok(None),
+        object @ Json::Object(_) => serde_json::from_value(object).map(Some).map_err(D::Error::custom),
+        other => Err(D::Error::custom(format!("takes an object with its keys by name, not {other}"))),
+    }
 }
 
 impl Default for Policy {

@@ -62,9 +62,19 @@ pub struct SourceToken {
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
+/// The end of a rotation's new token.
+#[derive(Clone, Copy, Debug)]
+pub enum RotatedExpiry {
+    /// After as long a life as the old token had; never if that one never expires.
+    AsLongLived,
+    /// `None`: never.
+    At(Option<DateTime<Utc>>),
+}
+
 /// A rotation: the new token, and the old one's digest, whose cache entries the caller makes everybody forget.
 pub struct Rotated {
     pub secret: NewSecret,
+    pub expires_at: Option<DateTime<Utc>>,
     pub old_expires_at: DateTime<Utc>,
 }
 
@@ -165,7 +175,7 @@ impl Store {
         source: SourceId,
         old: CredentialId,
         overlap: TimeDelta,
-        expires_at: Option<DateTime<Utc>>,
+        expiry: RotatedExpiry,
     ) -> Result<Committed<Rotated>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         // One statement, so that the later of two concurrent rotations sees the end that the earlier one wrote, and keeps it if
@@ -174,6 +184,12 @@ impl Store {
         let end = tx.clock.now() + overlap;
         let sooner = Expr::case(Column::ExpiresAt.lt(end), Column::ExpiresAt.into_expr()).finally(end);
         let old_token = scim_token_of(source).and(Column::Id.eq(old.0)).and(in_force(tx.clock.now()));
+        let before = tx.find::<Entity>().filter(old_token.clone()).one::<credentials::Model>().await?;
+        let before = before.ok_or(StoreError::NotFound("token that is in force"))?;
+        let expires_at = match expiry {
+            RotatedExpiry::At(expires_at) => expires_at,
+            RotatedExpiry::AsLongLived => before.expires_at.map(|ends| tx.clock.now() + (ends - before.created_at)),
+        };
         let rotated = tx.update::<Entity>(old_token).set(Column::ExpiresAt, sooner).returning().await?;
         let rotated = rotated.into_iter().next().ok_or(StoreError::NotFound("token that is in force"))?;
         let (name, old_expires_at) = (rotated.name, rotated.expires_at.unwrap_or(end));
@@ -183,7 +199,7 @@ impl Store {
         let detail = CredentialRotated { replaced_by: secret.id, expires_at: old_expires_at };
         tx.tx.batch(vec![tx.event(&Event::CredentialRotated(old, detail)).into()]).await?;
         tx.commit().await?;
-        Ok(Committed::without_duties(Rotated { secret, old_expires_at }).changing(vec![old_digest]))
+        Ok(Committed::without_duties(Rotated { secret, expires_at, old_expires_at }).changing(vec![old_digest]))
     }
 
     /// Ends a token. The caller then tells the cache.

@@ -27,7 +27,7 @@ pub(crate) struct TenantCreate {
     #[arg(long)]
     pub(crate) slug: Option<String>,
     /// Seats bought.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) seats: u32,
     /// Email of an active owner and billing contact whom no source manages.
     #[arg(long, value_name = "EMAIL")]
@@ -71,7 +71,7 @@ pub(crate) struct TenantSetSeats {
     #[command(flatten)]
     pub(crate) of: OfTenant,
     /// Seats bought.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) seats: u32,
     /// Also when more seats are in use: nobody is removed, and nobody new comes in.
     #[arg(long)]

@@ -84,8 +84,10 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
         Backend::Embedded(folder) => Some(folder.claim()?),
         Backend::Services => None,
     };
+    if matches!(backend, Backend::Services) {
+        ports::require_services(settings)?;
+    }
     let metrics = Metrics::new()?;
-    // Missing settings are reported before anything is opened.
     let queue = ports::open_queue(&backend, settings, &metrics)?;
     let cache = ports::open_cache(&backend, settings, &metrics)?;
     let store = ports::open_store(&backend, settings).await?;

@@ -215,6 +215,22 @@ async fn f3_a_closed_port_ends_the_run_at_once_in_one_sentence() {
 }
 
 #[tokio::test]
+async fn f3_a_server_that_speaks_no_http_ends_the_run_at_once() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((mut caller, _)) = listener.accept().await {
+            tokio::io::AsyncWriteExt::write_all(&mut caller, b"E\0\0\0\x0bSFATAL\0").await.ok();
+        }
+    });
+    let mut options = options(Idp::Okta, &format!("http://{address}/scim/v2/source"));
+    options.retries.first_wait = Duration::from_secs(600);
+    options.phases = Phase::LIFECYCLE.to_vec();
+    let why = refusal(options).await;
+    assert!(why.starts_with(&format!("what listens at http://{address}/scim/v2/source does not speak HTTP")), "{why}");
+}
+
+#[tokio::test]
 async fn f3_a_refused_token_ends_the_run_after_one_request() {
     let body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "401", "detail": "unknown token" });
     let (url, heard) = scripted(Box::new(move |_, _| Reply::scim(401, &body))).await;

@@ -68,7 +68,15 @@ fn of_two_rotations_at_once_the_nearer_end_holds() {
         for overlaps in [[1, 86_400], [86_400, 1]] {
             let Scene { api, source, token } = scene(&store).await;
             let rotate = async |seconds| {
-                store.rotate_source_token(&api, source, token.id, TimeDelta::seconds(seconds), None).await
+                store
+                    .rotate_source_token(
+                        &api,
+                        source,
+                        token.id,
+                        TimeDelta::seconds(seconds),
+                        RotatedExpiry::AsLongLived,
+                    )
+                    .await
             };
             let (one, other) = tokio::join!(rotate(overlaps[0]), rotate(overlaps[1]));
             one.and(other).expect("both are made").unannounced();
