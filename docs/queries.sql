@@ -194,13 +194,15 @@ PREPARE lease(uuid, uuid, timestamptz, timestamptz) AS UPDATE tenant_leases SET 
 :explain lease(:tenant, pg_temp.id('f000', 1), now(), now());
 
 \echo == REST: a page of members, after the 50,000th (Store::members)
-PREPARE members_page(uuid, uuid) AS SELECT id, email, status FROM members
-  WHERE members.tenant_id = $1 AND members.id > $2 ORDER BY members.id ASC LIMIT 51;
-:explain members_page(:tenant, pg_temp.id('b000', 50000));
+PREPARE members_page(uuid, bigint, uuid) AS SELECT id, email, status FROM members WHERE members.tenant_id = $1
+  AND members.position < list_end() AND (members.position, members.id) > ($2, $3)
+  ORDER BY members.position ASC, members.id ASC LIMIT 51;
+SELECT position FROM members WHERE tenant_id = :tenant AND id = pg_temp.id('b000', 50000) \gset
+:explain members_page(:tenant, :position, pg_temp.id('b000', 50000));
 
 \echo == REST: the audit events of one member (Store::audit_events)
 PREPARE events_about(uuid, uuid) AS SELECT id, at, kind FROM audit_events WHERE audit_events.tenant_id = $1 AND subject_id = $2
-  ORDER BY audit_events.id ASC LIMIT 51;
+  AND audit_events.position < list_end() ORDER BY audit_events.position ASC, audit_events.id ASC LIMIT 51;
 :explain events_about(:tenant, pg_temp.id('b000', 777));
 
 ROLLBACK;

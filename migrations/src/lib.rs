@@ -29,6 +29,9 @@ mod m20261122_000022_group_name_keys;
 mod m20261122_000023_first_statistics;
 mod m20261122_000024_room_for_updates;
 mod m20261127_000025_streams_without_references;
+mod m20261129_000030_list_positions;
+mod m20261129_000031_group_counts;
+mod m20261129_000032_statistics_again;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -60,6 +63,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000023_first_statistics::Migration),
             Box::new(m20261122_000024_room_for_updates::Migration),
             Box::new(m20261127_000025_streams_without_references::Migration),
+            Box::new(m20261129_000030_list_positions::Migration),
+            Box::new(m20261129_000031_group_counts::Migration),
+            Box::new(m20261129_000032_statistics_again::Migration),
         ]
     }
 }

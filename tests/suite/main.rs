@@ -37,6 +37,7 @@ mod group_scope;
 mod guards;
 mod hub;
 mod lifecycle;
+mod lists;
 mod members;
 mod new_user;
 mod on_demand;
@@ -172,6 +173,7 @@ fn every_case() -> Vec<Case> {
         audit::cases(),
         request_log::cases(),
         api::cases(),
+        lists::cases(),
         attributes::cases(),
         user_scope::cases(),
         commands::cases(),

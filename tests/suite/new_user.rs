@@ -281,7 +281,7 @@ async fn f8_tenants_are_listed_shown_and_renamed(hub: Hub) {
     assert_eq!(row(&listed, &slug).unwrap()["name"], "Renamed");
     source.user("ann").await;
     tenant.eventually_status(&email("ann"), "invited").await;
-    let events = tenant.get("/api/v1/audit-events?kind=tenant.renamed").await.expect(200);
+    let events = tenant.get("/api/v1/audit-events?kind=tenant.renamed&order=desc").await.expect(200);
     assert_eq!(events.at("/items/0/detail/after/slug"), &json!(slug), "{}", events.describe());
 
     let taken = hub.tenant().create();
@@ -307,7 +307,7 @@ async fn f8_sources_are_listed_renamed_and_deleted_while_they_never_sent_anythin
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
     unused.get("/Users").await.expect(401);
     used.get("/Users").await.expect(200);
-    let events = tenant.get("/api/v1/audit-events?kind=source.deleted").await.expect(200);
+    let events = tenant.get("/api/v1/audit-events?kind=source.deleted&order=desc").await.expect(200);
     assert_eq!(events.at("/items/0/subject/id"), &json!(unused.id), "{}", events.describe());
 }
 

@@ -174,20 +174,26 @@ impl Tenant {
         })
     }
 
-    /// Every item of a REST list, through all its pages; a repeated item is a failure.
+    /// Every item of a REST list, through all its pages, the oldest first; a repeated item is a failure. The list is read from its
+    /// end, where it shows what was committed a moment ago.
     pub(crate) async fn list<T: DeserializeOwned>(&self, path: &str) -> Vec<T> {
         let separator = if path.contains('?') { '&' } else { '?' };
         let mut items: Vec<Value> = Vec::new();
         let mut cursor: Option<String> = None;
+        let is_plan = ["/promotion/", "/detachment/", "/compare"].iter().any(|plan| path.contains(plan));
+        let order = if is_plan { "" } else { "&order=desc" };
         loop {
             let after = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
-            let page = self.get(&format!("{path}{separator}limit=200{after}")).await.expect(200);
+            let page = self.get(&format!("{path}{separator}limit=200{order}{after}")).await.expect(200);
             let Some(found) = page.at("/items").as_array() else { panic!("no items: {}", page.describe()) };
             items.extend(found.iter().cloned());
             cursor = page.at("/next_cursor").as_str().map(str::to_owned);
             if cursor.is_none() {
                 break;
             }
+        }
+        if !is_plan {
+            items.reverse();
         }
         let ids: Vec<&str> = items.iter().filter_map(|item| item["id"].as_str()).collect();
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{path} repeats items over its pages");

@@ -111,7 +111,7 @@ async fn ds5_a_group_of_the_same_name_is_adopted_and_its_spelling_reported(hub: 
     let adopted = tenant.eventually_group("night  shift", &[&email("ann")]).await;
     assert_eq!(adopted.id, group.id, "the group is the same, not a second one");
     assert_eq!(tenant.groups().await.len(), 1);
-    let events = tenant.get(&format!("/api/v1/audit-events?subject_id={}", group.id)).await.expect(200);
+    let events = tenant.get(&format!("/api/v1/audit-events?order=desc&subject_id={}", group.id)).await.expect(200);
     let events = events.at("/items").as_array().cloned().unwrap_or_default();
     let adoption = events.iter().find(|event| event["kind"] == "sharing_group.adopted").expect("an adoption");
     assert_eq!(adoption["detail"]["spelling_differs"], true, "{adoption}");

@@ -11,7 +11,7 @@ use crate::hub::Hub;
 use crate::rest::Tenant;
 
 /// Longest time for the roster to follow the directory, on a debug build with other tests running.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// The only delay in the suite: the pause between two polls.
 const PAUSE: Duration = Duration::from_millis(40);
 

@@ -47,7 +47,7 @@ pub use directory::users::{DirectoryUser, Written};
 pub use engine::connect::{Store, StoreConfig};
 pub use engine::error::{Cause, StoreError};
 pub use engine::faults::Faults;
-pub use engine::page::{DEFAULT_LIMIT, MAX_LIMIT, Page, PageRequest};
+pub use engine::page::{Cursor, ListOrder, MAX_LIMIT, Page, PageRequest};
 pub use log::audit_events::{AuditEvent, AuditFilter};
 pub use reconcile::apply::Applied;
 pub use reconcile::lease::{Lease, LeaseAnswer};

@@ -3,7 +3,7 @@
 use crate::error::AdminError;
 use crate::view::List;
 use actix_web::HttpResponse;
-use rollcall_store::Page;
+use rollcall_store::{Cursor, Page};
 use serde::Serialize;
 
 pub(crate) type Answer = Result<HttpResponse, AdminError>;
@@ -15,10 +15,12 @@ pub(crate) fn one<T: Serialize>(row: impl Into<T>) -> Answer {
 
 /// A page of a list.
 pub(crate) fn list<T: Serialize>(page: Page<impl Into<T>>) -> Answer {
-    all::<T>(page.items, page.next.map(|id| id.to_string()))
+    let cursor = |cursor: Option<Cursor>| cursor.map(|cursor| cursor.to_string());
+    let (next, resume) = (cursor(page.next), cursor(page.resume));
+    Ok(HttpResponse::Ok().json(List::<T>::of(page.items, next, resume)))
 }
 
-/// The items of a list, and the cursor of the next ones.
-pub(crate) fn all<T: Serialize>(items: Vec<impl Into<T>>, next: Option<String>) -> Answer {
-    Ok(HttpResponse::Ok().json(List::<T>::of(items, next)))
+/// Items that were worked out for this answer, and the cursor of the next ones. Nobody follows such a list.
+pub(crate) fn snapshot<T: Serialize>(items: Vec<impl Into<T>>, next: Option<String>) -> Answer {
+    Ok(HttpResponse::Ok().json(List::<T>::of(items, next, None)))
 }

@@ -6,7 +6,7 @@ use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::body;
 use crate::error::AdminError;
 use crate::path::id_in_path;
-use crate::query::query;
+use crate::query::{parameters, parsed};
 use crate::view;
 use actix_web::HttpRequest;
 use rollcall_core::directory::PeopleAfter;
@@ -20,14 +20,6 @@ use serde::Deserialize;
 struct SeenDetachment {
     people: PeopleAfter,
     digest: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WhoseFate {
-    people: PeopleAfter,
-    limit: Option<u64>,
-    cursor: Option<String>,
 }
 
 pub(crate) async fn detachment(request: HttpRequest, auth: ApiAuth) -> Answer {
@@ -55,7 +47,9 @@ pub(crate) async fn detach(request: HttpRequest, auth: AdminAuth, payload: Body)
 }
 
 fn fate(request: &HttpRequest) -> Result<(PeopleAfter, PageRequest), AdminError> {
-    let asked = query::<WhoseFate>(request);
-    let asked = asked.map_err(|e| AdminError::BadRequest(format!("{e}; people is keep or remove")))?;
-    Ok((asked.people, PageRequest::parse(asked.limit, asked.cursor.as_deref())?))
+    let asked = parameters(request)?;
+    let missing = || AdminError::BadRequest("people is keep or remove".into());
+    let people = parsed("people", asked.people.as_deref())?.ok_or_else(missing)?;
+    asked.limit_of_plan()?;
+    Ok((people, asked.page()?))
 }

@@ -1,6 +1,6 @@
 //! `/api/v1/…/explain`: explanation of a person's access (PE14), from the store's facts by the gates of `core`.
 
-use crate::answer::{Answer, all, one};
+use crate::answer::{Answer, one, snapshot};
 use crate::auth::ApiAuth;
 use crate::error::AdminError;
 use crate::path::{id_in_path, second_id};
@@ -47,5 +47,5 @@ pub(crate) async fn somebody(request: HttpRequest, auth: ApiAuth) -> Answer {
         return Err(AdminError::BadRequest(takes));
     }
     let facts = auth.admin.hub.store.facts_of_known(&auth.scope, known).await?;
-    all::<Explanation>(facts.iter().map(explain).collect(), None)
+    snapshot::<Explanation>(facts.iter().map(explain).collect(), None)
 }

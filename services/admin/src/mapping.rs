@@ -1,6 +1,6 @@
 //! `/api/v1/policy/mapping`: preview of expressions on real records.
 
-use crate::answer::{Answer, all};
+use crate::answer::{Answer, snapshot};
 use crate::auth::AdminAuth;
 use crate::body::body;
 use crate::error::AdminError;
@@ -32,5 +32,5 @@ pub(crate) async fn preview_mapping(auth: AdminAuth, payload: Body) -> Answer {
         (None, sample) => PreviewOf::Sample(sample.unwrap_or(SAMPLE)),
     };
     let records = auth.admin.hub.store.preview_mapping(&auth.scope, asked.source_id, of, asked.mapping).await?;
-    all::<view::PreviewedRecord>(records, None)
+    snapshot::<view::PreviewedRecord>(records, None)
 }

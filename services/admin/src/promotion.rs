@@ -1,7 +1,7 @@
 //! `/api/v1/sources/{id}/promotion` and `…/promote`: cut-over of the tenant to another source. Read as a plan first, and done by
 //! the plan's digest.
 
-use crate::answer::{Answer, all, one};
+use crate::answer::{Answer, one, snapshot};
 use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::{Seen, body};
 use crate::path::id_in_path;
@@ -9,7 +9,6 @@ use crate::query::parameters;
 use crate::view;
 use actix_web::HttpRequest;
 use rollcall_core::ids::SourceId;
-use rollcall_store::PageRequest;
 use rollcall_web::Body;
 
 pub(crate) async fn promotion(request: HttpRequest, auth: ApiAuth) -> Answer {
@@ -19,9 +18,9 @@ pub(crate) async fn promotion(request: HttpRequest, auth: ApiAuth) -> Answer {
 
 pub(crate) async fn promotion_items(request: HttpRequest, auth: ApiAuth) -> Answer {
     let (id, asked) = (id_in_path(&request, "source")?, parameters(&request)?);
-    let limit = PageRequest::parse(asked.limit, None)?.limit;
+    let limit = asked.limit_of_plan()?;
     let page = auth.admin.hub.store.promotion_items(&auth.scope, id, limit, asked.cursor.as_deref()).await?;
-    all::<view::runs::RunItem>(page.items, page.next)
+    snapshot::<view::runs::RunItem>(page.items, page.next)
 }
 
 pub(crate) async fn promote(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {

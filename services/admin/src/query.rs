@@ -3,7 +3,8 @@
 use crate::error::AdminError;
 use actix_web::HttpRequest;
 use actix_web::web::Query;
-use rollcall_store::PageRequest;
+use chrono::{DateTime, Utc};
+use rollcall_store::{Cursor, ListOrder, PageRequest};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
@@ -23,8 +24,12 @@ pub(crate) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Adm
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListParameters {
-    pub(crate) limit: Option<u64>,
+    pub(crate) limit: Option<String>,
     pub(crate) cursor: Option<String>,
+    pub(crate) order: Option<String>,
+    pub(crate) since: Option<String>,
+    pub(crate) until: Option<String>,
+    pub(crate) modified_since: Option<String>,
     pub(crate) email: Option<String>,
     pub(crate) status: Option<String>,
     pub(crate) state: Option<String>,
@@ -35,11 +40,44 @@ pub(crate) struct ListParameters {
     pub(crate) dispute: Option<String>,
     pub(crate) ignored: Option<String>,
     pub(crate) with: Option<String>,
+    pub(crate) people: Option<String>,
 }
 
 impl ListParameters {
     pub(crate) fn page(&self) -> Result<PageRequest, AdminError> {
-        Ok(PageRequest::parse(self.limit, self.cursor.as_deref())?)
+        let limit = self.limit()?;
+        let cursor = self.cursor.as_deref().map(str::parse::<Cursor>).transpose()?;
+        let order = match self.order.as_deref() {
+            None | Some("asc") => ListOrder::Ascending,
+            Some("desc") => ListOrder::Descending,
+            Some(_) => return Err(AdminError::BadRequest("order is asc (the oldest first) or desc".into())),
+        };
+        let (since, until) = (time("since", self.since.as_deref())?, time("until", self.until.as_deref())?);
+        if since.zip(until).is_some_and(|(since, until)| since >= until) {
+            return Err(AdminError::BadRequest("since is not before until".into()));
+        }
+        Ok(PageRequest { limit, order, cursor, since, until })
+    }
+
+    /// The limit of a page of a plan. A plan has one order, and is of one moment.
+    pub(crate) fn limit_of_plan(&self) -> Result<u64, AdminError> {
+        for (name, given) in [("order", &self.order), ("since", &self.since), ("until", &self.until)] {
+            if given.is_some() {
+                return Err(AdminError::BadRequest(format!(
+                    "{name}: this list is a plan, which has one order and no times"
+                )));
+            }
+        }
+        self.limit()
+    }
+
+    fn limit(&self) -> Result<u64, AdminError> {
+        let limit = parsed("limit", self.limit.as_deref())?;
+        Ok(PageRequest::limit_of(limit)?)
+    }
+
+    pub(crate) fn modified_since(&self) -> Result<Option<DateTime<Utc>>, AdminError> {
+        time("modified_since", self.modified_since.as_deref())
     }
 }
 
@@ -47,9 +85,19 @@ pub(crate) fn parameters(request: &HttpRequest) -> Result<ListParameters, AdminE
     query(request)
 }
 
-/// `limit` and `cursor`.
+/// The page that a request asks for, of a list without filters.
 pub(crate) fn page_of(request: &HttpRequest) -> Result<PageRequest, AdminError> {
     parameters(request)?.page()
+}
+
+/// A time of RFC 3339. In a query string, `+` of an offset is a space unless it is written `%2B`.
+fn time(name: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>, AdminError> {
+    let Some(text) = text else { return Ok(None) };
+    let read = |text: &str| DateTime::parse_from_rfc3339(text).ok();
+    let with_sign = || text.rsplit_once(' ').and_then(|(time, offset)| read(&format!("{time}+{offset}")));
+    let wrong = || AdminError::BadRequest(format!("{name} is a time like 2026-11-29T12:28:07Z (RFC 3339)"));
+    let time = read(text).or_else(with_sign).ok_or_else(wrong)?;
+    Ok(Some(time.with_timezone(&Utc)))
 }
 
 pub(crate) fn parsed<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, AdminError>

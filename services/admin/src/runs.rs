@@ -1,6 +1,6 @@
 //! `/api/v1/runs`: planned, applied, held and simulated runs, and the decisions of admins about them.
 
-use crate::answer::{Answer, all, list, one};
+use crate::answer::{Answer, list, one, snapshot};
 use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::{Seen, body, no_body};
 use crate::error::AdminError;
@@ -9,13 +9,13 @@ use crate::query::{parameters, parsed};
 use crate::view::runs as view;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::run::RunState;
-use rollcall_store::{DEFAULT_LIMIT, RunDecision};
+use rollcall_store::RunDecision;
 use rollcall_web::Body;
 
 pub(crate) async fn runs(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let state: Option<RunState> = parsed("state", asked.state.as_deref())?;
-    list::<view::Run>(auth.admin.hub.store.runs(&auth.scope, state.map(RunState::as_str), &asked.page()?).await?)
+    list::<view::Run>(auth.admin.hub.store.runs(&auth.scope, state, &asked.page()?).await?)
 }
 
 pub(crate) async fn run(request: HttpRequest, auth: ApiAuth) -> Answer {
@@ -37,9 +37,9 @@ pub(crate) async fn compare_runs(request: HttpRequest, auth: ApiAuth) -> Answer 
     auth.admin.hub.store.run(&auth.scope, this).await?;
     let missing = || AdminError::BadRequest("with: the id of the run to compare with".into());
     let other = parsed("with", asked.with.as_deref())?.ok_or_else(missing)?;
-    let limit = asked.limit.unwrap_or(DEFAULT_LIMIT);
+    let limit = asked.limit_of_plan()?;
     let page = auth.admin.hub.store.compare_runs(&auth.scope, (this, other), limit, asked.cursor.as_deref()).await?;
-    all::<view::ComparedItem>(page.items, page.next)
+    snapshot::<view::ComparedItem>(page.items, page.next)
 }
 
 pub(crate) async fn approve_run(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {

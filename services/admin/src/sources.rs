@@ -1,10 +1,11 @@
 //! `/api/v1/sources`: the sources of the tenant.
 
-use crate::answer::{Answer, all, one};
+use crate::answer::{Answer, list, one};
 use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::{body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
+use crate::query::page_of;
 use crate::view::sources as view;
 use actix_web::HttpRequest;
 use rollcall_core::directory::SourceMode;
@@ -20,9 +21,8 @@ struct SourceChange {
     users_only: Option<bool>,
 }
 
-pub(crate) async fn sources(auth: ApiAuth) -> Answer {
-    let sources = auth.admin.hub.store.sources(&auth.scope).await?;
-    all::<view::Source>(sources, None)
+pub(crate) async fn sources(request: HttpRequest, auth: ApiAuth) -> Answer {
+    list::<view::Source>(auth.admin.hub.store.page_of_sources(&auth.scope, &page_of(&request)?).await?)
 }
 
 pub(crate) async fn source(request: HttpRequest, auth: ApiAuth) -> Answer {

@@ -1,10 +1,11 @@
 //! `/api/v1/sources/{id}/tokens`: the tokens of a source. A secret is only in the answer that made it.
 
-use crate::answer::{Answer, all};
+use crate::answer::{Answer, list};
 use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::body_or_default;
 use crate::error::AdminError;
 use crate::path::{id_in_path, second_id};
+use crate::query::page_of;
 use crate::view::tokens as view;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -40,8 +41,9 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Opt
 }
 
 pub(crate) async fn tokens(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let tokens = auth.admin.hub.store.source_tokens(&auth.scope, id_in_path(&request, "source")?).await?;
-    all::<view::SourceToken>(tokens, None)
+    let source = id_in_path(&request, "source")?;
+    let tokens = auth.admin.hub.store.source_tokens(&auth.scope, source, &page_of(&request)?).await?;
+    list::<view::SourceToken>(tokens)
 }
 
 pub(crate) async fn create_token(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {

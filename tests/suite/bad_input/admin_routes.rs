@@ -50,7 +50,7 @@ const KEYS: [&str; 23] = [
 ];
 
 /// Lists without pages.
-const WHOLE_LISTS: [&str; 3] = ["/api/v1/sources", "/api/v1/sources/{id}/tokens", "/api/v1/explain"];
+const WHOLE_LISTS: [&str; 1] = ["/api/v1/explain"];
 
 impl Quiet {
     async fn ids(&self) -> Ids {

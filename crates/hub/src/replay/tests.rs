@@ -79,7 +79,7 @@ impl Scene {
     }
 
     async fn kept(&self) -> Vec<RejectedRequest> {
-        let page = PageRequest::parse(Some(200), None).expect("a page");
+        let page = PageRequest::first(200);
         self.hub.store.rejected_requests(&self.api, self.source.source(), &page).await.expect("a list").items
     }
 
@@ -103,7 +103,7 @@ async fn what_is_understood_by_now_is_done_once_and_in_the_admins_name() {
     let done = scene.replay(&search).await.expect("an outcome");
     assert!(matches!(done, Replayed::Done { status: 200, changed: false }), "{done:?}");
     assert!(matches!(scene.replay(&post).await, Err(StoreError::Conflict(_))), "it is not done twice");
-    let page = PageRequest::parse(Some(200), None).expect("a page");
+    let page = PageRequest::first(200);
     let events = scene.hub.store.audit_events(&scene.api, &AuditFilter::default(), &page).await.expect("events").items;
     let made = events.iter().find(|event| event.kind == "directory_user.created").expect("an event");
     assert!(made.actor.starts_with("api_key:"), "{made:?}");

@@ -3,9 +3,10 @@
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
+use crate::engine::page::{Page, PageRequest};
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
-use crate::entity::{LiteralComparison, Update, credentials, sources};
+use crate::entity::{LiteralComparison, RowList, Update, credentials, sources};
 use crate::scope::AdminScope;
 use crate::secret::{NewSecret, SecretDigest, stored_digest};
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
@@ -15,7 +16,7 @@ use rollcall_core::ids::{CredentialId, SourceId};
 use rollcall_core::remedy::SECOND_LIVE;
 use rollcall_core::run::RunState;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
-use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
+use sea_orm::{ColumnTrait, DerivePartialModel};
 use uuid::Uuid;
 
 /// Longest name of a source or a token, in characters.
@@ -25,11 +26,9 @@ const YEAR_MAX: i32 = 9999;
 /// Most tokens in force per source. A rotation needs two.
 const TOKENS_MAX: usize = 20;
 
-/// Most tokens of a list, with the ended ones.
-const TOKENS_LISTED: u64 = 1000;
-
 /// A source for admins.
-#[derive(Clone, Debug, FromQueryResult)]
+#[derive(Clone, Debug, DerivePartialModel)]
+#[sea_orm(entity = "sources::Entity")]
 pub struct Source {
     pub id: Uuid,
     /// `scim` or `agent`.
@@ -44,6 +43,7 @@ pub struct Source {
     pub quarantine_reason: Option<String>,
     pub created_at: DateTime<Utc>,
     /// The last use of any of its tokens, to the minute.
+    #[sea_orm(from_expr = "last_used()")]
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
@@ -78,12 +78,13 @@ pub struct Rotated {
     pub old_expires_at: DateTime<Utc>,
 }
 
-const SELECT_SOURCES: &str = "SELECT s.id, s.kind, s.mode, s.name, s.users_only, s.quarantined_at, s.quarantine_reason, \
-    s.created_at, \
-    (SELECT max(c.last_used_at) FROM credentials c WHERE c.tenant_id = s.tenant_id AND c.source_id = s.id) AS last_used_at \
-    FROM sources s WHERE s.tenant_id = {tenant}";
-static SOURCES: Sql = Sql::tenant(&[SELECT_SOURCES, " ORDER BY s.id"]);
-static SOURCE: Sql = Sql::tenant(&[SELECT_SOURCES, " AND s.id = $2"]);
+/// The last use of any token of the source.
+fn last_used() -> SimpleExpr {
+    Expr::cust(
+        "(SELECT max(c.last_used_at) FROM credentials c WHERE c.tenant_id = sources.tenant_id AND c.source_id = sources.id)",
+    )
+}
+
 static RETURN_GROUPS: Sql = Sql::tenant(&[
     "UPDATE sharing_groups SET directory_group_id = NULL WHERE tenant_id = {tenant} AND managed_by = $2 \
      AND removed_at IS NOT NULL AND EXISTS (SELECT 1 FROM sources s WHERE s.tenant_id = {tenant} AND s.id = $2 \
@@ -105,7 +106,14 @@ impl Store {
     #[tracing::instrument(name = "store.sources.sources", skip_all)]
     pub async fn sources(&self, scope: &AdminScope) -> Result<Vec<Source>, StoreError> {
         let tx = self.read(&scope.scope).await?;
-        tx.all(&SOURCES, []).await
+        tx.find::<sources::Entity>().ascending(sources::Column::Id).all().await
+    }
+
+    /// One page of the sources of a tenant.
+    #[tracing::instrument(name = "store.sources.page_of_sources", skip_all)]
+    pub async fn page_of_sources(&self, scope: &AdminScope, page: &PageRequest) -> Result<Page<Source>, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        tx.find::<sources::Entity>().page(page, RowList::new("sources")).await
     }
 
     #[tracing::instrument(name = "store.sources.source", skip_all)]
@@ -138,13 +146,19 @@ impl Store {
         Ok(tx.commit_and_wake(()).await?.changing(digests))
     }
 
-    /// All tokens of a source, ended ones too, the oldest first.
+    /// The tokens of a source, ended ones too.
     #[tracing::instrument(name = "store.sources.source_tokens", skip_all)]
-    pub async fn source_tokens(&self, scope: &AdminScope, source: SourceId) -> Result<Vec<SourceToken>, StoreError> {
+    pub async fn source_tokens(
+        &self,
+        scope: &AdminScope,
+        source: SourceId,
+        page: &PageRequest,
+    ) -> Result<Page<SourceToken>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         tx.source_row(source).await?;
-        let tokens = tx.find::<credentials::Entity>().filter(scim_token_of(source));
-        tokens.ascending(credentials::Column::Id).limit(TOKENS_LISTED).all().await
+        use credentials::{Column, Entity};
+        let tokens = tx.find::<Entity>().filter(scim_token_of(source));
+        tokens.page(page, RowList::new("tokens").of(Column::SourceId, source.0)).await
     }
 
     /// Makes another token.
@@ -219,7 +233,8 @@ impl Store {
 
 impl TenantTx {
     pub(crate) async fn source_row(&self, id: SourceId) -> Result<Source, StoreError> {
-        self.one(&SOURCE, [id.0.into()]).await?.ok_or(StoreError::NotFound("source"))
+        let source = self.find::<sources::Entity>().filter(sources::Column::Id.eq(id.0)).one().await?;
+        source.ok_or(StoreError::NotFound("source"))
     }
 
     /// Refuses a second live source (DS2), and names the one that is live. `except` may be live already.

@@ -4,8 +4,9 @@ use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
+use crate::engine::row_sets::{ID, id_rows};
 use crate::engine::transaction::TenantTx;
-use crate::entity::{LiteralComparison, audit_events, members, sharing_group_members, sharing_groups};
+use crate::entity::{Find, LiteralComparison, RowList, audit_events, members, sharing_group_members, sharing_groups};
 use crate::log::changes::Touched;
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
@@ -13,9 +14,10 @@ use rollcall_core::email::fold;
 use rollcall_core::event::{AuditKind, Event, MemberDetail};
 use rollcall_core::ids::{MemberId, SharingGroupId};
 use rollcall_core::roster::MemberStatus;
-use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
+use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde_json::Value as Json;
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// One member for people and programs.
@@ -74,6 +76,8 @@ impl UpdateRow {
 pub struct MemberFilter {
     pub email: Option<String>,
     pub status: Option<MemberStatus>,
+    /// Members that changed at this time or later, in the order of their last changes.
+    pub modified_since: Option<DateTime<Utc>>,
 }
 
 /// One sharing group.
@@ -84,18 +88,18 @@ pub struct SharingGroup {
     pub name: String,
     pub managed_by: Option<Uuid>,
     pub directory_group_id: Option<Uuid>,
-    #[sea_orm(from_expr = "counted_members()")]
+    /// Members but for the removed ones.
     pub members_count: i64,
+    /// Members who have access, or have it once they accept their invitation.
+    pub entitled_count: i64,
     pub created_at: DateTime<Utc>,
     pub modified_at: DateTime<Utc>,
 }
 
-/// The members of a sharing group. A removed person is in no group; the rows stay for a return (PE4).
-fn counted_members() -> SimpleExpr {
-    let counted = "(SELECT count(*) FROM sharing_group_members gm JOIN members m \
-                   ON m.tenant_id = gm.tenant_id AND m.id = gm.member_id AND m.status <> 'removed' \
-                   WHERE gm.tenant_id = sharing_groups.tenant_id AND gm.group_id = sharing_groups.id)";
-    Expr::cust(counted)
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "sharing_group_members::Entity")]
+struct InGroup {
+    member_id: Uuid,
 }
 
 impl Store {
@@ -106,15 +110,13 @@ impl Store {
         filter: &MemberFilter,
         page: &PageRequest,
     ) -> Result<Page<Member>, StoreError> {
+        if filter.modified_since.is_some() {
+            return self.modified_members(scope, filter, page).await;
+        }
         let tx = self.read(&scope.scope).await?;
-        let mut members = tx.find::<members::Entity>();
-        if let Some(email) = &filter.email {
-            members = members.filter(members::Column::EmailFolded.eq(fold(email)));
-        }
-        if let Some(status) = filter.status {
-            members = members.filter(members::Column::Status.eq(status.as_str()));
-        }
-        members.page(page, members::Column::Id, |member: &Member| member.id).await
+        let list =
+            RowList::new("members").filtered("status", filter.status).looked_up("email", filter.email.as_deref());
+        tx.find::<members::Entity>().of_filter(filter).page(page, list).await
     }
 
     #[tracing::instrument(name = "store.members.member", skip_all)]
@@ -128,7 +130,8 @@ impl Store {
         let tx = self.read(&scope.scope).await?;
         use audit_events::{Column, Entity};
         let updates = tx.find::<Entity>().filter(Column::SubjectId.eq(id.0));
-        let updates = updates.filter(Column::Kind.eq(AuditKind::MemberUpdated.as_str())).descending(Column::Id);
+        let updates = updates.filter(Column::Kind.eq(AuditKind::MemberUpdated.as_str()));
+        let updates = updates.descending(Column::Position).descending(Column::Id);
         let updates: Vec<UpdateRow> = updates.limit(CHANGES_TOLD).all().await?;
         Ok(updates.into_iter().filter_map(UpdateRow::former_email).collect())
     }
@@ -137,10 +140,11 @@ impl Store {
     pub async fn groups(&self, scope: &AdminScope, page: &PageRequest) -> Result<Page<SharingGroup>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         let groups = tx.find::<sharing_groups::Entity>().filter(sharing_groups::Column::RemovedAt.is_null());
-        groups.page(page, sharing_groups::Column::Id, |group: &SharingGroup| group.id).await
+        groups.page(page, RowList::new("groups")).await
     }
 
-    /// The members of one sharing group.
+    /// The members of one sharing group, in the order in which they joined. A removed person is in no group; the rows stay for a
+    /// return (PE4).
     #[tracing::instrument(name = "store.members.group_members", skip_all)]
     pub async fn group_members(
         &self,
@@ -153,11 +157,14 @@ impl Store {
         if !tx.find::<sharing_groups::Entity>().filter(present).exists().await? {
             return Err(StoreError::NotFound("group"));
         }
-        let inside = tx.find::<sharing_group_members::Entity>();
-        let inside = inside.filter(sharing_group_members::Column::GroupId.eq(group.0));
-        let inside = inside.matching(sharing_group_members::Column::MemberId, members::Column::Id);
-        let members = tx.find::<members::Entity>().filter(inside).filter(members::Column::Status.is_not("removed"));
-        members.page(page, members::Column::Id, |member: &Member| member.id).await
+        use sharing_group_members::{Column, Entity};
+        let present = tx.find::<members::Entity>().filter(members::Column::Status.is_not("removed"));
+        let inside = tx.find::<Entity>().filter(present.matching(members::Column::Id, Column::MemberId));
+        let list = RowList::new("group members").of(Column::GroupId, group.0);
+        let page: Page<InGroup> = inside.page(page, list).await?;
+        let mut members: HashMap<Uuid, Member> =
+            tx.members_by_id(page.items.iter().map(|inside| inside.member_id)).await?;
+        Ok(page.filter_map(|inside| members.remove(&inside.member_id)))
     }
 
     /// Marks an invitation as accepted. Profile changes that waited for it are planned again (DX13).
@@ -179,7 +186,28 @@ impl Store {
     }
 }
 
+impl Find<'_, members::Entity> {
+    /// The members that a filter leaves, whenever they were modified.
+    pub(super) fn of_filter(mut self, filter: &MemberFilter) -> Self {
+        if let Some(email) = &filter.email {
+            self = self.filter(members::Column::EmailFolded.eq(fold(email)));
+        }
+        if let Some(status) = filter.status {
+            self = self.filter(members::Column::Status.eq(status.as_str()));
+        }
+        self
+    }
+}
+
 impl TenantTx {
+    /// These members, by id.
+    async fn members_by_id(&self, ids: impl Iterator<Item = Uuid>) -> Result<HashMap<Uuid, Member>, StoreError> {
+        let these = format!("members.id IN (SELECT r.id FROM {})", self.tx.rows(ID));
+        let these = self.condition(&these, [id_rows(ids)?]);
+        let members: Vec<Member> = self.find::<members::Entity>().filter(these).all().await?;
+        Ok(members.into_iter().map(|member| (member.id, member)).collect())
+    }
+
     pub(crate) async fn member_row(&self, id: MemberId) -> Result<Member, StoreError> {
         let member = self.find::<members::Entity>().filter(members::Column::Id.eq(id.0)).one().await?;
         member.ok_or(StoreError::NotFound("member"))

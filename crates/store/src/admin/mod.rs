@@ -7,6 +7,7 @@ pub(crate) mod mapping_preview;
 pub(crate) mod member_approval;
 pub(crate) mod member_changes;
 pub(crate) mod members;
+pub(crate) mod modified_members;
 pub(crate) mod policy;
 pub(crate) mod rewinds;
 pub(crate) mod run_comparison;

@@ -3,7 +3,7 @@
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
-use crate::engine::page::PageRequest;
+use crate::engine::page::unknown_cursor;
 use crate::engine::sql::Sql;
 use crate::scope::AdminScope;
 use rollcall_core::ids::RunId;
@@ -47,7 +47,7 @@ impl After {
         let (subject, action, object) = (part().parse(), part().to_owned(), part().parse());
         match (subject, object) {
             (Ok(subject), Ok(object)) => Ok(Self(subject, action, object)),
-            _ => Err(StoreError::Invalid("cursor is not one that this list gave".into())),
+            _ => Err(unknown_cursor()),
         }
     }
 
@@ -94,7 +94,6 @@ impl Store {
         limit: u64,
         cursor: Option<&str>,
     ) -> Result<ComparedPage, StoreError> {
-        let limit = PageRequest::parse(Some(limit), None)?.limit;
         let After(subject, action, object) = After::parse(cursor)?;
         self.run(scope, this).await?;
         self.run(scope, other).await?;

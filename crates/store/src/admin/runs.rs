@@ -3,11 +3,12 @@
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
-use crate::engine::page::{Page, PageRequest};
+use crate::engine::page::{ListName, ListOrder, Page, PageRequest, RowPlace};
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
-use crate::entity::{run_items, runs};
+use crate::entity::{LiteralComparison, RowList, run_items, runs};
 use crate::reconcile::open_items::Retouch;
+use crate::reconcile::retention::first_id_of;
 use crate::reconcile::world::Progress;
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
@@ -123,15 +124,16 @@ impl Store {
     pub async fn runs(
         &self,
         scope: &AdminScope,
-        state: Option<&str>,
+        state: Option<RunState>,
         page: &PageRequest,
     ) -> Result<Page<Run>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         let mut runs = tx.find::<runs::Entity>();
         if let Some(state) = state {
-            runs = runs.filter(runs::Column::State.eq(state));
+            // As a literal, so that the partial index of open runs serves it.
+            runs = runs.filter(runs::Column::State.is(state));
         }
-        runs.page(page, runs::Column::Id, |run: &Run| run.id).await
+        runs.page(page, RowList::new("runs").searched("state", state)).await
     }
 
     #[tracing::instrument(name = "store.runs.run", skip_all)]
@@ -141,7 +143,8 @@ impl Store {
         run.ok_or(StoreError::NotFound("run"))
     }
 
-    /// The items of a run in the order they were planned.
+    /// The items of a run in the order they were planned: by their ids, which are made within the lease of the tenant, so that a
+    /// later transaction has later ones.
     #[tracing::instrument(name = "store.runs.run_items", skip_all)]
     pub async fn run_items(
         &self,
@@ -150,9 +153,30 @@ impl Store {
         page: &PageRequest,
     ) -> Result<Page<RunItem>, StoreError> {
         self.run(scope, id).await?;
+        let list = ListName::of(&format!("run items of {id}"));
+        let after = page.place_in(list)?.map(|place| place.id);
         let tx = self.read(&scope.scope).await?;
-        let items = tx.find::<run_items::Entity>().filter(run_items::Column::RunId.eq(id.0));
-        items.page(page, run_items::Column::Id, |item: &RunItem| item.id).await
+        use run_items::{Column, Entity};
+        let mut items = tx.find::<Entity>().filter(Column::RunId.eq(id.0));
+        if let Some(since) = page.since {
+            items = items.filter(Column::Id.gte(first_id_of(since)));
+        }
+        if let Some(until) = page.until {
+            items = items.filter(Column::Id.lt(first_id_of(until)));
+        }
+        if let Some(after) = after {
+            items = items.filter(match page.order {
+                ListOrder::Ascending => Column::Id.gt(after),
+                ListOrder::Descending => Column::Id.lt(after),
+            });
+        }
+        let items = match page.order {
+            ListOrder::Ascending => items.ascending(Column::Id),
+            ListOrder::Descending => items.descending(Column::Id),
+        };
+        let items: Vec<RunItem> = items.limit(page.limit + 1).all().await?;
+        let place = |item: RunItem| (RowPlace { position: 0, id: item.id }, item);
+        Ok(page.cut(list, items.into_iter().map(place).collect(), None))
     }
 
     /// Decides about a held run, or a planned rewind, if its digest is the one that the admin saw. Approved items are not applied

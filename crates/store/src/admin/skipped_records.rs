@@ -6,6 +6,7 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::transaction::TenantTx;
+use crate::entity::RowList;
 use crate::entity::disputes::{Column, Entity};
 use crate::log::changes::Touched;
 use crate::scope::AdminScope;
@@ -48,7 +49,7 @@ pub struct SkippedFilter {
 }
 
 impl Store {
-    /// The skipped records of a tenant, in the order in which the directory announced them.
+    /// The skipped records of a tenant, in the order in which they were first skipped.
     #[tracing::instrument(name = "store.skipped_records.skipped_records", skip_all)]
     pub async fn skipped_records(
         &self,
@@ -62,8 +63,10 @@ impl Store {
             records = records.filter(Column::Dispute.eq(dispute.as_str()));
         }
         let is_wanted = if filter.ignored { Column::IgnoredAt.is_not_null() } else { Column::IgnoredAt.is_null() };
-        let records = records.filter(is_wanted);
-        records.page(page, Column::SubjectId, |record: &SkippedRecord| record.subject_id).await
+        let dispute = filter.dispute.map(Dispute::as_str);
+        let list =
+            RowList::new("skipped-records").searched("dispute", dispute).searched("ignored", Some(filter.ignored));
+        records.filter(is_wanted).page(page, list).await
     }
 
     #[tracing::instrument(name = "store.skipped_records.skipped_record", skip_all)]

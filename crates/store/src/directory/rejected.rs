@@ -6,6 +6,7 @@ use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::row_sets::{Columns, Type, time_text};
 use crate::engine::transaction::TenantTx;
+use crate::entity::RowList;
 use crate::entity::rejected_requests::{Column, Entity};
 use crate::scope::{AdminScope, SourceScope};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -75,7 +76,7 @@ impl Store {
         let sql = format!(
             "DELETE FROM rejected_requests WHERE tenant_id = $1 AND source_id = $2 AND id NOT IN ( \
                SELECT k.id FROM rejected_requests k WHERE k.tenant_id = $1 AND k.source_id = $2 \
-               ORDER BY k.id DESC LIMIT {REJECTED_PER_SOURCE})"
+               ORDER BY k.position DESC, k.id DESC LIMIT {REJECTED_PER_SOURCE})"
         );
         let sources: BTreeSet<(Uuid, Uuid)> = rejected.iter().map(|one| (one.tenant_id, one.source_id)).collect();
         for (tenant, source) in sources {
@@ -95,7 +96,7 @@ impl Store {
         let tx = self.read(&scope.scope).await?;
         tx.source_row(source).await?;
         let kept = tx.find::<Entity>().filter(kept_of(source, tx.clock.now()));
-        kept.page(page, Column::Id, |row: &RejectedRequest| row.id).await
+        kept.page(page, RowList::new("rejected").of(Column::SourceId, source.0)).await
     }
 
     /// Marks a request as replayed before it is, so that two concurrent replays do not perform it twice. If the process ends in

@@ -6,7 +6,7 @@ use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::row_sets::{Columns, Type, time_text};
 use crate::engine::transaction::TenantTx;
-use crate::entity::{logged_requests, members};
+use crate::entity::{RowList, logged_requests, members};
 use crate::scope::AdminScope;
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::ids::{MemberId, SourceId};
@@ -73,7 +73,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Lines in the order of the requests.
+    /// Lines in the order in which they were written.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for a source or member that the tenant does not have.
@@ -97,7 +97,9 @@ impl Store {
             let user = tx.directory_user_of(member).await?;
             lines = lines.filter(logged_requests::Column::SubjectId.eq(user.unwrap_or(Uuid::nil())));
         }
-        lines.page(page, logged_requests::Column::Id, |line: &LoggedRequest| line.id).await
+        let list = RowList::new("request-log").filtered("source_id", filter.source);
+        let list = list.filtered("subject_id", filter.subject).filtered("member_id", filter.member);
+        lines.page(page, list).await
     }
 
     /// Deletes lines older than this, a bounded number at a time.
@@ -105,8 +107,8 @@ impl Store {
     pub async fn forget_requests(&self, kept: TimeDelta) -> Result<(), StoreError> {
         let oldest = self.clock.now() - kept;
         let sql = format!(
-            "DELETE FROM logged_requests WHERE (tenant_id, id) IN ( \
-               SELECT tenant_id, id FROM logged_requests WHERE at < $1 ORDER BY at LIMIT {FORGOTTEN_AT_ONCE})"
+            "DELETE FROM logged_requests WHERE (tenant_id, position, id) IN ( \
+               SELECT tenant_id, position, id FROM logged_requests WHERE at < $1 ORDER BY at LIMIT {FORGOTTEN_AT_ONCE})"
         );
         loop {
             let tx = self.across(true).await?;
@@ -151,7 +153,7 @@ mod tests {
         let young = line();
         scene.store.log_requests(std::slice::from_ref(&young)).await.expect("written");
         scene.store.forget_requests(TimeDelta::days(1)).await.expect("forgotten");
-        let page = PageRequest::parse(None, None).expect("a page");
+        let page = PageRequest::first(50);
         let left =
             scene.store.logged_requests(&scene.api, &RequestFilter::default(), &page).await.expect("lines").items;
         assert_eq!(left.iter().map(|line| line.id).collect::<Vec<_>>(), [young.id]);

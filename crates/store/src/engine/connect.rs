@@ -4,6 +4,7 @@ use crate::engine::batched_read::ReadBatchers;
 use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
+use crate::engine::position;
 use crate::engine::session::{SessionPool, pool};
 use crate::engine::single_write::SingleWriter;
 use rollcall_core::clock::Clock;
@@ -106,6 +107,7 @@ impl Store {
                 let mut turn = pool.begin().await?;
                 sqlx::query("SELECT pg_advisory_xact_lock(hashtext('rollcall migrate'))").execute(&mut *turn).await?;
                 Migrator::up(&self.schema_connection(), None).await?;
+                position::lift(&mut turn).await?;
                 turn.commit().await?;
             }
             Schema::Sqlite(_) => Migrator::up(&self.schema_connection(), None).await?,
@@ -125,6 +127,16 @@ impl Store {
             return Err(format!("the schema lacks {pending} migrations; run `rollcall migrate`"));
         }
         Ok(())
+    }
+
+    /// Checks that new rows of lists come after those that exist, also after a restore.
+    ///
+    /// # Errors
+    /// With what is wrong and the remedy.
+    pub async fn check_positions(&self) -> Result<(), String> {
+        let Schema::Postgres(pool) = &self.schema else { return Ok(()) };
+        let mut tx = pool.begin().await.map_err(|e| e.to_string())?;
+        position::check(&mut tx).await
     }
 
     /// Whether no migration ever touched this database.

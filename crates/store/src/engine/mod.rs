@@ -9,6 +9,7 @@ pub(crate) mod error;
 pub(crate) mod faults;
 pub(crate) mod fragment;
 pub(crate) mod page;
+pub(crate) mod position;
 pub(crate) mod postgres_batching;
 pub(crate) mod row_sets;
 pub(crate) mod session;

@@ -7,8 +7,9 @@ use crate::engine::columns::postgres_type;
 use crate::engine::columns::row_set;
 pub(crate) use crate::engine::columns::{Columns, Type};
 use crate::engine::connection::{Texts, Tx};
-use crate::engine::engine_kind::random_id;
+use crate::engine::engine_kind::{EngineKind, random_id};
 use crate::engine::error::StoreError;
+use crate::engine::position::{OF_THIS_WRITE, is_listed};
 use crate::engine::write_context::Row;
 use sea_orm::sea_query::{
     CommonTableExpression, InsertStatement, Query, SubQueryStatement, UpdateStatement, Value, WithQuery,
@@ -72,8 +73,15 @@ impl Tx {
 
     fn insert_sql(&self, table: &str, columns: Columns, tail: &str) -> String {
         let names = names_of(columns).join(", ");
+        let (position, value) = match self.engine() {
+            EngineKind::Sqlite if is_listed(table) => (", position", format!(", {OF_THIS_WRITE}")),
+            _ => ("", String::new()),
+        };
         // `WHERE true` keeps SQLite from reading ON CONFLICT as a join condition.
-        format!("INSERT INTO {table} ({names}) SELECT {names} FROM {} WHERE true {tail}", self.written_rows(columns))
+        format!(
+            "INSERT INTO {table} ({names}{position}) SELECT {names}{value} FROM {} WHERE true {tail}",
+            self.written_rows(columns)
+        )
     }
 
     /// `(SELECT …) AS r`: the rows to be written; on Postgres `$1` is the first column, `$2` the second, and so on.
@@ -173,12 +181,14 @@ impl Tx {
     /// Runs a batch of writes in one round trip: data-modifying CTEs on Postgres, one after the other on SQLite.
     pub(crate) async fn batch(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         if !self.is_postgres() {
-            self.execute_raw(script(&writes)).await?;
+            self.execute_raw(script(writes)).await?;
             return Ok(());
         }
         let mut writes = writes;
-        let Some(Write::Insert(last)) = writes.pop() else {
-            return Err(StoreError::database("a batch ends with an insert"));
+        let last = match writes.pop() {
+            Some(Write::Row(row)) => row.insert(EngineKind::Postgres),
+            Some(Write::Insert(insert)) => insert,
+            Some(Write::Update(_)) | None => return Err(StoreError::database("a batch ends with an insert")),
         };
         if writes.is_empty() {
             self.execute(&last).await?;
@@ -187,6 +197,7 @@ impl Tx {
         let mut with = Query::with().to_owned();
         for (number, write) in writes.into_iter().enumerate() {
             let query: SubQueryStatement = match write {
+                Write::Row(row) => row.insert(EngineKind::Postgres).into(),
                 Write::Insert(insert) => insert.into(),
                 Write::Update(update) => update.into(),
             };
@@ -199,12 +210,13 @@ impl Tx {
 }
 
 /// Writes as one script of SQLite, because each call costs a switch to the engine's thread and back.
-pub(super) fn script(writes: &[Write]) -> Statement {
+pub(super) fn script(writes: Vec<Write>) -> Statement {
     let (mut texts, mut values) = (Vec::new(), Vec::new());
     for write in writes {
         let Statement { sql, values: more, .. } = match write {
-            Write::Insert(insert) => DbBackend::Sqlite.build(insert),
-            Write::Update(update) => DbBackend::Sqlite.build(update),
+            Write::Row(row) => DbBackend::Sqlite.build(&row.insert(EngineKind::Sqlite)),
+            Write::Insert(insert) => DbBackend::Sqlite.build(&insert),
+            Write::Update(update) => DbBackend::Sqlite.build(&update),
         };
         texts.push(sql);
         values.extend(more.map(|values| values.0).unwrap_or_default());
@@ -220,13 +232,14 @@ enum Parameters {
 
 /// One write of a [`Tx::batch`].
 pub(crate) enum Write {
+    Row(Row),
     Insert(InsertStatement),
     Update(UpdateStatement),
 }
 
 impl From<Row> for Write {
     fn from(row: Row) -> Self {
-        Self::Insert(row.insert())
+        Self::Row(row)
     }
 }
 

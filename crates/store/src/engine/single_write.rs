@@ -189,7 +189,7 @@ impl SingleWrite {
             }
             SingleWriter::Sqlite(commits) => {
                 let writes: Vec<Write> = rows.into_iter().map(Write::from).collect();
-                commits.write(script(&writes)).await?;
+                commits.write(script(writes)).await?;
             }
         }
         // An injected fault here is a commit whose answer is lost.
@@ -208,7 +208,7 @@ impl SingleWrite {
                 update.and_where(Expr::col("deleted_at").is_null());
                 let then = change.then.into_iter().map(|row| row.insert_if_written().into());
                 let writes: Vec<Write> = std::iter::once(Write::Update(update)).chain(then).collect();
-                commits.write(script(&writes)).await?
+                commits.write(script(writes)).await?
             }
         };
         // An injected fault here is a commit whose answer is lost.

@@ -5,6 +5,7 @@
 use crate::engine::connection::Tx;
 use crate::engine::error::{Cause, StoreError};
 use crate::engine::faults::Faults;
+use crate::engine::position::BEGIN_WRITE;
 use crate::engine::session::{Session, SessionPool};
 use sea_orm::sqlx::Sqlite;
 use sea_orm::{DbBackend, DbErr, Statement};
@@ -54,7 +55,7 @@ impl GroupCommit {
 
 async fn serve(writer: SessionPool<Sqlite>, mut waiting: mpsc::Receiver<Job>) {
     while let Some(job) = waiting.recv().await {
-        let session = Session::open_with(&writer, "BEGIN IMMEDIATE").await;
+        let session = Session::open_with(&writer, BEGIN_WRITE).await;
         // Collected once the writer is free, so that transactions that came while it was taken join.
         let mut jobs = vec![job];
         while jobs.len() < TRANSACTIONS_PER_COMMIT
@@ -183,7 +184,7 @@ mod tests {
         holder
             .execute_raw(Statement::from_string(
                 DbBackend::Sqlite,
-                "CREATE TABLE seen (a); CREATE TABLE numbers (a UNIQUE)",
+                "CREATE TABLE seen (a); CREATE TABLE numbers (a UNIQUE); CREATE TABLE list_positions (position)",
             ))
             .await
             .expect("tables");

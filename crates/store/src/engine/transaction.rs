@@ -6,6 +6,7 @@ use crate::engine::connect::{Pools, Store};
 use crate::engine::connection::Tx;
 use crate::engine::error::StoreError;
 use crate::engine::fragment::Fragment;
+use crate::engine::position::BEGIN_WRITE;
 use crate::engine::single_write::SingleWrite;
 use crate::engine::sql::Sql;
 use crate::engine::write_context::WriteContext;
@@ -66,7 +67,7 @@ impl Store {
                 Tx::begin_on_postgres(pool, sql, faults).await
             }
             // IMMEDIATE, because a transaction that begins with a read could otherwise fail at its first write.
-            Pools::Sqlite { writer, .. } if writes => Tx::begin_on_sqlite(writer, "BEGIN IMMEDIATE", faults).await,
+            Pools::Sqlite { writer, .. } if writes => Tx::begin_on_sqlite(writer, BEGIN_WRITE, faults).await,
             Pools::Sqlite { reader, .. } => Tx::begin_on_sqlite(reader, "BEGIN", faults).await,
         }
     }

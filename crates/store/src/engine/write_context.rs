@@ -1,6 +1,8 @@
 //! The author of a write: tenant, actor, request and clock, which every row of the logs needs. A transaction and a single write
 //! both carry it, so a row is made the same way for either.
 
+use crate::engine::engine_kind::EngineKind;
+use crate::engine::position::{OF_THIS_WRITE, is_listed};
 use crate::scope::TenantScope;
 use rollcall_core::clock::Clock;
 use rollcall_core::event::Actor;
@@ -37,22 +39,26 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn insert(self) -> InsertStatement {
+    pub(crate) fn insert(self, engine: EngineKind) -> InsertStatement {
         let mut row = Query::select();
         row.expr(Expr::value(self.tenant.0));
-        self.insert_selected(row)
+        self.insert_selected(row, engine)
     }
 
     /// On SQLite: inserts only if the statement before this one wrote something.
     pub(super) fn insert_if_written(self) -> InsertStatement {
         let mut row = Query::select();
         row.expr(Expr::value(self.tenant.0)).and_where(Expr::cust("changes() > 0"));
-        self.insert_selected(row)
+        self.insert_selected(row, EngineKind::Sqlite)
     }
 
-    fn insert_selected(self, mut row: SelectStatement) -> InsertStatement {
+    fn insert_selected(self, mut row: SelectStatement, engine: EngineKind) -> InsertStatement {
         row.exprs(self.values.into_iter().map(Expr::value));
-        let columns = std::iter::once("tenant_id").chain(self.columns);
+        let mut columns: Vec<&str> = std::iter::once("tenant_id").chain(self.columns).collect();
+        if engine == EngineKind::Sqlite && is_listed(self.table) {
+            row.expr(Expr::cust(OF_THIS_WRITE));
+            columns.push("position");
+        }
         let mut insert = Query::insert().into_table(self.table).columns(columns).to_owned();
         insert.select_from(row).expect("as many values as columns");
         insert

@@ -22,6 +22,8 @@ pub(crate) struct Model {
     pub(crate) run_id: Option<Uuid>,
     #[sea_orm(column_type = "JsonBinary")]
     pub(crate) detail: Option<Json>,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) position: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

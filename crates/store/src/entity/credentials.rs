@@ -25,6 +25,7 @@ pub(crate) struct Model {
     pub(crate) expires_at: Option<DateTimeUtc>,
     pub(crate) revoked_at: Option<DateTimeUtc>,
     pub(crate) last_used_at: Option<DateTimeUtc>,
+    pub(crate) position: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

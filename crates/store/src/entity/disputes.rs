@@ -22,6 +22,7 @@ pub(crate) struct Model {
     pub(crate) ignored_at: Option<DateTimeUtc>,
     #[sea_orm(column_type = "Text")]
     pub(crate) note: Option<String>,
+    pub(crate) position: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -1,20 +1,18 @@
 //! Reads of one table of one tenant.
 
 use crate::engine::error::StoreError;
-use crate::engine::page::{Page, PageRequest};
 use crate::engine::transaction::TenantTx;
 use crate::entity::TenantEntity;
-use sea_orm::sea_query::{Expr, Func, IntoCondition, LockType, Query};
+use sea_orm::sea_query::{Expr, Func, IntoCondition, LockType, Query, Value};
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, Order, PartialModelTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Select, TryGetable,
+    ColumnTrait, EntityTrait, Order, PartialModelTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    TryGetable,
 };
-use uuid::Uuid;
 
 /// A query over the tenant's rows of one table.
 pub(crate) struct Find<'tx, E: EntityTrait> {
-    tx: &'tx TenantTx,
-    select: Select<E>,
+    pub(super) tx: &'tx TenantTx,
+    pub(super) select: Select<E>,
 }
 
 impl TenantTx {
@@ -23,6 +21,17 @@ impl TenantTx {
         #[expect(clippy::disallowed_methods, reason = "the tenant's condition is added here")]
         let select = E::find().filter(E::TENANT.eq(self.tenant.0));
         Find { tx: self, select }
+    }
+
+    /// A condition in SQL text. Its parameters, `$1` and so on, are in the order of the text.
+    pub(crate) fn condition(&self, text: &str, values: impl IntoIterator<Item = Value>) -> Expr {
+        let values: Vec<Value> = values.into_iter().collect();
+        if self.tx.is_postgres() {
+            return Expr::cust_with_values(text.to_owned(), values);
+        }
+        // The builder of SQLite knows parameters without a number.
+        let numbers = (1..=values.len()).rev().map(|number| format!("${number}"));
+        Expr::cust_with_values(numbers.fold(text.to_owned(), |text, number| text.replace(&number, "?")), values)
     }
 }
 
@@ -100,19 +109,5 @@ impl<E: TenantEntity> Find<'_, E> {
         let count = Func::count_distinct(column.into_expr());
         let row = self.tx.tx.query_one(self.select.select_only().expr(count).as_query()).await?;
         Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(0))
-    }
-
-    /// One page in the order of `by`, a column of ids. One row more than the page is read: it tells whether the list ends.
-    pub(crate) async fn page<T: PartialModelTrait + FromQueryResult>(
-        mut self,
-        page: &PageRequest,
-        by: E::Column,
-        id: impl Fn(&T) -> Uuid,
-    ) -> Result<Page<T>, StoreError> {
-        if let Some(after) = page.after {
-            self = self.filter(by.gt(after));
-        }
-        let items = self.ascending(by).limit(page.limit + 1).all().await?;
-        Ok(page.cut(items, id))
     }
 }

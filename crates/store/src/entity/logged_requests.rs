@@ -21,6 +21,8 @@ pub(crate) struct Model {
     pub(crate) status: i64,
     #[sea_orm(column_type = "Text")]
     pub(crate) scim_type: Option<String>,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) position: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -39,6 +39,7 @@ pub(crate) struct Model {
     pub(crate) held: bool,
     pub(crate) created_at: DateTimeUtc,
     pub(crate) modified_at: DateTimeUtc,
+    pub(crate) position: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

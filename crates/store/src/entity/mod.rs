@@ -20,6 +20,7 @@ pub(crate) mod directory_memberships;
 pub(crate) mod directory_users;
 pub(crate) mod disputes;
 mod find;
+mod list;
 mod literal;
 pub(crate) mod logged_requests;
 pub(crate) mod member_state;
@@ -34,6 +35,8 @@ pub(crate) mod tenant_leases;
 pub(crate) mod tenants;
 mod write;
 
+pub(crate) use find::Find;
+pub(crate) use list::RowList;
 pub(crate) use literal::LiteralComparison;
 pub(crate) use write::Update;
 

@@ -26,6 +26,7 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "Text")]
     pub(crate) detail: String,
     pub(crate) replayed_at: Option<DateTimeUtc>,
+    pub(crate) position: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -26,6 +26,7 @@ pub(crate) struct Model {
     pub(crate) progress: Option<Json>,
     pub(crate) created_at: DateTimeUtc,
     pub(crate) modified_at: DateTimeUtc,
+    pub(crate) position: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

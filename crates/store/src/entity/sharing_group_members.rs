@@ -12,6 +12,8 @@ pub(crate) struct Model {
     pub(crate) group_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) member_id: Uuid,
+    pub(crate) position: i64,
+    pub(crate) joined_at: Option<DateTimeUtc>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -19,6 +19,9 @@ pub(crate) struct Model {
     pub(crate) created_at: DateTimeUtc,
     pub(crate) modified_at: DateTimeUtc,
     pub(crate) removed_at: Option<DateTimeUtc>,
+    pub(crate) position: i64,
+    pub(crate) members_count: i64,
+    pub(crate) entitled_count: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

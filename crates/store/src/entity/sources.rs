@@ -23,6 +23,7 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "Text")]
     pub(crate) quarantine_reason: Option<String>,
     pub(crate) quarantine_released_at: Option<DateTimeUtc>,
+    pub(crate) position: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

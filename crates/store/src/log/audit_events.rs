@@ -7,6 +7,7 @@ use crate::engine::page::{Page, PageRequest};
 use crate::engine::row_sets::{Columns, Type, time_text};
 use crate::engine::transaction::TenantTx;
 use crate::engine::write_context::{Row, WriteContext};
+use crate::entity::RowList;
 use crate::entity::audit_events::{Column, Entity};
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
@@ -116,7 +117,7 @@ pub struct AuditFilter {
 }
 
 impl Store {
-    /// Events in the order they were written.
+    /// Events in the order they were committed.
     #[tracing::instrument(name = "store.audit_events.audit_events", skip_all)]
     pub async fn audit_events(
         &self,
@@ -125,13 +126,15 @@ impl Store {
         page: &PageRequest,
     ) -> Result<Page<AuditEvent>, StoreError> {
         let tx = self.read(&scope.scope).await?;
+        let kind = filter.kind.map(AuditKind::as_str);
+        let list = RowList::new("audit-events").searched("kind", kind).filtered("subject_id", filter.subject);
         let mut events = tx.find::<Entity>();
-        if let Some(kind) = filter.kind {
-            events = events.filter(Column::Kind.eq(kind.as_str()));
+        if let Some(kind) = kind {
+            events = events.filter(Column::Kind.eq(kind));
         }
         if let Some(subject) = filter.subject {
             events = events.filter(Column::SubjectId.eq(subject));
         }
-        events.page(page, Column::Id, |event: &AuditEvent| event.id).await
+        events.page(page, list).await
     }
 }

@@ -13,14 +13,24 @@ pub struct SharingGroup {
     pub managed_by: Option<Uuid>,
     pub directory_group_id: Option<Uuid>,
     pub members_count: i64,
+    /// Members who have access, or have it once they accept their invitation.
+    pub entitled_count: i64,
     pub created_at: DateTime<Utc>,
     pub modified_at: DateTime<Utc>,
 }
 
 impl From<store::SharingGroup> for SharingGroup {
     fn from(row: store::SharingGroup) -> Self {
-        let store::SharingGroup { id, name, managed_by, directory_group_id, members_count, created_at, modified_at } =
-            row;
-        Self { id, name, managed_by, directory_group_id, members_count, created_at, modified_at }
+        let store::SharingGroup {
+            id,
+            name,
+            managed_by,
+            directory_group_id,
+            members_count,
+            entitled_count,
+            created_at,
+            modified_at,
+        } = row;
+        Self { id, name, managed_by, directory_group_id, members_count, entitled_count, created_at, modified_at }
     }
 }

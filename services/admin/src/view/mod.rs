@@ -24,11 +24,13 @@ pub struct List<T> {
     pub items: Vec<T>,
     /// The cursor of the next page; null on the last one.
     pub next_cursor: Option<String>,
+    /// The cursor with which a reader of the whole list goes on later; null for a plan, and with the newest first.
+    pub resume_cursor: Option<String>,
 }
 
 impl<T> List<T> {
     /// A page of rows in their form on the wire.
-    pub fn of<R: Into<T>>(items: Vec<R>, next_cursor: Option<String>) -> Self {
-        Self { items: items.into_iter().map(Into::into).collect(), next_cursor }
+    pub fn of<R: Into<T>>(items: Vec<R>, next_cursor: Option<String>, resume_cursor: Option<String>) -> Self {
+        Self { items: items.into_iter().map(Into::into).collect(), next_cursor, resume_cursor }
     }
 }

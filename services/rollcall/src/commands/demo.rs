@@ -103,7 +103,7 @@ async fn settle(store: &Store) -> Result<()> {
 
 /// Members by status, groups, held runs with their reasons, and the last lines of the audit log.
 async fn account(store: &Store, scope: &AdminScope) -> Result<()> {
-    let all = PageRequest { limit: MAX_LIMIT, after: None };
+    let all = PageRequest::first(MAX_LIMIT);
     for status in MemberStatus::ALL {
         let filter = MemberFilter { status: Some(*status), ..MemberFilter::default() };
         let members = store.members(scope, &filter, &all).await?.items;
@@ -118,7 +118,7 @@ async fn account(store: &Store, scope: &AdminScope) -> Result<()> {
     for group in store.groups(scope, &all).await?.items {
         line(format_args!("  group     {:>3} members  {}", group.members_count, group.name))?;
     }
-    for run in store.runs(scope, Some(RunState::Held.as_str()), &all).await?.items {
+    for run in store.runs(scope, Some(RunState::Held), &all).await?.items {
         line(format_args!("  held run  {} because of {}: {}", run.id, run.held_reasons, run.counts))?;
     }
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
@@ -129,7 +129,7 @@ async fn account(store: &Store, scope: &AdminScope) -> Result<()> {
             *kinds.entry(event.kind).or_default() += 1;
         }
         match events.next {
-            Some(next) => page.after = Some(next),
+            Some(next) => page.cursor = Some(next),
             None => break,
         }
     }

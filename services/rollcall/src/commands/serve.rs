@@ -97,6 +97,7 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     }
     let database = backend.database(settings);
     store.check().await.map_err(|why| anyhow!("{database}: {why}"))?;
+    store.check_positions().await.map_err(|why| anyhow!("{database}: {why}"))?;
     let ledger = Ledger::new(TimeDelta::days(i64::from(settings.ingest.request_log_days)));
     let hub = Hub { store, queue, cache, metrics };
     let process = Process { hub, readiness: Readiness::new(), ledger, health: Health::default() };

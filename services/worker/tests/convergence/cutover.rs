@@ -11,6 +11,7 @@ use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SharingGroupId, Sour
 use rollcall_core::plan::plan;
 use rollcall_core::policy::{Onboarding, OverLimit, Policy};
 use rollcall_core::roster::Role;
+use rollcall_core::run::RunState;
 use rollcall_runtime::{Lane, Metrics, Queue};
 use rollcall_scim::{GroupResource, UserResource};
 use rollcall_store::{
@@ -313,7 +314,7 @@ fn pe11_whom_the_new_source_lacks_leaves_under_the_removal_limit_and_comes_back_
         let after = office.members().await;
         let with = |status: &str| after.iter().filter(|member| member.status == status).count();
         assert_eq!((with("active"), with("suspended")), (1 + 19 + 2, 10), "{engine}: ten leave, two are held");
-        let held = pages(async |page| office.store.runs(&office.api, Some("held"), &page).await).await;
+        let held = pages(async |page| office.store.runs(&office.api, Some(RunState::Held), &page).await).await;
         assert_eq!(held.len(), 1, "{held:?}");
         assert_eq!(held[0].source_id, Some(office.second.source().0), "decided by the new authority");
 
@@ -326,7 +327,7 @@ fn pe11_whom_the_new_source_lacks_leaves_under_the_removal_limit_and_comes_back_
         assert_eq!(restored, people, "{engine}: all people are back as they were");
         // People of the other source alone would be removed too, but ten have left within a day already.
         assert_eq!(office.status("p30").await, "active", "{engine}");
-        let held = pages(async |page| office.store.runs(&office.api, Some("held"), &page).await).await;
+        let held = pages(async |page| office.store.runs(&office.api, Some(RunState::Held), &page).await).await;
         let counts: Vec<&Value> = held.iter().map(|run| &run.counts).collect();
         assert_eq!(counts, [&json!({ "suspend": 1 })], "{engine}: {held:?}");
         let names: BTreeSet<String> = office.groups().await.into_values().map(|(name, _)| name).collect();
@@ -448,7 +449,7 @@ fn dx3_the_plan_of_a_candidate_is_one_run_that_follows_what_both_sources_say() {
         let preview = office.preview(&office.second).await;
         assert_eq!((preview.people.leaving, preview.people.suspended), (1, 1), "{engine}: {preview:?}");
         assert_eq!(preview.disputed, 1, "{engine}: {preview:?}");
-        let runs = pages(async |page| office.store.runs(&office.api, Some("planned"), &page).await).await;
+        let runs = pages(async |page| office.store.runs(&office.api, Some(RunState::Planned), &page).await).await;
         assert_eq!(runs.len(), 1, "{engine}: {runs:?}");
         let stale = office.store.promote(&office.api, office.second.source(), &"0".repeat(64)).await;
         assert!(matches!(stale, Err(StoreError::Stale)), "{engine}: {stale:?}");
@@ -490,7 +491,7 @@ fn pe7_a_detached_source_leaves_its_people_or_takes_them_along() {
                 assert!(members.iter().all(|member| member.managed_by.is_none()), "{engine}: {members:#?}");
             } else {
                 assert_eq!((with("active"), with("suspended")), (3, 10), "{engine}: two are held, the owner stays");
-                let held = pages(async |page| office.store.runs(&office.api, Some("held"), &page).await).await;
+                let held = pages(async |page| office.store.runs(&office.api, Some(RunState::Held), &page).await).await;
                 assert_eq!(held.len(), 1, "{engine}: {held:?}");
                 assert_eq!(held[0].held_reasons, json!(["group_wipe", "member_removal_over_limit"]));
                 assert_eq!(office.groups().await.len(), 1, "{engine}: their group of twelve is held too");

@@ -7,6 +7,7 @@ use crate::unannounced::Unannounced;
 use chrono::TimeDelta;
 use rollcall_core::directory::PeopleAfter;
 use rollcall_core::policy::{Limit, OnDeleted, Policy};
+use rollcall_core::run::RunState;
 use rollcall_scim::UserResource;
 use rollcall_store::{RunItem, Store, StoreError};
 use serde_json::{Value, json};
@@ -263,7 +264,7 @@ fn dx3_an_item_that_a_guard_would_withhold_says_so() {
         // The promotion has the effect of its preview.
         office.promote(&office.second).await;
         office.settle().await;
-        let held = pages(async |page| office.store.runs(&office.api, Some("held"), &page).await).await;
+        let held = pages(async |page| office.store.runs(&office.api, Some(RunState::Held), &page).await).await;
         let reasons = json!(["deprovisioning_off", "protected_member", "provisioning_off"]);
         assert_eq!(held[0].held_reasons, reasons, "{engine}: {held:?}");
     });

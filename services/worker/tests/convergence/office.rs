@@ -10,8 +10,8 @@ use rollcall_core::roster::Role;
 use rollcall_runtime::{Lane, Metrics, Queue};
 use rollcall_scim::{GroupResource, UserResource};
 use rollcall_store::{
-    AdminScope, DirectoryGroup, MemberChange, MemberFilter, NewSource, NewTenant, Page, PageRequest, SourceScope,
-    Store, StoreError, digest,
+    AdminScope, DirectoryGroup, ListOrder, MemberChange, MemberFilter, NewSource, NewTenant, Page, PageRequest,
+    SourceScope, Store, StoreError, digest,
 };
 use rollcall_worker::{Worker, WorkerConfig};
 use serde_json::{Map, Value, json};
@@ -181,14 +181,16 @@ pub(crate) async fn found(store: &Store, new: &NewTenant) -> (TenantId, SourceSc
     (tenant, SourceScope::of_token(&token).expect("a source"), AdminScope::of_key(&key).expect("a key"))
 }
 
-/// All rows of a list.
+/// All rows of a list. It is read from its end, where rows are shown as soon as they are committed.
 pub(crate) async fn pages<T>(fetch: impl AsyncFn(PageRequest) -> Result<Page<T>, StoreError>) -> Vec<T> {
-    let (mut all, mut after) = (Vec::new(), None);
+    let mut all = Vec::new();
+    let mut request = PageRequest { order: ListOrder::Descending, ..PageRequest::first(200) };
     loop {
-        let page = fetch(PageRequest { limit: 200, after }).await.expect("a page");
+        let page = fetch(request).await.expect("a page");
         all.extend(page.items);
-        after = page.next;
-        if after.is_none() {
+        request = request.after(page.next);
+        if page.next.is_none() {
+            all.reverse();
             return all;
         }
     }

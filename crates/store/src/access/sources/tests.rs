@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::directory::filter::tests::engines::on_each_engine;
-use crate::{AuditFilter, NewSource, NewTenant, PageRequest, digest};
+use crate::{AuditFilter, ListOrder, NewSource, NewTenant, PageRequest, digest};
 use rollcall_core::directory::SourceKind;
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::Role;
@@ -26,9 +26,13 @@ async fn scene(store: &Store) -> Scene {
     Scene { api: AdminScope::of_key(&key).expect("a key"), source, token }
 }
 
+/// Newest first, where a list shows what was committed a moment ago.
+fn newest() -> PageRequest {
+    PageRequest { order: ListOrder::Descending, ..PageRequest::first(200) }
+}
+
 async fn events(store: &Store, api: &AdminScope, kind: &str) -> usize {
-    let page = PageRequest::parse(Some(200), None).expect("a page");
-    let events = store.audit_events(api, &AuditFilter::default(), &page).await.expect("events").items;
+    let events = store.audit_events(api, &AuditFilter::default(), &newest()).await.expect("events").items;
     events.iter().filter(|event| event.kind == kind).count()
 }
 
@@ -80,7 +84,7 @@ fn of_two_rotations_at_once_the_nearer_end_holds() {
             };
             let (one, other) = tokio::join!(rotate(overlaps[0]), rotate(overlaps[1]));
             one.and(other).expect("both are made").unannounced();
-            let tokens = store.source_tokens(&api, source).await.expect("tokens");
+            let tokens = store.source_tokens(&api, source, &newest()).await.expect("tokens").items;
             let old = tokens.iter().find(|one| one.id == token.id.0).expect("the old one");
             assert_eq!(old.expires_at, Some(now + TimeDelta::seconds(1)), "{engine}: {overlaps:?}");
         }

@@ -7,7 +7,7 @@ use crate::admin::runs::RunItem;
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
-use crate::engine::page::{Page, PageRequest};
+use crate::engine::page::{ListName, Page, PageRequest};
 use crate::engine::transaction::TenantTx;
 use crate::entity::sources;
 use crate::scope::AdminScope;
@@ -59,7 +59,9 @@ impl Store {
         tx.source_row(source).await?;
         let mut world = World::default();
         tx.read_standing(&mut world).await?;
-        let (after, limit) = (page.after.unwrap_or_default(), page.limit + 1);
+        let list = ListName::of(&format!("detachment of {source} {people}"));
+        let after = page.place_in(list)?.map(|place| place.id).unwrap_or_default();
+        let limit = page.limit + 1;
         let items = match people {
             PeopleAfter::Remove => {
                 let leaving = Leaving::of(&world, source, Some(source.0), None);
@@ -69,7 +71,7 @@ impl Store {
             }
             PeopleAfter::Keep => tx.kept_items(source.0, after, limit).await?,
         };
-        Ok(page.cut(items, |item| item.id))
+        Ok(page.cut_plan(list, items, |item| item.id))
     }
 
     /// Detaches a source if the plan is the one that the admin saw, and switches it off. Returns the digests of its tokens, whose

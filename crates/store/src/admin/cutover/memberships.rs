@@ -4,6 +4,7 @@
 use super::leaving::simulated_item;
 use crate::admin::runs::RunItem;
 use crate::engine::error::StoreError;
+use crate::engine::page::unknown_cursor;
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use rollcall_core::action::Why;
@@ -96,7 +97,7 @@ impl After {
             None => cursor.parse().map(Self::Item),
             Some((group, member)) => group.parse().and_then(|group| Ok(Self::Membership(group, member.parse()?))),
         };
-        place.map_err(|_| StoreError::Invalid("cursor is not one that this list gave".into()))
+        place.map_err(|_| unknown_cursor())
     }
 }
 

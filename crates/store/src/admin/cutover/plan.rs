@@ -8,7 +8,7 @@ use crate::access::sources::Source;
 use crate::admin::runs::RunItem;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
-use crate::engine::page::PageRequest;
+use crate::engine::page::{ListName, PageRequest};
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, members, run_items, runs};
@@ -168,14 +168,13 @@ impl Store {
         let run = cutover.run.as_ref().map(|run| run.id);
         let mut page = PromotionItems { items: Vec::new(), next: None };
         if let After::Item(after) = after {
-            let request = PageRequest { limit, after: Some(after) };
             let mut items = tx.planned_items_of(run, after, limit + 1).await?;
             items.extend(tx.leaving_items(&cutover.leaving(), after, limit + 1).await?);
             if cutover.groups_follow() {
                 items.extend(tx.going_items(cutover.authority, run, after, limit + 1).await?);
             }
-            let cut = request.cut(items, |item| item.id);
-            (page.items, page.next) = (cut.items, cut.next.map(|id| id.to_string()));
+            let cut = PageRequest::first(limit).cut_plan(ListName::of("promotion"), items, |item| item.id);
+            (page.items, page.next) = (cut.items, cut.next.map(|cursor| cursor.place.id.to_string()));
         }
         let room = usize::try_from(limit).unwrap_or(usize::MAX) - page.items.len();
         if page.next.is_none() && cutover.groups_follow() {

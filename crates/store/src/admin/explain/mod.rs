@@ -59,14 +59,14 @@ static UNREAD_CHANGES: Sql = Sql::tenant(&["SELECT c.group_id, c.request_id, c.c
                    WHERE c.user_id = $2 OR (c.user_id IS NULL AND c.group_id IS NOT NULL) ORDER BY c.created_at LIMIT 1000"]);
 static TRACES: Sql = Sql::tenant(&[
     "SELECT * FROM (SELECT 'said' AS what, at, actor, run_id, request_id FROM audit_events \
-                   WHERE tenant_id = {tenant} AND subject_id = $2 AND kind LIKE 'directory_user.%' ORDER BY id DESC LIMIT 1) AS said \
+                   WHERE tenant_id = {tenant} AND subject_id = $2 AND kind LIKE 'directory_user.%' ORDER BY position DESC, id DESC LIMIT 1) AS said \
                    UNION ALL SELECT * FROM (SELECT 'status' AS what, at, actor, run_id, request_id FROM audit_events \
                    WHERE tenant_id = {tenant} AND subject_id = $3 AND kind IN ('member.created', 'member.pending', \
                    'member.waitlisted', 'member.stopped_waiting', 'member.invited', 'member.activated', 'member.suspended', \
-                   'member.restored', 'member.removed') ORDER BY id DESC LIMIT 1) AS status \
+                   'member.restored', 'member.removed') ORDER BY position DESC, id DESC LIMIT 1) AS status \
                    UNION ALL SELECT * FROM (SELECT 'decided' AS what, at, actor, run_id, request_id FROM audit_events \
                    WHERE tenant_id = {tenant} AND subject_id = $3 AND kind IN ('member.approved', 'member.declined') \
-                   ORDER BY id DESC LIMIT 1) AS decided",
+                   ORDER BY position DESC, id DESC LIMIT 1) AS decided",
 ]);
 static MEMBERS_BY_EMAIL: Sql =
     Sql::tenant(&["SELECT m.id AS member_id, m.directory_user_id AS user_id FROM members m \

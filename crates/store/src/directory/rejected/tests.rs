@@ -66,7 +66,7 @@ impl Scene {
     }
 
     async fn kept(&self) -> Vec<RejectedRequest> {
-        let page = PageRequest::parse(Some(200), None).expect("a page");
+        let page = PageRequest::first(200);
         self.store.rejected_requests(&self.api, self.source.source(), &page).await.expect("a list").items
     }
 

@@ -195,6 +195,17 @@ pub(super) struct GroupMemberRow {
 pub(super) const GROUP_MEMBER: Columns =
     &[("tenant_id", Type::Uuid), ("group_id", Type::Uuid), ("member_id", Type::Uuid)];
 
+#[derive(Serialize)]
+pub(super) struct JoinedRow {
+    #[serde(flatten)]
+    pub(super) pair: GroupMemberRow,
+    #[serde(serialize_with = "time_text")]
+    pub(super) joined_at: DateTime<Utc>,
+}
+
+pub(super) const JOINED: Columns =
+    &[("tenant_id", Type::Uuid), ("group_id", Type::Uuid), ("member_id", Type::Uuid), ("joined_at", Type::Time)];
+
 impl GroupChangeRow {
     pub(super) fn new(tenant: TenantId, group: &GroupLinked, now: DateTime<Utc>) -> Self {
         Self {

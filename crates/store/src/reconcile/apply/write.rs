@@ -1,8 +1,8 @@
 //! Writes an outcome's members, groups, memberships and events, in bulk.
 
 use super::roster_rows::{
-    GROUP_FACTS, GROUP_INSERT, GROUP_MEMBER, GroupChangeRow, GroupFactsRow, GroupMemberRow, MEMBER_INSERT,
-    MEMBER_UPDATE, MemberChangeRow, MemberUpdateRow, VacateRow,
+    GROUP_FACTS, GROUP_INSERT, GROUP_MEMBER, GroupChangeRow, GroupFactsRow, GroupMemberRow, JOINED, JoinedRow,
+    MEMBER_INSERT, MEMBER_UPDATE, MemberChangeRow, MemberUpdateRow, VacateRow,
 };
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, Type, id_rows, json_rows};
@@ -53,8 +53,9 @@ impl TenantTx {
         let rows = |pairs: &[_]| -> Vec<GroupMemberRow> {
             pairs.iter().map(|pair| GroupMemberRow::new(self.tenant, pair)).collect()
         };
-        let joined = rows(&outcome.joined);
-        self.tx.insert_rows("sharing_group_members", GROUP_MEMBER, &joined, "ON CONFLICT DO NOTHING").await?;
+        let joined = rows(&outcome.joined).into_iter().map(|pair| JoinedRow { pair, joined_at: now });
+        let joined: Vec<JoinedRow> = joined.collect();
+        self.tx.insert_rows("sharing_group_members", JOINED, &joined, "ON CONFLICT DO NOTHING").await?;
         if !outcome.left.is_empty() {
             self.exec(&DELETE_GROUP_MEMBERS, [json_rows(&rows(&outcome.left))?]).await?;
         }
