@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use crate::{
     contender::{Kind, Stage},
     error::BenchError,
+    lists,
     load::{LoadPlan, drive},
     options::SuiteArgs,
     suite::{self, say},
@@ -27,6 +28,8 @@ enum Command {
     Fill(FillArgs),
     /// Drive one scenario against a filled source and print what it measured as JSON.
     Load(LoadArgs),
+    /// Measure the first and the last page of every list of a tenant's REST API.
+    Lists(ListsArgs),
     /// Everything: contenders and limits in turn, tables and a JSON file.
     #[command(args_override_self = true)]
     Suite(Box<SuiteArgs>),
@@ -49,6 +52,19 @@ struct FillArgs {
     /// The file in which to remember them.
     #[arg(long, default_value = "target/bench/tenant.json")]
     out: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+struct ListsArgs {
+    /// The REST API, loopback only, e.g. http://127.0.0.1:8080/api/v1
+    #[arg(long)]
+    endpoint: String,
+    /// An API key of the tenant.
+    #[arg(long, env = "ROLLCALL_BENCH_KEY", hide_env_values = true)]
+    key: String,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -85,6 +101,7 @@ pub fn run(args: BenchArgs) -> Result<(), BenchError> {
             match args.command {
                 Command::Fill(args) => fill(args).await,
                 Command::Load(args) => load(args).await,
+                Command::Lists(args) => lists(args).await,
                 Command::Suite(args) => suite::run(*args).await,
             }
         })
@@ -101,6 +118,15 @@ async fn fill(args: FillArgs) -> Result<(), BenchError> {
     }
     let json = serde_json::to_vec(&tenant).map_err(BenchError::json("the tenant file"))?;
     fs::write(&args.out, json).map_err(BenchError::io(format!("writing {}", args.out.display())))
+}
+
+async fn lists(args: ListsArgs) -> Result<(), BenchError> {
+    let measured = lists::measure(args.endpoint, args.key).await?;
+    if args.json {
+        return print(&measured);
+    }
+    suite::print(format_args!("{}", lists::table(&measured)));
+    Ok(())
 }
 
 async fn load(args: LoadArgs) -> Result<(), BenchError> {

@@ -12,6 +12,7 @@ mod http;
 mod hub;
 mod latency;
 mod limits;
+mod lists;
 mod load;
 mod options;
 mod pgwire;
