@@ -37,7 +37,7 @@ impl MigrationTrait for Migration {
         ] {
             db.execute_unprepared(&format!("DROP INDEX IF EXISTS {name}")).await?;
         }
-        for name in ["rejected_requests_source", "members_status"] {
+        for name in ["rejected_requests_source", "members_status", "members_by_email"] {
             db.execute_unprepared(&format!("DROP INDEX {name}")).await?;
         }
         for index in indexes() {
@@ -64,6 +64,8 @@ fn indexes() -> Vec<IndexCreateStatement> {
         // The primary key finds the groups of a member, and one membership.
         index("sharing_group_members", "sharing_group_members_list", &["group_id", "position", "member_id"]),
         index("members", "members_list", &["position", "id"]),
+        // With the order of the list, or SQLite, which has no statistics, would look for an address in the list itself.
+        index("members", "members_by_email", &["email_folded", "position", "id"]),
         index("members", "members_status", &["status", "position", "id"]),
         index("sharing_groups", "sharing_groups_list", &["position", "id"]),
         index("runs", "runs_list", &["position", "id"]),
