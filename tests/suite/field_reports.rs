@@ -27,12 +27,14 @@ pub(crate) fn cases() -> Vec<Case> {
         r8_a_photo_refuses_nobody,
         r9_names_of_any_script_are_as_long,
         r10_a_group_that_get_gave_is_taken_by_put,
+        r10_a_user_that_get_gave_is_taken_by_put,
         r10_more_members_than_are_advertised_are_refused_with_a_way,
         r11_r12_r15_filters_and_pages_are_read_as_they_are_meant,
         r17_a_put_without_members_is_counted_where_it_leaves_somebody,
         r18_an_empty_group_shows_an_empty_list,
         r19_advice_is_about_what_was_doubtful,
         r20_a_malformed_token_is_told_what_it_is,
+        r20_a_malformed_key_is_told_what_it_is,
     ]
 }
 
@@ -270,10 +272,41 @@ async fn r10_a_group_that_get_gave_is_taken_by_put(hub: Hub) {
     assert_eq!(put.json, shown.json, "nothing changed");
     let pretty = serde_json::to_string_pretty(&shown.json).unwrap();
     source.send_text(Method::PUT, &path, pretty).await.expect(200);
-    source
-        .post("/Users", &with(person("ann"), json!({ "title": "x".repeat(20_000) })))
-        .await
-        .expect_scim_error(413, None);
+    let search = json!({ "filter": format!("title eq \"{}\"", "x".repeat(20_000)) });
+    source.post("/Users/.search", &search).await.expect_scim_error(413, None);
+}
+
+/// The groups of a user are read-only, but clients send back what they were given.
+async fn r10_a_user_that_get_gave_is_taken_by_put(hub: Hub) {
+    let address = format!("https://{}.example/{}", "a".repeat(60), "b".repeat(400));
+    let small = hub.another().setting("ROLLCALL_INGEST_BODY_BYTES_MAX", "65536");
+    let hub = small.setting("ROLLCALL_HTTP_PUBLIC_URL", &address).start().await;
+    let source = hub.tenant().create().scim_source();
+    let path = created(&source, &ann_at_acme()).await;
+    let member = members_value(&[&path[7..]]);
+    let group = |n: usize| json!({ "schemas": [GROUP], "displayName": format!("Crew {n}"), "members": member });
+    let make = |n: usize| json!({ "method": "POST", "path": "/Groups", "bulkId": format!("g{n}"), "data": group(n) });
+    for part in 0..4 {
+        let operations: Vec<Value> = (part * 40..(part + 1) * 40).map(make).collect();
+        let made = source.post("/Bulk", &json!({ "Operations": operations })).await.expect(200);
+        assert!(!made.text.contains("detail"), "{}", made.describe());
+    }
+    let shown = source.get(&path).await.expect(200);
+    assert_eq!(shown.at("/groups").as_array().map(Vec::len), Some(160), "{} bytes", shown.text.len());
+    assert!(shown.text.len() > 100_000, "{} bytes", shown.text.len());
+    let put = source.put(&path, &shown.json).await.expect(200);
+    assert_eq!(put.json, shown.json, "nothing changed");
+    let pretty = serde_json::to_string_pretty(&shown.json).unwrap();
+    source.send_text(Method::PUT, &path, pretty).await.expect(200);
+    // A whole resource as the value of a PATCH, and a leaver among them.
+    let whole = json!({ "op": "replace", "value": shown.json });
+    assert_eq!(source.patch(&path, vec![whole]).await.expect(200).json, shown.json);
+    let left = source.put(&path, &with(shown.json.clone(), json!({ "active": false }))).await.expect(200);
+    assert_eq!((left.at("/active"), left.at("/groups")), (&json!(false), shown.at("/groups")));
+    let groups: Vec<&Value> = shown.at("/groups").as_array().unwrap().iter().cycle().take(40_000).collect();
+    let refused = source.put(&path, &with(person("ann"), json!({ "groups": groups }))).await;
+    let refused = refused.expect_scim_error(413, None);
+    assert!(refused.text_at("/detail").contains("`groups`"), "{}", refused.describe());
 }
 
 async fn r10_more_members_than_are_advertised_are_refused_with_a_way(hub: Hub) {
@@ -399,4 +432,29 @@ async fn r20_a_malformed_token_is_told_what_it_is(hub: Hub) {
         assert!(!detail.contains(&source.token[4..]), "a secret is shown");
     }
     source.get("/Me").await.expect_scim_error(501, None);
+}
+
+async fn r20_a_malformed_key_is_told_what_it_is(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let token = tenant.scim_source().token;
+    let url = format!("{}/api/v1/members", hub.people_url());
+    for (header, told) in [
+        (None, "no API key"),
+        (Some("Bearer ".to_owned()), "no API key"),
+        (Some(format!("Bearer {}", &tenant.key[..20])), "form of an API key"),
+        (Some(format!("Bearer bearer {}", tenant.key)), "form of an API key"),
+        (Some(tenant.key.clone()), "form of an API key"),
+        (Some(format!("Basic {}", tenant.key)), "scheme"),
+        (Some(format!("Bearer {token}")), "token of a source"),
+        (Some(format!("Bearer rck_{}", "x".repeat(43))), "unknown or was revoked"),
+    ] {
+        let mut request = hub.http().get(&url);
+        if let Some(header) = &header {
+            request = request.header("Authorization", header);
+        }
+        let refused = Answer::of(request).await.expect_problem(401);
+        let detail = refused.text_at("/detail");
+        assert!(detail.contains(told), "{header:?}: {detail}");
+        assert!(!detail.contains(&tenant.key[4..]) && !detail.contains(&token[4..]), "a secret is shown");
+    }
 }

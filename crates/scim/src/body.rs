@@ -12,6 +12,7 @@ use crate::dialect::{Quirk, Quirks};
 use crate::error::{SCIM_1_HINT, ScimError};
 use crate::flaws::{Flaws, LeftOut};
 use crate::json::check_key;
+use crate::scalars::only_object;
 use crate::schema::{Mutability, ResourceKind, Schema, is_registered, is_scim_1, is_urn};
 use crate::untyped::read_any;
 
@@ -141,6 +142,7 @@ impl Reading<'_> {
         if found.mistyped {
             self.quirks.note(Quirk::MistypedUrn);
         }
+        let value = if found.names.is_none() { only_object(value, self.quirks) } else { value };
         match (found.names, value) {
             (Some(_), value) => {
                 self.quirks.note(Quirk::UrnKey);

@@ -10,6 +10,9 @@ use crate::schema::{ResourceKind, get_ignore_case};
 /// The UTF-8 byte order mark, with which some editors and libraries begin a file; it is not part of the text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// The byte order marks of UTF-16.
+const UTF_16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
+
 /// Reads a body: at most [`JSON_DEPTH`] deep, without NUL characters (which no database text can hold), without names over
 /// [`NAME_BYTES`]. The size of the whole is for the caller to bound before reading it.
 ///
@@ -37,6 +40,9 @@ pub fn parse_write(kind: ResourceKind, body: &[u8]) -> Result<Value, ScimError> 
 /// `invalidSyntax` when it is not JSON.
 pub fn parse_unchecked(body: &[u8]) -> Result<Value, ScimError> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    if UTF_16_MARKS.iter().any(|mark| body.starts_with(mark)) {
+        return Err(ScimError::invalid_syntax("the body is UTF-16; JSON is sent as UTF-8 (RFC 8259 §8.1)"));
+    }
     if body.trim_ascii().is_empty() {
         return Err(ScimError::invalid_syntax("the request has no body"));
     }
@@ -66,7 +72,7 @@ fn says_inactive(body: &Value) -> bool {
                 let name = path.rsplit([':', '.']).next().unwrap_or_default();
                 name.eq_ignore_ascii_case("active").then(|| inactive(value))
             }
-            _ => get_ignore_case(value.as_object()?, "active").map(inactive),
+            _ => get_ignore_case(only(value).as_object()?, "active").map(inactive),
         }
     });
     said == Some(true)
@@ -74,11 +80,16 @@ fn says_inactive(body: &Value) -> bool {
 
 /// A value out of a list of one and out of an object with a `value`.
 fn bare(value: &Value) -> &Value {
-    let value = match value {
+    let value = only(value);
+    value.as_object().and_then(|members| get_ignore_case(members, "value")).unwrap_or(value)
+}
+
+/// A value out of a list of one.
+fn only(value: &Value) -> &Value {
+    match value {
         Value::Array(list) if list.len() == 1 => &list[0],
         other => other,
-    };
-    value.as_object().and_then(|members| get_ignore_case(members, "value")).unwrap_or(value)
+    }
 }
 
 /// Checks depth, NUL and length of names of everything in `value`; `name` is for the message.
@@ -155,6 +166,10 @@ mod tests {
     fn r15_a_byte_order_mark_is_no_part_of_the_body() {
         assert_eq!(parse_json(b"\xef\xbb\xbf{\"a\":1}"), Ok(serde_json::json!({ "a": 1 })));
         assert_eq!(refusal(b"\xef\xbb\xbf"), Some(ScimType::InvalidSyntax));
+        for marked in [&b"\xff\xfe{\0}\0"[..], b"\xfe\xff\0{\0}"] {
+            let error = parse_json(marked).expect_err("UTF-16");
+            assert!(error.detail.contains("UTF-8"), "{}", error.detail);
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub const KEYS_PER_OBJECT: usize = 1_000;
 pub const EXTENSIONS: usize = 100;
 /// Largest stored resource, in bytes of its JSON; a group's members do not count.
 pub const DOCUMENT_BYTES: usize = 262_144;
-/// A member as `GET` shows it, without the address: two ids, four names, and indentation.
+/// A member of a group, or a group of a user, as `GET` shows it, without the address: two ids, four names, and indentation.
 const MEMBER_BYTES: usize = 300;
 /// Longest address that counts for a body's size; without a configured one, the client names it.
 const BASE_BYTES: usize = 1_024;
@@ -48,10 +48,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Largest body of a group: as many members as one request may name, each as `GET` shows it, and room for the spaces and line
-    /// ends that clients write. `base` is the address in front of `/Users`.
+    /// Largest body of a write: as many members as one request may name, or as many groups of a user, each as `GET` shows it, and
+    /// room for the spaces and line ends that clients write. `base` is the address in front of `/Users`.
     #[must_use]
-    pub fn group_bytes(&self, base: &str) -> usize {
+    pub fn resource_bytes(&self, base: &str) -> usize {
         let member_bytes = MEMBER_BYTES + base.len().min(BASE_BYTES);
         DOCUMENT_BYTES + self.members_per_request.saturating_mul(member_bytes)
     }

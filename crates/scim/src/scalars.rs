@@ -26,6 +26,17 @@ pub(crate) fn unwrapped(value: Value, quirks: &mut Quirks) -> Option<Value> {
     }
 }
 
+/// An object out of a list of one.
+pub(crate) fn only_object(value: Value, quirks: &mut Quirks) -> Value {
+    match value {
+        Value::Array(mut list) if list.len() == 1 && list[0].is_object() => {
+            quirks.note(Quirk::WrappedValue);
+            list.remove(0)
+        }
+        other => other,
+    }
+}
+
 /// A number as the text that was written, as far as that is known.
 pub(crate) fn text_of(number: &Number) -> Option<String> {
     let is_exact = number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|float| float.abs() < EXACT_FLOAT);
@@ -57,10 +68,10 @@ pub(crate) fn truth_of(value: &Value) -> Option<bool> {
 
 fn truth_of_text(text: &str) -> Option<bool> {
     let is_any = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
-    if is_any(&["true", "yes", "on", "1", "t", "y"]) {
+    if is_any(&["true", "yes", "on", "1", "t", "y", "active", "enabled"]) {
         return Some(true);
     }
-    is_any(&["false", "no", "off", "0", "f", "n"]).then_some(false)
+    is_any(&["false", "no", "off", "0", "f", "n", "inactive", "disabled"]).then_some(false)
 }
 
 #[cfg(test)]

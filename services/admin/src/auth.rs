@@ -8,7 +8,9 @@ use futures_util::future::LocalBoxFuture;
 use rollcall_core::roster::Role;
 use rollcall_hub::CallerError;
 use rollcall_store::{AdminScope, StoreError};
-use rollcall_web::{Refusal, bearer_token, peer, request_id};
+use rollcall_web::{NoSecret, Refusal, bearer_token, peer, request_id};
+
+const NO_KEY: &str = "no API key: send one as `Authorization: Bearer rck_…`";
 
 /// A verified API key, within its rate limit. It may read.
 pub(crate) struct ApiAuth {
@@ -28,7 +30,11 @@ impl FromRequest for ApiAuth {
         Box::pin(async move {
             let admin = request.app_data::<web::Data<Admin>>().cloned();
             let admin = admin.ok_or_else(|| StoreError::Database("the service is not configured".into()))?;
-            let scope = admin.hub.admin_caller(bearer_token(&request), &peer(&request), &admin.limits).await?;
+            let scope = admin.hub.admin_caller(bearer_token(&request), &peer(&request), &admin.limits).await;
+            let scope = scope.map_err(|error| match error {
+                CallerError::Missing => Refusal::Unauthorized(missing(&request)).into(),
+                error => AdminError::from(error),
+            })?;
             let scope = request_id(&request).map_or(scope, |id| scope.for_request(id));
             Ok(Self { scope, admin })
         })
@@ -54,11 +60,26 @@ impl FromRequest for AdminAuth {
 impl From<CallerError> for AdminError {
     fn from(error: CallerError) -> Self {
         match error {
-            CallerError::Missing | CallerError::Unknown | CallerError::Ended => {
-                Refusal::Unauthorized("no API key that is in force: send one as `Authorization: Bearer rck_…`").into()
+            CallerError::Missing => Refusal::Unauthorized(NO_KEY).into(),
+            CallerError::Unknown | CallerError::Ended => {
+                Refusal::Unauthorized("the key is unknown or was revoked; make a new one (`rollcall api-key create`)").into()
             }
             CallerError::RateLimited { retry_after } => Refusal::RateLimited { retry_after }.into(),
             CallerError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// The reason why a request has no secret in the form of an API key.
+fn missing(request: &HttpRequest) -> &'static str {
+    match NoSecret::of(request) {
+        NoSecret::Nothing => NO_KEY,
+        NoSecret::OtherScheme => "the key came under another scheme than Bearer: send `Authorization: Bearer rck_…`",
+        NoSecret::Malformed if bearer_token(request).is_some_and(|token| token.starts_with("rcs_")) => {
+            "this is the token of a source, which opens the SCIM address alone; send an API key, `Authorization: Bearer rck_…`"
+        }
+        NoSecret::Malformed => {
+            "this has not the form of an API key, `rck_` and 43 characters more; copy it whole and unchanged"
         }
     }
 }

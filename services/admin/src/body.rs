@@ -31,7 +31,11 @@ pub(crate) async fn policy_body<T: DeserializeOwned>(payload: Body) -> Result<T,
     parse(&payload.read(POLICY_BYTES_MAX).await?)
 }
 
+/// The UTF-8 byte order mark, which is no part of the text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AdminError> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let wrong = |e: serde_json::Error| AdminError::BadRequest(format!("the body: {e}"));
     // serde would read a list of a struct's fields as the struct.
     if bytes.trim_ascii_start().first() != Some(&b'{') {

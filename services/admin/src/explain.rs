@@ -4,7 +4,7 @@ use crate::answer::{Answer, one, snapshot};
 use crate::auth::ApiAuth;
 use crate::error::AdminError;
 use crate::path::{id_in_path, second_id};
-use crate::query::query;
+use crate::query::{address, query};
 use actix_web::HttpRequest;
 use rollcall_core::explain::{Explanation, explain};
 use rollcall_store::Known;
@@ -36,7 +36,8 @@ pub(crate) async fn record(request: HttpRequest, auth: ApiAuth) -> Answer {
 /// Everybody who matches an address or an external id; an unknown person is explained as well.
 pub(crate) async fn somebody(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked: Somebody = query(&request)?;
-    let known = match (&asked.email, &asked.external_id) {
+    let email = asked.email.as_deref().map(address);
+    let known = match (&email, &asked.external_id) {
         (Some(email), None) => Known::Email(email),
         (None, Some(id)) => Known::ExternalId(id),
         _ => return Err(AdminError::BadRequest("name the person by either email or external_id".into())),

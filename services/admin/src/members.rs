@@ -5,7 +5,7 @@ use crate::auth::{AdminAuth, ApiAuth};
 use crate::body::{body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
-use crate::query::{parameters, parsed};
+use crate::query::{address, parameters, parsed};
 use crate::view::members as view;
 use actix_web::HttpRequest;
 use chrono::{DateTime, Utc};
@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer};
 pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let status: Option<MemberStatus> = parsed("status", asked.status.as_deref())?;
-    let filter = MemberFilter { email: asked.email.clone(), status, modified_since: asked.modified_since()? };
+    let filter = MemberFilter { email: asked.email.as_deref().map(address), status, modified_since: asked.modified_since()? };
     list::<view::Member>(auth.admin.hub.store.members(&auth.scope, &filter, &asked.page()?).await?)
 }
 

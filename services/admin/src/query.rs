@@ -16,8 +16,19 @@ pub(crate) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Adm
     if text.contains("%00") {
         return Err(AdminError::BadRequest("the query parameters: no value holds NUL (U+0000)".into()));
     }
-    let parameters = Query::<T>::from_query(text);
+    // A parameter without a value is one that was left out, as a form sends it; but an empty name of somebody is not everybody.
+    let names_one = |key: &str| key == "email" || key.ends_with("_id");
+    let given = text.split('&').filter(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        !value.is_empty() || names_one(key)
+    });
+    let parameters = Query::<T>::from_query(&given.collect::<Vec<_>>().join("&"));
     parameters.map(Query::into_inner).map_err(|e| AdminError::BadRequest(format!("the query parameters: {e}")))
+}
+
+/// An address in a query: a `+` there means a space, which no address has, so the plus is what was meant.
+pub(crate) fn address(text: &str) -> String {
+    text.trim().replace(' ', "+")
 }
 
 /// The parameters of all lists; each list uses some.
@@ -104,5 +115,8 @@ pub(crate) fn parsed<T: FromStr>(name: &str, text: Option<&str>) -> Result<Optio
 where
     T::Err: std::fmt::Display,
 {
+    if text == Some("") {
+        return Err(AdminError::BadRequest(format!("{name}: it is empty; leave it out to list all")));
+    }
     text.map(str::parse).transpose().map_err(|e: T::Err| AdminError::BadRequest(format!("{name}: {e}")))
 }

@@ -4,16 +4,17 @@ use crate::Ingest;
 use crate::ledger::Noted;
 use crate::scim::error::IngestError;
 use actix_web::dev::Payload;
-use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use rollcall_core::ids::SourceId;
 use rollcall_hub::{CallerError, SourceCaller, no_groups};
 use rollcall_scim::{Quirks, ScimError};
 use rollcall_store::SourceScope;
-use rollcall_web::{Refusal, RouteLabel, bearer_token, peer, request_id};
+use rollcall_web::{NoSecret, Refusal, RouteLabel, bearer_token, peer, request_id};
 use std::cell::RefMut;
 use std::rc::Rc;
+
+const NO_TOKEN: &str = "no SCIM token: send it as `Authorization: Bearer rcs_…`";
 
 /// A verified SCIM token whose source is the one in the path, within its rate limit.
 pub(crate) struct SourceAuth {
@@ -67,7 +68,7 @@ impl FromRequest for SourceAuth {
 impl From<CallerError> for IngestError {
     fn from(error: CallerError) -> Self {
         let detail = match error {
-            CallerError::Missing => "no SCIM token: send it as `Authorization: Bearer rcs_…`",
+            CallerError::Missing => NO_TOKEN,
             CallerError::Unknown => {
                 "the token is unknown or was revoked; make a new one (`rollcall source create-token`, POST /api/v1/sources/{id}/tokens)"
             }
@@ -96,17 +97,13 @@ fn refuse_elsewhere(request: &HttpRequest, caller: &SourceCaller) -> Result<(), 
 
 /// The reason why a request has no secret in the form of a SCIM token.
 fn missing(request: &HttpRequest) -> &'static str {
-    const NOTHING: &str = "no SCIM token: send it as `Authorization: Bearer rcs_…`";
-    const OTHER_SCHEME: &str = "the token came under another scheme than Bearer: send `Authorization: Bearer rcs_…`";
-    const MALFORMED: &str =
-        "this has not the form of a SCIM token, `rcs_` and 43 characters more; copy it whole and unchanged";
-    let Some(header) = request.headers().get(header::AUTHORIZATION) else { return NOTHING };
-    match (bearer_token(request), header.to_str().map(str::trim)) {
-        (Some(""), _) => NOTHING,
-        (Some(_), _) => MALFORMED,
-        (None, Ok(scheme)) if scheme.is_empty() || scheme.eq_ignore_ascii_case("bearer") => NOTHING,
-        (None, Ok(value)) if value.contains(' ') => OTHER_SCHEME,
-        // The token alone, without a scheme.
-        (None, _) => MALFORMED,
+    match NoSecret::of(request) {
+        NoSecret::Nothing => NO_TOKEN,
+        NoSecret::OtherScheme => {
+            "the token came under another scheme than Bearer: send `Authorization: Bearer rcs_…`"
+        }
+        NoSecret::Malformed => {
+            "this has not the form of a SCIM token, `rcs_` and 43 characters more; copy it whole and unchanged"
+        }
     }
 }

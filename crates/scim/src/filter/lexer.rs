@@ -133,10 +133,14 @@ fn closing_quotes(opening: char) -> Option<&'static str> {
     }
 }
 
+/// Quotes that were escaped for another place, or once too often.
+const ESCAPED_QUOTES: [&str; 6] = ["&quot;", "&apos;", "&#34;", "&#39;", "%22", "%27"];
+
 /// Whether a text without the grammar's quotes begins or ends in some other quote.
 pub(super) fn is_half_quoted(word: &str) -> bool {
     let is_quote = |c: Option<char>| c.is_some_and(|c| closing_quotes(c).is_some());
-    is_quote(word.chars().next()) || is_quote(word.chars().next_back())
+    let is_escaped = ESCAPED_QUOTES.iter().any(|quote| word.starts_with(quote) || word.ends_with(quote));
+    is_escaped || is_quote(word.chars().next()) || is_quote(word.chars().next_back())
 }
 
 fn is_delimiter(c: char) -> bool {

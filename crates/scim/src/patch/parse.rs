@@ -11,6 +11,7 @@ use crate::flaws::{Flaws, LeftOut};
 use crate::json::parse_json;
 use crate::limits::Limits;
 use crate::path::{PathError, Resolved, quoted, resolve};
+use crate::scalars::only_object;
 use crate::schema::{Mutability, ResourceKind, Schema, get_ignore_case, is_scim_1, is_urn};
 
 /// Kind of an operation.
@@ -129,6 +130,7 @@ impl Reader<'_> {
             }
             other => other,
         };
+        let value = value.map(|value| only_object(value, self.quirks));
         let Some(Value::Object(members)) = value else {
             return Err(ScimError::invalid_value("an operation without a path needs an object as value"));
         };
@@ -214,6 +216,7 @@ impl Reader<'_> {
 
     /// A known extension as a whole: its object is merged.
     fn at_extension(&mut self, op: Op, schema: &'static Schema, value: Option<Value>) -> Result<(), ScimError> {
+        let value = value.map(|value| only_object(value, self.quirks));
         match (op, value) {
             (Op::Remove, _) | (Op::Replace, None | Some(Value::Null)) => {
                 self.changes.push(PatchStep::UnsetExtension(schema.urn.to_owned()));

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::dialect::{Quirk, Quirks};
 use crate::error::ScimError;
 use crate::json::check_string;
+use crate::scalars::unwrapped;
 use crate::schema::get_ignore_case;
 
 /// Kind of a group member.
@@ -77,8 +78,9 @@ fn read_member(member: Value, quirks: &mut Quirks) -> Result<MemberRef, ScimErro
             Ok(MemberRef::of_id(checked_id(value)?))
         }
         Value::Object(member) => {
-            let value = match get_ignore_case(&member, "value") {
-                Some(Value::String(value)) => checked_id(value.clone())?,
+            let value = get_ignore_case(&member, "value").and_then(|value| unwrapped(value.clone(), quirks));
+            let value = match value {
+                Some(Value::String(value)) => checked_id(value)?,
                 _ => {
                     return Err(ScimError::invalid_value(
                         "members: each member needs a value, the id of a user or group",

@@ -19,6 +19,13 @@ fn r7_a_scalar_with_one_reading_is_taken_and_counted() {
         (json!({ "phoneNumbers": [5551234] }), "/phoneNumbers/0/value", json!("5551234")),
         (json!({ "emails": [{ "value": ["a@x.test"], "primary": ["True"] }] }), "/emails/0/primary", json!(true)),
         (json!({ "title": [] }), "/title", Value::Null),
+        (json!({ "active": "inactive" }), "/active", json!(false)),
+        (json!({ "active": "Disabled" }), "/active", json!(false)),
+        (
+            json!({ ENTERPRISE_USER: [{ "department": "D" }] }),
+            &format!("/{ENTERPRISE_USER}/department"),
+            json!("D"),
+        ),
     ] {
         let mut quirks = Quirks::new();
         let (mut body, text) = (sent.clone(), sent.to_string());
@@ -45,6 +52,26 @@ fn r7_a_scalar_with_one_reading_is_taken_and_counted() {
         json!([{ "op": "replace", "path": "emails[type eq \"home\"].value", "value": ["b@home.test"] }]),
     );
     assert_eq!(after["emails"][0]["value"], "b@home.test");
+}
+
+#[test]
+fn r7_a_list_of_one_is_its_element_as_a_whole_value_too() {
+    for operation in [
+        json!({ "op": "replace", "value": [{ "active": false }] }),
+        json!({ "op": "replace", "value": [{ "active": "False", "title": "a\0b" }] }),
+        json!({ "op": "add", "path": "", "value": [{ "active": "no" }] }),
+    ] {
+        assert_eq!(patched(&ann(), json!([operation]))["active"], false, "{operation}");
+    }
+    let whole = json!({ "op": "add", "path": ENTERPRISE_USER, "value": [{ "division": "X" }] });
+    assert_eq!(patched(&ann(), json!([whole]))[ENTERPRISE_USER], json!({ "division": "X" }));
+    let two = json!([{ "op": "replace", "value": [{ "active": false }, { "active": true }] }]);
+    assert!(try_patch(&ann(), two).is_err(), "two have no reading");
+    let body = json!({ "displayName": "G", "members": [{ "value": ["u1"] }, { "value": { "value": "u2" } }] });
+    let mut quirks = Quirks::new();
+    let group = GroupResource::from_json(body, &Limits::default(), &mut quirks).expect("a group");
+    let ids: Vec<String> = group.members.unwrap_or_default().into_iter().map(|member| member.value).collect();
+    assert_eq!((ids, quirks.count(Quirk::WrappedValue)), (vec!["u1".to_owned(), "u2".to_owned()], 2));
 }
 
 /// Values that have no reading for most attributes, and some that are too large.

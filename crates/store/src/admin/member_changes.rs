@@ -19,8 +19,8 @@ use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Longest local attribute, in bytes.
-const TEXT_BYTES_MAX: usize = 320;
+/// Longest local attribute, in characters: as long as a name of the directory may be.
+const TEXT_CHARACTERS_MAX: usize = 256;
 
 /// The fields to change; the others stay.
 #[derive(Clone, Debug, Default)]
@@ -35,11 +35,11 @@ pub struct MemberChanges {
 
 impl MemberChanges {
     fn check(&self) -> Result<(), StoreError> {
-        let usable =
-            |text: &str| !text.trim().is_empty() && text.len() <= TEXT_BYTES_MAX && !text.chars().any(char::is_control);
+        let fits = |text: &str| text.chars().count() <= TEXT_CHARACTERS_MAX;
+        let usable = |text: &str| !text.trim().is_empty() && fits(text) && !text.chars().any(char::is_control);
         match self.local.iter().find(|(_, value)| value.as_deref().is_some_and(|text| !usable(text))) {
             Some((attribute, _)) => Err(StoreError::Invalid(format!(
-                "{attribute} is null or text of 1 to {TEXT_BYTES_MAX} bytes without control characters"
+                "{attribute} is null or text of 1 to {TEXT_CHARACTERS_MAX} characters, none of them a control character"
             ))),
             None => Ok(()),
         }

@@ -84,16 +84,16 @@ async fn read_call(
     Ok(BulkCall { verb, kind, version, data })
 }
 
-/// The body of a single write; `base` is the address of the source's endpoints, which a group names with each member.
+/// The body of a single write; `base` is the address of the source's endpoints, which a group names with each member
+/// and a user with each group.
 async fn read_resource(auth: &SourceAuth, kind: ResourceKind, body: Body, base: &str) -> Result<Value, IngestError> {
     let config = &auth.ingest.config;
-    let most = match kind {
-        ResourceKind::User => Most { bytes: config.body_bytes_max, remedy: "" },
-        ResourceKind::Group => Most {
-            bytes: config.body_bytes_max.max(config.limits.group_bytes(base)),
-            remedy: "; add and remove the members of a larger group by PATCH, in parts",
-        },
+    // The groups of a user are read-only, but clients send back what they were given.
+    let remedy = match kind {
+        ResourceKind::User => "; leave out `groups`, which is read-only",
+        ResourceKind::Group => "; add and remove the members of a larger group by PATCH, in parts",
     };
+    let most = Most { bytes: config.body_bytes_max.max(config.limits.resource_bytes(base)), remedy };
     read(auth, body, most, |bytes| parse_write(kind, bytes)).await
 }
 
