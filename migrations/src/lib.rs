@@ -32,6 +32,7 @@ mod m20261127_000025_streams_without_references;
 mod m20261129_000030_list_positions;
 mod m20261129_000031_group_counts;
 mod m20261129_000032_statistics_again;
+mod m20261129_000050_plain_discovery;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -66,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000030_list_positions::Migration),
             Box::new(m20261129_000031_group_counts::Migration),
             Box::new(m20261129_000032_statistics_again::Migration),
+            Box::new(m20261129_000050_plain_discovery::Migration),
         ]
     }
 }

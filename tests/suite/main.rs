@@ -59,6 +59,8 @@ mod scim_users;
 mod services;
 mod simulated_idps;
 mod source_modes;
+mod spellings;
+mod strict_clients;
 mod tokens;
 mod traces;
 mod user_scope;
@@ -153,6 +155,8 @@ fn every_case() -> Vec<Case> {
         dialect_fixtures::cases(),
         dialect_ledger::cases(),
         source_modes::cases(),
+        spellings::cases(),
+        strict_clients::cases(),
         cutover::cases(),
         tokens::cases(),
         bad_input::cases(),

@@ -5,6 +5,7 @@ use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, RequestId, Sharing
 use crate::remedy::{self, Remedy};
 use crate::roster::{MemberState, MemberStatus};
 use crate::text_enum::text_enum;
+use serde::Serialize;
 
 text_enum! {
     /// Kind of a source.
@@ -20,6 +21,15 @@ text_enum! {
         Simulate = "simulate",
         Live = "live",
     }
+}
+
+/// Switches of a source, beside its mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SourceSettings {
+    /// Groups are neither shown nor accepted (DS3).
+    pub users_only: bool,
+    /// Discovery shows nothing beyond RFC 7643, for clients that refuse attributes they do not know.
+    pub plain_discovery: bool,
 }
 
 text_enum! {

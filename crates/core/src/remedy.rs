@@ -69,6 +69,14 @@ remedies! {
     NOT_SIMULATED = "set it to simulate (PATCH /api/v1/sources/{id}), let it say whom it has, and read the preview."
         by [SOURCE];
 
+    PLAIN_DISCOVERY = "Some clients refuse a configuration with an attribute that RFC 7643 does not have (`pagination`), and say so \
+        in their own log only. Set `plain_discovery` for the source (PATCH /api/v1/sources/{id}, `rollcall source configure`)."
+        by [SOURCE, Way::Command("source configure")];
+    ASK_THE_CLIENT = "Discovery is plain already: the client's own log says why it stops there." by [Way::Source];
+    MEMBERS_LEFT_OUT = "Let it send PATCH, or \"members\": []. If it cannot, set `put_without_members` to \"empty\" for the source, under \
+        `sources` in the policy (PATCH /api/v1/policy): such a PUT then empties the group, under the group guard."
+        by [Way::Source, POLICY];
+
     NO_EMAIL = "Give the person an email address in the directory." by [Way::Source];
     MAPPING_FAILED = "Change the expression in the policy (`mapping`), or the attributes it reads; try it with a preview."
         by [POLICY, Way::Route("POST /api/v1/policy/mapping/preview"), Way::Source];

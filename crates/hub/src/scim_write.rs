@@ -3,6 +3,7 @@
 
 use crate::Hub;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId};
+use rollcall_core::policy::PutWithoutMembers;
 use rollcall_scim::bulk::{BulkCall, BulkVerb};
 use rollcall_scim::patch::{apply_to_group, apply_to_user, group_changes};
 use rollcall_scim::{
@@ -71,7 +72,8 @@ enum Write {
     PatchUser(String, PatchRequest),
     DeleteUser(String),
     CreateGroup(GroupResource, Vec<DirectoryUserId>),
-    PutGroup(String, GroupResource, Vec<MemberChange>),
+    /// Without members when the body has none.
+    PutGroup(String, GroupResource, Option<MemberChange>),
     PatchGroup(String, PatchRequest),
     DeleteGroup(String),
 }
@@ -97,13 +99,10 @@ impl Write {
                 Self::CreateGroup(resource, members)
             }
             (ResourceKind::Group, BulkVerb::Put(id)) => {
-                // PUT replaces the attributes; the members only when the body has the key (docs/scim.md#traps, 2).
+                // PUT replaces the attributes; the members when the body has the key (docs/scim.md#traps, 2).
                 let resource = GroupResource::from_json(data, limits, quirks)?;
-                let members = match &resource.members {
-                    Some(members) => vec![MemberChange::Replace(user_ids(members)?)],
-                    None => Vec::new(),
-                };
-                Self::PutGroup(id, resource, members)
+                let members = resource.members.as_deref().map(user_ids).transpose()?;
+                Self::PutGroup(id, resource, members.map(MemberChange::Replace))
             }
             (ResourceKind::Group, BulkVerb::Patch(id)) => {
                 Self::PatchGroup(id, PatchRequest::parse(kind, data, limits, quirks)?)
@@ -189,7 +188,14 @@ impl Hub {
             Write::PutGroup(id, resource, members) => {
                 let edit = |_: &DirectoryGroup| Ok::<_, ScimWriteError>(resource.clone());
                 let id = id_of(id, "group")?;
-                self.after_commit(self.store.change_group(scope, id, if_match, Some(edit), members).await?).await
+                let (members, left_out) = match members {
+                    Some(members) => (Some(members.clone()), None),
+                    None => self.members_left_out(scope, id).await?,
+                };
+                let members = members.as_slice();
+                let group = self.store.change_group(scope, id, if_match, Some(edit), members).await?;
+                left_out.into_iter().for_each(|quirk| quirks.note(quirk));
+                self.after_commit(group).await
             }
             Write::PatchGroup(id, patch) => {
                 self.after_commit(self.patch_group(scope, id_of(id, "group")?, if_match, patch, quirks).await?).await
@@ -201,6 +207,20 @@ impl Hub {
             }
         };
         Ok(Performed::Group(Box::new(group)))
+    }
+
+    /// The change that a PUT without `members` makes to a group's members, and how the ledger counts it where there are some.
+    async fn members_left_out(
+        &self,
+        scope: &SourceScope,
+        id: DirectoryGroupId,
+    ) -> Result<(Option<MemberChange>, Option<Quirk>), StoreError> {
+        let left_out = self.store.members_left_out(scope, id).await?;
+        let (change, quirk) = match left_out.read_as {
+            PutWithoutMembers::Keep => (None, Quirk::PutWithoutMembers),
+            PutWithoutMembers::Empty => (Some(MemberChange::Replace(Vec::new())), Quirk::PutWithoutMembersAsEmpty),
+        };
+        Ok((change, Some(quirk).filter(|_| left_out.has_members)))
     }
 
     async fn edit_user(

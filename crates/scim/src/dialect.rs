@@ -74,10 +74,12 @@ pub enum Quirk {
     PlusInAddress,
     /// A PUT without `members` of a group that has some, which leaves them alone.
     PutWithoutMembers,
+    /// The same where the tenant's policy reads it as empty.
+    PutWithoutMembersAsEmpty,
 }
 
 /// Every quirk with its stable name, in the order of the enum.
-const NAMES: [(Quirk, &str); 34] = [
+const NAMES: [(Quirk, &str); 35] = [
     (Quirk::StringBoolean, "string_boolean"),
     (Quirk::CapitalisedOp, "capitalised_op"),
     (Quirk::AttributeCase, "attribute_case"),
@@ -112,6 +114,7 @@ const NAMES: [(Quirk, &str); 34] = [
     (Quirk::IdSpelling, "id_spelling"),
     (Quirk::PlusInAddress, "plus_in_address"),
     (Quirk::PutWithoutMembers, "put_without_members"),
+    (Quirk::PutWithoutMembersAsEmpty, "put_without_members_as_empty"),
 ];
 
 impl Quirk {

@@ -12,11 +12,11 @@ use rollcall_core::ids::TenantId;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-static CREDENTIAL: Sql = Sql::across(&[
-    "SELECT c.tenant_id, c.id, c.source_id, c.kind, c.role, c.expires_at, s.mode, s.users_only FROM credentials c \
+static CREDENTIAL: Sql =
+    Sql::across(&["SELECT c.tenant_id, c.id, c.source_id, c.kind, c.role, c.expires_at, s.mode, s.users_only, \
+     s.plain_discovery FROM credentials c \
      LEFT JOIN sources s ON s.tenant_id = c.tenant_id AND s.id = c.source_id \
-     WHERE c.digest = $1 AND c.revoked_at IS NULL",
-]);
+     WHERE c.digest = $1 AND c.revoked_at IS NULL"]);
 static TENANT_BY_SLUG: Sql = Sql::across(&["SELECT id FROM tenants WHERE slug = $1"]);
 static TENANTS: Sql =
     Sql::across(&["SELECT t.id, t.slug, t.name, t.seats, l.seats_used, t.created_at FROM tenants t \

@@ -20,7 +20,7 @@ mod statements;
 
 pub use access::credentials::{ApiKey, Credential};
 pub use access::source_upkeep::{NewSource, SourceDeletion};
-pub use access::sources::{Rotated, RotatedExpiry, Source, SourceToken};
+pub use access::sources::{Rotated, RotatedExpiry, Source, SourceChange, SourceToken};
 pub use access::tenants::{NewTenant, SeatsSet};
 pub use across::{Backlog, TenantSummary};
 pub use admin::cutover::{
@@ -37,8 +37,8 @@ pub use admin::run_comparison::{ComparedItem, ComparedPage};
 pub use admin::runs::{Run, RunDecision, RunItem};
 pub use admin::skipped_records::{SkippedFilter, SkippedRecord};
 pub use committed::{AfterCommit, Committed};
-pub use directory::dialect_counts::{DialectCount, DialectDay, REQUESTS, TokenUse};
-pub use directory::groups::DirectoryGroup;
+pub use directory::dialect_counts::{DISCOVERY_READS, Dialect, DialectCount, DialectDay, REQUESTS, TokenUse};
+pub use directory::groups::{DirectoryGroup, MembersLeftOut};
 pub use directory::list::{ListPage, ListRequest};
 pub use directory::memberships::MemberChange;
 pub use directory::rejected::{REJECTED_BODY_BYTES, REJECTED_KEPT, RejectedRequest};

@@ -1,6 +1,7 @@
 //! Scope is proof: a tenant's data is reached only with a value of this module, which is made only from a verified
 //! credential, a worker's lease or the operator's command line (docs/design.md#scope).
 
+use rollcall_core::directory::SourceSettings;
 use rollcall_core::event::Actor;
 use rollcall_core::ids::{RequestId, SourceId, TenantId};
 use rollcall_core::roster::Role;
@@ -34,22 +35,27 @@ impl TenantScope {
 pub struct SourceScope {
     pub(crate) scope: TenantScope,
     source: SourceId,
-    users_only: bool,
+    settings: SourceSettings,
 }
 
 impl SourceScope {
-    pub(crate) fn new(scope: TenantScope, source: SourceId, users_only: bool) -> Self {
-        Self { scope, source, users_only }
+    pub(crate) fn new(scope: TenantScope, source: SourceId, settings: SourceSettings) -> Self {
+        Self { scope, source, settings }
     }
 
     /// A repetition of a source's request by an admin, whom the audit log names.
-    pub(crate) fn on_behalf(admin: &AdminScope, source: SourceId, users_only: bool) -> Self {
-        Self { scope: admin.scope, source, users_only }
+    pub(crate) fn on_behalf(admin: &AdminScope, source: SourceId, settings: SourceSettings) -> Self {
+        Self { scope: admin.scope, source, settings }
     }
 
     /// True if the source has no groups (DS3).
     pub fn users_only(&self) -> bool {
-        self.users_only
+        self.settings.users_only
+    }
+
+    /// True if discovery shows nothing beyond RFC 7643.
+    pub fn plain_discovery(&self) -> bool {
+        self.settings.plain_discovery
     }
 
     #[must_use]

@@ -9,8 +9,9 @@ use crate::view::dialect as view;
 use actix_web::HttpRequest;
 use chrono::TimeDelta;
 use rollcall_core::ids::SourceId;
+use rollcall_core::remedy;
 use rollcall_scim::Quirk;
-use rollcall_store::{DialectDay, REQUESTS};
+use rollcall_store::{DISCOVERY_READS, Dialect, REQUESTS};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -33,18 +34,19 @@ pub(crate) async fn dialect(request: HttpRequest, auth: ApiAuth) -> Answer {
     }
     let store = &auth.admin.hub.store;
     let since = store.clock.now() - TimeDelta::days(i64::from(days) - 1);
-    let rows = store.dialect(&auth.scope, id, &since.format("%Y-%m-%d").to_string()).await?;
-    one::<view::Dialect>(shown(&rows, days))
+    let ledger = store.dialect(&auth.scope, id, &since.format("%Y-%m-%d").to_string()).await?;
+    one::<view::Dialect>(shown(&ledger, days))
 }
 
-fn shown(rows: &[DialectDay], days: u32) -> view::Dialect {
+fn shown(ledger: &Dialect, days: u32) -> view::Dialect {
     let mut totals: BTreeMap<&str, i64> = BTreeMap::new();
     let mut by_day: BTreeMap<&str, BTreeMap<String, i64>> = BTreeMap::new();
-    for row in rows {
+    for row in &ledger.days {
         *totals.entry(&row.quirk).or_default() += row.occurrences;
         by_day.entry(&row.day).or_default().insert(row.quirk.clone(), row.occurrences);
     }
     let requests = totals.remove(REQUESTS).unwrap_or(0);
+    let discovery_reads = totals.remove(DISCOVERY_READS).unwrap_or(0);
     let counted: BTreeMap<ByName, i64> =
         totals.into_iter().filter_map(|(name, count)| Some((ByName(Quirk::from_name(name)?), count))).collect();
     let quirk = |(ByName(quirk), count): (&ByName, &i64)| view::CountedQuirk {
@@ -52,11 +54,14 @@ fn shown(rows: &[DialectDay], days: u32) -> view::Dialect {
         count: *count,
         read_as: read_as(*quirk),
     };
+    let mut advice = advice(&|quirk| counted.get(&ByName(quirk)).copied().unwrap_or(0), days);
+    advice.extend(never_writes(ledger, requests, discovery_reads));
     view::Dialect {
         days,
         requests,
+        discovery_reads,
         quirks: counted.iter().map(quirk).collect(),
-        advice: advice(&|quirk| counted.get(&ByName(quirk)).copied().unwrap_or(0), days),
+        advice,
         by_day: by_day.into_iter().rev().map(|(day, counts)| view::Day { day: day.to_owned(), counts }).collect(),
     }
 }
@@ -113,7 +118,26 @@ fn read_as(quirk: Quirk) -> &'static str {
         Quirk::IdSpelling => "an id in capitals, in braces or as urn:uuid: as that id",
         Quirk::PlusInAddress => "+ within an address in a filter as a space",
         Quirk::PutWithoutMembers => "a group in a PUT without members as: its members stay",
+        Quirk::PutWithoutMembersAsEmpty => "a group in a PUT without members as: it has none, as the policy says",
     }
+}
+
+/// Reads of discovery, without anything else worth speaking of, after which a client counts as one that gives up there.
+const READS_OF_ONE_WHO_GIVES_UP: i64 = 6;
+
+/// Advice about a client that reads discovery again and again and never writes: some refuse a configuration with an attribute
+/// that they do not know, and say so in their own log only.
+fn never_writes(ledger: &Dialect, requests: i64, discovery_reads: i64) -> Option<String> {
+    let others = requests - discovery_reads;
+    let gives_up = discovery_reads >= READS_OF_ONE_WHO_GIVES_UP && others <= discovery_reads / 3;
+    if ledger.has_records || !gives_up {
+        return None;
+    }
+    let remedy = if ledger.plain_discovery { &remedy::ASK_THE_CLIENT } else { &remedy::PLAIN_DISCOVERY };
+    Some(format!(
+        "{discovery_reads} of {requests} requests read discovery, and the source never wrote a person or a group. {}",
+        remedy.sentence
+    ))
 }
 
 /// Advice for the admin. None of it is urgent, because everything counted here was understood.
@@ -153,8 +177,9 @@ fn advice(count: &dyn Fn(Quirk) -> i64, days: u32) -> Vec<String> {
     if count(Quirk::PutWithoutMembers) > 0 {
         advice.push(format!(
             "{} groups were put without a list of members; their members stayed. A client that leaves out empty lists \
-             never takes the last person out of a group: let it send PATCH, or \"members\": [].",
-            count(Quirk::PutWithoutMembers)
+             never takes the last person out of a group. {}",
+            count(Quirk::PutWithoutMembers),
+            remedy::MEMBERS_LEFT_OUT.sentence
         ));
     }
     if count(Quirk::ValueLeftOut) > 0 {
@@ -177,6 +202,11 @@ fn advice(count: &dyn Fn(Quirk) -> i64, days: u32) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rollcall_store::DialectDay;
+
+    fn ledger(days: Vec<DialectDay>) -> Dialect {
+        Dialect { days, has_records: true, plain_discovery: false }
+    }
 
     fn day(day: &str, quirk: &str, occurrences: i64) -> DialectDay {
         DialectDay { day: day.into(), quirk: quirk.into(), occurrences }
@@ -191,7 +221,7 @@ mod tests {
             day("2026-11-21", "string_boolean", 12),
             day("2026-11-21", "capitalised_op", 9),
         ];
-        let shown = shown(&rows, 7);
+        let shown = shown(&ledger(rows.into()), 7);
         assert_eq!(shown.requests, 15);
         assert_eq!(shown.quirks[1].count, 312);
         assert_eq!(shown.by_day[0].day, "2026-11-22");
@@ -201,7 +231,7 @@ mod tests {
 
     fn advised(quirks: &[&str]) -> String {
         let rows: Vec<DialectDay> = quirks.iter().map(|quirk| day("2026-11-22", quirk, 3)).collect();
-        shown(&rows, 7).advice.join("\n")
+        shown(&ledger(rows), 7).advice.join("\n")
     }
 
     #[test]
@@ -224,8 +254,29 @@ mod tests {
     }
 
     #[test]
+    fn r16_a_client_that_reads_discovery_and_never_writes_is_advised() {
+        let advised = |requests, discovery_reads, has_records, plain_discovery| {
+            let days = vec![day("2026-11-22", REQUESTS, requests), day("2026-11-22", DISCOVERY_READS, discovery_reads)];
+            let shown = shown(&Dialect { days, has_records, plain_discovery }, 7);
+            assert_eq!((shown.discovery_reads, shown.quirks.len()), (discovery_reads, 0));
+            shown.advice.join("\n")
+        };
+        let advice = advised(9, 9, false, false);
+        assert!(advice.contains("9 of 9") && advice.contains("plain_discovery"), "{advice}");
+        let advice = advised(10, 9, false, true);
+        assert!(advice.contains("own log") && !advice.contains("plain_discovery"), "{advice}");
+        for (why, quiet) in [
+            ("it has written", advised(9, 9, true, false)),
+            ("it looks people up, and nobody is assigned", advised(20, 9, false, false)),
+            ("once is no habit", advised(3, 3, false, false)),
+        ] {
+            assert_eq!(quiet, "", "{why}");
+        }
+    }
+
+    #[test]
     fn a_source_that_speaks_plainly_gets_no_advice() {
-        assert!(shown(&[day("2026-11-22", REQUESTS, 10)], 7).advice.is_empty());
+        assert!(shown(&ledger(vec![day("2026-11-22", REQUESTS, 10)]), 7).advice.is_empty());
         assert!(Quirk::all().all(|quirk| !read_as(quirk).is_empty()));
     }
 }

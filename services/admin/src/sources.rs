@@ -10,15 +10,18 @@ use crate::view::sources as view;
 use actix_web::HttpRequest;
 use rollcall_core::directory::SourceMode;
 use rollcall_core::ids::SourceId;
+use rollcall_store::SourceChange;
 use rollcall_web::Body;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SourceChange {
+struct Change {
     mode: Option<SourceMode>,
     /// Groups are neither shown nor accepted (DS3).
     users_only: Option<bool>,
+    /// Discovery shows nothing beyond RFC 7643.
+    plain_discovery: Option<bool>,
 }
 
 pub(crate) async fn sources(request: HttpRequest, auth: ApiAuth) -> Answer {
@@ -30,17 +33,20 @@ pub(crate) async fn source(request: HttpRequest, auth: ApiAuth) -> Answer {
     one::<view::Source>(source)
 }
 
-/// Changes the mode of a source, or whether its groups are accepted. At most one source of a tenant is live (DS2).
+/// Changes the mode of a source, and its switches. At most one source of a tenant is live (DS2).
 pub(crate) async fn change_source(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
     let AdminAuth(auth) = auth;
     let id: SourceId = id_in_path(&request, "source")?;
     // Another tenant's source is not found, whatever the body holds.
     auth.admin.hub.store.source(&auth.scope, id).await?;
-    let SourceChange { mode, users_only } = body(payload).await?;
-    if mode.is_none() && users_only.is_none() {
-        return Err(AdminError::BadRequest("the body has mode, users_only, or both".into()));
+    let Change { mode, users_only, plain_discovery } = body(payload).await?;
+    let change = SourceChange { mode, users_only, plain_discovery };
+    if change.is_empty() {
+        return Err(AdminError::BadRequest(
+            "the body has mode, users_only or plain_discovery, or several of them".into(),
+        ));
     }
-    let changed = auth.admin.hub.store.change_source(&auth.scope, id, mode, users_only).await?;
+    let changed = auth.admin.hub.store.change_source(&auth.scope, id, change).await?;
     auth.admin.hub.after_commit(changed).await;
     one::<view::Source>(auth.admin.hub.store.source(&auth.scope, id).await?)
 }

@@ -23,7 +23,7 @@ const NEED_NO_BODY: [&str; 10] = [
 ];
 
 /// Every key of any body.
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
     "billing_contact",
     "digest",
     "display_name",
@@ -39,6 +39,7 @@ const KEYS: [&str; 23] = [
     "note",
     "overlap_seconds",
     "people",
+    "plain_discovery",
     "policy",
     "role",
     "sample",

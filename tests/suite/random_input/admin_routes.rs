@@ -46,6 +46,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("name", &["\"okta\""]),
     ("note", &["\"later\"", "null"]),
     ("overlap_seconds", &["0", "7776000", "4294967295"]),
+    ("plain_discovery", &["true", "false"]),
     ("people", &["\"keep\"", "\"remove\""]),
     ("role", &["\"owner\"", "\"member\""]),
     ("sample", &["1", "100000"]),
@@ -70,6 +71,7 @@ const POLICY: &[(&str, &[&str])] = &[
     ("email_attribute", &["\"userName\"", "\"emails[type eq \\\"work\\\"]\"", "null"]),
     ("mapping", &["{\"given_name\": \"user[\\\"\\\\u0000\\\"]\"}", "{\"given_name\": \"\\\"\\\\u0000\\\"\"}", "{}"]),
     ("local_attributes", &["[\"display_name\"]", "[]"]),
+    ("put_without_members", &["\"keep\"", "\"empty\""]),
     ("sources", &["{\"$id\": {\"approval\": true}}", "{\"$id\": null}", "{}"]),
 ];
 

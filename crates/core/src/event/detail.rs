@@ -2,7 +2,7 @@
 
 use crate::action::Why;
 use crate::change::{GroupFacts, MemberFacts};
-use crate::directory::{PeopleAfter, SourceKind, SourceMode};
+use crate::directory::{PeopleAfter, SourceKind, SourceMode, SourceSettings};
 use crate::ids::{CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, RunId, SharingGroupId, SourceId};
 use crate::policy::Policy;
 use crate::roster::{Approval, MemberStatus, Profile, Role};
@@ -60,12 +60,8 @@ pub struct SourceCreated {
     pub kind: SourceKind,
     pub mode: SourceMode,
     pub name: String,
-    pub users_only: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct SourceSettings {
-    pub users_only: bool,
+    #[serde(flatten)]
+    pub settings: SourceSettings,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

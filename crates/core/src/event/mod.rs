@@ -8,9 +8,10 @@ pub use detail::{
     DirectoryUserDetail, GroupLink, GroupMember, GroupMoved, GroupName, GroupNamed, GroupRemoved, MemberCreated,
     MemberDecided, MemberDetail, MemberLink, NoDetail, PolicyChanged, RunDecided, RunHeld, RunRewound, SeatsChanged,
     SeatsGrown, SharingKeys, SkippedRecord, SourceCreated, SourceDeleted, SourceDetached, SourceModeChanged,
-    SourceName, SourcePromoted, SourceQuarantined, SourceReleased, SourceSettings, TenantCreated, TenantNames,
+    SourceName, SourcePromoted, SourceQuarantined, SourceReleased, TenantCreated, TenantNames,
 };
 
+use crate::directory::SourceSettings;
 use crate::ids::{
     CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, RunId, SharingGroupId, SourceId, TenantId,
 };

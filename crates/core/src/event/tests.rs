@@ -1,5 +1,6 @@
-use super::{AuditKind, Difference, Event, MemberDetail, MemberLink, NoDetail, SourceSettings};
+use super::{AuditKind, Difference, Event, MemberDetail, MemberLink, NoDetail};
 use crate::action::Why;
+use crate::directory::SourceSettings;
 use crate::roster::MemberStatus;
 use serde_json::json;
 use uuid::Uuid;
@@ -31,10 +32,16 @@ fn a_detail_is_the_json_that_readers_know() {
         (
             Event::SourceUpdated(
                 id.into(),
-                Difference { before: SourceSettings { users_only: false }, after: SourceSettings { users_only: true } },
+                Difference {
+                    before: SourceSettings::default(),
+                    after: SourceSettings { users_only: true, ..SourceSettings::default() },
+                },
             ),
             "source",
-            Some(json!({ "before": { "users_only": false }, "after": { "users_only": true } })),
+            Some(json!({
+                "before": { "users_only": false, "plain_discovery": false },
+                "after": { "users_only": true, "plain_discovery": false },
+            })),
         ),
         (Event::SeatReleased(id.into(), MemberDetail::Nothing {}), "member", Some(json!({}))),
         (

@@ -46,6 +46,16 @@ text_enum! {
 }
 
 text_enum! {
+    /// Meaning of a PUT of a group without `members` (docs/decisions/0061-put-without-members-as-empty.md).
+    PutWithoutMembers {
+        /// The members stay.
+        Keep = "keep",
+        /// The group has no members, as with an empty list.
+        Empty = "empty",
+    }
+}
+
+text_enum! {
     /// Action on a SCIM removal over the limit (docs/design.md#guards).
     OverLimit {
         /// Access ends at once; the irreversible part waits for an admin.
@@ -122,6 +132,7 @@ pub struct Policy {
     pub user_scope: Option<GroupScope>,
     /// Action on members who left the last group of the user scope.
     pub on_out_of_scope: OnDeleted,
+    pub put_without_members: PutWithoutMembers,
     /// People who may lose access automatically (DA10).
     #[serde(deserialize_with = "object")]
     pub removal_limit: Limit,
@@ -184,6 +195,7 @@ impl Default for Policy {
             group_scope: None,
             user_scope: None,
             on_out_of_scope: OnDeleted::Suspend,
+            put_without_members: PutWithoutMembers::Keep,
             removal_limit: Limit::default(),
             creation_limit: None,
             modification_limit: None,

@@ -19,6 +19,7 @@ pub const OVERRIDABLE: &[&str] = &[
     "on_disabled",
     "on_out_of_scope",
     "onboarding",
+    "put_without_members",
     "user_scope",
 ];
 

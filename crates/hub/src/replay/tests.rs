@@ -3,7 +3,7 @@
 use super::*;
 use chrono::TimeDelta;
 use rollcall_core::clock::Clock;
-use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::Role;
 use rollcall_runtime::{Cache, Metrics, Queue};
@@ -44,7 +44,7 @@ impl Scene {
         let (_, slug) = store.create_tenant(&tenant).await.expect("a tenant");
         let scope = store.operator_scope(&slug).await.expect("a scope");
         let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
-        let new = NewSource { kind, mode, name: "", users_only: false, token_expires_at: None };
+        let new = NewSource { kind, mode, name: "", settings: SourceSettings::default(), token_expires_at: None };
         let (_, token) = store.create_source(&scope, &new).await.expect("a source");
         let key = store.create_api_key(&scope, Role::Owner, "").await.expect("a key");
         let source = SourceScope::of_token(&credential(&store, &token.secret).await).expect("a token");

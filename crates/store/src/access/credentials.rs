@@ -11,7 +11,7 @@ use crate::secret::{
     stored_digest,
 };
 use chrono::{DateTime, Utc};
-use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::event::{Actor, CredentialCreated, Event, NoDetail};
 use rollcall_core::ids::{CredentialId, SourceId};
 use rollcall_core::roster::Role;
@@ -47,6 +47,7 @@ pub struct Credential {
     expires_at: Option<DateTime<Utc>>,
     mode: Option<String>,
     users_only: Option<bool>,
+    plain_discovery: Option<bool>,
 }
 
 impl Credential {
@@ -69,7 +70,11 @@ impl SourceScope {
     pub fn of_token(token: &Credential) -> Option<Self> {
         let source: SourceId = token.source_id.filter(|_| token.kind == "scim_token")?.into();
         let scope = TenantScope::new(token.tenant_id.into(), Actor::Source(source));
-        Some(Self::new(scope, source, token.users_only == Some(true)))
+        let settings = SourceSettings {
+            users_only: token.users_only == Some(true),
+            plain_discovery: token.plain_discovery == Some(true),
+        };
+        Some(Self::new(scope, source, settings))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::entity::{
 use crate::scope::AdminScope;
 use crate::secret::NewSecret;
 use chrono::{DateTime, Utc};
-use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::event::{Difference, Event, SourceCreated, SourceDeleted, SourceName};
 use rollcall_core::ids::SourceId;
 use sea_orm::ActiveValue::Set;
@@ -34,8 +34,7 @@ pub struct NewSource<'a> {
     pub kind: SourceKind,
     pub mode: SourceMode,
     pub name: &'a str,
-    /// The source has no groups (DS3).
-    pub users_only: bool,
+    pub settings: SourceSettings,
     /// When its first secret expires; `None` for never.
     pub token_expires_at: Option<DateTime<Utc>>,
 }
@@ -61,12 +60,13 @@ impl Store {
             kind: Set(new.kind.as_str().into()),
             mode: Set(new.mode.as_str().into()),
             name: Set(new.name.into()),
-            users_only: Set(new.users_only),
+            users_only: Set(new.settings.users_only),
+            plain_discovery: Set(new.settings.plain_discovery),
             created_at: Set(tx.clock.now()),
             ..Default::default()
         };
-        let NewSource { kind, mode, users_only, .. } = *new;
-        let detail = SourceCreated { kind, mode, name: new.name.to_owned(), users_only };
+        let NewSource { kind, mode, settings, .. } = *new;
+        let detail = SourceCreated { kind, mode, name: new.name.to_owned(), settings };
         tx.tx
             .batch(vec![tx.insert(source).into(), tx.event(&Event::SourceCreated(id, detail)).into()])
             .await
@@ -128,7 +128,7 @@ impl Store {
 
 impl TenantTx {
     /// Everything that a source sends leaves a row in one of these, also when it was deleted or consumed since.
-    async fn has_records_of(&self, id: SourceId) -> Result<bool, StoreError> {
+    pub(crate) async fn has_records_of(&self, id: SourceId) -> Result<bool, StoreError> {
         let users = self.find::<directory_users::Entity>().filter(directory_users::Column::SourceId.eq(id.0));
         let groups = self.find::<directory_groups::Entity>().filter(directory_groups::Column::SourceId.eq(id.0));
         let changes = self.find::<directory_changes::Entity>().filter(directory_changes::Column::SourceId.eq(id.0));

@@ -10,8 +10,8 @@ use crate::entity::{LiteralComparison, RowList, Update, credentials, sources};
 use crate::scope::AdminScope;
 use crate::secret::{NewSecret, SecretDigest, stored_digest};
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
-use rollcall_core::directory::SourceMode;
-use rollcall_core::event::{CredentialRotated, Difference, Event, SourceModeChanged, SourceSettings};
+use rollcall_core::directory::{SourceMode, SourceSettings};
+use rollcall_core::event::{CredentialRotated, Difference, Event, SourceModeChanged};
 use rollcall_core::ids::{CredentialId, SourceId};
 use rollcall_core::remedy::SECOND_LIVE;
 use rollcall_core::run::RunState;
@@ -38,6 +38,8 @@ pub struct Source {
     pub name: String,
     /// Groups are neither shown nor accepted (DS3).
     pub users_only: bool,
+    /// Discovery shows nothing beyond RFC 7643 (R16).
+    pub plain_discovery: bool,
     /// Since when the source is in quarantine, so that its changes are planned and held only (PE9).
     pub quarantined_at: Option<DateTime<Utc>>,
     pub quarantine_reason: Option<String>,
@@ -45,6 +47,40 @@ pub struct Source {
     /// The last use of any of its tokens, to the minute.
     #[sea_orm(from_expr = "last_used()")]
     pub last_used_at: Option<DateTime<Utc>>,
+}
+
+impl Source {
+    pub(crate) fn settings(&self) -> SourceSettings {
+        SourceSettings { users_only: self.users_only, plain_discovery: self.plain_discovery }
+    }
+}
+
+/// A change of a source; `None` leaves a part as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SourceChange {
+    pub mode: Option<SourceMode>,
+    pub users_only: Option<bool>,
+    pub plain_discovery: Option<bool>,
+}
+
+impl From<SourceMode> for SourceChange {
+    fn from(mode: SourceMode) -> Self {
+        Self { mode: Some(mode), ..Self::default() }
+    }
+}
+
+impl SourceChange {
+    pub fn is_empty(&self) -> bool {
+        let Self { mode, users_only, plain_discovery } = self;
+        mode.is_none() && users_only.is_none() && plain_discovery.is_none()
+    }
+
+    fn over(&self, before: SourceSettings) -> SourceSettings {
+        SourceSettings {
+            users_only: self.users_only.unwrap_or(before.users_only),
+            plain_discovery: self.plain_discovery.unwrap_or(before.plain_discovery),
+        }
+    }
 }
 
 /// A token for admins, without its secret.
@@ -122,8 +158,7 @@ impl Store {
         tx.source_row(id).await
     }
 
-    /// Switches a source's mode, and whether its groups are accepted. Returns the digests of its tokens, which the caller drops
-    /// from all caches, so that the switch is effective within a second (DS7).
+    /// Changes a source's mode and its switches. Returns the digests of its tokens, which the caller drops from all caches, so that the switch is effective within a second (DS7).
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when another source of the tenant is live (DS2).
@@ -132,15 +167,11 @@ impl Store {
         &self,
         scope: &AdminScope,
         id: SourceId,
-        mode: Option<SourceMode>,
-        users_only: Option<bool>,
+        change: SourceChange,
     ) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
-        let mut digests = Vec::new();
-        if let Some(users_only) = users_only {
-            digests = tx.set_users_only(id, users_only).await?;
-        }
-        if let Some(mode) = mode {
+        let mut digests = tx.set_switches(id, change).await?;
+        if let Some(mode) = change.mode {
             digests.extend(tx.set_source_mode(id, mode).await?);
         }
         Ok(tx.commit_and_wake(()).await?.changing(digests))
@@ -264,14 +295,15 @@ impl TenantTx {
         Err(StoreError::Conflict(why.into()))
     }
 
-    /// From now on the source's groups are refused, or taken. Existing groups stay as they are.
-    async fn set_users_only(&self, id: SourceId, users_only: bool) -> Result<Vec<SecretDigest>, StoreError> {
-        let before = self.source_row(id).await?.users_only;
-        if before == users_only {
+    /// Existing groups stay as they are when groups are refused from now on, or taken again.
+    async fn set_switches(&self, id: SourceId, change: SourceChange) -> Result<Vec<SecretDigest>, StoreError> {
+        let before = self.source_row(id).await?.settings();
+        let after = change.over(before);
+        if before == after {
             return Ok(Vec::new());
         }
-        self.update_source(id).set(sources::Column::UsersOnly, users_only).exec().await?;
-        let [before, after] = [before, users_only].map(|users_only| SourceSettings { users_only });
+        let update = self.update_source(id).set(sources::Column::UsersOnly, after.users_only);
+        update.set(sources::Column::PlainDiscovery, after.plain_discovery).exec().await?;
         let event = Event::SourceUpdated(id, Difference { before, after });
         self.tx.batch(vec![self.event(&event).into()]).await?;
         self.token_digests(id).await

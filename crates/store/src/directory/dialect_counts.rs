@@ -15,6 +15,8 @@ use uuid::Uuid;
 
 /// Name under which all requests are counted, beside the quirks.
 pub const REQUESTS: &str = "requests";
+/// Name under which reads of discovery are counted, which are requests too.
+pub const DISCOVERY_READS: &str = "discovery_reads";
 /// Retention of counts.
 const KEPT_DAYS: i64 = 90;
 
@@ -25,7 +27,7 @@ pub struct DialectCount {
     pub source_id: Uuid,
     /// UTC, `2026-11-22`.
     pub day: String,
-    /// The name of a quirk, or [`REQUESTS`].
+    /// The name of a quirk, [`REQUESTS`] or [`DISCOVERY_READS`].
     pub quirk: &'static str,
     pub occurrences: i64,
 }
@@ -56,6 +58,16 @@ pub struct DialectDay {
     pub day: String,
     pub quirk: String,
     pub occurrences: i64,
+}
+
+/// The ledger of one source, with the facts about it on which advice depends.
+#[derive(Clone, Debug)]
+pub struct Dialect {
+    /// The newest day first.
+    pub days: Vec<DialectDay>,
+    /// Whether the source ever wrote a record.
+    pub has_records: bool,
+    pub plain_discovery: bool,
 }
 
 impl Store {
@@ -100,17 +112,14 @@ impl Store {
         tx.commit().await
     }
 
-    /// The ledger of one source from this day on, the newest day first.
+    /// The ledger of one source from this day on.
     #[tracing::instrument(name = "store.dialect_counts.dialect", skip_all)]
-    pub async fn dialect(
-        &self,
-        scope: &AdminScope,
-        source: SourceId,
-        since: &str,
-    ) -> Result<Vec<DialectDay>, StoreError> {
+    pub async fn dialect(&self, scope: &AdminScope, source: SourceId, since: &str) -> Result<Dialect, StoreError> {
         let tx = self.read(&scope.scope).await?;
-        tx.source_row(source).await?;
+        let plain_discovery = tx.source_row(source).await?.plain_discovery;
+        let has_records = tx.has_records_of(source).await?;
         let counts = tx.find::<Entity>().filter(Column::SourceId.eq(source.0).and(Column::Day.gte(since)));
-        counts.descending(Column::Day).ascending(Column::Quirk).all().await
+        let days = counts.descending(Column::Day).ascending(Column::Quirk).all().await?;
+        Ok(Dialect { days, has_records, plain_discovery })
     }
 }

@@ -12,13 +12,14 @@ use crate::engine::error::StoreError;
 use crate::engine::row_sets::Write;
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
-use crate::entity::directory_groups;
+use crate::entity::{directory_groups, directory_memberships};
 use crate::log::changes::Touched;
 use crate::scope::SourceScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::email::fold as name_key;
 use rollcall_core::event::{Difference, DirectoryGroupDetail, Event};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
+use rollcall_core::policy::PutWithoutMembers;
 use rollcall_scim::etag::if_match_allows;
 use rollcall_scim::{GroupResource, fold};
 use sea_orm::sea_query::{Expr, ExprTrait, Query, Value};
@@ -58,6 +59,14 @@ impl Lock {
             Self::Alone => &GROUP_ALONE,
         }
     }
+}
+
+/// The facts about a PUT of a group without `members`.
+#[derive(Clone, Copy, Debug)]
+pub struct MembersLeftOut {
+    /// The policy for the source.
+    pub read_as: PutWithoutMembers,
+    pub has_members: bool,
 }
 
 #[derive(FromQueryResult)]
@@ -211,6 +220,20 @@ impl Store {
             return Ok(Committed::without_duties(written));
         }
         Ok(tx.commit_and_wake(written).await?)
+    }
+
+    /// How a PUT of a group without `members` is read, for this source.
+    #[tracing::instrument(name = "store.groups.members_left_out", skip_all)]
+    pub async fn members_left_out(
+        &self,
+        scope: &SourceScope,
+        id: DirectoryGroupId,
+    ) -> Result<MembersLeftOut, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        let policy = tx.policy_in_force().await?.of_source(scope.source()).map_err(StoreError::Invalid)?;
+        let members =
+            tx.find::<directory_memberships::Entity>().filter(directory_memberships::Column::GroupId.eq(id.0));
+        Ok(MembersLeftOut { read_as: policy.put_without_members, has_members: members.exists().await? })
     }
 
     /// Deletes a group, if it still is what one of the tags in `if_match` names.

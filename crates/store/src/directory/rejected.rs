@@ -148,7 +148,7 @@ impl TenantTx {
             let why = "the request's body was not kept (too large, or no JSON that names a password); send it again";
             return Err(StoreError::Conflict(why.into()));
         }
-        Ok((SourceScope::on_behalf(api, source, found.users_only), row))
+        Ok((SourceScope::on_behalf(api, source, found.settings()), row))
     }
 }
 

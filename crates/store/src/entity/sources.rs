@@ -17,6 +17,7 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "Text")]
     pub(crate) name: String,
     pub(crate) users_only: bool,
+    pub(crate) plain_discovery: bool,
     pub(crate) created_at: DateTimeUtc,
     pub(crate) people_leave: bool,
     pub(crate) quarantined_at: Option<DateTimeUtc>,

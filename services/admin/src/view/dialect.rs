@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub struct Dialect {
     pub days: u32,
     pub requests: i64,
+    /// Requests that read discovery (RFC 7644 §4).
+    pub discovery_reads: i64,
     pub quirks: Vec<CountedQuirk>,
     pub advice: Vec<String>,
     pub by_day: Vec<Day>,

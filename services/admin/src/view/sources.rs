@@ -16,6 +16,8 @@ pub struct Source {
     pub name: String,
     /// Groups are neither shown nor accepted (DS3).
     pub users_only: bool,
+    /// Discovery shows nothing beyond RFC 7643.
+    pub plain_discovery: bool,
     /// Since when the source is in quarantine, so that its changes are planned and held only (PE9).
     pub quarantined_at: Option<DateTime<Utc>>,
     pub quarantine_reason: Option<String>,
@@ -32,11 +34,23 @@ impl From<store::Source> for Source {
             mode,
             name,
             users_only,
+            plain_discovery,
             quarantined_at,
             quarantine_reason,
             created_at,
             last_used_at,
         } = row;
-        Self { id, kind, mode, name, users_only, quarantined_at, quarantine_reason, created_at, last_used_at }
+        Self {
+            id,
+            kind,
+            mode,
+            name,
+            users_only,
+            plain_discovery,
+            quarantined_at,
+            quarantine_reason,
+            created_at,
+            last_used_at,
+        }
     }
 }

@@ -16,8 +16,8 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rollcall_core::ids::CredentialId;
 use rollcall_scim::{Quirk, Quirks, ScimError};
 use rollcall_store::{
-    DialectCount, REJECTED_BODY_BYTES, REJECTED_KEPT, REQUESTS, RejectedRequest, SourceScope, Store, StoreError,
-    TokenUse,
+    DISCOVERY_READS, DialectCount, REJECTED_BODY_BYTES, REJECTED_KEPT, REQUESTS, RejectedRequest, SourceScope, Store,
+    StoreError, TokenUse,
 };
 use rollcall_web::{HadTrailingSlash, request_id};
 use std::cell::{Cell, RefCell, RefMut};
@@ -53,9 +53,26 @@ pub struct Ledger {
 /// Tenant, source, day.
 type DayOfSource = (Uuid, Uuid, NaiveDate);
 
+/// The counts of one page.
+#[derive(Default)]
+struct Counts {
+    requests: i64,
+    /// Requests that read discovery.
+    discovery_reads: i64,
+    quirks: Quirks,
+}
+
+impl Counts {
+    fn merge(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.discovery_reads += other.discovery_reads;
+        self.quirks.merge(&other.quirks);
+    }
+}
+
 #[derive(Default)]
 struct Pending {
-    pages: BTreeMap<DayOfSource, (i64, Quirks)>,
+    pages: BTreeMap<DayOfSource, Counts>,
     uses: BTreeMap<(Uuid, Uuid), DateTime<Utc>>,
     uses_written: HashMap<Uuid, DateTime<Utc>>,
     rejected: Vec<RejectedRequest>,
@@ -126,10 +143,8 @@ impl Ledger {
         if let Err(error) = store.add_dialect_counts(&counts(&pages)).await {
             tracing::warn!(%error, "the dialect ledger is written later");
             let mut pending = self.pending();
-            for (page, (requests, quirks)) in pages {
-                let slot = pending.pages.entry(page).or_default();
-                slot.0 += requests;
-                slot.1.merge(&quirks);
+            for (page, counts) in pages {
+                pending.pages.entry(page).or_default().merge(&counts);
             }
         }
         let rows: Vec<TokenUse> =
@@ -151,11 +166,14 @@ impl Ledger {
 }
 
 /// In the order of the pages' keys, so that processes write rows in the same order.
-fn counts(pages: &BTreeMap<DayOfSource, (i64, Quirks)>) -> Vec<DialectCount> {
+fn counts(pages: &BTreeMap<DayOfSource, Counts>) -> Vec<DialectCount> {
     let mut counts = Vec::new();
-    for ((tenant_id, source_id, day), (requests, quirks)) in pages {
-        let mut of_page = vec![(REQUESTS, *requests)];
-        of_page.extend(quirks.iter().map(|(quirk, count)| (quirk.name(), i64::from(count))));
+    for ((tenant_id, source_id, day), page) in pages {
+        let mut of_page = vec![(REQUESTS, page.requests)];
+        if page.discovery_reads > 0 {
+            of_page.push((DISCOVERY_READS, page.discovery_reads));
+        }
+        of_page.extend(page.quirks.iter().map(|(quirk, count)| (quirk.name(), i64::from(count))));
         of_page.sort_unstable();
         let (tenant_id, source_id) = (*tenant_id, *source_id);
         let row =
@@ -268,14 +286,20 @@ fn write_down(ingest: &Ingest, noted: &Noted, request: &HttpRequest, outcome: Re
     let scope = &noted.scope;
     let page = (scope.tenant().0, scope.source().0, now.date_naive());
     let mut pending = ingest.ledger.pending();
-    let slot = pending.pages.entry(page).or_default();
-    slot.0 += 1;
-    slot.1.merge(&noted.quirks.borrow());
+    let counts = pending.pages.entry(page).or_default();
+    counts.requests += 1;
+    counts.discovery_reads += i64::from(reads_discovery(path_of(request)));
+    counts.quirks.merge(&noted.quirks.borrow());
     pending.note_use(scope.tenant().0, noted.token.0, now);
     rejected.into_iter().for_each(|one| pending.note_rejected(one));
     let left_out = lines.into_iter().map(|line| pending.lines.add(line)).filter(|added| !added).count();
     drop(pending);
     ingest.hub.metrics.requests_unlogged(left_out);
+}
+
+/// Whether a path after the source's address is one of discovery (RFC 7644 §4).
+fn reads_discovery(path: &str) -> bool {
+    ["/ServiceProviderConfig", "/ResourceTypes", "/Schemas"].iter().any(|of_discovery| path.starts_with(of_discovery))
 }
 
 /// The request and its operations as lines of the log.

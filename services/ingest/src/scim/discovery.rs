@@ -1,9 +1,9 @@
 //! Discovery (RFC 7644 §4): exactly the served features.
 
-use super::{answer, base_url};
+use super::{answer, base_url, header_text};
 use crate::auth::SourceAuth;
 use crate::scim::error::IngestError;
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_scim::discovery::{self, Capabilities};
 use rollcall_scim::{ScimError, query};
@@ -12,11 +12,19 @@ use rollcall_scim::{ScimError, query};
 /// versions must keep to a day.
 const CURSOR_VALID_SECONDS: u64 = 86_400;
 
-fn capabilities(auth: &SourceAuth) -> Capabilities {
+/// Whether a request may come from a client that is known to refuse a configuration with an attribute beyond RFC 7643:
+/// scim2-client, which Canaille uses and which has the name of its HTTP library (docs/decisions/0060-plain-discovery.md).
+fn refuses_the_unknown(request: &HttpRequest) -> bool {
+    header_text(request, header::USER_AGENT).is_some_and(|agent| agent.starts_with("python-httpx/"))
+}
+
+fn capabilities(request: &HttpRequest, auth: &SourceAuth) -> Capabilities {
+    let plain = auth.scope.plain_discovery() || refuses_the_unknown(request);
     Capabilities {
         bulk: Some(auth.ingest.config.bulk()),
         pages: auth.ingest.config.pages,
-        cursor_timeout_seconds: Some(CURSOR_VALID_SECONDS),
+        // The one attribute that RFC 7643 does not have. Cursors are served all the same.
+        cursor_timeout_seconds: (!plain).then_some(CURSOR_VALID_SECONDS),
         sort: true,
         etag: true,
         groups: !auth.scope.users_only(),
@@ -38,30 +46,30 @@ pub(crate) async fn service_provider_config(
     auth: SourceAuth,
 ) -> Result<HttpResponse, IngestError> {
     refuse_filter(&request, &auth)?;
-    let body = discovery::service_provider_config(&capabilities(&auth), &base_url(&request, &auth));
+    let body = discovery::service_provider_config(&capabilities(&request, &auth), &base_url(&request, &auth));
     Ok(answer(StatusCode::OK, &body))
 }
 
 pub(crate) async fn resource_types(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
     refuse_filter(&request, &auth)?;
-    Ok(answer(StatusCode::OK, &discovery::resource_types(&capabilities(&auth), &base_url(&request, &auth))))
+    Ok(answer(StatusCode::OK, &discovery::resource_types(&capabilities(&request, &auth), &base_url(&request, &auth))))
 }
 
 pub(crate) async fn resource_type(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
     let name = request.match_info().get("name").unwrap_or_default();
-    let body = discovery::resource_type(&capabilities(&auth), &base_url(&request, &auth), name);
+    let body = discovery::resource_type(&capabilities(&request, &auth), &base_url(&request, &auth), name);
     let body = body.ok_or_else(|| ScimError::not_found("there is no such resource type"))?;
     Ok(answer(StatusCode::OK, &body))
 }
 
 pub(crate) async fn schemas(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
     refuse_filter(&request, &auth)?;
-    Ok(answer(StatusCode::OK, &discovery::schemas(&capabilities(&auth), &base_url(&request, &auth))))
+    Ok(answer(StatusCode::OK, &discovery::schemas(&capabilities(&request, &auth), &base_url(&request, &auth))))
 }
 
 pub(crate) async fn schema(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
     let urn = request.match_info().get("urn").unwrap_or_default();
-    let body = discovery::schema(&capabilities(&auth), &base_url(&request, &auth), urn);
+    let body = discovery::schema(&capabilities(&request, &auth), &base_url(&request, &auth), urn);
     let body = body.ok_or_else(|| ScimError::not_found("there is no such schema"))?;
     Ok(answer(StatusCode::OK, &body))
 }

@@ -7,8 +7,7 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_hub::Performed;
 use rollcall_scim::bulk::{BulkCall, BulkVerb};
-use rollcall_scim::schema::get_ignore_case;
-use rollcall_scim::{Quirk, Quirks, ResourceKind, ScimError, parse_json, parse_unchecked, parse_write};
+use rollcall_scim::{Quirks, ResourceKind, ScimError, parse_json, parse_unchecked, parse_write};
 use rollcall_web::{Body, Refusal};
 use serde_json::Value;
 
@@ -27,7 +26,6 @@ pub(crate) async fn user(request: HttpRequest, auth: SourceAuth, body: Body) -> 
 /// 7644 §3.5.2).
 pub(crate) async fn group(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
     let call = read_call(&request, &auth, ResourceKind::Group, body).await?;
-    let leaves_members_out = *request.method() == Method::PUT && says_no_members(&call.data);
     let status = match *request.method() {
         Method::POST => StatusCode::CREATED,
         Method::PUT => StatusCode::OK,
@@ -37,18 +35,10 @@ pub(crate) async fn group(request: HttpRequest, auth: SourceAuth, body: Body) ->
     match apply(&auth, call).await? {
         Performed::Group(group) if status != StatusCode::NO_CONTENT => {
             let group = groups::reread(&request, &auth, group.value).await?;
-            if leaves_members_out && group.resource.members.as_ref().is_some_and(|members| !members.is_empty()) {
-                auth.quirks().note(Quirk::PutWithoutMembers);
-            }
             groups::one(&request, &auth, status, &group)
         }
         _ => Ok(HttpResponse::NoContent().finish()),
     }
-}
-
-/// Whether the body of a group leaves its members alone.
-fn says_no_members(body: &Value) -> bool {
-    body.as_object().is_some_and(|body| get_ignore_case(body, "members").is_none_or(Value::is_null))
 }
 
 /// Performs one write and records its quirks. The hub wakes a worker when it changed something.

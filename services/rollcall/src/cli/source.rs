@@ -17,6 +17,8 @@ pub(crate) enum SourceCommand {
     Delete(SourceDelete),
     /// Switches a source; of a tenant's sources one at most is live.
     SetMode(SourceSetMode),
+    /// Changes the switches of a source: whether it takes groups, and what discovery shows.
+    Configure(SourceConfigure),
     /// Makes a source in simulation the authority. Without --digest it only shows what that would do.
     Promote(SourcePromote),
     /// Ends the quarantine of a source: what was held is planned again.
@@ -45,6 +47,9 @@ pub(crate) struct SourceCreate {
     /// Take users only: groups are neither shown nor taken.
     #[arg(long)]
     pub(crate) users_only: bool,
+    /// Show nothing beyond RFC 7643 in discovery, for clients that refuse attributes they do not know.
+    #[arg(long)]
+    pub(crate) plain_discovery: bool,
     /// When the token ends, e.g. 90d, 12h, 30m, 45s; never when left out.
     #[arg(long, value_name = "SPAN", value_parser = crate::commands::source::parse_span)]
     pub(crate) token_expires_in: Option<chrono::TimeDelta>,
@@ -86,6 +91,21 @@ pub(crate) struct SourceSetMode {
     /// live changes members, simulate only plans, off refuses.
     #[arg(long)]
     pub(crate) mode: SourceMode,
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+#[derive(Args)]
+#[command(group = clap::ArgGroup::new("switch").required(true).multiple(true))]
+pub(crate) struct SourceConfigure {
+    #[command(flatten)]
+    pub(crate) of: OfSource,
+    /// true: groups are neither shown nor taken.
+    #[arg(long, value_name = "true|false", group = "switch", action = clap::ArgAction::Set)]
+    pub(crate) users_only: Option<bool>,
+    /// true: discovery shows nothing beyond RFC 7643, for clients that refuse attributes they do not know.
+    #[arg(long, value_name = "true|false", group = "switch", action = clap::ArgAction::Set)]
+    pub(crate) plain_discovery: Option<bool>,
     #[command(flatten)]
     pub(crate) output: Json,
 }

@@ -8,7 +8,7 @@ use crate::output::line;
 use crate::ports::Backend;
 use crate::settings::Settings;
 use anyhow::{Context, Result, ensure};
-use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::{MemberStatus, Role};
 use rollcall_core::run::RunState;
@@ -63,7 +63,7 @@ async fn play(store: &Store, url: &str, idp: Idp, name: &str, policy: &str, leav
     let (_, slug) = store.create_tenant(&new).await?;
     let scope = store.operator_scope(&slug).await?;
     let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
-    let new = NewSource { kind, mode, name: idp.name(), users_only: false, token_expires_at: None };
+    let new = NewSource { kind, mode, name: idp.name(), settings: SourceSettings::default(), token_expires_at: None };
     let (source, token) = store.create_source(&scope, &new).await?;
     let key = store.create_api_key(&scope, Role::Owner, "demo").await?.secret;
 

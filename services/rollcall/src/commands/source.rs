@@ -2,16 +2,16 @@
 
 use super::operator::{Operator, print};
 use super::tenant::{shown_source, told_source};
-use crate::cli::{SourceCommand, SourceCreate};
+use crate::cli::{SourceCommand, SourceConfigure, SourceCreate};
 use crate::commands::cutover;
 use crate::output::remark;
 use crate::ports::Backend;
 use crate::settings::Settings;
 use anyhow::{Result, bail};
 use chrono::TimeDelta;
-use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::ids::SourceId;
-use rollcall_store::{NewSecret, NewSource, SourceDeletion};
+use rollcall_store::{NewSecret, NewSource, SourceChange, SourceDeletion};
 use serde_json::{Value, json};
 
 pub(crate) async fn run(command: SourceCommand, backend: &Backend, settings: &Settings) -> Result<()> {
@@ -38,10 +38,11 @@ pub(crate) async fn run(command: SourceCommand, backend: &Backend, settings: &Se
         }
         SourceCommand::SetMode(args) => {
             let (scope, source) = (operator.scope_of(&args.of.tenant).await?, args.of.source);
-            operator.after_commit(store.change_source(&scope, source, Some(args.mode), None).await?).await?;
+            operator.after_commit(store.change_source(&scope, source, args.mode.into()).await?).await?;
             let body = json!({ "source_id": source, "mode": args.mode });
             Ok(print(&args.output, body, &format!("The source is {}.", args.mode))?)
         }
+        SourceCommand::Configure(args) => configure(args, &operator).await,
         SourceCommand::Release(args) => cutover::release(&args.of, &args.output, &operator).await,
         SourceCommand::Promote(args) => cutover::promote(args, &operator).await,
         SourceCommand::Detach(args) => cutover::detach(args, &operator).await,
@@ -72,11 +73,25 @@ async fn create(args: SourceCreate, operator: &Operator<'_>) -> Result<()> {
     };
     let store = &operator.store;
     let expires_at = args.token_expires_in.map(|after| store.clock.now() + after);
-    let (kind, users_only) = (args.kind, args.users_only);
-    let new = NewSource { kind, mode, name: &args.name, users_only, token_expires_at: expires_at };
+    let kind = args.kind;
+    let settings = SourceSettings { users_only: args.users_only, plain_discovery: args.plain_discovery };
+    let new = NewSource { kind, mode, name: &args.name, settings, token_expires_at: expires_at };
     let (id, secret) = store.create_source(&scope, &new).await?;
     let (body, lines) = described(kind, id, &secret, &served_at(operator));
     Ok(print(&args.output, body, &lines)?)
+}
+
+async fn configure(args: SourceConfigure, operator: &Operator<'_>) -> Result<()> {
+    let (scope, id) = (operator.scope_of(&args.of.tenant).await?, args.of.source);
+    let change = SourceChange { mode: None, users_only: args.users_only, plain_discovery: args.plain_discovery };
+    operator.after_commit(operator.store.change_source(&scope, id, change).await?).await?;
+    let source = operator.store.source(&scope, id).await?;
+    let groups = if source.users_only { "takes users only" } else { "takes users and groups" };
+    let discovery = if source.plain_discovery { "shows RFC 7643 alone" } else { "shows all that is served" };
+    let body = json!({
+        "source_id": id, "users_only": source.users_only, "plain_discovery": source.plain_discovery,
+    });
+    Ok(print(&args.output, body, &format!("The source {groups}; its discovery {discovery}."))?)
 }
 
 fn described(kind: SourceKind, id: SourceId, secret: &NewSecret, base: &str) -> (Value, String) {

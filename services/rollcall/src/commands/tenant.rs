@@ -90,13 +90,15 @@ pub(super) fn told_source(source: &Source) -> String {
     let Source { id, kind, mode, name, .. } = source;
     let used = source.last_used_at.map_or("never used".to_owned(), |at| format!("last used {at}"));
     let quarantined = if source.quarantined_at.is_some() { ", in quarantine" } else { "" };
-    format!("source {id}  {kind}, {mode}{quarantined}, {name:?}, {used}")
+    let users_only = if source.users_only { ", users only" } else { "" };
+    let plain = if source.plain_discovery { ", plain discovery" } else { "" };
+    format!("source {id}  {kind}, {mode}{quarantined}{users_only}{plain}, {name:?}, {used}")
 }
 
 pub(super) fn shown_source(source: &Source) -> Value {
     json!({
         "source_id": source.id, "kind": source.kind, "mode": source.mode, "name": source.name,
-        "users_only": source.users_only, "quarantined_at": source.quarantined_at, "created_at": source.created_at,
+        "users_only": source.users_only, "plain_discovery": source.plain_discovery, "quarantined_at": source.quarantined_at, "created_at": source.created_at,
         "last_used_at": source.last_used_at,
     })
 }

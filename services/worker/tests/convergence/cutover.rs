@@ -5,7 +5,7 @@ use crate::engine;
 use crate::office::pages;
 use crate::unannounced::Unannounced;
 use chrono::TimeDelta;
-use rollcall_core::directory::{PeopleAfter, SourceKind, SourceMode};
+use rollcall_core::directory::{PeopleAfter, SourceKind, SourceMode, SourceSettings};
 use rollcall_core::guard::review;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SharingGroupId, SourceId, TenantId};
 use rollcall_core::plan::plan;
@@ -56,8 +56,13 @@ impl Move {
         let key = store.create_api_key(&operator, Role::Owner, "test").await.expect("a key");
         let mut scopes = Vec::new();
         for mode in [SourceMode::Live, SourceMode::Simulate] {
-            let new =
-                NewSource { kind: SourceKind::Scim, mode, name: "IdP", users_only: false, token_expires_at: None };
+            let new = NewSource {
+                kind: SourceKind::Scim,
+                mode,
+                name: "IdP",
+                settings: SourceSettings::default(),
+                token_expires_at: None,
+            };
             let (_, token) = store.create_source(&operator, &new).await.expect("a source");
             let token = store.credential(&digest(&token.secret)).await.expect("a look-up").expect("a credential");
             scopes.push(SourceScope::of_token(&token).expect("a source"));
@@ -497,7 +502,7 @@ fn pe7_a_detached_source_leaves_its_people_or_takes_them_along() {
                 assert_eq!(office.groups().await.len(), 1, "{engine}: their group of twelve is held too");
                 office
                     .store
-                    .change_source(&office.api, first, Some(SourceMode::Live), None)
+                    .change_source(&office.api, first, SourceMode::Live.into())
                     .await
                     .expect("a switch")
                     .unannounced();

@@ -99,7 +99,7 @@ fn ds7_what_was_planned_before_a_source_is_switched_off_is_not_applied_after_it(
         let (lease, chunk) = desk.planned().await;
         let switch = async |mode| {
             desk.store
-                .change_source(&desk.api, desk.source.source(), Some(mode), None)
+                .change_source(&desk.api, desk.source.source(), mode.into())
                 .await
                 .expect("a switch")
                 .unannounced();

@@ -3,7 +3,7 @@
 
 use crate::log::{ExpectedMember, Log, Write, first_email, first_name};
 use crate::unannounced::Unannounced;
-use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SharingGroupId, TenantId};
 use rollcall_core::policy::{Limit, OnDeleted, Onboarding, Policy};
 use rollcall_core::roster::Role;
@@ -173,7 +173,7 @@ pub(crate) async fn found(store: &Store, new: &NewTenant) -> (TenantId, SourceSc
     let (tenant, slug) = store.create_tenant(new).await.expect("a tenant");
     let operator = store.operator_scope(&slug).await.expect("a scope");
     let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
-    let new = NewSource { kind, mode, name: "IdP", users_only: false, token_expires_at: None };
+    let new = NewSource { kind, mode, name: "IdP", settings: SourceSettings::default(), token_expires_at: None };
     let (_, token) = store.create_source(&operator, &new).await.expect("a source");
     let key = store.create_api_key(&operator, Role::Owner, "test").await.expect("a key");
     let token = store.credential(&digest(&token.secret)).await.expect("a look-up").expect("a credential");

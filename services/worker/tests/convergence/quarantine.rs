@@ -78,7 +78,7 @@ fn pe9_switching_a_quarantined_source_off_rejects_what_was_held() {
         disable(&desk, &users[..12]).await;
         disable(&desk, &users[12..14]).await;
         let id = SourceId(source(&desk).await.id);
-        desk.store.change_source(&desk.api, id, Some(SourceMode::Off), None).await.expect("a switch").unannounced();
+        desk.store.change_source(&desk.api, id, SourceMode::Off.into()).await.expect("a switch").unannounced();
         desk.work().await;
         let found = source(&desk).await;
         assert_eq!((found.mode.as_str(), found.quarantined_at), ("off", None), "{engine}");

@@ -22,11 +22,7 @@ async fn skipped(office: &Office) -> Vec<SkippedRecord> {
 async fn look_again(desk: &Desk) {
     let source = desk.store.sources(&desk.api).await.expect("sources").into_iter().next().expect("a source");
     for mode in [SourceMode::Simulate, SourceMode::Live] {
-        desk.store
-            .change_source(&desk.api, SourceId(source.id), Some(mode), None)
-            .await
-            .expect("a switch")
-            .unannounced();
+        desk.store.change_source(&desk.api, SourceId(source.id), mode.into()).await.expect("a switch").unannounced();
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::directory::filter::tests::engines::on_each_engine;
 use crate::{AuditFilter, ListOrder, NewSource, NewTenant, PageRequest, digest};
-use rollcall_core::directory::SourceKind;
+use rollcall_core::directory::{SourceKind, SourceSettings};
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::Role;
 
@@ -19,7 +19,7 @@ async fn scene(store: &Store) -> Scene {
     let (_, slug) = store.create_tenant(&new).await.expect("a tenant");
     let operator = store.operator_scope(&slug).await.expect("a scope");
     let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
-    let new = NewSource { kind, mode, name: "", users_only: false, token_expires_at: None };
+    let new = NewSource { kind, mode, name: "", settings: SourceSettings::default(), token_expires_at: None };
     let (source, token) = store.create_source(&operator, &new).await.expect("a source");
     let key = store.create_api_key(&operator, Role::Owner, "").await.expect("a key");
     let key = store.credential(&digest(&key.secret)).await.expect("a look-up").expect("a credential");
@@ -58,7 +58,7 @@ fn a_mode_said_again_answers_what_the_caches_are_to_forget_and_is_one_event() {
     on_each_engine(async |store, engine| {
         let Scene { api, source, token } = scene(&store).await;
         for _ in 0..2 {
-            let told = store.change_source(&api, source, Some(SourceMode::Off), None).await.expect("a switch");
+            let told = store.change_source(&api, source, SourceMode::Off.into()).await.expect("a switch");
             assert_eq!(told.credentials(), (&[digest(&token.secret)][..], &[][..]), "{engine}");
         }
         assert_eq!(events(&store, &api, "source.mode_changed").await, 1, "{engine}");

@@ -1,7 +1,7 @@
 //! A fresh SQLite file always; with `DATABASE_URL` (Postgres) a fresh database there too, dropped in the end.
 
 use rollcall_core::clock::Clock;
-use rollcall_core::directory::{SourceKind, SourceMode};
+use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::ids::DirectoryUserId;
 use rollcall_core::policy::Policy;
 use sea_orm::FromQueryResult;
@@ -87,7 +87,7 @@ pub(crate) async fn new_source(store: &Store) -> SourceScope {
     let (_, slug) = store.create_tenant(&tenant).await.expect("a tenant");
     let scope = store.operator_scope(&slug).await.expect("a scope");
     let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
-    let new = NewSource { kind, mode, name: "idp", users_only: false, token_expires_at: None };
+    let new = NewSource { kind, mode, name: "idp", settings: SourceSettings::default(), token_expires_at: None };
     let made = store.create_source(&scope, &new).await;
     let (_, secret) = made.expect("a source");
     let credential = store.credential(&digest(&secret.secret)).await.expect("a look-up").expect("a credential");
