@@ -62,7 +62,8 @@ impl From<CallerError> for AdminError {
         match error {
             CallerError::Missing => Refusal::Unauthorized(NO_KEY).into(),
             CallerError::Unknown | CallerError::Ended => {
-                Refusal::Unauthorized("the key is unknown or was revoked; make a new one (`rollcall api-key create`)").into()
+                Refusal::Unauthorized("the key is unknown or was revoked; make a new one (`rollcall api-key create`)")
+                    .into()
             }
             CallerError::RateLimited { retry_after } => Refusal::RateLimited { retry_after }.into(),
             CallerError::Store(error) => error.into(),

@@ -99,9 +99,7 @@ fn refuse_elsewhere(request: &HttpRequest, caller: &SourceCaller) -> Result<(), 
 fn missing(request: &HttpRequest) -> &'static str {
     match NoSecret::of(request) {
         NoSecret::Nothing => NO_TOKEN,
-        NoSecret::OtherScheme => {
-            "the token came under another scheme than Bearer: send `Authorization: Bearer rcs_…`"
-        }
+        NoSecret::OtherScheme => "the token came under another scheme than Bearer: send `Authorization: Bearer rcs_…`",
         NoSecret::Malformed => {
             "this has not the form of a SCIM token, `rcs_` and 43 characters more; copy it whole and unchanged"
         }

@@ -26,7 +26,12 @@ fn r11_other_quotes_are_read_as_quotes() {
         ["userName eq 'ann", "userName eq ann'", "userName eq “ann", "userName eq ann”", "userName eq \"ann”"]
             .into_iter()
             // Quotes that were escaped for HTML, or twice for a URL: no name has them, and "none" would make a second person.
-            .chain(["userName eq &quot;ann&quot;", "userName eq %22ann%22", "externalId eq &#39;7&#39;", "nickName eq %27a"])
+            .chain([
+                "userName eq &quot;ann&quot;",
+                "userName eq %22ann%22",
+                "externalId eq &#39;7&#39;",
+                "nickName eq %27a",
+            ])
     {
         let error = Filter::parse(ResourceKind::User, refused, &mut Quirks::new()).expect_err(refused);
         assert_eq!(error.status, 400, "{refused}");

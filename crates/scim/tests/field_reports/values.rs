@@ -21,11 +21,7 @@ fn r7_a_scalar_with_one_reading_is_taken_and_counted() {
         (json!({ "title": [] }), "/title", Value::Null),
         (json!({ "active": "inactive" }), "/active", json!(false)),
         (json!({ "active": "Disabled" }), "/active", json!(false)),
-        (
-            json!({ ENTERPRISE_USER: [{ "department": "D" }] }),
-            &format!("/{ENTERPRISE_USER}/department"),
-            json!("D"),
-        ),
+        (json!({ ENTERPRISE_USER: [{ "department": "D" }] }), &format!("/{ENTERPRISE_USER}/department"), json!("D")),
     ] {
         let mut quirks = Quirks::new();
         let (mut body, text) = (sent.clone(), sent.to_string());
