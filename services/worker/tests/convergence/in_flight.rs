@@ -97,7 +97,7 @@ fn ds7_what_was_planned_before_a_source_is_switched_off_is_not_applied_after_it(
         desk.person("ann").await;
         desk.person("bea").await;
         let (lease, chunk) = desk.planned().await;
-        let switch = async |mode| {
+        let switch = async |mode: SourceMode| {
             desk.store
                 .change_source(&desk.api, desk.source.source(), mode.into())
                 .await
