@@ -107,7 +107,7 @@ async fn sqlite(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     for name in ALTERED {
         // The rows of a table are numbered in the order of their commits, and no two writers write at once.
         let sql = format!(
-            "ALTER TABLE {name} ADD COLUMN position bigint NOT NULL DEFAULT 0; UPDATE {name} SET position = rowid"
+            "ALTER TABLE {name} ADD COLUMN position INTEGER NOT NULL DEFAULT 0; UPDATE {name} SET position = rowid"
         );
         db.execute_unprepared(&sql).await?;
     }

@@ -387,16 +387,21 @@ async fn bodies_of_two_megabytes(hub: Hub) {
     let user = with(person("bea"), json!({ "displayName": huge })).to_string();
     let group = json!({ "schemas": [GROUP], "displayName": "Crew", "externalId": huge }).to_string();
     let change = patch(vec![operation("replace", "displayName", json!(huge))]).to_string();
-    // A group's body has room for 10,000 members (R10), so only a larger one is refused unread.
+    // A body has room for 10,000 members, or as many groups of a user (R10), so only a larger one is refused unread.
     let huger = "x".repeat(12 * 1024 * 1024);
+    let large_user = with(person("bea"), json!({ "displayName": huger })).to_string();
     let large_group = json!({ "schemas": [GROUP], "displayName": "Crew", "externalId": huger }).to_string();
     let large_change = patch(vec![operation("replace", "displayName", json!(huger))]).to_string();
     let (user_path, group_path) = (quiet.user.clone(), quiet.group.clone());
-    quiet.refused("POST a user", Method::POST, "/Users", user.clone(), 413, None).await;
-    quiet.refused("PUT a user", Method::PUT, &user_path, user, 413, None).await;
-    quiet.refused("PATCH a user", Method::PATCH, &user_path, change.clone(), 413, None).await;
-    quiet.refused("POST a group", Method::POST, "/Groups", group, 400, Some("invalidValue")).await;
-    quiet.refused("PATCH a group", Method::PATCH, &group_path, change, 400, Some("invalidValue")).await;
+    let invalid = Some("invalidValue");
+    quiet.refused("POST a user", Method::POST, "/Users", user.clone(), 400, invalid).await;
+    quiet.refused("PUT a user", Method::PUT, &user_path, user, 400, invalid).await;
+    quiet.refused("PATCH a user", Method::PATCH, &user_path, change.clone(), 400, invalid).await;
+    quiet.refused("POST a group", Method::POST, "/Groups", group, 400, invalid).await;
+    quiet.refused("PATCH a group", Method::PATCH, &group_path, change, 400, invalid).await;
+    quiet.refused("POST a larger user", Method::POST, "/Users", large_user.clone(), 413, None).await;
+    quiet.refused("PUT a larger user", Method::PUT, &user_path, large_user, 413, None).await;
+    quiet.refused("PATCH a larger user", Method::PATCH, &user_path, large_change.clone(), 413, None).await;
     quiet.refused("POST a larger group", Method::POST, "/Groups", large_group, 413, None).await;
     quiet.refused("PATCH a larger group", Method::PATCH, &group_path, large_change, 413, None).await;
     quiet.expect_all_refused_and_nothing_changed().await;

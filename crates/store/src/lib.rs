@@ -18,9 +18,9 @@ mod secret;
 #[cfg(test)]
 mod statements;
 
-pub use access::credentials::{ApiKey, Credential};
+pub use access::credentials::{ApiKey, Credential, RotatedExpiry};
 pub use access::source_upkeep::{NewSource, SourceDeletion};
-pub use access::sources::{Rotated, RotatedExpiry, Source, SourceChange, SourceToken};
+pub use access::sources::{Rotated, Source, SourceChange, SourceToken};
 pub use access::tenants::{NewTenant, SeatsSet};
 pub use across::{Backlog, TenantSummary};
 pub use admin::cutover::{

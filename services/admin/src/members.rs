@@ -19,7 +19,8 @@ use serde::{Deserialize, Deserializer};
 pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let status: Option<MemberStatus> = parsed("status", asked.status.as_deref())?;
-    let filter = MemberFilter { email: asked.email.as_deref().map(address), status, modified_since: asked.modified_since()? };
+    let filter =
+        MemberFilter { email: asked.email.as_deref().map(address), status, modified_since: asked.modified_since()? };
     list::<view::Member>(auth.admin.hub.store.members(&auth.scope, &filter, &asked.page()?).await?)
 }
 

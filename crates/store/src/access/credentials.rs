@@ -36,6 +36,15 @@ pub struct ApiKey {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
+/// The end of a rotation's new token.
+#[derive(Clone, Copy, Debug)]
+pub enum RotatedExpiry {
+    /// After as long a life as the old token had; never if that one never expires.
+    AsLongLived,
+    /// `None`: never.
+    At(Option<DateTime<Utc>>),
+}
+
 /// The meaning of a presented secret. Caches keep it as JSON for a minute at most.
 #[derive(Clone, Debug, Serialize, Deserialize, FromQueryResult)]
 pub struct Credential {

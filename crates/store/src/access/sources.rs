@@ -1,5 +1,6 @@
 //! Sources as admins see and change them: their mode, and the tokens of each.
 
+use crate::access::credentials::RotatedExpiry;
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -96,15 +97,6 @@ pub struct SourceToken {
     pub revoked_at: Option<DateTime<Utc>>,
     /// To the minute; null when it was never used.
     pub last_used_at: Option<DateTime<Utc>>,
-}
-
-/// The end of a rotation's new token.
-#[derive(Clone, Copy, Debug)]
-pub enum RotatedExpiry {
-    /// After as long a life as the old token had; never if that one never expires.
-    AsLongLived,
-    /// `None`: never.
-    At(Option<DateTime<Utc>>),
 }
 
 /// A rotation: the new token, and the old one's digest, whose cache entries the caller makes everybody forget.
