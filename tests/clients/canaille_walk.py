@@ -10,7 +10,7 @@ import time
 from scenes import Scene, call, eventually
 
 HERE = pathlib.Path(__file__).resolve().parent
-STEPS = int(os.environ.get("ROLLCALL_CLIENT_STEPS", "300"))
+STEPS = int(os.environ.get("ROLLCALL_CLIENT_STEPS", "60"))
 SEED = int(os.environ.get("ROLLCALL_TEST_SEED", "12"))
 CORE = "urn:ietf:params:scim:schemas:core:2.0:"
 FAMILIES = ["O'Neil", "Müller", "Nguyễn", "St. John", "de la Cruz", "Ødegård", "李", "Smith-Jones", "Ουλής"]
