@@ -29,6 +29,8 @@ mod m20261122_000022_group_name_keys;
 mod m20261122_000023_first_statistics;
 mod m20261122_000024_room_for_updates;
 mod m20261127_000025_streams_without_references;
+mod m20261129_000040_former_records_and_addresses;
+mod m20261129_000041_rewinds_of_a_source;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -60,6 +62,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000023_first_statistics::Migration),
             Box::new(m20261122_000024_room_for_updates::Migration),
             Box::new(m20261127_000025_streams_without_references::Migration),
+            Box::new(m20261129_000040_former_records_and_addresses::Migration),
+            Box::new(m20261129_000041_rewinds_of_a_source::Migration),
         ]
     }
 }

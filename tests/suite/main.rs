@@ -37,6 +37,7 @@ mod group_scope;
 mod guards;
 mod hub;
 mod lifecycle;
+mod matching;
 mod members;
 mod new_user;
 mod on_demand;
@@ -162,6 +163,7 @@ fn every_case() -> Vec<Case> {
         approval::cases(),
         routes::cases(),
         lifecycle::cases(),
+        matching::cases(),
         group_scope::cases(),
         guards::cases(),
         decisions::cases(),

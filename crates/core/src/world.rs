@@ -4,7 +4,7 @@
 //! whole tenant, so the cost of a plan follows the number of changes.
 
 use crate::action::{ActionKind, ItemKey};
-use crate::change::{GroupFacts, Step};
+use crate::change::{GroupFacts, Step, Subject};
 use crate::directory::{GroupState, GroupSubject, MembershipSubject, UserSubject};
 use crate::hold_reason::HoldReason;
 use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId, SourceId};
@@ -127,10 +127,23 @@ impl World {
     }
 
     /// Every member in this world. A member can occur twice; the later one counts.
-    pub fn members(&self) -> impl Iterator<Item = &MemberState> {
-        let touched = self.users.iter().flat_map(|user| user.member.iter().chain(&user.returning));
+    pub fn members<'w>(&'w self) -> impl Iterator<Item = &'w MemberState> {
+        let known = |user: &'w UserSubject| user.member.iter().chain(&user.returning).chain(&user.former);
+        let touched = self.users.iter().flat_map(known);
         let waiting = self.waiting.iter().map(|(_, member)| member);
         self.holders.values().chain(touched).chain(waiting).chain(self.rewind.members.values())
+    }
+
+    /// A person of this world.
+    pub(crate) fn user(&self, id: DirectoryUserId) -> Option<&UserSubject> {
+        self.users.binary_search_by_key(&id, |user| user.id).ok().map(|index| &self.users[index])
+    }
+
+    /// True if an admin has not decided yet about a departure of this record's person.
+    pub(crate) fn holds_departure_of(&self, record: DirectoryUserId) -> bool {
+        let leaving = [ActionKind::Suspend, ActionKind::ReleaseSeat, ActionKind::Remove];
+        let key = |action| ItemKey::of(Subject::DirectoryUser(record), action);
+        leaving.into_iter().any(|action| self.held.contains_key(&key(action)))
     }
 
     /// How many waiting people a plan could give a seat to: the free seats, and those that it may free itself.

@@ -9,7 +9,7 @@ mod problem;
 mod refusal;
 
 pub use body::Body;
-pub use credential::{bearer_token, peer};
+pub use credential::{Presented, bearer_token, peer};
 pub use endpoint::{Endpoint, RouteLabel, resource, same_paths};
 pub use observe::{HadTrailingSlash, Observer, observe, request_id};
 pub use problem::Problem;

@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer};
 pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request)?;
     let status: Option<MemberStatus> = parsed("status", asked.status.as_deref())?;
-    let filter = MemberFilter { email: asked.email.clone(), status };
+    let filter = MemberFilter { email: asked.email.clone(), former_email: asked.former_email.clone(), status };
     list::<view::Member>(auth.admin.hub.store.members(&auth.scope, &filter, &asked.page()?).await?)
 }
 

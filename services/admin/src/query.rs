@@ -26,6 +26,7 @@ pub(crate) struct ListParameters {
     pub(crate) limit: Option<u64>,
     pub(crate) cursor: Option<String>,
     pub(crate) email: Option<String>,
+    pub(crate) former_email: Option<String>,
     pub(crate) status: Option<String>,
     pub(crate) state: Option<String>,
     pub(crate) kind: Option<String>,

@@ -43,6 +43,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/api/v1/sources/{id}" => sources::source,
         PATCH "/api/v1/sources/{id}" => sources::change_source,
         POST "/api/v1/sources/{id}/release" => sources::release_source,
+        POST "/api/v1/sources/{id}/rewind" => runs::rewind_source,
         GET "/api/v1/sources/{id}/promotion" => promotion::promotion,
         GET "/api/v1/sources/{id}/promotion/items" => promotion::promotion_items,
         POST "/api/v1/sources/{id}/promote" => promotion::promote,

@@ -4,15 +4,14 @@ use crate::Ingest;
 use crate::ledger::Noted;
 use crate::scim::error::IngestError;
 use actix_web::dev::Payload;
-use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use rollcall_core::ids::SourceId;
 use rollcall_hub::{CallerError, Performed, SourceCaller, no_groups};
 use rollcall_scim::bulk::BulkCall;
 use rollcall_scim::{Quirks, ScimError};
-use rollcall_store::SourceScope;
-use rollcall_web::{Refusal, RouteLabel, bearer_token, peer, request_id};
+use rollcall_store::{API_KEY_PREFIX, SCIM_TOKEN_PREFIX, SourceScope};
+use rollcall_web::{Presented, Refusal, RouteLabel, bearer_token, peer, request_id};
 use std::cell::RefMut;
 use std::rc::Rc;
 
@@ -109,17 +108,18 @@ fn refuse_elsewhere(request: &HttpRequest, caller: &SourceCaller) -> Result<(), 
 
 /// The reason why a request has no secret in the form of a SCIM token.
 fn missing(request: &HttpRequest) -> &'static str {
-    const NOTHING: &str = "no SCIM token: send it as `Authorization: Bearer rcs_…`";
-    const OTHER_SCHEME: &str = "the token came under another scheme than Bearer: send `Authorization: Bearer rcs_…`";
-    const MALFORMED: &str =
-        "this has not the form of a SCIM token, `rcs_` and 43 characters more; copy it whole and unchanged";
-    let Some(header) = request.headers().get(header::AUTHORIZATION) else { return NOTHING };
-    match (bearer_token(request), header.to_str().map(str::trim)) {
-        (Some(""), _) => NOTHING,
-        (Some(_), _) => MALFORMED,
-        (None, Ok(scheme)) if scheme.is_empty() || scheme.eq_ignore_ascii_case("bearer") => NOTHING,
-        (None, Ok(value)) if value.contains(' ') => OTHER_SCHEME,
-        // The token alone, without a scheme.
-        (None, _) => MALFORMED,
+    match Presented::of(request) {
+        presented if presented.begins_with(API_KEY_PREFIX) => {
+            "this is an API key (`rck_…`), the other kind: it opens /api/v1. SCIM takes the token of a source (`rcs_…`, `rollcall source \
+             create-token`, POST /api/v1/sources/{id}/tokens)"
+        }
+        Presented::Nothing => "no SCIM token: send it as `Authorization: Bearer rcs_…`",
+        Presented::OtherScheme => "the token came under another scheme than Bearer: send `Authorization: Bearer rcs_…`",
+        presented @ Presented::Bare(_) if presented.begins_with(SCIM_TOKEN_PREFIX) => {
+            "the word `Bearer` is missing, so the header has not the form of a SCIM token: send `Authorization: Bearer rcs_…`"
+        }
+        Presented::Bare(_) | Presented::Bearer(_) => {
+            "this has not the form of a SCIM token, `rcs_` and 43 characters more; copy it whole and unchanged"
+        }
     }
 }

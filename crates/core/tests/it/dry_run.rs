@@ -22,6 +22,7 @@ fn subject(number: u128, record: PersonRecord) -> UserSubject {
         record: Some(record),
         member: None,
         returning: None,
+        former: None,
         unmapped: None,
         in_scope: true,
     }

@@ -73,6 +73,8 @@ impl UpdateRow {
 #[derive(Clone, Debug, Default)]
 pub struct MemberFilter {
     pub email: Option<String>,
+    /// An address that the member gave up.
+    pub former_email: Option<String>,
     pub status: Option<MemberStatus>,
 }
 
@@ -110,6 +112,9 @@ impl Store {
         let mut members = tx.find::<members::Entity>();
         if let Some(email) = &filter.email {
             members = members.filter(members::Column::EmailFolded.eq(fold(email)));
+        }
+        if let Some(email) = &filter.former_email {
+            members = members.filter(members::Column::FormerEmailFolded.eq(fold(email)));
         }
         if let Some(status) = filter.status {
             members = members.filter(members::Column::Status.eq(status.as_str()));

@@ -42,6 +42,7 @@ pub(crate) async fn run(command: SourceCommand, backend: &Backend, settings: &Se
             let body = json!({ "source_id": source, "mode": args.mode });
             Ok(print(&args.output, body, &format!("The source is {}.", args.mode))?)
         }
+        SourceCommand::Rewind(args) => cutover::rewind(args, &operator).await,
         SourceCommand::Release(args) => cutover::release(&args.of, &args.output, &operator).await,
         SourceCommand::Promote(args) => cutover::promote(args, &operator).await,
         SourceCommand::Detach(args) => cutover::detach(args, &operator).await,

@@ -4,6 +4,7 @@ use super::read::looked_at;
 use super::{Hub, SharingGroup, Touch};
 use rollcall_core::action::{Action, Disputed, Item};
 use rollcall_core::change::{GroupFacts, MemberFacts, Recorded, Subject, Target};
+use rollcall_core::directory::UserSubject;
 use rollcall_core::email::fold;
 use rollcall_core::guard::Verdict;
 use rollcall_core::hold_reason::HoldReason;
@@ -65,10 +66,14 @@ impl Hub {
         let linked_users: Vec<DirectoryUserId> = outcome.linked_users.iter().map(|link| link.record).collect();
         let linked_groups = outcome.linked_groups.iter().map(|link| link.record);
         let linked_groups: Vec<DirectoryGroupId> = linked_groups.chain(resumed.iter().copied()).collect();
-        // Addresses of members whose record is gone: a record that was refused one may be the same person.
-        let gone = world.users.iter().filter(|u| u.record.is_none() && touched.contains(&Touch::User(u.id)));
-        let orphaned: Vec<String> =
-            gone.filter_map(|user| user.member.as_ref()).map(|member| fold(&member.profile.email)).collect();
+        let ended = |user: &&UserSubject| user.record.as_ref().is_none_or(|record| !record.active);
+        let ended = world.users.iter().filter(ended).filter(|user| touched.contains(&Touch::User(user.id)));
+        let ended = ended.filter_map(|user| user.member.as_ref()).map(|member| (member, false));
+        let left = outcome.departures().map(|member| (member, true));
+        let departed: Vec<(&MemberState, bool)> = ended.chain(left).collect();
+        let orphaned = |about: &str, looked_at: bool| {
+            departed.iter().any(|(member, left)| (*left || !looked_at) && fold(member.own_address()) == about)
+        };
         let mut touched: BTreeSet<Touch> = outcome.left_records.iter().map(|record| Touch::Group(*record)).collect();
         for (group, user) in &self.memberships {
             if linked_users.contains(user) || linked_groups.contains(group) {
@@ -83,7 +88,7 @@ impl Hub {
         }
         let looked_at: HashSet<Subject> = world.users.iter().map(|user| Subject::DirectoryUser(user.id)).collect();
         for (subject, (_, about)) in &self.disputes {
-            let orphan = orphaned.contains(about) && !looked_at.contains(subject);
+            let orphan = orphaned(about, looked_at.contains(subject));
             if outcome.freed.contains(about) || orphan {
                 touched.insert(match subject {
                     Subject::DirectoryUser(id) => Touch::User(*id),
@@ -92,6 +97,22 @@ impl Hub {
                 });
             }
         }
+        for (member, left) in &departed {
+            let heirs = self.users.iter().filter(|(id, user)| {
+                let same_id = user.record.as_ref().and_then(|record| record.external_id.as_ref());
+                let same = Some(user.source) == member.managed_by && same_id.is_some();
+                let heir = same && same_id == member.profile.external_id.as_ref();
+                heir && self.member_of(**id).is_none() && (*left || !looked_at.contains(&Subject::DirectoryUser(**id)))
+            });
+            touched.extend(heirs.map(|(id, _)| Touch::User(*id)));
+        }
+        touched.extend(outcome.reopened_records().map(Touch::User));
+        // The groups of an older record of the member go with it.
+        let replaced = world.users.iter().filter(|user| user.record.is_none());
+        let of_older = replaced.filter_map(|user| user.former.as_ref()?.directory_user);
+        let of_older: Vec<DirectoryUserId> = of_older.chain(outcome.parted_records()).collect();
+        let pairs = self.group_members.iter().filter_map(|pair| self.membership_of(*pair));
+        touched.extend(pairs.filter(|touch| matches!(touch, Touch::Membership(_, user) if of_older.contains(user))));
         self.changes.extend(touched);
     }
 
@@ -173,6 +194,10 @@ impl Hub {
             assert!(removed || emails.insert(fold(&member.profile.email)), "members_email refuses {member:?}");
             assert!(member.directory_user.is_none_or(|id| records.insert(id)), "members_directory_user: {member:?}");
             let has_access = matches!(member.status, MemberStatus::Invited | MemberStatus::Active);
+            let out = matches!(member.status, MemberStatus::Suspended | MemberStatus::Removed);
+            assert!(out || member.gave_up().is_none(), "nobody is in without an address: {member:?}");
+            let followed = member.former_record.is_none_or(|record| self.member_of(record).is_none());
+            assert!(followed, "a former record feeds nobody: {member:?}");
             assert!(!has_access || member.seated, "nobody has access without a seat: {member:?}");
             let may_wait = matches!(member.status, MemberStatus::Pending | MemberStatus::Suspended);
             assert!(member.waiting_for.is_none() || may_wait, "{member:?}");

@@ -2,11 +2,11 @@
 
 use crate::model::{DirectoryUser, Hub, Touch, record, scim};
 use proptest::prelude::*;
-use rollcall_core::directory::SourceMode;
+use rollcall_core::directory::{PersonRecord, SourceMode};
 use rollcall_core::email::{fold, strip_tombstone};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
 use rollcall_core::policy::{GroupScope, Limit, OnDeleted, Onboarding, OverLimit, Policy};
-use rollcall_core::roster::{Approval, MemberStatus, Role};
+use rollcall_core::roster::{Approval, MemberState, MemberStatus, Role};
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -39,6 +39,22 @@ pub(crate) enum Step {
     },
     Delete {
         user: usize,
+    },
+    /// The person leaves, and another one gets the address.
+    Reissue {
+        user: usize,
+        deleted: bool,
+    },
+    /// The person leaves and comes back by another record of the same external id.
+    Again {
+        user: usize,
+        email: Option<usize>,
+        deleted: bool,
+    },
+    /// The address is put right, and the person disabled.
+    Correct {
+        user: usize,
+        email: usize,
     },
     CreateGroup {
         second_source: bool,
@@ -125,6 +141,10 @@ fn step(shape: Shape) -> impl Strategy<Value = Step> {
         1 => (any_place(), 0..3_u8).prop_map(|(user, name)| Step::Name { user, name }),
         4 => (any_place(), any::<bool>()).prop_map(|(user, active)| Step::Active { user, active }),
         3 => any_place().prop_map(|user| Step::Delete { user }),
+        3 => (any_place(), any::<bool>()).prop_map(|(user, deleted)| Step::Reissue { user, deleted }),
+        3 => (any_place(), email(), prop::bool::weighted(0.3))
+            .prop_map(|(user, email, deleted)| Step::Again { user, email, deleted }),
+        2 => (any_place(), 0..ADDRESSES.len()).prop_map(|(user, email)| Step::Correct { user, email }),
         2 => create_group,
         2 => (any_place(), 0..NAMES.len()).prop_map(|(group, name)| Step::RenameGroup { group, name }),
         1 => any_place().prop_map(|group| Step::DeleteGroup { group }),
@@ -261,8 +281,46 @@ impl Player {
                     self.hub.delete_user(id);
                 }
             }
+            Step::Reissue { user, deleted } => {
+                let email = self.record_of(user).and_then(|record| record.email);
+                let anchor = self.record_of(user).and_then(|record| record.external_id);
+                let anchor = anchor.map(|_| format!("new{}", self.users.len()));
+                self.leave(user, deleted);
+                self.create_beside(user, email, anchor);
+            }
+            Step::Again { user, email, deleted } => {
+                let before = self.record_of(user);
+                let email = email.map(|email| ADDRESSES[email].to_owned());
+                let email = email.or_else(|| before.as_ref().and_then(|record| record.email.clone()));
+                self.leave(user, deleted);
+                self.create_beside(user, email, before.and_then(|record| record.external_id));
+            }
+            Step::Correct { user, email } => self.edit(user, |record| {
+                record.email = Some(ADDRESSES[email].to_owned());
+                record.active = false;
+            }),
             _ => self.say_about_others(step),
         }
+    }
+
+    fn record_of(&self, user: usize) -> Option<PersonRecord> {
+        self.hub.users[&self.user(user)?].record.clone()
+    }
+
+    fn leave(&mut self, user: usize, deleted: bool) {
+        match self.user(user) {
+            Some(id) if deleted => self.hub.delete_user(id),
+            _ => self.edit(user, |record| record.active = false),
+        }
+    }
+
+    /// Another record of the same source; nobody beside a person who is not there.
+    fn create_beside(&mut self, user: usize, email: Option<String>, anchor: Option<String>) {
+        let mut new = record("");
+        (new.email, new.external_id) = (email, anchor);
+        let source = self.user(user).map(|id| self.hub.users[&id].source);
+        let created = source.map(|source| self.hub.create_user_of(source, new));
+        self.users.push(created);
     }
 
     fn say_about_others(&mut self, step: &Step) {
@@ -322,11 +380,11 @@ impl Player {
         }
     }
 
-    /// A source never gives one external id to two records at one time.
+    /// A source never makes a record with the external id of an active one. A disabled person may be made anew.
     fn free_anchor(&self, second: bool, anchor: u8) -> String {
         let anchor = anchor.to_string();
         let of_source = self.hub.users.values().filter(|user| Some(user.source) == self.source(second));
-        let mut records = of_source.filter_map(|user| user.record.as_ref());
+        let mut records = of_source.filter_map(|user| user.record.as_ref()).filter(|record| record.active);
         let taken = records.any(|record| record.external_id.as_ref() == Some(&anchor));
         if taken { format!("new{}", self.users.len()) } else { anchor }
     }
@@ -356,14 +414,27 @@ impl Player {
         }
     }
 
-    /// Gives every live record an address and a name of its own, because contested ones depend on the order.
+    /// Gives every live record an address, an external id and a name of its own, because contested ones depend on the
+    /// order. The address and the external id of a disabled record stay shared with the active one that takes them over.
     pub(crate) fn settle_contests(&mut self) {
-        let mut addresses = HashSet::new();
+        let (mut addresses, mut anchors) = (HashSet::new(), HashSet::new());
         for (n, user) in self.users.clone().into_iter().flatten().enumerate() {
-            let email = self.hub.users[&user].record.as_ref().and_then(|record| record.email.as_deref());
-            let email = email.map(|email| strip_tombstone(email).unwrap_or(email));
-            if email.is_some_and(|email| !addresses.insert(fold(email))) {
+            let Some(record) = self.hub.users[&user].record.clone() else { continue };
+            let (source, member) = (self.hub.users[&user].source, self.hub.member_of(user));
+            let known =
+                |anchor: &String| self.hub.members.values().any(|m| m.profile.external_id.as_ref() == Some(anchor));
+            let email = record.email.as_deref().map(|email| strip_tombstone(email).unwrap_or(email));
+            let email = email.or_else(|| member.and_then(MemberState::gave_up)).map(fold);
+            let keeps = |member: &MemberState| Some(fold(&member.profile.email)) == email;
+            let gives_on = !record.active && member.is_some_and(keeps);
+            // Without an address a person returns to the former one.
+            let nameless = record.email.is_none() && member.is_none() && record.external_id.as_ref().is_some_and(known);
+            if nameless || email.is_some_and(|email| !gives_on && !addresses.insert(email)) {
                 self.hub.edit_user(user, |record| record.email = Some(format!("unique{n}@x")));
+            }
+            let unlinked = record.external_id.filter(|_| self.hub.member_of(user).is_none());
+            if unlinked.is_some_and(|anchor| !anchors.insert((source, anchor))) {
+                self.hub.edit_user(user, |record| record.external_id = Some(format!("unique{n}")));
             }
         }
         let mut names = HashSet::new();

@@ -70,7 +70,7 @@ static TRACES: Sql = Sql::tenant(&[
 ]);
 static MEMBERS_BY_EMAIL: Sql =
     Sql::tenant(&["SELECT m.id AS member_id, m.directory_user_id AS user_id FROM members m \
-    WHERE m.tenant_id = {tenant} AND m.email_folded = $2 ORDER BY m.id DESC LIMIT 10"]);
+    WHERE m.tenant_id = {tenant} AND (m.email_folded = $2 OR m.former_email_folded = $2) ORDER BY m.id DESC LIMIT 10"]);
 static MEMBERS_BY_EXTERNAL_ID: Sql =
     Sql::tenant(&["SELECT m.id AS member_id, m.directory_user_id AS user_id FROM members m \
     JOIN sources s ON s.tenant_id = m.tenant_id WHERE m.tenant_id = {tenant} AND m.managed_by = s.id \

@@ -3,6 +3,7 @@
 //! Length: the queries of a rewind share their private row types.
 
 use super::groups::SHARING_GROUPS_BY_NAME;
+use super::rewind_since::{Net, net_effects};
 use super::view::View;
 use super::{Authority, Chunk, HOLDER_ROUNDS, OpenHold};
 use crate::engine::error::StoreError;
@@ -23,7 +24,7 @@ use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
 /// Phase of a rewind.
@@ -34,7 +35,7 @@ pub(crate) enum Phase {
 }
 
 /// Progress of a rewind.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Progress {
     /// The last item that was read.
     after: Option<Uuid>,
@@ -42,6 +43,9 @@ pub(crate) struct Progress {
     pub(crate) seats: i64,
     /// Start of the planning: earlier changes are in the plan.
     pub(crate) planned_since: Option<DateTime<Utc>>,
+    /// Later runs that changed the same people and groups, with the number of items that they keep from being taken back.
+    #[serde(default)]
+    pub(crate) later: BTreeMap<Uuid, u64>,
 }
 
 impl Progress {
@@ -60,6 +64,8 @@ impl Progress {
 pub(crate) struct RewindPart {
     pub(crate) run: Uuid,
     pub(crate) undoes: Uuid,
+    /// The last run that it takes back, when it takes back everything that a source did since an instant.
+    pub(crate) last: Option<Uuid>,
     pub(crate) phase: Phase,
     /// Start of the next part.
     pub(crate) progress: Progress,
@@ -77,6 +83,7 @@ pub(crate) struct RewindPart {
 #[derive(Clone, Debug, FromQueryResult)]
 pub(crate) struct Line {
     pub(crate) id: Uuid,
+    pub(crate) run_id: Uuid,
     pub(crate) action: String,
     pub(crate) subject_kind: String,
     pub(crate) subject_id: Uuid,
@@ -87,7 +94,8 @@ pub(crate) struct Line {
     after: Option<Json>,
 }
 
-const LINE: &str = "id, action, subject_kind, subject_id, member_id, group_id, who, before, after";
+pub(super) const LINE: &str =
+    "i.id, i.run_id, i.action, i.subject_kind, i.subject_id, i.member_id, i.group_id, i.who, i.before, i.after";
 
 #[derive(FromQueryResult)]
 struct GroupRow {
@@ -129,6 +137,11 @@ impl Line {
         self.step(Phase::Planning).map_or(ActionKind::Undo.as_str(), |step| step.kind().as_str())
     }
 
+    /// The step that takes it back.
+    pub(super) fn inverse(&self) -> Option<Step> {
+        self.step(Phase::Planning)
+    }
+
     fn recorded(&self) -> Option<Recorded> {
         let subject: Subject = subject_of(&self.subject_kind, self.subject_id)?;
         let target = match (self.member_id, self.group_id) {
@@ -159,21 +172,23 @@ impl Line {
 static LINES_TO_PLAN: Sql = Sql::tenant(&[
     "SELECT ",
     LINE,
-    " FROM run_items WHERE tenant_id = {tenant} AND run_id = $2 AND decision = 'applied' AND id < $3 ORDER BY id DESC LIMIT $4",
+    " FROM run_items i WHERE i.tenant_id = {tenant} AND i.run_id = $2 AND i.decision = 'applied' AND i.id < $3 \
+     ORDER BY i.id DESC LIMIT $4",
 ]);
 /// The items of the rewind itself.
 static LINES_TO_APPLY: Sql = Sql::tenant(&[
     "SELECT ",
     LINE,
-    " FROM run_items WHERE tenant_id = {tenant} AND run_id = $2 AND decision = 'planned' AND id > $3 ORDER BY id ASC LIMIT $4",
+    " FROM run_items i WHERE i.tenant_id = {tenant} AND i.run_id = $2 AND i.decision = 'planned' AND i.id > $3 \
+     ORDER BY i.id ASC LIMIT $4",
 ]);
 static APPLIED_LINES_ABOUT: Sql = Sql::tenant_rows(
     &[("rows", 2, ID)],
     &[
         "SELECT ",
         LINE,
-        " FROM run_items WHERE tenant_id = {tenant} AND run_id = $3 AND decision = 'applied' \
-       AND subject_id IN (SELECT r.id FROM {rows})",
+        " FROM run_items i WHERE i.tenant_id = {tenant} AND i.run_id = $3 AND i.decision = 'applied' \
+       AND i.subject_id IN (SELECT r.id FROM {rows})",
     ],
 );
 static PLANNED_LINES_ABOUT: Sql = Sql::tenant_rows(
@@ -181,8 +196,8 @@ static PLANNED_LINES_ABOUT: Sql = Sql::tenant_rows(
     &[
         "SELECT ",
         LINE,
-        " FROM run_items WHERE tenant_id = {tenant} AND run_id = $3 AND decision = 'planned' \
-       AND subject_id IN (SELECT r.id FROM {rows})",
+        " FROM run_items i WHERE i.tenant_id = {tenant} AND i.run_id = $3 AND i.decision = 'planned' \
+       AND i.subject_id IN (SELECT r.id FROM {rows})",
     ],
 );
 static MEMBERS: Sql = Sql::tenant_rows(
@@ -218,26 +233,43 @@ impl TenantTx {
         let mut progress = Progress::read(run.progress.as_ref());
         progress.planned_since.get_or_insert(self.clock.now());
         let undoes = run.rewinds.unwrap_or_default();
-        let lines = self.rewind_lines(run.id, undoes, phase, progress, limit).await?;
-        progress.after = lines.last().map(|line| line.id).or(progress.after);
-        let mut unknown = Vec::new();
-        for line in &lines {
-            match line.step(phase) {
-                Some(step) => world.rewind.steps.push(step),
-                None => unknown.push((line.id, Impossible::NotReversible)),
+        let since = run.rewinds_since.filter(|_| phase == Phase::Planning);
+        let mut last = run.rewinds_last;
+        let (mut lines, mut unknown) = (Vec::new(), Vec::new());
+        if since.is_some() {
+            let all = self.lines_since(run).await?;
+            last = all.first().map(|line| line.run_id);
+            for Net { line, step } in net_effects(all) {
+                match step {
+                    Ok(step) => world.rewind.steps.push(step),
+                    Err(reason) => unknown.push((line.id, reason)),
+                }
+                lines.push(line);
+            }
+        } else {
+            lines = self.rewind_lines(run.id, undoes, phase, progress.after, limit).await?;
+            for line in &lines {
+                match line.step(phase) {
+                    Some(step) => world.rewind.steps.push(step),
+                    None => unknown.push((line.id, Impossible::NotReversible)),
+                }
             }
         }
+        progress.after = lines.last().map(|line| line.id).or(progress.after);
         if phase == Phase::Planning {
             let left = i64::from(world.standing.seats_bought) - progress.seats;
             world.standing.seats_bought = u32::try_from(left.max(0)).unwrap_or(u32::MAX);
         }
-        self.read_rewound(&mut world, (run.id, undoes), phase).await?;
+        // All items of a rewind since an instant are in this part.
+        let others = since.is_none();
+        self.read_rewound(&mut world, (run.id, undoes), phase, others).await?;
         let part = RewindPart {
             run: run.id,
             undoes,
+            last,
             phase,
             progress,
-            is_last: lines.len() < limit,
+            is_last: since.is_some() || lines.len() < limit,
             counts: run.counts.as_object().cloned().unwrap_or_default(),
             digest: run.plan_digest(),
             lines: lines.iter().map(|line| (line.id, line.clone())).collect(),
@@ -264,7 +296,7 @@ impl TenantTx {
         run: Uuid,
         undoes: Uuid,
         phase: Phase,
-        progress: Progress,
+        after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Line>, StoreError> {
         let (sql, run, start) = match phase {
@@ -272,7 +304,7 @@ impl TenantTx {
             Phase::Applying => (&LINES_TO_APPLY, run, Uuid::nil()),
         };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let after = progress.after.unwrap_or(start);
+        let after = after.unwrap_or(start);
         self.all(sql, [run.into(), after.into(), limit.into()]).await
     }
 
@@ -283,6 +315,7 @@ impl TenantTx {
         world: &mut World,
         (run, undoes): (Uuid, Uuid),
         phase: Phase,
+        others: bool,
     ) -> Result<(), StoreError> {
         let mut begin = 0;
         for _ in 0..HOLDER_ROUNDS {
@@ -292,6 +325,9 @@ impl TenantTx {
             self.read_targets(world, begin).await?;
             let occupants = self.read_occupants(world, begin).await?;
             begin = world.rewind.steps.len();
+            if !others {
+                break;
+            }
             let lines = match phase {
                 Phase::Planning => self.lines_about(&APPLIED_LINES_ABOUT, undoes, occupants).await?,
                 Phase::Applying => self.lines_about(&PLANNED_LINES_ABOUT, run, occupants).await?,
