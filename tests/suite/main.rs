@@ -20,6 +20,7 @@ mod attributes;
 mod audit;
 mod bad_input;
 mod broker;
+mod budgets;
 mod commands;
 mod conversation;
 mod cutover;
@@ -176,6 +177,7 @@ fn every_case() -> Vec<Case> {
         user_scope::cases(),
         commands::cases(),
         broker::cases(),
+        budgets::cases(),
         faults::cases(),
         entra_collection::cases(),
         simulated_idps::cases(),

@@ -3,6 +3,7 @@
 use crate::Hub;
 use crate::scim_write::{ScimWriteError, no_groups};
 use chrono::{DateTime, Utc};
+use rollcall_core::budget::Budget;
 use rollcall_core::ids::SourceId;
 use rollcall_scim::bulk::{BulkCall, BulkVerb};
 use rollcall_scim::list::PageLimits;
@@ -110,8 +111,9 @@ impl Hub {
             return Err(no_groups().into());
         }
         let (filter, sort) = (asked.filter.as_ref(), asked.sort.as_ref());
+        let budget = &Budget::unlimited(scope.tenant());
         let request =
-            ListRequest { kind, filter, sort, paging: &asked.paging, count: 0, with_related: false, base: "" };
+            ListRequest { kind, filter, sort, paging: &asked.paging, count: 0, with_related: false, base: "", budget };
         match kind {
             ResourceKind::User => self.store.list_users(scope, &request).await.map(|_| ())?,
             ResourceKind::Group => self.store.list_groups(scope, &request).await.map(|_| ())?,

@@ -2,14 +2,18 @@
 //! effects are the same.
 
 use crate::Hub;
+use rollcall_core::budget::{Budget, Spent};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId};
 use rollcall_scim::bulk::{BulkCall, BulkVerb};
+use rollcall_scim::limits::MEMBER_COMPARISONS;
 use rollcall_scim::patch::{apply_to_group, apply_to_user, group_changes};
 use rollcall_scim::{
-    GroupChange, GroupResource, Limits, MemberRef, PatchRequest, Quirk, Quirks, ResourceKind, ScimError,
+    Filter, GroupChange, GroupResource, Limits, MemberRef, PatchRequest, Quirk, Quirks, ResourceKind, ScimError,
     UserReplacement, UserResource,
 };
-use rollcall_store::{Committed, DirectoryGroup, DirectoryUser, MemberChange, SourceScope, StoreError, Written};
+use rollcall_store::{
+    Committed, DirectoryGroup, DirectoryUser, HeavyKind, MemberChange, SourceScope, StoreError, Written,
+};
 use serde_json::{Value, json};
 use std::str::FromStr;
 use uuid::Uuid;
@@ -244,10 +248,7 @@ impl Hub {
         patch: &PatchRequest,
         quirks: &mut Quirks,
     ) -> Result<Committed<Written<DirectoryGroup>>, ScimWriteError> {
-        let mut members = Vec::new();
-        for step in group_changes(patch) {
-            members.push(self.member_change(scope, id, step).await?);
-        }
+        let members = self.member_changes(scope, id, group_changes(patch)).await?;
         if !patch.changes_attributes() {
             return self.store.change_group(scope, id, if_match, NO_EDIT, &members).await;
         }
@@ -255,32 +256,77 @@ impl Hub {
         self.store.change_group(scope, id, if_match, Some(edit), &members).await
     }
 
-    async fn member_change(
+    /// The row operations of these changes, whose filters are about the members before the request.
+    async fn member_changes(
         &self,
         scope: &SourceScope,
         group: DirectoryGroupId,
-        step: GroupChange,
-    ) -> Result<MemberChange, ScimWriteError> {
-        Ok(match step {
-            GroupChange::AddMembers(members) => MemberChange::Add(user_ids(&members)?),
-            GroupChange::ReplaceMembers(members) => MemberChange::Replace(user_ids(&members)?),
-            GroupChange::ClearMembers => MemberChange::Replace(Vec::new()),
-            // Removing an absent member succeeds, also under an unknown id.
-            GroupChange::RemoveMembers(ids) => {
-                MemberChange::Remove(ids.iter().filter_map(|id| id.parse().ok()).collect())
-            }
-            GroupChange::RemoveMembersWhere(filter) => {
-                // Identity providers filter by nothing but the id, which is reduced to the arm above.
-                let group = self.store.group(scope, group, true).await?;
-                let members = group.and_then(|group| group.resource.members).unwrap_or_default();
-                let matching = members.iter().filter(|member| {
-                    let element: Value = json!({ "value": member.value, "display": member.display, "type": "User" });
-                    filter.matches(&json!({ "members": [element] }))
-                });
-                MemberChange::Remove(matching.filter_map(|member| member.value.parse().ok()).collect())
-            }
-        })
+        steps: Vec<GroupChange>,
+    ) -> Result<Vec<MemberChange>, ScimWriteError> {
+        let filter_of = |step: &GroupChange| match step {
+            GroupChange::RemoveMembersWhere(filter) => Some(filter.clone()),
+            _ => None,
+        };
+        let filters: Vec<Filter> = steps.iter().filter_map(filter_of).collect();
+        let selected = match filters.is_empty() {
+            true => Vec::new(),
+            // Boxed: identity providers filter by nothing but the id, which is no filter here any more.
+            false => Box::pin(self.selected_members(scope, group, filters)).await?,
+        };
+        let mut selected = selected.into_iter();
+        let change = |step: GroupChange| {
+            Ok::<_, ScimWriteError>(match step {
+                GroupChange::AddMembers(members) => MemberChange::Add(user_ids(&members)?),
+                GroupChange::ReplaceMembers(members) => MemberChange::Replace(user_ids(&members)?),
+                GroupChange::ClearMembers => MemberChange::Replace(Vec::new()),
+                // Removing an absent member succeeds, also under an unknown id.
+                GroupChange::RemoveMembers(ids) => {
+                    MemberChange::Remove(ids.iter().filter_map(|id| id.parse().ok()).collect())
+                }
+                GroupChange::RemoveMembersWhere(_) => MemberChange::Remove(selected.next().unwrap_or_default()),
+            })
+        };
+        steps.into_iter().map(change).collect()
     }
+
+    /// The members that fulfil each of the filters. The group is read once, and compared in another thread.
+    async fn selected_members(
+        &self,
+        scope: &SourceScope,
+        group: DirectoryGroupId,
+        filters: Vec<Filter>,
+    ) -> Result<Vec<Vec<DirectoryUserId>>, ScimWriteError> {
+        let work = self.store.heavy(&Budget::unlimited(scope.tenant()), HeavyKind::GroupPatch).await?;
+        let group = work.run(self.store.group(scope, group, true)).await?;
+        let members = group.and_then(|group| group.resource.members).unwrap_or_default();
+        let terms: usize = filters.iter().map(Filter::terms).sum();
+        if members.len().saturating_mul(terms) > MEMBER_COMPARISONS {
+            return Err(ScimError::too_large(format!(
+                "this PATCH would compare each of {} members with {terms} terms, and {MEMBER_COMPARISONS} comparisons are the most: name \
+                 the members by `members[value eq \"…\"]`, or send fewer filters at a time",
+                members.len()
+            ))
+            .into());
+        }
+        Ok(work.compute(&self.store.clock, move |budget| select(&members, &filters, budget)).await?)
+    }
+}
+
+/// The ids of the members that fulfil each of the filters.
+fn select(members: &[MemberRef], filters: &[Filter], budget: &Budget) -> Result<Vec<Vec<DirectoryUserId>>, Spent> {
+    let mut selected = vec![Vec::new(); filters.len()];
+    for member in members {
+        budget.take(1)?;
+        let Ok(id) = member.value.parse() else { continue };
+        let element = json!({ "value": member.value, "display": member.display, "type": "User" });
+        let group = json!({ "members": [element] });
+        for (filter, chosen) in filters.iter().zip(&mut selected) {
+            if filter.matches(&group) {
+                chosen.push(id);
+            }
+        }
+    }
+    Ok(selected)
 }
 
 /// An id that is not a UUID was never given by this hub, so it names nobody.

@@ -24,6 +24,13 @@ static TENANTS: Sql =
 static DUE_TENANTS: Sql =
     Sql::across(&["SELECT l.tenant_id AS id FROM tenant_leases l WHERE (l.retry_at IS NULL OR l.retry_at <= $1) \
      AND EXISTS (SELECT 1 FROM directory_changes c WHERE c.tenant_id = l.tenant_id) ORDER BY l.tenant_id LIMIT $2"]);
+static DUE_TENANTS_AFTER: Sql = Sql::across(&[
+    "SELECT l.tenant_id AS id FROM tenant_leases l WHERE l.tenant_id > $3 AND (l.retry_at IS NULL OR l.retry_at <= $1) \
+     AND EXISTS (SELECT 1 FROM directory_changes c WHERE c.tenant_id = l.tenant_id) ORDER BY l.tenant_id LIMIT $2",
+]);
+/// One tenant among all, by its place in the order of ids as a share of a million.
+static TENANT_AT: Sql = Sql::across(&["SELECT l.tenant_id AS id FROM tenant_leases l ORDER BY l.tenant_id LIMIT 1 \
+     OFFSET (SELECT count(*) * $1 / 1000000 FROM tenant_leases)"]);
 /// The next change of each tenant is one index probe; the oldest of all changes would be a scan.
 static BACKLOG: Sql =
     Sql::across(&["SELECT min((SELECT c.created_at FROM directory_changes c WHERE c.tenant_id = l.tenant_id \
@@ -99,6 +106,24 @@ impl Store {
         let rows: Vec<TenantRow> =
             tx.all(DUE_TENANTS.text(tx.engine()), [self.clock.now().into(), i64::from(limit).into()]).await?;
         Ok(rows.into_iter().map(|row| row.id.into()).collect())
+    }
+
+    /// As [`due_tenants`](Self::due_tenants), in the order of their ids and beginning after one.
+    #[tracing::instrument(name = "store.across.due_tenants_after", skip_all)]
+    pub async fn due_tenants_after(&self, after: Option<TenantId>, limit: u32) -> Result<Vec<TenantId>, StoreError> {
+        let after = after.map_or(Uuid::nil(), |tenant| tenant.0);
+        let tx = self.across(false).await?;
+        let values = [self.clock.now().into(), i64::from(limit).into(), after.into()];
+        let rows: Vec<TenantRow> = tx.all(DUE_TENANTS_AFTER.text(tx.engine()), values).await?;
+        Ok(rows.into_iter().map(|row| row.id.into()).collect())
+    }
+
+    /// The tenant at a place in the order of ids, given in millionths of their number: where a sweep may begin.
+    #[tracing::instrument(name = "store.across.tenant_at", skip_all)]
+    pub async fn tenant_at(&self, millionths: u32) -> Result<Option<TenantId>, StoreError> {
+        let tx = self.across(false).await?;
+        let row: Option<TenantRow> = tx.one(TENANT_AT.text(tx.engine()), [i64::from(millionths).into()]).await?;
+        Ok(row.map(|row| row.id.into()))
     }
 
     /// Tenants that have ended runs from before this instant, beginning after one of them.

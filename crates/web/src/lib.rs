@@ -13,4 +13,4 @@ pub use credential::{bearer_token, peer};
 pub use endpoint::{Endpoint, RouteLabel, resource, same_paths};
 pub use observe::{HadTrailingSlash, Observer, observe, request_id};
 pub use problem::Problem;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, whole_seconds};

@@ -1,9 +1,9 @@
 //! Failures of this service as problem documents (RFC 9457).
 
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use rollcall_store::StoreError;
-use rollcall_web::{Problem, Refusal};
+use rollcall_web::{Problem, Refusal, whole_seconds};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AdminError {
@@ -40,6 +40,8 @@ fn problem_of_store(error: &StoreError) -> Problem {
         StoreError::Invalid(_) => (StatusCode::BAD_REQUEST, "bad_request"),
         StoreError::Stale | StoreError::Unsettled => (StatusCode::CONFLICT, "plan_stale"),
         StoreError::Taken(_) | StoreError::Changed | StoreError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+        StoreError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_busy"),
+        StoreError::TooMuch(_) => (StatusCode::BAD_REQUEST, "too_much_work"),
         StoreError::Unavailable(_) | StoreError::Contended(_) => {
             let detail = "the hub is busy or its database away; try again";
             return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
@@ -62,10 +64,15 @@ impl ResponseError for AdminError {
         if problem.status().is_server_error() {
             tracing::error!(error = %self, "an API request failed");
         }
-        problem.response(|response| {
-            if let Self::Web(refusal) = self {
-                refusal.add_headers(response);
+        problem.response(|response| match self {
+            Self::Web(refusal) => refusal.add_headers(response),
+            Self::Store(StoreError::Busy { retry_after, .. }) => {
+                response.insert_header((header::RETRY_AFTER, whole_seconds(*retry_after)));
             }
+            Self::Store(StoreError::Unavailable(_) | StoreError::Contended(_)) => {
+                response.insert_header((header::RETRY_AFTER, 1));
+            }
+            _ => {}
         })
     }
 }

@@ -7,6 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
+use rollcall_core::budget::Budget;
 use rollcall_core::ids::SourceId;
 use rollcall_hub::{CallerError, SourceCaller, no_groups};
 use rollcall_scim::{Quirks, ScimError};
@@ -32,6 +33,17 @@ impl SourceAuth {
     pub(crate) async fn charge(&self, further: usize) -> Result<(), IngestError> {
         let further = u32::try_from(further).unwrap_or(u32::MAX);
         Ok(self.ingest.hub.charge_source(&self.scope, further, &self.ingest.config.callers).await?)
+    }
+
+    /// The budget of this request.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::unlimited(self.scope.tenant())
+    }
+
+    /// Charges the time that the database spent on this request.
+    pub(crate) async fn charge_time(&self, budget: &Budget) {
+        let (hub, time) = (&self.ingest.hub, budget.database_time());
+        hub.charge_database_time(&self.scope, time, &self.ingest.config.callers).await;
     }
 }
 

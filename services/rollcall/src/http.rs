@@ -86,6 +86,8 @@ impl Process {
         let address = listener.local_addr()?;
         let mut server = HttpServer::new(app)
             .disable_signals()
+            // A caller who closes its side has gone away: the work for it ends, and its statement is cancelled.
+            .h1_allow_half_closed(false)
             .client_request_timeout(Duration::from_secs(settings.http.request_timeout_seconds))
             .keep_alive(Duration::from_secs(75))
             .shutdown_timeout(settings.http.shutdown_seconds);

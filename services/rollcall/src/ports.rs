@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use rollcall_core::clock::Clock;
 use rollcall_runtime::cache::CacheConfig;
 use rollcall_runtime::{Cache, Metrics, Queue, QueueConfig};
-use rollcall_store::{Store, StoreConfig};
+use rollcall_store::{Store, StoreConfig, WorkLimits};
 use std::path::Path;
 use std::time::Duration;
 
@@ -95,6 +95,7 @@ pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result
         max_connections: settings.database.connections_max,
         acquire_timeout: Duration::from_secs(settings.database.acquire_timeout_seconds),
         statement_timeout: Duration::from_secs(settings.database.statement_timeout_seconds),
+        limits: work_limits(settings),
     };
     let store = Store::connect(&config, Clock::System).await;
     store.context(match backend {
@@ -104,6 +105,20 @@ pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result
             format!("{database} cannot be used; check DATABASE_URL and that the server runs")
         }
     })
+}
+
+fn work_limits(settings: &Settings) -> WorkLimits {
+    let given = &settings.limits;
+    WorkLimits {
+        tenant_connections: given.tenant_connections,
+        tenant_heavy: given.tenant_heavy,
+        heavy: given.all_heavy,
+        heavy_wait: Duration::from_secs(given.heavy_wait_seconds),
+        list_time: Duration::from_secs(given.list_seconds),
+        list_cost: given.list_cost_max,
+        plan_time: Duration::from_secs(given.plan_seconds),
+        compute_time: Duration::from_secs(given.compute_seconds),
+    }
 }
 
 /// For commands that need what another one made: they never make a database. An embedded one of an older version is brought

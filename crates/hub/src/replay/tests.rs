@@ -9,7 +9,7 @@ use rollcall_core::roster::Role;
 use rollcall_runtime::{Cache, Metrics, Queue};
 use rollcall_scim::UserResource;
 use rollcall_store::{
-    AuditFilter, Credential, NewSource, NewTenant, PageRequest, REJECTED_KEPT, Store, StoreConfig, digest,
+    AuditFilter, Credential, NewSource, NewTenant, PageRequest, REJECTED_KEPT, Store, StoreConfig, WorkLimits, digest,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -36,6 +36,7 @@ impl Scene {
             max_connections: 2,
             acquire_timeout: Duration::from_secs(30),
             statement_timeout: Duration::ZERO,
+            limits: WorkLimits::default(),
         };
         let clock = Clock::manual(DateTime::from_timestamp(1_790_000_000, 0).expect("in range"));
         let store = Store::connect(&config, clock).await.expect("a database");

@@ -1,6 +1,7 @@
 //! A preview of a mapping over existing records, before it is put in force (PE13).
 
 use crate::access::tenants::check_policy;
+use crate::engine::admission::HeavyKind;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
@@ -66,13 +67,16 @@ impl Store {
         let in_force = self.policy(scope).await?.policy.of_source(source).map_err(StoreError::Invalid)?;
         let policy = Policy { mapping, ..in_force };
         check_policy(&policy)?;
-        let tx = self.read(&scope.scope).await?;
-        tx.source_row(source).await?;
-        let mut rows = tx.records_of(source, of).await?;
-        drop(tx);
-        let said: Vec<ReadRecord> = rows.iter_mut().map(RecordRow::take_record).collect();
-        let said = read_by(&policy, said).await?;
-        Ok(rows.into_iter().zip(said).map(|(row, said)| row.previewed(said)).collect())
+        let previewed = async {
+            let tx = self.read(&scope.scope).await?;
+            tx.source_row(source).await?;
+            let mut rows = tx.records_of(source, of).await?;
+            drop(tx);
+            let said: Vec<ReadRecord> = rows.iter_mut().map(RecordRow::take_record).collect();
+            let said = read_by(&policy, said, (scope.tenant(), &self.clock)).await?;
+            Ok(rows.into_iter().zip(said).map(|(row, said)| row.previewed(said)).collect())
+        };
+        self.heavily(&scope.scope, HeavyKind::Preview, previewed).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Opening the database: Postgres with one pool, SQLite with one writer and a few readers.
 
+use crate::engine::admission::{Admission, WorkLimits};
 use crate::engine::batched_read::ReadBatchers;
 use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
@@ -28,8 +29,9 @@ pub struct StoreConfig {
     pub max_connections: u32,
     /// The longest wait for a free connection.
     pub acquire_timeout: Duration,
-    /// The statement timeout (Postgres); zero is none.
+    /// The statement timeout of requests; zero is none.
     pub statement_timeout: Duration,
+    pub limits: WorkLimits,
 }
 
 #[derive(Clone)]
@@ -52,6 +54,9 @@ pub struct Store {
     pub(crate) pools: Pools,
     pub(super) single_writer: SingleWriter,
     schema: Schema,
+    pub(super) admission: Admission,
+    /// Longest time of a request's statement, where the server does not keep it.
+    pub(super) statement_time: Option<Duration>,
     pub(super) without_statement_timeout: bool,
     pub clock: Clock,
     pub faults: Faults,
@@ -61,17 +66,30 @@ impl Store {
     /// # Errors
     /// When the URL is invalid or the database cannot be reached.
     pub async fn connect(config: &StoreConfig, clock: Clock) -> Result<Self, StoreError> {
+        let connections = usize::try_from(config.max_connections).unwrap_or(1);
+        let admission = Admission::new(config.limits, connections, config.acquire_timeout);
         let (pools, single_writer, schema) = if let Some(path) = config.url.strip_prefix("sqlite://") {
             open_sqlite(Path::new(path), config).await?
         } else if config.url.starts_with("postgres://") || config.url.starts_with("postgresql://") {
-            open_postgres(config).await?
+            open_postgres(config, &admission).await?
         } else {
             return Err(StoreError::Invalid("the database URL must begin with postgres:// or sqlite://".into()));
         };
-        Ok(Self { pools, single_writer, schema, without_statement_timeout: false, clock, faults: Faults::default() })
+        let statement_time = Some(config.statement_timeout).filter(|time| !time.is_zero());
+        let faults = Faults::default();
+        Ok(Self {
+            pools,
+            single_writer,
+            schema,
+            admission,
+            statement_time,
+            without_statement_timeout: false,
+            clock,
+            faults,
+        })
     }
 
-    /// The same, with transactions without a statement timeout: for work outside of a request.
+    /// The same for work outside of a request: without a statement timeout, and not among its tenant's share.
     #[must_use]
     pub fn without_statement_timeout(&self) -> Self {
         Self { without_statement_timeout: true, ..self.clone() }
@@ -182,7 +200,10 @@ const SCHEMA_CONNECTIONS: u32 = 2;
 const SCHEMA_IDLE: Duration = Duration::from_secs(30);
 const POSTGRES_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
-async fn open_postgres(config: &StoreConfig) -> Result<(Pools, SingleWriter, Schema), StoreError> {
+async fn open_postgres(
+    config: &StoreConfig,
+    admission: &Admission,
+) -> Result<(Pools, SingleWriter, Schema), StoreError> {
     let options = PgConnectOptions::from_str(&config.url)
         .map_err(|e| StoreError::Invalid(format!("the database URL: {e}")))?
         .application_name("rollcall")
@@ -202,8 +223,12 @@ async fn open_postgres(config: &StoreConfig) -> Result<(Pools, SingleWriter, Sch
     let options =
         options.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")]);
     let data = pool(options, config.max_connections, config.acquire_timeout, Some(POSTGRES_LIFETIME))?;
-    let single_writer = SingleWriter::postgres(&data);
-    Ok((Pools::Postgres { reads: ReadBatchers::new(&data), pool: data }, single_writer, Schema::Postgres(schema)))
+    let single_writer = SingleWriter::postgres(&data, admission);
+    Ok((
+        Pools::Postgres { reads: ReadBatchers::new(&data, admission), pool: data },
+        single_writer,
+        Schema::Postgres(schema),
+    ))
 }
 
 async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, SingleWriter, Schema), StoreError> {

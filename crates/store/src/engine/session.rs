@@ -2,7 +2,9 @@
 //! for every request; here a connection that ended its transaction is returned as it is. One whose statement still runs is not
 //! returned at all.
 
+use crate::engine::admission::Slot;
 use crate::engine::error::{Cause, StoreError};
+use crate::engine::interrupt::{Interrupt, Stop};
 use deadpool::Runtime;
 use deadpool::managed::{
     Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType,
@@ -20,8 +22,8 @@ const STOP: Duration = Duration::from_secs(5);
 pub(crate) trait Engine: Database {
     fn run(connection: &mut Self::Connection, sql: String) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// The server's process behind a connection; none on SQLite.
-    fn process(connection: &mut Self::Connection) -> impl Future<Output = Result<Option<i32>, Error>> + Send;
+    /// The way to stop a statement of this connection from outside.
+    fn stop_of(connection: &mut Self::Connection) -> impl Future<Output = Result<Stop, Error>> + Send;
 }
 
 impl Engine for Postgres {
@@ -29,8 +31,8 @@ impl Engine for Postgres {
         connection.execute(raw_sql(AssertSqlSafe(sql))).await.map(drop)
     }
 
-    async fn process(connection: &mut Self::Connection) -> Result<Option<i32>, Error> {
-        query_scalar("SELECT pg_backend_pid()").fetch_one(connection).await.map(Some)
+    async fn stop_of(connection: &mut Self::Connection) -> Result<Stop, Error> {
+        query_scalar("SELECT pg_backend_pid()").fetch_one(connection).await.map(Stop::Process)
     }
 }
 
@@ -39,8 +41,8 @@ impl Engine for Sqlite {
         connection.execute(raw_sql(AssertSqlSafe(sql))).await.map(drop)
     }
 
-    async fn process(_: &mut Self::Connection) -> Result<Option<i32>, Error> {
-        Ok(None)
+    async fn stop_of(connection: &mut Self::Connection) -> Result<Stop, Error> {
+        Interrupt::install(connection).await.map(Stop::Interrupt)
     }
 }
 
@@ -51,10 +53,18 @@ pub(crate) struct Opener<DB: Database> {
     lifetime: Option<Duration>,
 }
 
-/// A connection, and the process that a cancellation names.
+/// A connection, and the way to stop its statement.
 pub(crate) struct Opened<DB: Database> {
     connection: DB::Connection,
-    process: Option<i32>,
+    stop: Stop,
+}
+
+/// The terms of a session: the slot that its user was admitted to, and the longest time of one statement. Postgres keeps that
+/// time itself.
+#[derive(Debug, Default)]
+pub(crate) struct Terms {
+    pub(crate) slot: Option<Slot>,
+    pub(crate) statement_time: Option<Duration>,
 }
 
 pub(crate) type SessionPool<DB> = Pool<Opener<DB>>;
@@ -65,8 +75,8 @@ impl<DB: Engine> Manager for Opener<DB> {
 
     async fn create(&self) -> Result<Opened<DB>, Error> {
         let mut connection = DB::Connection::connect_with(&self.options).await?;
-        let process = DB::process(&mut connection).await?;
-        Ok(Opened { connection, process })
+        let stop = DB::stop_of(&mut connection).await?;
+        Ok(Opened { connection, stop })
     }
 
     async fn recycle(&self, _: &mut Opened<DB>, metrics: &Metrics) -> RecycleResult<Error> {
@@ -114,6 +124,7 @@ pub(crate) enum FirstStatement {
 /// One connection in use. Dropped within a transaction, it is rolled back before it is used again.
 pub(crate) struct Session<DB: Engine> {
     connection: Option<Object<Opener<DB>>>,
+    terms: Terms,
     /// Begins the transaction, together with its first statement.
     opening: Option<&'static str>,
     in_transaction: bool,
@@ -125,15 +136,19 @@ pub(crate) struct Session<DB: Engine> {
 
 impl<DB: Engine> Session<DB> {
     /// A connection without a transaction: each statement is one of its own.
-    pub(crate) async fn open(pool: &SessionPool<DB>) -> Result<Self, StoreError> {
+    pub(crate) async fn open(pool: &SessionPool<DB>, terms: Terms) -> Result<Self, StoreError> {
         // Boxed: the future's state would otherwise be a part of every caller's.
         let connection = Some(Box::pin(pool.get()).await?);
-        Ok(Self { connection, opening: None, in_transaction: false, in_flight: false, broken: false })
+        Ok(Self { connection, terms, opening: None, in_transaction: false, in_flight: false, broken: false })
     }
 
     /// A connection within a transaction that begins with its first statement: one call of the engine less.
-    pub(crate) async fn open_with(pool: &SessionPool<DB>, begin: &'static str) -> Result<Self, StoreError> {
-        let mut session = Self::open(pool).await?;
+    pub(crate) async fn open_with(
+        pool: &SessionPool<DB>,
+        begin: &'static str,
+        terms: Terms,
+    ) -> Result<Self, StoreError> {
+        let mut session = Self::open(pool, terms).await?;
         session.opening = Some(begin);
         Ok(session)
     }
@@ -151,8 +166,8 @@ impl<DB: Engine> Session<DB> {
     }
 
     /// A connection within a transaction that `statement` begins.
-    pub(crate) async fn begin(pool: &SessionPool<DB>, statement: String) -> Result<Self, StoreError> {
-        let mut session = Self::open(pool).await?;
+    pub(crate) async fn begin(pool: &SessionPool<DB>, statement: String, terms: Terms) -> Result<Self, StoreError> {
+        let mut session = Self::open(pool, terms).await?;
         // Set before the call: a caller that goes away while the server begins leaves a transaction to end.
         session.in_transaction = true;
         let begun = DB::run(session.connection()?, statement).await;
@@ -182,7 +197,11 @@ impl<DB: Engine> Session<DB> {
     /// Never for a session in use: only its drop takes the connection out.
     pub(crate) fn connection(&mut self) -> Result<&mut DB::Connection, Error> {
         self.in_flight = true;
-        self.connection.as_deref_mut().map(|opened| &mut opened.connection).ok_or(Error::PoolClosed)
+        let opened = self.connection.as_deref_mut().ok_or(Error::PoolClosed)?;
+        if let Stop::Interrupt(interrupt) = &opened.stop {
+            interrupt.allow(self.terms.statement_time);
+        }
+        Ok(&mut opened.connection)
     }
 
     /// Passes a result on, and notes whether it tells that the connection is broken.
@@ -210,13 +229,18 @@ impl<DB: Engine> Drop for Session<DB> {
             }
             drop(Object::take(connection));
         } else if self.in_flight {
-            abandon(connection);
+            abandon(connection, self.terms.slot.take());
         } else if self.in_transaction {
             let Ok(runtime) = Handle::try_current() else {
                 drop(Object::take(connection));
                 return;
             };
+            let slot = self.terms.slot.take();
             runtime.spawn(async move {
+                if let Stop::Interrupt(interrupt) = &connection.stop {
+                    interrupt.allow(None);
+                }
+                let _slot = slot;
                 if DB::run(&mut connection.connection, "ROLLBACK".to_owned()).await.is_err() {
                     drop(Object::take(connection));
                 }
@@ -226,11 +250,16 @@ impl<DB: Engine> Drop for Session<DB> {
 }
 
 /// The caller of a running statement went away. The next caller must not wait for that statement, so the connection leaves the
-/// pool; and the server is told to cancel it, or callers that come and go would run more statements than the pool has connections.
-fn abandon<DB: Engine>(connection: Object<Opener<DB>>) {
+/// pool; and the statement is stopped, or callers that come and go would run more statements than the pool has connections. Its
+/// slot is free once it ends.
+fn abandon<DB: Engine>(connection: Object<Opener<DB>>, slot: Option<Slot>) {
     let pool = Object::pool(&connection);
     let opened = Object::take(connection);
-    let (Some(pool), Some(process), Ok(runtime)) = (pool, opened.process, Handle::try_current()) else { return };
+    let process = match &opened.stop {
+        Stop::Interrupt(interrupt) => return interrupt.stop(),
+        Stop::Process(process) => *process,
+    };
+    let (Some(pool), Ok(runtime)) = (pool, Handle::try_current()) else { return };
     runtime.spawn(async move {
         let stopped = timeout(STOP, async {
             let mut other = DB::Connection::connect_with(&pool.manager().options).await?;
@@ -243,6 +272,7 @@ fn abandon<DB: Engine>(connection: Object<Opener<DB>>) {
         }
         // After the cancellation: a process number that is free again may be another connection's.
         drop(opened);
+        drop(slot);
     });
 }
 

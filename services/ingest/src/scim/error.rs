@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, ResponseError};
 use rollcall_hub::ScimWriteError;
 use rollcall_scim::{CONTENT_TYPE, ScimError};
 use rollcall_store::StoreError;
-use rollcall_web::Refusal;
+use rollcall_web::{Refusal, whole_seconds};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IngestError {
@@ -49,6 +49,8 @@ impl IngestError {
                 }
                 StoreError::Changed => ScimError::precondition_failed("the resource changed since you read it"),
                 StoreError::Invalid(why) => ScimError::invalid_value(why),
+                StoreError::Busy { .. } => ScimError::too_many_requests(error.to_string()),
+                StoreError::TooMuch(why) => ScimError::too_many(why),
                 StoreError::Unavailable(_) | StoreError::Contended(_) => {
                     ScimError::unavailable("the hub is busy or its database away; try again")
                 }
@@ -92,6 +94,9 @@ impl ResponseError for IngestError {
         response.content_type(CONTENT_TYPE);
         match self {
             Self::Web(refusal) => refusal.add_headers(&mut response),
+            Self::Store(StoreError::Busy { retry_after, .. }) => {
+                response.insert_header((header::RETRY_AFTER, whole_seconds(*retry_after)));
+            }
             Self::Store(StoreError::Unavailable(_) | StoreError::Contended(_)) => {
                 response.insert_header((header::RETRY_AFTER, 1));
             }

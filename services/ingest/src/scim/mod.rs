@@ -12,6 +12,7 @@ use crate::auth::SourceAuth;
 use crate::scim::error::IngestError;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
+use rollcall_core::budget::Budget;
 use rollcall_scim::list::{ListResponse, Paging, list_response};
 use rollcall_scim::{CONTENT_TYPE, ListQuery, Projection, ResourceKind, ScimError, query};
 use rollcall_store::{ListPage, ListRequest};
@@ -94,7 +95,13 @@ fn served(query: ListQuery) -> Result<ListQuery, IngestError> {
     Ok(query)
 }
 
-fn list_request<'q>(query: &'q ListQuery, kind: ResourceKind, with_related: bool, base: &'q str) -> ListRequest<'q> {
+fn list_request<'q>(
+    query: &'q ListQuery,
+    kind: ResourceKind,
+    with_related: bool,
+    base: &'q str,
+    budget: &'q Budget,
+) -> ListRequest<'q> {
     ListRequest {
         kind,
         filter: query.filter.as_ref(),
@@ -103,6 +110,7 @@ fn list_request<'q>(query: &'q ListQuery, kind: ResourceKind, with_related: bool
         count: query.count,
         with_related,
         base,
+        budget,
     }
 }
 

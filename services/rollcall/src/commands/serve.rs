@@ -17,11 +17,14 @@ use rollcall_worker::{Worker, WorkerConfig};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// Longest wait for wake-ups in flight.
-const QUEUE_FLUSH: Duration = Duration::from_secs(5);
+/// Longest wait for workers, after the requests have drained: they were told to stop at the same time.
+const WORKERS_END: Duration = Duration::from_secs(3);
+/// Longest wait for the ledger's last entries, and for wake-ups in flight.
+const FLUSH: Duration = Duration::from_secs(2);
 
 /// A serving hub; [`Running::stop`] stops it in order.
 pub(crate) struct Running {
@@ -181,9 +184,17 @@ impl Running {
         for server in &self.servers {
             server.stop(true).await;
         }
-        while self.tasks.join_next().await.is_some() {}
-        self.process.ledger.flush(&self.process.hub.store).await;
-        self.process.hub.queue.shutdown(QUEUE_FLUSH).await;
+        let ended = timeout(WORKERS_END, async { while self.tasks.join_next().await.is_some() {} });
+        if ended.await.is_err() {
+            tracing::warn!(
+                "work is left behind: its transaction is rolled back, and its changes wait for the next worker"
+            );
+            self.tasks.abort_all();
+        }
+        if timeout(FLUSH, self.process.ledger.flush(&self.process.hub.store)).await.is_err() {
+            tracing::warn!("the last entries of the ledger are lost");
+        }
+        self.process.hub.queue.shutdown(FLUSH).await;
         self.process.hub.store.close().await;
     }
 }

@@ -3,6 +3,7 @@
 mod groups;
 mod rows;
 
+use crate::engine::admission::HeavyKind;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
@@ -115,16 +116,19 @@ impl Store {
     /// Every person with this address or id, at most ten; one person without member and record when there is none.
     #[tracing::instrument(name = "store.explain.facts_of_known", skip_all)]
     pub async fn facts_of_known(&self, scope: &AdminScope, known: Known<'_>) -> Result<Vec<Facts>, StoreError> {
-        let tx = self.read(&scope.scope).await?;
-        let mut people = tx.people_known_as(known).await?;
-        if people.is_empty() {
-            people.push(Whom::default());
-        }
-        let mut facts = Vec::new();
-        for whom in people {
-            facts.push(tx.facts(whom).await?);
-        }
-        Ok(facts)
+        let explained = async {
+            let tx = self.read(&scope.scope).await?;
+            let mut people = tx.people_known_as(known).await?;
+            if people.is_empty() {
+                people.push(Whom::default());
+            }
+            let mut facts = Vec::new();
+            for whom in people {
+                facts.push(tx.facts(whom).await?);
+            }
+            Ok(facts)
+        };
+        self.heavily(&scope.scope, HeavyKind::Plan, explained).await
     }
 }
 

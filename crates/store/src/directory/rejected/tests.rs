@@ -1,7 +1,7 @@
 //! How long rejected requests are kept, and how many.
 
 use super::*;
-use crate::{Credential, NewSource, NewTenant, StoreConfig, digest};
+use crate::{Credential, NewSource, NewTenant, StoreConfig, WorkLimits, digest};
 use rollcall_core::clock::Clock;
 use rollcall_core::directory::{SourceKind, SourceMode};
 use rollcall_core::policy::Policy;
@@ -30,6 +30,7 @@ impl Scene {
             max_connections: 2,
             acquire_timeout: Duration::from_secs(30),
             statement_timeout: Duration::ZERO,
+            limits: WorkLimits::default(),
         };
         let clock = Clock::manual(DateTime::from_timestamp(1_790_000_000, 0).expect("in range"));
         let store = Store::connect(&config, clock).await.expect("a database");

@@ -7,6 +7,7 @@ mod world;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rollcall_core::budget::Budget;
 use rollcall_scim::list::{Paging, Sort};
 use rollcall_scim::schema::{Kind, get_ignore_case};
 use rollcall_scim::{AttrPath, Filter, Quirks, ResourceKind, fold};
@@ -35,8 +36,8 @@ async fn found(
     filter: Option<&Filter>,
     sort: Option<&Sort>,
 ) -> (Vec<String>, Option<u64>) {
-    let request =
-        ListRequest { kind, filter, sort, paging: &Paging::Index(1), count: 10_000, with_related: false, base: BASE };
+    let (paging, budget) = (&Paging::Index(1), &Budget::unlimited(world.scope.tenant()));
+    let request = ListRequest { kind, filter, sort, paging, count: 10_000, with_related: false, base: BASE, budget };
     match kind {
         ResourceKind::User => {
             let page = world.store.list_users(&world.scope, &request).await.expect("a list");
