@@ -8,7 +8,7 @@ use futures_util::future::LocalBoxFuture;
 use rollcall_core::roster::Role;
 use rollcall_hub::CallerError;
 use rollcall_store::{AdminScope, StoreError};
-use rollcall_web::{Refusal, bearer_token, peer, request_id};
+use rollcall_web::{Refusal, bearer_token, known_caller, peer, request_id};
 
 /// A verified API key, within its rate limit. It may read.
 pub(crate) struct ApiAuth {
@@ -28,7 +28,8 @@ impl FromRequest for ApiAuth {
         Box::pin(async move {
             let admin = request.app_data::<web::Data<Admin>>().cloned();
             let admin = admin.ok_or_else(|| StoreError::Database("the service is not configured".into()))?;
-            let scope = admin.hub.admin_caller(bearer_token(&request), &peer(&request), &admin.limits).await?;
+            let (scope, key) = admin.hub.admin_caller(bearer_token(&request), &peer(&request), &admin.limits).await?;
+            known_caller(&request, scope.tenant(), key);
             let scope = request_id(&request).map_or(scope, |id| scope.for_request(id));
             Ok(Self { scope, admin })
         })

@@ -4,8 +4,10 @@ use crate::engine::batched_read::ReadBatchers;
 use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
+use crate::engine::private_files;
 use crate::engine::session::{SessionPool, pool};
 use crate::engine::single_write::SingleWriter;
+use deadpool::managed::Status;
 use rollcall_core::clock::Clock;
 use rollcall_migrations::{Migrator, TENANT_ROLE};
 use sea_orm::sqlx;
@@ -30,6 +32,27 @@ pub struct StoreConfig {
     pub acquire_timeout: Duration,
     /// The statement timeout (Postgres); zero is none.
     pub statement_timeout: Duration,
+    /// When SQLite takes a commit for written.
+    pub sqlite_synchronous: Synchronous,
+}
+
+/// When a commit of SQLite counts as written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Synchronous {
+    /// Once it is on the disk.
+    #[default]
+    Full,
+    /// Once the system has it: a loss of power loses the last commits.
+    Normal,
+}
+
+/// The state of the connections to the database.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections {
+    pub used: usize,
+    pub idle: usize,
+    /// Calls that wait for a connection.
+    pub waiting: usize,
 }
 
 #[derive(Clone)]
@@ -119,6 +142,13 @@ impl Store {
     /// With what is wrong and the remedy.
     pub async fn check(&self) -> Result<(), String> {
         let applied = self.applied_migrations().await.map_err(|e| e.to_string())?;
+        if self.is_read_only().await.map_err(|e| e.to_string())? {
+            return Err(
+                "the database takes no writes: it is a standby that is not promoted, or read-only by its settings; \
+                        point the address at the primary"
+                    .to_owned(),
+            );
+        }
         // A schema newer than the program is fine: changes are additive, so that processes can be upgraded one by one.
         let pending = Migrator::migrations().iter().filter(|m| !applied.contains(m.name())).count();
         if pending > 0 {
@@ -130,6 +160,30 @@ impl Store {
     /// Whether no migration ever touched this database.
     pub async fn has_no_schema(&self) -> Result<bool, StoreError> {
         Ok(self.applied_migrations().await?.is_empty())
+    }
+
+    /// Whether Postgres refuses writes, as a standby does until it is promoted.
+    async fn is_read_only(&self) -> Result<bool, StoreError> {
+        let Schema::Postgres(pool) = &self.schema else { return Ok(false) };
+        let shown: String = sqlx::query_scalar("SHOW transaction_read_only").fetch_one(pool).await?;
+        Ok(shown == "on")
+    }
+
+    /// Connections to the database that serve data, and calls that wait for one.
+    pub fn connections(&self) -> Connections {
+        let status = match &self.pools {
+            Pools::Postgres { pool, .. } => pool.status(),
+            Pools::Sqlite { reader, .. } => reader.status(),
+        };
+        let Status { size, available, waiting, .. } = status;
+        Connections { used: size.saturating_sub(available), idle: available, waiting }
+    }
+
+    /// Closes the connections that nobody uses. One that was opened on a thread which has ended is of no use to others.
+    pub fn close_idle(&self) {
+        if let Pools::Postgres { pool, .. } = &self.pools {
+            pool.retain(|_, _| false);
+        }
     }
 
     async fn applied_migrations(&self) -> Result<HashSet<String>, StoreError> {
@@ -207,16 +261,18 @@ async fn open_postgres(config: &StoreConfig) -> Result<(Pools, SingleWriter, Sch
 }
 
 async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, SingleWriter, Schema), StoreError> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
-            .map_err(|e| StoreError::Invalid(format!("cannot create {}: {e}", folder.display())))?;
-    }
+    private_files::prepare(path)
+        .map_err(|e| StoreError::Invalid(format!("{} cannot be made for this user alone: {e}", path.display())))?;
+    let synchronous = match config.sqlite_synchronous {
+        Synchronous::Full => SqliteSynchronous::Full,
+        Synchronous::Normal => SqliteSynchronous::Normal,
+    };
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
+        .synchronous(synchronous)
         .busy_timeout(Duration::from_secs(10))
         .statement_cache_capacity(256);
     let schema = SqlitePoolOptions::new()

@@ -7,7 +7,10 @@ use deadpool::Runtime;
 use deadpool::managed::{
     Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType,
 };
-use sea_orm::sqlx::{AssertSqlSafe, Connection, Database, Error, Executor, Postgres, Sqlite, query_scalar, raw_sql};
+use sea_orm::sqlx::{
+    AssertSqlSafe, ColumnIndex, Connection, Database, Decode, Error, Executor, Postgres, Row, Sqlite, query_scalar,
+    raw_sql,
+};
 use std::future::Future;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -20,6 +23,9 @@ const STOP: Duration = Duration::from_secs(5);
 pub(crate) trait Engine: Database {
     fn run(connection: &mut Self::Connection, sql: String) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// The bytes of a row's large columns, as they came.
+    fn large_bytes(row: &Self::Row) -> usize;
+
     /// The server's process behind a connection; none on SQLite.
     fn process(connection: &mut Self::Connection) -> impl Future<Output = Result<Option<i32>, Error>> + Send;
 }
@@ -27,6 +33,10 @@ pub(crate) trait Engine: Database {
 impl Engine for Postgres {
     async fn run(connection: &mut Self::Connection, sql: String) -> Result<(), Error> {
         connection.execute(raw_sql(AssertSqlSafe(sql))).await.map(drop)
+    }
+
+    fn large_bytes(row: &Self::Row) -> usize {
+        large_bytes(row)
     }
 
     async fn process(connection: &mut Self::Connection) -> Result<Option<i32>, Error> {
@@ -39,9 +49,25 @@ impl Engine for Sqlite {
         connection.execute(raw_sql(AssertSqlSafe(sql))).await.map(drop)
     }
 
+    fn large_bytes(row: &Self::Row) -> usize {
+        large_bytes(row)
+    }
+
     async fn process(_: &mut Self::Connection) -> Result<Option<i32>, Error> {
         Ok(None)
     }
+}
+
+/// Columns of a listed row whose size the client chooses.
+const LARGE_COLUMNS: [&str; 2] = ["attributes", "groups"];
+
+fn large_bytes<R: Row>(row: &R) -> usize
+where
+    for<'r> Option<&'r [u8]>: Decode<'r, R::Database>,
+    for<'s> &'s str: ColumnIndex<R>,
+{
+    let bytes = |column: &str| row.try_get_unchecked::<Option<&[u8]>, _>(column).ok().flatten().map_or(0, <[u8]>::len);
+    LARGE_COLUMNS.iter().map(|column| bytes(column)).sum()
 }
 
 /// Opens connections, and checks one that is used again.
