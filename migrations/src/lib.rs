@@ -29,6 +29,11 @@ mod m20261122_000022_group_name_keys;
 mod m20261122_000023_first_statistics;
 mod m20261122_000024_room_for_updates;
 mod m20261127_000025_streams_without_references;
+mod m20261129_000080_cache_key;
+mod m20261129_000081_schema_floor;
+mod m20261129_000082_least_grants;
+mod m20261129_000083_slim_tombstones;
+mod m20261129_000084_tenant_quotas;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -60,6 +65,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000023_first_statistics::Migration),
             Box::new(m20261122_000024_room_for_updates::Migration),
             Box::new(m20261127_000025_streams_without_references::Migration),
+            Box::new(m20261129_000080_cache_key::Migration),
+            Box::new(m20261129_000081_schema_floor::Migration),
+            Box::new(m20261129_000082_least_grants::Migration),
+            Box::new(m20261129_000083_slim_tombstones::Migration),
+            Box::new(m20261129_000084_tenant_quotas::Migration),
         ]
     }
 }

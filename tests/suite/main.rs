@@ -40,7 +40,9 @@ mod lifecycle;
 mod members;
 mod new_user;
 mod on_demand;
+mod privileged;
 mod process;
+mod quotas;
 mod random_input;
 mod registry;
 mod remediation;
@@ -164,6 +166,8 @@ fn every_case() -> Vec<Case> {
         lifecycle::cases(),
         group_scope::cases(),
         guards::cases(),
+        privileged::cases(),
+        quotas::cases(),
         decisions::cases(),
         explain::cases(),
         remediation::cases(),

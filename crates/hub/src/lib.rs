@@ -5,10 +5,12 @@
 
 mod after_commit;
 mod caller;
+mod quota;
 mod replay;
 mod scim_write;
 
 pub use caller::{CallerError, CallerLimits, SourceCaller};
+pub use quota::SharedQuotaBook;
 pub use replay::Replayed;
 pub use scim_write::{Performed, ScimWriteError, no_groups};
 
@@ -22,4 +24,5 @@ pub struct Hub {
     pub queue: Queue,
     pub cache: Cache,
     pub metrics: Metrics,
+    pub quotas: SharedQuotaBook,
 }

@@ -2,6 +2,7 @@
 //! effects are the same.
 
 use crate::Hub;
+use crate::quota::Adds;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId};
 use rollcall_scim::bulk::{BulkCall, BulkVerb};
 use rollcall_scim::patch::{apply_to_group, apply_to_user, group_changes};
@@ -113,6 +114,14 @@ impl Write {
     }
 }
 
+fn adds_of(verb: &BulkVerb, data: &Value) -> Adds {
+    match verb {
+        BulkVerb::Post => Adds::creation(data),
+        BulkVerb::Put(_) | BulkVerb::Patch(_) => Adds::update(data),
+        BulkVerb::Delete(_) => Adds::deletion(),
+    }
+}
+
 /// Retries after the database rolled a write back in favour of another one. Requests of one source seldom conflict, and
 /// the other one has finished by then.
 const RETRIES: u32 = 3;
@@ -139,7 +148,9 @@ impl Hub {
         if kind == ResourceKind::Group && scope.users_only() {
             return Err(no_groups().into());
         }
+        let adds = adds_of(&verb, &data);
         let write = Write::read(kind, verb, data, limits, quirks)?;
+        self.admit(scope, &adds).await?;
         let mut retries = RETRIES;
         loop {
             let mut noted = Quirks::new();

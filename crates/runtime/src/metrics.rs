@@ -68,6 +68,8 @@ struct Series {
     runs_held: IntGauge,
     sources_quarantined: IntGauge,
     cache_errors: IntCounterVec,
+    cache_entries_refused: IntCounterVec,
+    quota_refused: IntCounterVec,
     rate_limited: IntCounterVec,
     requests_unlogged: IntCounter,
 }
@@ -167,6 +169,18 @@ impl Metrics {
                 "Cache calls that failed and fell through.",
                 &["operation"],
             )?,
+            cache_entries_refused: counters(
+                &registry,
+                "cache_entries_refused_total",
+                "Entries of the cache that were not believed, so that the database was asked.",
+                &["reason"],
+            )?,
+            quota_refused: counters(
+                &registry,
+                "quota_refused_total",
+                "Writes that were refused because their tenant keeps as much as it may.",
+                &["quota"],
+            )?,
             rate_limited: counters(&registry, "rate_limited_total", "Requests refused by a rate limit.", &["service"])?,
             requests_unlogged: register(
                 &registry,
@@ -248,6 +262,16 @@ impl Metrics {
     /// A cache call failed; `operation` is a fixed label.
     pub fn cache_error(&self, operation: &'static str) {
         self.series.cache_errors.with_label_values(&[operation]).inc();
+    }
+
+    /// An entry of the cache was not believed; `reason` is a fixed label.
+    pub fn cache_entry_refused(&self, reason: &'static str) {
+        self.series.cache_entries_refused.with_label_values(&[reason]).inc();
+    }
+
+    /// A write was refused by a quota, whose name is a fixed label.
+    pub fn quota_refused(&self, quota: &'static str) {
+        self.series.quota_refused.with_label_values(&[quota]).inc();
     }
 
     /// A request was refused by a rate limit.

@@ -31,6 +31,13 @@ static BACKLOG: Sql =
      (SELECT count(*) FROM runs r WHERE r.state = 'held') AS held, \
      (SELECT count(*) FROM sources s WHERE s.quarantined_at IS NOT NULL) AS quarantined FROM tenant_leases l"]);
 
+static CACHE_KEY: Sql = Sql::across(&["SELECT secret FROM cache_key"]);
+
+#[derive(FromQueryResult)]
+struct SecretRow {
+    secret: Vec<u8>,
+}
+
 #[derive(FromQueryResult)]
 struct TenantRow {
     id: Uuid,
@@ -76,6 +83,18 @@ impl Store {
     pub async fn credential(&self, digest: &SecretDigest) -> Result<Option<Credential>, StoreError> {
         let tx = self.across(false).await?;
         tx.one(CREDENTIAL.text(tx.engine()), [digest.to_vec().into()]).await
+    }
+
+    /// The secret with which the hubs of this database seal what they keep in a cache that others may write.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] when the row is gone, or has another length.
+    #[tracing::instrument(name = "store.across.cache_key", skip_all)]
+    pub async fn cache_key(&self) -> Result<[u8; 32], StoreError> {
+        let tx = self.across(false).await?;
+        let row: Option<SecretRow> = tx.one(CACHE_KEY.text(tx.engine()), []).await?;
+        let secret = row.map(|row| row.secret).unwrap_or_default();
+        secret.try_into().map_err(|_| StoreError::database("the table cache_key has no secret of 32 bytes"))
     }
 
     pub(crate) async fn tenant_by_slug(&self, slug: &str) -> Result<Option<TenantId>, StoreError> {

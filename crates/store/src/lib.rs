@@ -11,6 +11,8 @@ mod committed;
 mod directory;
 mod engine;
 mod entity;
+#[cfg(test)]
+mod grants;
 mod log;
 mod reconcile;
 mod scope;
@@ -19,6 +21,7 @@ mod secret;
 mod statements;
 
 pub use access::credentials::{ApiKey, Credential};
+pub use access::quotas::CountedUsage;
 pub use access::source_upkeep::{NewSource, SourceDeletion};
 pub use access::sources::{Rotated, RotatedExpiry, Source, SourceToken};
 pub use access::tenants::{NewTenant, SeatsSet};
@@ -48,6 +51,7 @@ pub use engine::connect::{Store, StoreConfig};
 pub use engine::error::{Cause, StoreError};
 pub use engine::faults::Faults;
 pub use engine::page::{DEFAULT_LIMIT, MAX_LIMIT, Page, PageRequest};
+pub use engine::schema::Migrated;
 pub use log::audit_events::{AuditEvent, AuditFilter};
 pub use reconcile::apply::Applied;
 pub use reconcile::lease::{Lease, LeaseAnswer};

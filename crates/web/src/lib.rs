@@ -10,7 +10,8 @@ mod refusal;
 
 pub use body::Body;
 pub use credential::{bearer_token, peer};
-pub use endpoint::{Endpoint, RouteLabel, resource, same_paths};
+pub use endpoint::{Endpoint, LeastRoles, RouteLabel, resource, same_paths};
 pub use observe::{HadTrailingSlash, Observer, observe, request_id};
 pub use problem::Problem;
 pub use refusal::Refusal;
+pub use rollcall_core::roster::Role;

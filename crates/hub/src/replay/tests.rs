@@ -1,6 +1,7 @@
 //! Replays of requests that an earlier version rejected: rows as that version left them.
 
 use super::*;
+use crate::quota::SharedQuotaBook;
 use chrono::TimeDelta;
 use rollcall_core::clock::Clock;
 use rollcall_core::directory::{SourceKind, SourceMode};
@@ -51,7 +52,12 @@ impl Scene {
         let api = AdminScope::of_key(&credential(&store, &key.secret).await).expect("a key");
         let metrics = Metrics::new().expect("metrics");
         let queue = Queue::in_process(metrics.clone());
-        Self { hub: Hub { store, queue, cache: Cache::in_process(), metrics }, api, source, file }
+        Self {
+            hub: Hub { store, queue, cache: Cache::in_process(), metrics, quotas: SharedQuotaBook::default() },
+            api,
+            source,
+            file,
+        }
     }
 
     fn rejected(&self, method: &str, path: &str, body: Option<serde_json::Value>) -> RejectedRequest {

@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use rollcall_core::directory::{SourceKind, SourceMode};
 use rollcall_core::event::{Actor, CredentialCreated, Event, NoDetail};
 use rollcall_core::ids::{CredentialId, SourceId};
+use rollcall_core::quota::Quota;
 use rollcall_core::roster::Role;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DerivePartialModel, FromQueryResult};
@@ -92,6 +93,7 @@ impl Store {
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<NewSecret, StoreError> {
         let tx = self.write(&scope.scope).await?;
+        tx.refuse_one_more(Quota::Keys, &self.quotas).await?;
         let secret = tx.create_source_token(source, name, expires_at).await?;
         tx.commit().await?;
         Ok(secret)
@@ -100,6 +102,7 @@ impl Store {
     #[tracing::instrument(name = "store.credentials.create_api_key", skip_all)]
     pub async fn create_api_key(&self, scope: &AdminScope, role: Role, name: &str) -> Result<NewSecret, StoreError> {
         let tx = self.write(&scope.scope).await?;
+        tx.refuse_one_more(Quota::Keys, &self.quotas).await?;
         let credential =
             NewCredential { kind: "api_key", prefix: API_KEY_PREFIX, role: Some(role), name, ..Default::default() };
         let secret = tx.create_credential(credential).await?;

@@ -12,7 +12,9 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rollcall_core::directory::SourceMode;
 use rollcall_core::event::{CredentialRotated, Difference, Event, SourceModeChanged, SourceSettings};
 use rollcall_core::ids::{CredentialId, SourceId};
+use rollcall_core::quota::Quota;
 use rollcall_core::remedy::SECOND_LIVE;
+use rollcall_core::roster::Role;
 use rollcall_core::run::RunState;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
@@ -127,6 +129,10 @@ impl Store {
         mode: Option<SourceMode>,
         users_only: Option<bool>,
     ) -> Result<Committed<()>, StoreError> {
+        if mode == Some(SourceMode::Live) && scope.role() != Role::Owner {
+            let why = "only the key of an owner sets a source to live, as only an owner promotes one";
+            return Err(StoreError::Forbidden(why.into()));
+        }
         let tx = self.write(&scope.scope).await?;
         let mut digests = Vec::new();
         if let Some(users_only) = users_only {
@@ -161,6 +167,7 @@ impl Store {
     ) -> Result<NewSecret, StoreError> {
         let tx = self.write(&scope.scope).await?;
         tx.check_new_token(source, name, expires_at).await?;
+        tx.refuse_one_more(Quota::Keys, &self.quotas).await?;
         let secret = tx.create_source_token(source, name, expires_at).await?;
         tx.commit().await?;
         Ok(secret)

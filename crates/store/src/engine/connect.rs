@@ -4,17 +4,15 @@ use crate::engine::batched_read::ReadBatchers;
 use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
-use crate::engine::session::{SessionPool, pool};
+use crate::engine::session::{SessionPool, SessionRole, pool};
 use crate::engine::single_write::SingleWriter;
 use rollcall_core::clock::Clock;
-use rollcall_migrations::{Migrator, TENANT_ROLE};
+use rollcall_core::quota::Quotas;
+use rollcall_migrations::TENANT_ROLE;
 use sea_orm::sqlx;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, SqlxPostgresConnector, SqlxSqliteConnector, Statement};
-use sea_orm_migration::MigratorTrait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Postgres, Sqlite};
-use std::collections::HashSet;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -34,14 +32,14 @@ pub struct StoreConfig {
 
 #[derive(Clone)]
 pub(crate) enum Pools {
-    Postgres { pool: SessionPool<Postgres>, reads: ReadBatchers },
+    Postgres { pool: SessionPool<Postgres>, reads: ReadBatchers, role: SessionRole },
     Sqlite { writer: SessionPool<Sqlite>, reader: SessionPool<Sqlite> },
 }
 
 /// The connection for making and inspecting the schema: with the role of the login, whereas data is read and written with a
 /// tenant's role.
 #[derive(Clone)]
-enum Schema {
+pub(super) enum Schema {
     Postgres(PgPool),
     Sqlite(SqlitePool),
 }
@@ -51,10 +49,12 @@ enum Schema {
 pub struct Store {
     pub(crate) pools: Pools,
     pub(super) single_writer: SingleWriter,
-    schema: Schema,
+    pub(super) schema: Schema,
     pub(super) without_statement_timeout: bool,
     pub clock: Clock,
     pub faults: Faults,
+    /// Quotas of tenants to which the operator gave no others.
+    pub quotas: Quotas,
 }
 
 impl Store {
@@ -68,13 +68,20 @@ impl Store {
         } else {
             return Err(StoreError::Invalid("the database URL must begin with postgres:// or sqlite://".into()));
         };
-        Ok(Self { pools, single_writer, schema, without_statement_timeout: false, clock, faults: Faults::default() })
+        let (faults, quotas) = (Faults::default(), Quotas::default());
+        Ok(Self { pools, single_writer, schema, without_statement_timeout: false, clock, faults, quotas })
     }
 
     /// The same, with transactions without a statement timeout: for work outside of a request.
     #[must_use]
     pub fn without_statement_timeout(&self) -> Self {
         Self { without_statement_timeout: true, ..self.clone() }
+    }
+
+    /// The same, with these quotas for tenants that have none of their own.
+    #[must_use]
+    pub fn with_quotas(self, quotas: Quotas) -> Self {
+        Self { quotas, ..self }
     }
 
     pub(crate) fn engine(&self) -> EngineKind {
@@ -86,66 +93,6 @@ impl Store {
 
     pub(crate) fn is_postgres(&self) -> bool {
         self.engine() == EngineKind::Postgres
-    }
-
-    /// Applies pending migrations. Concurrent processes take turns.
-    ///
-    /// # Errors
-    /// [`StoreError::Invalid`] when a newer version made the schema.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        let known = Migrator::migrations();
-        let applied = self.applied_migrations().await?;
-        if let Some(unknown) = applied.iter().filter(|name| known.iter().all(|m| m.name() != name.as_str())).min() {
-            return Err(StoreError::Invalid(format!(
-                "the database was made by a newer Rollcall: it has the migration {unknown}, which this version does not know. \
-                 Use that version or a later one"
-            )));
-        }
-        match &self.schema {
-            Schema::Postgres(pool) => {
-                let mut turn = pool.begin().await?;
-                sqlx::query("SELECT pg_advisory_xact_lock(hashtext('rollcall migrate'))").execute(&mut *turn).await?;
-                Migrator::up(&self.schema_connection(), None).await?;
-                turn.commit().await?;
-            }
-            Schema::Sqlite(_) => Migrator::up(&self.schema_connection(), None).await?,
-        }
-        Ok(())
-    }
-
-    /// Checks that the database is reachable and has the schema that this program knows.
-    ///
-    /// # Errors
-    /// With what is wrong and the remedy.
-    pub async fn check(&self) -> Result<(), String> {
-        let applied = self.applied_migrations().await.map_err(|e| e.to_string())?;
-        // A schema newer than the program is fine: changes are additive, so that processes can be upgraded one by one.
-        let pending = Migrator::migrations().iter().filter(|m| !applied.contains(m.name())).count();
-        if pending > 0 {
-            return Err(format!("the schema lacks {pending} migrations; run `rollcall migrate`"));
-        }
-        Ok(())
-    }
-
-    /// Whether no migration ever touched this database.
-    pub async fn has_no_schema(&self) -> Result<bool, StoreError> {
-        Ok(self.applied_migrations().await?.is_empty())
-    }
-
-    async fn applied_migrations(&self) -> Result<HashSet<String>, StoreError> {
-        let schema = self.schema_connection();
-        let backend = schema.get_database_backend();
-        let exists = match backend {
-            DbBackend::Postgres => "SELECT CAST(to_regclass('seaql_migrations') AS text) AS name",
-            _ => "SELECT name FROM sqlite_master WHERE name = 'seaql_migrations'",
-        };
-        let table = schema.query_one_raw(Statement::from_string(backend, exists)).await?;
-        if table.and_then(|row| row.try_get::<Option<String>>("", "name").ok().flatten()).is_none() {
-            return Ok(HashSet::new());
-        }
-        let versions = Statement::from_string(backend, "SELECT version FROM seaql_migrations");
-        let rows = schema.query_all_raw(versions).await?;
-        rows.iter().map(|row| Ok(row.try_get("", "version")?)).collect()
     }
 
     /// Waits for running statements and closes every connection.
@@ -160,18 +107,6 @@ impl Store {
         match &self.schema {
             Schema::Postgres(pool) => pool.close().await,
             Schema::Sqlite(pool) => pool.close().await,
-        }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn schema_of_test(&self) -> DatabaseConnection {
-        self.schema_connection()
-    }
-
-    fn schema_connection(&self) -> DatabaseConnection {
-        match &self.schema {
-            Schema::Postgres(pool) => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
-            Schema::Sqlite(pool) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone()),
         }
     }
 }
@@ -201,9 +136,12 @@ async fn open_postgres(config: &StoreConfig) -> Result<(Pools, SingleWriter, Sch
     // dates from a small table must not scan it later, since most rows are other tenants': every query has an index.
     let options =
         options.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")]);
-    let data = pool(options, config.max_connections, config.acquire_timeout, Some(POSTGRES_LIFETIME))?;
+    let role = SessionRole::new(TENANT_ROLE);
+    let (lifetime, proof) = (Some(POSTGRES_LIFETIME), Some(role.clone()));
+    let data = pool(options, config.max_connections, config.acquire_timeout, lifetime, proof)?;
     let single_writer = SingleWriter::postgres(&data);
-    Ok((Pools::Postgres { reads: ReadBatchers::new(&data), pool: data }, single_writer, Schema::Postgres(schema)))
+    let reads = ReadBatchers::new(&data);
+    Ok((Pools::Postgres { reads, pool: data, role }, single_writer, Schema::Postgres(schema)))
 }
 
 async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, SingleWriter, Schema), StoreError> {
@@ -226,8 +164,9 @@ async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Single
         .connect_with(options.clone())
         .await?;
     // A negative size is in KiB. Readers have small caches: the pages they miss are in the system's page cache.
-    let writer = pool(options.clone().pragma("cache_size", "-8000"), 1, config.acquire_timeout, None)?;
-    let reader = pool(options.pragma("cache_size", "-1000"), config.max_connections, config.acquire_timeout, None)?;
+    let (wait, readers) = (config.acquire_timeout, config.max_connections);
+    let writer = pool(options.clone().pragma("cache_size", "-8000"), 1, wait, None, None)?;
+    let reader = pool(options.pragma("cache_size", "-1000"), readers, wait, None, None)?;
     let single_writer = SingleWriter::sqlite(writer.clone());
     Ok((Pools::Sqlite { writer, reader }, single_writer, Schema::Sqlite(schema)))
 }

@@ -7,8 +7,9 @@ use deadpool::Runtime;
 use deadpool::managed::{
     Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType,
 };
-use sea_orm::sqlx::{AssertSqlSafe, Connection, Database, Error, Executor, Postgres, Sqlite, query_scalar, raw_sql};
+use sea_orm::sqlx::{AssertSqlSafe, Connection, Database, Error, Executor, Postgres, Sqlite, query_as, raw_sql};
 use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -20,8 +21,8 @@ const STOP: Duration = Duration::from_secs(5);
 pub(crate) trait Engine: Database {
     fn run(connection: &mut Self::Connection, sql: String) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// The server's process behind a connection; none on SQLite.
-    fn process(connection: &mut Self::Connection) -> impl Future<Output = Result<Option<i32>, Error>> + Send;
+    /// The server's process behind a connection, and the role of its session; none on SQLite.
+    fn identity(connection: &mut Self::Connection) -> impl Future<Output = Result<Option<Identity>, Error>> + Send;
 }
 
 impl Engine for Postgres {
@@ -29,8 +30,10 @@ impl Engine for Postgres {
         connection.execute(raw_sql(AssertSqlSafe(sql))).await.map(drop)
     }
 
-    async fn process(connection: &mut Self::Connection) -> Result<Option<i32>, Error> {
-        query_scalar("SELECT pg_backend_pid()").fetch_one(connection).await.map(Some)
+    async fn identity(connection: &mut Self::Connection) -> Result<Option<Identity>, Error> {
+        let sql = "SELECT pg_backend_pid(), current_setting('role')";
+        let (process, role): (i32, String) = query_as(sql).fetch_one(connection).await?;
+        Ok(Some(Identity { process, role }))
     }
 }
 
@@ -39,8 +42,50 @@ impl Engine for Sqlite {
         connection.execute(raw_sql(AssertSqlSafe(sql))).await.map(drop)
     }
 
-    async fn process(_: &mut Self::Connection) -> Result<Option<i32>, Error> {
+    async fn identity(_: &mut Self::Connection) -> Result<Option<Identity>, Error> {
         Ok(None)
+    }
+}
+
+/// A session as its server knows it.
+pub(crate) struct Identity {
+    process: i32,
+    role: String,
+}
+
+/// The role that every session must have from its start. A pooler between the hub and the server may drop the options by which
+/// the hub asks for it, and row-level security would then protect nothing.
+#[derive(Clone)]
+pub(crate) struct SessionRole {
+    pub(crate) name: &'static str,
+    /// The role of the last session, if it is another one.
+    wrong: Arc<Mutex<Option<String>>>,
+}
+
+impl SessionRole {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name, wrong: Arc::default() }
+    }
+
+    fn check(&self, identity: Option<&Identity>) -> Result<(), Error> {
+        let role = identity.map(|identity| identity.role.clone()).filter(|role| role != self.name);
+        *self.wrong.lock().unwrap_or_else(PoisonError::into_inner) = role;
+        self.proven().map_err(|why| Error::Configuration(why.into()))
+    }
+
+    /// # Errors
+    /// When the last session was opened with another role.
+    pub(crate) fn proven(&self) -> Result<(), String> {
+        let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        wrong.as_deref().map_or(Ok(()), |role| Err(self.explained(role)))
+    }
+
+    fn explained(&self, role: &str) -> String {
+        format!(
+            "a session has the role {role} and not {}, so row-level security would not hold: a pooler drops the startup option \
+             `role`. Connect to Postgres without it; docs/operations.md says which pooling works",
+            self.name
+        )
     }
 }
 
@@ -49,6 +94,7 @@ pub(crate) struct Opener<DB: Database> {
     options: <DB::Connection as Connection>::Options,
     /// A connection older than this is replaced, so that the memory of its server process does not grow without end.
     lifetime: Option<Duration>,
+    role: Option<SessionRole>,
 }
 
 /// A connection, and the process that a cancellation names.
@@ -65,8 +111,9 @@ impl<DB: Engine> Manager for Opener<DB> {
 
     async fn create(&self) -> Result<Opened<DB>, Error> {
         let mut connection = DB::Connection::connect_with(&self.options).await?;
-        let process = DB::process(&mut connection).await?;
-        Ok(Opened { connection, process })
+        let identity = DB::identity(&mut connection).await?;
+        self.role.as_ref().map_or(Ok(()), |role| role.check(identity.as_ref()))?;
+        Ok(Opened { connection, process: identity.map(|identity| identity.process) })
     }
 
     async fn recycle(&self, _: &mut Opened<DB>, metrics: &Metrics) -> RecycleResult<Error> {
@@ -77,15 +124,16 @@ impl<DB: Engine> Manager for Opener<DB> {
     }
 }
 
-/// A pool of at most `connections`, opened on demand; a caller waits at most `wait` for one.
+/// A pool of at most `connections`, opened on demand; a caller waits at most `wait` for one. Each is refused without its `role`.
 pub(crate) fn pool<DB: Engine>(
     options: <DB::Connection as Connection>::Options,
     connections: u32,
     wait: Duration,
     lifetime: Option<Duration>,
+    role: Option<SessionRole>,
 ) -> Result<SessionPool<DB>, StoreError> {
     let builder =
-        Pool::builder(Opener { options, lifetime }).max_size(usize::try_from(connections).unwrap_or(1).max(1));
+        Pool::builder(Opener { options, lifetime, role }).max_size(usize::try_from(connections).unwrap_or(1).max(1));
     let builder = builder.runtime(Runtime::Tokio1).wait_timeout(Some(wait)).create_timeout(Some(wait));
     // Last in, first out: the connection that was used last has the warmest caches.
     let builder = builder.queue_mode(QueueMode::Lifo);
@@ -95,6 +143,8 @@ pub(crate) fn pool<DB: Engine>(
 impl From<PoolError<Error>> for StoreError {
     fn from(error: PoolError<Error>) -> Self {
         match error {
+            // The session has not the role that it must have: nothing is served with it.
+            PoolError::Backend(error @ Error::Configuration(_)) => Self::Unavailable(Cause::new(error)),
             PoolError::Backend(error) => error.into(),
             PoolError::Timeout(TimeoutType::Wait) => Self::Unavailable("all connections are in use".into()),
             other => Self::Unavailable(Cause::new(other)),

@@ -37,6 +37,7 @@ async fn check_store(backend: &Backend, settings: &Settings) -> Result<(), Strin
     if store.has_no_schema().await.map_err(|e| e.to_string())? {
         return Err("it has no schema of Rollcall yet; run `rollcall migrate`".to_owned());
     }
+    store.check_session().await?;
     store.check().await
 }
 

@@ -1,0 +1,279 @@
+//! Quotas of writes: each process adds up what it accepts for a tenant since the last exact count, so that a write costs no query.
+//!
+//! A count runs in the background when much was added since the last one, and in a request only before it is refused. So nobody is
+//! refused by an estimate, and a tenant exceeds a quota by no more than what other processes accept between two counts.
+
+use crate::Hub;
+use hashlink::LruCache;
+use rollcall_core::ids::TenantId;
+use rollcall_core::quota::{OverQuota, Quota, Quotas, Usage};
+use rollcall_store::{SourceScope, StoreError};
+use serde_json::Value;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Most tenants in memory; the least recently used are counted anew.
+const TENANTS: usize = 20_000;
+/// Longest time for which a count of a tenant that writes is used.
+const COUNT_LIFE: Duration = Duration::from_secs(600);
+/// Age of a count by which a write may be refused.
+const FRESH: Duration = Duration::from_secs(5);
+/// A count is due when a twentieth of the room, and at least this much, was added.
+const LEAST: Usage = Usage { records: 100, bytes: 8 << 20, sources: 0, keys: 0, changes: 20_000 };
+/// An update of this size is accepted somewhat beyond the quota of bytes: identity providers send whole records.
+const SMALL_BYTES: u64 = 16 << 10;
+
+/// The additions of a write.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Adds {
+    usage: Usage,
+    creates: bool,
+    /// Ends somebody's access, or deletes: never refused.
+    ends: bool,
+}
+
+impl Adds {
+    pub(crate) fn creation(data: &Value) -> Self {
+        Self {
+            usage: Usage { records: 1, bytes: weight(data), changes: 1, ..Usage::default() },
+            creates: true,
+            ends: false,
+        }
+    }
+
+    pub(crate) fn update(data: &Value) -> Self {
+        let usage = Usage { bytes: weight(data), changes: 1, ..Usage::default() };
+        Self { usage, creates: false, ends: says_inactive(data) }
+    }
+
+    pub(crate) fn deletion() -> Self {
+        Self { usage: Usage { changes: 1, ..Usage::default() }, creates: false, ends: true }
+    }
+
+    fn may_exceed(&self, quota: Quota, used: u64, limit: u64) -> bool {
+        let small = self.usage.bytes <= SMALL_BYTES && used <= limit.saturating_add(limit / 4);
+        self.ends || (!self.creates && (quota == Quota::Records || (quota == Quota::Bytes && small)))
+    }
+}
+
+/// About as many bytes as the value has as text.
+fn weight(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => text.len() as u64 + 3,
+        Value::Array(items) => items.iter().map(weight).sum::<u64>() + 2,
+        Value::Object(entries) => {
+            entries.iter().map(|(key, value)| key.len() as u64 + 4 + weight(value)).sum::<u64>() + 2
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+    }
+}
+
+/// Does the body say `active: false` anywhere, in any of the spellings of identity providers?
+fn says_inactive(value: &Value) -> bool {
+    let is_false = |value: &Value| match value {
+        Value::Bool(active) => !active,
+        Value::String(text) => text.eq_ignore_ascii_case("false"),
+        _ => false,
+    };
+    match value {
+        Value::Array(items) => items.iter().any(says_inactive),
+        Value::Object(entries) => {
+            let path = entries.iter().find(|(key, _)| key.eq_ignore_ascii_case("path")).map(|(_, path)| path);
+            let at_active = path.and_then(Value::as_str).is_some_and(|path| path.eq_ignore_ascii_case("active"));
+            entries.iter().any(|(key, value)| {
+                let of_active = key.eq_ignore_ascii_case("active") || (at_active && key.eq_ignore_ascii_case("value"));
+                (of_active && is_false(value)) || says_inactive(value)
+            })
+        }
+        _ => false,
+    }
+}
+
+/// The numbers of one tenant in this process.
+struct Tally {
+    limits: Quotas,
+    counted: Usage,
+    /// Accepted here since the count began.
+    added: Usage,
+    counted_at: Option<Instant>,
+    counting: bool,
+}
+
+impl Tally {
+    fn is_due(&self, now: Instant) -> bool {
+        let old = self.counted_at.is_none_or(|at| now.duration_since(at) > COUNT_LIFE);
+        let much = Quota::ALL.iter().any(|quota| {
+            let room = self.limits.of(*quota).saturating_sub(self.counted.of(*quota));
+            let least = LEAST.of(*quota);
+            least > 0 && self.added.of(*quota) > least.max(room / 20)
+        });
+        !self.counting && (old || much)
+    }
+}
+
+/// The tallies of a process.
+pub struct QuotaBook {
+    tenants: Mutex<LruCache<TenantId, Tally>>,
+    /// One exact count of a refusal at a time.
+    exact: tokio::sync::Mutex<()>,
+}
+
+impl Default for QuotaBook {
+    fn default() -> Self {
+        Self { tenants: Mutex::new(LruCache::new(TENANTS)), exact: tokio::sync::Mutex::new(()) }
+    }
+}
+
+/// The answer of a tally.
+enum Charge {
+    Accepted {
+        /// Count in the background.
+        due: bool,
+    },
+    Over {
+        over: OverQuota,
+        /// The last count is young enough to refuse by it.
+        fresh: bool,
+    },
+}
+
+impl QuotaBook {
+    fn lock(&self) -> MutexGuard<'_, LruCache<TenantId, Tally>> {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn charge(&self, tenant: TenantId, adds: &Adds, defaults: &Quotas) -> Charge {
+        let now = Instant::now();
+        let mut tenants = self.lock();
+        let tally = tenants.entry(tenant).or_insert_with(|| Tally {
+            limits: *defaults,
+            counted: Usage::default(),
+            added: Usage::default(),
+            counted_at: None,
+            counting: false,
+        });
+        let after = tally.counted.plus(&tally.added).plus(&adds.usage);
+        let over = tally.limits.exceeded_by(&after);
+        if let Some(over) = over.filter(|over| !adds.may_exceed(over.quota, after.of(over.quota), over.limit)) {
+            let fresh = tally.counted_at.is_some_and(|at| now.duration_since(at) < FRESH);
+            return Charge::Over { over, fresh };
+        }
+        tally.added = tally.added.plus(&adds.usage);
+        let due = tally.is_due(now);
+        tally.counting |= due;
+        Charge::Accepted { due }
+    }
+
+    fn added(&self, tenant: TenantId) -> Usage {
+        self.lock().get(&tenant).map(|tally| tally.added).unwrap_or_default()
+    }
+
+    /// Notes a count that began when `before` had been added; a failed one is tried again later.
+    fn note(&self, tenant: TenantId, before: &Usage, counted: Option<(Usage, Quotas)>) {
+        let mut tenants = self.lock();
+        let Some(tally) = tenants.get_mut(&tenant) else { return };
+        tally.counting = false;
+        tally.counted_at = Some(Instant::now());
+        if let Some((usage, limits)) = counted {
+            (tally.counted, tally.limits) = (usage, limits);
+            tally.added = tally.added.minus(before);
+        }
+    }
+}
+
+impl Hub {
+    /// Accepts what a write adds, or names the quota that it would exceed.
+    ///
+    /// # Errors
+    /// [`StoreError::OverQuota`]; those of an exact count, which only a refusal needs.
+    pub(crate) async fn admit(&self, scope: &SourceScope, adds: &Adds) -> Result<(), StoreError> {
+        match self.quotas.charge(scope.tenant(), adds, &self.store.quotas) {
+            Charge::Accepted { due: false } => Ok(()),
+            Charge::Accepted { due: true } => {
+                let (hub, scope) = (self.clone(), *scope);
+                tokio::spawn(async move {
+                    if let Err(error) = hub.count_anew(&scope).await {
+                        tracing::warn!(%error, "the use of a tenant's quotas could not be counted");
+                    }
+                });
+                Ok(())
+            }
+            Charge::Over { .. } => Box::pin(self.admit_exactly(scope, adds)).await,
+        }
+    }
+
+    async fn admit_exactly(&self, scope: &SourceScope, adds: &Adds) -> Result<(), StoreError> {
+        let _turn = self.quotas.exact.lock().await;
+        let again = || self.quotas.charge(scope.tenant(), adds, &self.store.quotas);
+        let over = match again() {
+            Charge::Accepted { .. } => return Ok(()),
+            Charge::Over { over, fresh: true } => over,
+            Charge::Over { fresh: false, .. } => {
+                self.count_anew(scope).await?;
+                match again() {
+                    Charge::Accepted { .. } => return Ok(()),
+                    Charge::Over { over, .. } => over,
+                }
+            }
+        };
+        self.metrics.quota_refused(over.quota.as_str());
+        Err(StoreError::OverQuota(over))
+    }
+
+    async fn count_anew(&self, scope: &SourceScope) -> Result<(), StoreError> {
+        let tenant = scope.tenant();
+        let before = self.quotas.added(tenant);
+        let counted = self.store.without_statement_timeout().usage_of_source(scope).await;
+        let known = counted.as_ref().ok().map(|counted| (counted.usage, counted.limits));
+        self.quotas.note(tenant, &before, known);
+        counted.map(drop)
+    }
+}
+
+/// Shared by the clones of a hub.
+pub type SharedQuotaBook = Arc<QuotaBook>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn s6_a_write_that_ends_access_is_recognised_in_every_spelling() {
+        for (body, ends) in [
+            (json!({ "active": false }), true),
+            (json!({ "Active": "False" }), true),
+            (json!({ "Operations": [{ "op": "Replace", "path": "active", "value": "False" }] }), true),
+            (json!({ "Operations": [{ "op": "replace", "value": { "active": false } }] }), true),
+            (json!({ "active": true, "title": "false" }), false),
+            (json!({ "Operations": [{ "op": "replace", "path": "title", "value": "False" }] }), false),
+        ] {
+            assert_eq!(Adds::update(&body).ends, ends, "{body}");
+        }
+    }
+
+    #[test]
+    fn s6_the_weight_is_about_the_length_of_the_text() {
+        let body = json!({ "userName": "ann@x.test", "emails": [{ "value": "a".repeat(10_000), "primary": true }] });
+        let (weight, length) = (weight(&body), body.to_string().len() as u64);
+        assert!(weight.abs_diff(length) < length / 10, "{weight} of {length}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s6_creations_stop_at_the_quota_and_what_ends_access_goes_on() {
+        let book = QuotaBook::default();
+        let limits = Quotas { records: 3, bytes: 1 << 20, ..Quotas::default() };
+        let tenant = TenantId(uuid::Uuid::from_u128(1));
+        let charge = |adds: &Adds| matches!(book.charge(tenant, adds, &limits), Charge::Accepted { .. });
+        let small = json!({ "userName": "ann" });
+        assert_eq!([(); 4].map(|()| charge(&Adds::creation(&small))), [true, true, true, false]);
+        assert!(charge(&Adds::update(&small)), "a record that is there is no new one");
+        assert!(charge(&Adds::deletion()));
+        let large = json!({ "title": "x".repeat(2 << 20) });
+        assert!(!charge(&Adds::update(&large)));
+        assert!(charge(&Adds::update(&json!({ "title": "x".repeat(2 << 20), "active": false }))));
+        book.note(tenant, &book.added(tenant), Some((Usage { records: 1, ..Usage::default() }, limits)));
+        assert_eq!([(); 3].map(|()| charge(&Adds::creation(&small))), [true, true, false], "by the exact count");
+    }
+}
