@@ -1,5 +1,6 @@
 //! Quotas of a tenant: refused with the way out, raised by the operator, and never in the way of somebody who leaves (S6).
 
+use rand::Rng;
 use reqwest::Method;
 use serde_json::json;
 
@@ -47,10 +48,11 @@ async fn s6_bytes_stop_at_the_quota(hub: Hub) {
     let tenant = small.tenant().create();
     let source = tenant.scim_source();
     // Random text, which no database compresses.
-    let noise = || (0..1_000).map(|_| crate::verbs::unknown_id().simple().to_string()).collect::<String>();
-    let large = |name: &str| with(person(name), json!({ "title": noise() }));
-    let ann = source.post("/Users", &large("ann")).await.expect(201).id();
-    source.post("/Users", &large("bea")).await.expect_scim_error(403, None);
+    let mut random = hub.randomness(&tenant.slug);
+    let mut noise = || (0..32_000).map(|_| char::from(random.random_range(b'!'..b'~'))).collect::<String>();
+    let [ann, bea] = ["ann", "bea"].map(|name| with(person(name), json!({ "title": noise() })));
+    let ann = source.post("/Users", &ann).await.expect(201).id();
+    source.post("/Users", &bea).await.expect_scim_error(403, None);
     let grow = json!({ "schemas": [], "userName": email("ann"), "title": noise(), "nickName": noise() });
     source.send(Method::PUT, &format!("/Users/{ann}"), &grow).await.expect_scim_error(403, None);
     source.deactivate(&ann).await.expect_success();

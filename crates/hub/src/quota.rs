@@ -94,8 +94,10 @@ fn says_inactive(value: &Value) -> bool {
 struct Tally {
     limits: Quotas,
     counted: Usage,
-    /// Accepted here since the count began.
+    /// Accepted here since the count began, with the writes in flight.
     added: Usage,
+    /// Accepted and not ended: a count that begins now may not see them.
+    in_flight: Usage,
     counted_at: Option<Instant>,
     counting: bool,
 }
@@ -150,6 +152,7 @@ impl QuotaBook {
             limits: *defaults,
             counted: Usage::default(),
             added: Usage::default(),
+            in_flight: Usage::default(),
             counted_at: None,
             counting: false,
         });
@@ -160,16 +163,25 @@ impl QuotaBook {
             return Charge::Over { over, fresh };
         }
         tally.added = tally.added.plus(&adds.usage);
+        tally.in_flight = tally.in_flight.plus(&adds.usage);
         let due = tally.is_due(now);
         tally.counting |= due;
         Charge::Accepted { due }
     }
 
-    fn added(&self, tenant: TenantId) -> Usage {
-        self.lock().get(&tenant).map(|tally| tally.added).unwrap_or_default()
+    /// What a count that begins now is certain to see.
+    fn ended(&self, tenant: TenantId) -> Usage {
+        self.lock().get(&tenant).map(|tally| tally.added.minus(&tally.in_flight)).unwrap_or_default()
     }
 
-    /// Notes a count that began when `before` had been added; a failed one is tried again later.
+    /// Notes the end of a write, whether it was made or not.
+    fn end(&self, tenant: TenantId, usage: &Usage) {
+        if let Some(tally) = self.lock().get_mut(&tenant) {
+            tally.in_flight = tally.in_flight.minus(usage);
+        }
+    }
+
+    /// Notes a count that began when the writes of `before` had ended; a failed one is tried again later.
     fn note(&self, tenant: TenantId, before: &Usage, counted: Option<(Usage, Quotas)>) {
         let mut tenants = self.lock();
         let Some(tally) = tenants.get_mut(&tenant) else { return };
@@ -187,9 +199,10 @@ impl Hub {
     ///
     /// # Errors
     /// [`StoreError::OverQuota`]; those of an exact count, which only a refusal needs.
-    pub(crate) async fn admit(&self, scope: &SourceScope, adds: &Adds) -> Result<(), StoreError> {
+    pub(crate) async fn admit(&self, scope: &SourceScope, adds: &Adds) -> Result<Admitted, StoreError> {
+        let admitted = || Admitted { book: Arc::clone(&self.quotas), tenant: scope.tenant(), usage: adds.usage };
         match self.quotas.charge(scope.tenant(), adds, &self.store.quotas) {
-            Charge::Accepted { due: false } => Ok(()),
+            Charge::Accepted { due: false } => Ok(admitted()),
             Charge::Accepted { due: true } => {
                 let (hub, scope) = (self.clone(), *scope);
                 tokio::spawn(async move {
@@ -197,9 +210,9 @@ impl Hub {
                         tracing::warn!(%error, "the use of a tenant's quotas could not be counted");
                     }
                 });
-                Ok(())
+                Ok(admitted())
             }
-            Charge::Over { .. } => Box::pin(self.admit_exactly(scope, adds)).await,
+            Charge::Over { .. } => Box::pin(self.admit_exactly(scope, adds)).await.map(|()| admitted()),
         }
     }
 
@@ -223,11 +236,24 @@ impl Hub {
 
     async fn count_anew(&self, scope: &SourceScope) -> Result<(), StoreError> {
         let tenant = scope.tenant();
-        let before = self.quotas.added(tenant);
+        let before = self.quotas.ended(tenant);
         let counted = self.store.without_statement_timeout().usage_of_source(scope).await;
         let known = counted.as_ref().ok().map(|counted| (counted.usage, counted.limits));
         self.quotas.note(tenant, &before, known);
         counted.map(drop)
+    }
+}
+
+/// A write in flight; dropped at its end.
+pub(crate) struct Admitted {
+    book: SharedQuotaBook,
+    tenant: TenantId,
+    usage: Usage,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.book.end(self.tenant, &self.usage);
     }
 }
 
@@ -273,7 +299,12 @@ mod tests {
         let large = json!({ "title": "x".repeat(2 << 20) });
         assert!(!charge(&Adds::update(&large)));
         assert!(charge(&Adds::update(&json!({ "title": "x".repeat(2 << 20), "active": false }))));
-        book.note(tenant, &book.added(tenant), Some((Usage { records: 1, ..Usage::default() }, limits)));
+        // A count that begins while all writes are in flight sees none of them, and takes none off.
+        book.note(tenant, &book.ended(tenant), Some((Usage::default(), limits)));
+        assert!(!charge(&Adds::creation(&small)), "three are on their way");
+        let accepted = Usage { records: 3, bytes: 64 << 20, changes: 9, ..Usage::default() };
+        book.end(tenant, &accepted);
+        book.note(tenant, &book.ended(tenant), Some((Usage { records: 1, ..Usage::default() }, limits)));
         assert_eq!([(); 3].map(|()| charge(&Adds::creation(&small))), [true, true, false], "by the exact count");
     }
 }

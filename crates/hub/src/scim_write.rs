@@ -150,7 +150,7 @@ impl Hub {
         }
         let adds = adds_of(&verb, &data);
         let write = Write::read(kind, verb, data, limits, quirks)?;
-        self.admit(scope, &adds).await?;
+        let _admitted = self.admit(scope, &adds).await?;
         let mut retries = RETRIES;
         loop {
             let mut noted = Quirks::new();
