@@ -18,7 +18,7 @@ async fn fill(url: &str, engine: &str, desk: &Desk, run: RunId) {
     let (tenant, run) = (desk.tenant.0.simple(), run.0.simple());
     let (before, id, tenant, run) = match engine {
         "Postgres" => (
-            "SET ROLE rollcall_system;",
+            "",
             "lpad(to_hex(i), 32, '0')::uuid",
             format!("'{tenant}'::uuid"),
             format!("'{run}'::uuid"),
