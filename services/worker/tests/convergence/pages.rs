@@ -58,7 +58,7 @@ fn a_page_of_100_000_items_costs_the_same_wherever_it_is() {
         for run in &runs {
             fill(url, engine, &desk, *run).await;
         }
-        // The cursors of the first page, of one in the middle, and of the last.
+        // The cursors of the first page, of one in the middle, and of the last full one: the run has an item of its own.
         let (mut cursors, mut last) = (vec![None], PageRequest::first(200));
         while let Some(next) = desk.store.run_items(&desk.api, runs[0], &last).await.expect("a page").next {
             last = last.after(Some(next));
@@ -66,7 +66,7 @@ fn a_page_of_100_000_items_costs_the_same_wherever_it_is() {
         }
         let pages = u128::try_from(cursors.len()).expect("few");
         let mut first = None;
-        for at in [0, pages / 2, pages - 1] {
+        for at in [0, pages / 2, pages - 2] {
             let after = (at > 0).then(|| Uuid::from_u128(at * 200));
             let page = PageRequest::first(200).after(cursors[usize::try_from(at).expect("few")]);
             let shown =
