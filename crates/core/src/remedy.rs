@@ -113,5 +113,6 @@ remedies! {
     ACCEPT = "Have the person accept the invitation." by [Way::Route("POST /api/v1/members/{id}/accept")];
     EARLIER_GATES = "Look at the gates of the person before this one." by [GATES];
     TELL_OPERATOR = "Give the error to the operator, who asks `rollcall doctor`." by [Way::Command("doctor")];
+    SAY_AGAIN = "Have the source send the person or the group again: what it says then is planned anew." by [Way::Source];
     ASK_AGAIN = "Ask again in a moment." by [Way::Wait];
 }

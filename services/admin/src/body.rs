@@ -1,6 +1,7 @@
 //! Request bodies of admins: a JSON object of bounded size, without unknown keys and without NUL.
 
 use crate::error::AdminError;
+use crate::words::plainly;
 use rollcall_web::Body;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -46,7 +47,11 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AdminError> {
         return Err(AdminError::BadRequest("the body: no text holds NUL (U+0000)".into()));
     }
     // Parsed from the text, so that an error names the line.
-    serde_json::from_slice(bytes).map_err(wrong)
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes)).map_err(|e| {
+        let place = Some(e.path().to_string()).filter(|path| path != "." && !path.contains('?'));
+        let place = place.map_or_else(|| "the body".to_owned(), |path| format!("`{path}` in the body"));
+        AdminError::BadRequest(format!("{place}: {}", plainly(&e.inner().to_string())))
+    })
 }
 
 /// Postgres refuses NUL in text.

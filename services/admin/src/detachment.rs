@@ -47,7 +47,7 @@ pub(crate) async fn detach(request: HttpRequest, auth: AdminAuth, payload: Body)
 }
 
 fn fate(request: &HttpRequest) -> Result<(PeopleAfter, PageRequest), AdminError> {
-    let asked = parameters(request)?;
+    let asked = parameters(request, &["people"])?;
     let missing = || AdminError::BadRequest("people is keep or remove".into());
     let people = parsed("people", asked.people.as_deref())?.ok_or_else(missing)?;
     asked.limit_of_plan()?;

@@ -21,17 +21,16 @@ const DAYS_MAX: u32 = 90;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Since {
-    days: Option<u32>,
+    days: Option<String>,
 }
 
 /// The ledger of one source over the last days, with the interpretation of each quirk and advice.
 pub(crate) async fn dialect(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
     let asked: Since = query(&request)?;
-    let days = asked.days.unwrap_or(DEFAULT_DAYS);
-    if !(1..=DAYS_MAX).contains(&days) {
-        return Err(AdminError::BadRequest(format!("days is 1 to {DAYS_MAX}")));
-    }
+    let days = asked.days.map_or(Ok(DEFAULT_DAYS), |days| days.parse());
+    let days = days.ok().filter(|days| (1..=DAYS_MAX).contains(days));
+    let days = days.ok_or_else(|| AdminError::BadRequest(format!("days is a number from 1 to {DAYS_MAX}")))?;
     let store = &auth.admin.hub.store;
     let since = store.clock.now() - TimeDelta::days(i64::from(days) - 1);
     let ledger = store.dialect(&auth.scope, id, &since.format("%Y-%m-%d").to_string()).await?;

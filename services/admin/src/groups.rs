@@ -8,12 +8,12 @@ use crate::view;
 use actix_web::{HttpRequest, HttpResponse};
 
 pub(crate) async fn groups(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let asked = parameters(&request)?;
+    let asked = parameters(&request, &[])?;
     list::<view::groups::SharingGroup>(auth.admin.hub.store.groups(&auth.scope, &asked.page()?).await?)
 }
 
 pub(crate) async fn group_members(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let asked = parameters(&request)?;
+    let asked = parameters(&request, &[])?;
     let group = id_in_path(&request, "group")?;
     list::<view::members::Member>(auth.admin.hub.store.group_members(&auth.scope, group, &asked.page()?).await?)
 }

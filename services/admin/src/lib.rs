@@ -25,6 +25,7 @@ mod skipped_records;
 mod sources;
 mod tokens;
 pub mod view;
+mod words;
 
 use rollcall_hub::{CallerLimits, Hub};
 

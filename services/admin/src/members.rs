@@ -17,7 +17,7 @@ use rollcall_web::Body;
 use serde::{Deserialize, Deserializer};
 
 pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let asked = parameters(&request)?;
+    let asked = parameters(&request, &["email", "status", "modified_since"])?;
     let status: Option<MemberStatus> = parsed("status", asked.status.as_deref())?;
     let filter =
         MemberFilter { email: asked.email.as_deref().map(address), status, modified_since: asked.modified_since()? };

@@ -17,7 +17,7 @@ pub(crate) async fn promotion(request: HttpRequest, auth: ApiAuth) -> Answer {
 }
 
 pub(crate) async fn promotion_items(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let (id, asked) = (id_in_path(&request, "source")?, parameters(&request)?);
+    let (id, asked) = (id_in_path(&request, "source")?, parameters(&request, &[])?);
     let limit = asked.limit_of_plan()?;
     let page = auth.admin.hub.store.promotion_items(&auth.scope, id, limit, asked.cursor.as_deref()).await?;
     snapshot::<view::runs::RunItem>(page.items, page.next)

@@ -1,7 +1,9 @@
 //! Query strings of admins: known parameters only, without NUL.
 
 use crate::error::AdminError;
+use crate::words::plainly;
 use actix_web::HttpRequest;
+use actix_web::error::QueryPayloadError;
 use actix_web::web::Query;
 use chrono::{DateTime, Utc};
 use rollcall_store::{Cursor, ListOrder, PageRequest};
@@ -12,9 +14,10 @@ use std::str::FromStr;
 /// The only way for a handler to read its parameters.
 pub(crate) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, AdminError> {
     let text = request.query_string();
+    let wrong = |why: &str| AdminError::BadRequest(format!("the query parameters: {why}"));
     // Postgres refuses NUL even in a comparison.
     if text.contains("%00") {
-        return Err(AdminError::BadRequest("the query parameters: no value holds NUL (U+0000)".into()));
+        return Err(wrong("no value holds NUL (U+0000)"));
     }
     // A parameter without a value is one that was left out, as a form sends it; but an empty name of somebody is not everybody.
     let names_one = |key: &str| key == "email" || key.ends_with("_id");
@@ -23,7 +26,10 @@ pub(crate) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Adm
         !value.is_empty() || names_one(key)
     });
     let parameters = Query::<T>::from_query(&given.collect::<Vec<_>>().join("&"));
-    parameters.map(Query::into_inner).map_err(|e| AdminError::BadRequest(format!("the query parameters: {e}")))
+    parameters.map(Query::into_inner).map_err(|e| match e {
+        QueryPayloadError::Deserialize(e) => wrong(&plainly(&e.to_string())),
+        other => wrong(&other.to_string()),
+    })
 }
 
 /// An address in a query: a `+` there means a space, which no address has, so the plus is what was meant.
@@ -92,13 +98,24 @@ impl ListParameters {
     }
 }
 
-pub(crate) fn parameters(request: &HttpRequest) -> Result<ListParameters, AdminError> {
+/// Parameters of every list.
+const OF_ALL_LISTS: [&str; 5] = ["limit", "cursor", "order", "since", "until"];
+
+/// The parameters of a list that has these filters of its own. A filter of another list is refused, because the answer would be
+/// unfiltered.
+pub(crate) fn parameters(request: &HttpRequest, filters: &[&str]) -> Result<ListParameters, AdminError> {
+    let given: Vec<(String, String)> = query(request)?;
+    let takes = || OF_ALL_LISTS.iter().chain(filters);
+    if let Some((name, _)) = given.iter().find(|(name, _)| !takes().any(|known| known == name)) {
+        let takes = takes().copied().collect::<Vec<_>>().join(", ");
+        return Err(AdminError::BadRequest(format!("this list has no parameter `{name}`; it takes {takes}")));
+    }
     query(request)
 }
 
 /// The page that a request asks for, of a list without filters.
 pub(crate) fn page_of(request: &HttpRequest) -> Result<PageRequest, AdminError> {
-    parameters(request)?.page()
+    parameters(request, &[])?.page()
 }
 
 /// A time of RFC 3339. In a query string, `+` of an offset is a space unless it is written `%2B`.

@@ -8,7 +8,7 @@ use actix_web::HttpRequest;
 use rollcall_store::RequestFilter;
 
 pub(crate) async fn request_log(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let asked = parameters(&request)?;
+    let asked = parameters(&request, &["source_id", "subject_id", "member_id"])?;
     let filter = RequestFilter {
         source: parsed("source_id", asked.source_id.as_deref())?,
         subject: parsed("subject_id", asked.subject_id.as_deref())?,

@@ -13,7 +13,7 @@ use rollcall_store::RunDecision;
 use rollcall_web::Body;
 
 pub(crate) async fn runs(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let asked = parameters(&request)?;
+    let asked = parameters(&request, &["state"])?;
     let state: Option<RunState> = parsed("state", asked.state.as_deref())?;
     list::<view::Run>(auth.admin.hub.store.runs(&auth.scope, state, &asked.page()?).await?)
 }
@@ -25,14 +25,14 @@ pub(crate) async fn run(request: HttpRequest, auth: ApiAuth) -> Answer {
 
 /// The items of a run: subject, action, before and after, reason, and decision.
 pub(crate) async fn run_items(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let asked = parameters(&request)?;
+    let asked = parameters(&request, &[])?;
     let run = id_in_path(&request, "run")?;
     list::<view::RunItem>(auth.admin.hub.store.run_items(&auth.scope, run, &asked.page()?).await?)
 }
 
 /// Comparison of this run with another one (PE11).
 pub(crate) async fn compare_runs(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let asked = parameters(&request)?;
+    let asked = parameters(&request, &["with"])?;
     let this = id_in_path(&request, "run")?;
     auth.admin.hub.store.run(&auth.scope, this).await?;
     let missing = || AdminError::BadRequest("with: the id of the run to compare with".into());

@@ -19,7 +19,7 @@ struct Ignorance {
 }
 
 pub(crate) async fn skipped_records(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let asked = parameters(&request)?;
+    let asked = parameters(&request, &["dispute", "ignored"])?;
     let dispute = parsed("dispute", asked.dispute.as_deref())?;
     let ignored = parsed("ignored", asked.ignored.as_deref())?.unwrap_or(false);
     let filter = SkippedFilter { dispute, ignored };

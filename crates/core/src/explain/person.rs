@@ -244,7 +244,13 @@ pub(super) fn withheld_gate(withheld: &Withheld) -> Gate {
         }
         Decision::Simulated => format!("`{action}` was only planned, in run {run}."),
     };
-    Gate::blocked(gate_of(*reason), why, reason.remedy()).with(withheld)
+    // A decided run takes no further decision, so its reason's remedy would be refused.
+    let remedy = match withheld.decision {
+        Decision::Held | Decision::Simulated => reason.remedy(),
+        Decision::Approved => &remedy::ASK_AGAIN,
+        Decision::Rejected => &remedy::SAY_AGAIN,
+    };
+    Gate::blocked(gate_of(*reason), why, remedy).with(withheld)
 }
 
 pub(super) fn reconcile(facts: &Facts, unread: Option<Unread>) -> Gate {

@@ -10,6 +10,7 @@ use rollcall_core::explain::{
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::RunId;
 use rollcall_core::policy::{GroupScope, Policy};
+use rollcall_core::remedy;
 use rollcall_core::roster::{Approval, MemberState, MemberStatus, Profile, Role, WaitingFor};
 use uuid::Uuid;
 
@@ -252,6 +253,23 @@ fn pe14_access_against_the_word_of_the_source_names_what_keeps_it() {
         let answer = explain(&facts);
         assert_eq!((answer.access, answer.decided_by), (true, Some(gate)), "{what}: {answer:#?}");
         assert!(answer.sentence.starts_with("Still has access."), "{what}: {}", answer.sentence);
+    }
+}
+
+/// A decided run answers 409 to another decision, so its remedy cannot be one.
+#[test]
+fn f15_the_remedy_of_a_decided_item_is_no_decision() {
+    for (decision, remedy) in [
+        (Decision::Held, HoldReason::CreationOverLimit.remedy()),
+        (Decision::Approved, &remedy::ASK_AGAIN),
+        (Decision::Rejected, &remedy::SAY_AGAIN),
+    ] {
+        let mut facts = clear();
+        facts.member = None;
+        facts.withheld = vec![withheld("provision", HoldReason::CreationOverLimit, decision)];
+        let answer = explain(&facts);
+        let gate = answer.gates.iter().find(|gate| gate.gate == GateName::Hold).expect("a gate");
+        assert_eq!(gate.remedy, Some(remedy.sentence), "{decision:?}");
     }
 }
 

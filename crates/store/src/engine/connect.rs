@@ -9,7 +9,7 @@ use crate::engine::session::{SessionPool, pool};
 use crate::engine::single_write::SingleWriter;
 use rollcall_core::clock::Clock;
 use rollcall_migrations::{Migrator, TENANT_ROLE};
-use sea_orm::sqlx;
+use sea_orm::sqlx::{self, ConnectOptions, Connection};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, SqlxPostgresConnector, SqlxSqliteConnector, Statement};
 use sea_orm_migration::MigratorTrait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -19,6 +19,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Connection settings of the database.
 #[derive(Clone, Debug)]
@@ -193,6 +194,8 @@ const SCHEMA_CONNECTIONS: u32 = 2;
 /// Idle time after which they are closed.
 const SCHEMA_IDLE: Duration = Duration::from_secs(30);
 const POSTGRES_LIFETIME: Duration = Duration::from_secs(30 * 60);
+/// Between two tries to reach a database that refuses connections.
+const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
 async fn open_postgres(config: &StoreConfig) -> Result<(Pools, SingleWriter, Schema), StoreError> {
     let options = PgConnectOptions::from_str(&config.url)
@@ -203,8 +206,8 @@ async fn open_postgres(config: &StoreConfig) -> Result<(Pools, SingleWriter, Sch
         .max_connections(SCHEMA_CONNECTIONS)
         .acquire_timeout(config.acquire_timeout)
         .idle_timeout(SCHEMA_IDLE)
-        .connect_with(options.clone())
-        .await?;
+        .connect_lazy_with(options.clone());
+    reached(&options, config.acquire_timeout).await?;
     // From its first statement on a session has the tenants' role, which without a tenant sees nothing. Migrations use the other
     // pool and have no statement timeout.
     let timeout = config.statement_timeout.as_millis().to_string();
@@ -216,6 +219,27 @@ async fn open_postgres(config: &StoreConfig) -> Result<(Pools, SingleWriter, Sch
     let data = pool(options, config.max_connections, config.acquire_timeout, Some(POSTGRES_LIFETIME))?;
     let single_writer = SingleWriter::postgres(&data);
     Ok((Pools::Postgres { reads: ReadBatchers::new(&data), pool: data }, single_writer, Schema::Postgres(schema)))
+}
+
+/// Waits for a database that may be starting. A pool waits as well, but then says only that it timed out, not why.
+async fn reached(options: &PgConnectOptions, patience: Duration) -> Result<(), StoreError> {
+    let last = Instant::now() + patience;
+    loop {
+        let tried = tokio::time::timeout_at(last, options.connect()).await;
+        let why = match tried {
+            Ok(Ok(connection)) => return Ok(connection.close().await?),
+            Ok(Err(sqlx::Error::Io(_))) if Instant::now() + CONNECT_PAUSE < last => {
+                tokio::time::sleep(CONNECT_PAUSE).await;
+                continue;
+            }
+            Ok(Err(sqlx::Error::Io(e))) => e.to_string(),
+            Ok(Err(e)) => return Err(e.into()),
+            Err(_) => format!("no answer within {} s", patience.as_secs()),
+        };
+        let (host, port) = (options.get_host(), options.get_port());
+        let unreachable = format!("no PostgreSQL at {host}:{port} ({why}); check DATABASE_URL, and ask `rollcall doctor`");
+        return Err(StoreError::Unavailable(unreachable.into()));
+    }
 }
 
 async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, SingleWriter, Schema), StoreError> {
@@ -274,6 +298,15 @@ mod tests {
             }
             hurried.close().await;
         });
+    }
+
+    #[tokio::test]
+    async fn f3_a_closed_port_is_named_with_its_cause() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+        let url = format!("postgres://rollcall@{free}/rollcall");
+        let config = StoreConfig { acquire_timeout: Duration::from_millis(300), ..one_connection(&url) };
+        let refused = Store::connect(&config, Clock::default()).await.err().expect("nobody listens").to_string();
+        assert!(refused.contains(&format!("no PostgreSQL at {free} (Connection refused")), "{refused}");
     }
 
     #[derive(FromQueryResult)]

@@ -16,7 +16,8 @@ pub(crate) async fn promote(args: SourcePromote, operator: &Operator<'_>) -> Res
         return Ok(print(&args.output, json!(view::promotion::Promotion::from(promotion)), &lines)?);
     };
     operator.after_commit(operator.store.promote(&scope, source, &digest).await?).await?;
-    let lines = "The source is live. A worker applies what differs; see GET /api/v1/runs.";
+    let lines = "The source is live. A worker applies what differs: at once, or with its next sweep (`sweep_seconds`) when the hub is \
+                 embedded; see GET /api/v1/runs.";
     Ok(print(&args.output, json!({ "source_id": source, "mode": "live" }), lines)?)
 }
 
