@@ -1,5 +1,5 @@
 # The README's two commands are `make run` and `make test`. Every target has one to three lines; longer ones are scripts of their own.
-.PHONY: run test fuzz bench ci
+.PHONY: run test fuzz abuse bench ci
 TEST ?= cargo test --workspace --no-fail-fast
 
 run: # a hub with a demo tenant, played to by two identity providers; a debug build, which Ctrl-C ends
@@ -12,6 +12,10 @@ test: # all tests, other people's SCIM suites and real SCIM clients, on private 
 
 fuzz: # random SCIM: 100,000 cases for each reader, and as many requests to a hub on each combination
 	ROLLCALL_FUZZ_CASES=$${ROLLCALL_FUZZ_CASES:-100000} tests/services run -- sh -ec 'cargo test --workspace --test robustness; cargo test --workspace --test suite random_input'
+
+abuse: # attacks a hub as other tenants and strangers would, on each combination; each script says what must hold
+	cargo build
+	tests/services run -- sh -ec 'for script in tests/abuse/[!h]*.py; do python3 $$script; env -u DATABASE_URL python3 $$script; done'
 
 bench: # measures the hub beside the machine's own limits, then how reconciling scales
 	bench/run

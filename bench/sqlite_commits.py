@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Single-row commits a second of SQLite as the embedded hub opens it (WAL, synchronous=NORMAL), into a table of a directory
+"""Single-row commits a second of SQLite as the embedded hub opens it (WAL, synchronous=FULL), into a table of a directory
 user's shape with three indexes.
 
     sqlite_commits.py FOLDER SECONDS    prints the rate; the database is made in FOLDER and removed
@@ -11,7 +11,7 @@ resource = '{"userName":"new@bench.example","name":{"givenName":"Grace","familyN
 with tempfile.TemporaryDirectory(dir=folder) as made:
     database = sqlite3.connect(pathlib.Path(made) / "commits.db", isolation_level=None)
     database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = NORMAL")
+    database.execute("PRAGMA synchronous = FULL")
     database.executescript("""
         CREATE TABLE limit_users (tenant_id BLOB, id BLOB, user_name TEXT, external_id TEXT, email TEXT, display_name TEXT, active INTEGER,
             resource TEXT, version INTEGER, created_at TEXT, PRIMARY KEY (tenant_id, id));

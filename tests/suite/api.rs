@@ -186,15 +186,15 @@ async fn metrics_tell_what_the_hub_did(hub: Hub) {
     .await;
 }
 
-/// A probe, or a path outside every route table, counts for neither ingest nor admin.
+/// A probe, or a path outside every route table, counts for neither SCIM nor admin.
 async fn a_requests_service_is_that_of_its_table(hub: Hub) {
     let (machines, people) = (hub.machines_url(), hub.people_url());
     let asked = [
         (format!("{machines}/healthz"), "health", "/healthz"),
         (format!("{people}/api/v1/runs"), "admin", "/api/v1/runs"),
         (format!("{people}/api/v9"), "admin", "unknown"),
-        (format!("{machines}/scim/v2/x/Users"), "ingest", "/scim/v2/{source_id}/Users"),
-        (format!("{machines}/scim/v9"), "ingest", "unknown"),
+        (format!("{machines}/scim/v2/x/Users"), "scim", "/scim/v2/{source_id}/Users"),
+        (format!("{machines}/scim/v9"), "scim", "unknown"),
         (format!("{machines}/pot"), "none", "unknown"),
     ];
     for (url, ..) in &asked {

@@ -16,11 +16,13 @@ mod access;
 mod answer;
 mod api;
 mod approval;
+mod as_deployed;
 mod attributes;
 mod audit;
 mod bad_input;
 mod broker;
 mod commands;
+mod connections;
 mod conversation;
 mod cutover;
 mod decisions;
@@ -36,6 +38,7 @@ mod field_reports;
 mod group_scope;
 mod guards;
 mod hub;
+mod large_answers;
 mod lifecycle;
 mod lists;
 mod members;
@@ -181,6 +184,9 @@ fn every_case() -> Vec<Case> {
         attributes::cases(),
         user_scope::cases(),
         commands::cases(),
+        connections::cases(),
+        large_answers::cases(),
+        as_deployed::cases(),
         broker::cases(),
         faults::cases(),
         entra_collection::cases(),

@@ -16,6 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
         every_guarded_route_refuses_a_missing_token,
         every_guarded_route_hides_what_belongs_to_another_tenant,
         every_guarded_route_refuses_another_method_in_its_own_format,
+        s10_no_answer_may_be_stored_or_sniffed,
         the_table_is_whole_and_only_probes_are_open,
     ]
 }
@@ -170,6 +171,26 @@ async fn every_guarded_route_refuses_another_method_in_its_own_format(hub: Hub) 
         let request = hub.http().request(Method::TRACE, route.url(&hub, &ids)).bearer_auth(token);
         let answer = Answer::of(request).await;
         failures.extend(route.check(&answer, 405).err());
+    }
+    expect_none(&failures);
+}
+
+async fn s10_no_answer_may_be_stored_or_sniffed(hub: Hub) {
+    let ids = ids_of_a_tenant(&hub).await;
+    let mut failures = Vec::new();
+    let probes =
+        ["/healthz", "/readyz", "/nothing", "/scim/v9", "/api/v9"].map(|path| format!("{}{path}", hub.machines_url()));
+    let mut answers = Vec::new();
+    for url in probes.iter().chain([&hub.metrics_url()]) {
+        answers.push(hub.get(url).await);
+    }
+    for route in guarded(&hub) {
+        answers.push(Answer::of(hub.http().request(route.method(), route.url(&hub, &ids)).json(&json!({}))).await);
+    }
+    for answer in answers {
+        if answer.header("cache-control") != "no-store" || answer.header("x-content-type-options") != "nosniff" {
+            failures.push(format!("{:?}{}", answer.headers, answer.describe()));
+        }
     }
     expect_none(&failures);
 }

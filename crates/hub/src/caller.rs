@@ -7,7 +7,8 @@ use rollcall_runtime::{Caller, LookedUp, Rate};
 use rollcall_store::{
     API_KEY_PREFIX, AdminScope, Credential, SCIM_TOKEN_PREFIX, SourceScope, StoreError, digest, may_be_secret,
 };
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// An operator's limits on the callers of one service.
 #[derive(Clone, Debug)]
@@ -20,6 +21,38 @@ pub struct CallerLimits {
     pub failed_auth_rate: Rate,
     /// Trust in a cached credential by a process that misses its revocation.
     pub credential_ttl: Duration,
+    /// Which refusals are logged.
+    pub refusals: Sampler,
+}
+
+/// Lets a few events of each second through, so that a flood of them does not fill the log. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Sampler(Arc<Mutex<Sampled>>);
+
+#[derive(Debug, Default)]
+struct Sampled {
+    second: Option<Instant>,
+    passed: u32,
+    left_out: u64,
+}
+
+/// Events of a second that are let through.
+const SAMPLES: u32 = 10;
+
+impl Sampler {
+    /// `Some` for an event that is let through: how many were left out since the last one.
+    fn sample(&self) -> Option<u64> {
+        let mut sampled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if sampled.second.is_none_or(|second| second.elapsed() >= Duration::from_secs(1)) {
+            (sampled.second, sampled.passed) = (Some(Instant::now()), 0);
+        }
+        if sampled.passed == SAMPLES {
+            sampled.left_out += 1;
+            return None;
+        }
+        sampled.passed += 1;
+        Some(std::mem::take(&mut sampled.left_out))
+    }
 }
 
 /// Reason for refusing a caller.
@@ -66,7 +99,7 @@ impl Hub {
         Ok(SourceCaller { scope, token: credential.id(), source_is_off: credential.source_is_off() })
     }
 
-    /// The tenant and role of an API key. A request takes one rate token of its key.
+    /// The tenant and role of an API key, and its id. A request takes one rate token of its key.
     ///
     /// # Errors
     /// See [`CallerError`].
@@ -75,14 +108,14 @@ impl Hub {
         key: Option<&str>,
         address: &Caller,
         limits: &CallerLimits,
-    ) -> Result<AdminScope, CallerError> {
+    ) -> Result<(AdminScope, CredentialId), CallerError> {
         let key = key.filter(|key| may_be_secret(key, API_KEY_PREFIX));
         let (credential, scope) = self.identify(key, address, limits, AdminScope::of_key).await?;
         let decision = self.cache.rate_limit(&format!("api:{}", credential.id()), limits.rate).await;
         if !decision.allowed {
             return Err(self.too_many(limits, decision.retry_after));
         }
-        Ok(scope)
+        Ok((scope, credential.id()))
     }
 
     /// Takes the further rate tokens of a request that counts as several: all of them, or none.
@@ -122,16 +155,37 @@ impl Hub {
                 Some(credential) if credential.expired(self.store.clock.now()) => CallerError::Ended,
                 Some(credential) => match scope_of(&credential) {
                     None => CallerError::Ended,
-                    Some(scope) => return Ok((credential, scope)),
+                    Some(scope) => {
+                        self.uses.note(credential.tenant(), credential.id(), self.store.clock.now());
+                        return Ok((credential, scope));
+                    }
                 },
             },
         };
         // Boxed, so that a request with a valid secret does not carry the state of this future.
         let decision = Box::pin(self.cache.failed_authentication(address, limits.failed_auth_rate)).await;
-        if decision.allowed {
-            Err(refusal)
-        } else {
-            Err(CallerError::RateLimited { retry_after: decision.retry_after })
+        let refusal = match decision.allowed {
+            true => refusal,
+            false => CallerError::RateLimited { retry_after: decision.retry_after },
+        };
+        self.note_refusal(&refusal, address, limits);
+        Err(refusal)
+    }
+
+    /// Counts a refused credential, and logs some of them with the caller's address: a trace of an intrusion that is tried. It never
+    /// holds the secret, nor a part of it.
+    fn note_refusal(&self, refusal: &CallerError, address: &Caller, limits: &CallerLimits) {
+        let reason = match refusal {
+            CallerError::Missing => "missing",
+            CallerError::Unknown => "unknown",
+            CallerError::Ended => "ended",
+            CallerError::RateLimited { .. } => "too_many",
+            CallerError::Store(_) => return,
+        };
+        self.metrics.auth_refused(limits.service, reason);
+        if let Some(left_out) = limits.refusals.sample() {
+            let service = limits.service;
+            tracing::info!(target: "rollcall::auth", peer = %address, service, reason, left_out, "auth.refused");
         }
     }
 
@@ -161,4 +215,20 @@ impl Hub {
 
 fn source_key(scope: &SourceScope) -> String {
     format!("source:{}", scope.source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s8_a_flood_of_refusals_is_a_few_lines_that_say_how_many_were_left_out() {
+        let sampler = Sampler::default();
+        let passed = (0..1000).filter_map(|_| sampler.sample()).collect::<Vec<_>>();
+        assert_eq!(passed, vec![0; SAMPLES as usize], "within one second");
+        let past = Instant::now().checked_sub(Duration::from_secs(2)).expect("the machine is up for longer");
+        sampler.0.lock().expect("nobody panicked").second = Some(past);
+        assert_eq!(sampler.sample(), Some(1000 - u64::from(SAMPLES)));
+        assert_eq!(sampler.sample(), Some(0));
+    }
 }

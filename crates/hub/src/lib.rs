@@ -5,10 +5,12 @@
 
 mod after_commit;
 mod caller;
+mod credential_uses;
 mod replay;
 mod scim_write;
 
-pub use caller::{CallerError, CallerLimits, SourceCaller};
+pub use caller::{CallerError, CallerLimits, Sampler, SourceCaller};
+pub use credential_uses::CredentialUses;
 pub use replay::Replayed;
 pub use scim_write::{Performed, ScimWriteError, no_groups};
 
@@ -22,4 +24,5 @@ pub struct Hub {
     pub queue: Queue,
     pub cache: Cache,
     pub metrics: Metrics,
+    pub uses: CredentialUses,
 }

@@ -110,8 +110,16 @@ impl Hub {
             return Err(no_groups().into());
         }
         let (filter, sort) = (asked.filter.as_ref(), asked.sort.as_ref());
-        let request =
-            ListRequest { kind, filter, sort, paging: &asked.paging, count: 0, with_related: false, base: "" };
+        let request = ListRequest {
+            kind,
+            filter,
+            sort,
+            paging: &asked.paging,
+            count: 0,
+            with_related: false,
+            bytes_max: usize::MAX,
+            base: "",
+        };
         match kind {
             ResourceKind::User => self.store.list_users(scope, &request).await.map(|_| ())?,
             ResourceKind::Group => self.store.list_groups(scope, &request).await.map(|_| ())?,
@@ -132,7 +140,7 @@ impl Hub {
         let modified = match (kind, id.parse::<Uuid>()) {
             (_, Err(_)) => None,
             (ResourceKind::User, Ok(id)) => store.user(scope, id.into(), false).await?.map(|user| user.modified_at),
-            (ResourceKind::Group, Ok(id)) => store.group(scope, id.into(), false).await?.map(|group| group.modified_at),
+            (ResourceKind::Group, Ok(id)) => store.group(scope, id.into(), None).await?.map(|group| group.modified_at),
         };
         if modified.is_some_and(|modified| modified > at) {
             let why = "what this request would change was changed after it; let the identity provider send it again";

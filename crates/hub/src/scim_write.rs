@@ -291,7 +291,7 @@ impl Hub {
             }
             GroupChange::RemoveMembersWhere(filter) => {
                 // Identity providers filter by nothing but the id, which is reduced to the arm above.
-                let group = self.store.group(scope, group, true).await?;
+                let group = self.store.group(scope, group, Some(usize::MAX)).await?;
                 let members = group.and_then(|group| group.resource.members).unwrap_or_default();
                 let matching = members.iter().filter(|member| {
                     let element: Value = json!({ "value": member.value, "display": member.display, "type": "User" });

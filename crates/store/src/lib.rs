@@ -18,6 +18,7 @@ mod secret;
 #[cfg(test)]
 mod statements;
 
+pub use access::credential_uses::CredentialUse;
 pub use access::credentials::{ApiKey, Credential, RotatedExpiry};
 pub use access::source_upkeep::{NewSource, SourceDeletion};
 pub use access::sources::{Rotated, Source, SourceChange, SourceToken};
@@ -37,14 +38,14 @@ pub use admin::run_comparison::{ComparedItem, ComparedPage};
 pub use admin::runs::{Run, RunDecision, RunItem};
 pub use admin::skipped_records::{SkippedFilter, SkippedRecord};
 pub use committed::{AfterCommit, Committed};
-pub use directory::dialect_counts::{DISCOVERY_READS, Dialect, DialectCount, DialectDay, REQUESTS, TokenUse};
-pub use directory::groups::{DirectoryGroup, MembersLeftOut};
+pub use directory::dialect_counts::{DISCOVERY_READS, Dialect, DialectCount, DialectDay, REQUESTS};
+pub use directory::groups::{DirectoryGroup, MEMBER_BYTES, MembersLeftOut};
 pub use directory::list::{ListPage, ListRequest};
 pub use directory::memberships::MemberChange;
 pub use directory::rejected::{REJECTED_BODY_BYTES, REJECTED_KEPT, RejectedRequest};
 pub use directory::request_log::{LoggedRequest, RequestFilter};
 pub use directory::users::{DirectoryUser, Written};
-pub use engine::connect::{Store, StoreConfig};
+pub use engine::connect::{Connections, Store, StoreConfig, Synchronous};
 pub use engine::error::{Cause, StoreError};
 pub use engine::faults::Faults;
 pub use engine::page::{Cursor, ListOrder, MAX_LIMIT, Page, PageRequest};

@@ -1,8 +1,7 @@
-//! Credential and address of a request.
+//! The credential of a request.
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
-use rollcall_runtime::Caller;
 
 /// The bearer token of a request (RFC 6750 §2.1).
 pub fn bearer_token(request: &HttpRequest) -> Option<&str> {
@@ -33,9 +32,4 @@ impl NoSecret {
             (None, _) => Self::Malformed,
         }
     }
-}
-
-/// The address for the limit of failed authentications.
-pub fn peer(request: &HttpRequest) -> Caller {
-    Caller::at(request.peer_addr().map(|peer| peer.ip()))
 }

@@ -3,7 +3,8 @@
 
 use crate::refusal::Refusal;
 use actix_web::http::Method;
-use actix_web::{Error, Resource, Route, guard, web};
+use actix_web::{Error, HttpRequest, HttpResponse, Resource, ResponseError, Route, guard, web};
+use std::rc::Rc;
 
 /// One method on one path.
 pub struct Endpoint {
@@ -59,6 +60,20 @@ impl RouteLabel {
     }
 }
 
+/// The answer to a refusal in the format of a resource's service, as data of the resource.
+#[derive(Clone)]
+pub(crate) struct Refused(Rc<dyn Fn(Refusal) -> HttpResponse>);
+
+impl Refused {
+    /// The answer to a request that is refused outside of its handler.
+    pub(crate) fn answer(request: &HttpRequest, refusal: Refusal) -> HttpResponse {
+        match request.app_data::<Self>() {
+            Some(Self(answer)) => answer(refusal),
+            None => refusal.error_response(),
+        }
+    }
+}
+
 /// The endpoints by path.
 pub fn same_paths(endpoints: &[Endpoint]) -> impl Iterator<Item = &[Endpoint]> {
     endpoints.chunk_by(|one, other| one.path == other.path)
@@ -75,8 +90,9 @@ pub fn resource<E: Into<Error> + 'static>(path: &str, endpoints: &[Endpoint], re
     }
     let allowed = allowed.join(", ");
     let label = RouteLabel { service: endpoints[0].service, pattern: endpoints[0].path };
+    let refused = Refused(Rc::new(move |refusal| refuse(refusal).into().error_response()));
     let routes = endpoints.iter().fold(web::resource(path), |resource, endpoint| resource.route(endpoint.route()));
-    routes.app_data(label).default_service(web::to(move || {
+    routes.app_data(label).app_data(refused).default_service(web::to(move || {
         let refusal = refuse(Refusal::MethodNotAllowed { allowed: allowed.clone() });
         async move { Err::<String, E>(refusal) }
     }))

@@ -1,16 +1,22 @@
-//! HTTP for all services of this hub: the endpoint table, bounded bodies, the id, span and measurement of a request, and
-//! refusals of the HTTP layer. Services differ in the format of their answers only.
+//! HTTP for all services of this hub: connections and their deadlines, the endpoint table, bounded bodies and answers, the id,
+//! span and measurement of a request, and refusals of the HTTP layer. Services differ in the format of their answers only.
 
+mod answer_bytes;
 mod body;
+mod connection;
 mod credential;
 mod endpoint;
 mod observe;
+mod peer;
 mod problem;
 mod refusal;
 
+pub use answer_bytes::AnswerBytes;
 pub use body::Body;
-pub use credential::{NoSecret, bearer_token, peer};
+pub use connection::{ConnectionLimits, Connections, ServerLimits, known_caller, listen};
+pub use credential::{NoSecret, bearer_token};
 pub use endpoint::{Endpoint, RouteLabel, resource, same_paths};
-pub use observe::{HadTrailingSlash, Observer, observe, request_id};
+pub use observe::{HadTrailingSlash, Observer, expects_large_answer, observe, request_id};
+pub use peer::{Network, Proxies, origin, peer};
 pub use problem::Problem;
 pub use refusal::Refusal;

@@ -1,16 +1,21 @@
 //! Gives every request an id (`X-Request-Id`) and a span, and measures it under its route.
 
-use crate::endpoint::RouteLabel;
+use crate::answer_bytes::{AnswerBody, AnswerBytes};
+use crate::connection::{Connection, KnownCaller};
+use crate::endpoint::{Refused, RouteLabel};
+use crate::peer::Proxies;
+use crate::refusal::Refusal;
 use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::ErrorInternalServerError;
-use actix_web::http::Method;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 use rollcall_core::clock::Clock;
-use rollcall_core::ids::RequestId;
+use rollcall_core::ids::{RequestId, TenantId};
 use rollcall_runtime::{Metrics, TraceContext};
+use std::sync::Arc;
 use std::time::Instant;
 use tracing::{Instrument, Span};
 
@@ -19,6 +24,8 @@ use tracing::{Instrument, Span};
 pub struct Observer {
     pub clock: Clock,
     pub metrics: Metrics,
+    pub proxies: Proxies,
+    pub answers: AnswerBytes,
 }
 
 /// Marks a request with a trailing slash, which the router removes before a service sees the path.
@@ -30,6 +37,14 @@ pub fn request_id(request: &HttpRequest) -> Option<RequestId> {
     request.extensions().get::<RequestId>().copied()
 }
 
+/// Refuses a request with a large answer while too many others of its tenant are not read, before the work for it is done.
+///
+/// # Errors
+/// [`Refusal::AnswersUnread`].
+pub fn expects_large_answer(request: &HttpRequest, tenant: TenantId) -> Result<(), Refusal> {
+    request.app_data::<web::Data<Observer>>().map_or(Ok(()), |observer| observer.answers.admits(tenant))
+}
+
 /// The target of the access log; `telemetry.log_filter` switches it on.
 const ACCESS_LOG: &str = "rollcall::access";
 
@@ -38,8 +53,8 @@ const ACCESS_LOG: &str = "rollcall::access";
 /// # Errors
 /// As the handler; and 500 when the application has no [`Observer`].
 pub async fn observe(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
     let observer = request.app_data::<web::Data<Observer>>().cloned();
@@ -51,7 +66,13 @@ pub async fn observe(
     if request.path().len() > 1 && request.path().ends_with('/') {
         request.extensions_mut().insert(HadTrailingSlash);
     }
-    let mut response = next.call(request).instrument(span.clone()).await?;
+    let has_body = has_body(&mut request);
+    let connection = Connection::of(request.request()).cloned();
+    if let Some(connection) = &connection {
+        connection.handles(has_body);
+    }
+    let response = next.call(request).instrument(span.clone()).await?;
+    let mut response = within_budget(&observer.answers, response, connection);
     let RouteLabel { service, pattern } = label_of(response.request());
     let status = response.status().as_u16();
     tracing::record_all!(span, service = service, route = pattern, status = status);
@@ -59,11 +80,51 @@ pub async fn observe(
     observer.metrics.http_request(service, pattern, method, status, took);
     // The route's pattern, never the path or the query, which hold names and addresses.
     let took_ms = took.as_secs_f64() * 1e3;
-    tracing::debug!(target: ACCESS_LOG, method, route = pattern, status, took_ms, request_id = %id);
+    let credential = || {
+        let caller = response.request().extensions().get::<KnownCaller>().copied();
+        caller.map(|caller| tracing::field::display(caller.credential))
+    };
+    tracing::debug!(
+        target: ACCESS_LOG, method, route = pattern, status, took_ms, request_id = %id, credential = credential()
+    );
+    let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
-        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+        headers.insert(HeaderName::from_static("x-request-id"), value);
     }
+    // Answers hold people's data and, once, secrets; and none of them is a page.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(response)
+}
+
+/// Whether more than the head of a request is to come. A `Content-Length: 0` announces a body without any bytes.
+fn has_body(request: &mut ServiceRequest) -> bool {
+    let is_announced = !matches!(request.parts_mut().1, Payload::None);
+    is_announced && request.headers().get(header::CONTENT_LENGTH).is_none_or(|length| length.as_bytes() != b"0")
+}
+
+/// The answer, its bytes taken out of the budget; a refusal instead when there is no room for it. An answer to a request whose
+/// body is not read closes its connection.
+fn within_budget(
+    answers: &AnswerBytes,
+    response: ServiceResponse<impl MessageBody + 'static>,
+    connection: Option<Arc<Connection>>,
+) -> ServiceResponse<AnswerBody> {
+    let close = connection.as_ref().is_some_and(|connection| connection.answers());
+    let tenant = response.request().extensions().get::<KnownCaller>().map(|caller| caller.tenant);
+    let (request, answer) = response.map_into_boxed_body().into_parts();
+    let (answer, body) = answer.into_parts();
+    let mut answer = match answers.body(tenant, body, connection.clone()) {
+        Ok(body) => answer.set_body(body),
+        Err(refusal) => {
+            let (answer, body) = Refused::answer(&request, refusal).into_parts();
+            answer.set_body(AnswerBody::small(body, connection))
+        }
+    };
+    if close {
+        answer.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    ServiceResponse::new(request, answer)
 }
 
 /// The span of a request. It has the route once that is known, and never the query, because a filter holds an email

@@ -20,6 +20,13 @@ pub enum Refusal {
     UnknownEncoding,
     #[error("the body could not be read: {0}")]
     UnreadableBody(String),
+    #[error("the body came too slowly; send it within {} s and at {bytes_per_second_min} bytes a second at least", .longest.as_secs())]
+    SlowBody { longest: Duration, bytes_per_second_min: u64 },
+    #[error(
+        "too many answers{} are not read yet; read them, or ask for smaller pages (`count`, `limit`, `attributes`)",
+        if *.of_tenant { " to this organisation" } else { "" }
+    )]
+    AnswersUnread { of_tenant: bool, retry_after: Duration },
 }
 
 impl Refusal {
@@ -31,6 +38,9 @@ impl Refusal {
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::UnknownEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::UnreadableBody(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::SlowBody { .. } => (StatusCode::REQUEST_TIMEOUT, "slow_body"),
+            Self::AnswersUnread { of_tenant: true, .. } => (StatusCode::TOO_MANY_REQUESTS, "answers_unread"),
+            Self::AnswersUnread { of_tenant: false, .. } => (StatusCode::SERVICE_UNAVAILABLE, "answers_unread"),
         };
         Problem::new(status, code, self.to_string())
     }
@@ -40,10 +50,12 @@ impl Refusal {
         match self {
             Self::Unauthorized(_) => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
             Self::MethodNotAllowed { allowed } => response.insert_header((header::ALLOW, allowed.as_str())),
-            Self::RateLimited { retry_after } => {
+            Self::RateLimited { retry_after } | Self::AnswersUnread { retry_after, .. } => {
                 response.insert_header((header::RETRY_AFTER, whole_seconds(*retry_after)))
             }
-            Self::BodyTooLarge { .. } | Self::UnknownEncoding | Self::UnreadableBody(_) => response,
+            Self::BodyTooLarge { .. } | Self::UnknownEncoding | Self::UnreadableBody(_) | Self::SlowBody { .. } => {
+                response
+            }
         };
     }
 }

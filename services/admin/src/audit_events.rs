@@ -8,6 +8,7 @@ use actix_web::HttpRequest;
 use rollcall_store::AuditFilter;
 
 pub(crate) async fn audit_events(request: HttpRequest, auth: ApiAuth) -> Answer {
+    auth.expects_large_answer(&request)?;
     let asked = parameters(&request, &["kind", "subject_id"])?;
     let kind = parsed("kind", asked.kind.as_deref())?;
     let subject = parsed("subject_id", asked.subject_id.as_deref())?;

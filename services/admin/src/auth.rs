@@ -8,7 +8,7 @@ use futures_util::future::LocalBoxFuture;
 use rollcall_core::roster::Role;
 use rollcall_hub::CallerError;
 use rollcall_store::{AdminScope, StoreError};
-use rollcall_web::{NoSecret, Refusal, bearer_token, peer, request_id};
+use rollcall_web::{NoSecret, Refusal, bearer_token, expects_large_answer, known_caller, peer, request_id};
 
 const NO_KEY: &str = "no API key: send one as `Authorization: Bearer rck_…`";
 
@@ -21,6 +21,13 @@ pub(crate) struct ApiAuth {
 /// A verified API key of an owner or admin. It may write.
 pub(crate) struct AdminAuth(pub(crate) ApiAuth);
 
+impl ApiAuth {
+    /// Refuses a list of large rows while too many answers to the tenant are not read.
+    pub(crate) fn expects_large_answer(&self, request: &HttpRequest) -> Result<(), AdminError> {
+        Ok(expects_large_answer(request, self.scope.tenant())?)
+    }
+}
+
 impl FromRequest for ApiAuth {
     type Error = AdminError;
     type Future = LocalBoxFuture<'static, Result<Self, AdminError>>;
@@ -30,11 +37,12 @@ impl FromRequest for ApiAuth {
         Box::pin(async move {
             let admin = request.app_data::<web::Data<Admin>>().cloned();
             let admin = admin.ok_or_else(|| StoreError::Database("the service is not configured".into()))?;
-            let scope = admin.hub.admin_caller(bearer_token(&request), &peer(&request), &admin.limits).await;
-            let scope = scope.map_err(|error| match error {
+            let caller = admin.hub.admin_caller(bearer_token(&request), &peer(&request), &admin.limits).await;
+            let (scope, key) = caller.map_err(|error| match error {
                 CallerError::Missing => Refusal::Unauthorized(missing(&request)).into(),
                 error => AdminError::from(error),
             })?;
+            known_caller(&request, scope.tenant(), key);
             let scope = request_id(&request).map_or(scope, |id| scope.for_request(id));
             Ok(Self { scope, admin })
         })

@@ -1,6 +1,6 @@
 //! Failures of this service as problem documents (RFC 9457).
 
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use rollcall_store::StoreError;
 use rollcall_web::{Problem, Refusal};
@@ -37,7 +37,7 @@ fn problem_of_store(error: &StoreError) -> Problem {
     let (status, code) = match error {
         StoreError::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
         StoreError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
-        StoreError::Invalid(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+        StoreError::Invalid(_) | StoreError::TooMany(_) => (StatusCode::BAD_REQUEST, "bad_request"),
         StoreError::Stale | StoreError::Unsettled => (StatusCode::CONFLICT, "plan_stale"),
         StoreError::Taken(_) | StoreError::Changed | StoreError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
         StoreError::Unavailable(_) | StoreError::Contended(_) => {
@@ -62,10 +62,12 @@ impl ResponseError for AdminError {
         if problem.status().is_server_error() {
             tracing::error!(error = %self, "an API request failed");
         }
-        problem.response(|response| {
-            if let Self::Web(refusal) = self {
-                refusal.add_headers(response);
+        problem.response(|response| match self {
+            Self::Web(refusal) => refusal.add_headers(response),
+            Self::Store(StoreError::Unavailable(_) | StoreError::Contended(_)) => {
+                response.insert_header((header::RETRY_AFTER, 1));
             }
+            _ => {}
         })
     }
 }

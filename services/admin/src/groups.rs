@@ -13,6 +13,7 @@ pub(crate) async fn groups(request: HttpRequest, auth: ApiAuth) -> Answer {
 }
 
 pub(crate) async fn group_members(request: HttpRequest, auth: ApiAuth) -> Answer {
+    auth.expects_large_answer(&request)?;
     let asked = parameters(&request, &[])?;
     let group = id_in_path(&request, "group")?;
     list::<view::members::Member>(auth.admin.hub.store.group_members(&auth.scope, group, &asked.page()?).await?)

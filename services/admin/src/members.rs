@@ -17,6 +17,7 @@ use rollcall_web::Body;
 use serde::{Deserialize, Deserializer};
 
 pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
+    auth.expects_large_answer(&request)?;
     let asked = parameters(&request, &["email", "status", "modified_since"])?;
     let status: Option<MemberStatus> = parsed("status", asked.status.as_deref())?;
     let filter =

@@ -25,6 +25,7 @@ pub(crate) async fn run(request: HttpRequest, auth: ApiAuth) -> Answer {
 
 /// The items of a run: subject, action, before and after, reason, and decision.
 pub(crate) async fn run_items(request: HttpRequest, auth: ApiAuth) -> Answer {
+    auth.expects_large_answer(&request)?;
     let asked = parameters(&request, &[])?;
     let run = id_in_path(&request, "run")?;
     list::<view::RunItem>(auth.admin.hub.store.run_items(&auth.scope, run, &asked.page()?).await?)
@@ -32,6 +33,7 @@ pub(crate) async fn run_items(request: HttpRequest, auth: ApiAuth) -> Answer {
 
 /// Comparison of this run with another one (PE11).
 pub(crate) async fn compare_runs(request: HttpRequest, auth: ApiAuth) -> Answer {
+    auth.expects_large_answer(&request)?;
     let asked = parameters(&request, &["with"])?;
     let this = id_in_path(&request, "run")?;
     auth.admin.hub.store.run(&auth.scope, this).await?;

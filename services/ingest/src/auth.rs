@@ -9,8 +9,8 @@ use futures_util::future::LocalBoxFuture;
 use rollcall_core::ids::SourceId;
 use rollcall_hub::{CallerError, SourceCaller, no_groups};
 use rollcall_scim::{Quirks, ScimError};
-use rollcall_store::SourceScope;
-use rollcall_web::{NoSecret, Refusal, RouteLabel, bearer_token, peer, request_id};
+use rollcall_store::{MEMBER_BYTES, SourceScope};
+use rollcall_web::{NoSecret, Refusal, RouteLabel, bearer_token, expects_large_answer, known_caller, peer, request_id};
 use std::cell::RefMut;
 use std::rc::Rc;
 
@@ -27,6 +27,16 @@ impl SourceAuth {
     /// The quirks of the request. Do not hold the borrow over an await.
     pub(crate) fn quirks(&self) -> RefMut<'_, Quirks> {
         self.noted.quirks()
+    }
+
+    /// Refuses a request with a large answer while too many others of its tenant are not read.
+    pub(crate) fn expects_large_answer(&self, request: &HttpRequest) -> Result<(), IngestError> {
+        Ok(expects_large_answer(request, self.scope.tenant())?)
+    }
+
+    /// How many members of a group may be shown, if any are asked for.
+    pub(crate) fn members_shown(&self, wanted: bool) -> Option<usize> {
+        wanted.then_some(self.ingest.config.answer_bytes_max / MEMBER_BYTES)
     }
 
     /// Takes the rate tokens of a request that stands for several.
@@ -54,7 +64,8 @@ impl FromRequest for SourceAuth {
             refuse_elsewhere(&request, &caller)?;
             let SourceCaller { scope, token, .. } = caller;
             let scope = request_id(&request).map_or(scope, |id| scope.for_request(id));
-            let noted = Noted::new(scope, token);
+            known_caller(&request, scope.tenant(), token);
+            let noted = Noted::new(scope);
             request.extensions_mut().insert(Rc::clone(&noted));
             let route = request.app_data::<RouteLabel>();
             if scope.users_only() && route.is_some_and(|route| route.pattern.contains("/Groups")) {

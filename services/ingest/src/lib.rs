@@ -20,6 +20,8 @@ pub struct IngestConfig {
     pub callers: CallerLimits,
     pub limits: Limits,
     pub pages: PageLimits,
+    /// Bytes of resources in one answer at most.
+    pub answer_bytes_max: usize,
     /// Most operations of one `/Bulk`; its body may be as large as any other.
     pub bulk_operations_max: usize,
     /// The public address of this hub without a trailing slash; taken from the request when unset.

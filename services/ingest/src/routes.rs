@@ -13,7 +13,7 @@ use rollcall_web::{Endpoint, RouteLabel, endpoints, resource, same_paths};
 /// Everything under `/scim/v2/{source_id}`, methods of one path next to each other.
 pub fn endpoints() -> Vec<Endpoint> {
     let endpoints = endpoints![
-        "ingest";
+        "scim";
         GET "/scim/v2/{source_id}/ServiceProviderConfig" => discovery::service_provider_config,
         GET "/scim/v2/{source_id}/ResourceTypes" => discovery::resource_types,
         GET "/scim/v2/{source_id}/ResourceTypes/{name}" => discovery::resource_type,
@@ -53,7 +53,7 @@ const BASE: &str = "/scim/v2/{source_id}";
 pub fn configure(ingest: Ingest) -> impl FnOnce(&mut web::ServiceConfig) {
     move |app| {
         app.app_data(web::Data::new(ingest));
-        let label = RouteLabel::unknown("ingest");
+        let label = RouteLabel::unknown("scim");
         let mut scope = web::scope(BASE).app_data(label).default_service(web::to(unknown_path));
         let endpoints = endpoints();
         for same_path in same_paths(&endpoints) {

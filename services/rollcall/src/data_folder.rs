@@ -3,7 +3,9 @@
 
 use anyhow::{Context, Result, bail};
 use std::fmt;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Used when neither `--data` nor `ROLLCALL_DATA` names a folder.
@@ -13,6 +15,9 @@ const DATABASE: &str = "rollcall.db";
 const LOCK: &str = "hub.lock";
 /// The URL at which the hub was last reached, in one line.
 const ADDRESS: &str = "hub.address";
+/// The folder and its files belong to the hub's user alone, whatever the umask: they hold everybody's data.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
 /// Folders named in a message at most.
 const NAMED_MAX: usize = 3;
 
@@ -68,9 +73,10 @@ impl DataFolder {
     /// # Errors
     /// When another hub serves it.
     pub(crate) fn claim(&self) -> Result<Claim> {
-        fs::create_dir_all(&self.0).with_context(|| format!("the folder {self} cannot be made; check --data"))?;
+        let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.0);
+        made.with_context(|| format!("the folder {self} cannot be made; check --data"))?;
         let path = self.0.join(LOCK);
-        let lock = File::options().create(true).truncate(false).write(true).open(&path);
+        let lock = File::options().create(true).truncate(false).write(true).mode(FILE_MODE).open(&path);
         let lock = lock.with_context(|| format!("{} cannot be opened; check --data", path.display()))?;
         match lock.try_lock() {
             Ok(()) => Ok(Claim { folder: self.clone(), _lock: lock }),
@@ -90,7 +96,8 @@ impl Claim {
     pub(crate) fn note_address(&self, url: &str) -> Result<()> {
         let folder = &self.folder;
         let (fresh, path) = (folder.0.join(format!("{ADDRESS}.new")), folder.0.join(ADDRESS));
-        fs::write(&fresh, format!("{url}\n"))
+        let file = File::options().create(true).truncate(true).write(true).mode(FILE_MODE).open(&fresh);
+        file.and_then(|mut file| file.write_all(format!("{url}\n").as_bytes()))
             .and_then(|()| fs::rename(&fresh, &path))
             .with_context(|| format!("{} cannot be written", path.display()))
     }

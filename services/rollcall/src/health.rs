@@ -35,12 +35,21 @@ impl Health {
             return answers.clone();
         }
         let (database, queue, cache) =
-            tokio::join!(asked(hub.store.check()), asked(hub.queue.check()), asked(hub.cache.check()));
+            tokio::join!(asked(database(hub)), asked(hub.queue.check()), asked(hub.cache.check()));
         let answers = Answers { at: Instant::now(), database, queue, cache };
         answers.report(last.as_ref());
         *last = Some(answers.clone());
         answers
     }
+}
+
+async fn database(hub: &Hub) -> Result<(), String> {
+    let checked = hub.store.check().await;
+    let behind = if checked.is_ok() { Some(0) } else { hub.store.migrations_behind().await.ok() };
+    if let Some(behind) = behind {
+        hub.metrics.set_schema_behind(behind);
+    }
+    checked
 }
 
 async fn asked(check: impl Future<Output = Result<(), String>>) -> Result<(), String> {

@@ -1,24 +1,36 @@
 //! The HTTP server: it builds the services that this process serves from the settings, and binds their addresses.
 
+use crate::descriptors;
 use crate::health::{self, Health};
 use crate::settings::Settings;
 use actix_web::dev::Server;
-use actix_web::http::StatusCode;
-use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
+use actix_web::http::{StatusCode, header};
+use actix_web::middleware::{DefaultHeaders, NormalizePath, TrailingSlash, from_fn};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result};
+use nix::sys::socket::{Backlog, setsockopt, sockopt};
 use rollcall_admin::Admin;
-use rollcall_hub::{CallerLimits, Hub};
+use rollcall_hub::{CallerLimits, Hub, Sampler};
 use rollcall_ingest::{Ingest, IngestConfig, Ledger};
-use rollcall_runtime::{Metrics, Rate, Readiness};
+use rollcall_runtime::{Rate, Readiness};
 use rollcall_scim::Limits;
 use rollcall_scim::list::PageLimits;
-use rollcall_web::{Observer, Problem, observe};
+use rollcall_web::{
+    AnswerBytes, ConnectionLimits, Connections, Observer, Problem, Proxies, ServerLimits, listen, observe,
+};
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// Trust in a cached credential by a process that misses its revocation.
 const CREDENTIAL_TTL: Duration = Duration::from_secs(60);
+/// Time before a client must send and read at the least rate.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes that the kernel keeps of a connection in each direction; it doubles them for its own use. They are on the way during one
+/// round trip, so a client 100 ms away gets 2.5 MB a second.
+const SOCKET_BUFFER: usize = 256 * 1024;
+/// Connections of the port of metrics.
+const SCRAPERS_MAX: usize = 32;
 
 /// Dependencies of a process.
 #[derive(Clone)]
@@ -43,12 +55,13 @@ impl Process {
         let rate = Rate { per_second: given.rate_per_second, burst: given.rate_burst };
         let config = IngestConfig {
             body_bytes_max: given.body_bytes_max,
-            callers: caller_limits("ingest", rate, settings),
+            callers: caller_limits("scim", rate, settings),
             limits: Limits {
                 patch_operations: given.patch_operations_max,
                 members_per_request: given.members_per_request_max,
             },
             pages: PageLimits { default: given.page_default, max: given.page_max },
+            answer_bytes_max: given.answer_bytes_max,
             bulk_operations_max: given.bulk_operations_max,
             public_url: Some(settings.http.public_url.clone()).filter(|url| !url.is_empty()),
         };
@@ -64,14 +77,25 @@ impl Process {
     pub(crate) fn serve(&self, services: Services, settings: &Settings) -> Result<(Server, SocketAddr)> {
         let ingest = services.ingest.then(|| self.ingest(settings));
         let admin = services.admin.then(|| self.admin(settings));
-        let observer = Observer { clock: self.hub.store.clock.clone(), metrics: self.hub.metrics.clone() };
+        let metrics = self.hub.metrics.clone();
+        let proxies: Proxies = settings.http.trusted_proxies.parse().map_err(anyhow::Error::msg)?;
+        let (limits, accepted_max) = connection_limits(settings);
+        let observer = Observer {
+            clock: self.hub.store.clock.clone(),
+            metrics: metrics.clone(),
+            proxies: proxies.clone(),
+            answers: AnswerBytes::new(settings.http.answer_bytes_unread_max, metrics.clone()),
+        };
+        let connections = Connections::new(limits, proxies, metrics);
         let (process, observer) = (web::Data::new(self.clone()), web::Data::new(observer));
+        let of_bodies = web::Data::new(connections.clone());
         let app = move || {
             let mut app = App::new()
                 .wrap(NormalizePath::new(TrailingSlash::Trim))
                 .wrap(from_fn(observe))
                 .app_data(process.clone())
                 .app_data(observer.clone())
+                .app_data(of_bodies.clone())
                 .configure(health::configure)
                 .default_service(web::to(unknown_path));
             if let Some(ingest) = ingest.clone() {
@@ -83,16 +107,19 @@ impl Process {
             app
         };
         let listener = bind(&settings.http.listen, "http.listen")?;
+        // Accepted connections inherit them. The kernel would otherwise take megabytes for each client that does not read.
+        setsockopt(&listener, sockopt::SndBuf, &SOCKET_BUFFER)?;
+        setsockopt(&listener, sockopt::RcvBuf, &SOCKET_BUFFER)?;
+        // A flood overflows the usual queue of 128, and who is turned away there tries again a second later.
+        nix::sys::socket::listen(&listener, Backlog::MAXCONN)?;
         let address = listener.local_addr()?;
-        let mut server = HttpServer::new(app)
-            .disable_signals()
-            .client_request_timeout(Duration::from_secs(settings.http.request_timeout_seconds))
-            .keep_alive(Duration::from_secs(75))
-            .shutdown_timeout(settings.http.shutdown_seconds);
-        if settings.http.workers > 0 {
-            server = server.workers(settings.http.workers);
-        }
-        Ok((server.listen(listener)?.run(), address))
+        let workers = match settings.http.workers {
+            0 => std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
+            given => given,
+        };
+        let shutdown = Duration::from_secs(settings.http.shutdown_seconds);
+        let server = listen(app, listener, &connections, ServerLimits { workers, accepted_max, shutdown })?;
+        Ok((server, address))
     }
 
     /// Prometheus on a port of its own, so that it can be closed to the outside.
@@ -100,8 +127,12 @@ impl Process {
         if settings.metrics.listen.is_empty() {
             return Ok(None);
         }
-        let metrics = web::Data::new(self.hub.metrics.clone());
-        let app = move || App::new().app_data(metrics.clone()).route("/metrics", web::get().to(render_metrics));
+        let process = web::Data::new(self.clone());
+        let app = move || {
+            let headers = DefaultHeaders::new().add((header::CACHE_CONTROL, "no-store"));
+            let headers = headers.add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+            App::new().wrap(headers).app_data(process.clone()).route("/metrics", web::get().to(render_metrics))
+        };
         let listener = match bind(&settings.metrics.listen, "metrics.listen") {
             Ok(listener) => listener,
             Err(error) if settings.metrics.listen == Settings::DEFAULT_METRICS => {
@@ -111,14 +142,32 @@ impl Process {
             }
             Err(error) => return Err(error),
         };
-        Ok(Some(HttpServer::new(app).disable_signals().workers(1).listen(listener)?.run()))
+        let server = HttpServer::new(app).disable_signals().workers(1).max_connections(SCRAPERS_MAX);
+        Ok(Some(server.listen(listener)?.run()))
     }
+}
+
+/// The limits of connections, and how many to accept.
+fn connection_limits(settings: &Settings) -> (ConnectionLimits, usize) {
+    let (given, database) = (&settings.http, settings.database.connections_max);
+    let accepted_max = descriptors::accepted_max(descriptors::raise_limit(), database);
+    let connections_max = descriptors::connections_max(given.connections_max, accepted_max);
+    let limits = ConnectionLimits {
+        connections_max,
+        per_peer_max: descriptors::per_peer_max(given.connections_per_peer_max, connections_max),
+        head: Duration::from_secs(given.request_timeout_seconds),
+        body: Duration::from_secs(given.body_timeout_seconds),
+        bytes_per_second_min: given.bytes_per_second_min,
+        patience: PATIENCE,
+    };
+    let to_accept = descriptors::to_accept(&limits, accepted_max);
+    (limits, to_accept)
 }
 
 fn caller_limits(service: &'static str, rate: Rate, settings: &Settings) -> CallerLimits {
     let given = &settings.ingest;
     let failed_auth_rate = Rate { per_second: given.failed_auth_per_second, burst: given.failed_auth_burst };
-    CallerLimits { service, rate, failed_auth_rate, credential_ttl: CREDENTIAL_TTL }
+    CallerLimits { service, rate, failed_auth_rate, credential_ttl: CREDENTIAL_TTL, refusals: Sampler::default() }
 }
 
 fn bind(address: &str, key: &str) -> Result<TcpListener> {
@@ -128,7 +177,10 @@ fn bind(address: &str, key: &str) -> Result<TcpListener> {
     Ok(listener)
 }
 
-async fn render_metrics(metrics: web::Data<Metrics>) -> HttpResponse {
+async fn render_metrics(process: web::Data<Process>) -> HttpResponse {
+    let (metrics, database) = (&process.hub.metrics, process.hub.store.connections());
+    metrics.set_database_connections(database.used, database.idle, database.waiting);
+    metrics.set_database_waits(database.waits, database.waited);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(metrics.render())
 }
 

@@ -7,6 +7,7 @@ mod address;
 mod cli;
 mod commands;
 mod data_folder;
+mod descriptors;
 mod health;
 mod http;
 mod output;

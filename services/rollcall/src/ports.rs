@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use rollcall_core::clock::Clock;
 use rollcall_runtime::cache::CacheConfig;
 use rollcall_runtime::{Cache, Metrics, Queue, QueueConfig};
-use rollcall_store::{Store, StoreConfig};
+use rollcall_store::{Store, StoreConfig, Synchronous};
 use std::path::Path;
 use std::time::Duration;
 
@@ -95,6 +95,10 @@ pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result
         max_connections: settings.database.connections_max,
         acquire_timeout: Duration::from_secs(settings.database.acquire_timeout_seconds),
         statement_timeout: Duration::from_secs(settings.database.statement_timeout_seconds),
+        sqlite_synchronous: match settings.database.sqlite_synchronous.as_str() {
+            "normal" => Synchronous::Normal,
+            _ => Synchronous::Full,
+        },
     };
     let store = Store::connect(&config, Clock::System).await;
     store.context(match backend {

@@ -4,6 +4,7 @@
 use crate::address::{is_address, is_public_url, with_host};
 use anyhow::{Context, Result, anyhow, bail};
 use rollcall_core::spelling::did_you_mean;
+use rollcall_web::Proxies;
 use serde::Deserialize;
 use std::path::Path;
 use toml::{Table, Value};
@@ -41,7 +42,14 @@ pub(crate) struct Http {
     pub(crate) public_url: String,
     pub(crate) workers: usize,
     pub(crate) request_timeout_seconds: u64,
+    pub(crate) body_timeout_seconds: u64,
+    pub(crate) bytes_per_second_min: u64,
+    pub(crate) connections_max: usize,
+    pub(crate) connections_per_peer_max: usize,
+    pub(crate) trusted_proxies: String,
+    pub(crate) answer_bytes_unread_max: usize,
     pub(crate) shutdown_seconds: u64,
+    pub(crate) drain_delay_seconds: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -54,9 +62,11 @@ pub(crate) struct Metrics {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Database {
     pub(crate) url: String,
+    pub(crate) url_file: String,
     pub(crate) connections_max: u32,
     pub(crate) acquire_timeout_seconds: u64,
     pub(crate) statement_timeout_seconds: u64,
+    pub(crate) sqlite_synchronous: String,
 }
 
 impl std::fmt::Debug for Database {
@@ -71,6 +81,7 @@ impl std::fmt::Debug for Database {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Port {
     pub(crate) url: String,
+    pub(crate) url_file: String,
     pub(crate) prefix: String,
 }
 
@@ -93,6 +104,7 @@ pub(crate) struct Ingest {
     pub(crate) members_per_request_max: usize,
     pub(crate) page_default: usize,
     pub(crate) page_max: usize,
+    pub(crate) answer_bytes_max: usize,
     pub(crate) request_log_days: u32,
 }
 
@@ -157,11 +169,36 @@ impl Settings {
             merge_variable(&mut table, &name, &text)?;
         }
         let mut settings: Self = table.try_into().map_err(|e| anyhow!("settings: {e}"))?;
+        settings.read_address_files()?;
         for address in [&mut settings.http.listen, &mut settings.metrics.listen] {
             *address = with_host(address);
         }
         settings.validate()?;
         Ok(settings)
+    }
+
+    /// Takes the addresses from their files. An address that is given both ways is an error: it would be unclear which one holds.
+    fn read_address_files(&mut self) -> Result<()> {
+        let (database, queue, cache) = (&mut self.database, &mut self.queue, &mut self.cache);
+        for (section, url, file) in [
+            ("database", &mut database.url, &database.url_file),
+            ("queue", &mut queue.url, &queue.url_file),
+            ("cache", &mut cache.url, &cache.url_file),
+        ] {
+            if file.is_empty() {
+                continue;
+            }
+            if !url.is_empty() {
+                bail!("{section}.url and {section}.url_file are both set; keep one of them");
+            }
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("{section}.url_file names {file}, which cannot be read"))?;
+            text.trim().clone_into(url);
+            if url.is_empty() {
+                bail!("{section}.url_file names {file}, which is empty; write the address into it");
+            }
+        }
+        Ok(())
     }
 
     /// Listens on another address, as the command line asks.
@@ -187,6 +224,7 @@ impl Settings {
             ("ingest.members_per_request_max", self.ingest.members_per_request_max as f64),
             ("ingest.page_default", self.ingest.page_default as f64),
             ("ingest.page_max", self.ingest.page_max as f64),
+            ("ingest.answer_bytes_max", self.ingest.answer_bytes_max as f64),
             ("admin.rate_per_second", self.admin.rate_per_second),
             ("admin.rate_burst", f64::from(self.admin.rate_burst)),
             ("worker.push_concurrency", self.worker.push_concurrency as f64),
@@ -198,6 +236,9 @@ impl Settings {
             ("database.connections_max", f64::from(self.database.connections_max)),
             ("database.acquire_timeout_seconds", self.database.acquire_timeout_seconds as f64),
             ("http.request_timeout_seconds", self.http.request_timeout_seconds as f64),
+            ("http.body_timeout_seconds", self.http.body_timeout_seconds as f64),
+            ("http.bytes_per_second_min", self.http.bytes_per_second_min as f64),
+            ("http.answer_bytes_unread_max", self.http.answer_bytes_unread_max as f64),
         ];
         for (key, value) in positive {
             if !(value.is_finite() && value > 0.0) {
@@ -211,6 +252,15 @@ impl Settings {
                     "{key} is {address:?}; it takes an address and a port such as 127.0.0.1:8080, localhost:8080 or [::]:8080"
                 );
             }
+        }
+        if let Err(wrong) = self.http.trusted_proxies.parse::<Proxies>() {
+            bail!("http.trusted_proxies: {wrong}");
+        }
+        if !matches!(self.database.sqlite_synchronous.as_str(), "full" | "normal") {
+            bail!(
+                "database.sqlite_synchronous is {:?}; it takes \"full\" or \"normal\"",
+                self.database.sqlite_synchronous
+            );
         }
         if !(0.0..=1.0).contains(&self.telemetry.trace_ratio) {
             bail!("telemetry.trace_ratio is {}; it takes a number from 0.0 to 1.0", self.telemetry.trace_ratio);
@@ -276,8 +326,37 @@ fn merge_variable(table: &mut Table, name: &str, text: &str) -> Result<()> {
             }
         }
     }
+    if is_service_link(name, text) {
+        return Ok(());
+    }
     let near = meant_variable(name)?;
     bail!("the environment variable {name} is no setting; {LISTED}{near}")
+}
+
+/// Kubernetes gives every container variables about each Service of its namespace (`enableServiceLinks`), and a Service may be
+/// called `rollcall`. They are known by name and value together, so that a mistyped setting is still told.
+fn is_service_link(name: &str, text: &str) -> bool {
+    let is_port = |text: &str| text.parse::<u16>().is_ok();
+    let is_link = |text: &str| {
+        let address = ["tcp://", "udp://", "sctp://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+        address.and_then(|address| address.rsplit_once(':')).is_some_and(|(_, port)| is_port(port))
+    };
+    let is_host = |text: &str| text.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
+    if name.ends_with("_SERVICE_HOST") {
+        return is_host(text);
+    }
+    if name.contains("_SERVICE_PORT") {
+        return is_port(text);
+    }
+    let Some((_, about)) = name.split_once("_PORT") else { return false };
+    // ROLLCALL_PORT, ROLLCALL_PORT_8080_TCP, and below the latter _PROTO, _PORT and _ADDR.
+    match about.rsplit('_').next().unwrap_or_default() {
+        "" | "TCP" | "UDP" | "SCTP" => is_link(text),
+        "PROTO" => matches!(text, "tcp" | "udp" | "sctp"),
+        "PORT" => is_port(text),
+        "ADDR" => is_host(text),
+        _ => false,
+    }
 }
 
 const LISTED: &str = "`rollcall help config` lists them";
@@ -311,81 +390,4 @@ fn of_same_type(name: &str, default: &Value, given: Value) -> Result<Value> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(variables: &[(&str, &str)]) -> Result<Settings> {
-        Settings::load(None, variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
-    }
-
-    #[test]
-    fn the_defaults_are_valid_and_the_environment_wins() {
-        let settings = load(&[]).unwrap();
-        assert_eq!((settings.ingest.rate_per_second, settings.ingest.rate_burst), (100.0, 1000));
-        let settings = load(&[
-            ("ROLLCALL_INGEST_RATE_PER_SECOND", "25"),
-            ("ROLLCALL_QUEUE_PREFIX", "t1."),
-            ("DATABASE_URL", "postgres://x"),
-            ("ROLLCALL_TEST_SEED", "7"),
-            ("HOME", "/root"),
-        ])
-        .unwrap();
-        assert_eq!((settings.ingest.rate_per_second, settings.queue.prefix.as_str()), (25.0, "t1."));
-        assert_eq!(settings.database.url, "postgres://x");
-    }
-
-    #[test]
-    fn a_wrong_setting_is_named_with_its_remedy() {
-        for (name, value, key, remedy) in [
-            ("ROLLCALL_INGEST_RATE_PER_SECOND", "many", "ingest.rate_per_second", "number"),
-            ("ROLLCALL_INGEST_RATE_PER_SECOND", "-5", "ingest.rate_per_second", "number"),
-            ("ROLLCALL_INGEST_RATE_BURST", "0", "ingest.rate_burst", "greater than 0"),
-            ("ROLLCALL_HTTP_LISTEN", "nowhere", "http.listen", "127.0.0.1:8080"),
-            ("ROLLCALL_HTTP_LISTEN", "local host:1", "http.listen", "localhost:8080"),
-            ("ROLLCALL_HTTP_LISTEN", "localhost:99999", "http.listen", "localhost:8080"),
-            ("ROLLCALL_HTTP_PUBLIC_URL", "https://x/", "http.public_url", "slash"),
-            ("ROLLCALL_HTTP_PUBLIC_URL", "ftp://x", "http.public_url", "http or https"),
-            ("ROLLCALL_HTTP_PUBLIC_URL", "x.example.com", "http.public_url", "http or https"),
-            ("ROLLCALL_TELEMETRY_TRACE_RATIO", "2", "telemetry.trace_ratio", "0.0 to 1.0"),
-            ("ROLLCALL_INGEST_RAET", "5", "ROLLCALL_INGEST_RAET", "help config"),
-            (
-                "ROLLCALL_LISTEN",
-                "x",
-                "ROLLCALL_LISTEN",
-                "Did you mean ROLLCALL_HTTP_LISTEN or ROLLCALL_METRICS_LISTEN?",
-            ),
-            ("ROLLCALL_INGST_RATE_BURST", "5", "ROLLCALL_INGST", "Did you mean \"ROLLCALL_INGEST_RATE_BURST\"?"),
-        ] {
-            let error = format!("{:#}", load(&[(name, value)]).unwrap_err());
-            assert!(error.contains(key) && error.contains(remedy), "{name}={value}: {error}");
-        }
-    }
-
-    #[test]
-    fn f14_a_host_name_and_a_bare_port_are_addresses() {
-        for (given, listens) in [
-            ("localhost:9000", "localhost:9000"),
-            (":9000", "127.0.0.1:9000"),
-            ("[::]:9000", "[::]:9000"),
-            ("0.0.0.0:0", "0.0.0.0:0"),
-        ] {
-            assert_eq!(load(&[("ROLLCALL_HTTP_LISTEN", given)]).unwrap().http.listen, listens);
-            let mut settings = load(&[]).unwrap();
-            settings.listen_on(given).unwrap();
-            assert_eq!(settings.http.listen, listens);
-        }
-    }
-
-    #[test]
-    fn f4_the_data_folder_is_no_setting_and_a_setting_that_begins_like_it_is() {
-        let settings = load(&[("ROLLCALL_DATA", "./x"), ("ROLLCALL_DATABASE_CONNECTIONS_MAX", "3")]).unwrap();
-        assert_eq!(settings.database.connections_max, 3);
-    }
-
-    #[test]
-    fn debug_output_holds_no_password() {
-        let settings =
-            load(&[("DATABASE_URL", "postgres://u:hunter2@h/d"), ("AMQP_URL", "amqp://u:hunter2@h")]).unwrap();
-        assert!(!format!("{settings:?}").contains("hunter2"));
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! Replays of requests that an earlier version rejected: rows as that version left them.
 
 use super::*;
+use crate::CredentialUses;
 use chrono::TimeDelta;
 use rollcall_core::clock::Clock;
 use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
@@ -9,7 +10,7 @@ use rollcall_core::roster::Role;
 use rollcall_runtime::{Cache, Metrics, Queue};
 use rollcall_scim::UserResource;
 use rollcall_store::{
-    AuditFilter, Credential, NewSource, NewTenant, PageRequest, REJECTED_KEPT, Store, StoreConfig, digest,
+    AuditFilter, Credential, NewSource, NewTenant, PageRequest, REJECTED_KEPT, Store, StoreConfig, Synchronous, digest,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -36,6 +37,7 @@ impl Scene {
             max_connections: 2,
             acquire_timeout: Duration::from_secs(30),
             statement_timeout: Duration::ZERO,
+            sqlite_synchronous: Synchronous::Normal,
         };
         let clock = Clock::manual(DateTime::from_timestamp(1_790_000_000, 0).expect("in range"));
         let store = Store::connect(&config, clock).await.expect("a database");
@@ -46,12 +48,17 @@ impl Scene {
         let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
         let new = NewSource { kind, mode, name: "", settings: SourceSettings::default(), token_expires_at: None };
         let (_, token) = store.create_source(&scope, &new).await.expect("a source");
-        let key = store.create_api_key(&scope, Role::Owner, "").await.expect("a key");
+        let key = store.create_api_key(&scope, Role::Owner, "", None).await.expect("a key");
         let source = SourceScope::of_token(&credential(&store, &token.secret).await).expect("a token");
         let api = AdminScope::of_key(&credential(&store, &key.secret).await).expect("a key");
         let metrics = Metrics::new().expect("metrics");
         let queue = Queue::in_process(metrics.clone());
-        Self { hub: Hub { store, queue, cache: Cache::in_process(), metrics }, api, source, file }
+        Self {
+            hub: Hub { store, queue, cache: Cache::in_process(), metrics, uses: CredentialUses::default() },
+            api,
+            source,
+            file,
+        }
     }
 
     fn rejected(&self, method: &str, path: &str, body: Option<serde_json::Value>) -> RejectedRequest {

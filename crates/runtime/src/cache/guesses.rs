@@ -3,6 +3,7 @@
 //! Behind a proxy all callers share one address, so an address over its limit is not blocked. A secret that was valid at its
 //! last look-up passes as usual; unknown secrets from such addresses are looked up one at a time.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,6 +36,12 @@ impl Caller {
 
     pub(super) fn key(&self) -> String {
         format!("auth:{}", self.0)
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "unknown" } else { &self.0 })
     }
 }
 

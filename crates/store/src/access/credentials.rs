@@ -13,7 +13,7 @@ use crate::secret::{
 use chrono::{DateTime, Utc};
 use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::event::{Actor, CredentialCreated, Event, NoDetail};
-use rollcall_core::ids::{CredentialId, SourceId};
+use rollcall_core::ids::{CredentialId, SourceId, TenantId};
 use rollcall_core::roster::Role;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DerivePartialModel, FromQueryResult};
@@ -33,7 +33,10 @@ pub struct ApiKey {
     pub prefix: String,
     pub role: String,
     pub created_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
+    /// To the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
 }
 
 /// The end of a rotation's new token.
@@ -60,6 +63,10 @@ pub struct Credential {
 }
 
 impl Credential {
+    pub fn tenant(&self) -> TenantId {
+        self.tenant_id.into()
+    }
+
     pub fn id(&self) -> CredentialId {
         self.id.into()
     }
@@ -112,10 +119,16 @@ impl Store {
     }
 
     #[tracing::instrument(name = "store.credentials.create_api_key", skip_all)]
-    pub async fn create_api_key(&self, scope: &AdminScope, role: Role, name: &str) -> Result<NewSecret, StoreError> {
+    pub async fn create_api_key(
+        &self,
+        scope: &AdminScope,
+        role: Role,
+        name: &str,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<NewSecret, StoreError> {
         let tx = self.write(&scope.scope).await?;
-        let credential =
-            NewCredential { kind: "api_key", prefix: API_KEY_PREFIX, role: Some(role), name, ..Default::default() };
+        let (kind, prefix, role) = ("api_key", API_KEY_PREFIX, Some(role));
+        let credential = NewCredential { kind, prefix, role, name, expires_at, ..Default::default() };
         let secret = tx.create_credential(credential).await?;
         tx.commit().await?;
         Ok(secret)

@@ -1,5 +1,6 @@
 //! Tenants, sources and their credentials.
 
+pub(crate) mod credential_uses;
 pub(crate) mod credentials;
 pub(crate) mod quarantine_release;
 pub(crate) mod source_upkeep;

@@ -3,7 +3,7 @@
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
-use crate::engine::page::{ListName, ListOrder, Page, PageRequest, RowPlace};
+use crate::engine::page::{ListName, ListOrder, Page, PageRequest, RowPlace, Rows};
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, RowList, run_items, runs};
@@ -174,9 +174,9 @@ impl Store {
             ListOrder::Ascending => items.ascending(Column::Id),
             ListOrder::Descending => items.descending(Column::Id),
         };
-        let items: Vec<RunItem> = items.limit(page.limit + 1).all().await?;
+        let (items, cut) = items.limit(page.limit + 1).all_of_page().await?;
         let place = |item: RunItem| (RowPlace { position: 0, id: item.id }, item);
-        Ok(page.cut(list, items.into_iter().map(place).collect(), None))
+        Ok(page.cut(list, Rows { found: items.into_iter().map(place).collect(), cut, examined: None }))
     }
 
     /// Decides about a held run, or a planned rewind, if its digest is the one that the admin saw. Approved items are not applied

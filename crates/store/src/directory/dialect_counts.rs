@@ -1,12 +1,12 @@
-//! The dialect ledger: how often each source's identity provider departed from the RFC, by day; and when tokens were used.
-//! Both are collected in memory and written every few seconds for all tenants, so no request writes here.
+//! The dialect ledger: how often each source's identity provider departed from the RFC, by day. It is
+//! collected in memory and written every few seconds for all tenants, so no request writes here.
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
-use crate::engine::row_sets::{Columns, Type, json_rows, time_text};
+use crate::engine::row_sets::{Columns, Type};
 use crate::entity::dialect_counts::{Column, Entity};
 use crate::scope::AdminScope;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use rollcall_core::ids::SourceId;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, DerivePartialModel};
@@ -40,17 +40,6 @@ const COUNT_COLUMNS: Columns = &[
     ("occurrences", Type::Int),
 ];
 
-/// A token was used at this time.
-#[derive(Clone, Debug, Serialize)]
-pub struct TokenUse {
-    pub tenant_id: Uuid,
-    pub id: Uuid,
-    #[serde(serialize_with = "time_text")]
-    pub last_used_at: DateTime<Utc>,
-}
-
-const USE_COLUMNS: Columns = &[("tenant_id", Type::Uuid), ("id", Type::Uuid), ("last_used_at", Type::Time)];
-
 /// One line of the ledger.
 #[derive(Clone, Debug, Serialize, DerivePartialModel)]
 #[sea_orm(entity = "Entity")]
@@ -81,23 +70,6 @@ impl Store {
         let tail = "ON CONFLICT (tenant_id, source_id, day, quirk) \
                     DO UPDATE SET occurrences = dialect_counts.occurrences + excluded.occurrences";
         tx.insert_rows("dialect_counts", COUNT_COLUMNS, counts, tail).await?;
-        tx.commit().await
-    }
-
-    /// Records the last use of tokens.
-    #[tracing::instrument(name = "store.dialect_counts.note_token_uses", skip_all)]
-    pub async fn note_token_uses(&self, uses: &[TokenUse]) -> Result<(), StoreError> {
-        if uses.is_empty() {
-            return Ok(());
-        }
-        let tx = self.across(true).await?;
-        let sql = format!(
-            "UPDATE credentials SET last_used_at = r.last_used_at FROM {} \
-             WHERE credentials.tenant_id = r.tenant_id AND credentials.id = r.id \
-             AND (credentials.last_used_at IS NULL OR credentials.last_used_at < r.last_used_at)",
-            tx.rows(USE_COLUMNS)
-        );
-        tx.exec(&sql, [json_rows(uses)?]).await?;
         tx.commit().await
     }
 

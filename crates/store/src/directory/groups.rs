@@ -165,19 +165,24 @@ impl Store {
         tx.commit_and_wake(group).await
     }
 
-    /// The group, and its members when asked for.
+    /// The group, and its members when asked for: `members` says how many may be shown.
+    ///
+    /// # Errors
+    /// [`StoreError::TooMany`] for a group that has more.
     #[tracing::instrument(name = "store.groups.group", skip_all)]
     pub async fn group(
         &self,
         scope: &SourceScope,
         id: DirectoryGroupId,
-        with_members: bool,
+        members: Option<usize>,
     ) -> Result<Option<DirectoryGroup>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         let Some(row) = tx.group_row(scope.source(), id, Lock::No).await? else { return Ok(None) };
         let mut group = row.into_group();
-        if with_members {
-            tx.read_members(std::slice::from_mut(&mut group)).await?;
+        if let Some(members_max) = members
+            && tx.read_members(std::slice::from_mut(&mut group), members_max).await? == 0
+        {
+            return Err(too_many_members(&group, members_max));
         }
         Ok(Some(group))
     }
@@ -266,20 +271,57 @@ impl Store {
         let page = request.fetch::<GroupRow>(self, scope, LISTED).await?;
         let mut page = page.map(GroupRow::into_group);
         if request.with_related && !page.items.is_empty() {
-            self.read(&scope.scope).await?.read_members(&mut page.items).await?;
+            self.read_page_members(scope, &mut page, request.bytes_max / MEMBER_BYTES).await?;
         }
         Ok(page)
     }
+
+    /// Fills in the members of a page, which ends after the last group that fits.
+    async fn read_page_members(
+        &self,
+        scope: &SourceScope,
+        page: &mut ListPage<DirectoryGroup>,
+        members_max: usize,
+    ) -> Result<(), StoreError> {
+        let mut whole = self.read(&scope.scope).await?.read_members(&mut page.items, members_max).await?;
+        if whole == 0 {
+            // Groups of lesser ids, which come later in this order, left no room for the first one.
+            whole = self.read(&scope.scope).await?.read_members(&mut page.items[..1], members_max).await?;
+        }
+        if whole == 0 {
+            return Err(too_many_members(&page.items[0], members_max));
+        }
+        if whole < page.items.len() {
+            page.items.truncate(whole);
+            if page.total.is_none() {
+                page.next = page.items.last().map(|group| group.id.0);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of a member in an answer, roughly: its id, twice, and the address of the hub.
+pub const MEMBER_BYTES: usize = 200;
+
+fn too_many_members(group: &DirectoryGroup, members_max: usize) -> StoreError {
+    let id = group.id;
+    StoreError::TooMany(format!(
+        "the group {id} has more than {members_max} members, too many for one answer; ask with excludedAttributes=members, and \
+         read its people by pages of GET /Users?filter=groups.value eq \"{id}\""
+    ))
 }
 
 impl TenantTx {
-    /// Fills in the members of all these groups.
-    async fn read_members(&self, groups: &mut [DirectoryGroup]) -> Result<(), StoreError> {
-        let mut members = self.members_of(groups.iter().map(|group| group.id.0)).await?;
-        for group in groups {
-            group.resource.members = Some(members.remove(&group.id.0).unwrap_or_default());
+    /// Fills in the members of these groups up to the first one whose members are not all among `members_max`; returns how many
+    /// groups are filled.
+    async fn read_members(&self, groups: &mut [DirectoryGroup], members_max: usize) -> Result<usize, StoreError> {
+        let mut members = self.members_of(groups.iter().map(|group| group.id.0), members_max).await?;
+        let whole = groups.iter().take_while(|group| members.is_complete(group.id.0)).count();
+        for group in &mut groups[..whole] {
+            group.resource.members = Some(members.by_group.remove(&group.id.0).unwrap_or_default());
         }
-        Ok(())
+        Ok(whole)
     }
 
     async fn group_row(
@@ -303,7 +345,7 @@ impl TenantTx {
         let group = self.group_row(source, id, lock).await?.ok_or(StoreError::NotFound("group"))?.into_group();
         if !if_match_allows(if_match, group.version) {
             let mut seen = group.clone();
-            self.read_members(std::slice::from_mut(&mut seen)).await?;
+            self.read_members(std::slice::from_mut(&mut seen), usize::MAX).await?;
             if !if_match_allows(if_match, seen.shown_version()) {
                 return Err(StoreError::Changed);
             }

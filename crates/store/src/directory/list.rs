@@ -23,6 +23,8 @@ pub struct ListRequest<'a> {
     pub count: usize,
     /// Also reads a user's groups or a group's members.
     pub with_related: bool,
+    /// Bytes of stored resources at most; a page that reaches them ends there.
+    pub bytes_max: usize,
     /// The source's SCIM endpoint without a trailing slash: the prefix of `meta.location` and `$ref`, for filters on them.
     pub base: &'a str,
 }
@@ -89,7 +91,7 @@ impl ListRequest<'_> {
         let by_id = if engine == EngineKind::Sqlite && self.filter.is_some() { "+" } else { "" };
         let unfiltered = self.filter.is_none();
         let order = format!("{by_id}{alias}.id").into();
-        let list = List { store, scope, table, filter, unfiltered, order, values };
+        let list = List { store, scope, table, filter, unfiltered, order, values, bytes_max: self.bytes_max };
         match self.paging {
             Paging::Index(start) if self.filter.is_some_and(|filter| target.finds_one(filter)) => {
                 list.one(self.count > 0 && *start <= 1).await
@@ -117,6 +119,7 @@ struct List<'l> {
     order: Fragment,
     /// The filter's values; the first one is the tenant's.
     values: Vec<Value>,
+    bytes_max: usize,
 }
 
 impl List<'_> {
@@ -154,11 +157,11 @@ impl List<'_> {
             self.values.push(i64::try_from(offset).unwrap_or(i64::MAX).into());
             bounds.push(fragment!(" OFFSET {}", Fragment::parameter(self.values.len())));
         }
-        let items: Vec<T> = self.read(&self.page_sql(&bounds, index_only)).await?;
+        let (items, cut) = self.read_page(&self.page_sql(&bounds, index_only)).await?;
         self.values.truncate(of_filter);
-        // A page that is not full is the last one, unless it lies beyond it.
+        // A page that is not full is the last one, unless it lies beyond it or ends for its size.
         let read = items.len() as u64;
-        let is_last = items.len() < count && (offset == 0 || read > 0);
+        let is_last = !cut && items.len() < count && (offset == 0 || read > 0);
         let total = if is_last { offset + read } else { self.total().await? };
         Ok(ListPage { items, total: Some(total), next: None })
     }
@@ -205,8 +208,8 @@ impl List<'_> {
             self.order,
             limit
         );
-        let mut items: Vec<T> = self.read(&sql).await?;
-        let more = items.len() > count;
+        let (mut items, cut) = self.read_page::<T>(&sql).await?;
+        let more = cut || items.len() > count;
         items.truncate(count);
         let next = if more { items.last().map(Identified::id) } else { None };
         Ok(ListPage { items, total: None, next })
@@ -222,6 +225,12 @@ impl List<'_> {
         }
         let rows: Vec<Total> = self.read(&sql).await?;
         Ok(rows.first().map_or(0, |row| u64::try_from(row.total).unwrap_or(0)))
+    }
+
+    /// The rows up to the bytes of a page, and whether there are more.
+    async fn read_page<T: FromQueryResult>(&self, sql: &Fragment) -> Result<(Vec<T>, bool), StoreError> {
+        let values = self.values.iter().skip(1).cloned();
+        self.store.read_bounded(&self.scope.scope, sql, values, self.bytes_max).await
     }
 
     async fn read<T: FromQueryResult>(&self, sql: &Fragment) -> Result<Vec<T>, StoreError> {

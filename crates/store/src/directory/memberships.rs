@@ -5,6 +5,7 @@
 //! requests that only add or only remove never wait for each other in a circle. Those that do both take turns at the group's
 //! row ([`Delta::is_mixed`]): of `remove a, add b` beside `remove b, add a` exactly one of the two is left, whoever is last.
 
+use crate::engine::connection::Bound;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
 use crate::engine::sql::{RowSet, Sql};
@@ -78,6 +79,19 @@ enum Whom {
     Others,
 }
 
+/// Members by their group.
+pub(crate) struct MembersOf {
+    pub(crate) by_group: HashMap<Uuid, Vec<MemberRef>>,
+    /// This group and those with a greater id may have more members.
+    first_incomplete: Option<Uuid>,
+}
+
+impl MembersOf {
+    pub(crate) fn is_complete(&self, group: Uuid) -> bool {
+        self.first_incomplete.is_none_or(|first| group < first)
+    }
+}
+
 #[derive(FromQueryResult)]
 struct MemberRow {
     group_id: Uuid,
@@ -134,18 +148,23 @@ static REMOVE_OTHERS: Sql =
     Sql::tenant_by_engine(USERS, &[DELETE_LOCKED, NOT_NAMED, LOCKED], &[DELETE, NOT_NAMED, DELETED]);
 
 impl TenantTx {
-    /// The members of each of these groups, by one statement.
+    /// The members of each of these groups, by one statement that reads no more than `members_max` of them. A transaction that
+    /// has read so many takes no further statement.
     pub(crate) async fn members_of(
         &self,
         groups: impl IntoIterator<Item = Uuid>,
-    ) -> Result<HashMap<Uuid, Vec<MemberRef>>, StoreError> {
-        let rows: Vec<MemberRow> = self.all(&MEMBERS_OF_GROUPS, [id_rows(groups)?]).await?;
+        members_max: usize,
+    ) -> Result<MembersOf, StoreError> {
+        let bound = Bound::Rows(members_max.saturating_add(1));
+        let (mut rows, _): (Vec<MemberRow>, _) = self.bounded(&MEMBERS_OF_GROUPS, [id_rows(groups)?], bound).await?;
+        // They come by group, so the group of the last one is the first that is not complete.
+        let first_incomplete = (rows.len() > members_max).then(|| rows.pop()).flatten().map(|row| row.group_id);
         let mut by_group: HashMap<Uuid, Vec<MemberRef>> = HashMap::new();
         for row in rows {
             let member = MemberRef { value: row.user_id.to_string(), kind: MemberKind::User, display: row.display };
             by_group.entry(row.group_id).or_default().push(member);
         }
-        Ok(by_group)
+        Ok(MembersOf { by_group, first_incomplete })
     }
 
     /// Writes a delta and marks exactly the memberships that it changed.

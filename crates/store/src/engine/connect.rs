@@ -5,8 +5,10 @@ use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
 use crate::engine::position;
+use crate::engine::private_files;
 use crate::engine::session::{SessionPool, pool};
 use crate::engine::single_write::SingleWriter;
+use deadpool::managed::Status;
 use rollcall_core::clock::Clock;
 use rollcall_migrations::{Migrator, TENANT_ROLE};
 use sea_orm::sqlx::{self, ConnectOptions, Connection};
@@ -32,6 +34,30 @@ pub struct StoreConfig {
     pub acquire_timeout: Duration,
     /// The statement timeout (Postgres); zero is none.
     pub statement_timeout: Duration,
+    /// When SQLite takes a commit for written.
+    pub sqlite_synchronous: Synchronous,
+}
+
+/// When a commit of SQLite counts as written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Synchronous {
+    /// Once it is on the disk.
+    #[default]
+    Full,
+    /// Once the system has it: a loss of power loses the last commits.
+    Normal,
+}
+
+/// The state of the connections to the database.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections {
+    pub used: usize,
+    pub idle: usize,
+    /// Calls that wait for a connection.
+    pub waiting: usize,
+    /// How often a connection was asked for since the start, and for how long all who asked have waited.
+    pub waits: u64,
+    pub waited: Duration,
 }
 
 #[derive(Clone)]
@@ -121,13 +147,25 @@ impl Store {
     /// # Errors
     /// With what is wrong and the remedy.
     pub async fn check(&self) -> Result<(), String> {
-        let applied = self.applied_migrations().await.map_err(|e| e.to_string())?;
-        // A schema newer than the program is fine: changes are additive, so that processes can be upgraded one by one.
-        let pending = Migrator::migrations().iter().filter(|m| !applied.contains(m.name())).count();
-        if pending > 0 {
-            return Err(format!("the schema lacks {pending} migrations; run `rollcall migrate`"));
+        let behind = self.migrations_behind().await.map_err(|e| e.to_string())?;
+        if self.is_read_only().await.map_err(|e| e.to_string())? {
+            return Err(
+                "the database takes no writes: it is a standby that is not promoted, or read-only by its settings; \
+                        point the address at the primary"
+                    .to_owned(),
+            );
+        }
+        if behind > 0 {
+            return Err(format!("the schema lacks {behind} migrations; run `rollcall migrate`"));
         }
         Ok(())
+    }
+
+    /// The number of migrations that this program has and the schema lacks. A schema newer than the program is fine: changes are
+    /// additive, so that processes can be upgraded one by one.
+    pub async fn migrations_behind(&self) -> Result<usize, StoreError> {
+        let applied = self.applied_migrations().await?;
+        Ok(Migrator::migrations().iter().filter(|migration| !applied.contains(migration.name())).count())
     }
 
     /// Checks that new rows of lists come after those that exist, also after a restore.
@@ -143,6 +181,32 @@ impl Store {
     /// Whether no migration ever touched this database.
     pub async fn has_no_schema(&self) -> Result<bool, StoreError> {
         Ok(self.applied_migrations().await?.is_empty())
+    }
+
+    /// Whether Postgres refuses writes, as a standby does until it is promoted.
+    async fn is_read_only(&self) -> Result<bool, StoreError> {
+        let Schema::Postgres(pool) = &self.schema else { return Ok(false) };
+        let shown: String = sqlx::query_scalar("SHOW transaction_read_only").fetch_one(pool).await?;
+        Ok(shown == "on")
+    }
+
+    /// Connections to the database that serve data, and calls that wait for one.
+    pub fn connections(&self) -> Connections {
+        let of = |status: Status, (waits, waited)| {
+            let Status { size, available: idle, waiting, .. } = status;
+            Connections { used: size.saturating_sub(idle), idle, waiting, waits, waited }
+        };
+        match &self.pools {
+            Pools::Postgres { pool, .. } => of(pool.status(), pool.manager().waits()),
+            Pools::Sqlite { reader, .. } => of(reader.status(), reader.manager().waits()),
+        }
+    }
+
+    /// Closes the connections that nobody uses. One that was opened on a thread which has ended is of no use to others.
+    pub fn close_idle(&self) {
+        if let Pools::Postgres { pool, .. } = &self.pools {
+            pool.retain(|_, _| false);
+        }
     }
 
     async fn applied_migrations(&self) -> Result<HashSet<String>, StoreError> {
@@ -243,16 +307,18 @@ async fn reached(options: &PgConnectOptions, patience: Duration) -> Result<(), S
 }
 
 async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, SingleWriter, Schema), StoreError> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
-            .map_err(|e| StoreError::Invalid(format!("cannot create {}: {e}", folder.display())))?;
-    }
+    private_files::prepare(path)
+        .map_err(|e| StoreError::Invalid(format!("{} cannot be made for this user alone: {e}", path.display())))?;
+    let synchronous = match config.sqlite_synchronous {
+        Synchronous::Full => SqliteSynchronous::Full,
+        Synchronous::Normal => SqliteSynchronous::Normal,
+    };
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
+        .synchronous(synchronous)
         .busy_timeout(Duration::from_secs(10))
         .statement_cache_capacity(256);
     let schema = SqlitePoolOptions::new()
@@ -307,6 +373,29 @@ mod tests {
         let config = StoreConfig { acquire_timeout: Duration::from_millis(300), ..one_connection(&url) };
         let refused = Store::connect(&config, Clock::default()).await.err().expect("nobody listens").to_string();
         assert!(refused.contains(&format!("no PostgreSQL at {free} (Connection refused")), "{refused}");
+    }
+
+    #[derive(FromQueryResult)]
+    struct Durability {
+        synchronous: i64,
+    }
+
+    #[test]
+    fn s9_a_commit_of_sqlite_is_on_the_disk_unless_the_operator_says_otherwise() {
+        on_each_database(async |store, _, url| {
+            for (sqlite_synchronous, expected) in [(Synchronous::default(), 2), (Synchronous::Normal, 1)] {
+                let config = StoreConfig { sqlite_synchronous, ..one_connection(url) };
+                let opened = Store::connect(&config, store.clock.clone()).await.expect("a database");
+                if opened.is_postgres() {
+                    return;
+                }
+                let tx = opened.across(true).await.expect("the writer");
+                let row: Option<Durability> = tx.one("PRAGMA synchronous", []).await.expect("an answer");
+                assert_eq!(row.expect("a row").synchronous, expected, "{sqlite_synchronous:?}");
+                drop(tx);
+                opened.close().await;
+            }
+        });
     }
 
     #[derive(FromQueryResult)]

@@ -4,7 +4,8 @@
 use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
-use crate::engine::session::{FirstStatement, Session, SessionPool};
+use crate::engine::session::{Engine, FirstStatement, Session, SessionPool};
+use futures_util::TryStreamExt;
 use sea_orm::sea_query::Value;
 use sea_orm::sqlx::postgres::{PgArguments, PgQueryResult};
 use sea_orm::sqlx::sqlite::SqliteQueryResult;
@@ -52,6 +53,19 @@ impl Plans {
     }
 }
 
+/// How much is read of a statement's rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Bound {
+    Bytes(usize),
+    Rows(usize),
+}
+
+/// Rows, and whether more of them were left unread.
+pub(crate) struct BoundedRows {
+    pub(crate) found: Vec<QueryResult>,
+    pub(crate) cut: bool,
+}
+
 /// Columns of texts, each as long as there are rows.
 pub(crate) type Texts = Vec<Vec<Option<String>>>;
 
@@ -79,6 +93,43 @@ macro_rules! run {
             Backend::Postgres(session) => run_on!($self, session, sql, values, $method, $first, $error),
             Backend::Sqlite(session) => run_on!($self, session, sql, values, $method, $first, $error),
         }
+    }};
+}
+
+/// Reads rows up to a bound. A read that ends early leaves its statement running: the session is abandoned
+/// with it, which cancels the statement.
+macro_rules! read_bounded {
+    ($self:ident, $engine:ty, $session:ident, $sql:expr, $parameters:expr, $bound:ident) => {{
+        let mut session = $session.lock().await;
+        let sql = session.opened($self.plans.text_of($sql), FirstStatement::ReturnsRows).await.map_err(query_error)?;
+        let span = tracing::info_span!("store.statement", db.query.text = sql, rows = Empty);
+        let query = sqlx::query_with(AssertSqlSafe(sql), $parameters).persistent($self.plans == Plans::Prepared);
+        let read = async {
+            let mut found: Vec<QueryResult> = Vec::new();
+            let (mut taken, mut cut) = (0_usize, false);
+            let mut rows = query.fetch(session.connection()?);
+            while let Some(row) = rows.try_next().await? {
+                let (weight, most) = match $bound {
+                    Bound::Bytes(bytes_max) => (<$engine as Engine>::bytes_of(&row), bytes_max),
+                    Bound::Rows(rows_max) => (1, rows_max),
+                };
+                taken = taken.saturating_add(weight);
+                if taken > most && !found.is_empty() {
+                    cut = true;
+                    break;
+                }
+                found.push(row.into());
+            }
+            drop(rows);
+            Ok::<_, sqlx::Error>((found, cut))
+        };
+        let read = read.instrument(span.clone()).await;
+        let (found, cut) = match read {
+            Ok((found, true)) => (found, true),
+            read => session.noted(read).map_err(query_error)?,
+        };
+        span.record("rows", found.len() as u64);
+        BoundedRows { found, cut }
     }};
 }
 
@@ -260,6 +311,18 @@ impl Tx {
         Ok(run!(self, statement, fetch_all, FirstStatement::ReturnsRows, query_error))
     }
 
+    /// As [`query_all_raw`](Self::query_all_raw), but ends at the bound; one row is always read. After a read that ended early
+    /// this connection takes no further statement.
+    pub(super) async fn query_bounded(&self, statement: Statement, bound: Bound) -> Result<BoundedRows, DbErr> {
+        let Statement { sql, values, .. } = statement;
+        let values = SqlxValues(values.unwrap_or(Values(Vec::new())));
+        self.faults.point().map_err(query_error)?;
+        Ok(match &self.backend {
+            Backend::Postgres(session) => read_bounded!(self, Postgres, session, sql, values, bound),
+            Backend::Sqlite(session) => read_bounded!(self, Sqlite, session, sql, values, bound),
+        })
+    }
+
     pub(crate) async fn execute(&self, statement: &impl StatementBuilder) -> Result<ExecResult, DbErr> {
         self.execute_raw(self.database().build(statement)).await
     }
@@ -270,6 +333,15 @@ impl Tx {
 
     pub(crate) async fn query_all(&self, statement: &impl StatementBuilder) -> Result<Vec<QueryResult>, DbErr> {
         self.query_all_raw(self.database().build(statement)).await
+    }
+
+    /// As [`query_bounded`](Self::query_bounded), by bytes.
+    pub(crate) async fn query_up_to(
+        &self,
+        statement: &impl StatementBuilder,
+        bytes_max: usize,
+    ) -> Result<BoundedRows, DbErr> {
+        self.query_bounded(self.database().build(statement), Bound::Bytes(bytes_max)).await
     }
 
     pub(super) fn statement(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {

@@ -31,6 +31,9 @@ pub enum StoreError {
     /// The caller's input cannot be stored; the text names the value and the problem.
     #[error("{0}")]
     Invalid(String),
+    /// The answer would be larger than one may be; the text says what to ask instead.
+    #[error("{0}")]
+    TooMany(String),
     /// Another holder took the lease: what was planned is void.
     #[error("the lease was lost")]
     LeaseLost,
@@ -141,10 +144,10 @@ fn is_contention(error: &sqlx::Error) -> bool {
 fn is_outage(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
-        // Class 57: the server is shutting down or starting, or the statement took too long; 53: out of resources; 40: rolled
-        // back; SQLite 5 and 6: busy, locked.
+        // 25006: the server takes no writes, because it is a standby that is not promoted yet. Class 57: it is shutting down or
+        // starting, or the statement took too long; 53: out of resources; 40: rolled back; SQLite 5 and 6: busy, locked.
         sqlx::Error::Database(db) => db.code().is_some_and(|code| {
-            code.len() == 5 && ["57P", "57014", "53", "40"].iter().any(|class| code.starts_with(class))
+            code.len() == 5 && ["25006", "57P", "57014", "53", "40"].iter().any(|class| code.starts_with(class))
                 || code == "5"
                 || code == "6"
         }),

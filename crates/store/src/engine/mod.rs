@@ -11,6 +11,7 @@ pub(crate) mod fragment;
 pub(crate) mod page;
 pub(crate) mod position;
 pub(crate) mod postgres_batching;
+pub(crate) mod private_files;
 pub(crate) mod row_sets;
 pub(crate) mod session;
 pub(crate) mod single_write;

@@ -13,6 +13,8 @@ use uuid::Uuid;
 /// Rows of a page when the client gives no limit, and the greatest limit.
 const DEFAULT_LIMIT: u64 = 50;
 pub const MAX_LIMIT: u64 = 200;
+/// Bytes of stored rows at which a page ends (decision 0067). An audit event of a policy has megabytes.
+pub(crate) const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The direction of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,6 +118,16 @@ pub struct PageRequest {
     pub until: Option<DateTime<Utc>>,
 }
 
+/// The rows that a page is made of.
+pub(crate) struct Rows<T> {
+    /// One more than fit, if there are so many.
+    pub(crate) found: Vec<(RowPlace, T)>,
+    /// They end for their size; there are more.
+    pub(crate) cut: bool,
+    /// The place up to which nothing else is in the list, if that is known and further than the last row.
+    pub(crate) examined: Option<RowPlace>,
+}
+
 /// A page, and the cursors after it.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
@@ -170,11 +182,11 @@ impl PageRequest {
         Ok(Some(cursor.place))
     }
 
-    /// The page of these rows, of which one more than fit was read. `examined` is the place up to which nothing else is in the
-    /// list, if that is further than the last row.
-    pub(crate) fn cut<T>(&self, list: ListName, mut rows: Vec<(RowPlace, T)>, examined: Option<RowPlace>) -> Page<T> {
+    /// The page of these rows.
+    pub(crate) fn cut<T>(&self, list: ListName, rows: Rows<T>) -> Page<T> {
+        let Rows { found: mut rows, cut, examined } = rows;
         let page = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let more = rows.len() > page;
+        let more = cut || rows.len() > page;
         rows.truncate(page);
         let last = rows.last().map(|(place, _)| *place);
         let last = if more { last } else { last.max(examined) };
@@ -185,9 +197,9 @@ impl PageRequest {
     /// page. A plan is of one moment, so nobody follows it.
     pub(crate) fn cut_plan<T>(&self, list: ListName, items: Vec<T>, id: impl Fn(&T) -> Uuid) -> Page<T> {
         let place = |item: T| (RowPlace { position: 0, id: id(&item) }, item);
-        let mut rows: Vec<(RowPlace, T)> = items.into_iter().map(place).collect();
-        rows.sort_by_key(|(place, _)| *place);
-        Page { resume: None, ..self.cut(list, rows, None) }
+        let mut found: Vec<(RowPlace, T)> = items.into_iter().map(place).collect();
+        found.sort_by_key(|(place, _)| *place);
+        Page { resume: None, ..self.cut(list, Rows { found, cut: false, examined: None }) }
     }
 
     /// The page of these items, which is read up to this place.

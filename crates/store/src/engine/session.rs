@@ -7,9 +7,13 @@ use deadpool::Runtime;
 use deadpool::managed::{
     Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType,
 };
-use sea_orm::sqlx::{AssertSqlSafe, Connection, Database, Error, Executor, Postgres, Sqlite, query_scalar, raw_sql};
+use sea_orm::sqlx::{
+    AssertSqlSafe, Connection, Database, Decode, Error, Executor, Postgres, Row, Sqlite, TypeInfo, ValueRef,
+    query_scalar, raw_sql,
+};
 use std::future::Future;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -20,6 +24,9 @@ const STOP: Duration = Duration::from_secs(5);
 pub(crate) trait Engine: Database {
     fn run(connection: &mut Self::Connection, sql: String) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// The bytes of a row as they came.
+    fn bytes_of(row: &Self::Row) -> usize;
+
     /// The server's process behind a connection; none on SQLite.
     fn process(connection: &mut Self::Connection) -> impl Future<Output = Result<Option<i32>, Error>> + Send;
 }
@@ -27,6 +34,11 @@ pub(crate) trait Engine: Database {
 impl Engine for Postgres {
     async fn run(connection: &mut Self::Connection, sql: String) -> Result<(), Error> {
         connection.execute(raw_sql(AssertSqlSafe(sql))).await.map(drop)
+    }
+
+    fn bytes_of(row: &Self::Row) -> usize {
+        let bytes = |column: usize| row.try_get_raw(column).ok()?.as_bytes().ok().map(<[u8]>::len);
+        (0..row.len()).filter_map(bytes).sum()
     }
 
     async fn process(connection: &mut Self::Connection) -> Result<Option<i32>, Error> {
@@ -39,6 +51,16 @@ impl Engine for Sqlite {
         connection.execute(raw_sql(AssertSqlSafe(sql))).await.map(drop)
     }
 
+    /// Numbers do not count: SQLite would turn them into texts to tell their length.
+    fn bytes_of(row: &Self::Row) -> usize {
+        let bytes = |column: usize| {
+            let value = row.try_get_raw(column).ok()?;
+            let is_number = !matches!(value.type_info().name(), "TEXT" | "BLOB");
+            if is_number { None } else { <&[u8] as Decode<Sqlite>>::decode(value).ok().map(<[u8]>::len) }
+        };
+        (0..row.len()).filter_map(bytes).sum()
+    }
+
     async fn process(_: &mut Self::Connection) -> Result<Option<i32>, Error> {
         Ok(None)
     }
@@ -49,6 +71,22 @@ pub(crate) struct Opener<DB: Database> {
     options: <DB::Connection as Connection>::Options,
     /// A connection older than this is replaced, so that the memory of its server process does not grow without end.
     lifetime: Option<Duration>,
+    waits: AtomicU64,
+    waited_microseconds: AtomicU64,
+}
+
+impl<DB: Database> Opener<DB> {
+    fn note_wait(&self, waited: Duration) {
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+        self.waited_microseconds.fetch_add(waited, Ordering::Relaxed);
+    }
+
+    /// How often a connection was asked for, and for how long all who asked have waited.
+    pub(crate) fn waits(&self) -> (u64, Duration) {
+        let waited = Duration::from_micros(self.waited_microseconds.load(Ordering::Relaxed));
+        (self.waits.load(Ordering::Relaxed), waited)
+    }
 }
 
 /// A connection, and the process that a cancellation names.
@@ -84,8 +122,8 @@ pub(crate) fn pool<DB: Engine>(
     wait: Duration,
     lifetime: Option<Duration>,
 ) -> Result<SessionPool<DB>, StoreError> {
-    let builder =
-        Pool::builder(Opener { options, lifetime }).max_size(usize::try_from(connections).unwrap_or(1).max(1));
+    let opener = Opener { options, lifetime, waits: AtomicU64::new(0), waited_microseconds: AtomicU64::new(0) };
+    let builder = Pool::builder(opener).max_size(usize::try_from(connections).unwrap_or(1).max(1));
     let builder = builder.runtime(Runtime::Tokio1).wait_timeout(Some(wait)).create_timeout(Some(wait));
     // Last in, first out: the connection that was used last has the warmest caches.
     let builder = builder.queue_mode(QueueMode::Lifo);
@@ -126,9 +164,11 @@ pub(crate) struct Session<DB: Engine> {
 impl<DB: Engine> Session<DB> {
     /// A connection without a transaction: each statement is one of its own.
     pub(crate) async fn open(pool: &SessionPool<DB>) -> Result<Self, StoreError> {
+        let begun = Instant::now();
         // Boxed: the future's state would otherwise be a part of every caller's.
-        let connection = Some(Box::pin(pool.get()).await?);
-        Ok(Self { connection, opening: None, in_transaction: false, in_flight: false, broken: false })
+        let got = Box::pin(pool.get()).await;
+        pool.manager().note_wait(begun.elapsed());
+        Ok(Self { connection: Some(got?), opening: None, in_transaction: false, in_flight: false, broken: false })
     }
 
     /// A connection within a transaction that begins with its first statement: one call of the engine less.

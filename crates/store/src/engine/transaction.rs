@@ -3,7 +3,7 @@
 
 use crate::engine::batched_read::{BatchedRead, single_read};
 use crate::engine::connect::{Pools, Store};
-use crate::engine::connection::Tx;
+use crate::engine::connection::{Bound, Tx};
 use crate::engine::error::StoreError;
 use crate::engine::fragment::Fragment;
 use crate::engine::position::BEGIN_WRITE;
@@ -88,7 +88,31 @@ impl Store {
         select: &Fragment,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<T>, StoreError> {
-        let (tx, sql, tenant) = match &self.pools {
+        let (tx, sql, tenant) = self.single(scope, select).await?;
+        tx.all(&sql, std::iter::once(tenant).chain(values)).await
+    }
+
+    /// As [`read_single`](Self::read_single), but ends before the rows exceed `bytes_max`. Returns the rows and whether there were
+    /// more; one row is always read.
+    pub(crate) async fn read_bounded<T: FromQueryResult>(
+        &self,
+        scope: &TenantScope,
+        select: &Fragment,
+        values: impl IntoIterator<Item = Value>,
+        bytes_max: usize,
+    ) -> Result<(Vec<T>, bool), StoreError> {
+        let (tx, sql, tenant) = self.single(scope, select).await?;
+        let statement = tx.statement(&sql, std::iter::once(tenant).chain(values));
+        let read = tx.query_bounded(statement, Bound::Bytes(bytes_max)).await?;
+        // A connection in the middle of its rows does not wait until they are converted.
+        drop(tx);
+        let rows = read.found.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?;
+        Ok((rows, read.cut))
+    }
+
+    /// A connection for one statement that is a transaction of its own, the statement's text, and the tenant as its first value.
+    async fn single(&self, scope: &TenantScope, select: &Fragment) -> Result<(Tx, String, Value), StoreError> {
+        Ok(match &self.pools {
             Pools::Postgres { pool, .. } => (
                 Tx::on_postgres(pool, self.faults.clone()).await?,
                 single_read(select),
@@ -97,8 +121,7 @@ impl Store {
             Pools::Sqlite { reader, .. } => {
                 (Tx::on_sqlite(reader, self.faults.clone()).await?, select.numbered(), scope.tenant.0.into())
             }
-        };
-        tx.all(&sql, std::iter::once(tenant).chain(values)).await
+        })
     }
 
     /// As [`read_single`](Self::read_single), for a statement that is short for all values: on Postgres it shares a batch with
@@ -135,6 +158,20 @@ impl TenantTx {
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<T>, StoreError> {
         self.tx.all(sql.text(self.tx.engine()), self.with_tenant(values)).await
+    }
+
+    /// The rows of a statement up to a bound, and whether there are more. `values` begin with `$2`. A transaction whose read ended
+    /// early takes no further statement.
+    pub(crate) async fn bounded<T: FromQueryResult>(
+        &self,
+        sql: &Sql,
+        values: impl IntoIterator<Item = Value>,
+        bound: Bound,
+    ) -> Result<(Vec<T>, bool), StoreError> {
+        let statement = self.tx.statement(sql.text(self.tx.engine()), self.with_tenant(values));
+        let read = self.tx.query_bounded(statement, bound).await?;
+        let rows = read.found.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?;
+        Ok((rows, read.cut))
     }
 
     /// The first row of a statement. `values` begin with `$2`.

@@ -1,6 +1,7 @@
 //! Reads of one table of one tenant.
 
 use crate::engine::error::StoreError;
+use crate::engine::page::PAGE_BYTES;
 use crate::engine::transaction::TenantTx;
 use crate::entity::TenantEntity;
 use sea_orm::sea_query::{Expr, Func, IntoCondition, LockType, Query, Value};
@@ -69,6 +70,14 @@ impl<E: TenantEntity> Find<'_, E> {
     pub(crate) async fn all<T: PartialModelTrait>(self) -> Result<Vec<T>, StoreError> {
         let rows = self.tx.tx.query_all(T::select_cols(self.select.select_only()).as_query()).await?;
         Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?)
+    }
+
+    /// As [`all`](Self::all), up to the bytes of a page; and whether there are more rows. The transaction takes no further statement
+    /// then.
+    pub(crate) async fn all_of_page<T: PartialModelTrait>(self) -> Result<(Vec<T>, bool), StoreError> {
+        let rows = self.tx.tx.query_up_to(T::select_cols(self.select.select_only()).as_query(), PAGE_BYTES).await?;
+        let items = rows.found.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?;
+        Ok((items, rows.cut))
     }
 
     /// As [`all`](Self::all), for the first row. The statement has no limit of its own: conditions name one row, or an

@@ -2,7 +2,7 @@
 //! [`crate::engine::position`].
 
 use crate::engine::error::StoreError;
-use crate::engine::page::{ListName, ListOrder, Page, PageRequest, RowPlace};
+use crate::engine::page::{ListName, ListOrder, PAGE_BYTES, Page, PageRequest, RowPlace, Rows};
 use crate::engine::position::{END, END_ON_SQLITE};
 use crate::engine::transaction::TenantTx;
 use crate::entity::TenantEntity;
@@ -99,23 +99,22 @@ impl<E: ListedEntity> RowList<E> {
 }
 
 impl<E: ListedEntity> Find<'_, E> {
-    /// One page.
+    /// One page. When it ends for its size, the transaction takes no further statement.
     pub(crate) async fn page<T: PartialModelTrait>(
         self,
         request: &PageRequest,
         list: RowList<E>,
     ) -> Result<Page<T>, StoreError> {
         let name = list.name();
-        let (rows, examined) = self.rows(request, list).await?;
-        Ok(request.cut(name, rows, examined))
+        Ok(request.cut(name, self.rows(request, list).await?))
     }
 
-    /// The rows of one page, and one more: it tells whether the list ends. The place, if any, is where the search for rows ended.
+    /// The rows of one page, and one more: it tells whether the list ends.
     pub(crate) async fn rows<T: PartialModelTrait>(
         mut self,
         request: &PageRequest,
         list: RowList<E>,
-    ) -> Result<(Vec<(RowPlace, T)>, Option<RowPlace>), StoreError> {
+    ) -> Result<Rows<T>, StoreError> {
         let after = request.place_in(list.name())?;
         if let Some((column, id)) = list.parent {
             self = self.filter(column.eq(id));
@@ -131,8 +130,8 @@ impl<E: ListedEntity> Find<'_, E> {
             }
             None => {}
         }
-        let rows = self.in_order(request, after).all_with_place::<T>().await?;
-        Ok((rows, end.map(RowPlace::before)))
+        let (found, cut) = self.in_order(request, after).all_with_place::<T>().await?;
+        Ok(Rows { found, cut, examined: end.map(RowPlace::before) })
     }
 
     /// The first rows after a place.
@@ -152,16 +151,16 @@ impl<E: ListedEntity> Find<'_, E> {
         ordered.limit(request.limit + 1)
     }
 
-    /// The rows, each with its place.
-    async fn all_with_place<T: PartialModelTrait>(self) -> Result<Vec<(RowPlace, T)>, StoreError> {
+    /// The rows up to the bytes of a page, each with its place, and whether there are more.
+    async fn all_with_place<T: PartialModelTrait>(self) -> Result<(Vec<(RowPlace, T)>, bool), StoreError> {
         let select = T::select_cols(self.select.select_only());
         let select = select.column_as(E::POSITION, "list_position").column_as(E::KEY, "list_key");
-        let rows = self.tx.tx.query_all(select.as_query()).await?;
+        let rows = self.tx.tx.query_up_to(select.as_query(), PAGE_BYTES).await?;
         let read = |row: &QueryResult| {
             let place = RowPlace { position: row.try_get("", "list_position")?, id: row.try_get("", "list_key")? };
             Ok((place, T::from_query_result(row, "")?))
         };
-        rows.iter().map(read).collect()
+        Ok((rows.found.iter().map(read).collect::<Result<_, StoreError>>()?, rows.cut))
     }
 
     /// The rows of a time. Positions bound it too, so that no row outside of it is read, but for those of [`DISORDER`].

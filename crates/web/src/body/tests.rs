@@ -50,6 +50,23 @@ fn a_bomb_is_refused_with_no_more_in_memory_than_may_be() {
     assert_eq!(received(None, &[&[b' '; BYTES_MAX], b" "]), Err(TOO_LARGE));
 }
 
+#[actix_web::test]
+async fn s3_a_compressed_body_that_holds_nothing_ends_at_the_limit_too() {
+    let mut stream = gzip(b"")[..10].to_vec();
+    // Stored blocks of no bytes, none of which is the last.
+    stream.extend(b"\x00\x00\x00\xff\xff".repeat(BYTES_MAX / 5 + 1));
+    let mut chunks = stream.chunks(7).map(<[u8]>::to_vec).collect::<Vec<_>>().into_iter();
+    let mut taken = 0;
+    let endless = futures_util::stream::poll_fn(move |_| {
+        taken += 1;
+        assert!(taken < 1000, "it is read beyond the limit");
+        let chunk = chunks.next().unwrap_or_else(|| b"\x00\x00\x00\xff\xff".to_vec());
+        Poll::Ready(Some(Ok::<_, actix_web::error::PayloadError>(chunk.into())))
+    });
+    let mut payload = Payload::Stream { payload: Box::pin(endless) };
+    assert_eq!(inflow(&mut payload, Some("gzip"), BYTES_MAX, None).await, Err(TOO_LARGE));
+}
+
 #[test]
 fn what_is_no_encoding_or_cut_off_is_refused() {
     let whole = gzip(b"{}");

@@ -13,15 +13,14 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use rollcall_core::ids::CredentialId;
 use rollcall_scim::{Quirk, Quirks, ScimError};
 use rollcall_store::{
     DISCOVERY_READS, DialectCount, REJECTED_BODY_BYTES, REJECTED_KEPT, REQUESTS, RejectedRequest, SourceScope, Store,
-    StoreError, TokenUse,
+    StoreError,
 };
 use rollcall_web::{HadTrailingSlash, request_id};
 use std::cell::{Cell, RefCell, RefMut};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,15 +31,11 @@ use uuid::Uuid;
 const FLUSH_INTERVAL: Duration = Duration::from_secs(3);
 /// Flushes between two prunes of expired rows.
 const FLUSHES_PER_PRUNE: u32 = 200;
-/// Least interval between writes of a token's last use.
-const USE_WRITTEN_EVERY: TimeDelta = TimeDelta::seconds(60);
 /// Most rejected requests between two flushes, of one source and in all; more of them add nothing new.
 const REJECTED_PER_SOURCE: usize = 20;
 const REJECTED_IN_ALL: usize = 500;
 /// Longest stored path and query, in bytes.
 const PATH_BYTES: usize = 8 * 1024;
-/// Tokens whose last written use is remembered; beyond that all are dropped, and at worst written again.
-const TOKENS_REMEMBERED: usize = 100_000;
 
 /// Quirks and lines of all requests of this process since the last flush. Cheap to clone; clones share them.
 #[derive(Clone)]
@@ -73,24 +68,11 @@ impl Counts {
 #[derive(Default)]
 struct Pending {
     pages: BTreeMap<DayOfSource, Counts>,
-    uses: BTreeMap<(Uuid, Uuid), DateTime<Utc>>,
-    uses_written: HashMap<Uuid, DateTime<Utc>>,
     rejected: Vec<RejectedRequest>,
     lines: Lines,
 }
 
 impl Pending {
-    fn note_use(&mut self, tenant: Uuid, token: Uuid, now: DateTime<Utc>) {
-        if self.uses_written.get(&token).is_some_and(|written| now - *written < USE_WRITTEN_EVERY) {
-            return;
-        }
-        if self.uses_written.len() >= TOKENS_REMEMBERED {
-            self.uses_written.clear();
-        }
-        self.uses_written.insert(token, now);
-        self.uses.insert((tenant, token), now);
-    }
-
     fn note_rejected(&mut self, rejected: RejectedRequest) {
         let of_source = self.rejected.iter().filter(|other| other.source_id == rejected.source_id).count();
         if of_source < REJECTED_PER_SOURCE && self.rejected.len() < REJECTED_IN_ALL {
@@ -131,29 +113,15 @@ impl Ledger {
     /// Writes the collected entries. After a failure they are kept for the next flush, except for rejected requests and
     /// lines of the log.
     pub async fn flush(&self, store: &Store) {
-        let (pages, uses, rejected, lines) = {
+        let (pages, rejected, lines) = {
             let mut pending = self.pending();
-            (
-                std::mem::take(&mut pending.pages),
-                std::mem::take(&mut pending.uses),
-                std::mem::take(&mut pending.rejected),
-                pending.lines.take(),
-            )
+            (std::mem::take(&mut pending.pages), std::mem::take(&mut pending.rejected), pending.lines.take())
         };
         if let Err(error) = store.add_dialect_counts(&counts(&pages)).await {
             tracing::warn!(%error, "the dialect ledger is written later");
             let mut pending = self.pending();
             for (page, counts) in pages {
                 pending.pages.entry(page).or_default().merge(&counts);
-            }
-        }
-        let rows: Vec<TokenUse> =
-            uses.iter().map(|(&(tenant_id, id), &last_used_at)| TokenUse { tenant_id, id, last_used_at }).collect();
-        if let Err(error) = store.note_token_uses(&rows).await {
-            tracing::warn!(%error, "the last use of tokens is written later");
-            let mut pending = self.pending();
-            for (token, at) in uses {
-                pending.uses.entry(token).or_insert(at);
             }
         }
         if let Err(error) = store.keep_rejected(&rejected).await {
@@ -186,7 +154,6 @@ fn counts(pages: &BTreeMap<DayOfSource, Counts>) -> Vec<DialectCount> {
 /// Facts that one request collects while it is handled.
 pub(crate) struct Noted {
     scope: SourceScope,
-    token: CredentialId,
     quirks: RefCell<Quirks>,
     body: RefCell<(Vec<u8>, usize)>,
     parts: RefCell<Vec<RejectedPart>>,
@@ -204,10 +171,9 @@ struct RejectedPart {
 }
 
 impl Noted {
-    pub(crate) fn new(scope: SourceScope, token: CredentialId) -> Rc<Self> {
+    pub(crate) fn new(scope: SourceScope) -> Rc<Self> {
         Rc::new(Self {
             scope,
-            token,
             quirks: RefCell::default(),
             body: RefCell::default(),
             parts: RefCell::default(),
@@ -290,7 +256,6 @@ fn write_down(ingest: &Ingest, noted: &Noted, request: &HttpRequest, outcome: Re
     counts.requests += 1;
     counts.discovery_reads += i64::from(reads_discovery(path_of(request)));
     counts.quirks.merge(&noted.quirks.borrow());
-    pending.note_use(scope.tenant().0, noted.token.0, now);
     rejected.into_iter().for_each(|one| pending.note_rejected(one));
     let left_out = lines.into_iter().map(|line| pending.lines.add(line)).filter(|added| !added).count();
     drop(pending);

@@ -20,7 +20,8 @@ const PATH_BYTES: usize = 200;
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) method: String,
-    /// The path after the source's address, without the query, which may hold names.
+    /// The path after the source's address: words of the protocol and ids. The query may hold names, and so may a path of a client
+    /// that takes a name for an id.
     pub(crate) path: String,
     pub(crate) subject: Option<Uuid>,
     pub(crate) status: u16,
@@ -31,7 +32,7 @@ impl Asked {
     pub(crate) fn new(method: &str, path: &str, subject: Option<Uuid>, outcome: Result<u16, &ScimError>) -> Self {
         Self {
             method: method.to_owned(),
-            path: path[..path.floor_char_boundary(PATH_BYTES)].to_owned(),
+            path: shown(path),
             subject,
             status: outcome.unwrap_or_else(|error| error.status),
             scim_type: outcome.err().and_then(|error| error.scim_type).map(|kind| kind.as_str()),
@@ -59,6 +60,25 @@ impl Asked {
         Line { line, is_read }
     }
 }
+
+/// The path without names: each part that is neither a word of the protocol nor an id is an ellipsis.
+fn shown(path: &str) -> String {
+    let mut shown = String::with_capacity(path.len().min(PATH_BYTES));
+    for (place, part) in path.split('/').enumerate() {
+        if place > 0 {
+            shown.push('/');
+        }
+        let is_word = part.is_empty() || WORDS.iter().any(|word| word.eq_ignore_ascii_case(part));
+        let is_id = || part.parse::<Uuid>().is_ok() || part.starts_with("urn:ietf:params:scim:");
+        shown.push_str(if is_word || is_id() { part } else { "…" });
+    }
+    shown.truncate(shown.floor_char_boundary(PATH_BYTES));
+    shown
+}
+
+/// The parts of the paths that are served.
+const WORDS: [&str; 9] =
+    ["Users", "Groups", ".search", "Bulk", "Me", "Schemas", "ResourceTypes", "ServiceProviderConfig", "User"];
 
 pub(crate) struct Line {
     line: LoggedRequest,
@@ -134,6 +154,26 @@ mod tests {
         assert!(lines.add(line(2, "GET")), "another source");
         assert_eq!(lines.take().len(), READS_PER_SOURCE as usize + 2);
         assert!(lines.add(line(1, "GET")), "the next few seconds");
+    }
+
+    #[test]
+    fn s10_the_log_keeps_ids_of_a_path_and_no_names() {
+        let id = Uuid::nil();
+        for (path, kept) in [
+            ("/Users", "/Users".to_owned()),
+            ("/users/.search", "/users/.search".to_owned()),
+            (&format!("/Users/{id}"), format!("/Users/{id}")),
+            ("/Users/jane.doe@acme.test", "/Users/…".to_owned()),
+            ("/Groups/Sales%20EMEA", "/Groups/…".to_owned()),
+            (
+                "/Schemas/urn:ietf:params:scim:schemas:core:2.0:User",
+                "/Schemas/urn:ietf:params:scim:schemas:core:2.0:User".to_owned(),
+            ),
+            ("/jane@acme.test/x", "/…/…".to_owned()),
+            ("/", "/".to_owned()),
+        ] {
+            assert_eq!(Asked::new("GET", path, None, Ok(200)).path, kept, "{path}");
+        }
     }
 
     #[test]

@@ -49,6 +49,7 @@ impl IngestError {
                 }
                 StoreError::Changed => ScimError::precondition_failed("the resource changed since you read it"),
                 StoreError::Invalid(why) => ScimError::invalid_value(why),
+                StoreError::TooMany(why) => ScimError::too_many(why),
                 StoreError::Unavailable(_) | StoreError::Contended(_) => {
                     ScimError::unavailable("the hub is busy or its database away; try again")
                 }
@@ -66,7 +67,11 @@ fn refused(refusal: &Refusal) -> ScimError {
     match refusal {
         Refusal::Unauthorized(_) => ScimError::unauthorized(detail),
         Refusal::MethodNotAllowed { .. } => ScimError::method_not_allowed(detail),
-        Refusal::RateLimited { .. } => ScimError::too_many_requests(detail),
+        Refusal::RateLimited { .. } | Refusal::AnswersUnread { of_tenant: true, .. } => {
+            ScimError::too_many_requests(detail)
+        }
+        Refusal::AnswersUnread { of_tenant: false, .. } => ScimError::unavailable(detail),
+        Refusal::SlowBody { .. } => ScimError { status: 408, scim_type: None, detail },
         Refusal::BodyTooLarge { .. } => ScimError::too_large(detail),
         Refusal::UnknownEncoding => ScimError::unsupported_media_type(detail),
         Refusal::UnreadableBody(_) => ScimError::invalid_syntax(detail),

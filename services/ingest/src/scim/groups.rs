@@ -33,7 +33,14 @@ fn render(group: &DirectoryGroup, base: &str, projection: &Projection) -> Value 
         version: group.shown_version(),
         location: &location(base, group.id),
     };
-    render_group(&parts, projection)
+    let mut shown = render_group(&parts, projection);
+    // Members that were not read are left out: an empty list would say that there are none.
+    if group.resource.members.is_none()
+        && let Some(shown) = shown.as_object_mut()
+    {
+        shown.remove("members");
+    }
+    shown
 }
 
 pub(super) fn one(
@@ -47,7 +54,8 @@ pub(super) fn one(
     Ok(resource(status, &body, &etag(group.shown_version()), &location(&base, group.id)))
 }
 
-/// The group with its members, if the client asks for them.
+/// The group with its members, if the client asks for them and they fit into an answer: the write is done, so it is no failure that
+/// they do not.
 pub(super) async fn reread(
     request: &HttpRequest,
     auth: &SourceAuth,
@@ -56,13 +64,18 @@ pub(super) async fn reread(
     if !projection(request, auth, KIND)?.wants_members() {
         return Ok(group);
     }
-    Ok(auth.ingest.hub.store.group(&auth.scope, group.id, true).await?.unwrap_or(group))
+    match auth.ingest.hub.store.group(&auth.scope, group.id, auth.members_shown(true)).await {
+        Ok(reread) => Ok(reread.unwrap_or(group)),
+        Err(StoreError::TooMany(_)) => Ok(group),
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(crate) async fn get(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
     let id = id_in_path(&request, "group")?;
     let with_members = projection(&request, &auth, KIND)?.wants_members();
-    let group = auth.ingest.hub.store.group(&auth.scope, id, with_members).await?;
+    auth.expects_large_answer(&request)?;
+    let group = auth.ingest.hub.store.group(&auth.scope, id, auth.members_shown(with_members)).await?;
     let group = group.ok_or(StoreError::NotFound("group"))?;
     let version = group.shown_version();
     if if_none_match_hits(header_text(&request, header::IF_NONE_MATCH), version) {
@@ -89,8 +102,9 @@ async fn page(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Re
 
 /// One page, each group projected for the client.
 pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Result<Listed, IngestError> {
+    auth.expects_large_answer(request)?;
     let base = base_url(request, auth);
-    let wanted = list_request(query, KIND, query.projection.wants_members(), &base);
+    let wanted = list_request(query, auth, KIND, query.projection.wants_members(), &base);
     let page = auth.ingest.hub.store.list_groups(&auth.scope, &wanted).await?;
     if let [only] = page.items.as_slice() {
         auth.noted.concerns(only.id.0);

@@ -15,6 +15,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use rollcall_scim::list::{ListResponse, Paging, list_response};
 use rollcall_scim::{CONTENT_TYPE, ListQuery, Projection, ResourceKind, ScimError, query};
 use rollcall_store::{ListPage, ListRequest};
+use rollcall_web::origin;
 use serde_json::Value;
 use std::str::FromStr;
 use uuid::Uuid;
@@ -24,10 +25,7 @@ fn base_url(request: &HttpRequest, auth: &SourceAuth) -> String {
     let source = auth.scope.source();
     match &auth.ingest.config.public_url {
         Some(url) => format!("{url}/scim/v2/{source}"),
-        None => {
-            let info = request.connection_info();
-            format!("{}://{}/scim/v2/{source}", info.scheme(), info.host())
-        }
+        None => format!("{}/scim/v2/{source}", origin(request)),
     }
 }
 
@@ -94,7 +92,13 @@ fn served(query: ListQuery) -> Result<ListQuery, IngestError> {
     Ok(query)
 }
 
-fn list_request<'q>(query: &'q ListQuery, kind: ResourceKind, with_related: bool, base: &'q str) -> ListRequest<'q> {
+fn list_request<'q>(
+    query: &'q ListQuery,
+    auth: &SourceAuth,
+    kind: ResourceKind,
+    with_related: bool,
+    base: &'q str,
+) -> ListRequest<'q> {
     ListRequest {
         kind,
         filter: query.filter.as_ref(),
@@ -102,6 +106,7 @@ fn list_request<'q>(query: &'q ListQuery, kind: ResourceKind, with_related: bool
         paging: &query.paging,
         count: query.count,
         with_related,
+        bytes_max: auth.ingest.config.answer_bytes_max,
         base,
     }
 }

@@ -109,7 +109,10 @@ async fn both(
     let users = page.total.unwrap_or(0);
     // Groups continue the index of the users; when the page is full, only their number is read.
     of_groups.paging = Paging::Index(start.saturating_sub(users).max(1));
-    of_groups.count = of_groups.count.saturating_sub(page.resources.len());
+    let shown = page.resources.len();
+    // A page that ends for its size, before the last user, is followed by users.
+    let is_last_of_users = start.saturating_sub(1).saturating_add(shown as u64) >= users;
+    of_groups.count = if is_last_of_users { of_groups.count.saturating_sub(shown) } else { 0 };
     let groups = groups_page(request, auth, &of_groups).await?;
     page.resources.extend(groups.resources);
     page.total = Some(users + groups.total.unwrap_or(0));

@@ -77,8 +77,9 @@ async fn page(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Re
 
 /// One page, each user projected for the client.
 pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Result<Listed, IngestError> {
+    auth.expects_large_answer(request)?;
     let base = base_url(request, auth);
-    let wanted = list_request(query, KIND, query.projection.wants_groups(), &base);
+    let wanted = list_request(query, auth, KIND, query.projection.wants_groups(), &base);
     let page = auth.ingest.hub.store.list_users(&auth.scope, &wanted).await?;
     if let [only] = page.items.as_slice() {
         auth.noted.concerns(only.id.0);

@@ -44,6 +44,9 @@ pub(crate) struct ApiKeyCreate {
     /// The name that people know the key by.
     #[arg(long, default_value = "")]
     pub(crate) name: String,
+    /// When the key ends, e.g. 90d, 12h, 30m, 45s; never when left out.
+    #[arg(long, value_name = "SPAN", value_parser = crate::commands::source::parse_span)]
+    pub(crate) expires_in: Option<chrono::TimeDelta>,
     #[command(flatten)]
     pub(crate) output: Json,
 }

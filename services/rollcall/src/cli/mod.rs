@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Migrate,
     /// Checks every dependency and names the remedy of what is wrong. It changes nothing.
     Doctor,
+    /// Asks the hub of this machine whether it is ready, and fails when it is not: a probe for containers.
+    Healthcheck(Healthcheck),
     /// Makes, lists, shows and renames tenants, and sets their seats.
     #[command(subcommand)]
     Tenant(TenantCommand),
@@ -92,6 +94,16 @@ pub(crate) struct Listen {
     /// http.listen, 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Healthcheck {
+    /// The address on which the hub listens [default: http.listen, 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// Ask only whether the process runs (/healthz), not whether it is ready (/readyz).
+    #[arg(long)]
+    pub(crate) live: bool,
 }
 
 #[derive(Args)]

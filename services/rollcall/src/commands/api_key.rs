@@ -14,16 +14,20 @@ pub(crate) async fn run(command: ApiKeyCommand, backend: &Backend, settings: &Se
     match command {
         ApiKeyCommand::Create(args) => {
             let scope = operator.scope(&args.of).await?;
-            let secret = store.create_api_key(&scope, args.role, &args.name).await?;
+            let expires_at = args.expires_in.map(|after| store.clock.now() + after);
+            let secret = store.create_api_key(&scope, args.role, &args.name, expires_at).await?;
             let lines = format!("API key (shown once): {}", secret.secret);
-            Ok(print(&args.output, json!({ "key": secret.secret, "key_id": secret.id }), &lines)?)
+            let body = json!({ "key": secret.secret, "key_id": secret.id, "expires_at": expires_at });
+            Ok(print(&args.output, body, &lines)?)
         }
         ApiKeyCommand::List(args) => {
             let keys = store.api_keys(&operator.scope(&args.of).await?).await?;
             let line = |key: &ApiKey| {
-                let ApiKey { id, prefix, role, name, created_at, revoked_at } = key;
+                let ApiKey { id, prefix, role, name, created_at, expires_at, revoked_at, last_used_at } = key;
+                let used = last_used_at.map_or("never used".to_owned(), |at| format!("last used {at}"));
+                let until = expires_at.map(|at| format!(", ends {at}")).unwrap_or_default();
                 let end = revoked_at.map(|at| format!(", revoked {at}")).unwrap_or_default();
-                format!("{id}  {prefix}…  {role}  {name:?}, made {created_at}{end}")
+                format!("{id}  {prefix}…  {role}  {name:?}, made {created_at}, {used}{until}{end}")
             };
             let lines: Vec<String> = keys.iter().map(line).collect();
             Ok(print(
@@ -42,8 +46,9 @@ pub(crate) async fn run(command: ApiKeyCommand, backend: &Backend, settings: &Se
 }
 
 fn shown(key: &ApiKey) -> Value {
-    let ApiKey { id, name, prefix, role, created_at, revoked_at } = key;
+    let ApiKey { id, name, prefix, role, created_at, expires_at, revoked_at, last_used_at } = key;
     json!({
-        "id": id, "name": name, "prefix": prefix, "role": role, "created_at": created_at, "revoked_at": revoked_at,
+        "id": id, "name": name, "prefix": prefix, "role": role, "created_at": created_at, "expires_at": expires_at,
+        "revoked_at": revoked_at, "last_used_at": last_used_at,
     })
 }

@@ -65,7 +65,7 @@ async fn play(store: &Store, url: &str, idp: Idp, name: &str, policy: &str, leav
     let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
     let new = NewSource { kind, mode, name: idp.name(), settings: SourceSettings::default(), token_expires_at: None };
     let (source, token) = store.create_source(&scope, &new).await?;
-    let key = store.create_api_key(&scope, Role::Owner, "demo").await?.secret;
+    let key = store.create_api_key(&scope, Role::Owner, "demo", None).await?.secret;
 
     line(format_args!("== {name}: {PEOPLE} people, {SEATS} seats; {LEAVERS} leave at once =="))?;
     let mut options = Options::new(idp, format!("{url}/scim/v2/{source}"), token.secret);

@@ -4,6 +4,7 @@ mod api_key;
 mod cutover;
 mod demo;
 mod doctor;
+mod healthcheck;
 mod migrate;
 mod operator;
 pub(crate) mod reference;
@@ -54,6 +55,10 @@ pub(crate) async fn run(command: Command, data: Option<&Path>, mut settings: Set
         }
         Command::Migrate => migrate::run(&Backend::of_command(data, &settings), &settings).await,
         Command::Doctor => doctor::run(&Backend::of_command(data, &settings), &settings).await,
+        Command::Healthcheck(args) => {
+            listen(args.listen)?;
+            healthcheck::run(args.live, &settings)
+        }
         Command::Tenant(command) => tenant::run(command, &Backend::of_command(data, &settings), &settings).await,
         Command::Source(command) => source::run(command, &Backend::of_command(data, &settings), &settings).await,
         Command::ApiKey(command) => api_key::run(command, &Backend::of_command(data, &settings), &settings).await,

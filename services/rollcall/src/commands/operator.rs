@@ -7,7 +7,7 @@ use crate::ports::{self, Backend};
 use crate::settings::Settings;
 use anyhow::{Result, anyhow};
 use rollcall_core::spelling::did_you_mean;
-use rollcall_hub::Hub;
+use rollcall_hub::{CredentialUses, Hub};
 use rollcall_runtime::{Cache, Metrics, Queue};
 use rollcall_store::{AdminScope, Committed, Store, StoreError};
 use serde_json::Value;
@@ -79,7 +79,7 @@ impl<'a> Operator<'a> {
         } else {
             Cache::in_process()
         };
-        let hub = Hub { store: self.store.clone(), queue, cache, metrics };
+        let hub = Hub { store: self.store.clone(), queue, cache, metrics, uses: CredentialUses::default() };
         let value = hub.after_commit(committed).await;
         hub.queue.flush(WAKE_FLUSH).await;
         Ok(value)

@@ -9,7 +9,7 @@ use crate::ports::{self, Backend};
 use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow};
 use chrono::TimeDelta;
-use rollcall_hub::Hub;
+use rollcall_hub::{CredentialUses, Hub};
 use rollcall_ingest::Ledger;
 use rollcall_runtime::telemetry::{self, TelemetryConfig};
 use rollcall_runtime::{Metrics, Readiness, shutdown};
@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Longest wait for wake-ups in flight.
 const QUEUE_FLUSH: Duration = Duration::from_secs(5);
+/// Interval between two writes of the last uses of credentials.
+const USES_WRITTEN_EVERY: Duration = Duration::from_secs(3);
 
 /// A serving hub; [`Running::stop`] stops it in order.
 pub(crate) struct Running {
@@ -30,6 +32,8 @@ pub(crate) struct Running {
     /// The address for clients.
     pub(crate) url: String,
     cancel: CancellationToken,
+    /// Time between unready and the end of the listener.
+    drain_delay: Duration,
     servers: Vec<actix_web::dev::ServerHandle>,
     tasks: tokio::task::JoinSet<()>,
     /// Keeps a second hub out of the data folder.
@@ -99,7 +103,7 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     store.check().await.map_err(|why| anyhow!("{database}: {why}"))?;
     store.check_positions().await.map_err(|why| anyhow!("{database}: {why}"))?;
     let ledger = Ledger::new(TimeDelta::days(i64::from(settings.ingest.request_log_days)));
-    let hub = Hub { store, queue, cache, metrics };
+    let hub = Hub { store, queue, cache, metrics, uses: CredentialUses::default() };
     let process = Process { hub, readiness: Readiness::new(), ledger, health: Health::default() };
     let (server, address) = process.serve(services, settings)?;
     let mut servers = vec![server.handle()];
@@ -112,6 +116,9 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     let cancel = CancellationToken::new();
     if services.ingest {
         tasks.spawn(process.ledger.clone().run(process.hub.store.clone(), cancel.clone()));
+    }
+    if services.ingest || services.admin {
+        tasks.spawn(write_uses(process.hub.clone(), cancel.clone()));
     }
     if work {
         let hub = &process.hub;
@@ -129,7 +136,15 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     }
     process.readiness.set_ready();
     tracing::info!(version = VERSION, database, roles = roles(services, work), %address, "serving");
-    Ok(Running { process, address, url, cancel, servers, tasks, _claim: claim })
+    let drain_delay = Duration::from_secs(settings.http.drain_delay_seconds);
+    Ok(Running { process, address, url, cancel, drain_delay, servers, tasks, _claim: claim })
+}
+
+/// Writes the last use of credentials every few seconds until cancelled. Later ones need a last flush.
+async fn write_uses(hub: Hub, cancel: CancellationToken) {
+    while cancel.run_until_cancelled(tokio::time::sleep(USES_WRITTEN_EVERY)).await.is_some() {
+        hub.uses.flush(&hub.store).await;
+    }
 }
 
 /// The URL that clients on this machine use, or the public one.
@@ -178,12 +193,17 @@ impl Running {
     pub(crate) async fn stop(mut self) {
         tracing::info!("stopping");
         self.process.readiness.set_stopping();
+        // A balancer goes on sending until it has seen the probe fail; the work of others goes on meanwhile.
+        tokio::time::sleep(self.drain_delay).await;
         self.cancel.cancel();
         for server in &self.servers {
             server.stop(true).await;
         }
         while self.tasks.join_next().await.is_some() {}
+        // The threads of requests have ended, and with them the connections to the database that they opened.
+        self.process.hub.store.close_idle();
         self.process.ledger.flush(&self.process.hub.store).await;
+        self.process.hub.uses.flush(&self.process.hub.store).await;
         self.process.hub.queue.shutdown(QUEUE_FLUSH).await;
         self.process.hub.store.close().await;
     }

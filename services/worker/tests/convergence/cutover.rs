@@ -53,7 +53,7 @@ impl Move {
         let new = NewTenant { name: "Acme".into(), seats, policy, owner_email: Some("owner@x.test".into()) };
         let (tenant, slug) = store.create_tenant(&new).await.expect("a tenant");
         let operator = store.operator_scope(&slug).await.expect("a scope");
-        let key = store.create_api_key(&operator, Role::Owner, "test").await.expect("a key");
+        let key = store.create_api_key(&operator, Role::Owner, "test", None).await.expect("a key");
         let mut scopes = Vec::new();
         for mode in [SourceMode::Live, SourceMode::Simulate] {
             let new = NewSource {

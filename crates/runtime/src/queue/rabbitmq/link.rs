@@ -47,11 +47,16 @@ pub(super) struct Broker {
 impl Broker {
     pub(super) fn new(config: &QueueConfig) -> Result<Self, QueueError> {
         let setting = |problem: String| QueueError::Setting { setting: "url", problem };
+        // The parser's message may repeat the URL, and with it a password.
         let mut uri: AMQPUri = config
             .url
             .parse()
-            // The parser's message may repeat the URL, and with it a password.
             .map_err(|_| setting("is not of the form amqp://user:password@host:port/vhost".to_owned()))?;
+        // `amqp://host/` is what operators of RabbitMQ hand out for the default virtual host; by the letter of the specification
+        // it would be the one without a name, which nobody has.
+        if uri.vhost.is_empty() {
+            DEFAULT_VHOST.clone_into(&mut uri.vhost);
+        }
         let heartbeat = u16::try_from(config.heartbeat.as_secs().max(1)).unwrap_or(u16::MAX);
         uri.query.heartbeat.get_or_insert(heartbeat);
         let mut address = format!("{}:{}", uri.authority.host, uri.authority.port);
@@ -217,6 +222,19 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.next() <= Duration::from_millis(100));
+    }
+
+    #[test]
+    fn d2_a_slash_alone_is_the_default_virtual_host() {
+        for (url, vhost) in [
+            ("amqp://u:p@host:5672", "/"),
+            ("amqp://u:p@host:5672/", "/"),
+            ("amqp://u:p@host:5672/%2f", "/"),
+            ("amqp://u:p@host:5672/other", "other"),
+        ] {
+            let broker = Broker::new(&QueueConfig::new(url)).ok().unwrap();
+            assert_eq!(broker.uri.vhost, vhost, "{url}");
+        }
     }
 
     #[test]

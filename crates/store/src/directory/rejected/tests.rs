@@ -1,7 +1,7 @@
 //! How long rejected requests are kept, and how many.
 
 use super::*;
-use crate::{Credential, NewSource, NewTenant, StoreConfig, digest};
+use crate::{Credential, NewSource, NewTenant, StoreConfig, Synchronous, digest};
 use rollcall_core::clock::Clock;
 use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::policy::Policy;
@@ -30,6 +30,7 @@ impl Scene {
             max_connections: 2,
             acquire_timeout: Duration::from_secs(30),
             statement_timeout: Duration::ZERO,
+            sqlite_synchronous: Synchronous::Normal,
         };
         let clock = Clock::manual(DateTime::from_timestamp(1_790_000_000, 0).expect("in range"));
         let store = Store::connect(&config, clock).await.expect("a database");
@@ -40,7 +41,7 @@ impl Scene {
         let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
         let new = NewSource { kind, mode, name: "", settings: SourceSettings::default(), token_expires_at: None };
         let (_, token) = store.create_source(&scope, &new).await.expect("a source");
-        let key = store.create_api_key(&scope, Role::Owner, "").await.expect("a key");
+        let key = store.create_api_key(&scope, Role::Owner, "", None).await.expect("a key");
         let source = SourceScope::of_token(&credential(&store, &token.secret).await).expect("a token");
         let api = AdminScope::of_key(&credential(&store, &key.secret).await).expect("a key");
         Self { store, api, source, file }

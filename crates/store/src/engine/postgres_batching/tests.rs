@@ -232,7 +232,16 @@ fn all_who_wait_for_a_total_have_the_one_that_is_counted_then() {
             async move {
                 let (kind, paging) = (ResourceKind::User, Paging::Index(1));
                 let (filter, sort, count, with_related) = (None, None, 0, false);
-                let asked = ListRequest { kind, filter, sort, paging: &paging, count, with_related, base: "" };
+                let asked = ListRequest {
+                    kind,
+                    filter,
+                    sort,
+                    paging: &paging,
+                    count,
+                    with_related,
+                    bytes_max: usize::MAX,
+                    base: "",
+                };
                 store.list_users(&scope, &asked).await.expect("a page").total
             }
         });

@@ -35,8 +35,16 @@ async fn found(
     filter: Option<&Filter>,
     sort: Option<&Sort>,
 ) -> (Vec<String>, Option<u64>) {
-    let request =
-        ListRequest { kind, filter, sort, paging: &Paging::Index(1), count: 10_000, with_related: false, base: BASE };
+    let request = ListRequest {
+        kind,
+        filter,
+        sort,
+        paging: &Paging::Index(1),
+        count: 10_000,
+        with_related: false,
+        bytes_max: usize::MAX,
+        base: BASE,
+    };
     match kind {
         ResourceKind::User => {
             let page = world.store.list_users(&world.scope, &request).await.expect("a list");

@@ -82,6 +82,7 @@ impl World {
             paging: &Paging::Index(1),
             count: 10_000,
             with_related: true,
+            bytes_max: usize::MAX,
             base: BASE,
         };
         let users = self.store.list_users(&self.scope, &request(ResourceKind::User)).await.expect("users");
