@@ -33,6 +33,12 @@ mod m20261129_000030_list_positions;
 mod m20261129_000031_group_counts;
 mod m20261129_000032_statistics_again;
 mod m20261129_000050_plain_discovery;
+mod m20261129_000080_cache_key;
+mod m20261129_000081_schema_floor;
+mod m20261129_000082_least_grants;
+mod m20261129_000083_slim_tombstones;
+mod m20261129_000084_tenant_quotas;
+mod m20261129_000085_ended_lately;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -68,6 +74,12 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000031_group_counts::Migration),
             Box::new(m20261129_000032_statistics_again::Migration),
             Box::new(m20261129_000050_plain_discovery::Migration),
+            Box::new(m20261129_000080_cache_key::Migration),
+            Box::new(m20261129_000081_schema_floor::Migration),
+            Box::new(m20261129_000082_least_grants::Migration),
+            Box::new(m20261129_000083_slim_tombstones::Migration),
+            Box::new(m20261129_000084_tenant_quotas::Migration),
+            Box::new(m20261129_000085_ended_lately::Migration),
         ]
     }
 }

@@ -292,6 +292,7 @@ async fn lp2_people_who_are_not_in_the_directory_are_left_alone_and_those_who_ar
         let before = tenant.eventually_status(&email("boss"), "active").await;
         source.user(if listed { "boss" } else { "ann" }).await;
         if listed {
+            tenant.owner_approves().await;
             let after = tenant.eventually_member(&email("boss"), |m| m.managed_by.is_some()).await;
             assert_eq!((after.id, after.role.as_str()), (before.id, "owner"));
             assert_eq!(after.display_name.as_deref(), Some("boss Example"));
@@ -326,6 +327,7 @@ async fn lp11_members_made_by_other_means_are_in_synced_groups_only(hub: Hub) {
     let before = tenant.eventually_status(&email("boss"), "active").await;
     let ids = source.users(&["ann", "boss"]).await;
     source.group("Pilots", &[&ids[0], &ids[1]]).await;
+    tenant.owner_approves().await;
     tenant.eventually_group("Pilots", &[&email("ann"), &email("boss")]).await;
     let after = tenant.member(&email("boss")).await.unwrap();
     assert_eq!((after.id, after.role, after.status), (before.id, before.role, before.status));

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
@@ -26,10 +27,12 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// A TCP relay on a port of its own that can be cut and restored.
-struct Relay {
+pub(crate) struct Relay {
     here: SocketAddr,
     there: SocketAddr,
     running: Option<JoinHandle<()>>,
+    /// Passes the startup message of Postgres on without `options`, as poolers do.
+    drops_options: bool,
 }
 
 impl Relay {
@@ -43,24 +46,37 @@ impl Relay {
         let here = listener.local_addr().unwrap();
         url.set_host(Some("127.0.0.1")).unwrap();
         url.set_port(Some(here.port())).unwrap();
-        let mut relay = Self { here, there, running: None };
+        let mut relay = Self { here, there, running: None, drops_options: false };
         relay.serve(listener);
         (relay, url.to_string())
     }
 
     fn serve(&mut self, listener: TcpListener) {
-        let there = self.there;
+        let (there, drops_options) = (self.there, self.drops_options);
         self.running = Some(tokio::spawn(async move {
             // Dropped with the task, so every open connection breaks when the relay is cut.
             let mut connections = JoinSet::new();
             while let Ok((mut near, _)) = listener.accept().await {
                 connections.spawn(async move {
                     if let Ok(mut far) = TcpStream::connect(there).await {
+                        if drops_options && without_options(&mut near, &mut far).await.is_err() {
+                            return;
+                        }
                         tokio::io::copy_bidirectional(&mut near, &mut far).await.ok();
                     }
                 });
             }
         }));
+    }
+
+    /// The port of a pooler in front of Postgres that drops the startup options.
+    pub(crate) async fn pooler_before(url: &str) -> (Self, u16) {
+        let (mut relay, _) = Self::before(url, 5432).await;
+        relay.cut().await;
+        relay.drops_options = true;
+        relay.mend().await;
+        let port = relay.here.port();
+        (relay, port)
     }
 
     /// Breaks every connection and refuses new ones.
@@ -86,6 +102,28 @@ impl Drop for Relay {
             running.abort();
         }
     }
+}
+
+/// Reads the first message of a client of Postgres, and sends it on without its options.
+async fn without_options(near: &mut TcpStream, far: &mut TcpStream) -> std::io::Result<()> {
+    const ASKS_FOR_TLS: [u8; 4] = [4, 210, 22, 47];
+    let message = loop {
+        let mut message = vec![0; near.read_u32().await? as usize - 4];
+        near.read_exact(&mut message).await?;
+        if message != ASKS_FOR_TLS {
+            break message;
+        }
+        near.write_all(b"N").await?;
+    };
+    let (version, rest) = message.split_at(4);
+    let words: Vec<&[u8]> = rest.split(|byte| *byte == 0).collect();
+    let mut kept = version.to_vec();
+    for pair in words.chunks_exact(2).filter(|pair| !pair[0].is_empty() && pair[0] != b"options") {
+        kept.extend([pair[0], &[0], pair[1], &[0]].concat());
+    }
+    kept.push(0);
+    far.write_u32(u32::try_from(kept.len()).unwrap() + 4).await?;
+    far.write_all(&kept).await
 }
 
 async fn writes_during_a_broker_outage_arrive_by_the_sweep(hub: Hub) {

@@ -108,6 +108,7 @@ async fn pe14_a_dispute_decides_until_it_is_settled(hub: Hub) {
     assert_eq!(explained["situation"], "disputed");
     assert_eq!(gate(&explained, "match")["evidence"]["reason"], "adoption_off");
     change_policy(&tenant, "adopt_existing", json!(true)).await.expect(200);
+    tenant.owner_approves().await;
     let explained = eventually_explained(&tenant, &path, true, None).await;
     assert_eq!(explained["situation"], "linked");
 }

@@ -209,6 +209,7 @@ async fn dx2_an_existing_member_is_adopted_with_role_and_id(hub: Hub) {
         json!({ "userName": email("ANN"), "emails": [{ "value": email("Ann"), "primary": true }] }),
     );
     source.post("/Users", &body).await.expect(201);
+    tenant.owner_approves().await;
     let after =
         tenant.eventually("ann is managed", |members| members.iter().any(|member| member.managed_by.is_some())).await;
     assert_eq!(after.len(), 1, "no second ann: {after:?}");

@@ -21,6 +21,7 @@ mod attributes;
 mod audit;
 mod bad_input;
 mod broker;
+mod cache;
 mod commands;
 mod connections;
 mod conversation;
@@ -41,10 +42,13 @@ mod hub;
 mod large_answers;
 mod lifecycle;
 mod lists;
+mod logins;
 mod members;
 mod new_user;
 mod on_demand;
+mod privileged;
 mod process;
+mod quotas;
 mod random_input;
 mod registry;
 mod remediation;
@@ -162,6 +166,7 @@ fn every_case() -> Vec<Case> {
         strict_clients::cases(),
         cutover::cases(),
         tokens::cases(),
+        cache::cases(),
         bad_input::cases(),
         random_input::cases(),
         access::cases(),
@@ -172,6 +177,8 @@ fn every_case() -> Vec<Case> {
         lifecycle::cases(),
         group_scope::cases(),
         guards::cases(),
+        privileged::cases(),
+        quotas::cases(),
         decisions::cases(),
         explain::cases(),
         remediation::cases(),
@@ -188,6 +195,7 @@ fn every_case() -> Vec<Case> {
         large_answers::cases(),
         as_deployed::cases(),
         broker::cases(),
+        logins::cases(),
         faults::cases(),
         entra_collection::cases(),
         simulated_idps::cases(),

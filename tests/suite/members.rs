@@ -77,8 +77,10 @@ async fn da7_who_was_kept_as_the_last_admin_goes_when_there_is_another(hub: Hub)
     patch(&tenant, &email("ann"), json!({ "role": "admin" })).await.expect(200);
     patch(&tenant, BOSS, json!({ "role": "member" })).await.expect(200);
     source.deactivate(&users[0]).await.expect_success();
+    tenant.owner_approves().await;
     tenant.eventually_held("last_active_admin").await;
     patch(&tenant, &email("bea"), json!({ "role": "admin" })).await.expect(200);
+    tenant.owner_approves().await;
     tenant.eventually_status(&email("ann"), "suspended").await;
     expect_explained(&tenant).await;
 }

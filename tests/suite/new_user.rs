@@ -21,7 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
         f3_simulate_idp_stops_at_a_refused_token,
         f8_tenants_are_listed_shown_and_renamed,
         f8_sources_are_listed_renamed_and_deleted_while_they_never_sent_anything,
-        f9_a_newer_schema_is_named_as_such,
+        f9_d6_d7_a_newer_schema_is_used_above_its_floor_only,
         f10_fewer_seats_than_are_in_use_are_refused_unless_meant,
         f10_slugs_are_recognisable_and_can_be_chosen,
         f10_an_agent_source_stands_in_nobodys_way,
@@ -311,7 +311,7 @@ async fn f8_sources_are_listed_renamed_and_deleted_while_they_never_sent_anythin
     assert_eq!(events.at("/items/0/subject/id"), &json!(unused.id), "{}", events.describe());
 }
 
-async fn f9_a_newer_schema_is_named_as_such(hub: Hub) {
+async fn f9_d6_d7_a_newer_schema_is_used_above_its_floor_only(hub: Hub) {
     let deployment = hub.another().only_stored().await;
     let run = |arguments: &[&str]| Ran::new(arguments, deployment.run_for_a_while(arguments));
     run(&["migrate"]).expect_success();
@@ -319,18 +319,28 @@ async fn f9_a_newer_schema_is_named_as_such(hub: Hub) {
         Some(url) => url.to_owned(),
         None => format!("sqlite://{}", deployment.folder.join("data/rollcall.db").display()),
     };
-    let database = Database::connect(url).await.unwrap();
+    let database = Database::connect(&url).await.unwrap();
     let insert = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20991231_000001_later', 0)";
     database.execute_unprepared(insert).await.unwrap();
     database.close().await.unwrap();
-    let start = if hub.combination() == Combination::Sqlite { "up" } else { "all" };
-    for arguments in [&["migrate"] as &[&str], &[start, "--listen", "127.0.0.1:0"]] {
-        let ran = run(arguments).expect_failure();
-        let said = "made by a newer Rollcall: it has the migration m20991231_000001_later";
-        assert!(ran.stderr.contains(said), "`{}`: {}", ran.line, ran.stderr);
-    }
-    // Processes of the version before go on beside those of the next: only what changes the schema is refused.
+    // An image that was put back meets the schema of its successor: it changes nothing and serves.
+    let ran = run(&["migrate"]).expect_success();
+    let said = "made by a newer Rollcall: it has the migration m20991231_000001_later";
+    assert!(ran.stdout.contains(said), "`{}`: {}", ran.line, ran.stdout);
     run(&["doctor"]).expect_success();
+    // Above the floor, no program may serve that does not know the migration which raised it.
+    let raise = "UPDATE schema_floor SET migration = 'm20991231_000001_later', version = '99.1.0'";
+    let database = Database::connect(&url).await.unwrap();
+    database.execute_unprepared(raise).await.unwrap();
+    database.close().await.unwrap();
+    let start = if hub.combination() == Combination::Sqlite { "up" } else { "all" };
+    for arguments in [&["migrate"] as &[&str], &[start, "--listen", "127.0.0.1:0"], &["doctor"]] {
+        let ran = run(arguments).expect_failure();
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        for said in ["made by a newer Rollcall", "m20991231_000001_later", "no version before 99.1.0"] {
+            assert!(told.contains(said), "`{}`: {told}", ran.line);
+        }
+    }
 }
 
 async fn f10_fewer_seats_than_are_in_use_are_refused_unless_meant(hub: Hub) {

@@ -36,7 +36,7 @@ async fn no_random_request_is_answered_by_a_fault(hub: Hub) {
     join_all(tenants.iter().map(|tenant| send_many(&own, tenant, cases / CLIENTS))).await;
 }
 
-fn number_of_cases() -> usize {
+pub(crate) fn number_of_cases() -> usize {
     env::var("ROLLCALL_FUZZ_CASES").map_or(USUAL_CASES, |cases| cases.parse().expect("a number of cases"))
 }
 

@@ -155,6 +155,19 @@ impl Tenant {
         .await
     }
 
+    /// An owner approves what a source asks of owners and admins.
+    pub(crate) async fn owner_approves(&self) {
+        eventually("an owner's approval", async || {
+            let runs = self.runs().await;
+            let held = runs.iter().find(|run| run.is_held_for("privileged_member"));
+            let run = held.ok_or_else(|| format!("{runs:#?}"))?;
+            let path = format!("/api/v1/runs/{}/approve", run.id);
+            let answer = self.post(&path, &json!({ "digest": run.digest })).await;
+            if answer.status == 200 { Ok(()) } else { Err(answer.describe()) }
+        })
+        .await;
+    }
+
     /// The whole state of the tenant, for "nothing changed". Read it when the roster has caught up.
     pub(crate) async fn everything(&self, source: &ScimSource) -> Value {
         let mut sharing_groups = Vec::new();

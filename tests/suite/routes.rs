@@ -15,6 +15,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases![
         every_guarded_route_refuses_a_missing_token,
         every_guarded_route_hides_what_belongs_to_another_tenant,
+        s5_every_route_of_the_api_asks_for_its_least_role,
         every_guarded_route_refuses_another_method_in_its_own_format,
         s10_no_answer_may_be_stored_or_sniffed,
         the_table_is_whole_and_only_probes_are_open,
@@ -28,6 +29,8 @@ pub(crate) struct Route {
     /// With placeholders, as `/scim/v2/{source_id}/Users/{id}`.
     pub(crate) path: String,
     pub(crate) auth: String,
+    /// For an API key.
+    least_role: Option<String>,
 }
 
 pub(crate) fn table(hub: &Hub) -> Vec<Route> {
@@ -155,6 +158,44 @@ async fn every_guarded_route_hides_what_belongs_to_another_tenant(hub: Hub) {
     }
     expect_none(&failures);
     assert!(walked > 15, "only {walked} routes with an id");
+}
+
+/// The owner's routes make credentials and move a tenant to another authority; the table says so, and each key is held to it.
+async fn s5_every_route_of_the_api_asks_for_its_least_role(hub: Hub) {
+    const ROLES: [&str; 3] = ["member", "admin", "owner"];
+    const OWNERS: [&str; 4] = ["/promote", "/detach", "/tokens", "/rotate"];
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let ids = Ids { source: source.id.clone(), ..Ids::all("01890000-0000-7000-8000-000000000000") };
+    let keys = ROLES.map(|role| {
+        let made = hub.json_command(&["api-key", "create", "--tenant", &tenant.slug, "--role", role]);
+        made["key"].as_str().unwrap().to_owned()
+    });
+    let mut failures = Vec::new();
+    let (mut walked, mut of_owner) = (0, 0);
+    for route in guarded(&hub).into_iter().filter(|route| route.auth == "api") {
+        let least = route.least_role.clone().unwrap_or_else(|| panic!("no least role: {route:?}"));
+        let rank = ROLES.iter().position(|role| *role == least).unwrap_or_else(|| panic!("{route:?}"));
+        let wanted = match route.method.as_str() {
+            "GET" => "member",
+            "POST" if OWNERS.iter().any(|end| route.path.ends_with(end)) => "owner",
+            _ => "admin",
+        };
+        assert_eq!(least, wanted, "{route:?}");
+        of_owner += usize::from(least == "owner");
+        for (place, key) in keys.iter().enumerate() {
+            // A body that no route takes: a key of the least role is refused for its body or its id at most.
+            let request = hub.http().request(route.method(), route.url(&hub, &ids)).bearer_auth(key);
+            let answer = Answer::of(request.json(&json!({ "no such key": 1 }))).await;
+            let refused = answer.status == 403;
+            if refused != (place < rank) || answer.status == 401 || answer.status >= 500 {
+                failures.push(format!("{} {} by {}: {}", route.method, route.path, ROLES[place], answer.describe()));
+            }
+            walked += 1;
+        }
+    }
+    expect_none(&failures);
+    assert!(walked > 100 && of_owner == 4, "{walked} calls, {of_owner} routes of the owner");
 }
 
 async fn every_guarded_route_refuses_another_method_in_its_own_format(hub: Hub) {

@@ -172,6 +172,7 @@ async fn dx14_pe4_who_leaves_the_scope_is_suspended_and_comes_back_as_before(hub
     let role = json!({ "role": "admin" });
     tenant.send(Method::PATCH, &format!("/api/v1/members/{}", ann.id), Some(&role)).await.expect(200);
     leave(&source, &staff, &ids[0]).await;
+    tenant.owner_approves().await;
     let gone = tenant.eventually_status(&email("ann"), "suspended").await;
     let suspended: Vec<Value> =
         tenant.list(&format!("/api/v1/audit-events?kind=member.suspended&subject_id={}", gone.id)).await;
@@ -184,6 +185,7 @@ async fn dx14_pe4_who_leaves_the_scope_is_suspended_and_comes_back_as_before(hub
     tenant.eventually_status(&email("bea"), "suspended").await;
     assert_eq!(tenant.member(&email("ann")).await.unwrap().status, "suspended");
     join(&source, &staff, &ids[0]).await;
+    tenant.owner_approves().await;
     let back = tenant.eventually_status(&email("ann"), "active").await;
     let shown = tenant.get(&format!("/api/v1/members/{}", back.id)).await.expect(200);
     assert_eq!((back.id, shown.at("/role")), (ann.id, &json!("admin")));

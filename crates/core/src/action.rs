@@ -1,6 +1,7 @@
 //! Actions: the changes of the roster that a plan consists of, and the key by which two plans mean the same item.
 
 use crate::change::{Impossible, Step, Subject, Target};
+use crate::digest::PlanDigest;
 use crate::directory::{Dispute, Origin};
 use crate::hold_reason::HoldReason;
 use crate::ids::{MemberId, SharingGroupId};
@@ -191,6 +192,14 @@ impl ItemKey {
 impl Item {
     pub fn key(&self) -> ItemKey {
         ItemKey { subject: self.subject, action: self.action.kind(), group: self.action.membership_group() }
+    }
+
+    /// The digest of its subject, action and cause.
+    ///
+    /// # Errors
+    /// An item that is no JSON, which no item is.
+    pub fn digest(&self) -> Result<PlanDigest, serde_json::Error> {
+        Ok(PlanDigest::of(&serde_json::to_string(self)?))
     }
 
     /// Does a live source ask for it, or Rollcall itself?

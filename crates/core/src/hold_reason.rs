@@ -16,6 +16,8 @@ text_enum! {
         GroupWipe = "group_wipe",
         /// The policy protects this member from the source (a break-glass account).
         ProtectedMember = "protected_member",
+        /// The member is an owner or admin, and no owner approved what the source asks for.
+        PrivilegedMember = "privileged_member",
         /// No active admin would remain (DA7).
         LastAdmin = "last_active_admin",
         /// No active billing contact would remain (DA7).
@@ -36,6 +38,11 @@ impl HoldReason {
         matches!(self, Self::CreationOverLimit | Self::ModificationOverLimit)
     }
 
+    /// True if only an owner may decide about an item that is withheld for this reason.
+    pub const fn is_for_owner(self) -> bool {
+        matches!(self, Self::PrivilegedMember)
+    }
+
     /// The remedy for an admin.
     pub const fn remedy(self) -> &'static Remedy {
         match self {
@@ -44,6 +51,7 @@ impl HoldReason {
             Self::ModificationOverLimit => &remedy::MODIFICATION_OVER_LIMIT,
             Self::GroupWipe => &remedy::GROUP_WIPE,
             Self::ProtectedMember => &remedy::PROTECTED_MEMBER,
+            Self::PrivilegedMember => &remedy::PRIVILEGED_MEMBER,
             Self::LastAdmin => &remedy::LAST_ADMIN,
             Self::LastBillingContact => &remedy::LAST_BILLING_CONTACT,
             Self::ProvisioningOff => &remedy::PROVISIONING_OFF,

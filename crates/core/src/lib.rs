@@ -20,6 +20,7 @@ pub mod ids;
 pub mod outcome;
 pub mod plan;
 pub mod policy;
+pub mod quota;
 pub mod remedy;
 pub mod roster;
 pub mod run;

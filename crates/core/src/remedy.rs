@@ -40,6 +40,7 @@ const PROMOTE: Way = Way::Route("POST /api/v1/sources/{id}/promote");
 const PROMOTE_COMMAND: Way = Way::Command("source promote");
 const RETRY: Way = Way::Route("POST /api/v1/skipped-records/{id}/retry");
 const DELETE_GROUP: Way = Way::Route("DELETE /api/v1/groups/{id}");
+const SET_QUOTA: Way = Way::Command("tenant set-quota");
 const GATES: Way = Way::Route("GET /api/v1/members/{id}/explain");
 
 remedies! {
@@ -52,6 +53,8 @@ remedies! {
     GROUP_WIPE = "Check that the group was emptied on purpose, then approve the run, or put the people back at the source."
         by [APPROVE_RUN, Way::Source];
     PROTECTED_MEMBER = "Take the member out of the policy's `protected_members` if they really left." by [POLICY];
+    PRIVILEGED_MEMBER = "Have an owner approve the run, after checking with the person that the directory means it; or take the \
+        role of an owner or admin from the member first." by [APPROVE_RUN, MEMBER];
     LAST_ADMIN = "Make another active member an admin first." by [MEMBER];
     LAST_BILLING_CONTACT = "Make another active member the billing contact first." by [MEMBER];
     PROVISIONING_OFF = "Turn `auto_provision` on in the policy." by [POLICY];
@@ -108,6 +111,13 @@ remedies! {
     BUY_SEATS = "Have the operator set more seats (`rollcall tenant set-seats`), raise `seat_cap` in the policy, or take somebody \
         out at the source: the next on the waitlist is let in without further action."
         by [Way::Command("tenant set-seats"), POLICY, Way::Source];
+    STORES_TOO_MUCH = "Delete some at the source, or have the operator raise the quota (`rollcall tenant set-quota`)."
+        by [Way::Source, SET_QUOTA];
+    TOO_MANY_SOURCES = "Delete a source that never sent a record (`rollcall source delete`), or have the operator raise the quota \
+        (`rollcall tenant set-quota`)." by [Way::Command("source delete"), SET_QUOTA];
+    TOO_MANY_KEYS = "Revoke tokens and keys that nobody uses, or have the operator raise the quota (`rollcall tenant set-quota`)."
+        by [Way::Route("DELETE /api/v1/sources/{id}/tokens/{token_id}"), Way::Command("api-key revoke"), SET_QUOTA];
+    TOO_MANY_CHANGES = "Try again when a worker has read some; if none does, have the operator look at the workers." by [Way::Wait];
     ADOPT_BY_SOURCE = "No source manages the member: a live source that has the person takes them over while `adopt_existing` is \
         on." by [POLICY, PROMOTE, Way::Source];
     ACCEPT = "Have the person accept the invitation." by [Way::Route("POST /api/v1/members/{id}/accept")];

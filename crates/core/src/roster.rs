@@ -42,6 +42,15 @@ text_enum! {
 }
 
 impl Role {
+    /// True if a caller of this role may do what the least role may.
+    pub const fn is_at_least(self, least: Self) -> bool {
+        match least {
+            Self::Owner => matches!(self, Self::Owner),
+            Self::Admin => matches!(self, Self::Owner | Self::Admin),
+            Self::Member => true,
+        }
+    }
+
     /// True if a member of this role may change another's role from `before` to `after`. Only owners may make or unmake
     /// owners.
     pub fn may_change(self, before: Self, after: Self) -> bool {
@@ -113,9 +122,14 @@ impl MemberState {
         self.waiting_for == Some(WaitingFor::Approval) && self.approval == Some(Approval::Approved)
     }
 
+    /// True for an owner or admin, whatever the status: a return gives the role back.
+    pub fn is_privileged(&self) -> bool {
+        self.role != Role::Member
+    }
+
     /// True for an active admin or owner (DA7).
     pub fn is_active_admin(&self) -> bool {
-        self.status == MemberStatus::Active && matches!(self.role, Role::Owner | Role::Admin)
+        self.status == MemberStatus::Active && self.is_privileged()
     }
 
     /// True for an active billing contact (DA7).

@@ -5,6 +5,7 @@
 
 use crate::action::{ActionKind, ItemKey};
 use crate::change::{GroupFacts, Step};
+use crate::digest::PlanDigest;
 use crate::directory::{GroupState, GroupSubject, MembershipSubject, UserSubject};
 use crate::hold_reason::HoldReason;
 use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId, SourceId};
@@ -33,6 +34,9 @@ pub struct World {
     pub waiting: Vec<(DirectoryUserId, MemberState)>,
     /// Items about the touched subjects that an admin released although a guard withheld them.
     pub approved: HashSet<ItemKey>,
+    /// Those among them that an owner released although they change an owner or admin, as they were then: an item with
+    /// another effect is another item.
+    pub approved_by_owner: HashMap<ItemKey, PlanDigest>,
     /// Items about the touched subjects that wait for an admin, with the reason.
     pub held: HashMap<ItemKey, HoldReason>,
     pub standing: Standing,
@@ -98,6 +102,8 @@ impl GroupStanding {
 pub struct Rewind {
     /// In reverse order of the items that they take back.
     pub steps: Vec<Step>,
+    /// The steps may change owners and admins: they are only being planned, or an owner approved them.
+    pub reaches_privileged: bool,
     pub members: HashMap<MemberId, MemberState>,
     pub groups: HashMap<SharingGroupId, GroupFacts>,
     /// Memberships of the steps that exist now.
@@ -153,15 +159,18 @@ impl World {
         self.group_standing.get(&group).copied().unwrap_or_default()
     }
 
-    /// True if this new member or changed profile is withheld regardless of the rest of its limit, because it was in an
-    /// earlier draft of this plan (`beyond`) or is in a held run. No other item may count on it then.
+    /// True if this item is withheld whatever the rest of the plan is, because it was in an earlier draft of this plan
+    /// (`beyond`), or is a new member or changed profile in a held run. No other item may count on it then.
     pub(crate) fn withholds_change(&self, beyond: &HashSet<ItemKey>, item: ItemKey) -> bool {
+        if beyond.contains(&item) {
+            return true;
+        }
         let (limit, reason) = match item.action {
             ActionKind::Provision => (&self.policy.creation_limit, HoldReason::CreationOverLimit),
             ActionKind::UpdateProfile => (&self.policy.modification_limit, HoldReason::ModificationOverLimit),
             _ => return false,
         };
-        let held = beyond.contains(&item) || self.held.get(&item) == Some(&reason);
+        let held = self.held.get(&item) == Some(&reason);
         limit.is_some() && held && !self.approved.contains(&item)
     }
 

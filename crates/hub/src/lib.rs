@@ -6,11 +6,14 @@
 mod after_commit;
 mod caller;
 mod credential_uses;
+mod ends;
+mod quota;
 mod replay;
 mod scim_write;
 
 pub use caller::{CallerError, CallerLimits, Sampler, SourceCaller};
 pub use credential_uses::CredentialUses;
+pub use quota::SharedQuotaBook;
 pub use replay::Replayed;
 pub use scim_write::{Performed, ScimWriteError, no_groups};
 
@@ -25,4 +28,5 @@ pub struct Hub {
     pub cache: Cache,
     pub metrics: Metrics,
     pub uses: CredentialUses,
+    pub quotas: SharedQuotaBook,
 }

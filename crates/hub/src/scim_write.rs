@@ -2,6 +2,7 @@
 //! effects are the same.
 
 use crate::Hub;
+use crate::quota::Adds;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId};
 use rollcall_core::policy::PutWithoutMembers;
 use rollcall_scim::bulk::{BulkCall, BulkVerb};
@@ -112,6 +113,14 @@ impl Write {
     }
 }
 
+fn adds_of(verb: &BulkVerb, data: &Value) -> Adds {
+    match verb {
+        BulkVerb::Post => Adds::creation(data),
+        BulkVerb::Put(_) | BulkVerb::Patch(_) => Adds::update(data),
+        BulkVerb::Delete(_) => Adds::deletion(),
+    }
+}
+
 /// Retries after the database rolled a write back in favour of another one. Requests of one source seldom conflict, and
 /// the other one has finished by then.
 const RETRIES: u32 = 3;
@@ -138,7 +147,9 @@ impl Hub {
         if kind == ResourceKind::Group && scope.users_only() {
             return Err(no_groups().into());
         }
+        let adds = adds_of(&verb, &data);
         let write = Write::read(kind, verb, data, limits, quirks)?;
+        let _admitted = self.admit(scope, &adds).await?;
         let mut retries = RETRIES;
         loop {
             let mut noted = Quirks::new();

@@ -6,8 +6,8 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
 use crate::reconcile::retention::{FORGOTTEN, first_id_of};
-use crate::secret::SecretDigest;
-use chrono::{DateTime, Utc};
+use crate::secret::{SecretDigest, stored_digest};
+use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::ids::TenantId;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
@@ -30,6 +30,23 @@ static BACKLOG: Sql =
      ORDER BY c.lane, c.id LIMIT 1)) AS oldest, \
      (SELECT count(*) FROM runs r WHERE r.state = 'held') AS held, \
      (SELECT count(*) FROM sources s WHERE s.quarantined_at IS NOT NULL) AS quarantined FROM tenant_leases l"]);
+
+static CACHE_KEY: Sql = Sql::across(&["SELECT secret FROM cache_key"]);
+/// The latest first: a process that asks every half second misses none of a thousand at once.
+static ENDED: Sql = Sql::across(&[
+    "SELECT e.digest FROM (SELECT digest, revoked_at AS ended FROM credentials WHERE revoked_at > $1 UNION ALL \
+     SELECT digest, expires_at FROM credentials WHERE expires_at > $1 AND expires_at <= $2) AS e ORDER BY e.ended DESC LIMIT 1000",
+]);
+
+#[derive(FromQueryResult)]
+struct SecretRow {
+    secret: Vec<u8>,
+}
+
+#[derive(FromQueryResult)]
+struct DigestRow {
+    digest: Vec<u8>,
+}
 
 #[derive(FromQueryResult)]
 struct TenantRow {
@@ -76,6 +93,27 @@ impl Store {
     pub async fn credential(&self, digest: &SecretDigest) -> Result<Option<Credential>, StoreError> {
         let tx = self.across(false).await?;
         tx.one(CREDENTIAL.text(tx.engine()), [digest.to_vec().into()]).await
+    }
+
+    /// The secret with which the hubs of this database seal what they keep in a cache that others may write.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] when the row is gone, or has another length.
+    #[tracing::instrument(name = "store.across.cache_key", skip_all)]
+    pub async fn cache_key(&self) -> Result<[u8; 32], StoreError> {
+        let tx = self.across(false).await?;
+        let row: Option<SecretRow> = tx.one(CACHE_KEY.text(tx.engine()), []).await?;
+        let secret = row.map(|row| row.secret).unwrap_or_default();
+        secret.try_into().map_err(|_| StoreError::database("the table cache_key has no secret of 32 bytes"))
+    }
+
+    /// The digests of the credentials that were revoked or expired within this time, in any tenant.
+    #[tracing::instrument(name = "store.across.ended_within", skip_all)]
+    pub async fn ended_within(&self, time: TimeDelta) -> Result<Vec<SecretDigest>, StoreError> {
+        let tx = self.across(false).await?;
+        let now = self.clock.now();
+        let rows: Vec<DigestRow> = tx.all(ENDED.text(tx.engine()), [(now - time).into(), now.into()]).await?;
+        rows.into_iter().map(|row| stored_digest(row.digest)).collect()
     }
 
     pub(crate) async fn tenant_by_slug(&self, slug: &str) -> Result<Option<TenantId>, StoreError> {

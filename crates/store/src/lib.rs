@@ -11,6 +11,8 @@ mod committed;
 mod directory;
 mod engine;
 mod entity;
+#[cfg(test)]
+mod grants;
 mod log;
 mod reconcile;
 mod scope;
@@ -20,6 +22,7 @@ mod statements;
 
 pub use access::credential_uses::CredentialUse;
 pub use access::credentials::{ApiKey, Credential, RotatedExpiry};
+pub use access::quotas::CountedUsage;
 pub use access::source_upkeep::{NewSource, SourceDeletion};
 pub use access::sources::{Rotated, Source, SourceChange, SourceToken};
 pub use access::tenants::{NewTenant, SeatsSet};
@@ -49,6 +52,7 @@ pub use engine::connect::{Connections, Store, StoreConfig, Synchronous};
 pub use engine::error::{Cause, StoreError};
 pub use engine::faults::Faults;
 pub use engine::page::{Cursor, ListOrder, MAX_LIMIT, Page, PageRequest};
+pub use engine::schema::Migrated;
 pub use log::audit_events::{AuditEvent, AuditFilter};
 pub use reconcile::apply::Applied;
 pub use reconcile::lease::{Lease, LeaseAnswer};

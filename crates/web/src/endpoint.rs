@@ -4,6 +4,7 @@
 use crate::refusal::Refusal;
 use actix_web::http::Method;
 use actix_web::{Error, HttpRequest, HttpResponse, Resource, ResponseError, Route, guard, web};
+use rollcall_core::roster::Role;
 use std::rc::Rc;
 
 /// One method on one path.
@@ -12,13 +13,21 @@ pub struct Endpoint {
     pub service: &'static str,
     pub method: Method,
     pub path: &'static str,
+    /// The least role of an API key that may call it; `None` where other credentials count, or none.
+    pub least_role: Option<Role>,
     answers_head: bool,
     handler: fn(Route) -> Route,
 }
 
 impl Endpoint {
     pub fn new(service: &'static str, method: Method, path: &'static str, handler: fn(Route) -> Route) -> Self {
-        Self { service, method, path, answers_head: false, handler }
+        Self { service, method, path, least_role: None, answers_head: false, handler }
+    }
+
+    /// An endpoint for API keys of at least this role.
+    #[must_use]
+    pub fn by(self, role: Role) -> Self {
+        Self { least_role: Some(role), ..self }
     }
 
     /// An endpoint that answers GET answers HEAD too, without the body (RFC 9110 §9.3.2).
@@ -37,12 +46,34 @@ impl Endpoint {
     }
 }
 
-/// A list of endpoints: `endpoints!["admin"; GET "/api/v1/members" => members::list]`, methods of one path next to each other.
+/// A list of endpoints: `endpoints!["admin"; GET "/api/v1/members" by Member => members::list]`, methods of one path next to
+/// each other. The role is left out where no API key counts.
 #[macro_export]
 macro_rules! endpoints {
-    ($service:literal; $($method:ident $path:literal => $handler:path),+ $(,)?) => {
-        vec![$($crate::Endpoint::new($service, ::actix_web::http::Method::$method, $path, |route| route.to($handler))),+]
+    ($service:literal; $($method:ident $path:literal $(by $role:ident)? => $handler:path),+ $(,)?) => {
+        vec![$(
+            $crate::Endpoint::new($service, ::actix_web::http::Method::$method, $path, |route| route.to($handler))
+                $(.by($crate::Role::$role))?
+        ),+]
     };
+}
+
+/// The least role of each method of one path, as data of its resource: authentication reads it, so that no handler can ask for
+/// less than the table says.
+#[derive(Clone, Debug)]
+pub struct LeastRoles(Vec<(Method, Option<Role>)>);
+
+impl LeastRoles {
+    fn of(endpoints: &[Endpoint]) -> Self {
+        Self(endpoints.iter().map(|endpoint| (endpoint.method.clone(), endpoint.least_role)).collect())
+    }
+
+    /// The least role for a method. A method that the table leaves open is the owner's.
+    pub fn of_method(&self, method: &Method) -> Role {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let listed = self.0.iter().find(|(listed, _)| listed == method);
+        listed.and_then(|(_, role)| *role).unwrap_or(Role::Owner)
+    }
 }
 
 /// The service and the pattern of a route, as data of its resource, under which requests are measured and traced. Searching
@@ -92,7 +123,7 @@ pub fn resource<E: Into<Error> + 'static>(path: &str, endpoints: &[Endpoint], re
     let label = RouteLabel { service: endpoints[0].service, pattern: endpoints[0].path };
     let refused = Refused(Rc::new(move |refusal| refuse(refusal).into().error_response()));
     let routes = endpoints.iter().fold(web::resource(path), |resource, endpoint| resource.route(endpoint.route()));
-    routes.app_data(label).app_data(refused).default_service(web::to(move || {
+    routes.app_data(label).app_data(refused).app_data(LeastRoles::of(endpoints)).default_service(web::to(move || {
         let refusal = refuse(Refusal::MethodNotAllowed { allowed: allowed.clone() });
         async move { Err::<String, E>(refusal) }
     }))

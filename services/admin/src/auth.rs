@@ -1,25 +1,23 @@
-//! Authentication by API key. A handler that takes an [`ApiAuth`] cannot run without one.
+//! Authentication by API key. A handler that takes an [`ApiAuth`] cannot run without a key of the role in the endpoint table.
 
 use crate::Admin;
 use crate::error::AdminError;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
-use rollcall_core::roster::Role;
 use rollcall_hub::CallerError;
 use rollcall_store::{AdminScope, StoreError};
-use rollcall_web::{NoSecret, Refusal, bearer_token, expects_large_answer, known_caller, peer, request_id};
+use rollcall_web::{
+    LeastRoles, NoSecret, Refusal, Role, bearer_token, expects_large_answer, known_caller, peer, request_id,
+};
 
 const NO_KEY: &str = "no API key: send one as `Authorization: Bearer rck_…`";
 
-/// A verified API key, within its rate limit. It may read.
+/// A verified API key, within its rate limit, of at least the role that the endpoint table asks for.
 pub(crate) struct ApiAuth {
     pub(crate) scope: AdminScope,
     pub(crate) admin: web::Data<Admin>,
 }
-
-/// A verified API key of an owner or admin. It may write.
-pub(crate) struct AdminAuth(pub(crate) ApiAuth);
 
 impl ApiAuth {
     /// Refuses a list of large rows while too many answers to the tenant are not read.
@@ -43,24 +41,15 @@ impl FromRequest for ApiAuth {
                 error => AdminError::from(error),
             })?;
             known_caller(&request, scope.tenant(), key);
+            let least = request.app_data::<LeastRoles>().map_or(Role::Owner, |roles| roles.of_method(request.method()));
+            if !scope.role().is_at_least(least) {
+                return Err(AdminError::Forbidden(match least {
+                    Role::Owner => "this call takes the key of an owner",
+                    _ => "this key may only read; use the key of an owner or admin",
+                }));
+            }
             let scope = request_id(&request).map_or(scope, |id| scope.for_request(id));
             Ok(Self { scope, admin })
-        })
-    }
-}
-
-impl FromRequest for AdminAuth {
-    type Error = AdminError;
-    type Future = LocalBoxFuture<'static, Result<Self, AdminError>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let auth = ApiAuth::from_request(request, payload);
-        Box::pin(async move {
-            let auth = auth.await?;
-            if auth.scope.role() == Role::Member {
-                return Err(AdminError::Forbidden("this key may only read; use the key of an owner or admin"));
-            }
-            Ok(Self(auth))
         })
     }
 }

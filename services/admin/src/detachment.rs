@@ -2,7 +2,7 @@
 //! digest.
 
 use crate::answer::{Answer, list, one};
-use crate::auth::{AdminAuth, ApiAuth};
+use crate::auth::ApiAuth;
 use crate::body::body;
 use crate::error::AdminError;
 use crate::path::id_in_path;
@@ -36,8 +36,7 @@ pub(crate) async fn detachment_items(request: HttpRequest, auth: ApiAuth) -> Ans
     list::<view::runs::RunItem>(auth.admin.hub.store.detachment_items(&auth.scope, id, people, &page).await?)
 }
 
-pub(crate) async fn detach(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn detach(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
     auth.admin.hub.store.source(&auth.scope, id).await?;
     let seen: SeenDetachment = body(payload).await?;

@@ -36,6 +36,7 @@ impl AdminError {
 fn problem_of_store(error: &StoreError) -> Problem {
     let (status, code) = match error {
         StoreError::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
+        StoreError::OverQuota(_) => (StatusCode::FORBIDDEN, "over_quota"),
         StoreError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
         StoreError::Invalid(_) | StoreError::TooMany(_) => (StatusCode::BAD_REQUEST, "bad_request"),
         StoreError::Stale | StoreError::Unsettled => (StatusCode::CONFLICT, "plan_stale"),

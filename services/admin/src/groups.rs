@@ -1,7 +1,7 @@
 //! `/api/v1/groups`: sharing groups and their members.
 
 use crate::answer::{Answer, list};
-use crate::auth::{AdminAuth, ApiAuth};
+use crate::auth::ApiAuth;
 use crate::path::id_in_path;
 use crate::query::parameters;
 use crate::view;
@@ -20,8 +20,7 @@ pub(crate) async fn group_members(request: HttpRequest, auth: ApiAuth) -> Answer
 }
 
 /// The second of two steps: the source has let go of the group (DX20).
-pub(crate) async fn delete_group(request: HttpRequest, auth: AdminAuth) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn delete_group(request: HttpRequest, auth: ApiAuth) -> Answer {
     let deleted = auth.admin.hub.store.delete_group_here(&auth.scope, id_in_path(&request, "group")?).await?;
     auth.admin.hub.after_commit(deleted).await;
     Ok(HttpResponse::NoContent().finish())

@@ -1,7 +1,7 @@
 //! `/api/v1/policy/mapping`: preview of expressions on real records.
 
 use crate::answer::{Answer, snapshot};
-use crate::auth::AdminAuth;
+use crate::auth::ApiAuth;
 use crate::body::body;
 use crate::error::AdminError;
 use crate::view::mapping as view;
@@ -23,8 +23,7 @@ struct Preview {
     sample: Option<u32>,
 }
 
-pub(crate) async fn preview_mapping(auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn preview_mapping(auth: ApiAuth, payload: Body) -> Answer {
     let asked: Preview = body(payload).await?;
     let of = match (asked.user_id, asked.sample) {
         (Some(_), Some(_)) => return Err(AdminError::BadRequest("give user_id or sample, not both".into())),

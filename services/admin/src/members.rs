@@ -1,7 +1,7 @@
 //! `/api/v1/members`: the roster, changes of a member by an admin, and decisions about pending people (LP5).
 
 use crate::answer::{Answer, list, one};
-use crate::auth::{AdminAuth, ApiAuth};
+use crate::auth::ApiAuth;
 use crate::body::{body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
@@ -72,8 +72,7 @@ impl From<MemberPatch> for MemberChanges {
     }
 }
 
-pub(crate) async fn change_member(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn change_member(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id = id_in_path(&request, "member")?;
     // Another tenant's member is nobody, whatever the body says.
     auth.admin.hub.store.member(&auth.scope, id).await?;
@@ -84,8 +83,7 @@ pub(crate) async fn change_member(request: HttpRequest, auth: AdminAuth, payload
 }
 
 /// The product reports that an invited person accepted (DX13).
-pub(crate) async fn accept_invitation(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn accept_invitation(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id = id_in_path(&request, "member")?;
     auth.admin.hub.store.member(&auth.scope, id).await?;
     no_body(payload).await?;
@@ -100,24 +98,23 @@ struct Members {
     member_ids: Vec<MemberId>,
 }
 
-pub(crate) async fn approve(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
+pub(crate) async fn approve(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     decide_one(&request, auth, payload, Approval::Approved).await
 }
 
-pub(crate) async fn decline(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
+pub(crate) async fn decline(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     decide_one(&request, auth, payload, Approval::Declined).await
 }
 
-pub(crate) async fn approve_many(auth: AdminAuth, payload: Body) -> Answer {
+pub(crate) async fn approve_many(auth: ApiAuth, payload: Body) -> Answer {
     decide_many(auth, payload, Approval::Approved).await
 }
 
-pub(crate) async fn decline_many(auth: AdminAuth, payload: Body) -> Answer {
+pub(crate) async fn decline_many(auth: ApiAuth, payload: Body) -> Answer {
     decide_many(auth, payload, Approval::Declined).await
 }
 
-async fn decide_one(request: &HttpRequest, auth: AdminAuth, payload: Body, approval: Approval) -> Answer {
-    let AdminAuth(auth) = auth;
+async fn decide_one(request: &HttpRequest, auth: ApiAuth, payload: Body, approval: Approval) -> Answer {
     let id = id_in_path(request, "member")?;
     auth.admin.hub.store.member(&auth.scope, id).await?;
     no_body(payload).await?;
@@ -126,8 +123,7 @@ async fn decide_one(request: &HttpRequest, auth: AdminAuth, payload: Body, appro
     one::<view::Member>(auth.admin.hub.store.member(&auth.scope, id).await?)
 }
 
-async fn decide_many(auth: AdminAuth, payload: Body, approval: Approval) -> Answer {
-    let AdminAuth(auth) = auth;
+async fn decide_many(auth: ApiAuth, payload: Body, approval: Approval) -> Answer {
     let Members { member_ids } = body(payload).await?;
     if !(1..=DECISIONS_MAX).contains(&member_ids.len()) {
         return Err(AdminError::BadRequest(format!("member_ids has 1 to {DECISIONS_MAX} ids")));

@@ -1,7 +1,7 @@
 //! `/api/v1/policy`: the policy of the tenant.
 
 use crate::answer::{Answer, one};
-use crate::auth::{AdminAuth, ApiAuth};
+use crate::auth::ApiAuth;
 use crate::body::policy_body;
 use crate::error::AdminError;
 use crate::view::policy as view;
@@ -31,8 +31,7 @@ pub(crate) async fn policy(auth: ApiAuth) -> Answer {
 }
 
 /// Replaces the policy. The body must have every key, because a missing one would silently reset a switch.
-pub(crate) async fn set_policy(auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn set_policy(auth: ApiAuth, payload: Body) -> Answer {
     let new: NewPolicy = policy_body(payload).await?;
     let policy = Policy::whole(&new.policy).map_err(AdminError::BadRequest)?;
     let changed = auth.admin.hub.store.set_policy(&auth.scope, &policy, new.version).await?;
@@ -40,8 +39,7 @@ pub(crate) async fn set_policy(auth: AdminAuth, payload: Body) -> Answer {
 }
 
 /// Changes the keys that the body has.
-pub(crate) async fn change_policy(auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn change_policy(auth: ApiAuth, payload: Body) -> Answer {
     let asked: PolicyChanges = policy_body(payload).await?;
     let changed = auth.admin.hub.store.change_policy(&auth.scope, &asked.policy, asked.version).await?;
     one::<view::VersionedPolicy>(auth.admin.hub.after_commit(changed).await)

@@ -2,7 +2,7 @@
 //! the plan's digest.
 
 use crate::answer::{Answer, one, snapshot};
-use crate::auth::{AdminAuth, ApiAuth};
+use crate::auth::ApiAuth;
 use crate::body::{Seen, body};
 use crate::path::id_in_path;
 use crate::query::parameters;
@@ -23,8 +23,7 @@ pub(crate) async fn promotion_items(request: HttpRequest, auth: ApiAuth) -> Answ
     snapshot::<view::runs::RunItem>(page.items, page.next)
 }
 
-pub(crate) async fn promote(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn promote(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
     // Another tenant's source is no source, whatever the body says.
     auth.admin.hub.store.source(&auth.scope, id).await?;

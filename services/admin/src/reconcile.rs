@@ -2,7 +2,7 @@
 //! (PE14).
 
 use crate::answer::{Answer, one};
-use crate::auth::AdminAuth;
+use crate::auth::ApiAuth;
 use crate::body::body;
 use crate::error::AdminError;
 use crate::path::{id_in_path, second_id};
@@ -20,8 +20,7 @@ struct Asked {
     dry_run: bool,
 }
 
-pub(crate) async fn reconcile(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn reconcile(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let source: SourceId = id_in_path(&request, "source")?;
     let user: DirectoryUserId = second_id(&request, "user_id", "user")?;
     let world = auth.admin.hub.store.world_of_person(&auth.scope, source, user).await?;

@@ -1,7 +1,7 @@
 //! `/api/v1/sources/{id}/rejected`: rejected requests of a source, and their replay.
 
 use crate::answer::{Answer, list, one};
-use crate::auth::{AdminAuth, ApiAuth};
+use crate::auth::ApiAuth;
 use crate::body::no_body;
 use crate::path::{id_in_path, second_id};
 use crate::query::page_of;
@@ -18,8 +18,7 @@ pub(crate) async fn rejected(request: HttpRequest, auth: ApiAuth) -> Answer {
     list::<view::RejectedRequest>(page)
 }
 
-pub(crate) async fn replay(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn replay(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let source = id_in_path(&request, "source")?;
     let id = second_id(&request, "rejected_id", "rejected request")?;
     auth.admin.hub.store.source(&auth.scope, source).await?;

@@ -1,7 +1,7 @@
 //! `/api/v1/runs`: planned, applied, held and simulated runs, and the decisions of admins about them.
 
 use crate::answer::{Answer, list, one, snapshot};
-use crate::auth::{AdminAuth, ApiAuth};
+use crate::auth::ApiAuth;
 use crate::body::{Seen, body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
@@ -44,16 +44,15 @@ pub(crate) async fn compare_runs(request: HttpRequest, auth: ApiAuth) -> Answer 
     snapshot::<view::ComparedItem>(page.items, page.next)
 }
 
-pub(crate) async fn approve_run(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
+pub(crate) async fn approve_run(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     decide_run(&request, auth, payload, RunDecision::Approve).await
 }
 
-pub(crate) async fn reject_run(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
+pub(crate) async fn reject_run(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     decide_run(&request, auth, payload, RunDecision::Reject).await
 }
 
-async fn decide_run(request: &HttpRequest, auth: AdminAuth, payload: Body, decision: RunDecision) -> Answer {
-    let AdminAuth(auth) = auth;
+async fn decide_run(request: &HttpRequest, auth: ApiAuth, payload: Body, decision: RunDecision) -> Answer {
     let id = id_in_path(request, "run")?;
     // Another tenant's run is no run, whatever the body says.
     auth.admin.hub.store.run(&auth.scope, id).await?;
@@ -64,8 +63,7 @@ async fn decide_run(request: &HttpRequest, auth: AdminAuth, payload: Body, decis
 }
 
 /// Requests the rewind of this run: a worker plans it, an admin approves it like a held run.
-pub(crate) async fn rewind_run(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn rewind_run(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id = id_in_path(&request, "run")?;
     auth.admin.hub.store.run(&auth.scope, id).await?;
     no_body(payload).await?;

@@ -1,7 +1,7 @@
 //! `/api/v1/skipped-records`: skipped records, and the actions of an admin on them (PE10).
 
 use crate::answer::{Answer, list, one};
-use crate::auth::{AdminAuth, ApiAuth};
+use crate::auth::ApiAuth;
 use crate::body::{body_or_default, no_body};
 use crate::path::id_in_path;
 use crate::query::{parameters, parsed};
@@ -27,8 +27,7 @@ pub(crate) async fn skipped_records(request: HttpRequest, auth: ApiAuth) -> Answ
     list::<view::SkippedRecord>(page)
 }
 
-pub(crate) async fn retry(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn retry(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id = id_in_path(&request, "record")?;
     auth.admin.hub.store.skipped_record(&auth.scope, id).await?;
     no_body(payload).await?;
@@ -37,8 +36,7 @@ pub(crate) async fn retry(request: HttpRequest, auth: AdminAuth, payload: Body) 
     Ok(HttpResponse::Accepted().json(view::Retried { status: "the record is planned again" }))
 }
 
-pub(crate) async fn ignore(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn ignore(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id = id_in_path(&request, "record")?;
     auth.admin.hub.store.skipped_record(&auth.scope, id).await?;
     let asked: Ignorance = body_or_default(payload).await?;

@@ -1,7 +1,7 @@
 //! `/api/v1/sources`: the sources of the tenant.
 
 use crate::answer::{Answer, list, one};
-use crate::auth::{AdminAuth, ApiAuth};
+use crate::auth::ApiAuth;
 use crate::body::{body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
@@ -34,8 +34,7 @@ pub(crate) async fn source(request: HttpRequest, auth: ApiAuth) -> Answer {
 }
 
 /// Changes the mode of a source, and its switches. At most one source of a tenant is live (DS2).
-pub(crate) async fn change_source(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn change_source(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
     // Another tenant's source is not found, whatever the body holds.
     auth.admin.hub.store.source(&auth.scope, id).await?;
@@ -52,8 +51,7 @@ pub(crate) async fn change_source(request: HttpRequest, auth: AdminAuth, payload
 }
 
 /// Ends a quarantine (PE9).
-pub(crate) async fn release_source(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn release_source(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
     auth.admin.hub.store.source(&auth.scope, id).await?;
     no_body(payload).await?;

@@ -1,7 +1,7 @@
 //! `/api/v1/sources/{id}/tokens`: the tokens of a source. A secret is only in the answer that made it.
 
 use crate::answer::{Answer, list};
-use crate::auth::{AdminAuth, ApiAuth};
+use crate::auth::ApiAuth;
 use crate::body::body_or_default;
 use crate::error::AdminError;
 use crate::path::{id_in_path, second_id};
@@ -46,8 +46,7 @@ pub(crate) async fn tokens(request: HttpRequest, auth: ApiAuth) -> Answer {
     list::<view::SourceToken>(tokens)
 }
 
-pub(crate) async fn create_token(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn create_token(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let source = id_in_path(&request, "source")?;
     auth.admin.hub.store.source(&auth.scope, source).await?;
     let new: NewToken = body_or_default(payload).await?;
@@ -58,8 +57,7 @@ pub(crate) async fn create_token(request: HttpRequest, auth: AdminAuth, payload:
 }
 
 /// Makes a token that replaces an old one, which stays valid for a while.
-pub(crate) async fn rotate_token(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn rotate_token(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let source = id_in_path(&request, "source")?;
     let old: CredentialId = second_id(&request, "token_id", "token")?;
     auth.admin.hub.store.source(&auth.scope, source).await?;
@@ -78,8 +76,7 @@ pub(crate) async fn rotate_token(request: HttpRequest, auth: AdminAuth, payload:
 }
 
 /// Revokes a token: at once in this process, within a second in every other.
-pub(crate) async fn revoke_token(request: HttpRequest, auth: AdminAuth) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn revoke_token(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = id_in_path(&request, "source")?;
     let token = second_id(&request, "token_id", "token")?;
     let revoked = auth.admin.hub.store.revoke_source_token(&auth.scope, source, token).await?;

@@ -4,7 +4,7 @@ use crate::data_folder::DataFolder;
 use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
 use rollcall_core::clock::Clock;
-use rollcall_runtime::cache::CacheConfig;
+use rollcall_runtime::cache::{CacheConfig, SealKey};
 use rollcall_runtime::{Cache, Metrics, Queue, QueueConfig};
 use rollcall_store::{Store, StoreConfig, Synchronous};
 use std::path::Path;
@@ -100,7 +100,7 @@ pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result
             _ => Synchronous::Full,
         },
     };
-    let store = Store::connect(&config, Clock::System).await;
+    let store = Store::connect(&config, Clock::System).await.map(|store| store.with_quotas(settings.quotas));
     store.context(match backend {
         Backend::Embedded(folder) => format!("SQLite under {folder} cannot be opened; check --data"),
         Backend::Services => {
@@ -174,12 +174,21 @@ pub(crate) fn open_queue(backend: &Backend, settings: &Settings, metrics: &Metri
     }
 }
 
-pub(crate) fn open_cache(backend: &Backend, settings: &Settings, metrics: &Metrics) -> Result<Cache> {
+/// Opens the cache; its entries are sealed with a secret of the database.
+pub(crate) async fn open_cache(
+    backend: &Backend,
+    settings: &Settings,
+    store: &Store,
+    metrics: &Metrics,
+) -> Result<Cache> {
     match backend {
         Backend::Embedded(_) => Ok(Cache::in_process()),
         Backend::Services => {
-            let url = CACHE.required(&settings.cache.url)?;
-            let config = CacheConfig { prefix: settings.cache.prefix.clone(), ..CacheConfig::new(url) };
+            let seal = store.cache_key().await.context("the secret of the cache's entries cannot be read")?;
+            let config = CacheConfig {
+                prefix: settings.cache.prefix.clone(),
+                ..CacheConfig::new(CACHE.required(&settings.cache.url)?, SealKey::new(seal))
+            };
             Cache::redis(&config, metrics.clone()).context("cache.url (REDIS_URL)")
         }
     }

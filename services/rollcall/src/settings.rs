@@ -3,6 +3,7 @@
 
 use crate::address::{is_address, is_public_url, with_host};
 use anyhow::{Context, Result, anyhow, bail};
+use rollcall_core::quota::Quotas;
 use rollcall_core::spelling::did_you_mean;
 use rollcall_web::Proxies;
 use serde::Deserialize;
@@ -31,6 +32,7 @@ pub(crate) struct Settings {
     pub(crate) cache: Port,
     pub(crate) ingest: Ingest,
     pub(crate) admin: Admin,
+    pub(crate) quotas: Quotas,
     pub(crate) worker: Worker,
     pub(crate) telemetry: Telemetry,
 }

@@ -235,13 +235,17 @@ pub(super) async fn rest_queries_that_cannot_be_understood(hub: Hub) {
     let states = quiet.tenant.get("/api/v1/runs?state=nonsense").await;
     assert!(states.text_at("/detail").contains("held, approved"), "{}", states.describe());
     for (path, says) in [
-        ("/api/v1/members?state=active", "no parameter `state`; it takes limit, cursor, order, since, until, email, status"),
+        (
+            "/api/v1/members?state=active",
+            "no parameter `state`; it takes limit, cursor, order, since, until, email, status",
+        ),
         ("/api/v1/explain?name=ann", "unknown key `name`; known: `email` or `external_id`"),
     ] {
         let told = quiet.tenant.get(path).await;
         assert!(told.text_at("/detail").contains(says), "{}", told.describe());
     }
-    let told = quiet.tenant.send(Method::PATCH, "/api/v1/policy", Some(&json!({ "policy": {}, "version": "one" }))).await;
+    let told =
+        quiet.tenant.send(Method::PATCH, "/api/v1/policy", Some(&json!({ "policy": {}, "version": "one" }))).await;
     let says = "`version` in the body: string \"one\" where a whole number";
     assert!(told.text_at("/detail").contains(says), "{}", told.describe());
     for path in [format!("groups/{unknown}/members"), "groups/nonsense/members".to_owned(), "nothing".to_owned()] {

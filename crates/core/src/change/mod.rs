@@ -36,6 +36,8 @@ text_enum! {
         NoSeat = "no_seat",
         /// The policy protects this member.
         ProtectedMember = "protected_member",
+        /// The member is an owner or admin, and no owner approved the rewind.
+        PrivilegedMember = "privileged_member",
         /// No active admin would remain (DA7).
         LastAdmin = "last_active_admin",
         /// No active billing contact would remain (DA7).

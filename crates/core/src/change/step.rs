@@ -115,6 +115,15 @@ impl Step {
         }
     }
 
+    /// The member whose link, address or status the step changes.
+    pub(crate) fn changes_account(&self) -> Option<MemberId> {
+        let changes = ["status", "email", "managed_by", "directory_user"];
+        match self.target {
+            Target::Member(id) => changes.iter().any(|field| self.change.after.contains_key(*field)).then_some(id),
+            Target::Group(_) | Target::Membership(..) => None,
+        }
+    }
+
     /// The member that the step makes active.
     pub(crate) fn activates(&self) -> Option<MemberId> {
         match (self.target, self.status()) {

@@ -15,6 +15,7 @@ use crate::directory::SourceSettings;
 use crate::ids::{
     CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, RunId, SharingGroupId, SourceId, TenantId,
 };
+use crate::quota::QuotaOverrides;
 use crate::text_enum::text_enum;
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -110,6 +111,7 @@ events! {
     TenantCreated(TenantId, Box<TenantCreated>) = "tenant.created",
     TenantRenamed(TenantId, Difference<TenantNames>) = "tenant.renamed",
     TenantSeatsChanged(TenantId, SeatsChanged) = "tenant.seats_changed",
+    TenantQuotasChanged(TenantId, Difference<QuotaOverrides>) = "tenant.quotas_changed",
     SourceCreated(SourceId, SourceCreated) = "source.created",
     /// A setting of the source other than its mode.
     SourceUpdated(SourceId, Difference<SourceSettings>) = "source.updated",
@@ -213,6 +215,7 @@ impl AuditKind {
             Self::TenantCreated
             | Self::TenantRenamed
             | Self::TenantSeatsChanged
+            | Self::TenantQuotasChanged
             | Self::SourceCreated
             | Self::SourceUpdated
             | Self::SourceRenamed

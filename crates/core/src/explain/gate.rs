@@ -152,6 +152,7 @@ pub fn gate_of(reason: HoldReason) -> GateName {
         | HoldReason::ModificationOverLimit
         | HoldReason::GroupWipe
         | HoldReason::ProtectedMember
+        | HoldReason::PrivilegedMember
         | HoldReason::LastAdmin
         | HoldReason::LastBillingContact => GateName::Hold,
     }

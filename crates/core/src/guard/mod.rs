@@ -6,6 +6,7 @@ mod change_limits;
 mod group_wipe;
 mod invariants;
 mod outlook;
+mod privileged_members;
 mod protected_members;
 mod removal_limit;
 mod review;
@@ -37,7 +38,8 @@ pub fn review(mut plan: Plan, world: &World) -> Verdict {
         let mut impossible = std::mem::take(&mut plan.impossible);
         let disputed = std::mem::take(&mut plan.disputed);
         let verdict = split(plan, world, &beyond);
-        let over = verdict.withheld.iter().filter(|(_, reason)| reason.is_of_changes()).map(|(item, _)| item.key());
+        let over = verdict.withheld.iter().filter(|(item, reason)| keeps_address(item, *reason));
+        let over = over.map(|(item, _)| item.key());
         let over: Vec<ItemKey> = over.filter(|key| !world.withholds_change(&beyond, *key)).collect();
         if !over.is_empty() {
             // An address that stays with its member cannot be given to another one.
@@ -53,6 +55,12 @@ pub fn review(mut plan: Plan, world: &World) -> Verdict {
         blocked.extend(impossible);
         plan = plan_rewind(world, &blocked);
     }
+}
+
+/// Does an address stay where it is because this item is withheld?
+fn keeps_address(item: &Item, reason: HoldReason) -> bool {
+    let moves = matches!(item.action, Action::UpdateProfile { .. } | Action::Restore { .. });
+    reason.is_of_changes() || (reason == HoldReason::PrivilegedMember && moves)
 }
 
 fn split(plan: Plan, world: &World, beyond: &HashSet<ItemKey>) -> Verdict {
@@ -73,6 +81,7 @@ fn split(plan: Plan, world: &World, beyond: &HashSet<ItemKey>) -> Verdict {
 impl<'w> Review<'w> {
     fn run(mut self, items: Vec<Item>) -> Verdict {
         let items = self.keep_protected(items);
+        let items = self.keep_privileged(items);
         let items = self.keep_groups(items);
         let items = self.limit_changes(items);
         let (claims, others): (Vec<Item>, Vec<Item>) = items.into_iter().partition(claims_seat);
@@ -156,6 +165,9 @@ impl<'w> Review<'w> {
     fn take_back(&mut self, item: Item, step: &Step) {
         if step.takes_away().is_some_and(|id| self.world.policy.protected_members.contains(&id)) {
             return self.verdict.impossible.push((step.id, Impossible::ProtectedMember));
+        }
+        if self.is_kept_from(step) {
+            return self.verdict.impossible.push((step.id, Impossible::PrivilegedMember));
         }
         if let Some(member) = step.deactivates().and_then(|id| self.members.get(&id).copied()) {
             if let Some(broken) = self.invariants.broken_without(member) {

@@ -218,7 +218,8 @@ fn refused_claims(world: &World, beyond: &HashSet<ItemKey>, matches: &[Matched<'
                 !allowed || world.withholds_change(beyond, provision)
             }
             (_, Some(_)) => world.withholds_change(beyond, item(ActionKind::UpdateProfile)),
-            _ => false,
+            // A removed member takes the former address again by returning.
+            (_, None) => world.withholds_change(beyond, item(ActionKind::Restore)),
         };
         let weight = match (user.origin.is_live(), withheld) {
             (true, false) => Weight::Live,

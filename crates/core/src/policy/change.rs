@@ -1,14 +1,33 @@
 //! A change of a policy: whole, or only the keys that change. In neither form does a missing key silently get its
 //! default.
 
+use crate::ids::SourceId;
 use crate::policy::Policy;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeSet;
 
 /// Keys whose own keys change one by one. Every other value is given whole.
 const CHANGED_BY_PART: &[&str] = &["creation_limit", "mapping", "modification_limit", "removal_limit", "sources"];
 
+/// Keys that decide which record is whose account. Whoever sets them can take an account over, so only an owner does.
+const OWNERS_KEYS: &[&str] = &["adopt_existing", "email_attribute", "mapping", "protected_members"];
+
 impl Policy {
+    /// The first of the [`OWNERS_KEYS`] that has another value afterwards, for the tenant or for one of its sources.
+    ///
+    /// # Errors
+    /// Names the part of a policy that is invalid for a source.
+    pub fn owners_key_changed(&self, after: &Self) -> Result<Option<&'static str>, String> {
+        let sources: BTreeSet<SourceId> = self.sources.keys().chain(after.sources.keys()).copied().collect();
+        let mut pairs = vec![(self.keys()?, after.keys()?)];
+        for source in sources {
+            pairs.push((self.of_source(source)?.keys()?, after.of_source(source)?.keys()?));
+        }
+        let differs = |key: &&&str| pairs.iter().any(|(before, after)| before.get(**key) != after.get(**key));
+        Ok(OWNERS_KEYS.iter().find(differs).copied())
+    }
+
     /// Reads a policy that must have every key.
     ///
     /// # Errors
@@ -69,7 +88,6 @@ fn read(keys: &Map<String, Json>) -> Result<Policy, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::SourceId;
     use serde_json::json;
 
     fn keys(json: Json) -> Map<String, Json> {
@@ -112,6 +130,26 @@ mod tests {
         assert_eq!(after.sources.keys().copied().collect::<Vec<_>>(), [other]);
         let off = after.with_changes(&keys(json!({ "creation_limit": null, "mapping": { "email": null } }))).unwrap();
         assert_eq!((off.creation_limit, off.mapping.email), (None, None));
+    }
+
+    #[test]
+    fn s5_the_owners_keys_are_found_in_the_tenant_and_in_a_source() {
+        let source = SourceId(uuid::Uuid::from_u128(1)).to_string();
+        for (changes, key) in [
+            (json!({ "approval": false, "removal_limit": { "count": 9 } }), None),
+            (json!({ "adopt_existing": false }), Some("adopt_existing")),
+            (json!({ "email_attribute": "userName" }), Some("email_attribute")),
+            (json!({ "mapping": { "email": "user.userName" } }), Some("mapping")),
+            (json!({ "protected_members": ["01890000-0000-7000-8000-000000000000"] }), Some("protected_members")),
+            (json!({ "sources": { source.clone(): { "approval": false } } }), None),
+            (json!({ "sources": { source.clone(): { "adopt_existing": true } } }), None),
+            (json!({ "sources": { source.clone(): { "adopt_existing": false } } }), Some("adopt_existing")),
+            (json!({ "sources": { source.clone(): { "mapping": {} } } }), Some("mapping")),
+        ] {
+            let after = stored().with_changes(&keys(changes.clone())).unwrap();
+            assert_eq!(stored().owners_key_changed(&after), Ok(key), "{changes}");
+            assert_eq!(after.owners_key_changed(&stored()), Ok(key), "back from {changes}");
+        }
     }
 
     #[test]

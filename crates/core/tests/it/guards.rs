@@ -286,6 +286,7 @@ fn da7_the_last_admin_and_the_last_billing_contact_stay() {
         for on_deleted in [OnDeleted::Suspend, OnDeleted::Remove] {
             let mut hub = hub.clone();
             hub.policy.on_deleted = on_deleted;
+            hub.owner_agrees = true;
             for user in &users {
                 hub.delete_user(*user);
             }
@@ -306,6 +307,7 @@ fn da7_one_who_is_both_stays_rather_than_two() {
         let id = hub.member_of(*user).expect("a member").id;
         (member(&mut hub, id).role, member(&mut hub, id).billing_contact) = (role, billing);
     }
+    hub.owner_agrees = true;
     disable(&mut hub, &users);
     assert_eq!(hub.settle().withheld.len(), 1);
 }
@@ -321,6 +323,7 @@ fn da7_an_admin_who_comes_back_lets_the_last_one_go() {
     for member in hub.members.values_mut() {
         member.role = Role::Admin;
     }
+    hub.owner_agrees = true;
     let tight = hub.clone();
     disable(&mut hub, &users[1..]);
     hub.edit_user(users[0], |record| record.active = true);

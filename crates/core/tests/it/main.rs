@@ -15,6 +15,7 @@ mod guards;
 mod mapping;
 mod matching;
 mod model;
+mod privileged;
 mod properties;
 mod protected;
 mod quarantine;

@@ -410,6 +410,7 @@ fn a_tombstone_is_nobodys_address() {
 #[test]
 fn a_person_who_returns_keeps_role_and_seat() {
     let mut hub = Hub::new();
+    hub.owner_agrees = true;
     let first = hub.create_user(record("ann@x").anchored("1"));
     hub.settle();
     let id = hub.member_of(first).expect("a member").id;
@@ -479,6 +480,7 @@ fn dx2_adoption_is_one_change_when_nothing_but_the_link_is_new() {
 #[test]
 fn an_adopted_member_takes_name_and_external_id() {
     let mut hub = Hub::new();
+    hub.owner_agrees = true;
     let id = hub.unmanaged("ann@x", Role::Owner);
     hub.create_user(record("Ann@x").anchored("1").named("Ann"));
     hub.settle();

@@ -30,6 +30,7 @@ fn da7_a_protected_member_stays_through_everything_a_source_says_and_an_admin_ap
 #[test]
 fn da7_a_protected_admin_who_leaves_lets_the_other_one_go() {
     let mut hub = Hub::new();
+    hub.owner_agrees = true;
     let users: Vec<_> = (0..2).map(|n| hub.create_user(record(&format!("p{n}@x")))).collect();
     hub.settle();
     for user in &users {

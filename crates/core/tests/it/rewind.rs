@@ -117,6 +117,7 @@ fn nobody_comes_back_without_a_seat() {
 #[test]
 fn da7_the_last_admin_is_not_taken_back_and_keeps_the_address() {
     let (mut hub, users) = hub_with(&["ann@x", "bob@x"]);
+    hub.owner_agrees = true;
     let [ann, bob] = [0, 1].map(|n| hub.member_of(users[n]).expect("a member").id);
     hub.edit_user(users[0], |record| record.active = false);
     hub.settle();

@@ -50,6 +50,7 @@ fn da7_da10_rc8_what_is_withheld_is_the_smallest_part() {
     let mut base = Hub::new();
     let users: Vec<_> = (0..4).map(|n| base.create_user(record(&format!("p{n}@x")))).collect();
     base.settle();
+    base.owner_agrees = true;
     base.policy.over_limit = OverLimit::Hold;
     base.policy.removal_limit.percent = 0;
     let kinds = every_person();

@@ -52,6 +52,7 @@ fn dx6_nobody_out_of_scope_comes_in_and_nobody_is_in_dispute_about_it() {
 #[test]
 fn pe4_dx14_who_leaves_the_scope_is_suspended_and_comes_back_as_before() {
     let (mut hub, staff) = scoped();
+    hub.owner_agrees = true;
     let ann = hire(&mut hub, staff, "ann@x");
     let id = hub.member_of(ann).expect("ann").id;
     hub.members.get_mut(&id).expect("ann").role = Role::Admin;
@@ -95,6 +96,7 @@ fn dx14_of_two_ways_to_leave_the_stricter_counts_whichever_was_first() {
 #[test]
 fn dx6_a_member_made_by_hand_is_left_alone_by_a_record_out_of_scope() {
     let (mut hub, staff) = scoped();
+    hub.owner_agrees = true;
     let by_hand = hub.unmanaged("ann@x", Role::Owner);
     let ann = hub.create_user(record("ann@x"));
     hub.edit_user(ann, |record| record.active = false);

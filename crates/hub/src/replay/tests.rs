@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::CredentialUses;
+use crate::quota::SharedQuotaBook;
 use chrono::TimeDelta;
 use rollcall_core::clock::Clock;
 use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::policy::Policy;
+use rollcall_core::quota::{Quota, Quotas};
 use rollcall_core::roster::Role;
 use rollcall_runtime::{Cache, Metrics, Queue};
 use rollcall_scim::UserResource;
@@ -54,7 +56,14 @@ impl Scene {
         let metrics = Metrics::new().expect("metrics");
         let queue = Queue::in_process(metrics.clone());
         Self {
-            hub: Hub { store, queue, cache: Cache::in_process(), metrics, uses: CredentialUses::default() },
+            hub: Hub {
+                store,
+                queue,
+                cache: Cache::in_process(),
+                metrics,
+                uses: CredentialUses::default(),
+                quotas: SharedQuotaBook::default(),
+            },
             api,
             source,
             file,
@@ -126,6 +135,18 @@ async fn two_who_replay_at_once_do_it_once() {
     let done = |outcome: &Result<Replayed, StoreError>| matches!(outcome, Ok(Replayed::Done { status: 201, .. }));
     let late = |outcome: &Result<Replayed, StoreError>| matches!(outcome, Err(StoreError::Conflict(_)));
     assert!(done(&one) && late(&other) || late(&one) && done(&other), "{one:?}, {other:?}");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn s6_a_replay_does_not_pass_a_quota() {
+    let mut scene = Scene::new().await;
+    scene.hub.store = scene.hub.store.clone().with_quotas(Quotas { records: 0, ..Quotas::default() });
+    let post = scene.rejected("POST", "/Users", Some(json!({ "userName": "ann@x.example" })));
+    scene.hub.store.keep_rejected(std::slice::from_ref(&post)).await.expect("kept");
+    let refused = scene.replay(&post).await;
+    assert!(matches!(&refused, Err(StoreError::OverQuota(over)) if over.quota == Quota::Records), "{refused:?}");
+    assert!(scene.kept().await[0].replayed_at.is_none(), "it may be replayed when there is room");
     scene.end().await;
 }
 

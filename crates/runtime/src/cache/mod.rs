@@ -6,7 +6,8 @@
 //! - A layer in this process, with entries at most half a second old, sits in front: a revocation is effective everywhere
 //!   within a second, and a busy token costs Redis two `GET`s a second from each process.
 //! - Redis keeps an entry for up to a minute. A revocation leaves a tombstone there that writers cannot replace, so a
-//!   reader that raced with it cannot bring the token back.
+//!   reader that raced with it cannot bring the token back. Every entry is sealed with a key that Redis does not know
+//!   (`seal`); one that is not genuine counts as a miss.
 //! - An address over the limit of failed authentications reaches Redis and the database with one unknown secret at a
 //!   time ([`Cache::credential`]).
 //! - A rate limit is one GCRA cell in Redis per key, or in this process while Redis is away. A busy process reserves a
@@ -21,6 +22,7 @@ mod health;
 mod redis_arm;
 mod reserve;
 mod revocation;
+mod seal;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,12 +30,13 @@ use std::time::Duration;
 use crate::metrics::Metrics;
 use gcra::LocalLimits;
 use guesses::Guesses;
-use redis_arm::RedisArm;
+use redis_arm::{Found, RedisArm};
 use revocation::LocalLayer;
 
 pub use gcra::{Rate, RateDecision};
 pub use guesses::Caller;
 pub use redis_arm::CacheConfig;
+pub use seal::SealKey;
 
 /// SHA-256 of a bearer token or key.
 pub type CredentialDigest = [u8; 32];
@@ -177,8 +180,22 @@ impl Cache {
             return Some(known);
         }
         let found = self.redis.as_ref()?.get_credential(digest).await?;
-        self.local.put(digest, found.clone(), asked);
-        Some(found)
+        Some(self.learn(digest, found, asked))
+    }
+
+    /// Notes what Redis says. A revocation is remembered for as long as its tombstone lives, so that an older entry that
+    /// somebody puts in its place is not read.
+    fn learn(&self, digest: &CredentialDigest, found: Found, asked: tokio::time::Instant) -> CachedCredential {
+        match found {
+            Found::Revoked => {
+                self.local.revoke(digest);
+                CachedCredential::Absent
+            }
+            Found::Answer(value) => {
+                self.local.put(digest, value.clone(), asked);
+                value
+            }
+        }
     }
 
     /// Caches the database's answer, in Redis for `ttl`. More than 60 s is of no use: that bounds the trust of a
@@ -196,9 +213,9 @@ impl Cache {
         let asked = LocalLayer::now();
         let agreed = match &self.redis {
             Some(redis) => redis.put_credential(digest, value, ttl).await,
-            None => value,
+            None => Found::Answer(value),
         };
-        self.local.put(digest, agreed, asked);
+        self.learn(digest, agreed, asked);
     }
 
     /// Makes a credential unusable: at once in this process, within a second in the others. Call it after the commit
@@ -210,6 +227,11 @@ impl Cache {
             Some(redis) => redis.revoke_credential(digest).await,
             None => true,
         }
+    }
+
+    /// Notes credentials of which the database says that they have ended, so that they have in this process whatever Redis says.
+    pub fn note_ended(&self, digests: &[CredentialDigest]) {
+        digests.iter().for_each(|digest| self.local.revoke(digest));
     }
 
     /// Makes every process read the database about a credential again within a second, after a commit that changed its

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, IntoConnectionInfo, RedisError, Script};
+use rollcall_core::clock::Clock;
 
 use super::gcra::{Rate, RateDecision};
 use super::health::Health;
 use super::reserve::Reserves;
+use super::seal::{Kind, LIFE_MAX, Refused, SealKey, Seals};
 use super::{CacheError, CachedCredential, CredentialDigest};
 use crate::metrics::Metrics;
 
@@ -17,18 +19,10 @@ use crate::metrics::Metrics;
 const TOMBSTONE_TTL: Duration = Duration::from_secs(120);
 /// Life of a refresh mark, in which no reader may cache an answer from before the change.
 const REFRESH_TTL: Duration = Duration::from_secs(5);
-/// Longest life of an entry.
-const ENTRY_TTL_LIMIT: Duration = Duration::from_secs(60);
 /// Pause between two probes of a Redis that is away, and between two tries to write a tombstone.
 const PROBE_PAUSE: Duration = Duration::from_millis(250);
 /// Longest time to retry a tombstone; by then the entry that it replaces has expired.
 const INVALIDATE_LIMIT: Duration = Duration::from_secs(65);
-
-/// First byte of an entry; the caller's value follows, or nothing.
-const PRESENT: u8 = b'P';
-const ABSENT: u8 = b'A';
-const REVOKED: u8 = b'R';
-const REFRESH: u8 = b'F';
 
 /// GCRA. KEYS: the cell. ARGV: emission interval in microseconds, burst, tokens wanted, and 1 for "whole". Returns
 /// {tokens granted, remaining, microseconds until one token is free}. Without "whole" it grants all wanted tokens if
@@ -52,11 +46,18 @@ redis.call('SET', KEYS[1], string.format('%.0f', advanced), 'PX', math.ceil((adv
 return {granted, math.max(0, math.floor((tolerance - (advanced - now)) / interval)), 0}
 ";
 
-/// Marks an entry as outdated, unless it is a tombstone. KEYS: the entry. ARGV: life of the mark in milliseconds, the
-/// mark, the value of a tombstone.
+/// Marks an entry as outdated, unless its second byte says that it is a tombstone. KEYS: the entry. ARGV: life of the mark
+/// in milliseconds, the mark, the byte.
 const MARK_REFRESH: &str = r"
-if redis.call('GET', KEYS[1]) ~= ARGV[3] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[1]) end
+local entry = redis.call('GET', KEYS[1])
+if not entry or string.sub(entry, 2, 2) ~= ARGV[3] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[1]) end
 return 1
+";
+
+/// Removes an entry that is not believed, unless another one has come in its place. KEYS: the entry. ARGV: its bytes.
+const REMOVE: &str = r"
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
 ";
 
 /// Probe for a usable Redis: a read-only, full or script-less one counts as away. KEYS: a key.
@@ -69,6 +70,10 @@ pub struct CacheConfig {
     pub url: String,
     /// Prefix of every key; tests use one of their own.
     pub prefix: String,
+    /// The key of the seals, from the database.
+    pub seal: SealKey,
+    /// The clock by which entries age.
+    pub clock: Clock,
     /// Longest time for one attempt to connect.
     pub connection_timeout: Duration,
     /// Longest wait of a request for an answer; after that Redis counts as away.
@@ -77,14 +82,22 @@ pub struct CacheConfig {
 
 impl CacheConfig {
     /// Defaults: prefix `rollcall:`, connection timeout 2 s, response timeout 500 ms.
-    pub fn new(url: impl Into<String>) -> Self {
+    pub fn new(url: impl Into<String>, seal: SealKey) -> Self {
         Self {
             url: url.into(),
             prefix: "rollcall:".to_owned(),
+            seal,
+            clock: Clock::System,
             connection_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_millis(500),
         }
     }
+}
+
+/// The answer of Redis about a credential.
+pub(super) enum Found {
+    Answer(CachedCredential),
+    Revoked,
 }
 
 pub(super) struct RedisArm {
@@ -101,6 +114,7 @@ struct Shared {
     response_timeout: Duration,
     health: Health,
     metrics: Metrics,
+    seals: Seals,
 }
 
 impl RedisArm {
@@ -123,6 +137,7 @@ impl RedisArm {
             response_timeout: config.response_timeout,
             health: Health::default(),
             metrics,
+            seals: Seals::new(&config.seal, config.clock.clone()),
         });
         // Connects now, so that a Redis that is away is reported before the first request.
         let first = Arc::clone(&shared);
@@ -130,10 +145,20 @@ impl RedisArm {
         Ok(Self { shared, gcra: Script::new(GCRA), reserves: Reserves::default() })
     }
 
-    pub(super) async fn get_credential(&self, digest: &CredentialDigest) -> Option<CachedCredential> {
+    pub(super) async fn get_credential(&self, digest: &CredentialDigest) -> Option<Found> {
         let key = self.shared.credential_key(digest);
-        let found: Option<Vec<u8>> = self.shared.ask("get_credential", redis::cmd("GET").arg(key)).await?;
-        parse(&found?)
+        let entry: Option<Vec<u8>> = self.shared.ask("get_credential", redis::cmd("GET").arg(&key)).await?;
+        let entry = entry?;
+        match self.shared.opened(digest, &entry) {
+            Ok(found) => found,
+            Err(_) => {
+                // Otherwise it would keep the true one out until it ends.
+                let mut remove = redis::cmd("EVAL");
+                remove.arg(REMOVE).arg(1).arg(key).arg(entry);
+                self.shared.ask::<redis::Value>("remove", &remove).await;
+                None
+            }
+        }
     }
 
     /// Writes unless there is an entry already, and returns the value that this process may cache.
@@ -142,34 +167,37 @@ impl RedisArm {
         digest: &CredentialDigest,
         value: CachedCredential,
         ttl: Duration,
-    ) -> CachedCredential {
+    ) -> Found {
         let key = self.shared.credential_key(digest);
-        let millis = ttl.min(ENTRY_TTL_LIMIT).max(Duration::from_millis(1)).as_millis() as u64;
+        let life = ttl.min(LIFE_MAX).max(Duration::from_millis(1));
+        let entry = match &value {
+            CachedCredential::Present(text) => self.shared.seals.seal(digest, Kind::Present, text.as_bytes(), life),
+            CachedCredential::Absent => self.shared.seals.seal(digest, Kind::Absent, &[], life),
+        };
         let mut both = redis::pipe();
-        both.cmd("SET").arg(&key).arg(entry(&value)).arg("NX").arg("PX").arg(millis).ignore();
+        both.cmd("SET").arg(&key).arg(entry).arg("NX").arg("PX").arg(life.as_millis() as u64).ignore();
         both.cmd("GET").arg(&key);
         let answer: Option<(Option<Vec<u8>>,)> = self.shared.ask_all("put_credential", &both).await;
-        // An entry of another process wins: it may be a revocation. The value itself wins when Redis is away and during
-        // a refresh.
-        answer.and_then(|(found,)| parse(&found?)).unwrap_or(value)
+        // An entry of another process wins: it may be a revocation. The value itself wins when Redis is away, during a
+        // refresh, and over an entry that is not believed.
+        let theirs = answer.and_then(|(found,)| self.shared.opened(digest, &found?).ok()?);
+        theirs.unwrap_or(Found::Answer(value))
     }
 
     pub(super) async fn revoke_credential(&self, digest: &CredentialDigest) -> bool {
+        let tombstone = self.shared.seals.seal(digest, Kind::Revoked, &[], TOMBSTONE_TTL);
         let mut set = redis::cmd("SET");
         let ttl = TOMBSTONE_TTL.as_millis() as u64;
-        set.arg(self.shared.credential_key(digest)).arg(&[REVOKED][..]).arg("PX").arg(ttl);
+        set.arg(self.shared.credential_key(digest)).arg(tombstone).arg("PX").arg(ttl);
         self.write_for_sure(set).await
     }
 
     pub(super) async fn refresh_credential(&self, digest: &CredentialDigest) -> bool {
+        let mark = self.shared.seals.seal(digest, Kind::Refresh, &[], REFRESH_TTL);
         let mut set = redis::cmd("EVAL");
         let ttl = REFRESH_TTL.as_millis() as u64;
-        set.arg(MARK_REFRESH)
-            .arg(1)
-            .arg(self.shared.credential_key(digest))
-            .arg(ttl)
-            .arg(&[REFRESH][..])
-            .arg(&[REVOKED][..]);
+        let key = self.shared.credential_key(digest);
+        set.arg(MARK_REFRESH).arg(1).arg(key).arg(ttl).arg(mark).arg(&[Kind::Revoked.byte()][..]);
         self.write_for_sure(set).await
     }
 
@@ -239,6 +267,20 @@ impl RedisArm {
 }
 
 impl Shared {
+    /// The meaning of an entry; `None` for a refresh mark. One that is not believed is counted.
+    fn opened(&self, digest: &CredentialDigest, entry: &[u8]) -> Result<Option<Found>, Refused> {
+        let opened = self.seals.open(digest, entry).and_then(|(kind, value)| match kind {
+            Kind::Present => {
+                let text = std::str::from_utf8(value).map_err(|_| Refused::Forged)?;
+                Ok(Some(Found::Answer(CachedCredential::Present(text.into()))))
+            }
+            Kind::Absent => Ok(Some(Found::Answer(CachedCredential::Absent))),
+            Kind::Revoked => Ok(Some(Found::Revoked)),
+            Kind::Refresh => Ok(None),
+        });
+        opened.inspect_err(|refused| self.metrics.cache_entry_refused(refused.as_str()))
+    }
+
     fn credential_key(&self, digest: &CredentialDigest) -> String {
         let mut key = String::with_capacity(self.prefix.len() + 5 + 64);
         key.push_str(&self.prefix);
@@ -312,26 +354,5 @@ impl Shared {
         }
         self.health.came_up();
         tracing::info!(address = &self.address, "Redis is back");
-    }
-}
-
-fn entry(value: &CachedCredential) -> Vec<u8> {
-    match value {
-        CachedCredential::Present(text) => {
-            let mut bytes = Vec::with_capacity(text.len() + 1);
-            bytes.push(PRESENT);
-            bytes.extend_from_slice(text.as_bytes());
-            bytes
-        }
-        CachedCredential::Absent => vec![ABSENT],
-    }
-}
-
-/// `None` for a refresh mark and for any entry that this version did not write: read the database.
-fn parse(entry: &[u8]) -> Option<CachedCredential> {
-    match entry.split_first()? {
-        (&PRESENT, value) => Some(CachedCredential::Present(std::str::from_utf8(value).ok()?.into())),
-        (&ABSENT | &REVOKED, []) => Some(CachedCredential::Absent),
-        _ => None,
     }
 }

@@ -124,6 +124,16 @@ impl Metrics {
         self.series.cache_errors.with_label_values(&[operation]).inc();
     }
 
+    /// An entry of the cache was not believed; `reason` is a fixed label.
+    pub fn cache_entry_refused(&self, reason: &'static str) {
+        self.series.cache_entries_refused.with_label_values(&[reason]).inc();
+    }
+
+    /// A write was refused by a quota, whose name is a fixed label.
+    pub fn quota_refused(&self, quota: &'static str) {
+        self.series.quota_refused.with_label_values(&[quota]).inc();
+    }
+
     /// A request was refused by a rate limit.
     pub fn rate_limited(&self, service: &str) {
         self.series.rate_limited.with_label_values(&[service]).inc();

@@ -35,6 +35,8 @@ pub(super) struct Series {
     pub(super) runs_held: IntGauge,
     pub(super) sources_quarantined: IntGauge,
     pub(super) cache_errors: IntCounterVec,
+    pub(super) cache_entries_refused: IntCounterVec,
+    pub(super) quota_refused: IntCounterVec,
     pub(super) rate_limited: IntCounterVec,
     pub(super) requests_unlogged: IntCounter,
     pub(super) connections_closed: IntCounterVec,
@@ -137,6 +139,18 @@ impl Series {
                 "cache_errors_total",
                 "Cache calls that failed and fell through.",
                 &["operation"],
+            )?,
+            cache_entries_refused: counters(
+                &registry,
+                "cache_entries_refused_total",
+                "Entries of the cache that were not believed, so that the database was asked.",
+                &["reason"],
+            )?,
+            quota_refused: counters(
+                &registry,
+                "quota_refused_total",
+                "Writes that were refused because their tenant keeps as much as it may.",
+                &["quota"],
             )?,
             rate_limited: counters(&registry, "rate_limited_total", "Requests refused by a rate limit.", &["service"])?,
             requests_unlogged: register(

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use rollcall_core::clock::Clock;
 use rollcall_runtime::Metrics;
-use rollcall_runtime::cache::{Cache, CacheConfig, CachedCredential, Caller, LookedUp, Rate};
+use rollcall_runtime::cache::{Cache, CacheConfig, CachedCredential, Caller, LookedUp, Rate, SealKey};
 
 use crate::servers::{redis_url, unique_prefix};
 use crate::waiting::until_async;
@@ -16,7 +17,7 @@ pub(crate) enum Arm {
 
 impl Arm {
     pub(crate) fn redis(url: String) -> Self {
-        Self::Redis(CacheConfig { prefix: unique_prefix(), ..CacheConfig::new(url) })
+        Self::Redis(CacheConfig { prefix: unique_prefix(), ..CacheConfig::new(url, seal_key()) })
     }
 
     pub(crate) fn process(&self) -> Cache {
@@ -28,6 +29,11 @@ impl Arm {
 }
 
 const TOKEN: [u8; 32] = [7; 32];
+
+/// The key that hubs of one database share.
+pub(crate) fn seal_key() -> SealKey {
+    SealKey::new([42; 32])
+}
 const MINUTE: Duration = Duration::from_secs(60);
 
 pub(crate) fn present(text: &str) -> Option<CachedCredential> {
@@ -209,6 +215,87 @@ async fn a_revocation_is_felt_by_every_process_within_a_second() {
 
 #[tokio::test]
 async fn a_bad_url_is_refused_without_its_password() {
-    let error = Cache::redis(&CacheConfig::new("amqp://user:hunter2@host"), Metrics::new().unwrap()).err().unwrap();
+    let error =
+        Cache::redis(&CacheConfig::new("amqp://user:hunter2@host", seal_key()), Metrics::new().unwrap()).err().unwrap();
     assert!(error.to_string().contains("REDIS_URL") && !error.to_string().contains("hunter2"), "{error}");
+}
+
+/// Somebody with write access to Redis.
+struct Intruder {
+    redis: ::redis::Client,
+    prefix: String,
+}
+
+impl Intruder {
+    fn key(&self, digest: &[u8; 32]) -> String {
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}cred:{hex}", self.prefix)
+    }
+
+    async fn read(&self, digest: &[u8; 32]) -> Option<Vec<u8>> {
+        let mut connection = self.redis.get_multiplexed_async_connection().await.unwrap();
+        ::redis::cmd("GET").arg(self.key(digest)).query_async(&mut connection).await.unwrap()
+    }
+
+    async fn write(&self, digest: &[u8; 32], entry: &[u8]) {
+        let mut connection = self.redis.get_multiplexed_async_connection().await.unwrap();
+        ::redis::cmd("SET").arg(self.key(digest)).arg(entry).query_async::<()>(&mut connection).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn s4_an_entry_that_no_hub_wrote_is_a_miss_and_is_counted() {
+    let Some(url) = redis_url() else { return };
+    let clock = Clock::manual(Clock::System.now());
+    let config =
+        CacheConfig { prefix: unique_prefix(), clock: clock.clone(), ..CacheConfig::new(url.clone(), seal_key()) };
+    let intruder = Intruder { redis: ::redis::Client::open(url).unwrap(), prefix: config.prefix.clone() };
+    let metrics = Metrics::new().unwrap();
+    // A process without the half second of its own memory, for each look.
+    let process = || Cache::redis(&config, metrics.clone()).unwrap();
+    let refused = |reason: &str| {
+        let line = format!("rollcall_cache_entries_refused_total{{reason=\"{reason}\"}} ");
+        let rendered = metrics.render();
+        let found = rendered.lines().find_map(|text| text.strip_prefix(line.as_str()));
+        found.map_or(0, |count| count.parse::<u64>().unwrap())
+    };
+    let other: [u8; 32] = [8; 32];
+    process().put_credential(&TOKEN, "a member's".to_owned(), MINUTE).await;
+    let genuine = intruder.read(&TOKEN).await.unwrap();
+    assert_eq!(process().get_credential(&TOKEN).await, present("a member's"));
+
+    let of_other_database = CacheConfig { seal: SealKey::new([43; 32]), ..config.clone() };
+    Cache::redis(&of_other_database, metrics.clone())
+        .unwrap()
+        .put_credential(&other, "an owner's".to_owned(), MINUTE)
+        .await;
+    let forged = [intruder.read(&other).await.unwrap(), b"P{\"role\":\"owner\"}".to_vec(), b"R".to_vec(), Vec::new()];
+    let mut flipped = genuine.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for entry in forged.iter().chain([&genuine, &flipped]) {
+        let before = refused("forged");
+        intruder.write(&other, entry).await;
+        assert_eq!(process().get_credential(&other).await, None, "the database is asked");
+        assert_eq!(refused("forged"), before + 1);
+        assert_eq!(intruder.read(&other).await, None, "it does not keep the true one out");
+    }
+
+    // A process that saw the revocation does not read an older entry in the place of the tombstone.
+    let watching = process();
+    assert!(process().revoke_credential(&TOKEN).await);
+    until_async("the revocation is seen", async || {
+        watching.get_credential(&TOKEN).await == Some(CachedCredential::Absent)
+    })
+    .await;
+    intruder.write(&TOKEN, &genuine).await;
+    let seen = Instant::now();
+    while seen.elapsed() < Duration::from_millis(700) {
+        assert_eq!(watching.get_credential(&TOKEN).await, Some(CachedCredential::Absent));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // Any other process believes it for a minute at most, as when Redis could not be told.
+    clock.advance(chrono::TimeDelta::seconds(60));
+    let before = refused("outdated");
+    assert_eq!(process().get_credential(&TOKEN).await, None, "the database is asked");
+    assert_eq!(refused("outdated"), before + 1);
 }

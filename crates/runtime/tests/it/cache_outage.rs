@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rollcall_runtime::Metrics;
 use rollcall_runtime::cache::{Cache, CacheConfig, CachedCredential, Rate};
 
-use crate::cache_contract::present;
+use crate::cache_contract::{present, seal_key};
 use crate::servers::{PrivateServer, redis_url};
 use crate::waiting::until_async;
 
@@ -36,7 +36,7 @@ async fn an_outage_of_redis_costs_lookups_only() {
         return;
     };
     let metrics = Metrics::new().unwrap();
-    let config = CacheConfig::new(redis.url.clone());
+    let config = CacheConfig::new(redis.url.clone(), seal_key());
     let cache = Cache::redis(&config, metrics.clone()).unwrap();
     let other = Cache::redis(&config, Metrics::new().unwrap()).unwrap();
     cache.put_credential(&TOKEN, "valid".to_owned(), MINUTE).await;
@@ -77,7 +77,7 @@ async fn an_outage_of_redis_costs_lookups_only() {
 async fn a_redis_that_is_away_at_start_is_no_error() {
     // Bound and dropped, so that nothing listens there.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let config = CacheConfig::new(format!("redis://user:hunter2@127.0.0.1:{port}/0"));
+    let config = CacheConfig::new(format!("redis://user:hunter2@127.0.0.1:{port}/0"), seal_key());
     let cache = Cache::redis(&config, Metrics::new().unwrap()).unwrap();
     until_async("noticed", async || cache.check().await.is_err()).await;
     let problem = cache.check().await.unwrap_err();

@@ -10,16 +10,23 @@ use crate::secret::{
     AGENT_INSTALL_PREFIX, API_KEY_PREFIX, NewSecret, SCIM_TOKEN_PREFIX, SecretDigest, digest, random_secret,
     stored_digest,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::event::{Actor, CredentialCreated, Event, NoDetail};
 use rollcall_core::ids::{CredentialId, SourceId, TenantId};
+use rollcall_core::quota::{Quota, Quotas};
 use rollcall_core::roster::Role;
-use sea_orm::sea_query::ExprTrait;
+use sea_orm::sea_query::{ExprTrait, SimpleExpr};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DerivePartialModel, FromQueryResult};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// Longest name of a source or a token, in characters.
+pub(crate) const NAME_CHARACTERS_MAX: usize = 200;
+/// RFC 3339 years have four digits.
+const YEAR_MAX: i32 = 9999;
+/// Most tokens in force per source. A rotation needs two.
+const TOKENS_MAX: usize = 20;
 /// Most API keys of a list, with the ended ones.
 const API_KEYS_LISTED: u64 = 1000;
 
@@ -113,6 +120,7 @@ impl Store {
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<NewSecret, StoreError> {
         let tx = self.write(&scope.scope).await?;
+        tx.refuse_one_more(Quota::Keys, &self.quotas).await?;
         let secret = tx.create_source_token(source, name, expires_at).await?;
         tx.commit().await?;
         Ok(secret)
@@ -127,6 +135,7 @@ impl Store {
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<NewSecret, StoreError> {
         let tx = self.write(&scope.scope).await?;
+        tx.refuse_one_more(Quota::Keys, &self.quotas).await?;
         let (kind, prefix, role) = ("api_key", API_KEY_PREFIX, Some(role));
         let credential = NewCredential { kind, prefix, role, name, expires_at, ..Default::default() };
         let secret = tx.create_credential(credential).await?;
@@ -205,6 +214,35 @@ impl TenantTx {
         self.create_credential(credential).await
     }
 
+    /// Refuses a token that may not be made, or one too many: of the source, or of the tenant.
+    pub(crate) async fn check_new_token(
+        &self,
+        source: SourceId,
+        name: &str,
+        expires_at: Option<DateTime<Utc>>,
+        quotas: &Quotas,
+    ) -> Result<(), StoreError> {
+        if name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
+            let takes = format!(
+                "a token's name has at most {NAME_CHARACTERS_MAX} characters, none of them a control character"
+            );
+            return Err(StoreError::Invalid(takes));
+        }
+        let now = self.clock.now();
+        // Later years have no RFC 3339 form.
+        if expires_at.is_some_and(|end| end <= now || end.year() > YEAR_MAX) {
+            return Err(StoreError::Invalid(format!("expires_at is in the future, and not after the year {YEAR_MAX}")));
+        }
+        self.refuse_one_more(Quota::Keys, quotas).await?;
+        let tokens = self.find::<credentials::Entity>().filter(credentials::Column::SourceId.eq(source.0));
+        let tokens: Vec<Uuid> = tokens.filter(in_force(now)).values(credentials::Column::Id).await?;
+        if tokens.len() >= TOKENS_MAX {
+            let why = format!("the source has {TOKENS_MAX} tokens in force; revoke those that are no longer used");
+            return Err(StoreError::Conflict(why));
+        }
+        Ok(())
+    }
+
     /// Revokes a credential, of this source when one is named. A credential that was revoked before yields its digest and no event.
     pub(crate) async fn revoke(&self, id: CredentialId, source: Option<SourceId>) -> Result<SecretDigest, StoreError> {
         use credentials::{Column, Entity};
@@ -243,4 +281,10 @@ impl TenantTx {
             .await?;
         Ok(NewSecret { id, secret })
     }
+}
+
+/// Neither revoked nor expired.
+pub(crate) fn in_force(now: DateTime<Utc>) -> SimpleExpr {
+    let ends_later = credentials::Column::ExpiresAt.is_null().or(credentials::Column::ExpiresAt.gt(now));
+    credentials::Column::RevokedAt.is_null().and(ends_later)
 }

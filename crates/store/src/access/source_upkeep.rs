@@ -1,6 +1,7 @@
 //! Sources as the operator's command line makes, renames and deletes them.
 
-use crate::access::sources::{NAME_CHARACTERS_MAX, second_live};
+use crate::access::credentials::NAME_CHARACTERS_MAX;
+use crate::access::sources::second_live;
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -15,6 +16,7 @@ use chrono::{DateTime, Utc};
 use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::event::{Difference, Event, SourceCreated, SourceDeleted, SourceName};
 use rollcall_core::ids::SourceId;
+use rollcall_core::quota::Quota;
 use sea_orm::ActiveValue::Set;
 use sea_orm::ColumnTrait;
 
@@ -54,6 +56,8 @@ impl Store {
         if new.mode == SourceMode::Live {
             tx.refuse_second_live(None).await?;
         }
+        tx.refuse_one_more(Quota::Sources, &self.quotas).await?;
+        tx.refuse_one_more(Quota::Keys, &self.quotas).await?;
         let id: SourceId = tx.clock.new_id();
         let source = sources::ActiveModel {
             id: Set(id.0),

@@ -1,6 +1,6 @@
 //! Sources as admins see and change them: their mode, and the tokens of each.
 
-use crate::access::credentials::RotatedExpiry;
+use crate::access::credentials::{RotatedExpiry, in_force};
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -10,22 +10,16 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, RowList, Update, credentials, sources};
 use crate::scope::AdminScope;
 use crate::secret::{NewSecret, SecretDigest, stored_digest};
-use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::directory::{SourceMode, SourceSettings};
 use rollcall_core::event::{CredentialRotated, Difference, Event, SourceModeChanged};
 use rollcall_core::ids::{CredentialId, SourceId};
 use rollcall_core::remedy::SECOND_LIVE;
+use rollcall_core::roster::Role;
 use rollcall_core::run::RunState;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, DerivePartialModel};
 use uuid::Uuid;
-
-/// Longest name of a source or a token, in characters.
-pub(crate) const NAME_CHARACTERS_MAX: usize = 200;
-/// RFC 3339 years have four digits.
-const YEAR_MAX: i32 = 9999;
-/// Most tokens in force per source. A rotation needs two.
-const TOKENS_MAX: usize = 20;
 
 /// A source for admins.
 #[derive(Clone, Debug, DerivePartialModel)]
@@ -161,6 +155,10 @@ impl Store {
         id: SourceId,
         change: SourceChange,
     ) -> Result<Committed<()>, StoreError> {
+        if change.mode == Some(SourceMode::Live) && scope.role() != Role::Owner {
+            let why = "only the key of an owner sets a source to live, as only an owner promotes one";
+            return Err(StoreError::Forbidden(why.into()));
+        }
         let tx = self.write(&scope.scope).await?;
         let mut digests = tx.set_switches(id, change).await?;
         if let Some(mode) = change.mode {
@@ -197,7 +195,7 @@ impl Store {
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<NewSecret, StoreError> {
         let tx = self.write(&scope.scope).await?;
-        tx.check_new_token(source, name, expires_at).await?;
+        tx.check_new_token(source, name, expires_at, &self.quotas).await?;
         let secret = tx.create_source_token(source, name, expires_at).await?;
         tx.commit().await?;
         Ok(secret)
@@ -231,7 +229,8 @@ impl Store {
         let rotated = rotated.into_iter().next().ok_or(StoreError::NotFound("token that is in force"))?;
         let (name, old_expires_at) = (rotated.name, rotated.expires_at.unwrap_or(end));
         let old_digest = stored_digest(rotated.digest)?;
-        tx.check_new_token(source, &name, expires_at).await?;
+        // Without an overlap the old one is in force no more.
+        tx.check_new_token(source, &name, expires_at, &self.quotas).await?;
         let secret = tx.create_source_token(source, &name, expires_at).await?;
         let detail = CredentialRotated { replaced_by: secret.id, expires_at: old_expires_at };
         tx.tx.batch(vec![tx.event(&Event::CredentialRotated(old, detail)).into()]).await?;
@@ -348,42 +347,10 @@ impl TenantTx {
     pub(crate) fn update_source(&self, id: SourceId) -> Update<'_, sources::Entity> {
         self.update(sources::Column::Id.eq(id.0))
     }
-
-    async fn check_new_token(
-        &self,
-        source: SourceId,
-        name: &str,
-        expires_at: Option<DateTime<Utc>>,
-    ) -> Result<(), StoreError> {
-        if name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
-            let takes = format!(
-                "a token's name has at most {NAME_CHARACTERS_MAX} characters, none of them a control character"
-            );
-            return Err(StoreError::Invalid(takes));
-        }
-        let now = self.clock.now();
-        // Later years have no RFC 3339 form.
-        if expires_at.is_some_and(|end| end <= now || end.year() > YEAR_MAX) {
-            return Err(StoreError::Invalid(format!("expires_at is in the future, and not after the year {YEAR_MAX}")));
-        }
-        let tokens = self.find::<credentials::Entity>().filter(credentials::Column::SourceId.eq(source.0));
-        let tokens: Vec<Uuid> = tokens.filter(in_force(now)).values(credentials::Column::Id).await?;
-        if tokens.len() >= TOKENS_MAX {
-            let why = format!("the source has {TOKENS_MAX} tokens in force; revoke those that are no longer used");
-            return Err(StoreError::Conflict(why));
-        }
-        Ok(())
-    }
 }
 
 fn scim_token_of(source: SourceId) -> SimpleExpr {
     credentials::Column::SourceId.eq(source.0).and(credentials::Column::Kind.is("scim_token"))
-}
-
-/// Neither revoked nor expired.
-fn in_force(now: DateTime<Utc>) -> SimpleExpr {
-    let ends_later = credentials::Column::ExpiresAt.is_null().or(credentials::Column::ExpiresAt.gt(now));
-    credentials::Column::RevokedAt.is_null().and(ends_later)
 }
 
 pub(crate) fn without_quarantine(source: Update<'_, sources::Entity>) -> Update<'_, sources::Entity> {

@@ -68,7 +68,7 @@ impl Store {
             created_at: Set(tx.clock.now()),
             ..Default::default()
         };
-        tx.insert(tenant).exec().await?;
+        tx.as_system(tx.insert(tenant).exec()).await?;
         let seats_used = Set(new.owner_email.is_some().into());
         tx.insert(tenant_leases::ActiveModel { seats_used, ..Default::default() }).exec().await?;
         let (name, policy) = (new.name.clone(), new.policy.clone());
@@ -108,7 +108,7 @@ impl Store {
         if used > i64::from(seats) && !below_use {
             return Ok(Committed::without_duties(SeatsSet::Refused { used }));
         }
-        tx.update_own::<tenants::Entity>().set(tenants::Column::Seats, i64::from(seats)).exec().await?;
+        tx.as_system(tx.update_own::<tenants::Entity>().set(tenants::Column::Seats, i64::from(seats)).exec()).await?;
         let event = Event::TenantSeatsChanged(tx.tenant, SeatsChanged { seats });
         tx.tx.batch(vec![tx.change(None, Touched::Tenant).into(), tx.event(&event).into()]).await?;
         tx.commit_and_wake(SeatsSet::Set { used }).await
@@ -135,7 +135,7 @@ impl Store {
             return Ok(slug);
         }
         let renamed = tx.update_own::<tenants::Entity>().set(tenants::Column::Name, name);
-        let written = renamed.set(tenants::Column::Slug, slug.as_str()).exec().await;
+        let written = tx.as_system(renamed.set(tenants::Column::Slug, slug.as_str()).exec()).await;
         written.map_err(|error| error.or_taken("the slug"))?;
         let before = TenantNames { name: before.name, slug: before.slug };
         let after = TenantNames { name: name.to_owned(), slug: slug.clone() };

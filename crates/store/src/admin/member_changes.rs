@@ -120,9 +120,9 @@ impl Store {
         tx.refuse_role(scope.role(), &before, &difference, changes).await?;
         tx.refuse_owned_by_directory(&before, &difference).await?;
         tx.write_difference(id, difference).await?;
-        if changes.role.is_some_and(|role| role != Role::Member) || changes.billing_contact == Some(true) {
-            // An item may be held for the last admin or billing contact.
-            tx.touch_items(Retouch::LastOfTheirKind).await?;
+        if changes.role.is_some() || changes.billing_contact == Some(true) {
+            // An item may be held for this member's role, or for the last admin or billing contact.
+            tx.touch_items(Retouch::ByRole).await?;
         }
         let after = tx.member_row(id).await?;
         tx.commit_and_wake(after).await
@@ -142,7 +142,8 @@ impl TenantTx {
         if let Some(after) = changes.role
             && !by.may_change(role, after)
         {
-            return Err(StoreError::Forbidden("only the key of an owner makes an owner, or changes the role of one"));
+            let why = "only the key of an owner makes an owner, or changes the role of one";
+            return Err(StoreError::Forbidden(why.into()));
         }
         if member.status != MemberStatus::Active.as_str() {
             return Ok(());

@@ -14,6 +14,7 @@ use crate::scope::AdminScope;
 use rollcall_core::event::{Event, PolicyChanged};
 use rollcall_core::ids::SourceId;
 use rollcall_core::policy::{GroupScope, LocalAttribute, Mapping, OnDeleted, Policy};
+use rollcall_core::roster::Role;
 use sea_orm::sea_query::LockType;
 use sea_orm::{DerivePartialModel, FromQueryResult};
 use serde_json::{Map, Value as Json};
@@ -59,7 +60,8 @@ impl Store {
     /// Puts a policy in force from the next plan on. Items that the earlier policy withheld are planned again.
     ///
     /// # Errors
-    /// [`StoreError::Changed`] when `version` is not the one in force; [`StoreError::Invalid`] names an invalid key.
+    /// [`StoreError::Changed`] when `version` is not the one in force; [`StoreError::Invalid`] names an invalid key;
+    /// [`StoreError::Forbidden`] one that only an owner changes.
     #[tracing::instrument(name = "store.policy.set_policy", skip_all)]
     pub async fn set_policy(
         &self,
@@ -78,6 +80,7 @@ impl Store {
         if before.policy == *policy {
             return Ok(Committed::waking(tx.tenant, before));
         }
+        refuse_owners_keys(scope.role(), &before.policy, policy)?;
         tx.refuse_strangers(policy).await?;
         tx.touch_reread(&before.policy, policy).await?;
         let after = serde_json::to_value(policy).map_err(|e| StoreError::Invalid(e.to_string()))?;
@@ -116,6 +119,14 @@ impl Store {
     }
 }
 
+/// Refuses a change of what only an owner decides.
+fn refuse_owners_keys(by: Role, before: &Policy, after: &Policy) -> Result<(), StoreError> {
+    let changed =
+        if by == Role::Owner { None } else { before.owners_key_changed(after).map_err(StoreError::Invalid)? };
+    let why = |key| StoreError::Forbidden(format!("policy.{key}: only the key of an owner changes it"));
+    changed.map_or(Ok(()), |key| Err(why(key)))
+}
+
 /// The part of a policy that decides how records are read.
 fn reading(policy: &Policy) -> (&Option<String>, &Mapping, &BTreeSet<LocalAttribute>) {
     (&policy.email_attribute, &policy.mapping, &policy.local_attributes)
@@ -132,10 +143,12 @@ static STRANGER: Sql = Sql::tenant_rows(
         "SELECT r.id FROM {rows} LEFT JOIN members m ON m.tenant_id = {tenant} AND m.id = r.id WHERE m.id IS NULL LIMIT 1",
     ],
 );
-static TOUCH_DISPUTED: Sql =
-    Sql::tenant(&["INSERT INTO directory_changes (tenant_id, id, lane, user_id, request_id, created_at) \
-     SELECT {tenant}, {random_id}, $2, d.subject_id, $3, $4 FROM disputes d \
-     WHERE d.tenant_id = {tenant} AND d.subject_kind = 'directory_user'"]);
+static TOUCH_DISPUTED: Sql = Sql::tenant(&[
+    "INSERT INTO directory_changes (tenant_id, id, lane, user_id, request_id, created_at) \
+     SELECT {tenant}, {random_id}, $2, x.subject_id, $3, $4 FROM (SELECT d.subject_id FROM disputes d \
+     WHERE d.tenant_id = {tenant} AND d.subject_kind = 'directory_user' EXCEPT SELECT c.user_id FROM directory_changes c \
+     WHERE c.tenant_id = {tenant} AND c.lane = $2 AND c.source_id IS NULL AND c.group_id IS NULL) AS x",
+]);
 
 impl TenantTx {
     /// Refuses protected members that do not exist: such an id protects nobody.
@@ -196,5 +209,58 @@ impl TenantTx {
         let (lane, request) = (Lane::Push as i64, self.request.map(|id| id.0));
         self.exec(&TOUCH_DISPUTED, [lane.into(), request.into(), self.clock.now().into()]).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::source_upkeep::NewSource;
+    use crate::access::tenants::NewTenant;
+    use crate::directory::filter::tests::engines::on_each_engine;
+    use crate::scope::SourceScope;
+    use crate::secret::digest;
+    use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
+    use rollcall_scim::UserResource;
+    use serde_json::json;
+
+    const PEOPLE: i64 = 300;
+
+    #[derive(FromQueryResult)]
+    struct Marks {
+        marks: i64,
+    }
+
+    #[test]
+    fn s6_switches_back_and_forth_leave_one_mark_a_record() {
+        on_each_engine(async |store, engine| {
+            let new = NewTenant { name: "Marks".into(), seats: 10, policy: Policy::default(), owner_email: None };
+            let (_, slug) = store.create_tenant(&new).await.expect("a tenant");
+            let owner = store.operator_scope(&slug).await.expect("a scope");
+            let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
+            let new =
+                NewSource { kind, mode, name: "idp", settings: SourceSettings::default(), token_expires_at: None };
+            let (_, secret) = store.create_source(&owner, &new).await.expect("a source");
+            let token = store.credential(&digest(&secret.secret)).await.expect("a look-up").expect("a token");
+            let source = SourceScope::of_token(&token).expect("a source's");
+            for n in 0..PEOPLE {
+                let user = json!({ "userName": format!("p{n}@x.test"), "active": true });
+                let user = UserResource::from_stored(user.as_object().cloned().expect("an object"));
+                store.create_user(&source, user).await.expect("a user").unannounced();
+            }
+            for on in [true, false, true, false] {
+                let attribute = if on { json!("userName") } else { json!(null) };
+                let changes = Map::from_iter([("email_attribute".to_owned(), attribute)]);
+                store.change_policy(&owner, &changes, None).await.expect("a policy").unannounced();
+            }
+            let tx = store.across(false).await.expect("a transaction");
+            let count = "SELECT count(*) AS marks FROM directory_changes WHERE lane = 1";
+            let bulk: Option<Marks> = tx.one(count, []).await.expect("an answer");
+            assert_eq!(bulk.map(|bulk| bulk.marks), Some(PEOPLE), "{engine}");
+            let all: Option<Marks> =
+                tx.one("SELECT count(*) AS marks FROM directory_changes", []).await.expect("an answer");
+            // One mark of each person's own, and one of the tenant for each switch.
+            assert_eq!(all.map(|all| all.marks), Some(2 * PEOPLE + 4), "{engine}");
+        });
     }
 }

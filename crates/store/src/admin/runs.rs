@@ -9,15 +9,16 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, RowList, run_items, runs};
 use crate::reconcile::open_items::Retouch;
 use crate::reconcile::retention::first_id_of;
-use crate::reconcile::world::Progress;
+use crate::reconcile::world::{Progress, is_for_owner};
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::event::{Event, RunDecided};
 use rollcall_core::ids::RunId;
+use rollcall_core::roster::Role;
 use rollcall_core::run::{ItemDecision, RunState};
 use sea_orm::sea_query::{ExprTrait, LockType};
 use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 /// One run.
@@ -82,13 +83,14 @@ struct OpenRun {
     digest: String,
     rewinds: Option<Uuid>,
     progress: Option<Json>,
+    held_reasons: Json,
     created_at: DateTime<Utc>,
 }
 
 #[derive(FromQueryResult)]
-struct Unread {
+struct Found {
     #[expect(dead_code, reason = "its presence is the answer")]
-    unread: i64,
+    found: i64,
 }
 
 /// Most waiting changes that an approval looks through, pushed ones first. With more of them the run counts as unsettled.
@@ -97,7 +99,7 @@ const CHANGES_READ: &str = "5000";
 static UNREAD: Sql = Sql::tenant(&[
     "WITH c AS (SELECT user_id, group_id FROM directory_changes WHERE tenant_id = {tenant} ORDER BY lane, id LIMIT ",
     CHANGES_READ,
-    ") SELECT CAST(1 AS bigint) AS unread WHERE (SELECT count(*) FROM c) >= ",
+    ") SELECT CAST(1 AS bigint) AS found WHERE (SELECT count(*) FROM c) >= ",
     CHANGES_READ,
     " OR EXISTS (SELECT 1 FROM c {join} run_items i ON i.tenant_id = {tenant} AND i.run_id = $2 AND i.decision = 'held' \
      AND i.subject_id = CASE WHEN c.group_id IS NULL THEN c.user_id WHEN c.user_id IS NULL THEN c.group_id END) \
@@ -105,6 +107,13 @@ static UNREAD: Sql = Sql::tenant(&[
      {join} sharing_groups g ON g.tenant_id = {tenant} AND g.directory_group_id = c.group_id \
      {join} run_items i ON i.tenant_id = {tenant} AND i.run_id = $2 AND i.decision = 'held' \
      AND i.subject_id = m.id AND i.object_id = g.id)",
+]);
+
+/// Items of a rewind that change an owner or admin themselves, beyond their groups.
+static REACHES_PRIVILEGED: Sql = Sql::tenant(&[
+    "SELECT CAST(1 AS bigint) AS found WHERE EXISTS (SELECT 1 FROM members m {join} run_items i ON i.tenant_id = {tenant} \
+     AND i.run_id = $2 AND i.decision = 'planned' AND i.member_id = m.id AND i.group_id IS NULL \
+     WHERE m.tenant_id = {tenant} AND m.role <> 'member')",
 ]);
 
 impl OpenRun {
@@ -184,7 +193,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Stale`] when the plan changed; [`StoreError::Unsettled`] when it is about to;
-    /// [`StoreError::Conflict`] when it is not held.
+    /// [`StoreError::Conflict`] when it is not held; [`StoreError::Forbidden`] for the key of an admin when it is about an owner or
+    /// admin.
     #[tracing::instrument(name = "store.runs.decide_run", skip_all)]
     pub async fn decide_run(
         &self,
@@ -201,6 +211,7 @@ impl Store {
             return Err(StoreError::Conflict(format!("the run is {}, not {open}", run.state)));
         }
         let approves = decision == RunDecision::Approve;
+        tx.refuse_without_owner(id, &run, scope.role(), approves).await?;
         if run.digest != digest {
             return Err(StoreError::Stale);
         }
@@ -217,7 +228,14 @@ impl Store {
             false => Some(tx.decide_items(id, run.open_decision(), decided_as).await?),
         };
         let decided = tx.update::<runs::Entity>(runs::Column::Id.eq(id.0)).set(runs::Column::State, state.as_str());
-        decided.set(runs::Column::ModifiedAt, tx.clock.now()).exec().await?;
+        let decided = decided.set(runs::Column::ModifiedAt, tx.clock.now());
+        let decided = if run.rewinds.is_some() && approves {
+            let progress = Progress::read(run.progress.as_ref()).when_approved(scope.role() == Role::Owner);
+            decided.set(runs::Column::Progress, json!(progress))
+        } else {
+            decided
+        };
+        decided.exec().await?;
         let detail = RunDecided { digest: digest.to_owned(), items };
         let event = match decision {
             RunDecision::Approve => Event::RunApproved(id, detail),
@@ -234,6 +252,23 @@ impl Store {
 }
 
 impl TenantTx {
+    /// Only an owner decides about a run that changes owners or admins. A rejection of a rewind changes nobody.
+    async fn refuse_without_owner(&self, id: RunId, run: &OpenRun, by: Role, approves: bool) -> Result<(), StoreError> {
+        let is_for_owner = || is_for_owner(&run.held_reasons);
+        if by == Role::Owner {
+            return Ok(());
+        }
+        let found: Option<Found> = match run.rewinds {
+            Some(_) if approves => self.one(&REACHES_PRIVILEGED, [id.0.into()]).await?,
+            _ => None,
+        };
+        if found.is_some() || is_for_owner() {
+            let why = "the run changes an owner or admin: only the key of an owner decides about it";
+            return Err(StoreError::Forbidden(why.into()));
+        }
+        Ok(())
+    }
+
     /// Refuses an approval when the plan may differ from the one that the admin saw.
     async fn refuse_moved(&self, id: RunId, run: &OpenRun) -> Result<(), StoreError> {
         if run.rewinds.is_some() {
@@ -246,7 +281,7 @@ impl TenantTx {
 
     /// Whether a change waits that is about a subject of the run's held items. The worker has not planned it yet.
     async fn is_unread(&self, run: RunId) -> Result<bool, StoreError> {
-        let row: Option<Unread> = self.one(&UNREAD, [run.0.into()]).await?;
+        let row: Option<Found> = self.one(&UNREAD, [run.0.into()]).await?;
         Ok(row.is_some())
     }
 

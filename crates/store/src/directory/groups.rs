@@ -24,7 +24,7 @@ use rollcall_scim::etag::if_match_allows;
 use rollcall_scim::{GroupResource, fold};
 use sea_orm::sea_query::{Expr, ExprTrait, Query, Value};
 use sea_orm::{ColumnTrait, FromQueryResult};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 /// A directory group as stored.
@@ -254,6 +254,8 @@ impl Store {
         let group = tx.group_to_write(scope.source(), id, if_match, Lock::Alone).await?;
         tx.empty_group(scope.source(), id, scoped).await?;
         let tombstone = tx.update::<directory_groups::Entity>(directory_groups::Column::Id.eq(id.0));
+        let tombstone = tombstone.set(directory_groups::Column::Attributes, Json::Object(Map::new()));
+        let tombstone = tombstone.set(directory_groups::Column::Folded, None::<Json>);
         let tombstone = tombstone.set(directory_groups::Column::DeletedAt, tx.clock.now());
         let tombstone = tombstone.set(directory_groups::Column::ModifiedAt, tx.clock.now());
         let event = Event::DirectoryGroupDeleted(id, audited(&group.resource));

@@ -7,4 +7,5 @@ pub(crate) mod list;
 pub(crate) mod memberships;
 pub(crate) mod rejected;
 pub(crate) mod request_log;
+pub(crate) mod tombstone;
 pub(crate) mod users;

@@ -4,6 +4,7 @@
 use crate::committed::Committed;
 use crate::directory::filter::folded::{Emails, folds};
 use crate::directory::list::{Identified, ListPage, ListRequest, ListedTable};
+use crate::directory::tombstone::erased;
 use crate::engine::connect::Store;
 use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
@@ -313,6 +314,8 @@ impl Store {
         let of_user = directory_memberships::Column::UserId.eq(id.0);
         tx.delete::<directory_memberships::Entity>(of_user).exec().await?;
         let tombstone = tx.update::<directory_users::Entity>(directory_users::Column::Id.eq(id.0));
+        let tombstone =
+            erased(&user.resource).into_iter().fold(tombstone, |row, (column, value)| row.set(column, value));
         let tombstone = tombstone.set(directory_users::Column::DeletedAt, tx.clock.now());
         let tombstone = tombstone.set(directory_users::Column::ModifiedAt, tx.clock.now());
         let event = Event::DirectoryUserDeleted(id, audited(&user.resource));

@@ -4,20 +4,17 @@ use crate::engine::batched_read::ReadBatchers;
 use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
-use crate::engine::position;
 use crate::engine::private_files;
-use crate::engine::session::{SessionPool, pool};
+use crate::engine::session::{SessionPool, SessionRole, pool};
 use crate::engine::single_write::SingleWriter;
 use deadpool::managed::Status;
 use rollcall_core::clock::Clock;
-use rollcall_migrations::{Migrator, TENANT_ROLE};
+use rollcall_core::quota::Quotas;
+use rollcall_migrations::TENANT_ROLE;
 use sea_orm::sqlx::{self, ConnectOptions, Connection};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, SqlxPostgresConnector, SqlxSqliteConnector, Statement};
-use sea_orm_migration::MigratorTrait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Postgres, Sqlite};
-use std::collections::HashSet;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -62,14 +59,14 @@ pub struct Connections {
 
 #[derive(Clone)]
 pub(crate) enum Pools {
-    Postgres { pool: SessionPool<Postgres>, reads: ReadBatchers },
+    Postgres { pool: SessionPool<Postgres>, reads: ReadBatchers, role: SessionRole },
     Sqlite { writer: SessionPool<Sqlite>, reader: SessionPool<Sqlite> },
 }
 
 /// The connection for making and inspecting the schema: with the role of the login, whereas data is read and written with a
 /// tenant's role.
 #[derive(Clone)]
-enum Schema {
+pub(super) enum Schema {
     Postgres(PgPool),
     Sqlite(SqlitePool),
 }
@@ -79,10 +76,12 @@ enum Schema {
 pub struct Store {
     pub(crate) pools: Pools,
     pub(super) single_writer: SingleWriter,
-    schema: Schema,
+    pub(super) schema: Schema,
     pub(super) without_statement_timeout: bool,
     pub clock: Clock,
     pub faults: Faults,
+    /// Quotas of tenants to which the operator gave no others.
+    pub quotas: Quotas,
 }
 
 impl Store {
@@ -96,13 +95,20 @@ impl Store {
         } else {
             return Err(StoreError::Invalid("the database URL must begin with postgres:// or sqlite://".into()));
         };
-        Ok(Self { pools, single_writer, schema, without_statement_timeout: false, clock, faults: Faults::default() })
+        let (faults, quotas) = (Faults::default(), Quotas::default());
+        Ok(Self { pools, single_writer, schema, without_statement_timeout: false, clock, faults, quotas })
     }
 
     /// The same, with transactions without a statement timeout: for work outside of a request.
     #[must_use]
     pub fn without_statement_timeout(&self) -> Self {
         Self { without_statement_timeout: true, ..self.clone() }
+    }
+
+    /// The same, with these quotas for tenants that have none of their own.
+    #[must_use]
+    pub fn with_quotas(self, quotas: Quotas) -> Self {
+        Self { quotas, ..self }
     }
 
     pub(crate) fn engine(&self) -> EngineKind {
@@ -114,80 +120,6 @@ impl Store {
 
     pub(crate) fn is_postgres(&self) -> bool {
         self.engine() == EngineKind::Postgres
-    }
-
-    /// Applies pending migrations. Concurrent processes take turns.
-    ///
-    /// # Errors
-    /// [`StoreError::Invalid`] when a newer version made the schema.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        let known = Migrator::migrations();
-        let applied = self.applied_migrations().await?;
-        if let Some(unknown) = applied.iter().filter(|name| known.iter().all(|m| m.name() != name.as_str())).min() {
-            return Err(StoreError::Invalid(format!(
-                "the database was made by a newer Rollcall: it has the migration {unknown}, which this version does not know. \
-                 Use that version or a later one"
-            )));
-        }
-        match &self.schema {
-            Schema::Postgres(pool) => {
-                let mut turn = pool.begin().await?;
-                sqlx::query("SELECT pg_advisory_xact_lock(hashtext('rollcall migrate'))").execute(&mut *turn).await?;
-                Migrator::up(&self.schema_connection(), None).await?;
-                position::lift(&mut turn).await?;
-                turn.commit().await?;
-            }
-            Schema::Sqlite(_) => Migrator::up(&self.schema_connection(), None).await?,
-        }
-        Ok(())
-    }
-
-    /// Checks that the database is reachable and has the schema that this program knows.
-    ///
-    /// # Errors
-    /// With what is wrong and the remedy.
-    pub async fn check(&self) -> Result<(), String> {
-        let behind = self.migrations_behind().await.map_err(|e| e.to_string())?;
-        if self.is_read_only().await.map_err(|e| e.to_string())? {
-            return Err(
-                "the database takes no writes: it is a standby that is not promoted, or read-only by its settings; \
-                        point the address at the primary"
-                    .to_owned(),
-            );
-        }
-        if behind > 0 {
-            return Err(format!("the schema lacks {behind} migrations; run `rollcall migrate`"));
-        }
-        Ok(())
-    }
-
-    /// The number of migrations that this program has and the schema lacks. A schema newer than the program is fine: changes are
-    /// additive, so that processes can be upgraded one by one.
-    pub async fn migrations_behind(&self) -> Result<usize, StoreError> {
-        let applied = self.applied_migrations().await?;
-        Ok(Migrator::migrations().iter().filter(|migration| !applied.contains(migration.name())).count())
-    }
-
-    /// Checks that new rows of lists come after those that exist, also after a restore.
-    ///
-    /// # Errors
-    /// With what is wrong and the remedy.
-    pub async fn check_positions(&self) -> Result<(), String> {
-        let Schema::Postgres(pool) = &self.schema else { return Ok(()) };
-        let mut tx = pool.begin().await.map_err(|e| e.to_string())?;
-        position::check(&mut tx).await
-    }
-
-    /// Whether no migration ever touched this database.
-    pub async fn has_no_schema(&self) -> Result<bool, StoreError> {
-        Ok(self.applied_migrations().await?.is_empty())
-    }
-
-    /// Whether Postgres refuses writes, as a standby does until it is promoted.
-    async fn is_read_only(&self) -> Result<bool, StoreError> {
-        let Schema::Postgres(pool) = &self.schema else { return Ok(false) };
-        let shown: String = sqlx::query_scalar("SHOW transaction_read_only").fetch_one(pool).await?;
-        Ok(shown == "on")
     }
 
     /// Connections to the database that serve data, and calls that wait for one.
@@ -209,22 +141,6 @@ impl Store {
         }
     }
 
-    async fn applied_migrations(&self) -> Result<HashSet<String>, StoreError> {
-        let schema = self.schema_connection();
-        let backend = schema.get_database_backend();
-        let exists = match backend {
-            DbBackend::Postgres => "SELECT CAST(to_regclass('seaql_migrations') AS text) AS name",
-            _ => "SELECT name FROM sqlite_master WHERE name = 'seaql_migrations'",
-        };
-        let table = schema.query_one_raw(Statement::from_string(backend, exists)).await?;
-        if table.and_then(|row| row.try_get::<Option<String>>("", "name").ok().flatten()).is_none() {
-            return Ok(HashSet::new());
-        }
-        let versions = Statement::from_string(backend, "SELECT version FROM seaql_migrations");
-        let rows = schema.query_all_raw(versions).await?;
-        rows.iter().map(|row| Ok(row.try_get("", "version")?)).collect()
-    }
-
     /// Waits for running statements and closes every connection.
     pub async fn close(&self) {
         match &self.pools {
@@ -237,18 +153,6 @@ impl Store {
         match &self.schema {
             Schema::Postgres(pool) => pool.close().await,
             Schema::Sqlite(pool) => pool.close().await,
-        }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn schema_of_test(&self) -> DatabaseConnection {
-        self.schema_connection()
-    }
-
-    fn schema_connection(&self) -> DatabaseConnection {
-        match &self.schema {
-            Schema::Postgres(pool) => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
-            Schema::Sqlite(pool) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone()),
         }
     }
 }
@@ -280,9 +184,12 @@ async fn open_postgres(config: &StoreConfig) -> Result<(Pools, SingleWriter, Sch
     // dates from a small table must not scan it later, since most rows are other tenants': every query has an index.
     let options =
         options.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")]);
-    let data = pool(options, config.max_connections, config.acquire_timeout, Some(POSTGRES_LIFETIME))?;
+    let role = SessionRole::new(TENANT_ROLE);
+    let (lifetime, proof) = (Some(POSTGRES_LIFETIME), Some(role.clone()));
+    let data = pool(options, config.max_connections, config.acquire_timeout, lifetime, proof)?;
     let single_writer = SingleWriter::postgres(&data);
-    Ok((Pools::Postgres { reads: ReadBatchers::new(&data), pool: data }, single_writer, Schema::Postgres(schema)))
+    let reads = ReadBatchers::new(&data);
+    Ok((Pools::Postgres { reads, pool: data, role }, single_writer, Schema::Postgres(schema)))
 }
 
 /// Waits for a database that may be starting. A pool waits as well, but then says only that it timed out, not why.
@@ -301,7 +208,8 @@ async fn reached(options: &PgConnectOptions, patience: Duration) -> Result<(), S
             Err(_) => format!("no answer within {} s", patience.as_secs()),
         };
         let (host, port) = (options.get_host(), options.get_port());
-        let unreachable = format!("no PostgreSQL at {host}:{port} ({why}); check DATABASE_URL, and ask `rollcall doctor`");
+        let unreachable =
+            format!("no PostgreSQL at {host}:{port} ({why}); check DATABASE_URL, and ask `rollcall doctor`");
         return Err(StoreError::Unavailable(unreachable.into()));
     }
 }
@@ -328,8 +236,9 @@ async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Single
         .connect_with(options.clone())
         .await?;
     // A negative size is in KiB. Readers have small caches: the pages they miss are in the system's page cache.
-    let writer = pool(options.clone().pragma("cache_size", "-8000"), 1, config.acquire_timeout, None)?;
-    let reader = pool(options.pragma("cache_size", "-1000"), config.max_connections, config.acquire_timeout, None)?;
+    let (wait, readers) = (config.acquire_timeout, config.max_connections);
+    let writer = pool(options.clone().pragma("cache_size", "-8000"), 1, wait, None, None)?;
+    let reader = pool(options.pragma("cache_size", "-1000"), readers, wait, None, None)?;
     let single_writer = SingleWriter::sqlite(writer.clone());
     Ok((Pools::Sqlite { writer, reader }, single_writer, Schema::Sqlite(schema)))
 }
@@ -368,7 +277,8 @@ mod tests {
 
     #[tokio::test]
     async fn f3_a_closed_port_is_named_with_its_cause() {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+        let free =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
         let url = format!("postgres://rollcall@{free}/rollcall");
         let config = StoreConfig { acquire_timeout: Duration::from_millis(300), ..one_connection(&url) };
         let refused = Store::connect(&config, Clock::default()).await.err().expect("nobody listens").to_string();

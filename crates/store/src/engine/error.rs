@@ -1,5 +1,6 @@
 //! The errors of the store, classified once, so that no caller reads driver errors.
 
+use rollcall_core::quota::OverQuota;
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 use std::error::Error;
 use std::fmt;
@@ -27,7 +28,10 @@ pub enum StoreError {
     Conflict(String),
     /// The caller's role does not allow this; the text names the required role.
     #[error("{0}")]
-    Forbidden(&'static str),
+    Forbidden(String),
+    /// The tenant would keep more than it may.
+    #[error("{0}")]
+    OverQuota(OverQuota),
     /// The caller's input cannot be stored; the text names the value and the problem.
     #[error("{0}")]
     Invalid(String),

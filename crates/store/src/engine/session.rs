@@ -8,11 +8,12 @@ use deadpool::managed::{
     Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType,
 };
 use sea_orm::sqlx::{
-    AssertSqlSafe, Connection, Database, Decode, Error, Executor, Postgres, Row, Sqlite, TypeInfo, ValueRef,
-    query_scalar, raw_sql,
+    AssertSqlSafe, Connection, Database, Decode, Error, Executor, Postgres, Row, Sqlite, TypeInfo, ValueRef, query_as,
+    raw_sql,
 };
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -27,8 +28,8 @@ pub(crate) trait Engine: Database {
     /// The bytes of a row as they came.
     fn bytes_of(row: &Self::Row) -> usize;
 
-    /// The server's process behind a connection; none on SQLite.
-    fn process(connection: &mut Self::Connection) -> impl Future<Output = Result<Option<i32>, Error>> + Send;
+    /// The server's process behind a connection, and the role of its session; none on SQLite.
+    fn identity(connection: &mut Self::Connection) -> impl Future<Output = Result<Option<Identity>, Error>> + Send;
 }
 
 impl Engine for Postgres {
@@ -41,8 +42,10 @@ impl Engine for Postgres {
         (0..row.len()).filter_map(bytes).sum()
     }
 
-    async fn process(connection: &mut Self::Connection) -> Result<Option<i32>, Error> {
-        query_scalar("SELECT pg_backend_pid()").fetch_one(connection).await.map(Some)
+    async fn identity(connection: &mut Self::Connection) -> Result<Option<Identity>, Error> {
+        let sql = "SELECT pg_backend_pid(), current_setting('role')";
+        let (process, role): (i32, String) = query_as(sql).fetch_one(connection).await?;
+        Ok(Some(Identity { process, role }))
     }
 }
 
@@ -61,8 +64,52 @@ impl Engine for Sqlite {
         (0..row.len()).filter_map(bytes).sum()
     }
 
-    async fn process(_: &mut Self::Connection) -> Result<Option<i32>, Error> {
+    async fn identity(_: &mut Self::Connection) -> Result<Option<Identity>, Error> {
         Ok(None)
+    }
+}
+
+/// A session as its server knows it.
+pub(crate) struct Identity {
+    process: i32,
+    role: String,
+}
+
+/// The role that every session must have from its start. A pooler between the hub and the server may drop the options by which
+/// the hub asks for it, and row-level security would then protect nothing.
+#[derive(Clone)]
+pub(crate) struct SessionRole {
+    pub(crate) name: &'static str,
+    /// The role of the last session, if it is another one.
+    wrong: Arc<Mutex<Option<String>>>,
+}
+
+impl SessionRole {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name, wrong: Arc::default() }
+    }
+
+    fn check(&self, identity: Option<&Identity>) -> Result<(), Error> {
+        let wrong = identity.map(|identity| identity.role.clone()).filter(|role| role != self.name);
+        // Not by `proven`: a good session that is opened at the same moment says nothing about this one.
+        let refused = wrong.as_deref().map(|role| self.explained(role));
+        *self.wrong.lock().unwrap_or_else(PoisonError::into_inner) = wrong;
+        refused.map_or(Ok(()), |why| Err(Error::Configuration(why.into())))
+    }
+
+    /// # Errors
+    /// When the last session was opened with another role.
+    pub(crate) fn proven(&self) -> Result<(), String> {
+        let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        wrong.as_deref().map_or(Ok(()), |role| Err(self.explained(role)))
+    }
+
+    fn explained(&self, role: &str) -> String {
+        format!(
+            "a session has the role {role} and not {}, so row-level security would not hold: a pooler drops the startup option \
+             `role`. Connect to Postgres without it; docs/operations.md says which pooling works",
+            self.name
+        )
     }
 }
 
@@ -71,6 +118,7 @@ pub(crate) struct Opener<DB: Database> {
     options: <DB::Connection as Connection>::Options,
     /// A connection older than this is replaced, so that the memory of its server process does not grow without end.
     lifetime: Option<Duration>,
+    role: Option<SessionRole>,
     waits: AtomicU64,
     waited_microseconds: AtomicU64,
 }
@@ -103,8 +151,9 @@ impl<DB: Engine> Manager for Opener<DB> {
 
     async fn create(&self) -> Result<Opened<DB>, Error> {
         let mut connection = DB::Connection::connect_with(&self.options).await?;
-        let process = DB::process(&mut connection).await?;
-        Ok(Opened { connection, process })
+        let identity = DB::identity(&mut connection).await?;
+        self.role.as_ref().map_or(Ok(()), |role| role.check(identity.as_ref()))?;
+        Ok(Opened { connection, process: identity.map(|identity| identity.process) })
     }
 
     async fn recycle(&self, _: &mut Opened<DB>, metrics: &Metrics) -> RecycleResult<Error> {
@@ -115,14 +164,15 @@ impl<DB: Engine> Manager for Opener<DB> {
     }
 }
 
-/// A pool of at most `connections`, opened on demand; a caller waits at most `wait` for one.
+/// A pool of at most `connections`, opened on demand; a caller waits at most `wait` for one. Each is refused without its `role`.
 pub(crate) fn pool<DB: Engine>(
     options: <DB::Connection as Connection>::Options,
     connections: u32,
     wait: Duration,
     lifetime: Option<Duration>,
+    role: Option<SessionRole>,
 ) -> Result<SessionPool<DB>, StoreError> {
-    let opener = Opener { options, lifetime, waits: AtomicU64::new(0), waited_microseconds: AtomicU64::new(0) };
+    let opener = Opener { options, lifetime, role, waits: AtomicU64::new(0), waited_microseconds: AtomicU64::new(0) };
     let builder = Pool::builder(opener).max_size(usize::try_from(connections).unwrap_or(1).max(1));
     let builder = builder.runtime(Runtime::Tokio1).wait_timeout(Some(wait)).create_timeout(Some(wait));
     // Last in, first out: the connection that was used last has the warmest caches.
@@ -133,6 +183,8 @@ pub(crate) fn pool<DB: Engine>(
 impl From<PoolError<Error>> for StoreError {
     fn from(error: PoolError<Error>) -> Self {
         match error {
+            // The session has not the role that it must have: nothing is served with it.
+            PoolError::Backend(error @ Error::Configuration(_)) => Self::Unavailable(Cause::new(error)),
             PoolError::Backend(error) => error.into(),
             PoolError::Timeout(TimeoutType::Wait) => Self::Unavailable("all connections are in use".into()),
             other => Self::Unavailable(Cause::new(other)),

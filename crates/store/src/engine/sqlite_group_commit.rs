@@ -178,7 +178,7 @@ mod tests {
         let file =
             std::env::temp_dir().join(format!("rollcall-group-commit-{}.db", Clock::System.new_id::<Uuid>().simple()));
         let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
-        let writer = pool::<Sqlite>(options, 1, Duration::from_secs(20), None).expect("a pool");
+        let writer = pool::<Sqlite>(options, 1, Duration::from_secs(20), None, None).expect("a pool");
         let commits = GroupCommit::start(writer.clone());
         let holder = Tx::on_sqlite(&writer, Faults::default()).await.expect("the writer");
         holder
@@ -221,7 +221,7 @@ mod tests {
     #[tokio::test]
     async fn without_the_writer_every_caller_is_told() {
         let options = SqliteConnectOptions::new().in_memory(true);
-        let writer = pool::<Sqlite>(options, 1, Duration::from_millis(50), None).expect("a pool");
+        let writer = pool::<Sqlite>(options, 1, Duration::from_millis(50), None, None).expect("a pool");
         let commits = GroupCommit::start(writer.clone());
         let _holder = Session::open(&writer).await.expect("the writer");
         let (one, other) = tokio::join!(commits.write(insert(1)), commits.write(insert(2)));

@@ -15,6 +15,7 @@ use rollcall_core::ids::TenantId;
 use rollcall_migrations::{SYSTEM_ROLE, TENANT_ROLE};
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::Value;
+use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -144,6 +145,25 @@ impl TenantTx {
     pub(crate) fn with_fresh_plans(mut self) -> Self {
         self.tx = self.tx.with_fresh_plans();
         self
+    }
+
+    /// Does this work with the role of the system, for the few writes that the tenants' role may not do: tenants are made, named and
+    /// given seats. A failure ends the transaction.
+    pub(crate) async fn as_system<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.take_role(SYSTEM_ROLE).await?;
+        let done = work.await?;
+        self.take_role(TENANT_ROLE).await?;
+        Ok(done)
+    }
+
+    async fn take_role(&self, role: &str) -> Result<(), StoreError> {
+        if self.tx.is_postgres() {
+            self.tx.exec(&format!("SELECT set_config('role', '{role}', true)"), []).await?;
+        }
+        Ok(())
     }
 
     /// Runs a statement that writes; returns the number of rows. `values` begin with `$2`.

@@ -8,6 +8,7 @@ use crate::engine::transaction::TenantTx;
 use crate::reconcile::subjects::subject_of;
 use rollcall_core::action::ItemKey;
 use rollcall_core::change::Subject;
+use rollcall_core::digest::PlanDigest;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{MemberId, RunId, SharingGroupId};
 use rollcall_core::run::ItemDecision;
@@ -42,6 +43,13 @@ impl OpenItem {
     /// `None` for a decision that this program does not know.
     pub(crate) fn decision(&self) -> Option<ItemDecision> {
         self.decision.parse().ok()
+    }
+
+    /// The digest of an item that only an owner may have approved.
+    pub(crate) fn approved_by_owner(&self) -> Option<PlanDigest> {
+        let reason: HoldReason = self.held_reason.as_deref()?.parse().ok()?;
+        let approved = self.decision() == Some(ItemDecision::Approved) && reason.is_for_owner();
+        PlanDigest::from_hex(&self.digest).filter(|_| approved)
     }
 
     /// The guard whose hold is undecided.
@@ -84,10 +92,15 @@ const RETOUCH: &str = "INSERT INTO directory_changes (tenant_id, id, lane, user_
       WHERE i.tenant_id = {tenant} AND ";
 
 static RETOUCH_APPROVED: Sql = Sql::tenant(&[RETOUCH, "i.run_id = $4 AND i.decision = 'approved') AS x"]);
-static RETOUCH_HELD: Sql = Sql::tenant(&[RETOUCH, "i.decision = 'held') AS x"]);
-static RETOUCH_LAST_OF_THEIR_KIND: Sql = Sql::tenant(&[
+/// Without a second mark beside an unread one: a changed policy has taken the lease away, so nobody consumes that one unread.
+static RETOUCH_HELD: Sql = Sql::tenant(&[
     RETOUCH,
-    "i.decision = 'held' AND i.held_reason IN ('last_active_admin', 'last_billing_contact')) AS x",
+    "i.decision = 'held' EXCEPT SELECT c.user_id, c.group_id FROM directory_changes c \
+     WHERE c.tenant_id = {tenant} AND c.lane = 0 AND c.source_id IS NULL) AS x",
+]);
+static RETOUCH_BY_ROLE: Sql = Sql::tenant(&[
+    RETOUCH,
+    "i.decision = 'held' AND i.held_reason IN ('privileged_member', 'last_active_admin', 'last_billing_contact')) AS x",
 ]);
 
 /// Which items are touched again.
@@ -97,8 +110,8 @@ pub(crate) enum Retouch {
     Approved(RunId),
     /// All held items: a changed policy judges them anew.
     Held,
-    /// Items held because nobody else was an active admin, or the billing contact.
-    LastOfTheirKind,
+    /// Items held because of a member's role, or because nobody else was an active admin or the billing contact.
+    ByRole,
 }
 
 impl TenantTx {
@@ -129,7 +142,7 @@ impl TenantTx {
         let (sql, run): (&Sql, Option<Value>) = match which {
             Retouch::Approved(run) => (&RETOUCH_APPROVED, Some(run.0.into())),
             Retouch::Held => (&RETOUCH_HELD, None),
-            Retouch::LastOfTheirKind => (&RETOUCH_LAST_OF_THEIR_KIND, None),
+            Retouch::ByRole => (&RETOUCH_BY_ROLE, None),
         };
         let values = [self.request.map(|id| id.0).into(), self.clock.now().into()];
         self.exec(sql, values.into_iter().chain(run)).await?;

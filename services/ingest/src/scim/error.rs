@@ -2,10 +2,14 @@
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
+use rollcall_core::quota::Quota;
 use rollcall_hub::ScimWriteError;
 use rollcall_scim::{CONTENT_TYPE, ScimError};
 use rollcall_store::StoreError;
 use rollcall_web::Refusal;
+
+/// Wait of a client whose tenant has too many changes open: long enough for a worker to read some.
+const CHANGES_RETRY_SECONDS: u64 = 30;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IngestError {
@@ -47,6 +51,9 @@ impl IngestError {
                 StoreError::Stale | StoreError::Unsettled | StoreError::Conflict(_) | StoreError::Forbidden(_) => {
                     ScimError::conflict(error.to_string())
                 }
+                // Not 507: an identity provider repeats a 5xx for ever, and nothing changes until somebody acts.
+                StoreError::OverQuota(over) if over.quota != Quota::Changes => ScimError::forbidden(over.to_string()),
+                StoreError::OverQuota(over) => ScimError::too_many_requests(over.to_string()),
                 StoreError::Changed => ScimError::precondition_failed("the resource changed since you read it"),
                 StoreError::Invalid(why) => ScimError::invalid_value(why),
                 StoreError::TooMany(why) => ScimError::too_many(why),
@@ -99,6 +106,9 @@ impl ResponseError for IngestError {
             Self::Web(refusal) => refusal.add_headers(&mut response),
             Self::Store(StoreError::Unavailable(_) | StoreError::Contended(_)) => {
                 response.insert_header((header::RETRY_AFTER, 1));
+            }
+            Self::Store(StoreError::OverQuota(over)) if over.quota == Quota::Changes => {
+                response.insert_header((header::RETRY_AFTER, CHANGES_RETRY_SECONDS));
             }
             _ => {}
         }

@@ -16,6 +16,8 @@ pub(crate) enum TenantCommand {
     Rename(TenantRename),
     /// Changes the number of seats; whoever waits is let in.
     SetSeats(TenantSetSeats),
+    /// Sets what the tenant may keep, where it differs from the settings.
+    SetQuota(TenantSetQuota),
 }
 
 #[derive(Args)]
@@ -76,6 +78,32 @@ pub(crate) struct TenantSetSeats {
     /// Also when more seats are in use: nobody is removed, and nobody new comes in.
     #[arg(long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+#[derive(Args)]
+pub(crate) struct TenantSetQuota {
+    #[command(flatten)]
+    pub(crate) of: OfTenant,
+    /// Directory users and groups, with the rows of deleted ones.
+    #[arg(long)]
+    pub(crate) records: Option<u64>,
+    /// Attributes of the records, in bytes.
+    #[arg(long)]
+    pub(crate) bytes: Option<u64>,
+    /// Sources of any mode.
+    #[arg(long)]
+    pub(crate) sources: Option<u64>,
+    /// Tokens and API keys in force.
+    #[arg(long)]
+    pub(crate) keys: Option<u64>,
+    /// Changes that no worker has read.
+    #[arg(long)]
+    pub(crate) changes: Option<u64>,
+    /// The quotas that are not given follow the settings again.
+    #[arg(long)]
+    pub(crate) reset: bool,
     #[command(flatten)]
     pub(crate) output: Json,
 }

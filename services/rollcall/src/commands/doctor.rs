@@ -37,7 +37,8 @@ async fn check_store(backend: &Backend, settings: &Settings) -> Result<(), Strin
     if store.has_no_schema().await.map_err(|e| e.to_string())? {
         return Err("it has no schema of Rollcall yet; run `rollcall migrate`".to_owned());
     }
-    store.check().await
+    store.check().await?;
+    store.check_session().await
 }
 
 /// The driver ends a message with the line of the server's own source, as in `… does not exist at line 948`.

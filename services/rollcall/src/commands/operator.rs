@@ -7,7 +7,7 @@ use crate::ports::{self, Backend};
 use crate::settings::Settings;
 use anyhow::{Result, anyhow};
 use rollcall_core::spelling::did_you_mean;
-use rollcall_hub::{CredentialUses, Hub};
+use rollcall_hub::{CredentialUses, Hub, SharedQuotaBook};
 use rollcall_runtime::{Cache, Metrics, Queue};
 use rollcall_store::{AdminScope, Committed, Store, StoreError};
 use serde_json::Value;
@@ -75,11 +75,12 @@ impl<'a> Operator<'a> {
             _ => Queue::in_process(metrics.clone()),
         };
         let cache = if committed.changes_credentials() {
-            ports::open_cache(self.backend, self.settings, &metrics)?
+            ports::open_cache(self.backend, self.settings, &self.store, &metrics).await?
         } else {
             Cache::in_process()
         };
-        let hub = Hub { store: self.store.clone(), queue, cache, metrics, uses: CredentialUses::default() };
+        let (uses, quotas) = (CredentialUses::default(), SharedQuotaBook::default());
+        let hub = Hub { store: self.store.clone(), queue, cache, metrics, uses, quotas };
         let value = hub.after_commit(committed).await;
         hub.queue.flush(WAKE_FLUSH).await;
         Ok(value)

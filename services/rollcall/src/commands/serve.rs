@@ -9,10 +9,11 @@ use crate::ports::{self, Backend};
 use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow};
 use chrono::TimeDelta;
-use rollcall_hub::{CredentialUses, Hub};
+use rollcall_hub::{CredentialUses, Hub, SharedQuotaBook};
 use rollcall_ingest::Ledger;
 use rollcall_runtime::telemetry::{self, TelemetryConfig};
 use rollcall_runtime::{Metrics, Readiness, shutdown};
+use rollcall_store::Migrated;
 use rollcall_worker::{Worker, WorkerConfig};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -93,17 +94,23 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     }
     let metrics = Metrics::new()?;
     let queue = ports::open_queue(&backend, settings, &metrics)?;
-    let cache = ports::open_cache(&backend, settings, &metrics)?;
     let store = ports::open_store(&backend, settings).await?;
     // A process with all roles owns the schema; a single role requires an existing one.
     if services.ingest && services.admin {
-        store.migrate().await.context("the schema cannot be brought up to date")?;
+        let migrated = store.migrate().await.context("the schema cannot be brought up to date")?;
+        if let Migrated::IsNewer { newest } = migrated {
+            tracing::warn!(newest, "the schema was made by a newer Rollcall; this version may run on it");
+        }
     }
     let database = backend.database(settings);
-    store.check().await.map_err(|why| anyhow!("{database}: {why}"))?;
-    store.check_positions().await.map_err(|why| anyhow!("{database}: {why}"))?;
+    let refused = |why: String| anyhow!("{database}: {why}");
+    store.check().await.map_err(refused)?;
+    store.check_session().await.map_err(refused)?;
+    store.check_positions().await.map_err(refused)?;
+    let cache = ports::open_cache(&backend, settings, &store, &metrics).await?;
     let ledger = Ledger::new(TimeDelta::days(i64::from(settings.ingest.request_log_days)));
-    let hub = Hub { store, queue, cache, metrics, uses: CredentialUses::default() };
+    let (uses, quotas) = (CredentialUses::default(), SharedQuotaBook::default());
+    let hub = Hub { store, queue, cache, metrics, uses, quotas };
     let process = Process { hub, readiness: Readiness::new(), ledger, health: Health::default() };
     let (server, address) = process.serve(services, settings)?;
     let mut servers = vec![server.handle()];
@@ -119,6 +126,12 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     }
     if services.ingest || services.admin {
         tasks.spawn(write_uses(process.hub.clone(), cancel.clone()));
+    }
+    if matches!(backend, Backend::Services) && (services.ingest || services.admin) {
+        let (hub, cancel) = (process.hub.clone(), cancel.clone());
+        tasks.spawn(async move {
+            cancel.run_until_cancelled(hub.watch_ends()).await;
+        });
     }
     if work {
         let hub = &process.hub;

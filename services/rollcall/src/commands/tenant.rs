@@ -1,12 +1,13 @@
 //! `rollcall tenant …`.
 
 use super::operator::{Operator, print};
-use crate::cli::{Json, TenantCommand, TenantCreate, TenantSetSeats};
+use crate::cli::{Json, TenantCommand, TenantCreate, TenantSetQuota, TenantSetSeats};
 use crate::ports::{Backend, open_or_make};
 use crate::settings::Settings;
 use anyhow::{Result, anyhow, bail};
 use rollcall_core::policy::Policy;
-use rollcall_store::{NewTenant, SeatsSet, Source, TenantSummary};
+use rollcall_core::quota::{Quota, QuotaOverrides};
+use rollcall_store::{CountedUsage, NewTenant, SeatsSet, Source, TenantSummary};
 use serde_json::{Value, json};
 
 pub(crate) async fn run(command: TenantCommand, backend: &Backend, settings: &Settings) -> Result<()> {
@@ -26,6 +27,7 @@ pub(crate) async fn run(command: TenantCommand, backend: &Backend, settings: &Se
             Ok(print(&args.output, body, &lines)?)
         }
         TenantCommand::SetSeats(args) => set_seats(args, &Operator::open(backend, settings).await?).await,
+        TenantCommand::SetQuota(args) => set_quota(args, &Operator::open(backend, settings).await?).await,
     }
 }
 
@@ -64,9 +66,11 @@ async fn show(slug: &str, output: &Json, operator: &Operator<'_>) -> Result<()> 
         bail!("tenant {slug:?} was renamed just now; `rollcall tenant list` shows its slug");
     };
     let sources = operator.store.sources(&scope).await?;
+    let usage = operator.store.usage(&scope).await?;
     let mut body = shown(tenant);
+    body["quotas"] = shown_quotas(&usage);
     body["sources"] = sources.iter().map(shown_source).collect();
-    let mut lines = vec![told(tenant), format!("id {}, made {}", tenant.id, tenant.created_at)];
+    let mut lines = vec![told(tenant), format!("id {}, made {}", tenant.id, tenant.created_at), told_quotas(&usage)];
     lines.extend(sources.iter().map(told_source));
     if sources.is_empty() {
         lines.push("No source feeds it; `rollcall source create` makes one.".to_owned());
@@ -117,4 +121,34 @@ async fn set_seats(args: TenantSetSeats, operator: &Operator<'_>) -> Result<()> 
     let lines = format!("Tenant {slug} has {seats} seats; {used} are in use{below}.");
     let body = json!({ "tenant_id": scope.tenant(), "seats": seats, "seats_used": used });
     Ok(print(&args.output, body, &lines)?)
+}
+
+async fn set_quota(args: TenantSetQuota, operator: &Operator<'_>) -> Result<()> {
+    let scope = operator.scope(&args.of).await?;
+    let TenantSetQuota { records, bytes, sources, keys, changes, reset, .. } = args;
+    let given = QuotaOverrides { records, bytes, sources, keys, changes };
+    if given == QuotaOverrides::default() && !reset {
+        bail!("name at least one quota, such as --records 100000, or --reset");
+    }
+    let counted = operator.store.set_quotas(&scope, &given, reset).await?;
+    let lines = format!(
+        "Tenant {}: {}. Running hubs notice within ten minutes, and before they refuse.",
+        args.of.tenant,
+        told_quotas(&counted)
+    );
+    let body = json!({ "tenant_id": scope.tenant(), "quotas": shown_quotas(&counted) });
+    Ok(print(&args.output, body, &lines)?)
+}
+
+fn told_quotas(counted: &CountedUsage) -> String {
+    let told = |quota: &Quota| format!("{} of {} {quota}", counted.usage.of(*quota), counted.limits.of(*quota));
+    Quota::ALL.iter().map(told).collect::<Vec<_>>().join(", ")
+}
+
+fn shown_quotas(counted: &CountedUsage) -> Value {
+    let shown = |quota: &Quota| {
+        let numbers = json!({ "used": counted.usage.of(*quota), "limit": counted.limits.of(*quota) });
+        (quota.as_str().to_owned(), numbers)
+    };
+    Quota::ALL.iter().map(shown).collect::<serde_json::Map<_, _>>().into()
 }

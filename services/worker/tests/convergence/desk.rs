@@ -115,7 +115,11 @@ impl Desk {
     pub(crate) async fn hire(&self, name: &str) -> DirectoryUserId {
         let user = json!({ "userName": name, "externalId": name, "active": true,
                            "emails": [{ "value": format!("{name}@x.test") }] });
-        let user = UserResource::from_stored(attributes(user));
+        self.record(attributes(user)).await
+    }
+
+    pub(crate) async fn record(&self, user: Map<String, Value>) -> DirectoryUserId {
+        let user = UserResource::from_stored(user);
         self.store.create_user(&self.source, user).await.expect("a record").unannounced().id
     }
 

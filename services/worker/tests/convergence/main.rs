@@ -13,6 +13,7 @@ mod cutover_plan;
 mod decisions;
 mod desk;
 mod engine;
+mod erasure;
 mod faults;
 mod flips;
 mod guards;

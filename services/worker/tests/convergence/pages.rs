@@ -16,17 +16,12 @@ const FACTOR: u32 = 4;
 /// Inserts the items of a run, with ids from 1.
 async fn fill(url: &str, engine: &str, desk: &Desk, run: RunId) {
     let (tenant, run) = (desk.tenant.0.simple(), run.0.simple());
-    let (before, id, tenant, run) = match engine {
-        "Postgres" => (
-            "SET ROLE rollcall_system;",
-            "lpad(to_hex(i), 32, '0')::uuid",
-            format!("'{tenant}'::uuid"),
-            format!("'{run}'::uuid"),
-        ),
-        _ => ("", "unhex(printf('%032x', i))", format!("x'{tenant}'"), format!("x'{run}'")),
+    let (id, tenant, run) = match engine {
+        "Postgres" => ("lpad(to_hex(i), 32, '0')::uuid", format!("'{tenant}'::uuid"), format!("'{run}'::uuid")),
+        _ => ("unhex(printf('%032x', i))", format!("x'{tenant}'"), format!("x'{run}'")),
     };
     let sql = format!(
-        "{before} WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ITEMS}) \
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ITEMS}) \
          INSERT INTO run_items (tenant_id, run_id, id, action, subject_id, object_id, subject_kind, why, decision, detail, \
          digest, who, before, after) SELECT {tenant}, {run}, {id}, 'suspend', {id}, {id}, 'directory_user', \
          'disabled_at_source', 'applied', '{{}}', '', '{{\"email\": \"ann@x.test\"}}', '{{\"status\": \"active\"}}', \

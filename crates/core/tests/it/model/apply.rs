@@ -34,8 +34,11 @@ impl Hub {
         // An item that is not withheld again is applied, or withdrawn by the source.
         self.held.retain(|key, _| !looked_at(world, key));
         self.approved.retain(|key| !looked_at(world, key));
-        let withheld = verdict.withheld.iter().filter(|(_, reason)| *reason != HoldReason::Simulation);
-        self.held.extend(withheld.map(|(item, reason)| (item.key(), *reason)));
+        self.approved_by_owner.retain(|key, _| !looked_at(world, key));
+        for (item, reason) in verdict.withheld.iter().filter(|(_, reason)| *reason != HoldReason::Simulation) {
+            self.held.insert(item.key(), *reason);
+            self.held_digests.insert(item.key(), item.digest().expect("an item is JSON"));
+        }
         // A group that was in dispute may have missed changes of its members meanwhile.
         let resumed = self.settle_disputes(world, disputed);
         self.follow_up(world, touched, &outcome, &resumed);

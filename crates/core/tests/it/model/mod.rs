@@ -8,6 +8,7 @@ mod rewind;
 
 use rollcall_core::action::{Item, ItemKey};
 use rollcall_core::change::{Impossible, Recorded, Subject};
+use rollcall_core::digest::PlanDigest;
 use rollcall_core::directory::{Dispute, PersonRecord, SourceMode};
 use rollcall_core::guard::{Verdict, review};
 use rollcall_core::hold_reason::HoldReason;
@@ -89,6 +90,13 @@ pub(crate) struct Hub {
     /// Items that wait for an admin, and items that an admin released.
     pub(crate) held: HashMap<ItemKey, HoldReason>,
     pub(crate) approved: HashSet<ItemKey>,
+    /// Digests of the held items, and of those about owners and admins that an owner released.
+    pub(crate) held_digests: HashMap<ItemKey, PlanDigest>,
+    pub(crate) approved_by_owner: HashMap<ItemKey, PlanDigest>,
+    /// Decisions come by the key of an admin, who has no say about owners and admins.
+    pub(crate) no_owner: bool,
+    /// An owner agrees at once to what a source asks of owners and admins, so that a case is about the other guards.
+    pub(crate) owner_agrees: bool,
     /// People of the waitlist in one read.
     pub(crate) waiting_max: usize,
     ids: u128,
@@ -260,9 +268,15 @@ impl Hub {
         self.group_losses.clear();
     }
 
-    /// An admin releases all held items.
+    /// An owner releases all held items, or an admin those that are not an owner's to decide.
     pub(crate) fn approve(&mut self) {
-        self.approved.extend(self.held.drain().map(|(key, _)| key));
+        let no_owner = self.no_owner;
+        for (key, reason) in self.held.extract_if(|_, reason| !(no_owner && reason.is_for_owner())) {
+            self.approved.insert(key);
+            if reason.is_for_owner() {
+                self.approved_by_owner.insert(key, self.held_digests[&key]);
+            }
+        }
         self.touch_everything();
     }
 
@@ -277,7 +291,12 @@ impl Hub {
     pub(crate) fn reconcile(&mut self, touched: &[Touch]) -> RunReport {
         let mut world = self.read(touched);
         let more_wait = self.read_waiting(&mut world);
-        let mut verdict: Verdict = review(plan(&world), &world);
+        let plan = plan(&world);
+        if self.owner_agrees {
+            let digest = |item: &Item| (item.key(), item.digest().expect("an item is JSON"));
+            world.approved_by_owner = plan.items.iter().map(digest).collect();
+        }
+        let mut verdict: Verdict = review(plan, &world);
         let disputed = std::mem::take(&mut verdict.disputed);
         self.seats += verdict.seats_grown;
         let (applied, withheld) = (verdict.apply.clone(), verdict.withheld.clone());

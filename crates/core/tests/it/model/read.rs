@@ -54,6 +54,8 @@ impl Hub {
         world.group_standing = shrinking.map(|group| (group, self.group_standing(group))).collect();
         world.held = self.held.iter().filter(|(key, _)| looked_at(&world, key)).map(|(k, r)| (*k, *r)).collect();
         world.approved = self.approved.iter().filter(|key| looked_at(&world, key)).copied().collect();
+        let by_owner = self.approved_by_owner.iter().filter(|(key, _)| looked_at(&world, key));
+        world.approved_by_owner = by_owner.map(|(key, digest)| (*key, *digest)).collect();
         world
     }
 

@@ -82,7 +82,7 @@ impl Hub {
     fn read_rewind(&self, recorded: &[Recorded]) -> World {
         let steps = recorded.iter().enumerate().rev();
         let steps = steps.map(|(place, item)| Step::inverse(Uuid::from_u128(place as u128), item).expect("recorded"));
-        let mut rewind = Rewind { steps: steps.collect(), ..Rewind::default() };
+        let mut rewind = Rewind { steps: steps.collect(), reaches_privileged: !self.no_owner, ..Rewind::default() };
         for step in &rewind.steps {
             let (member, group) = match step.target {
                 Target::Member(member) => (Some(member), None),

@@ -200,6 +200,7 @@ impl Player {
         // Short reads of the waitlist, so that a handful of people can need more than one.
         (hub.policy, hub.seats, hub.waiting_max) = (policy, seats.max(1), 2);
         hub.modes.insert(second_source(), SourceMode::Live);
+        hub.owner_agrees = true;
         let owner = hub.unmanaged("owner@x", Role::Owner);
         hub.members.get_mut(&owner).expect("the owner").billing_contact = true;
         Self { hub, users: Vec::new(), groups: Vec::new(), mute_second: false }

@@ -104,12 +104,16 @@ struct Before {
     unmanaged: HashMap<MemberId, MemberState>,
     /// Those in `protected_members` who have not left.
     protected: Vec<MemberState>,
+    /// Owners and admins whom no owner agreed to change, without those whom Rollcall itself lets in.
+    privileged: Vec<MemberState>,
 }
 
 impl Before {
     fn of(hub: &Hub) -> Self {
         let gone = |member: &MemberState| matches!(member.status, MemberStatus::Suspended | MemberStatus::Removed);
         let protected = hub.policy.protected_members.iter().map(|id| &hub.members[id]).filter(|m| !gone(m));
+        let kept = |member: &&MemberState| !hub.owner_agrees && member.is_privileged() && member.waiting_for.is_none();
+        let privileged = hub.members.values().filter(kept);
         Self {
             seats: hub.seats,
             seats_used: hub.seats_used,
@@ -117,6 +121,7 @@ impl Before {
             billing_contacts: hub.members.values().filter(|member| member.is_active_billing_contact()).count(),
             unmanaged: hub.members.values().filter(|m| m.managed_by.is_none()).map(|m| (m.id, m.clone())).collect(),
             protected: protected.cloned().collect(),
+            privileged: privileged.cloned().collect(),
         }
     }
 
@@ -131,6 +136,10 @@ impl Before {
             let after = hub.members[&before.id].status;
             let stays = !matches!(after, MemberStatus::Suspended | MemberStatus::Removed);
             assert!(stays, "DA7: the protected {before:?} is {after}");
+        }
+        for before in &self.privileged {
+            let account = |m: &MemberState| (m.profile.email.clone(), m.status, m.role, m.managed_by, m.directory_user);
+            assert_eq!(account(before), account(&hub.members[&before.id]), "S5: no owner approved it");
         }
         for (id, before) in &self.unmanaged {
             let after = &hub.members[id];
@@ -152,10 +161,12 @@ proptest! {
     /// After every single run, in any chunks: the unique indexes and the counts ([`Hub::check`]), seats, admins,
     /// billing contacts, unmanaged members.
     #[test]
-    fn da7_da8_dx1_invariants_hold_after_every_run(
-        policy in policies(), seats in 1..6_u32, history in any_history(),
+    fn da7_da8_dx1_s5_invariants_hold_after_every_run(
+        policy in policies(), seats in 1..6_u32, history in any_history(), owner_agrees in any::<bool>(),
     ) {
-        play_checked(&mut Player::new(policy, seats), &history);
+        let mut player = Player::new(policy, seats);
+        player.hub.owner_agrees = owner_agrees;
+        play_checked(&mut player, &history);
     }
 
     /// Once no work is left, touching everything again does nothing: no wake-up was forgotten (a dispute that could be
@@ -164,8 +175,10 @@ proptest! {
     #[test]
     fn a_hub_at_rest_stays_at_rest(
         policy in policies(), seats in 1..6_u32, history in any_history(), chunks in prop::collection::vec(1..20_usize, 1..5),
+        owner_agrees in any::<bool>(),
     ) {
         let mut player = Player::new(policy, seats);
+        player.hub.owner_agrees = owner_agrees;
         let one_window: Vec<Step> = history.into_iter().filter(|step| !matches!(step, Step::Window)).collect();
         play_checked(&mut player, &one_window);
         let mut hub = player.hub;

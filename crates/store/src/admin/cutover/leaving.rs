@@ -24,6 +24,8 @@ struct LeavingRow {
     status: String,
     label: String,
     display_name: Option<String>,
+    /// The role of a member.
+    role: Option<String>,
 }
 
 /// People of a source whom no item of a run takes over.
@@ -56,7 +58,7 @@ impl Leaving {
     }
 }
 
-const LEAVING: &str = "SELECT m.id, m.status, m.email AS label, m.display_name FROM members m \
+const LEAVING: &str = "SELECT m.id, m.status, m.email AS label, m.display_name, m.role FROM members m \
     WHERE m.tenant_id = {tenant} AND m.managed_by = $2 AND m.status IN ";
 const NOT_TAKEN_OVER: &str = " AND NOT EXISTS (SELECT 1 FROM run_items i \
     WHERE i.tenant_id = m.tenant_id AND i.run_id = $3 AND i.object_id = m.id AND i.action = 'relink' \
@@ -69,7 +71,7 @@ static REMOVED: Sql = Sql::tenant(&[LEAVING, "('pending', 'invited', 'active', '
 
 /// Sharing groups of source `$2` that no item of run `$3` takes over, and that do not follow a group of it already.
 static GOING: Sql = Sql::tenant(&[
-    "SELECT g.id, 'present' AS status, g.name AS label, CAST(NULL AS text) AS display_name \
+    "SELECT g.id, 'present' AS status, g.name AS label, CAST(NULL AS text) AS display_name, CAST(NULL AS text) AS role \
     FROM sharing_groups g WHERE g.tenant_id = {tenant} AND g.managed_by = $2 AND g.removed_at IS NULL AND NOT EXISTS (SELECT 1 FROM run_items i \
     WHERE i.tenant_id = g.tenant_id AND i.run_id = $3 AND i.object_id = g.id AND i.action = 'adopt_group' \
     AND i.decision = 'simulated') AND NOT EXISTS (SELECT 1 FROM runs r JOIN directory_groups d \
@@ -170,9 +172,10 @@ impl TenantTx {
 fn leaving_item(of: &Leaving, row: LeavingRow) -> Result<RunItem, StoreError> {
     let unknown = || StoreError::database(format!("a member's status {}", row.status));
     let action = of.action(row.id.into(), row.status.parse().map_err(|_| unknown())?);
+    let role = row.role.as_deref().map(str::parse).transpose().map_err(StoreError::database)?;
     let word = action.name();
     let mut detail = json!({ "action": word, "member": row.id, "from": row.status });
-    if let Some(reason) = would_hold(&of.tenant, &action) {
+    if let Some(reason) = would_hold(&of.tenant, role, &action) {
         detail["would_hold"] = json!(reason);
     }
     let who = json!({ "email": row.label, "display_name": row.display_name });

@@ -38,14 +38,18 @@ static WITHDRAW_ITEMS: Sql = Sql::tenant(&[
      AND run_id IN (SELECT r.id FROM runs r WHERE r.tenant_id = {tenant} AND r.source_id = $2 \
      AND r.state IN ('held', 'approved') AND r.rewinds IS NULL)",
 ]);
+/// A record that has an unread mark in this lane gets no second one, so that switches back and forth leave one mark a record. This
+/// is sound because the caller has taken the lease away: whoever read that mark will not consume it.
 static TOUCH_USERS: Sql =
     Sql::tenant(&["INSERT INTO directory_changes (tenant_id, id, lane, user_id, request_id, created_at) \
-     SELECT {tenant}, {random_id}, $3, d.id, $4, $5 FROM directory_users d \
-     WHERE d.tenant_id = {tenant} AND d.source_id = $2"]);
+     SELECT {tenant}, {random_id}, $3, x.id, $4, $5 FROM (SELECT d.id FROM directory_users d \
+     WHERE d.tenant_id = {tenant} AND d.source_id = $2 EXCEPT SELECT c.user_id FROM directory_changes c \
+     WHERE c.tenant_id = {tenant} AND c.lane = $3 AND c.group_id IS NULL) AS x"]);
 static TOUCH_GROUPS: Sql =
     Sql::tenant(&["INSERT INTO directory_changes (tenant_id, id, lane, group_id, request_id, created_at) \
-     SELECT {tenant}, {random_id}, $3, d.id, $4, $5 FROM directory_groups d \
-     WHERE d.tenant_id = {tenant} AND d.source_id = $2"]);
+     SELECT {tenant}, {random_id}, $3, x.id, $4, $5 FROM (SELECT d.id FROM directory_groups d \
+     WHERE d.tenant_id = {tenant} AND d.source_id = $2 EXCEPT SELECT c.group_id FROM directory_changes c \
+     WHERE c.tenant_id = {tenant} AND c.lane = $3 AND c.user_id IS NULL) AS x"]);
 
 impl TenantTx {
     async fn authority(&self) -> Result<Option<Uuid>, StoreError> {

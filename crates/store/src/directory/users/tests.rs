@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::directory::filter::tests::engines::{new_source, on_each_database, one_connection, written};
+use crate::directory::tombstone::digest_of;
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -140,5 +141,42 @@ fn a_change_that_is_not_committed_yet_is_waited_for_and_then_seen() {
         let (updated, ()) = tokio::join!(ours, theirs);
         assert!(!updated, "{engine}: it is another version by then");
         assert_eq!(written(&store, id).await, (1, 1), "{engine}");
+    });
+}
+
+#[test]
+fn s6_a_tombstone_says_nothing_about_the_person() {
+    #[derive(FromQueryResult)]
+    struct Tombstone {
+        user_name: String,
+        external_id: Option<String>,
+        email: Option<String>,
+        display_name: Option<String>,
+        attributes: Json,
+        folded: Option<Json>,
+        deleted: bool,
+    }
+    on_each_database(async |store, _, _| {
+        let scope = new_source(&store).await;
+        let ada = json!({
+            "userName": "ada@x.de", "externalId": "4711", "active": true, "displayName": "Ada", "title": "Countess",
+            "name": { "givenName": "Ada", "familyName": "Lovelace" }, "emails": [{ "value": "ada@x.de" }, { "value": "al@x.de" }],
+        });
+        let ada = UserResource::from_stored(into_map(ada));
+        let id = store.create_user(&scope, ada.clone()).await.expect("a user").unannounced().id;
+        store.delete_user(&scope, id, None).await.expect("a deletion").unannounced();
+        let tx = store.across(false).await.expect("a transaction");
+        let sql = "SELECT user_name, external_id, email, display_name, attributes, folded, deleted_at IS NOT NULL AS deleted \
+                   FROM directory_users WHERE id = $1";
+        let row: Option<Tombstone> = tx.one(sql, [id.0.into()]).await.expect("an answer");
+        let row = row.expect("the row stays");
+        assert!(row.deleted);
+        assert_eq!((row.user_name.as_str(), row.email, row.display_name, row.folded), ("", None, None, None));
+        assert_eq!(row.attributes, json!({}));
+        assert_eq!(row.external_id, Some(digest_of("4711")));
+        drop(tx);
+        // The name is free, and several tombstones have none.
+        let again = store.create_user(&scope, ada).await.expect("a user").unannounced().id;
+        store.delete_user(&scope, again, None).await.expect("a deletion").unannounced();
     });
 }

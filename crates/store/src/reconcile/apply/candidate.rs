@@ -8,11 +8,13 @@ use crate::engine::row_sets::{Columns, ID, Type, id_rows, json_rows};
 use crate::engine::transaction::TenantTx;
 use crate::reconcile::world::Candidate;
 use rollcall_core::action::{Action, Item};
+use rollcall_core::change::Target;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::guard::would_hold;
 use rollcall_core::hold_reason::HoldReason;
-use rollcall_core::ids::{RunId, SourceId};
+use rollcall_core::ids::{MemberId, RunId, SourceId};
 use rollcall_core::outcome::{Played, rehearse_plan};
+use rollcall_core::roster::Role;
 use rollcall_core::run::ItemDecision;
 use sea_orm::FromQueryResult;
 use serde::Serialize;
@@ -116,10 +118,12 @@ impl TenantTx {
     fn planned_rows(&self, run: RunId, candidate: &Candidate) -> Result<Vec<ItemRow>, StoreError> {
         let would = rehearse_plan(&candidate.world, &candidate.plan, &mut || self.clock.new_id());
         let would = would.map_err(program_fault)?;
+        let roles: HashMap<MemberId, Role> = candidate.world.members().map(|member| (member.id, member.role)).collect();
         let mut rows = Vec::with_capacity(would.len());
         for (item, would) in candidate.plan.items.iter().zip(&would) {
             let mut row = self.planned_row(run, item, would)?;
-            if let Some(reason) = would_hold(&candidate.world.policy, &item.action) {
+            let role = item.action.target().and_then(Target::member).and_then(|member| roles.get(&member)).copied();
+            if let Some(reason) = would_hold(&candidate.world.policy, role, &item.action) {
                 row.detail["would_hold"] = json!(reason);
                 let digest = PlanDigest::from_hex(&row.digest).unwrap_or_default();
                 row.digest = digest.with(PlanDigest::of(reason.as_str())).to_hex();

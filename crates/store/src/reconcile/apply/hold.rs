@@ -1,4 +1,5 @@
-//! Withheld items: one open held run per source collects them until an admin decides or the source takes them back.
+//! Withheld items: one open held run per source collects them until an admin decides or the source takes them back. Those
+//! about owners and admins have a run of their own, which an owner decides about.
 
 use super::rows::{ITEM_COLUMNS, ItemRow, SettledRow, digest_of, source_of};
 use super::{counts_of, digest_of_all, program_fault};
@@ -107,10 +108,13 @@ impl TenantTx {
             // The items of a source in simulation are planned in a world of their own (`candidate.rs`).
             let withheld = verdict.withheld.iter().zip(&would).map(|((item, reason), would)| (item, *reason, would));
             let withheld = withheld.filter(|(_, reason, _)| *reason != HoldReason::Simulation);
-            let mut by_source: BTreeMap<Option<Uuid>, Vec<Withheld<'_>>> = BTreeMap::new();
-            withheld.for_each(|withheld| by_source.entry(source_of(withheld.0)).or_default().push(withheld));
-            for (source, withheld) in by_source {
-                held += self.hold(chunk, source, &withheld, &mut open).await?;
+            // An admin decides about the one run, an owner about the other, and neither waits for the other.
+            let mut runs: BTreeMap<(Option<Uuid>, bool), Vec<Withheld<'_>>> = BTreeMap::new();
+            withheld.for_each(|withheld| {
+                runs.entry((source_of(withheld.0), withheld.1.is_for_owner())).or_default().push(withheld);
+            });
+            for (run, withheld) in runs {
+                held += self.hold(chunk, run, &withheld, &mut open).await?;
             }
         }
         if !open.changed.is_empty() {
@@ -177,12 +181,12 @@ impl TenantTx {
     async fn hold(
         &self,
         chunk: &Chunk,
-        source: Option<Uuid>,
+        (source, for_owner): (Option<Uuid>, bool),
         withheld: &[Withheld<'_>],
         runs: &mut OpenRuns,
     ) -> Result<usize, StoreError> {
-        let open =
-            chunk.open_holds.iter().find(|hold| hold.source_id == source && hold.state == RunState::Held.as_str());
+        let is_it = |hold: &&OpenHold| hold.source_id == source && hold.is_for_owner() == for_owner;
+        let open = chunk.open_holds.iter().filter(is_it).find(|hold| hold.state == RunState::Held.as_str());
         let run: RunId = open.map_or_else(|| self.clock.new_id(), |hold| hold.id.into());
         if open.is_none() {
             self.insert_run(run, source, withheld).await?;

@@ -146,7 +146,7 @@ impl TenantTx {
             return Ok(());
         }
         let before = world.standing.seats_bought;
-        self.exec(&GROW_SEATS, [i64::from(before + grown).into()]).await?;
+        self.as_system(self.exec(&GROW_SEATS, [i64::from(before + grown).into()])).await?;
         let detail = SeatsGrown { before, after: before + grown, seat_cap: world.policy.seat_cap };
         let event = Event::SeatsGrown(self.tenant, detail);
         self.write_events(&[self.event_row(&event, Actor::System, None, Some(run))]).await

@@ -199,8 +199,7 @@ impl TenantTx {
 
 /// The digest of one item: its subject and its action.
 pub(crate) fn digest_of(item: &Item) -> Result<PlanDigest, StoreError> {
-    let text = serde_json::to_string(item).map_err(|e| StoreError::Invalid(e.to_string()))?;
-    Ok(PlanDigest::of(&text))
+    item.digest().map_err(|e| StoreError::Invalid(e.to_string()))
 }
 
 #[derive(Serialize)]

@@ -22,6 +22,7 @@ use crate::reconcile::user_scope::UserScopes;
 use rollcall_core::action::Plan;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::directory::{Origin, SourceMode};
+use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryUserId, MemberId, RequestId, SourceId};
 use rollcall_core::policy::{Policy, SeatOrder};
 use rollcall_core::roster::{MemberStatus, Role};
@@ -87,12 +88,24 @@ pub(crate) struct OpenHold {
     pub(crate) rewinds: Option<Uuid>,
     pub(crate) progress: Option<Json>,
     pub(crate) counts: Json,
+    held_reasons: Json,
 }
 
 impl OpenHold {
+    /// True for a run that only an owner may decide about.
+    pub(crate) fn is_for_owner(&self) -> bool {
+        is_for_owner(&self.held_reasons)
+    }
+
     pub(crate) fn plan_digest(&self) -> PlanDigest {
         PlanDigest::from_hex(&self.digest).unwrap_or_default()
     }
+}
+
+/// True for the reasons of a run whose items only an owner may decide about.
+pub(crate) fn is_for_owner(held_reasons: &Json) -> bool {
+    let reasons = held_reasons.as_array().into_iter().flatten().filter_map(Json::as_str);
+    reasons.filter_map(|reason| reason.parse::<HoldReason>().ok()).any(HoldReason::is_for_owner)
 }
 
 #[derive(FromQueryResult)]
@@ -239,7 +252,7 @@ pub(crate) fn count(value: i64) -> u32 {
 impl TenantTx {
     /// Held runs, approved ones that are not applied yet, and unfinished rewinds.
     async fn open_runs(&self) -> Result<Vec<OpenHold>, StoreError> {
-        let sql = "SELECT id, source_id, state, digest, rewinds, progress, counts FROM runs \
+        let sql = "SELECT id, source_id, state, digest, rewinds, progress, counts, held_reasons FROM runs \
                    WHERE tenant_id = $1 AND state IN ('held', 'approved', 'planning') ORDER BY id";
         self.tx.all(sql, [self.tenant.0.into()]).await
     }
@@ -325,6 +338,7 @@ impl TenantTx {
                 }
                 (Some(key), None) if item.decision() == Some(ItemDecision::Approved) => {
                     world.approved.insert(key);
+                    world.approved_by_owner.extend(item.approved_by_owner().map(|digest| (key, digest)));
                 }
                 _ => {}
             }

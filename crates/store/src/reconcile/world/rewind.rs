@@ -42,12 +42,20 @@ pub(crate) struct Progress {
     pub(crate) seats: i64,
     /// Start of the planning: earlier changes are in the plan.
     pub(crate) planned_since: Option<DateTime<Utc>>,
+    /// An owner approved it, so it may change owners and admins.
+    #[serde(default)]
+    pub(crate) approved_by_owner: bool,
 }
 
 impl Progress {
     /// Parses the progress from its run.
     pub(crate) fn read(kept: Option<&Json>) -> Self {
         kept.and_then(|json| serde_json::from_value(json.clone()).ok()).unwrap_or_default()
+    }
+
+    /// Progress of a rewind that was approved, by an owner or by an admin.
+    pub(crate) fn when_approved(self, by_owner: bool) -> Self {
+        Self { approved_by_owner: by_owner, ..self }
     }
 
     /// Progress of a fully planned rewind: its apply begins at the first item.
@@ -217,6 +225,7 @@ impl TenantTx {
         let phase = if run.state == RunState::Planning.as_str() { Phase::Planning } else { Phase::Applying };
         let mut progress = Progress::read(run.progress.as_ref());
         progress.planned_since.get_or_insert(self.clock.now());
+        world.rewind.reaches_privileged = phase == Phase::Planning || progress.approved_by_owner;
         let undoes = run.rewinds.unwrap_or_default();
         let lines = self.rewind_lines(run.id, undoes, phase, progress, limit).await?;
         progress.after = lines.last().map(|line| line.id).or(progress.after);

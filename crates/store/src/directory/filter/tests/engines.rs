@@ -19,6 +19,14 @@ pub(crate) fn on_each_engine(check: impl AsyncFn(Store, &'static str)) {
 
 /// As [`on_each_engine`], with the database's address for a second connection.
 pub(crate) fn on_each_database(check: impl AsyncFn(Store, &'static str, &str)) {
+    on_each_empty_database(async |store, engine, url| {
+        store.migrate().await.expect("the schema");
+        check(store, engine, url).await;
+    });
+}
+
+/// As [`on_each_database`], without a schema.
+pub(crate) fn on_each_empty_database(check: impl AsyncFn(Store, &'static str, &str)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let run_check = |url: String, engine| {
         catch_unwind(AssertUnwindSafe(|| {
@@ -64,9 +72,7 @@ pub(crate) fn one_connection(url: &str) -> StoreConfig {
 async fn connect(url: String) -> Store {
     let clock = Clock::manual(chrono::DateTime::from_timestamp(1_790_000_000, 123_456_000).expect("in range"));
     let config = StoreConfig { max_connections: 4, ..one_connection(&url) };
-    let store = Store::connect(&config, clock).await.expect("a database");
-    store.migrate().await.expect("the schema");
-    store
+    Store::connect(&config, clock).await.expect("a database")
 }
 
 async fn run(server: &str, sql: String) {
