@@ -168,7 +168,11 @@ PREPARE next_changes(uuid, bigint) AS SELECT tenant_id, id, lane, source_id, use
 
 \echo == Touched records (TenantTx::read_records)
 PREPARE records(text, uuid) AS SELECT u.id, u.source_id, s.mode, u.email, u.external_id, u.display_name, u.given_name, u.family_name,
-  u.active, u.deleted_at IS NOT NULL AS deleted FROM (SELECT j.id FROM json_to_recordset($1::json) AS j(id uuid)) AS r
+  u.active, u.deleted_at IS NOT NULL AS deleted, CASE WHEN u.deleted_at IS NULL AND u.active THEN FALSE ELSE EXISTS (
+    SELECT 1 FROM members m WHERE m.tenant_id = u.tenant_id AND m.directory_user_id = u.id AND (EXISTS (
+      SELECT 1 FROM disputes d WHERE d.tenant_id = m.tenant_id AND d.about IN (m.email_folded, m.former_email_folded))
+    OR EXISTS (SELECT 1 FROM directory_users o WHERE o.tenant_id = m.tenant_id AND o.source_id = m.managed_by
+      AND o.external_id = m.external_id AND o.deleted_at IS NULL AND o.id <> u.id))) END AS contested FROM (SELECT j.id FROM json_to_recordset($1::json) AS j(id uuid)) AS r
   JOIN directory_users u ON u.tenant_id = $2 AND u.id = r.id JOIN sources s ON s.tenant_id = u.tenant_id AND s.id = u.source_id;
 :explain records('[{"id":"01900000-0000-7000-a000-00000000ffff"}]', :tenant);
 

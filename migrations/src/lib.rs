@@ -32,6 +32,8 @@ mod m20261127_000025_streams_without_references;
 mod m20261129_000030_list_positions;
 mod m20261129_000031_group_counts;
 mod m20261129_000032_statistics_again;
+mod m20261129_000040_former_records_and_addresses;
+mod m20261129_000041_rewinds_of_a_source;
 mod m20261129_000050_plain_discovery;
 mod m20261129_000080_cache_key;
 mod m20261129_000081_schema_floor;
@@ -73,6 +75,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000030_list_positions::Migration),
             Box::new(m20261129_000031_group_counts::Migration),
             Box::new(m20261129_000032_statistics_again::Migration),
+            Box::new(m20261129_000040_former_records_and_addresses::Migration),
+            Box::new(m20261129_000041_rewinds_of_a_source::Migration),
             Box::new(m20261129_000050_plain_discovery::Migration),
             Box::new(m20261129_000080_cache_key::Migration),
             Box::new(m20261129_000081_schema_floor::Migration),

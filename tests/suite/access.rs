@@ -14,6 +14,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_bad_token_is_a_scim_401,
         a_bad_key_is_a_problem_401,
         a_token_opens_one_source_and_no_api,
+        f15_a_secret_of_another_form_is_told_what_it_lacks,
         a_revoked_token_is_refused_within_a_second,
         an_expired_token_is_refused,
         another_tenants_token_finds_nothing,
@@ -65,6 +66,27 @@ async fn a_bad_key_is_a_problem_401(hub: Hub) {
         Answer::of(hub.http().get(&url).bearer_auth(key)).await.expect_problem(401);
     }
     Answer::of(hub.http().get(&url)).await.expect_problem(401);
+}
+
+async fn f15_a_secret_of_another_form_is_told_what_it_lacks(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let (members, users) = (format!("{}/api/v1/members", hub.people_url()), format!("{}/Users", source.base));
+    let (token, key) = (&source.token, &tenant.key);
+    for (url, header, told) in [
+        (&members, format!("Bearer {token}"), "token of a source"),
+        (&members, token.clone(), "form of an API key"),
+        (&members, key.clone(), "form of an API key"),
+        (&members, format!("Basic {key}"), "scheme"),
+        (&members, format!("Bearer {}", &key[..20]), "form of an API key"),
+        (&users, format!("Bearer {key}"), "form of a SCIM token"),
+        (&users, token.clone(), "form of a SCIM token"),
+    ] {
+        let refused = Answer::of(hub.http().get(url).header("authorization", &header)).await.expect(401);
+        let detail = refused.text_at("/detail");
+        assert!(detail.contains(told), "{told}: {detail}");
+        assert!(!detail.contains(&token[4..]) && !detail.contains(&key[4..]), "a secret is shown");
+    }
 }
 
 async fn a_token_opens_one_source_and_no_api(hub: Hub) {

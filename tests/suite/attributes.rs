@@ -21,6 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
         pe13_a_record_that_the_mapping_fails_for_is_skipped_and_the_rest_goes_on,
         pe13_a_preview_shows_what_a_mapping_would_give,
         pe13_previews_that_cannot_be_are_refused,
+        f15_one_failing_expression_hides_its_own_attribute_only,
         pe6_a_local_attribute_is_filled_once_and_then_left_alone,
         one_source_may_have_its_own_policy,
         policies_that_cannot_be_are_refused,
@@ -193,6 +194,26 @@ async fn pe13_a_preview_shows_what_a_mapping_would_give(hub: Hub) {
     let two = preview(&tenant, json!({ "mapping": mapping, "source_id": source.id, "sample": 2 })).await.expect(200);
     assert_eq!(two.at("/items").as_array().map(Vec::len), Some(2));
     assert_eq!(tenant.everything(&source).await, before, "a preview changes nothing");
+}
+
+async fn f15_one_failing_expression_hides_its_own_attribute_only(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    source.user("ann").await;
+    for (mapping, email_shown, name_shown) in [
+        (json!({ "display_name": "user.nonesuch.deep" }), json!(email("ann")), Value::Null),
+        (json!({ "email": "user.nonesuch.deep", "display_name": "user.name.givenName" }), Value::Null, json!("ann")),
+        (
+            json!({ "email": "\"x@acme.example\"", "given_name": "user.nonesuch.deep" }),
+            json!("x@acme.example"),
+            json!("ann Example"),
+        ),
+    ] {
+        let shown = preview(&tenant, json!({ "mapping": mapping, "source_id": source.id })).await.expect(200);
+        let one = shown.at("/items/0").clone();
+        assert_eq!((&one["email"], &one["display_name"]), (&email_shown, &name_shown), "{mapping}: {one}");
+        assert!(one["error"].as_str().is_some_and(|error| error.contains("nonesuch")), "{one}");
+    }
 }
 
 async fn pe13_previews_that_cannot_be_are_refused(hub: Hub) {

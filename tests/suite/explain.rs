@@ -23,6 +23,7 @@ pub(crate) fn cases() -> Vec<Case> {
         pe14_a_group_path_names_the_dispute_until_the_name_is_free,
         pe14_somebody_unknown_is_explained_too,
         pe14_people_are_found_by_address_and_external_id,
+        f15_nobody_is_made_of_an_unknown_address,
     ];
     cases.extend(
         cases![pe14_a_change_nobody_looked_at_decides_until_a_worker_does]
@@ -224,6 +225,22 @@ async fn pe14_people_are_found_by_address_and_external_id(hub: Hub) {
     other.get(&of_record(&source, &ann)).await.expect_problem(404);
     let nobody = other.get("/api/v1/explain?external_id=ext-ann").await.expect(200);
     assert_eq!(nobody.at("/items/0/directory_user_id"), &Value::Null, "another tenant's people are unknown");
+}
+
+async fn f15_nobody_is_made_of_an_unknown_address(hub: Hub) {
+    let tenant = federated(&hub).create();
+    let source = tenant.scim_source();
+    let answer = tenant.get("/api/v1/explain?email=nobody@acme.example").await.expect(200);
+    let gates = answer.at("/items/0/gates").as_array().cloned().unwrap_or_default();
+    for name in ["source_mode", "match"] {
+        let gate = gates.iter().find(|gate| gate["gate"] == name).unwrap_or_else(|| panic!("{}", answer.describe()));
+        assert_eq!(gate["state"], "unknown", "{gate}");
+        assert!(!gate["sentence"].as_str().unwrap_or_default().contains("is made"), "{gate}");
+    }
+    // A record that was never active is known, and nobody is made of it either.
+    let off = source.post("/Users", &with(person("ann"), json!({ "active": false }))).await.expect(201).id();
+    let explained = tenant.get(&of_record(&source, &off)).await.expect(200);
+    assert!(!explained.text.contains("a new member is made"), "{}", explained.describe());
 }
 
 async fn pe14_a_change_nobody_looked_at_decides_until_a_worker_does(hub: Hub) {

@@ -43,6 +43,7 @@ mod large_answers;
 mod lifecycle;
 mod lists;
 mod logins;
+mod matching;
 mod members;
 mod new_user;
 mod on_demand;
@@ -175,6 +176,7 @@ fn every_case() -> Vec<Case> {
         approval::cases(),
         routes::cases(),
         lifecycle::cases(),
+        matching::cases(),
         group_scope::cases(),
         guards::cases(),
         privileged::cases(),

@@ -18,6 +18,7 @@ pub(crate) fn cases() -> Vec<Case> {
         pe10_an_ignored_record_comes_back_when_it_is_about_something_else,
         pe10_a_retry_brings_an_ignored_record_back,
         pe10_wrong_requests_change_nothing,
+        f15_a_skipped_record_says_whose_it_is,
     ]
 }
 
@@ -184,4 +185,22 @@ async fn pe10_wrong_requests_change_nothing(hub: Hub) {
     }
     assert_eq!(eventually_one(&tenant, "", |_| true).await, before);
     assert_eq!(audit_events(&tenant, "skipped_record.ignored", &id).await, []);
+}
+
+async fn f15_a_skipped_record_says_whose_it_is(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let id = nameless(&source, "noemail").await;
+    let record = eventually_one(&tenant, "dispute=no_email", |_| true).await;
+    assert_eq!((&record["name"], &record["source_id"]), (&json!("noemail"), &json!(source.id)), "{record}");
+    assert_eq!(record["holder_id"], Value::Null, "{record}");
+    let path = format!("/api/v1/sources/{}/users/{id}/explain", record["source_id"].as_str().unwrap());
+    tenant.get(&path).await.expect(200);
+    source.group("Pilots", &[]).await;
+    source.group("PILOTS", &[]).await;
+    let group = eventually_one(&tenant, "dispute=group_name_taken", |_| true).await;
+    assert_eq!((&group["name"], &group["source_id"]), (&json!("PILOTS"), &json!(source.id)), "{group}");
+    let ignored = json!({ "note": "a test" });
+    let answer = tenant.post(&format!("/api/v1/skipped-records/{id}/ignore"), &ignored).await.expect(200);
+    assert_eq!(answer.at("/name"), "noemail", "{}", answer.describe());
 }

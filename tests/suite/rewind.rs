@@ -19,6 +19,10 @@ pub(crate) fn cases() -> Vec<Case> {
         a_rewind_wants_an_admin_and_a_run_of_the_tenant,
         items_say_who_what_before_after_and_why,
         pe11_two_runs_are_compared,
+        f11_a_rewind_names_the_later_run_and_is_completed_after_it,
+        f11_rewinding_a_part_brings_the_run_back_into_force,
+        f11_everything_that_a_source_did_since_then_is_taken_back_at_once,
+        f11_a_source_is_rewound_by_its_admin_only_and_where_it_did_something,
     ]
 }
 
@@ -27,7 +31,7 @@ async fn items(tenant: &Tenant, run: &str) -> Vec<Value> {
 }
 
 /// The run with an item of this action.
-async fn run_with(tenant: &Tenant, action: &str) -> Run {
+pub(crate) async fn run_with(tenant: &Tenant, action: &str) -> Run {
     eventually(&format!("a run with {action}"), async || {
         let runs = tenant.runs().await;
         let found = runs.iter().find(|run| run.state == "applied" && run.counts.get(action).is_some());
@@ -56,7 +60,7 @@ async fn approve(tenant: &Tenant, run: &Run) {
     eventually_run(tenant, &run.id, "applied").await;
 }
 
-async fn rewind(tenant: &Tenant, run: &str) -> Run {
+pub(crate) async fn rewind(tenant: &Tenant, run: &str) -> Run {
     let planned = plan_rewind(tenant, run).await;
     approve(tenant, &planned).await;
     planned
@@ -181,4 +185,148 @@ async fn pe11_two_runs_are_compared(hub: Hub) {
         assert!(ids.iter().all(|id| subjects.contains(&&json!(id))), "{both:?}");
         assert!(both.iter().all(|item| item["found"] == "only_this" || item["found"] == "only_other"), "{both:?}");
     }
+}
+
+/// Ann and Bea are suspended, and Ann's seat is given back by an approved hold after it.
+async fn a_later_run_in_the_way(hub: &Hub) -> (Tenant, ScimSource, Run, Run) {
+    let tenant = hub.tenant().policy("onboarding", "federated").policy("removal_limit.count", "0");
+    let tenant = tenant.policy("removal_limit.percent", "0").create();
+    let source = tenant.scim_source();
+    let ids = source.users(&["ann", "bea"]).await;
+    tenant.eventually("both are in", |members| members.iter().filter(|m| m.status == "active").count() == 2).await;
+    source.deactivate(&ids[0]).await.expect_success();
+    tenant.eventually_status(&email("ann"), "suspended").await;
+    let suspension = run_with(&tenant, "suspend").await;
+    let held = tenant.eventually_held("member_removal_over_limit").await;
+    let digest = json!({ "digest": held.digest });
+    tenant.post(&format!("/api/v1/runs/{}/approve", held.id), &digest).await.expect(200);
+    let later = eventually("the seat is given back", async || {
+        let runs = tenant.runs().await;
+        let found = runs.iter().filter(|run| run.id != held.id && run.state == "applied");
+        found.clone().find(|run| run.counts.get("release_seat").is_some()).cloned().ok_or_else(|| format!("{runs:#?}"))
+    })
+    .await;
+    (tenant, source, suspension, later)
+}
+
+async fn f11_a_rewind_names_the_later_run_and_is_completed_after_it(hub: Hub) {
+    let (tenant, _, suspension, later) = a_later_run_in_the_way(&hub).await;
+    let planned = plan_rewind(&tenant, &suspension.id).await;
+    let shown = tenant.get(&format!("/api/v1/runs/{}", planned.id)).await.expect(200);
+    assert_eq!(shown.at("/later_runs/0/run_id"), later.id.as_str(), "{}", shown.describe());
+    assert!(shown.text_at("/warnings/0").contains(&later.id), "{}", shown.describe());
+    let lines = items(&tenant, &planned.id).await;
+    assert_eq!(lines[0]["held_reason"], "changed_since", "{lines:?}");
+    assert_eq!(lines[0]["detail"]["later_run_id"], later.id, "{lines:?}");
+    approve(&tenant, &planned).await;
+    eventually_run(&tenant, &suspension.id, "partly_rewound").await;
+    assert_eq!(tenant.eventually_status(&email("ann"), "suspended").await.status, "suspended");
+    // In the right order the rest is possible.
+    rewind(&tenant, &later.id).await;
+    eventually_run(&tenant, &later.id, "rewound").await;
+    rewind(&tenant, &suspension.id).await;
+    tenant.eventually_status(&email("ann"), "active").await;
+    eventually_run(&tenant, &suspension.id, "rewound").await;
+    expect_explained(&tenant).await;
+}
+
+async fn f11_rewinding_a_part_brings_the_run_back_into_force(hub: Hub) {
+    let (tenant, _, suspension, later) = a_later_run_in_the_way(&hub).await;
+    let part = rewind(&tenant, &suspension.id).await;
+    eventually_run(&tenant, &suspension.id, "partly_rewound").await;
+    rewind(&tenant, &later.id).await;
+    let rest = rewind(&tenant, &suspension.id).await;
+    eventually_run(&tenant, &suspension.id, "rewound").await;
+    rewind(&tenant, &rest.id).await;
+    eventually_run(&tenant, &suspension.id, "partly_rewound").await;
+    tenant.eventually_status(&email("ann"), "suspended").await;
+    rewind(&tenant, &part.id).await;
+    eventually_run(&tenant, &suspension.id, "applied").await;
+}
+
+async fn rewind_since(tenant: &Tenant, source: &ScimSource, since: &str) -> Run {
+    let path = format!("/api/v1/sources/{}/rewind", source.id);
+    let asked = tenant.post(&path, &json!({ "since": since })).await.expect(202);
+    assert!(asked.at("/rewinds_since").is_string(), "{}", asked.describe());
+    eventually_run(tenant, &asked.text_at("/id"), "planned").await
+}
+
+async fn f11_everything_that_a_source_did_since_then_is_taken_back_at_once(hub: Hub) {
+    let (tenant, source, ids) = two_people(&hub).await;
+    let group = source.group("Pilots", &[&ids[0], &ids[1]]).await;
+    tenant.eventually_group("Pilots", &[&email("ann"), &email("bea")]).await;
+    let before = tenant.members().await;
+    let since = tenant.runs().await.last().expect("runs").created_at.clone();
+    let start = tenant.runs().await.len();
+    // Ann leaves, returns and leaves again; Bea is renamed; the group goes; Cem comes.
+    source.deactivate(&ids[0]).await.expect_success();
+    tenant.eventually_status(&email("ann"), "suspended").await;
+    let since_first =
+        eventually("a run", async || tenant.runs().await.get(start).cloned().ok_or_else(|| since.clone()))
+            .await
+            .created_at;
+    source.activate(&ids[0]).await.expect_success();
+    tenant.eventually_status(&email("ann"), "active").await;
+    source.deactivate(&ids[0]).await.expect_success();
+    tenant.eventually_status(&email("ann"), "suspended").await;
+    let rename = vec![operation("replace", "displayName", json!("Beatrix"))];
+    source.patch(&format!("/Users/{}", ids[1]), rename).await.expect_success();
+    tenant.eventually_member(&email("bea"), |member| member.display_name.as_deref() == Some("Beatrix")).await;
+    source.delete(&format!("/Groups/{group}")).await.expect(204);
+    tenant.eventually_no_group("Pilots").await;
+    source.user("cem").await;
+    tenant.eventually_status(&email("cem"), "active").await;
+    let planned = rewind_since(&tenant, &source, &since_first).await;
+    let lines = items(&tenant, &planned.id).await;
+    let of_ann = lines.iter().filter(|line| line["who"]["email"] == email("ann") && line["group_id"].is_null());
+    let of_ann: Vec<&Value> = of_ann.map(|line| &line["action"]).collect();
+    assert_eq!(of_ann, [&json!("restore")], "the net effect: {lines:#?}");
+    approve(&tenant, &planned).await;
+    tenant.eventually_status(&email("ann"), "active").await;
+    tenant.eventually_status(&email("cem"), "removed").await;
+    tenant.eventually_group("Pilots", &[&email("ann"), &email("bea")]).await;
+    let after: Vec<_> = tenant.members().await.into_iter().filter(|member| member.status != "removed").collect();
+    assert_eq!(after, before, "all is as it was");
+    expect_explained(&tenant).await;
+    let states = tenant.runs().await;
+    let covered = states.iter().filter(|run| run.created_at >= since_first && run.id < planned.id);
+    assert!(covered.clone().count() >= 4 && covered.clone().all(|run| run.state == "rewound"), "{states:#?}");
+    // And back again.
+    rewind(&tenant, &planned.id).await;
+    tenant.eventually_status(&email("ann"), "suspended").await;
+    tenant.eventually_status(&email("cem"), "active").await;
+    tenant.eventually_no_group("Pilots").await;
+    let states = tenant.runs().await;
+    let covered = states.iter().filter(|run| run.created_at >= since_first && run.id < planned.id);
+    assert!(covered.clone().all(|run| run.state == "applied"), "{states:#?}");
+}
+
+async fn f11_a_source_is_rewound_by_its_admin_only_and_where_it_did_something(hub: Hub) {
+    let (tenant, source, _) = two_people(&hub).await;
+    let path = format!("/api/v1/sources/{}/rewind", source.id);
+    let body = json!({ "since": "2020-01-01T00:00:00Z" });
+    let key = hub.json_command(&["api-key", "create", "--tenant", &tenant.slug, "--role", "member"]);
+    let reader = Tenant { key: key["key"].as_str().unwrap().to_owned(), ..tenant.clone() };
+    reader.post(&path, &body).await.expect_problem(403);
+    hub.tenant().create().post(&path, &body).await.expect_problem(404);
+    tenant.post(&path, &json!({})).await.expect_problem(400);
+    tenant.post(&path, &json!({ "since": "yesterday" })).await.expect_problem(400);
+    let nothing = tenant.post(&path, &json!({ "since": "2100-01-01T00:00:00Z" })).await.expect_problem(409);
+    assert!(nothing.text.contains("changed nothing"), "{}", nothing.describe());
+    let made = hub.json_command(&[
+        "source",
+        "rewind",
+        "--tenant",
+        &tenant.slug,
+        "--source",
+        &source.id,
+        "--since",
+        "2020-01-01T00:00:00Z",
+    ]);
+    let run = made["run_id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+    let planned = eventually_run(&tenant, &run, "planned").await;
+    assert_eq!(planned.counts["remove"], 2, "everybody whom it brought: {planned:#?}");
+    // A second request replaces the first.
+    tenant.post(&path, &body).await.expect(202);
+    eventually_run(&tenant, &run, "withdrawn").await;
 }

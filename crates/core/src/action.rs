@@ -15,6 +15,8 @@ text_enum! {
     Why {
         NewInDirectory = "new_in_directory",
         MatchedByEmail = "matched_by_email",
+        /// Another person of the same source has the address now, and the member has no access.
+        AddressGivenOn = "address_given_on",
         MatchedByExternalId = "matched_by_external_id",
         /// The record was linked to this member before another source took the member over.
         LinkedBefore = "linked_before",
@@ -64,6 +66,12 @@ pub enum Action {
         member: MemberId,
         before: Profile,
         after: Profile,
+    },
+    /// The member without access gives the address to the person of the item's record, and keeps everything else.
+    GiveUpAddress {
+        member: MemberId,
+        before: String,
+        after: String,
     },
     /// Ends access; a restore brings `from` back. Without `release_seat` the irreversible part waits.
     Suspend {
@@ -156,6 +164,7 @@ text_enum! {
         Adopt = "adopt",
         Relink = "relink",
         UpdateProfile = "update_profile",
+        GiveUpAddress = "give_up_address",
         Suspend = "suspend",
         ReleaseSeat = "release_seat",
         Remove = "remove",
@@ -221,6 +230,7 @@ impl Action {
             Self::Adopt { .. } => ActionKind::Adopt,
             Self::Relink { .. } => ActionKind::Relink,
             Self::UpdateProfile { .. } => ActionKind::UpdateProfile,
+            Self::GiveUpAddress { .. } => ActionKind::GiveUpAddress,
             Self::Suspend { .. } => ActionKind::Suspend,
             Self::ReleaseSeat { .. } => ActionKind::ReleaseSeat,
             Self::Remove { .. } => ActionKind::Remove,
@@ -260,6 +270,7 @@ impl Action {
             Self::Adopt { member, .. }
             | Self::Relink { member, .. }
             | Self::UpdateProfile { member, .. }
+            | Self::GiveUpAddress { member, .. }
             | Self::Suspend { member, .. }
             | Self::ReleaseSeat { member }
             | Self::Remove { member, .. }

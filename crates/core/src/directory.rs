@@ -3,7 +3,7 @@
 use crate::email::strip_tombstone;
 use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, RequestId, SharingGroupId, SourceId};
 use crate::remedy::{self, Remedy};
-use crate::roster::{MemberState, MemberStatus};
+use crate::roster::MemberState;
 use crate::text_enum::text_enum;
 use serde::Serialize;
 
@@ -51,6 +51,8 @@ text_enum! {
         MappingFailed = "mapping_failed",
         /// Another member, fed by another live record, has the address.
         EmailTaken = "email_taken",
+        /// Another active record with the same external id feeds the member.
+        ExternalIdTaken = "external_id_taken",
         /// A member made by hand has the address and the policy does not adopt existing members (DX2).
         AdoptionOff = "adoption_off",
         /// The directory group of a sharing group is not among those that the policy syncs any more (DX20).
@@ -71,6 +73,7 @@ impl Dispute {
             Self::NoEmail => &remedy::NO_EMAIL,
             Self::MappingFailed => &remedy::MAPPING_FAILED,
             Self::EmailTaken => &remedy::EMAIL_TAKEN,
+            Self::ExternalIdTaken => &remedy::EXTERNAL_ID_TAKEN,
             Self::AdoptionOff => &remedy::ADOPTION_OFF,
             Self::GroupOutOfScope => &remedy::GROUP_OUT_OF_SCOPE,
             Self::GroupDeletedHere => &remedy::GROUP_DELETED_HERE,
@@ -122,8 +125,12 @@ pub struct UserSubject {
     pub record: Option<PersonRecord>,
     /// The member that this record is linked to.
     pub member: Option<MemberState>,
-    /// A member of the same source with the same external id whose record is gone: the same person again.
+    /// A member of the same source with the same external id whose record is deleted or disabled: the same person again.
     pub returning: Option<MemberState>,
+    /// The member that followed this record before another one of the same external id took over.
+    pub former: Option<MemberState>,
+    /// The record has ended, and another one is in dispute about its member's address or has the external id.
+    pub contested: bool,
     /// The expression of the policy's mapping that failed for this record, and the error. A person who left is
     /// suspended or removed all the same.
     pub unmapped: Option<String>,
@@ -137,13 +144,24 @@ impl UserSubject {
         self.in_scope && self.record.as_ref().is_some_and(|record| record.active)
     }
 
-    /// The addresses whose holders a plan must know: those that the record may claim, and the former one of a removed
-    /// member, who holds none and returns only when it is free.
+    /// The record is deleted or disabled.
+    pub fn has_ended(&self) -> bool {
+        self.record.as_ref().is_none_or(|record| !record.active)
+    }
+
+    /// The addresses whose holders a plan must know: those that the record may claim, and the former one of a member who
+    /// holds none and returns only when it is free.
     pub fn addresses(&self) -> impl Iterator<Item = &str> {
         let email = self.record.as_ref().and_then(|record| record.email.as_deref());
         let known = self.member.iter().chain(&self.returning);
-        let removed = known.filter(|member| member.status == MemberStatus::Removed);
-        email.into_iter().chain(email.and_then(strip_tombstone)).chain(removed.map(|m| m.profile.email.as_str()))
+        let without = known.filter(|member| !member.holds_address());
+        email.into_iter().chain(email.and_then(strip_tombstone)).chain(without.map(MemberState::own_address))
+    }
+
+    /// The records that the members of a possible match follow now; their state decides the match.
+    pub fn records_of_matches(&self) -> impl Iterator<Item = DirectoryUserId> {
+        let known = self.returning.iter().chain(&self.former);
+        known.filter_map(|member| member.directory_user).filter(|id| *id != self.id)
     }
 }
 

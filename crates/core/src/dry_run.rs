@@ -51,7 +51,9 @@ pub fn dry_run(world: &World, user: DirectoryUserId) -> Option<DryRun> {
         Match::Nobody => (Situation::Unmatched, None, "nobody, and nobody is wanted"),
         Match::Linked(member) if gone => (Situation::Deleted, Some(member.id), "the member of the deleted record"),
         Match::Linked(member) => (Situation::Linked, Some(member.id), "the member the record is linked to"),
-        Match::Returning(member) => (Situation::Unlinked, Some(member.id), "a member whose former record is gone"),
+        Match::Returning(member) => {
+            (Situation::Unlinked, Some(member.id), "a member whose former record is deleted or disabled")
+        }
         Match::Adopted(member) => (Situation::Unlinked, Some(member.id), "a member made by hand, by the address"),
         Match::New => (Situation::Unmatched, None, "a new person"),
         Match::Disputed(dispute) => (Situation::Disputed, None, dispute.as_str()),

@@ -83,7 +83,11 @@ remedies! {
     NO_EMAIL = "Give the person an email address in the directory." by [Way::Source];
     MAPPING_FAILED = "Change the expression in the policy (`mapping`), or the attributes it reads; try it with a preview."
         by [POLICY, Way::Route("POST /api/v1/policy/mapping/preview"), Way::Source];
-    EMAIL_TAKEN = "Change the address of one of the two people in the directory, or unassign the one who does not need access."
+    EMAIL_TAKEN = "Change the address of one of the two people in the directory, or unassign the one who does not need access. The \
+        address of a person who has left goes on by itself once no held run waits for them; that of an admin, a billing contact or \
+        a protected member stays until an admin changes the role or the policy and retries."
+        by [Way::Source, APPROVE_RUN, MEMBER, POLICY, RETRY];
+    EXTERNAL_ID_TAKEN = "Disable or delete one of the two records in the directory, or give each person an external id of their own."
         by [Way::Source];
     ADOPTION_OFF = "Turn `adopt_existing` on in the policy: the source then manages the member that was made by hand."
         by [POLICY];
@@ -121,6 +125,10 @@ remedies! {
     ADOPT_BY_SOURCE = "No source manages the member: a live source that has the person takes them over while `adopt_existing` is \
         on." by [POLICY, PROMOTE, Way::Source];
     ACCEPT = "Have the person accept the invitation." by [Way::Route("POST /api/v1/members/{id}/accept")];
+    ACCEPT_OR_INVITE_AGAIN = "Have the person accept the invitation. If it went to a wrong address, disable the person at the source \
+        and enable them again: the invitation then goes to the present address."
+        by [Way::Route("POST /api/v1/members/{id}/accept"), Way::Source];
+    RETURN_WITH_ADDRESS = "Enable the person at the source, with an address that nobody else has." by [Way::Source];
     EARLIER_GATES = "Look at the gates of the person before this one." by [GATES];
     TELL_OPERATOR = "Give the error to the operator, who asks `rollcall doctor`." by [Way::Command("doctor")];
     SAY_AGAIN = "Have the source send the person or the group again: what it says then is planned anew." by [Way::Source];

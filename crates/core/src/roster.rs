@@ -102,6 +102,8 @@ pub struct MemberState {
     /// The source that manages this member; unmanaged members are never touched (DX1).
     pub managed_by: Option<SourceId>,
     pub directory_user: Option<DirectoryUserId>,
+    /// The record that fed the member before another one of the same external id took over, and that still exists.
+    pub former_record: Option<DirectoryUserId>,
     pub suspended_from: Option<MemberStatus>,
     pub waiting_for: Option<WaitingFor>,
     pub approval: Option<Approval>,
@@ -111,7 +113,34 @@ pub struct MemberState {
     pub held: bool,
 }
 
+/// The address that stands for one which a member gave up: the member's own id before it, as Entra names deleted people.
+/// It is unique, it is nobody's mailbox, and the former address can be read from it.
+pub fn given_up(id: MemberId, email: &str) -> String {
+    format!("{}{email}", id.0.simple())
+}
+
+/// The address that this member gave up, if `email` stands for one.
+pub fn former_address(id: MemberId, email: &str) -> Option<&str> {
+    let mut buffer = uuid::Uuid::encode_buffer();
+    email.strip_prefix(&*id.0.simple().encode_lower(&mut buffer))
+}
+
 impl MemberState {
+    /// The address that the member had before another person got it.
+    pub fn gave_up(&self) -> Option<&str> {
+        former_address(self.id, &self.profile.email)
+    }
+
+    /// The member's address, or the one that the member gave up and would have again.
+    pub fn own_address(&self) -> &str {
+        self.gave_up().unwrap_or(&self.profile.email)
+    }
+
+    /// False for a removed member, and for one who gave the address up: they return only to a free address.
+    pub fn holds_address(&self) -> bool {
+        self.status != MemberStatus::Removed && self.gave_up().is_none()
+    }
+
     /// True if the member has access now or by accepting an invitation. The removal limit counts losses of it.
     pub fn has_access(&self) -> bool {
         matches!(self.status, MemberStatus::Invited | MemberStatus::Active)

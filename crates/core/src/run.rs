@@ -21,6 +21,8 @@ text_enum! {
         Planning = "planning",
         /// Another run has rewound it.
         Rewound = "rewound",
+        /// Another run has rewound a part of it. The rest could not be taken back then, and a later rewind may complete it.
+        PartlyRewound = "partly_rewound",
     }
 }
 

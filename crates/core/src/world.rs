@@ -4,7 +4,7 @@
 //! whole tenant, so the cost of a plan follows the number of changes.
 
 use crate::action::{ActionKind, ItemKey};
-use crate::change::{GroupFacts, Step};
+use crate::change::{GroupFacts, Step, Subject};
 use crate::digest::PlanDigest;
 use crate::directory::{GroupState, GroupSubject, MembershipSubject, UserSubject};
 use crate::hold_reason::HoldReason;
@@ -110,6 +110,8 @@ pub struct Rewind {
     pub memberships: HashSet<(SharingGroupId, MemberId)>,
     /// Members that follow the directory users of the steps now.
     pub linked_users: HashMap<DirectoryUserId, MemberId>,
+    /// Members that followed the directory users of the steps before another record took over.
+    pub former_members: Vec<MemberState>,
     /// Sharing groups that follow the directory groups of the steps now.
     pub linked_groups: HashMap<DirectoryGroupId, SharingGroupId>,
     /// Members that give up an address in another part of the same rewind.
@@ -133,10 +135,28 @@ impl World {
     }
 
     /// Every member in this world. A member can occur twice; the later one counts.
-    pub fn members(&self) -> impl Iterator<Item = &MemberState> {
-        let touched = self.users.iter().flat_map(|user| user.member.iter().chain(&user.returning));
+    pub fn members<'w>(&'w self) -> impl Iterator<Item = &'w MemberState> {
+        let known = |user: &'w UserSubject| user.member.iter().chain(&user.returning);
+        let touched = self.users.iter().flat_map(known).chain(self.former_members());
         let waiting = self.waiting.iter().map(|(_, member)| member);
         self.holders.values().chain(touched).chain(waiting).chain(self.rewind.members.values())
+    }
+
+    /// Members that followed a record of this world before another one took over.
+    pub(crate) fn former_members(&self) -> impl Iterator<Item = &MemberState> {
+        self.users.iter().filter_map(|user| user.former.as_ref()).chain(&self.rewind.former_members)
+    }
+
+    /// A person of this world.
+    pub(crate) fn user(&self, id: DirectoryUserId) -> Option<&UserSubject> {
+        self.users.binary_search_by_key(&id, |user| user.id).ok().map(|index| &self.users[index])
+    }
+
+    /// True if an admin has not decided yet about a departure of this record's person.
+    pub(crate) fn holds_departure_of(&self, record: DirectoryUserId) -> bool {
+        let leaving = [ActionKind::Suspend, ActionKind::ReleaseSeat, ActionKind::Remove];
+        let key = |action| ItemKey::of(Subject::DirectoryUser(record), action);
+        leaving.into_iter().any(|action| self.held.contains_key(&key(action)))
     }
 
     /// How many waiting people a plan could give a seat to: the free seats, and those that it may free itself.

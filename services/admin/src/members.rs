@@ -20,8 +20,12 @@ pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
     auth.expects_large_answer(&request)?;
     let asked = parameters(&request, &["email", "status", "modified_since"])?;
     let status: Option<MemberStatus> = parsed("status", asked.status.as_deref())?;
-    let filter =
-        MemberFilter { email: asked.email.as_deref().map(address), status, modified_since: asked.modified_since()? };
+    let filter = MemberFilter {
+        email: asked.email.as_deref().map(address),
+        former_email: asked.former_email.as_deref().map(address),
+        status,
+        modified_since: asked.modified_since()?,
+    };
     list::<view::Member>(auth.admin.hub.store.members(&auth.scope, &filter, &asked.page()?).await?)
 }
 

@@ -48,6 +48,7 @@ pub(crate) struct ListParameters {
     pub(crate) until: Option<String>,
     pub(crate) modified_since: Option<String>,
     pub(crate) email: Option<String>,
+    pub(crate) former_email: Option<String>,
     pub(crate) status: Option<String>,
     pub(crate) state: Option<String>,
     pub(crate) kind: Option<String>,

@@ -44,6 +44,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/api/v1/sources/{id}" by Member => sources::source,
         PATCH "/api/v1/sources/{id}" by Admin => sources::change_source,
         POST "/api/v1/sources/{id}/release" by Admin => sources::release_source,
+        POST "/api/v1/sources/{id}/rewind" by Admin => runs::rewind_source,
         GET "/api/v1/sources/{id}/promotion" by Member => promotion::promotion,
         GET "/api/v1/sources/{id}/promotion/items" by Member => promotion::promotion_items,
         POST "/api/v1/sources/{id}/promote" by Owner => promotion::promote,

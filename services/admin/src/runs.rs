@@ -8,9 +8,11 @@ use crate::path::id_in_path;
 use crate::query::{parameters, parsed};
 use crate::view::runs as view;
 use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
 use rollcall_core::run::RunState;
 use rollcall_store::RunDecision;
 use rollcall_web::Body;
+use serde::Deserialize;
 
 pub(crate) async fn runs(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request, &["state"])?;
@@ -68,6 +70,23 @@ pub(crate) async fn rewind_run(request: HttpRequest, auth: ApiAuth, payload: Bod
     auth.admin.hub.store.run(&auth.scope, id).await?;
     no_body(payload).await?;
     let made = auth.admin.hub.store.rewind_run(&auth.scope, id).await?;
+    let rewind = auth.admin.hub.after_commit(made).await;
+    Ok(HttpResponse::Accepted().json(view::Run::from(auth.admin.hub.store.run(&auth.scope, rewind).await?)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    since: DateTime<Utc>,
+}
+
+/// Requests the rewind of everything that this source did since an instant, as one run.
+pub(crate) async fn rewind_source(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
+    let AdminAuth(auth) = auth;
+    let source = id_in_path(&request, "source")?;
+    auth.admin.hub.store.source(&auth.scope, source).await?;
+    let Since { since } = body(payload).await?;
+    let made = auth.admin.hub.store.rewind_source(&auth.scope, source, since).await?;
     let rewind = auth.admin.hub.after_commit(made).await;
     Ok(HttpResponse::Accepted().json(view::Run::from(auth.admin.hub.store.run(&auth.scope, rewind).await?)))
 }

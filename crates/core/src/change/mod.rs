@@ -103,6 +103,7 @@ impl MemberFacts {
             held: self.held,
             managed_by: self.managed_by,
             directory_user: self.directory_user,
+            former_record: member.former_record,
         }
     }
 

@@ -5,6 +5,7 @@ use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SourceId};
 use crate::roster::{MemberStatus, WaitingFor};
 use crate::text_enum::text_enum;
 use serde::Serialize;
+use serde_json::Map;
 use uuid::Uuid;
 
 text_enum! {
@@ -46,6 +47,30 @@ impl Step {
     pub fn inverse(id: Uuid, item: &Recorded) -> Option<Self> {
         let change = item.change.inverse(item.target)?;
         Some(Self { id, subject: item.subject, target: item.target, change })
+    }
+
+    /// The net effect of the inverses of one target's items, the latest item first, and how many of them it covers: it ends
+    /// at the first that does not continue the others, because something else changed the target in between. `None` when
+    /// the target stays as it is.
+    pub fn net(steps: &[Self]) -> (Option<Self>, usize) {
+        let (mut before, mut after) = (Map::new(), Map::new());
+        let mut covered = 0;
+        for step in steps {
+            let Some(from) = &step.change.before else { break };
+            if from.iter().any(|(key, value)| after.get(key).is_some_and(|now| now != value)) {
+                break;
+            }
+            for (key, value) in from {
+                before.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+            after.extend(step.change.after.clone());
+            covered += 1;
+        }
+        before.retain(|key, value| after.get(key) != Some(value));
+        after.retain(|key, _| before.contains_key(key));
+        let first = steps.first().filter(|_| !after.is_empty());
+        let net = first.map(|first| Self { change: Change { before: Some(before), after }, ..first.clone() });
+        (net, covered)
     }
 
     pub fn kind(&self) -> StepKind {

@@ -215,6 +215,13 @@ pub enum MemberDetail {
     },
     /// The record changed the profile.
     Profile(Difference<Profile>),
+    /// The address went to the person of this record.
+    AddressGivenOn {
+        before: Profile,
+        after: Profile,
+        why: Why,
+        directory_user_id: Option<DirectoryUserId>,
+    },
     /// An admin changed these fields.
     Fields(Difference<Map<String, Json>>),
     /// A rewind changed fields other than the status.

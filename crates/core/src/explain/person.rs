@@ -3,7 +3,9 @@
 use super::facts::{Decision, Facts, Skipped, Unread, Withheld};
 use super::gate::{Evidence, Gate, GateName, gate_of};
 use crate::directory::{Dispute, Origin, SourceMode};
+use crate::email::fold;
 use crate::hold_reason::HoldReason;
+use crate::plan::matching::wanted_email;
 use crate::remedy;
 use crate::roster::{Approval, MemberState, MemberStatus, WaitingFor};
 use chrono::{DateTime, Utc};
@@ -71,7 +73,10 @@ fn source_record(facts: &Facts) -> Gate {
 pub(super) fn source_mode(facts: &Facts, origin: Option<Origin>) -> Gate {
     let gate = GateName::SourceMode;
     let Some(Origin { source, mode, quarantined, .. }) = origin else {
-        return Gate::ok(gate, "No source is concerned.");
+        return match &facts.member {
+            Some(_) => Gate::ok(gate, "No source is concerned."),
+            None => Gate::unknown(gate, "No source has a record of this person."),
+        };
     };
     // A withheld item of a simulation says nothing once the simulation is over.
     let withheld = relevant(facts, gate).filter(|w| mode != SourceMode::Live || w.decision != Decision::Simulated);
@@ -127,10 +132,16 @@ fn matching(facts: &Facts) -> Gate {
         }
         (None, Some(_)) if facts.said.is_some() => Gate::ok(gate, "The record is linked to this member."),
         (None, Some(_)) => Gate::ok(gate, "No record of a source is linked to this member."),
+        (None, None) if facts.said.is_none() => {
+            Gate::unknown(gate, "Nobody in the roster is this person, and there is no record that could be matched.")
+        }
         (None, None) => {
-            let found = match facts.holder {
-                Some(_) => "A member has this address and is not linked to the record yet.",
-                None => "Nobody in the roster is this person yet: a new member is made.",
+            let found = match (facts.holder, facts.wanted()) {
+                (Some(_), _) => "A member has this address and is not linked to the record yet.",
+                (None, true) => "Nobody in the roster is this person yet: a new member is made.",
+                (None, false) => {
+                    "Nobody in the roster is this person, and nobody is made while the source does not want them in."
+                }
             };
             Gate::ok(gate, found).with(Evidence { member_id: facts.holder, ..Evidence::default() })
         }
@@ -149,6 +160,9 @@ pub(super) fn dispute_gate(skipped: &Skipped) -> Gate {
         Dispute::NoEmail => "The record has no usable email address.".to_owned(),
         Dispute::MappingFailed => format!("The policy's mapping fails for the record: {about}."),
         Dispute::EmailTaken => format!("Another member has the address {about}."),
+        Dispute::ExternalIdTaken => {
+            format!("Another active record with the external id {about} feeds the member.")
+        }
         Dispute::AdoptionOff => format!("A member made by hand has the address {about}, and the policy adopts nobody."),
         Dispute::GroupOutOfScope => format!("The policy does not sync the group {about}."),
         Dispute::GroupDeletedHere => format!("The sharing group {about} was deleted in the product."),
@@ -286,15 +300,41 @@ fn status(facts: &Facts) -> Gate {
     };
     let answer = match member.status {
         MemberStatus::Active => Gate::ok(gate, "The member is active."),
-        MemberStatus::Invited => Gate::blocked(gate, "The invitation is not accepted yet.", &remedy::ACCEPT),
+        MemberStatus::Invited => return invitation(facts, member),
         MemberStatus::Pending => {
             Gate::blocked(gate, "The member is pending: no seat, no access.", &remedy::EARLIER_GATES)
         }
         MemberStatus::Suspended => {
             let remedy = if member.managed_by.is_some() { &remedy::ENABLE } else { &remedy::ADOPT_BY_SOURCE };
-            Gate::blocked(gate, "The member is suspended; role and groups are kept.", remedy)
+            let kept = "The member is suspended; role and groups are kept.";
+            match member.gave_up() {
+                Some(email) => {
+                    let given_on = format!("{kept} Another person of the directory has their former address {email}.");
+                    Gate::blocked(gate, given_on, &remedy::RETURN_WITH_ADDRESS)
+                }
+                None => Gate::blocked(gate, kept, remedy),
+            }
         }
         MemberStatus::Removed => Gate::blocked(gate, "The member was removed.", &remedy::ASSIGN_AGAIN),
     };
     answer.with(facts.status_last.as_ref().map(Evidence::from).unwrap_or_default())
+}
+
+/// An open invitation keeps its address, whatever address the directory has meanwhile (DX13).
+fn invitation(facts: &Facts, member: &MemberState) -> Gate {
+    let gate = GateName::Status;
+    let record = facts.said.as_ref().and_then(|said| said.record.as_ref());
+    let present = record.and_then(|record| wanted_email(record, Some(member)));
+    let last = facts.status_last.as_ref().map(Evidence::from).unwrap_or_default();
+    match present.filter(|email| fold(email) != fold(&member.profile.email)) {
+        None => Gate::blocked(gate, "The invitation is not accepted yet.", &remedy::ACCEPT).with(last),
+        Some(waiting) => {
+            let sent = &member.profile.email;
+            let sentence = format!(
+                "The invitation to {sent} is not accepted yet, and the directory's present address {waiting} waits for it."
+            );
+            let answer = Gate::blocked(gate, sentence, &remedy::ACCEPT_OR_INVITE_AGAIN);
+            answer.with(Evidence { about: Some(waiting.to_owned()), ..last })
+        }
+    }
 }

@@ -3,7 +3,6 @@
 use super::review::Review;
 use crate::action::{Action, Item};
 use crate::hold_reason::HoldReason;
-use crate::roster::MemberStatus;
 
 impl Review<'_> {
     /// Withholds the items over a limit, in the order in which the directory announced the people.
@@ -38,8 +37,8 @@ impl Review<'_> {
             Action::Provision { .. } => self.may_provision(item).then_some(HoldReason::CreationOverLimit),
             // A returning member takes on the present address with the same change, and no limit counts it.
             Action::UpdateProfile { member, .. } => {
-                let returns = self.members.get(&member).is_some_and(|member| member.status == MemberStatus::Removed);
-                (!returns).then_some(HoldReason::ModificationOverLimit)
+                let holds = self.members.get(&member).is_none_or(|member| member.holds_address());
+                holds.then_some(HoldReason::ModificationOverLimit)
             }
             _ => None,
         }

@@ -2,7 +2,7 @@
 
 use super::{Fault, NewLink, Player};
 use crate::action::Item;
-use crate::change::{Subject, Target};
+use crate::change::{MemberFacts, Subject, Target};
 use crate::email::fold;
 use crate::event::{Difference, Event, MemberDetail, MemberLink};
 use crate::ids::{DirectoryUserId, MemberId};
@@ -29,6 +29,7 @@ impl Player<'_> {
             billing_contact: false,
             managed_by: item.origin.map(|origin| origin.source),
             directory_user: directory_user(item),
+            former_record: None,
             suspended_from: None,
             waiting_for,
             approval: None,
@@ -48,9 +49,42 @@ impl Player<'_> {
 
     fn link_user(&mut self, item: &Item) {
         if let Some(record) = directory_user(item) {
+            self.feed_by(record);
             let request = item.origin.and_then(|origin| origin.request);
             self.outcome.linked_users.push(NewLink { record, request });
         }
+    }
+
+    /// The record feeds a member from now on, so nobody has it as a former one.
+    fn feed_by(&mut self, record: DirectoryUserId) {
+        if let Some(member) = self.former_of.get(&record).copied()
+            && let Ok(member) = self.member(member)
+            && member.former_record == Some(record)
+        {
+            member.former_record = None;
+        }
+    }
+
+    /// A rewind moves a member between two records of one person as a relink does: the one that is left becomes the former
+    /// record. Beside any other record it says nothing about the member.
+    pub(super) fn follow_again(
+        &mut self,
+        id: MemberId,
+        before: &MemberFacts,
+        after: &MemberFacts,
+    ) -> Result<(), Fault> {
+        if before.directory_user == after.directory_user {
+            return Ok(());
+        }
+        let anchor = |facts: &MemberFacts| facts.profile.external_id.clone().map(|id| (facts.managed_by, id));
+        let one_person = anchor(before).is_some() && anchor(before) == anchor(after);
+        let left = before.directory_user.filter(|_| one_person && after.directory_user.is_some());
+        self.member(id)?.former_record = left;
+        self.former_of.extend(left.map(|record| (record, id)));
+        if let Some(record) = after.directory_user {
+            self.feed_by(record);
+        }
+        Ok(())
     }
 
     /// Links the member to the item's record.
@@ -61,7 +95,10 @@ impl Player<'_> {
         external_id: Option<String>,
     ) -> Result<MemberDetail, Fault> {
         let (user, source) = (directory_user(item), item.origin.map(|origin| origin.source));
+        let followed = self.outcome.member(id).and_then(|member| member.directory_user);
+        let followed = followed.filter(|record| self.living_records.contains(record) && Some(*record) != user);
         let member = self.member(id)?;
+        member.former_record = followed.or(member.former_record).filter(|record| Some(*record) != user);
         let counts = member.managed_by.is_none() && member.status != MemberStatus::Removed;
         let before = MemberLink {
             directory_user_id: member.directory_user,
@@ -82,8 +119,22 @@ impl Player<'_> {
         if fold(&before.email) != fold(&after.email) {
             self.outcome.freed.push(fold(&before.email));
         }
+        if before.external_id != after.external_id {
+            self.outcome.freed.extend(before.external_id.clone());
+        }
         let difference = Difference { before: before.clone(), after: after.clone() };
         Ok(Event::MemberUpdated(id, MemberDetail::Profile(difference)))
+    }
+
+    /// Everything but the address stays, so a return or a rewind gives all of it back.
+    pub(super) fn give_up_address(&mut self, item: &Item, id: MemberId, after: &str) -> Result<Event, Fault> {
+        let member = self.member(id)?;
+        let before = member.profile.clone();
+        after.clone_into(&mut member.profile.email);
+        let after = member.profile.clone();
+        self.outcome.freed.push(fold(&before.email));
+        let directory_user_id = directory_user(item);
+        Ok(Event::MemberUpdated(id, MemberDetail::AddressGivenOn { before, after, why: item.why, directory_user_id }))
     }
 
     pub(super) fn suspend(

@@ -1,18 +1,21 @@
 //! The outcome: the effect of a verdict on the members, groups and memberships of its world. It is pure; the store writes it
 //! as rows, and the property tests apply it to tables in memory.
 
+mod departed;
 mod groups;
 mod keys;
 mod members;
 mod undo;
 mod wipe;
 
+pub use departed::Departed;
+
 use crate::action::{Action, Item, Plan};
 use crate::change::{Change, Facts, GroupFacts, Impossible, Inside, MemberFacts, Recorded, Target};
 use crate::event::{Actor, Event};
 use crate::guard::Verdict;
 use crate::ids::{DirectoryGroupId, DirectoryUserId, MemberId, RequestId, SharingGroupId};
-use crate::roster::MemberState;
+use crate::roster::{MemberState, MemberStatus};
 use crate::world::{Names, World};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -153,6 +156,10 @@ struct Player<'a> {
     wipes: bool,
     /// Members of the world's memberships that can use keys; `None` when the policy asks for no keys.
     key_users: Option<HashSet<MemberId>>,
+    /// Records of the world that exist at their source.
+    living_records: HashSet<DirectoryUserId>,
+    /// Members that followed a record of the world before.
+    former_of: HashMap<DirectoryUserId, MemberId>,
     new_id: &'a mut dyn FnMut() -> Uuid,
     outcome: Outcome,
 }
@@ -164,6 +171,8 @@ impl<'a> Player<'a> {
             names: &world.names,
             wipes: world.policy.wipe_on_suspend,
             key_users: Self::key_users(world),
+            living_records: world.users.iter().filter(|user| user.record.is_some()).map(|user| user.id).collect(),
+            former_of: world.former_members().filter_map(|member| Some((member.former_record?, member.id))).collect(),
             new_id,
             outcome: Outcome::unchanged(world),
         }
@@ -205,6 +214,7 @@ impl<'a> Player<'a> {
                 Event::MemberRelinked(*member, self.link(item, *member, external_id.clone())?)
             }
             Action::UpdateProfile { member, before, after } => self.update_profile(*member, before, after)?,
+            Action::GiveUpAddress { member, after, .. } => self.give_up_address(item, *member, after)?,
             Action::Suspend { member, from, release_seat } => self.suspend(*member, *from, *release_seat, item)?,
             Action::ReleaseSeat { member } => self.release_seat(*member)?,
             Action::Remove { member, from } => self.remove(*member, *from, item)?,
@@ -291,6 +301,27 @@ impl Outcome {
     /// The members that changed, before and after.
     pub fn changed(&self) -> impl Iterator<Item = (&MemberState, &MemberState)> {
         self.changed.values().filter_map(|before| Some((before, self.members.get(&before.id)?)))
+    }
+
+    /// Records to be planned again: the profile of an invitation that ended may be brought in line, and a record that another
+    /// one replaced is its own person once the member has another external id.
+    pub fn reopened_records(&self) -> impl Iterator<Item = DirectoryUserId> {
+        self.changed().flat_map(|(before, after)| {
+            let ended = before.status == MemberStatus::Invited && after.status == MemberStatus::Suspended;
+            let other_id = before.profile.external_id != after.profile.external_id;
+            let record = after.directory_user.filter(|_| ended);
+            record.into_iter().chain(after.former_record.filter(|_| other_id))
+        })
+    }
+
+    /// Records of members whose older record became another person's: the groups of that record are not theirs any more.
+    pub fn parted_records(&self) -> impl Iterator<Item = DirectoryUserId> {
+        let parted = |(before, after): &(&MemberState, &MemberState)| {
+            before.former_record.is_some()
+                && after.former_record.is_none()
+                && before.directory_user == after.directory_user
+        };
+        self.changed().filter(parted).filter_map(|(_, after)| after.directory_user)
     }
 
     /// The recorded fields of a target as it is now.

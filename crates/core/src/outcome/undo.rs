@@ -25,6 +25,7 @@ impl Player<'_> {
         let before = MemberFacts::of(member);
         let after: MemberFacts = step.change.applied_to(&before).map_err(Fault::NotAsPlanned)?;
         *member = after.clone().into_member(member);
+        self.follow_again(id, &before, &after)?;
         let counts = |facts: &MemberFacts| facts.managed_by.is_some() && facts.status != MemberStatus::Removed;
         let outcome = &mut self.outcome;
         outcome.managed += i64::from(counts(&after)) - i64::from(counts(&before));

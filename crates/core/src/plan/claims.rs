@@ -22,16 +22,33 @@ pub(super) struct Claim<Owner> {
     pub(super) weight: Weight,
 }
 
-/// The subjects that do not get their string, because its holder keeps it or an earlier claim takes it. The owners in
-/// `vacating` give up theirs in any case.
-///
-/// All claims start as granted. A refusal may strand another claim, so the search repeats until nothing changes: a swap or
-/// a longer cycle stays granted as a whole.
+/// The outcome of all claims.
+pub(super) struct Settled<Owner> {
+    /// The subjects that do not get their string, because its holder keeps it or an earlier claim takes it.
+    pub(super) refused: Vec<usize>,
+    /// The subjects that get a string because its holder gives way, and the holders.
+    pub(super) given_way: Vec<(usize, Owner)>,
+}
+
+/// The subjects that do not get their string. The owners in `vacating` give up theirs in any case.
 pub(super) fn refused<Owner: Copy + Eq + Hash>(
-    mut claims: Vec<Claim<Owner>>,
+    claims: Vec<Claim<Owner>>,
     vacating: &HashSet<Owner>,
     holder: impl Fn(&str) -> Option<Owner>,
 ) -> Vec<usize> {
+    settle(claims, vacating, holder, |_, _| false).refused
+}
+
+/// Settles all claims. An owner for whom `gives_way` is true loses the string to the claim.
+///
+/// All claims start as granted. A refusal may strand another claim, so the search repeats until nothing changes: a swap or
+/// a longer cycle stays granted as a whole.
+pub(super) fn settle<Owner: Copy + Eq + Hash>(
+    mut claims: Vec<Claim<Owner>>,
+    vacating: &HashSet<Owner>,
+    holder: impl Fn(&str) -> Option<Owner>,
+    gives_way: impl Fn(&Claim<Owner>, Owner) -> bool,
+) -> Settled<Owner> {
     claims.sort_by_key(|claim| (claim.weight, claim.subject));
     let mut refused = Vec::new();
     loop {
@@ -41,18 +58,23 @@ pub(super) fn refused<Owner: Copy + Eq + Hash>(
                 leaving.entry(owner).or_insert(claim.weight);
             }
         }
+        let lets_go = |claim: &Claim<Owner>, owner: Owner| {
+            claim.mover == Some(owner)
+                || vacating.contains(&owner)
+                || leaving.get(&owner).is_some_and(|weight| *weight <= claim.weight)
+        };
         let mut taken: HashSet<&str> = HashSet::new();
         let blocked = claims.iter().position(|claim| {
-            let let_go = |owner: Owner| {
-                claim.mover == Some(owner)
-                    || vacating.contains(&owner)
-                    || leaving.get(&owner).is_some_and(|weight| *weight <= claim.weight)
-            };
-            !holder(&claim.key).is_none_or(let_go) || !taken.insert(&claim.key)
+            let is_free = |owner| lets_go(claim, owner) || gives_way(claim, owner);
+            !holder(&claim.key).is_none_or(is_free) || !taken.insert(&claim.key)
         });
-        match blocked {
-            Some(index) => refused.push(claims.remove(index).subject),
-            None => return refused,
-        }
+        let Some(index) = blocked else {
+            let given_way = |claim: &Claim<Owner>| {
+                let owner = holder(&claim.key).filter(|owner| !lets_go(claim, *owner))?;
+                Some((claim.subject, owner))
+            };
+            return Settled { refused, given_way: claims.iter().filter_map(given_way).collect() };
+        };
+        refused.push(claims.remove(index).subject);
     }
 }

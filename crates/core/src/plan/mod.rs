@@ -13,7 +13,7 @@ use crate::action::{ItemKey, Plan};
 use crate::world::World;
 use groups::{plan_groups, plan_memberships};
 use matching::match_users;
-use people::{admit_waiting, plan_user};
+use people::{admit_waiting, give_up_addresses, plan_user};
 use std::collections::{HashMap, HashSet};
 
 /// Works out the next state of the roster for the touched subjects.
@@ -28,8 +28,10 @@ pub fn plan(world: &World) -> Plan {
 /// As [`plan`], but no item counts on anything that the items in `beyond` would free, because a limit withholds them.
 pub(crate) fn plan_without(world: &World, beyond: &HashSet<ItemKey>) -> Plan {
     let mut plan = Plan::default();
-    for (subject, matched) in world.users.iter().zip(match_users(world, beyond)) {
-        plan_user(world, subject, matched, &mut plan);
+    let matched = match_users(world, beyond);
+    let given_up = give_up_addresses(world, &matched, &mut plan);
+    for (subject, matched) in world.users.iter().zip(matched) {
+        plan_user(world, subject, matched.with(&given_up), &mut plan);
     }
     admit_waiting(world, &mut plan);
     plan_groups(world, &mut plan);

@@ -1,15 +1,15 @@
 //! People: newcomers, changes, departures and returns.
 
-use super::matching::{Match, Matched, takes_updates, wanted_email};
+use super::matching::{Match, Matched, wanted_email};
 use crate::action::{Action, Disputed, Item, Plan, Why};
 use crate::change::Subject;
 use crate::directory::{Dispute, PersonRecord, UserSubject};
 use crate::email::fold;
-use crate::ids::DirectoryUserId;
+use crate::ids::{DirectoryUserId, MemberId};
 use crate::policy::{LocalAttribute, OnDeleted, Onboarding, Policy};
-use crate::roster::{Approval, MemberState, MemberStatus, Profile, WaitingFor};
+use crate::roster::{Approval, MemberState, MemberStatus, Profile, WaitingFor, given_up as given_up_address};
 use crate::world::World;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Collects one user's items under one origin.
 struct UserItems<'p> {
@@ -25,16 +25,41 @@ impl UserItems<'_> {
 
     fn dispute(&mut self, dispute: Dispute) {
         let known = self.subject.member.as_ref().or(self.subject.returning.as_ref());
-        let wanted = self.subject.record.as_ref().and_then(|record| wanted_email(record, known));
-        // A person who returns to a former invitation needs the address that it went to.
-        let about =
-            known.filter(|member| !takes_updates(member)).map(|member| member.profile.email.as_str()).or(wanted);
+        let record = self.subject.record.as_ref();
+        if dispute == Dispute::ExternalIdTaken {
+            let about = record.and_then(|record| record.external_id.clone()).unwrap_or_default();
+            return self.dispute_about(dispute, about);
+        }
+        let wanted = record.and_then(|record| wanted_email(record, known));
+        // A person who returns without an address needs the former one.
+        let about = wanted.or(known.filter(|member| !member.holds_address()).map(MemberState::own_address));
         self.dispute_about(dispute, about.map(fold).unwrap_or_default());
     }
 
     fn dispute_about(&mut self, dispute: Dispute, about: String) {
         self.plan.disputed.push(Disputed { subject: Subject::DirectoryUser(self.subject.id), dispute, about });
     }
+}
+
+/// Plans the members without access who give their address to another person, and returns them as they are then. These
+/// items come first, because everything else about those members is planned on them.
+pub(super) fn give_up_addresses(
+    world: &World,
+    matched: &[Matched<'_>],
+    plan: &mut Plan,
+) -> HashMap<MemberId, MemberState> {
+    let mut given_up = HashMap::new();
+    for (subject, matched) in world.users.iter().zip(matched) {
+        let Some(holder) = matched.takes_from else { continue };
+        let (before, after) = (holder.profile.email.clone(), given_up_address(holder.id, &holder.profile.email));
+        let mut without = holder.clone();
+        without.profile.email.clone_from(&after);
+        given_up.insert(holder.id, without);
+        let action = Action::GiveUpAddress { member: holder.id, before, after };
+        let (subject, origin) = (Subject::DirectoryUser(subject.id), Some(subject.origin));
+        plan.items.push(Item { subject, action, why: Why::AddressGivenOn, origin });
+    }
+    given_up
 }
 
 pub(super) fn plan_user(world: &World, subject: &UserSubject, matched: Matched<'_>, plan: &mut Plan) {
@@ -44,12 +69,13 @@ pub(super) fn plan_user(world: &World, subject: &UserSubject, matched: Matched<'
     if let (Some(record), Some(why)) = (record, &subject.unmapped) {
         return plan_unmapped(policy, matched.who, record, why, &mut items);
     }
+    let address = Address { free: matched.address_free, frozen: matched.who.is_frozen(world) };
     match (matched.who, record) {
         (Match::Nobody, _) | (_, None) if subject.member.is_none() => {}
         (Match::Linked(member), None) => plan_gone(policy.on_deleted, member, Why::DeletedAtSource, &mut items),
         (Match::Linked(member), Some(record)) => {
             plan_access(policy, member, record, &mut items);
-            plan_profile(member, record, &policy.local_attributes, matched.address_free, &mut items);
+            plan_profile(member, record, &policy.local_attributes, address, &mut items);
         }
         (Match::Returning(member), Some(record)) => {
             let by_anchor = subject.returning.as_ref().is_some_and(|anchored| anchored.id == member.id);
@@ -62,7 +88,7 @@ pub(super) fn plan_user(world: &World, subject: &UserSubject, matched: Matched<'
             items.push(Action::Relink { member: member.id, external_id }, why);
             let linked = linked(member, record);
             plan_access(policy, &linked, record, &mut items);
-            plan_profile(&linked, record, &policy.local_attributes, matched.address_free, &mut items);
+            plan_profile(&linked, record, &policy.local_attributes, address, &mut items);
             // The waitlist knows the member by the former record, so the member asks for no seat in this plan.
             let waits = member.status == MemberStatus::Pending && member.waiting_for == Some(WaitingFor::Seat);
             if subject.is_wanted() && waits && member.approval != Some(Approval::Declined) {
@@ -76,7 +102,7 @@ pub(super) fn plan_user(world: &World, subject: &UserSubject, matched: Matched<'
             let linked = linked(member, record);
             plan_access(policy, &linked, record, &mut items);
             let kept = held_locally(&policy.local_attributes, &linked.profile);
-            plan_profile(&linked, record, &kept, true, &mut items);
+            plan_profile(&linked, record, &kept, Address { free: true, ..address }, &mut items);
         }
         (Match::New, Some(record)) => {
             items.push(provision(policy, record), Why::NewInDirectory);
@@ -91,6 +117,8 @@ pub(super) fn plan_user(world: &World, subject: &UserSubject, matched: Matched<'
 fn plan_unmapped(policy: &Policy, who: Match<'_>, record: &PersonRecord, why: &str, items: &mut UserItems<'_>) {
     match who {
         Match::Nobody => return,
+        // Nobody returns without an address.
+        Match::Linked(member) if member.gave_up().is_some() => {}
         Match::Linked(member) => plan_access(policy, member, record, items),
         _ => {}
     }
@@ -169,20 +197,33 @@ fn left_by(policy: &Policy, record: &PersonRecord, in_scope: bool) -> (OnDeleted
     }
 }
 
+/// Whether a member can take the record's address on.
+#[derive(Clone, Copy)]
+struct Address {
+    free: bool,
+    /// Profile changes wait for an open invitation.
+    frozen: bool,
+}
+
 /// Brings a member's profile in line with the record, except for local attributes (PE6).
 fn plan_profile(
     member: &MemberState,
     record: &PersonRecord,
     local: &BTreeSet<LocalAttribute>,
-    address_free: bool,
+    address: Address,
     items: &mut UserItems<'_>,
 ) {
-    if !takes_updates(member) || (member.status == MemberStatus::Removed && !items.subject.is_wanted()) {
+    let wanted = items.subject.is_wanted();
+    if address.frozen || (member.status == MemberStatus::Removed && !wanted) {
         return;
     }
-    let wanted = wanted_email(record, Some(member)).filter(|_| address_free);
-    let email = wanted.unwrap_or(&member.profile.email);
-    if !address_free {
+    let email = match (member.holds_address(), wanted, address.free) {
+        (true, _, true) => wanted_email(record, Some(member)).unwrap_or(&member.profile.email),
+        // A member who gave the address up gets one again on return.
+        (false, true, true) => wanted_email(record, Some(member)).unwrap_or_else(|| member.own_address()),
+        _ => &member.profile.email,
+    };
+    if !address.free {
         items.dispute(Dispute::EmailTaken);
     }
     let mut after = profile(record, email);

@@ -5,7 +5,7 @@ use crate::action::{Action, Item, Plan, Why};
 use crate::change::{GroupFacts, Impossible, Inside, MemberFacts, Step, StepKind, Target};
 use crate::email::fold;
 use crate::ids::{MemberId, SharingGroupId};
-use crate::roster::MemberStatus;
+use crate::roster::{MemberStatus, former_address};
 use crate::world::{Rewind, World};
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -118,9 +118,13 @@ fn taken<Owner: Copy + Eq + Hash>(
 fn refused_addresses(world: &World, draft: &Draft<'_>) -> HashMap<usize, Impossible> {
     let steps = &world.rewind.steps;
     let mut vacating = world.rewind.leaving_members.clone();
-    let (mut claims, mut wanting) = (Vec::new(), HashMap::new());
+    let (mut claims, mut wanting, mut refused) = (Vec::new(), HashMap::new(), HashMap::new());
     for (target, mut indices) in indices_by_target(steps) {
         let Target::Member(id) = target else { continue };
+        if draft.members.get(&id).is_some_and(|after| lacks_address(id, after)) {
+            let moving = indices.iter().filter(|i| steps[**i].status().is_some() || steps[**i].address().is_some());
+            refused.extend(moving.map(|index| (*index, Impossible::AddressTaken)));
+        }
         let (Some(now), Some(after)) = (world.rewind.members.get(&id), draft.members.get(&id)) else { continue };
         let (is_in, will_be) = (now.status != MemberStatus::Removed, after.status != MemberStatus::Removed);
         let key = fold(&after.profile.email);
@@ -137,7 +141,14 @@ fn refused_addresses(world: &World, draft: &Draft<'_>) -> HashMap<usize, Impossi
         }
     }
     let taken = taken(wanting, claims, &vacating, |email| world.holders.get(email).map(|holder| holder.id));
-    taken.map(|index| (index, Impossible::AddressTaken)).collect()
+    refused.extend(taken.map(|index| (index, Impossible::AddressTaken)));
+    refused
+}
+
+/// True for a member who would be back while another person has the address.
+fn lacks_address(id: MemberId, member: &MemberFacts) -> bool {
+    let out = matches!(member.status, MemberStatus::Suspended | MemberStatus::Removed);
+    !out && former_address(id, &member.profile.email).is_some()
 }
 
 fn refused_names(world: &World, draft: &Draft<'_>) -> HashMap<usize, Impossible> {

@@ -55,6 +55,23 @@ impl Mapping {
         all.into_iter().filter_map(|(attribute, text)| Some((attribute, text.as_deref()?)))
     }
 
+    /// Each expression as a mapping of its own.
+    pub fn one_by_one(&self) -> impl Iterator<Item = Self> {
+        let Self { email, display_name, given_name, family_name } = self.clone();
+        let alone = [
+            email.map(|text| Self { email: Some(text), ..Self::default() }),
+            display_name.map(|text| Self { display_name: Some(text), ..Self::default() }),
+            given_name.map(|text| Self { given_name: Some(text), ..Self::default() }),
+            family_name.map(|text| Self { family_name: Some(text), ..Self::default() }),
+        ];
+        alone.into_iter().flatten()
+    }
+
+    /// The attributes that have an expression.
+    pub fn attributes(&self) -> impl Iterator<Item = MappedAttribute> {
+        self.expressions().map(|(attribute, _)| attribute)
+    }
+
     /// # Errors
     /// Names the expression, the position in it, and the problem.
     pub fn check(&self) -> Result<(), String> {

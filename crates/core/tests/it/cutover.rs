@@ -27,6 +27,7 @@ fn member(number: u128, email: &str, external_id: &str) -> MemberState {
         billing_contact: false,
         managed_by: Some(present()),
         directory_user: Some(Uuid::from_u128(number + 100).into()),
+        former_record: None,
         suspended_from: None,
         waiting_for: None,
         approval: None,
@@ -56,6 +57,8 @@ fn subject(number: u128, record: PersonRecord, members: &[MemberState]) -> UserS
         record: Some(record),
         member: None,
         returning: same.cloned(),
+        former: None,
+        contested: false,
         unmapped: None,
         in_scope: true,
     }

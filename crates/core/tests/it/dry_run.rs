@@ -22,6 +22,8 @@ fn subject(number: u128, record: PersonRecord) -> UserSubject {
         record: Some(record),
         member: None,
         returning: None,
+        former: None,
+        contested: false,
         unmapped: None,
         in_scope: true,
     }

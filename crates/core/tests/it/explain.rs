@@ -35,6 +35,7 @@ fn ann() -> MemberState {
         billing_contact: false,
         managed_by: Some(scim()),
         directory_user: Some(id(8)),
+        former_record: None,
         suspended_from: None,
         waiting_for: None,
         approval: None,

@@ -174,3 +174,48 @@ fn dx2_who_was_adopted_is_let_go_and_adopted_again() {
     let redone = hub.take_back(&undone.recorded);
     assert_eq!((words(&redone), hub.members[&ann].managed_by.is_some()), (vec!["adopt", "update_profile"], true));
 }
+
+/// Ann's record is disabled, and a newer one of the same external id takes the member over.
+fn taken_over() -> (Hub, [DirectoryUserId; 2], RunReport) {
+    let (mut hub, users) = hub_with(&["ann@x"]);
+    hub.edit_user(users[0], |record| record.active = false);
+    hub.settle();
+    let newer = hub.create_user(record("annie@x").anchored("ann@x"));
+    let run = hub.settle();
+    (hub, [users[0], newer], run)
+}
+
+#[test]
+fn r13_a_member_given_back_to_the_older_record_has_the_newer_one_as_the_former() {
+    let (mut hub, [older, newer], run) = taken_over();
+    let undone = hub.take_back(&run.recorded);
+    assert_eq!(hub.member_of(older).expect("given back").former_record, Some(newer));
+    let mut again = hub.clone();
+    again.take_back(&undone.recorded);
+    assert_eq!(again.member_of(newer).expect("taken over again").former_record, Some(older));
+    hub.edit_user(older, |record| record.active = true);
+    hub.touch_everything();
+    hub.settle();
+    assert_eq!(hub.member_of(older).map(|member| member.status), Some(MemberStatus::Active));
+    assert!(hub.member_of(newer).is_none() && hub.disputes.len() == 1, "one person: {:?}", hub.disputes);
+}
+
+#[test]
+fn r13_a_record_that_feeds_a_member_again_is_nobodys_former_one() {
+    let (mut hub, users) = hub_with(&["ann@x"]);
+    let by_hand = hub.unmanaged("cy@x", Role::Member);
+    let adopting = hub.create_user(record("cy@x"));
+    let adopted = hub.settle();
+    let unlinked = hub.take_back(&adopted.recorded);
+    // The record is Ann's meanwhile, until a newer one takes over.
+    hub.delete_user(users[0]);
+    hub.edit_user(adopting, |record| (record.email, record.external_id) = (Some("an@x".into()), Some("ann@x".into())));
+    hub.settle();
+    hub.edit_user(adopting, |record| record.active = false);
+    hub.create_user(record("annie@x").anchored("ann@x"));
+    hub.settle();
+    let ann = hub.members.values().find(|member| member.former_record == Some(adopting)).expect("replaced").id;
+    hub.take_back(&unlinked.recorded);
+    assert_eq!(hub.members[&by_hand].directory_user, Some(adopting));
+    assert_eq!(hub.members[&ann].former_record, None);
+}

@@ -9,7 +9,7 @@ use crate::reconcile::world::profiles::{ReadRecord, read_by};
 use crate::scope::AdminScope;
 use rollcall_core::directory::PersonRecord;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
-use rollcall_core::policy::{Mapping, Policy};
+use rollcall_core::policy::{MappedAttribute, Mapping, Policy};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, Condition, DerivePartialModel};
 use serde_json::Value as Json;
@@ -71,8 +71,44 @@ impl Store {
         let mut rows = tx.records_of(source, of).await?;
         drop(tx);
         let said: Vec<ReadRecord> = rows.iter_mut().map(RecordRow::take_record).collect();
-        let said = read_by(&policy, said).await?;
+        let said = read_one_by_one(&policy, said).await?;
         Ok(rows.into_iter().zip(said).map(|(row, said)| row.previewed(said)).collect())
+    }
+}
+
+/// Reads the records with each expression by itself, so that one that fails hides only its own attribute. The error is the
+/// first one.
+async fn read_one_by_one(policy: &Policy, said: Vec<ReadRecord>) -> Result<Vec<ReadRecord>, StoreError> {
+    let bare = Policy { mapping: Mapping::default(), ..policy.clone() };
+    let mut read = read_by(&bare, said).await?;
+    for mapping in policy.mapping.one_by_one() {
+        let again = read.iter().map(|one| ReadRecord {
+            record: one.record.clone(),
+            attributes: one.attributes.clone(),
+            unmapped: None,
+        });
+        let again =
+            read_by(&Policy { mapping: mapping.clone(), email_attribute: None, ..bare.clone() }, again.collect())
+                .await?;
+        for (one, again) in read.iter_mut().zip(again) {
+            match again.unmapped {
+                None => one.record = again.record,
+                Some(error) => {
+                    mapping.attributes().for_each(|attribute| clear(&mut one.record, attribute));
+                    one.unmapped.get_or_insert(error);
+                }
+            }
+        }
+    }
+    Ok(read)
+}
+
+fn clear(record: &mut PersonRecord, attribute: MappedAttribute) {
+    match attribute {
+        MappedAttribute::Email => record.email = None,
+        MappedAttribute::DisplayName => record.display_name = None,
+        MappedAttribute::GivenName => record.given_name = None,
+        MappedAttribute::FamilyName => record.family_name = None,
     }
 }
 

@@ -75,6 +75,8 @@ impl UpdateRow {
 #[derive(Clone, Debug, Default)]
 pub struct MemberFilter {
     pub email: Option<String>,
+    /// An address that the member gave up.
+    pub former_email: Option<String>,
     pub status: Option<MemberStatus>,
     /// Members that changed at this time or later, in the order of their last changes.
     pub modified_since: Option<DateTime<Utc>>,
@@ -116,6 +118,7 @@ impl Store {
         let tx = self.read(&scope.scope).await?;
         let list =
             RowList::new("members").filtered("status", filter.status).looked_up("email", filter.email.as_deref());
+        let list = list.looked_up("former_email", filter.former_email.as_deref());
         tx.find::<members::Entity>().of_filter(filter).page(page, list).await
     }
 
@@ -191,6 +194,9 @@ impl Find<'_, members::Entity> {
     pub(super) fn of_filter(mut self, filter: &MemberFilter) -> Self {
         if let Some(email) = &filter.email {
             self = self.filter(members::Column::EmailFolded.eq(fold(email)));
+        }
+        if let Some(email) = &filter.former_email {
+            self = self.filter(members::Column::FormerEmailFolded.eq(fold(email)));
         }
         if let Some(status) = filter.status {
             self = self.filter(members::Column::Status.eq(status.as_str()));

@@ -50,6 +50,7 @@ impl Store {
         let since = filter.modified_since.unwrap_or(DateTime::UNIX_EPOCH);
         let list = RowList::new("members by change").searched("modified", Some("since"));
         let list = list.filtered("status", filter.status).filtered("email", filter.email.as_deref());
+        let list = list.filtered("former_email", filter.former_email.as_deref());
         let name = list.name();
         let events = PageRequest { limit: EVENTS_READ - 1, since: Some(since - APART), until: None, ..*page };
         // These rows are short, so the bytes of a page hold all of them.

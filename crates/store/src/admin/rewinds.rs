@@ -6,15 +6,17 @@ use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, runs};
+use crate::reconcile::world::rewind_since::{ITEMS_MAX, OF_SOURCE_SINCE};
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::event::{Event, RunRewound};
-use rollcall_core::ids::RunId;
+use rollcall_core::ids::{RunId, SourceId};
 use rollcall_core::run::RunState;
-use sea_orm::sea_query::{ExprTrait, LockType};
+use sea_orm::sea_query::{ExprTrait, LockType, SimpleExpr, Value};
 use sea_orm::{ActiveValue::Set, ColumnTrait, FromQueryResult};
 use serde_json::json;
+use uuid::Uuid;
 
 #[derive(FromQueryResult)]
 struct Moved {
@@ -45,41 +47,104 @@ impl Store {
         let tx = self.write(&scope.scope).await?;
         let run = tx.find::<runs::Entity>().filter(runs::Column::Id.eq(id.0)).lock(LockType::Update);
         let run = run.one::<runs::Model>().await?.ok_or(StoreError::NotFound("run"))?;
-        if run.state != RunState::Applied.as_str() {
+        if ![RunState::Applied, RunState::PartlyRewound].iter().any(|state| run.state == state.as_str()) {
             let remedy = "only what was applied can be taken back; a rewound run comes back by rewinding its rewind";
             return Err(StoreError::Conflict(format!("the run is {}: {remedy}", run.state)));
         }
-        tx.withdraw_rewinds_of(id).await?;
-        let rewind: RunId = tx.clock.new_id();
+        tx.withdraw_rewinds(runs::Column::Rewinds.eq(id.0)).await?;
+        let rewind = tx.begin_rewind(id, run.source_id, None).await?;
+        tx.commit_and_wake(rewind).await
+    }
+
+    /// Makes one `planning` run that takes back everything that this source did since an instant. An earlier one that is not
+    /// approved yet is withdrawn.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the source did nothing since, or too much for one run, or it
+    /// is being taken back.
+    #[tracing::instrument(name = "store.rewinds.rewind_source", skip_all)]
+    pub async fn rewind_source(
+        &self,
+        scope: &AdminScope,
+        source: SourceId,
+        since: DateTime<Utc>,
+    ) -> Result<Committed<RunId>, StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        tx.source_row(source).await?;
+        let of_source = runs::Column::SourceId.eq(source.0).and(runs::Column::RewindsSince.is_not_null());
+        tx.withdraw_rewinds(of_source).await?;
+        let values = || -> [Value; 3] { [first_id_at(since).into(), source.0.into(), since.into()] };
+        let first: Option<FirstRow> = tx.one(&FIRST_SINCE, values()).await?;
+        let Some(FirstRow { run_id: first }) = first else {
+            let nothing =
+                format!("the source changed nothing that is in force since {since}; an earlier `since` covers more");
+            return Err(StoreError::Conflict(nothing));
+        };
+        let items: Option<CountRow> =
+            tx.one(&COUNT_SINCE, values().into_iter().chain([(ITEMS_MAX + 1).into()])).await?;
+        if items.is_some_and(|row| row.items > ITEMS_MAX) {
+            let many = format!(
+                "the source made more than {ITEMS_MAX} changes since {since}: take the latest back first, with a later `since`"
+            );
+            return Err(StoreError::Conflict(many));
+        }
+        let rewind = tx.begin_rewind(first.into(), Some(source.0), Some(since)).await?;
+        tx.commit_and_wake(rewind).await
+    }
+}
+
+/// The smallest id that is made at this instant or later (UUIDv7).
+fn first_id_at(at: DateTime<Utc>) -> Uuid {
+    let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
+}
+
+static FIRST_SINCE: Sql = Sql::tenant(&["SELECT i.run_id ", OF_SOURCE_SINCE, "ORDER BY i.run_id LIMIT 1"]);
+static COUNT_SINCE: Sql = Sql::tenant(&["SELECT count(*) AS items FROM (SELECT 1 ", OF_SOURCE_SINCE, "LIMIT $5) AS x"]);
+
+#[derive(FromQueryResult)]
+struct FirstRow {
+    run_id: Uuid,
+}
+
+#[derive(FromQueryResult)]
+struct CountRow {
+    items: i64,
+}
+
+impl TenantTx {
+    async fn begin_rewind(
+        &self,
+        first: RunId,
+        source: Option<Uuid>,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<RunId, StoreError> {
+        let rewind: RunId = self.clock.new_id();
         let planning = runs::ActiveModel {
             id: Set(rewind.0),
-            source_id: Set(run.source_id),
+            source_id: Set(source),
             state: Set(RunState::Planning.as_str().into()),
             verdict: Set("withheld".into()),
             held_reasons: Set(json!([])),
             counts: Set(json!({})),
             digest: Set(PlanDigest::default().to_hex()),
-            rewinds: Set(Some(run.id)),
-            created_at: Set(tx.clock.now()),
-            modified_at: Set(tx.clock.now()),
+            rewinds: Set(Some(first.0)),
+            rewinds_since: Set(since),
+            created_at: Set(self.clock.now()),
+            modified_at: Set(self.clock.now()),
             ..Default::default()
         };
-        tx.insert(planning).exec().await?;
-        let event = Event::RunRewindPlanned(id, RunRewound { rewind_run_id: rewind });
-        tx.tx.batch(vec![tx.event(&event).into()]).await?;
-        tx.look_at_tenant_again().await?;
-        tx.commit_and_wake(rewind).await
+        self.insert(planning).exec().await?;
+        let event = Event::RunRewindPlanned(first, RunRewound { rewind_run_id: rewind });
+        self.tx.batch(vec![self.event(&event).into()]).await?;
+        self.look_at_tenant_again().await?;
+        Ok(rewind)
     }
-}
 
-impl TenantTx {
-    async fn withdraw_rewinds_of(&self, id: RunId) -> Result<(), StoreError> {
+    /// Withdraws the open rewinds among these runs.
+    async fn withdraw_rewinds(&self, which: SimpleExpr) -> Result<(), StoreError> {
         use runs::{Column, Entity};
-        let open = Column::Rewinds.eq(id.0).and(Column::State.is_one_of([
-            RunState::Planning,
-            RunState::Planned,
-            RunState::Approved,
-        ]));
+        let open = which.and(Column::State.is_one_of([RunState::Planning, RunState::Planned, RunState::Approved]));
         for rewind in self.find::<Entity>().filter(open).all::<runs::Model>().await? {
             if rewind.state == RunState::Approved.as_str() {
                 return Err(StoreError::Conflict(format!("run {} is taking it back already", rewind.id)));

@@ -34,8 +34,13 @@ pub struct Run {
     /// Items by action.
     pub counts: Json,
     pub digest: String,
-    /// The run that this one rewinds.
+    /// The run that this one rewinds; with `rewinds_since`, the first of them.
     pub rewinds: Option<Uuid>,
+    /// This one rewinds everything that the source did since then.
+    pub rewinds_since: Option<DateTime<Utc>>,
+    /// Runs after the rewound one that changed the same people and groups, with the number of items that cannot be taken
+    /// back before them.
+    pub later_runs: Option<Json>,
     pub created_at: DateTime<Utc>,
     pub modified_at: DateTime<Utc>,
 }

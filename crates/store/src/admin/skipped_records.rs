@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use rollcall_core::directory::Dispute;
 use rollcall_core::event::{Event, RecordId, SkippedRecord as SkippedDetail};
 use rollcall_core::remedy;
-use sea_orm::sea_query::ExprTrait;
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, DerivePartialModel};
 use uuid::Uuid;
 
@@ -28,6 +28,15 @@ pub struct SkippedRecord {
     /// `directory_user` or `directory_group`.
     pub subject_kind: String,
     pub subject_id: Uuid,
+    /// The source of the record.
+    #[sea_orm(from_expr = "of_record(\"source_id\", \"source_id\")")]
+    pub source_id: Option<Uuid>,
+    /// The person's userName, or the group's name, as the source spells it.
+    #[sea_orm(from_expr = "of_record(\"user_name\", \"display_name\")")]
+    pub name: Option<String>,
+    /// The member who has the disputed address.
+    #[sea_orm(from_expr = "holder()")]
+    pub holder_id: Option<Uuid>,
     /// The name of a [`Dispute`].
     pub dispute: String,
     /// The disputed address, name or error.
@@ -38,6 +47,22 @@ pub struct SkippedRecord {
     pub tries: i64,
     pub ignored_at: Option<DateTime<Utc>>,
     pub note: Option<String>,
+}
+
+/// A column of the skipped user, or of the skipped group.
+fn of_record(of_user: &str, of_group: &str) -> SimpleExpr {
+    Expr::cust(format!(
+        "coalesce((SELECT u.{of_user} FROM directory_users u WHERE u.tenant_id = disputes.tenant_id \
+         AND u.id = disputes.subject_id), (SELECT g.{of_group} FROM directory_groups g \
+         WHERE g.tenant_id = disputes.tenant_id AND g.id = disputes.subject_id))"
+    ))
+}
+
+fn holder() -> SimpleExpr {
+    Expr::cust(
+        "(SELECT m.id FROM members m WHERE disputes.dispute IN ('email_taken', 'adoption_off') \
+         AND m.tenant_id = disputes.tenant_id AND m.email_folded = disputes.about AND m.status <> 'removed')",
+    )
 }
 
 /// The skipped records that a reader wants.

@@ -12,7 +12,7 @@ macro_rules! member_columns {
             "m.id, m.email, m.display_name, m.given_name, m.family_name, m.external_id, m.status, m.role, \
              m.billing_contact, m.managed_by, ",
             $record,
-            ", m.suspended_from, m.waiting_for, m.approval, m.seated, m.held"
+            ", m.former_record_id, m.suspended_from, m.waiting_for, m.approval, m.seated, m.held"
         )
     };
 }
@@ -35,6 +35,7 @@ pub(crate) struct MemberRow {
     billing_contact: bool,
     managed_by: Option<Uuid>,
     directory_user_id: Option<Uuid>,
+    former_record_id: Option<Uuid>,
     suspended_from: Option<String>,
     waiting_for: Option<String>,
     approval: Option<String>,
@@ -61,6 +62,7 @@ impl MemberRow {
             billing_contact: self.billing_contact,
             managed_by: self.managed_by.map(Into::into),
             directory_user: self.directory_user_id.map(Into::into),
+            former_record: self.former_record_id.map(Into::into),
             suspended_from: self.suspended_from.as_deref().map(word).transpose()?,
             waiting_for: self.waiting_for.as_deref().map(word).transpose()?,
             approval: self.approval.as_deref().map(word).transpose()?,

@@ -29,6 +29,7 @@ pub(crate) struct Model {
     pub(crate) billing_contact: bool,
     pub(crate) managed_by: Option<Uuid>,
     pub(crate) directory_user_id: Option<Uuid>,
+    pub(crate) former_record_id: Option<Uuid>,
     #[sea_orm(column_type = "Text")]
     pub(crate) suspended_from: Option<String>,
     #[sea_orm(column_type = "Text")]
@@ -37,6 +38,8 @@ pub(crate) struct Model {
     pub(crate) approval: Option<String>,
     pub(crate) seated: bool,
     pub(crate) held: bool,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) former_email_folded: Option<String>,
     pub(crate) created_at: DateTimeUtc,
     pub(crate) modified_at: DateTimeUtc,
     pub(crate) position: i64,

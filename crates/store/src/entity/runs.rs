@@ -22,6 +22,10 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "Text")]
     pub(crate) digest: String,
     pub(crate) rewinds: Option<Uuid>,
+    pub(crate) rewinds_since: Option<DateTimeUtc>,
+    pub(crate) rewinds_last: Option<Uuid>,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub(crate) later_runs: Option<Json>,
     #[sea_orm(column_type = "JsonBinary")]
     pub(crate) progress: Option<Json>,
     pub(crate) created_at: DateTimeUtc,

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use rollcall_store as store;
 use serde::Serialize;
 use serde_json::Value as Json;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// One run.
@@ -18,10 +19,34 @@ pub struct Run {
     /// Items by action.
     pub counts: Json,
     pub digest: String,
-    /// The run that this one rewinds.
+    /// The run that this one rewinds; with `rewinds_since`, the first of them.
     pub rewinds: Option<Uuid>,
+    /// This one rewinds everything that the source did since then.
+    pub rewinds_since: Option<DateTime<Utc>>,
+    /// The runs to take back before this rewind can be complete, the latest first.
+    pub later_runs: Vec<LaterRun>,
+    pub warnings: Vec<String>,
     pub created_at: DateTime<Utc>,
     pub modified_at: DateTime<Utc>,
+}
+
+/// A run after the rewound one.
+#[derive(Debug, Serialize)]
+pub struct LaterRun {
+    pub run_id: Uuid,
+    /// Items of the rewind that cannot be taken back before it.
+    pub items: u64,
+}
+
+fn later_runs(stored: Option<Json>) -> Vec<LaterRun> {
+    let stored: BTreeMap<Uuid, u64> = stored.and_then(|json| serde_json::from_value(json).ok()).unwrap_or_default();
+    stored.into_iter().rev().map(|(run_id, items)| LaterRun { run_id, items }).collect()
+}
+
+fn warning(later: &LaterRun) -> String {
+    let LaterRun { run_id, items } = later;
+    let (what, ask) = (if *items == 1 { "item" } else { "items" }, "then ask for this rewind again");
+    format!("Run {run_id} changed {items} {what} of the rewound run since: take that run back first, {ask}.")
 }
 
 impl From<store::Run> for Run {
@@ -35,10 +60,28 @@ impl From<store::Run> for Run {
             counts,
             digest,
             rewinds,
+            rewinds_since,
+            later_runs: stored,
             created_at,
             modified_at,
         } = row;
-        Self { id, source_id, state, verdict, held_reasons, counts, digest, rewinds, created_at, modified_at }
+        let later_runs = later_runs(stored);
+        let warnings = later_runs.iter().map(warning).collect();
+        Self {
+            id,
+            source_id,
+            state,
+            verdict,
+            held_reasons,
+            counts,
+            digest,
+            rewinds,
+            rewinds_since,
+            later_runs,
+            warnings,
+            created_at,
+            modified_at,
+        }
     }
 }
 

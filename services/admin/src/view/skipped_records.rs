@@ -4,11 +4,18 @@ use super::audit_events::Subject;
 use chrono::{DateTime, Utc};
 use rollcall_store as store;
 use serde::Serialize;
+use uuid::Uuid;
 
 /// One skipped record, and what can be done about it.
 #[derive(Debug, Serialize)]
 pub struct SkippedRecord {
     pub subject: Subject,
+    /// The source of the record.
+    pub source_id: Option<Uuid>,
+    /// The person's userName, or the group's name.
+    pub name: Option<String>,
+    /// The member who has the disputed address.
+    pub holder_id: Option<Uuid>,
     pub dispute: String,
     pub about: String,
     pub since: DateTime<Utc>,
@@ -24,6 +31,9 @@ impl From<store::SkippedRecord> for SkippedRecord {
         let remedy = row.remedy();
         Self {
             subject: Subject { kind: row.subject_kind, id: row.subject_id },
+            source_id: row.source_id,
+            name: row.name,
+            holder_id: row.holder_id,
             dispute: row.dispute,
             about: row.about,
             since: row.since,

@@ -7,7 +7,7 @@ mod tenant;
 
 pub(crate) use api_key::ApiKeyCommand;
 pub(crate) use simulate::SimulateArgs;
-pub(crate) use source::{SourceCommand, SourceConfigure, SourceCreate, SourceDetach, SourcePromote};
+pub(crate) use source::{SourceCommand, SourceConfigure, SourceCreate, SourceDetach, SourcePromote, SourceRewind};
 pub(crate) use tenant::{TenantCommand, TenantCreate, TenantSetQuota, TenantSetSeats};
 
 use clap::{Args, Parser, Subcommand};

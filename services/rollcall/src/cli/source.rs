@@ -23,6 +23,8 @@ pub(crate) enum SourceCommand {
     Promote(SourcePromote),
     /// Ends the quarantine of a source: what was held is planned again.
     Release(SourceRelease),
+    /// Plans to take back everything that a source did since an instant, as one run that an admin approves.
+    Rewind(SourceRewind),
     /// Leaves a source behind. Without --digest it only shows what that would do.
     Detach(SourceDetach),
     /// Makes one more token, so that the old one can be replaced without a gap.
@@ -125,6 +127,17 @@ pub(crate) struct SourcePromote {
 pub(crate) struct SourceRelease {
     #[command(flatten)]
     pub(crate) of: OfSource,
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+#[derive(Args)]
+pub(crate) struct SourceRewind {
+    #[command(flatten)]
+    pub(crate) of: OfSource,
+    /// The instant, as RFC 3339: 2026-11-29T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: chrono::DateTime<chrono::Utc>,
     #[command(flatten)]
     pub(crate) output: Json,
 }

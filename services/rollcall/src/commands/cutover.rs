@@ -1,7 +1,8 @@
-//! `source promote` and `source detach`: without a digest they show the effect, with it they carry it out; and `source release`.
+//! `source promote` and `source detach`: without a digest they show the effect, with it they carry it out; `source
+//! release` and `source rewind`.
 
 use super::operator::{Operator, print};
-use crate::cli::{Json, OfSource, SourceDetach, SourcePromote};
+use crate::cli::{Json, OfSource, SourceDetach, SourcePromote, SourceRewind};
 use anyhow::Result;
 use rollcall_admin::view;
 use rollcall_core::directory::PeopleAfter;
@@ -45,6 +46,16 @@ pub(crate) async fn release(of: &OfSource, output: &Json, operator: &Operator<'_
     operator.after_commit(operator.store.release_source(&scope, source).await?).await?;
     let lines = "The source is released; what was held is planned again.";
     Ok(print(output, json!({ "source_id": source, "released": true }), lines)?)
+}
+
+pub(crate) async fn rewind(args: SourceRewind, operator: &Operator<'_>) -> Result<()> {
+    let (scope, source) = (operator.scope_of(&args.of.tenant).await?, args.of.source);
+    let made = operator.store.rewind_source(&scope, source, args.since).await?;
+    let run = operator.after_commit(made).await?;
+    let lines = format!(
+        "Run {run} is being planned: GET /api/v1/runs/{run} and …/items show what it would take back, and POST …/approve does it."
+    );
+    Ok(print(&args.output, json!({ "source_id": source, "run_id": run, "since": args.since }), &lines)?)
 }
 
 fn told(promotion: &Promotion) -> String {

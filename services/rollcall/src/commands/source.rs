@@ -43,6 +43,7 @@ pub(crate) async fn run(command: SourceCommand, backend: &Backend, settings: &Se
             Ok(print(&args.output, body, &format!("The source is {}.", args.mode))?)
         }
         SourceCommand::Configure(args) => configure(args, &operator).await,
+        SourceCommand::Rewind(args) => cutover::rewind(args, &operator).await,
         SourceCommand::Release(args) => cutover::release(&args.of, &args.output, &operator).await,
         SourceCommand::Promote(args) => cutover::promote(args, &operator).await,
         SourceCommand::Detach(args) => cutover::detach(args, &operator).await,

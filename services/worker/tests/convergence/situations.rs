@@ -105,8 +105,12 @@ async fn tombstones(store: Store) {
     assert_eq!((member.email.as_str(), member.status.as_str()), ("ann@x.test", "suspended"));
     let heir = hire(&office, "ann@x.test", "ann@x.test", Some("2")).await;
     office.rest().await;
-    assert!(member_of(&office, heir).await.is_none(), "the address is still Ann's");
-    assert_eq!(disputes(&office).await, ["email_taken"]);
+    let newcomer = member_of(&office, heir).await.expect("the address is the newcomer's");
+    assert_eq!(newcomer.email, "ann@x.test");
+    let former = member_of(&office, ann).await.expect("Ann is still a member");
+    assert_eq!((former.id, former.status.as_str()), (member.id, "suspended"));
+    assert!(former.email.ends_with("ann@x.test") && former.email != "ann@x.test", "{}", former.email);
+    assert_eq!(disputes(&office).await, Vec::<String>::new());
 }
 
 async fn a_name_that_becomes_free_is_given(store: Store) {

@@ -8,7 +8,7 @@ use rollcall_core::email::fold;
 use rollcall_core::guard::Verdict;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGroupId};
-use rollcall_core::outcome::{Outcome, play};
+use rollcall_core::outcome::{Departed, Outcome, play};
 use rollcall_core::roster::{MemberState, MemberStatus};
 use rollcall_core::world::World;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -40,14 +40,14 @@ impl Hub {
             self.held_digests.insert(item.key(), item.digest().expect("an item is JSON"));
         }
         // A group that was in dispute may have missed changes of its members meanwhile.
-        let resumed = self.settle_disputes(world, disputed);
-        self.follow_up(world, touched, &outcome, &resumed);
+        let resumed = self.settle_disputes(world, &disputed);
+        self.follow_up(world, touched, &outcome, &disputed, &resumed);
         self.changes.extend(self.people_of_changed_groups(touched));
         outcome.played.into_iter().map(|played| played.recorded).collect()
     }
 
     /// Returns the groups whose disputes are settled.
-    fn settle_disputes(&mut self, world: &World, disputed: Vec<Disputed>) -> Vec<DirectoryGroupId> {
+    fn settle_disputes(&mut self, world: &World, disputed: &[Disputed]) -> Vec<DirectoryGroupId> {
         let still = |group: &DirectoryGroupId| disputed.iter().any(|d| d.subject == Subject::DirectoryGroup(*group));
         let mut resumed: Vec<DirectoryGroupId> = world.groups.iter().map(|group| group.id).collect();
         resumed.retain(|id| self.disputes.contains_key(&Subject::DirectoryGroup(*id)) && !still(id));
@@ -58,20 +58,28 @@ impl Hub {
             self.disputes.remove(&Subject::DirectoryGroup(group.id));
         }
         for Disputed { subject, dispute, about } in disputed {
-            self.disputes.insert(subject, (dispute, about));
+            self.disputes.insert(*subject, (*dispute, about.clone()));
         }
         resumed
     }
 
     /// Marks the follow-ups of the outcome.
-    fn follow_up(&mut self, world: &World, touched: &[Touch], outcome: &Outcome, resumed: &[DirectoryGroupId]) {
+    fn follow_up(
+        &mut self,
+        world: &World,
+        touched: &[Touch],
+        outcome: &Outcome,
+        disputed: &[Disputed],
+        resumed: &[DirectoryGroupId],
+    ) {
         let linked_users: Vec<DirectoryUserId> = outcome.linked_users.iter().map(|link| link.record).collect();
         let linked_groups = outcome.linked_groups.iter().map(|link| link.record);
         let linked_groups: Vec<DirectoryGroupId> = linked_groups.chain(resumed.iter().copied()).collect();
-        // Addresses of members whose record is gone: a record that was refused one may be the same person.
-        let gone = world.users.iter().filter(|u| u.record.is_none() && touched.contains(&Touch::User(u.id)));
-        let orphaned: Vec<String> =
-            gone.filter_map(|user| user.member.as_ref()).map(|member| fold(&member.profile.email)).collect();
+        let departed = outcome.departed(world, |user| touched.contains(&Touch::User(user)), disputed);
+        let orphaned = |about: &str, looked_at: bool| {
+            let is_theirs = |member: &MemberState| fold(member.own_address()) == about;
+            departed.iter().any(|departed| (departed.just_now || !looked_at) && is_theirs(departed.member))
+        };
         let mut touched: BTreeSet<Touch> = outcome.left_records.iter().map(|record| Touch::Group(*record)).collect();
         for (group, user) in &self.memberships {
             if linked_users.contains(user) || linked_groups.contains(group) {
@@ -86,7 +94,7 @@ impl Hub {
         }
         let looked_at: HashSet<Subject> = world.users.iter().map(|user| Subject::DirectoryUser(user.id)).collect();
         for (subject, (_, about)) in &self.disputes {
-            let orphan = orphaned.contains(about) && !looked_at.contains(subject);
+            let orphan = orphaned(about, looked_at.contains(subject));
             if outcome.freed.contains(about) || orphan {
                 touched.insert(match subject {
                     Subject::DirectoryUser(id) => Touch::User(*id),
@@ -95,6 +103,23 @@ impl Hub {
                 });
             }
         }
+        for Departed { member, just_now } in &departed {
+            let heirs = self.users.iter().filter(|(id, user)| {
+                let same_id = user.record.as_ref().and_then(|record| record.external_id.as_ref());
+                let same = Some(user.source) == member.managed_by && same_id.is_some();
+                let heir = same && same_id == member.profile.external_id.as_ref();
+                heir && self.member_of(**id).is_none()
+                    && (*just_now || !looked_at.contains(&Subject::DirectoryUser(**id)))
+            });
+            touched.extend(heirs.map(|(id, _)| Touch::User(*id)));
+        }
+        touched.extend(outcome.reopened_records().map(Touch::User));
+        // The groups of an older record of the member go with it.
+        let replaced = world.users.iter().filter(|user| user.record.is_none());
+        let of_older = replaced.filter_map(|user| user.former.as_ref()?.directory_user);
+        let of_older: Vec<DirectoryUserId> = of_older.chain(outcome.parted_records()).collect();
+        let pairs = self.group_members.iter().filter_map(|pair| self.membership_of(*pair));
+        touched.extend(pairs.filter(|touch| matches!(touch, Touch::Membership(_, user) if of_older.contains(user))));
         self.changes.extend(touched);
     }
 
@@ -176,6 +201,10 @@ impl Hub {
             assert!(removed || emails.insert(fold(&member.profile.email)), "members_email refuses {member:?}");
             assert!(member.directory_user.is_none_or(|id| records.insert(id)), "members_directory_user: {member:?}");
             let has_access = matches!(member.status, MemberStatus::Invited | MemberStatus::Active);
+            let out = matches!(member.status, MemberStatus::Suspended | MemberStatus::Removed);
+            assert!(out || member.gave_up().is_none(), "nobody is in without an address: {member:?}");
+            let followed = member.former_record.is_none_or(|record| self.member_of(record).is_none());
+            assert!(followed, "a former record feeds nobody: {member:?}");
             assert!(!has_access || member.seated, "nobody has access without a seat: {member:?}");
             let may_wait = matches!(member.status, MemberStatus::Pending | MemberStatus::Suspended);
             assert!(member.waiting_for.is_none() || may_wait, "{member:?}");

@@ -166,6 +166,7 @@ impl Hub {
             billing_contact: false,
             managed_by: None,
             directory_user: None,
+            former_record: None,
             suspended_from: None,
             waiting_for: None,
             approval: None,

@@ -1,6 +1,6 @@
 //! Worlds as the store reads them: touched subjects, holders of their addresses and names, and those holders' records.
 
-use super::{DirectoryGroup, Hub, SharingGroup, Touch};
+use super::{DirectoryGroup, DirectoryUser, Hub, SharingGroup, Touch};
 use rollcall_core::action::ItemKey;
 use rollcall_core::change::Subject;
 use rollcall_core::directory::{GroupState, GroupSubject, MembershipSubject, Origin, SourceMode, UserSubject};
@@ -45,7 +45,13 @@ impl Hub {
         self.read_groups(&mut world, groups.collect());
         for touch in &touched {
             if let Touch::Membership(group, user) = touch {
-                world.memberships.extend(self.membership(*group, *user));
+                let planned = self.membership(*group, *user);
+                let known = |other: &MembershipSubject| {
+                    planned.as_ref().is_some_and(|m| (m.group, m.member) == (other.group, other.member))
+                };
+                if !world.memberships.iter().any(known) {
+                    world.memberships.extend(planned);
+                }
             }
         }
         let shrinking = world.memberships.iter().filter(|m| m.actual && !m.desired).map(|m| m.group);
@@ -92,8 +98,9 @@ impl Hub {
             let present = self.members.values().filter(|member| member.status != MemberStatus::Removed);
             let holders: Vec<&MemberState> = present.filter(|m| emails.contains(&fold(&m.profile.email))).collect();
             let seen: HashSet<DirectoryUserId> = world.users.iter().map(|user| user.id).collect();
-            wanted =
-                holders.iter().filter_map(|holder| holder.directory_user).filter(|id| !seen.contains(id)).collect();
+            let matches = world.users.iter().flat_map(UserSubject::records_of_matches);
+            let follow = holders.iter().filter_map(|holder| holder.directory_user).chain(matches);
+            wanted = follow.filter(|id| !seen.contains(id)).collect();
             world.holders.extend(holders.into_iter().map(|holder| (fold(&holder.profile.email), holder.clone())));
         }
         world.users.sort_by_key(|user| user.id);
@@ -103,12 +110,37 @@ impl Hub {
         let user = &self.users[&id];
         let member = self.member_of(id).cloned();
         let anchor = user.record.as_ref().filter(|_| member.is_none()).and_then(|record| record.external_id.clone());
-        let gone = |m: &&MemberState| m.directory_user.is_none_or(|id| self.users[&id].record.is_none());
-        let same = |m: &&MemberState| m.managed_by == Some(user.source) && m.profile.external_id == anchor && gone(m);
-        let returning = anchor.as_ref().and_then(|_| self.members.values().rfind(same).cloned());
+        let same = |m: &&MemberState| m.managed_by == Some(user.source) && m.profile.external_id == anchor;
+        // An external id that a present person has is no evidence of another one who left.
+        let of_present = self.members.values().filter(same).any(|m| !self.has_ended(m));
+        let mut ended: Vec<&MemberState> = self.members.values().filter(same).filter(|m| self.has_ended(m)).collect();
+        ended.sort_by_key(|m| (m.status != MemberStatus::Removed, std::cmp::Reverse(m.id)));
+        let returning = anchor.as_ref().filter(|_| !of_present).and_then(|_| ended.last().copied().cloned());
+        let former = self.members.values().find(|m| m.former_record == Some(id)).filter(|_| member.is_none()).cloned();
         let (origin, record) = (self.origin(user.source), user.record.clone());
         let in_scope = self.in_scope(id);
-        UserSubject { id, origin, record, member, returning, unmapped: user.unmapped.clone(), in_scope }
+        let unmapped = user.unmapped.clone();
+        let subject =
+            UserSubject { id, origin, record, member, returning, former, contested: false, unmapped, in_scope };
+        let contested = subject.has_ended() && subject.member.as_ref().is_some_and(|member| self.is_contested(member));
+        UserSubject { contested, ..subject }
+    }
+
+    /// A record is in dispute about the member's address, or another one than the member's has the external id.
+    fn is_contested(&self, member: &MemberState) -> bool {
+        let address = fold(member.own_address());
+        let anchor = member.profile.external_id.as_ref();
+        let has_anchor = |(id, user): (&DirectoryUserId, &DirectoryUser)| {
+            let same = Some(user.source) == member.managed_by && Some(*id) != member.directory_user;
+            same && anchor.is_some() && user.record.as_ref().is_some_and(|record| record.external_id.as_ref() == anchor)
+        };
+        self.disputes.values().any(|(_, about)| *about == address) || self.users.iter().any(has_anchor)
+    }
+
+    /// The record that this member follows is deleted or disabled.
+    pub(super) fn has_ended(&self, member: &MemberState) -> bool {
+        let record = member.directory_user.and_then(|id| self.users[&id].record.as_ref());
+        record.is_none_or(|record| !record.active)
     }
 
     fn policy_of(&self, source: SourceId) -> Policy {
@@ -191,14 +223,17 @@ impl Hub {
 
     fn membership(&self, group: DirectoryGroupId, user: DirectoryUserId) -> Option<MembershipSubject> {
         self.groups[&group].name.as_ref().filter(|_| self.feeds(&self.groups[&group]))?;
-        let (sharing_group, member) = (self.sharing_group_of(group)?, self.member_of(user)?);
+        let formerly = || self.members.values().find(|member| member.former_record == Some(user));
+        let (sharing_group, member) = (self.sharing_group_of(group)?, self.member_of(user).or_else(formerly)?);
+        let mut records = member.directory_user.into_iter().chain(member.former_record);
+        let desired = records.any(|record| self.memberships.contains(&(group, record)));
         let (has_access, member) = (member.has_access(), member.id);
         Some(MembershipSubject {
             origin: self.origin(self.groups[&group].source),
             group: sharing_group,
             member,
             has_access,
-            desired: self.memberships.contains(&(group, user)),
+            desired,
             actual: self.group_members.contains(&(sharing_group, member)),
         })
     }

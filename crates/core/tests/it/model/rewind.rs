@@ -7,7 +7,7 @@ use rollcall_core::email::fold;
 use rollcall_core::guard::review;
 use rollcall_core::ids::{MemberId, SharingGroupId};
 use rollcall_core::plan::plan;
-use rollcall_core::roster::MemberStatus;
+use rollcall_core::roster::{MemberState, MemberStatus};
 use rollcall_core::world::{Rewind, World};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -94,6 +94,11 @@ impl Hub {
         }
         rewind.memberships = self.group_members.iter().copied().collect();
         rewind.linked_users = self.members.values().filter_map(|m| Some((m.directory_user?, m.id))).collect();
+        let formerly = |member: &&MemberState| {
+            let again = |step: &Step| member.former_record.is_some() && step.directory_user() == member.former_record;
+            rewind.steps.iter().any(again)
+        };
+        rewind.former_members = self.members.values().filter(formerly).cloned().collect();
         rewind.linked_groups =
             self.sharing_groups.iter().filter_map(|(id, group)| Some((group.directory_group?, *id))).collect();
         let mut world = World { policy: self.policy.clone(), standing: self.standing(), rewind, ..World::default() };

@@ -1,183 +1,14 @@
 //! Random histories: steps of sources, admins and invited people, and turns of the worker.
 
+use super::steps::{ADDRESSES, NAMES, Step, scope_of};
 use crate::model::{DirectoryUser, Hub, Touch, record, scim};
-use proptest::prelude::*;
-use rollcall_core::directory::SourceMode;
+use rollcall_core::directory::{PersonRecord, SourceMode};
 use rollcall_core::email::{fold, strip_tombstone};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, SourceId};
-use rollcall_core::policy::{GroupScope, Limit, OnDeleted, Onboarding, OverLimit, Policy};
-use rollcall_core::roster::{Approval, MemberStatus, Role};
+use rollcall_core::policy::Policy;
+use rollcall_core::roster::{Approval, MemberState, MemberStatus, Role};
 use std::collections::HashSet;
 use uuid::Uuid;
-
-/// Few, so that people collide; two of them are one address.
-const ADDRESSES: [&str; 6] = ["ann@x", "bob@x", "ANN@X", "cy@x", "stra\u{df}e@x", "STRASSE@x"];
-const NAMES: [&str; 4] = ["Design", "design ", "Sales", "Everyone"];
-
-#[derive(Clone, Debug)]
-pub(crate) enum Step {
-    Create {
-        second_source: bool,
-        email: Option<usize>,
-        anchor: Option<u8>,
-        active: bool,
-    },
-    Mail {
-        user: usize,
-        email: Option<usize>,
-    },
-    Tombstone {
-        user: usize,
-    },
-    Name {
-        user: usize,
-        name: u8,
-    },
-    Active {
-        user: usize,
-        active: bool,
-    },
-    Delete {
-        user: usize,
-    },
-    CreateGroup {
-        second_source: bool,
-        name: usize,
-    },
-    RenameGroup {
-        group: usize,
-        name: usize,
-    },
-    DeleteGroup {
-        group: usize,
-    },
-    Membership {
-        group: usize,
-        user: usize,
-        inside: bool,
-    },
-    ByHand {
-        email: usize,
-    },
-    Promote {
-        member: usize,
-        billing: bool,
-    },
-    /// The policy protects one member from now on.
-    Protect {
-        member: usize,
-    },
-    Accept {
-        member: usize,
-    },
-    Decide {
-        member: usize,
-        approve: bool,
-    },
-    Seats(u32),
-    /// The guards' window passes.
-    Window,
-    /// An admin sets the scope of users; `None`: everybody.
-    Scope(Option<usize>),
-    Mode {
-        simulate: bool,
-    },
-    /// The worker takes this many changes.
-    Run(usize),
-}
-
-/// The steps that a property allows.
-#[derive(Clone, Copy)]
-pub(crate) struct Shape {
-    /// Sources send external ids; otherwise none does.
-    pub(crate) anchors: bool,
-    pub(crate) runs: bool,
-    /// Mode changes and a second source.
-    pub(crate) simulation: bool,
-    /// The policy's user scope changes.
-    pub(crate) scopes: bool,
-}
-
-pub(crate) fn steps(shape: Shape, count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
-    prop::collection::vec(step(shape), count)
-}
-
-fn step(shape: Shape) -> impl Strategy<Value = Step> {
-    let any_place = || 0..64_usize;
-    let email = || prop::option::weighted(0.95, 0..ADDRESSES.len());
-    let anchor = if shape.anchors { prop::option::weighted(0.9, 0..5_u8).boxed() } else { Just(None).boxed() };
-    let second = if shape.simulation { prop::bool::weighted(0.4).boxed() } else { Just(false).boxed() };
-    let create = (second.clone(), email(), anchor, prop::bool::weighted(0.85))
-        .prop_map(|(second_source, email, anchor, active)| Step::Create { second_source, email, anchor, active });
-    let create_group =
-        (second, 0..NAMES.len()).prop_map(|(second_source, name)| Step::CreateGroup { second_source, name });
-    let membership = (any_place(), any_place(), prop::bool::weighted(0.8));
-    let never = || Just(Step::Window).boxed();
-    let mode = any::<bool>().prop_map(|simulate| Step::Mode { simulate });
-    let mode = if shape.simulation { mode.boxed() } else { never() };
-    let scope = prop::option::weighted(0.5, 0..NAMES.len()).prop_map(Step::Scope);
-    let scope = if shape.scopes { scope.boxed() } else { never() };
-    let run = if shape.runs { (1..8_usize).prop_map(Step::Run).boxed() } else { never() };
-    prop_oneof![
-        8 => create,
-        5 => (any_place(), email()).prop_map(|(user, email)| Step::Mail { user, email }),
-        1 => any_place().prop_map(|user| Step::Tombstone { user }),
-        1 => (any_place(), 0..3_u8).prop_map(|(user, name)| Step::Name { user, name }),
-        4 => (any_place(), any::<bool>()).prop_map(|(user, active)| Step::Active { user, active }),
-        3 => any_place().prop_map(|user| Step::Delete { user }),
-        2 => create_group,
-        2 => (any_place(), 0..NAMES.len()).prop_map(|(group, name)| Step::RenameGroup { group, name }),
-        1 => any_place().prop_map(|group| Step::DeleteGroup { group }),
-        4 => membership.prop_map(|(group, user, inside)| Step::Membership { group, user, inside }),
-        1 => (0..ADDRESSES.len()).prop_map(|email| Step::ByHand { email }),
-        1 => (any_place(), any::<bool>()).prop_map(|(member, billing)| Step::Promote { member, billing }),
-        1 => any_place().prop_map(|member| Step::Protect { member }),
-        2 => any_place().prop_map(|member| Step::Accept { member }),
-        2 => (any_place(), any::<bool>()).prop_map(|(member, approve)| Step::Decide { member, approve }),
-        1 => (0..6_u32).prop_map(Step::Seats),
-        1 => Just(Step::Window),
-        1 => scope,
-        1 => mode,
-        6 => run,
-    ]
-}
-
-/// The people of one group, whatever the case and spacing of its name.
-pub(crate) fn scope_of(name: usize) -> GroupScope {
-    GroupScope { names: vec![NAMES[name].to_owned()], ..GroupScope::default() }
-}
-
-/// Any policy, with limits that a handful of people can reach.
-pub(crate) fn policies() -> impl Strategy<Value = Policy> {
-    let switches = (prop::bool::weighted(0.85), prop::bool::weighted(0.85), prop::bool::weighted(0.2), any::<bool>());
-    let limits = (0..5_u32, prop::option::weighted(0.2, 0..4_u32), prop::option::weighted(0.2, 0..4_u32));
-    let limit = |count| Limit { count, percent: 0, ..Limit::default() };
-    let disabled = prop_oneof![5 => Just(OnDeleted::Suspend), 1 => Just(OnDeleted::Remove)];
-    let outside = prop_oneof![3 => Just(OnDeleted::Suspend), 1 => Just(OnDeleted::Remove)];
-    let scope = (prop::option::weighted(0.2, 0..NAMES.len()), outside);
-    let seats = (disabled, prop::option::weighted(0.2, 0..8_u32), scope);
-    (switches, any::<bool>(), any::<bool>(), any::<bool>(), limits, seats).prop_map(
-        move |((auto_provision, auto_deprovision, approval, adopt_existing), invite, remove, hold, limits, seats)| {
-            Policy {
-                on_disabled: seats.0,
-                seat_cap: seats.1,
-                user_scope: seats.2.0.map(scope_of),
-                on_out_of_scope: seats.2.1,
-                auto_provision,
-                auto_deprovision,
-                approval,
-                adopt_existing,
-                onboarding: if invite { Onboarding::Invite } else { Onboarding::Federated },
-                on_deleted: if remove { OnDeleted::Remove } else { OnDeleted::Suspend },
-                over_limit: if hold { OverLimit::Hold } else { OverLimit::SuspendOnly },
-                removal_limit: limit(limits.0),
-                creation_limit: limits.1.map(limit),
-                modification_limit: limits.2.map(limit),
-                ..Policy::default()
-            }
-        },
-    )
-}
 
 pub(crate) fn second_source() -> SourceId {
     Uuid::from_u128(2).into()
@@ -224,6 +55,13 @@ impl Player {
         *self.users.get(place % self.users.len().max(1))?
     }
 
+    /// A record that feeds a member; any record while none does.
+    fn person(&self, place: usize) -> usize {
+        let feeds = |user: &Option<DirectoryUserId>| user.is_some_and(|id| self.hub.member_of(id).is_some());
+        let places: Vec<usize> = (0..self.users.len()).filter(|place| feeds(&self.users[*place])).collect();
+        places.get(place % places.len().max(1)).copied().unwrap_or(place)
+    }
+
     fn group(&self, place: usize) -> Option<DirectoryGroupId> {
         *self.groups.get(place % self.groups.len().max(1))?
     }
@@ -262,8 +100,54 @@ impl Player {
                     self.hub.delete_user(id);
                 }
             }
+            Step::Reissue { user, deleted } => {
+                let user = self.person(user);
+                let email = self.record_of(user).and_then(|record| record.email);
+                let anchor = self.record_of(user).and_then(|record| record.external_id);
+                let anchor = anchor.map(|_| format!("new{}", self.users.len()));
+                self.leave(user, deleted);
+                self.create_beside(user, email, anchor);
+            }
+            Step::Again { user, email, deleted } => {
+                let user = self.person(user);
+                let before = self.record_of(user);
+                let email = email.map(|email| ADDRESSES[email].to_owned());
+                let email = email.or_else(|| before.as_ref().and_then(|record| record.email.clone()));
+                self.leave(user, deleted);
+                self.create_beside(user, email, before.and_then(|record| record.external_id));
+            }
+            Step::Correct { user, email } => {
+                let email = self.free_address(email).to_owned();
+                self.edit(self.person(user), |record| (record.email, record.active) = (Some(email), false));
+            }
+            Step::Revive { member } => {
+                let older: Vec<_> = self.hub.members.values().filter_map(|member| member.former_record).collect();
+                if let Some(record) = older.get(member % older.len().max(1)) {
+                    self.hub.edit_user(*record, |record| record.active = true);
+                }
+            }
             _ => self.say_about_others(step),
         }
+    }
+
+    fn record_of(&self, user: usize) -> Option<PersonRecord> {
+        self.hub.users[&self.user(user)?].record.clone()
+    }
+
+    fn leave(&mut self, user: usize, deleted: bool) {
+        match self.user(user) {
+            Some(id) if deleted => self.hub.delete_user(id),
+            _ => self.edit(user, |record| record.active = false),
+        }
+    }
+
+    /// Another record of the same source; nobody beside a person who is not there.
+    fn create_beside(&mut self, user: usize, email: Option<String>, anchor: Option<String>) {
+        let mut new = record("");
+        (new.email, new.external_id) = (email, anchor);
+        let source = self.user(user).map(|id| self.hub.users[&id].source);
+        let created = source.map(|source| self.hub.create_user_of(source, new));
+        self.users.push(created);
     }
 
     fn say_about_others(&mut self, step: &Step) {
@@ -323,13 +207,19 @@ impl Player {
         }
     }
 
-    /// A source never gives one external id to two records at one time.
+    /// A source never makes a record with the external id of an active one. A disabled person may be made anew.
     fn free_anchor(&self, second: bool, anchor: u8) -> String {
         let anchor = anchor.to_string();
         let of_source = self.hub.users.values().filter(|user| Some(user.source) == self.source(second));
-        let mut records = of_source.filter_map(|user| user.record.as_ref());
+        let mut records = of_source.filter_map(|user| user.record.as_ref()).filter(|record| record.active);
         let taken = records.any(|record| record.external_id.as_ref() == Some(&anchor));
         if taken { format!("new{}", self.users.len()) } else { anchor }
+    }
+
+    /// The first address from this place on that no member has.
+    fn free_address(&self, place: usize) -> &'static str {
+        let free = |email: &&&str| self.hub.members.values().all(|member| fold(&member.profile.email) != fold(email));
+        ADDRESSES.iter().cycle().skip(place).take(ADDRESSES.len()).find(free).unwrap_or(&ADDRESSES[place])
     }
 
     /// An admin adds an unmanaged member, when there is a seat and the address is free.
@@ -357,14 +247,27 @@ impl Player {
         }
     }
 
-    /// Gives every live record an address and a name of its own, because contested ones depend on the order.
+    /// Gives every live record an address, an external id and a name of its own, because contested ones depend on the
+    /// order. The address and the external id of a disabled record stay shared with the active one that takes them over.
     pub(crate) fn settle_contests(&mut self) {
-        let mut addresses = HashSet::new();
+        let (mut addresses, mut anchors) = (HashSet::new(), HashSet::new());
         for (n, user) in self.users.clone().into_iter().flatten().enumerate() {
-            let email = self.hub.users[&user].record.as_ref().and_then(|record| record.email.as_deref());
-            let email = email.map(|email| strip_tombstone(email).unwrap_or(email));
-            if email.is_some_and(|email| !addresses.insert(fold(email))) {
+            let Some(record) = self.hub.users[&user].record.clone() else { continue };
+            let (source, member) = (self.hub.users[&user].source, self.hub.member_of(user));
+            let known =
+                |anchor: &String| self.hub.members.values().any(|m| m.profile.external_id.as_ref() == Some(anchor));
+            let email = record.email.as_deref().map(|email| strip_tombstone(email).unwrap_or(email));
+            let email = email.or_else(|| member.and_then(MemberState::gave_up)).map(fold);
+            let keeps = |member: &MemberState| Some(fold(&member.profile.email)) == email;
+            let gives_on = !record.active && member.is_some_and(keeps);
+            // Without an address a person returns to the former one.
+            let nameless = record.email.is_none() && member.is_none() && record.external_id.as_ref().is_some_and(known);
+            if nameless || email.is_some_and(|email| !gives_on && !addresses.insert(email)) {
                 self.hub.edit_user(user, |record| record.email = Some(format!("unique{n}@x")));
+            }
+            let unlinked = record.external_id.filter(|_| self.hub.member_of(user).is_none());
+            if unlinked.is_some_and(|anchor| !anchors.insert((source, anchor))) {
+                self.hub.edit_user(user, |record| record.external_id = Some(format!("unique{n}")));
             }
         }
         let mut names = HashSet::new();

@@ -1,6 +1,7 @@
 //! An applied run can be rewound, and a rewind can be rewound.
 
-use super::history::{Player, Step, policies};
+use super::history::Player;
+use super::steps::{Step, policies};
 use super::{ANY, Before, any_history, config, steps};
 use crate::model::{Hub, RunReport, Touch};
 use proptest::prelude::*;

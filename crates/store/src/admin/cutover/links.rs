@@ -47,6 +47,8 @@ struct MemberLinkRow {
     id: Uuid,
     managed_by: Option<Uuid>,
     directory_user_id: Option<Uuid>,
+    /// Always none: a record of the source that the member leaves says nothing about them any more.
+    former_record_id: Option<Uuid>,
     external_id: Option<String>,
     #[serde(serialize_with = "time_text")]
     modified_at: DateTime<Utc>,
@@ -57,6 +59,7 @@ const MEMBER_LINK: Columns = &[
     ("id", Type::Uuid),
     ("managed_by", Type::Uuid),
     ("directory_user_id", Type::Uuid),
+    ("former_record_id", Type::Uuid),
     ("external_id", Type::Text),
     ("modified_at", Type::Time),
 ];
@@ -231,6 +234,7 @@ impl TenantTx {
             id: link.id,
             managed_by: to.source,
             directory_user_id: link.new_directory_user_id.filter(|_| to.source.is_some()),
+            former_record_id: None,
             external_id: link.new_external_id.clone(),
             modified_at: self.clock.now(),
         }

@@ -68,9 +68,10 @@ static TRACES: Sql = Sql::tenant(&[
                    WHERE tenant_id = {tenant} AND subject_id = $3 AND kind IN ('member.approved', 'member.declined') \
                    ORDER BY position DESC, id DESC LIMIT 1) AS decided",
 ]);
-static MEMBERS_BY_EMAIL: Sql =
-    Sql::tenant(&["SELECT m.id AS member_id, m.directory_user_id AS user_id FROM members m \
-    WHERE m.tenant_id = {tenant} AND m.email_folded = $2 ORDER BY m.position DESC, m.id DESC LIMIT 10"]);
+static MEMBERS_BY_EMAIL: Sql = Sql::tenant(&["SELECT x.id AS member_id, x.directory_user_id AS user_id FROM ( \
+    SELECT id, directory_user_id, position FROM members WHERE tenant_id = {tenant} AND email_folded = $2 UNION ALL \
+    SELECT id, directory_user_id, position FROM members WHERE tenant_id = {tenant} AND former_email_folded = $2) AS x \
+    ORDER BY x.position DESC, x.id DESC LIMIT 10"]);
 static MEMBERS_BY_EXTERNAL_ID: Sql =
     Sql::tenant(&["SELECT m.id AS member_id, m.directory_user_id AS user_id FROM members m \
     JOIN sources s ON s.tenant_id = m.tenant_id WHERE m.tenant_id = {tenant} AND m.managed_by = s.id \

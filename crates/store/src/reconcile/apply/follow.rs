@@ -8,13 +8,14 @@ use crate::engine::sql::{RowSet, Sql};
 use crate::engine::transaction::TenantTx;
 use crate::log::changes::{Lane, Touched};
 use crate::reconcile::world::Chunk;
+use rollcall_core::action::Disputed;
 use rollcall_core::email::fold;
-use rollcall_core::ids::RequestId;
-use rollcall_core::outcome::Outcome;
+use rollcall_core::ids::{DirectoryUserId, RequestId};
+use rollcall_core::outcome::{Departed, Outcome};
 use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
 
 #[derive(Serialize)]
@@ -29,9 +30,40 @@ impl LinkRow {
     }
 }
 
+/// A person who left: the address and the external id that others may have now.
+#[derive(Serialize)]
+struct DepartedRow {
+    text: String,
+    source_id: Option<Uuid>,
+    external_id: Option<String>,
+    followed: Option<Uuid>,
+    just_now: bool,
+}
+
+impl DepartedRow {
+    fn new(Departed { member, just_now }: Departed<'_>) -> Self {
+        Self {
+            text: fold(member.own_address()),
+            source_id: member.managed_by.map(|id| id.0),
+            external_id: member.profile.external_id.clone(),
+            followed: member.directory_user.map(|id| id.0),
+            just_now,
+        }
+    }
+}
+
+const DEPARTED: Columns = &[
+    ("text", Type::Text),
+    ("source_id", Type::Uuid),
+    ("external_id", Type::Text),
+    ("followed", Type::Uuid),
+    ("just_now", Type::Flag),
+];
+
 #[derive(FromQueryResult)]
 struct HeirRow {
     subject_id: Uuid,
+    just_now: bool,
 }
 
 const LINKS: Columns = &[("id", Type::Uuid), ("request_id", Type::Uuid)];
@@ -59,10 +91,14 @@ static TOUCH_DISPUTED: Sql = Sql::tenant_rows(
        FROM {rows} {join} disputes d ON d.tenant_id = {tenant} AND d.about = r.text",
     ],
 );
+/// Records in dispute about the address of somebody who left, and records without a member that have the external id.
 static HEIRS: Sql = Sql::tenant_rows(
-    FREED,
-    &["SELECT d.subject_id FROM {rows} {join} disputes d ON d.tenant_id = {tenant} AND d.about = r.text \
-       AND d.subject_kind = 'directory_user'"],
+    &[("rows", 2, DEPARTED)],
+    &["SELECT d.subject_id, r.just_now FROM {rows} {join} disputes d ON d.tenant_id = {tenant} AND d.about = r.text \
+       AND d.subject_kind = 'directory_user' UNION SELECT u.id AS subject_id, r.just_now FROM {rows} \
+       {join} directory_users u ON u.tenant_id = {tenant} AND u.source_id = r.source_id AND u.external_id = r.external_id \
+       AND u.deleted_at IS NULL WHERE (r.followed IS NULL OR u.id <> r.followed) AND NOT EXISTS (SELECT 1 FROM members m \
+       WHERE m.tenant_id = u.tenant_id AND m.directory_user_id = u.id)"],
 );
 
 const OF_USERS: &str = "SELECT dm.group_id, dm.user_id, r.request_id FROM {rows} \
@@ -84,10 +120,19 @@ const PEOPLE_OF_GROUPS: &str = "SELECT DISTINCT CAST(NULL AS uuid) AS group_id, 
     {join} directory_memberships dm ON dm.tenant_id = g.tenant_id AND dm.group_id = g.id";
 
 impl TenantTx {
-    pub(super) async fn follow_up(&self, outcome: &Outcome, chunk: &Chunk) -> Result<(), StoreError> {
+    pub(super) async fn follow_up(
+        &self,
+        outcome: &Outcome,
+        chunk: &Chunk,
+        disputed: &[Disputed],
+    ) -> Result<(), StoreError> {
         self.touch_memberships(
             &TOUCH_USERS,
-            outcome.linked_users.iter().map(|link| LinkRow::new(link.record.0, link.request)),
+            outcome
+                .linked_users
+                .iter()
+                .map(|link| LinkRow::new(link.record.0, link.request))
+                .chain(older_records(outcome, chunk)),
         )
         .await?;
         self.touch_memberships(
@@ -97,7 +142,7 @@ impl TenantTx {
         .await?;
         self.touch_people_of_groups(chunk).await?;
         self.touch_disputed(&outcome.freed).await?;
-        self.touch_heirs(chunk).await?;
+        self.touch_heirs(outcome, chunk, disputed).await?;
         if !chunk.open_holds.is_empty() {
             let left = outcome.left_records.iter().map(|record| Touched::Group(*record));
             self.write_changes(None, Lane::Push, left).await?;
@@ -143,22 +188,29 @@ impl TenantTx {
         Ok(())
     }
 
-    /// A record that was refused the address of a member whose own record is gone since may be the same person. Only
-    /// records of this chunk have just gone; heirs that this plan covered are up to date.
-    async fn touch_heirs(&self, chunk: &Chunk) -> Result<(), StoreError> {
-        let users = &chunk.world.users;
-        let gone = users.iter().filter(|user| user.record.is_none() && chunk.touched_users.contains(&user.id));
-        let addresses = gone.filter_map(|user| user.member.as_ref()).map(|member| fold(&member.profile.email));
-        let addresses: Vec<String> = addresses.collect();
-        if addresses.is_empty() {
-            return Ok(());
+    /// A record that was refused the address of a member may have it once that member left, and one with the same external
+    /// id may be the same person. Records that this plan looked at are up to date, unless the departure is its own doing.
+    async fn touch_heirs(&self, outcome: &Outcome, chunk: &Chunk, disputed: &[Disputed]) -> Result<(), StoreError> {
+        let departed = outcome.departed(&chunk.world, |user| chunk.touched_users.contains(&user), disputed);
+        let rows: Vec<DepartedRow> = departed.into_iter().map(DepartedRow::new).collect();
+        let mut touched: BTreeSet<DirectoryUserId> = outcome.reopened_records().collect();
+        if !rows.is_empty() {
+            let heirs: Vec<HeirRow> = self.all(&HEIRS, [json_rows(&rows)?]).await?;
+            let looked_at: HashSet<Uuid> = chunk.world.users.iter().map(|user| user.id.0).collect();
+            let heirs = heirs.into_iter().filter(|heir| heir.just_now || !looked_at.contains(&heir.subject_id));
+            touched.extend(heirs.map(|heir| DirectoryUserId(heir.subject_id)));
         }
-        let rows: Vec<TextRow<'_>> = addresses.iter().map(|text| TextRow { text }).collect();
-        let heirs: Vec<HeirRow> = self.all(&HEIRS, [json_rows(&rows)?]).await?;
-        let looked_at: HashSet<Uuid> = users.iter().map(|user| user.id.0).collect();
-        let touched = heirs.into_iter().map(|heir| heir.subject_id).filter(|id| !looked_at.contains(id));
-        self.write_changes(None, Lane::Push, touched.map(|id| Touched::User(id.into()))).await
+        self.write_changes(None, Lane::Push, touched.into_iter().map(Touched::User)).await
     }
+}
+
+/// Members whose older record was deleted or became another person's: its groups go with it.
+fn older_records(outcome: &Outcome, chunk: &Chunk) -> impl Iterator<Item = LinkRow> {
+    let deleted =
+        chunk.world.users.iter().filter(|user| user.record.is_none() && chunk.touched_users.contains(&user.id));
+    let deleted = deleted.filter_map(|user| Some((user.former.as_ref()?.directory_user?, user.origin.request)));
+    let parted = outcome.parted_records().map(|record| (record, None));
+    deleted.chain(parted).map(|(record, request)| LinkRow::new(record.0, request))
 }
 
 /// An address or a name; the string does not tell which.

@@ -87,7 +87,7 @@ impl Store {
             tx.write_candidate(candidate).await?;
             tx.write_disputes(&candidate.world, &candidate.plan.disputed).await?;
         }
-        tx.follow_up(&outcome, chunk).await?;
+        tx.follow_up(&outcome, chunk, &verdict.disputed).await?;
         tx.touch_resumed(resumed).await?;
         if chunk.rewind_waits {
             tx.look_at_tenant_again().await?;

@@ -105,9 +105,14 @@ impl ItemRow {
         run: Uuid,
         line: &Line,
         outcome: Result<&Item, Impossible>,
+        in_the_way: Option<Uuid>,
     ) -> Result<Self, StoreError> {
         let step = outcome.ok().and_then(|item| if let Action::Undo(step) = &item.action { Some(step) } else { None });
         let change = step.map(|step| step.change.clone()).unwrap_or_default();
+        let mut detail = json!({ "undoes": { "item_id": line.id, "action": line.action, "run_id": line.run_id } });
+        if let Some(run) = in_the_way {
+            detail["later_run_id"] = json!(run);
+        }
         Ok(Self {
             tenant_id: tx.tenant.0,
             run_id: run,
@@ -119,7 +124,7 @@ impl ItemRow {
             why: Why::TakenBack.as_str(),
             decision: if step.is_some() { ItemDecision::Planned } else { ItemDecision::Impossible }.as_str(),
             held_reason: outcome.err().map(Impossible::as_str),
-            detail: json!({ "undoes": { "item_id": line.id, "action": line.action } }),
+            detail,
             digest: outcome.map_or(Ok(PlanDigest::default()), digest_of)?.to_hex(),
             request_id: None,
             source_id: None,

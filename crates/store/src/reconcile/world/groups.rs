@@ -83,23 +83,36 @@ pub(super) static SHARING_GROUPS_OF_RECORDS: Sql =
 pub(super) static SHARING_GROUPS_BY_NAME: Sql =
     Sql::tenant_rows(&[("rows", 2, TEXT)], &[SHARING_GROUPS, "g.name_folded = r.text"]);
 
+/// A membership as the planner sees it. The groups of an older record of the member count as well.
+const MEMBERSHIP: &str = " AS mode, r.request_id, g.id AS group_id, m.id AS member_id, \
+    d.display_name AS group_name, d.external_id AS group_external_id, dm.user_id IS NOT NULL \
+    OR (m.former_record_id IS NOT NULL AND EXISTS (SELECT 1 FROM directory_memberships o WHERE o.tenant_id = m.tenant_id \
+    AND o.group_id = d.id AND o.user_id IN (m.directory_user_id, m.former_record_id))) AS desired, \
+    gm.member_id IS NOT NULL AS actual, m.status IN ('invited', 'active') AS has_access, \
+    m.email, m.display_name, g.name FROM {rows} ";
+const LIVE_GROUP: &str = "{join} directory_groups d ON d.tenant_id = {tenant} AND d.id = r.group_id AND d.deleted_at IS NULL \
+    {join} sources s ON s.tenant_id = d.tenant_id AND s.id = d.source_id AND s.mode = 'live' \
+    {join} sharing_groups g ON g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.removed_at IS NULL ";
+const BOTH_SIDES: &str = " LEFT JOIN directory_memberships dm \
+    ON dm.tenant_id = d.tenant_id AND dm.group_id = d.id AND dm.user_id = r.user_id \
+    LEFT JOIN sharing_group_members gm ON gm.tenant_id = d.tenant_id AND gm.group_id = g.id AND gm.member_id = m.id";
+
 static MEMBERSHIPS: Sql = Sql::tenant_rows(
     &[("rows", 2, PAIRS)],
     &[
         "SELECT d.source_id, ",
         MODE,
-        " AS mode, r.request_id, g.id AS group_id, m.id AS member_id, \
-         d.display_name AS group_name, d.external_id AS group_external_id, dm.user_id IS NOT NULL AS desired, \
-         gm.member_id IS NOT NULL AS actual, m.status IN ('invited', 'active') AS has_access, \
-         m.email, m.display_name, g.name FROM {rows} \
-         {join} directory_groups d ON d.tenant_id = {tenant} AND d.id = r.group_id AND d.deleted_at IS NULL \
-         {join} sources s ON s.tenant_id = d.tenant_id AND s.id = d.source_id AND s.mode = 'live' \
-         {join} sharing_groups g ON g.tenant_id = d.tenant_id AND g.directory_group_id = d.id AND g.removed_at IS NULL \
-         {join} members m ON m.tenant_id = d.tenant_id AND m.directory_user_id = r.user_id \
-         LEFT JOIN directory_memberships dm \
-           ON dm.tenant_id = d.tenant_id AND dm.group_id = d.id AND dm.user_id = r.user_id \
-         LEFT JOIN sharing_group_members gm \
-           ON gm.tenant_id = d.tenant_id AND gm.group_id = g.id AND gm.member_id = m.id",
+        MEMBERSHIP,
+        LIVE_GROUP,
+        "{join} members m ON m.tenant_id = d.tenant_id AND m.directory_user_id = r.user_id",
+        BOTH_SIDES,
+        " UNION ALL SELECT d.source_id, ",
+        MODE,
+        MEMBERSHIP,
+        // Hardly any member has a former record, so this part ends at an empty look-up.
+        "{join} members m ON m.tenant_id = {tenant} AND m.former_record_id = r.user_id ",
+        LIVE_GROUP,
+        BOTH_SIDES,
     ],
 );
 
@@ -212,7 +225,9 @@ impl TenantTx {
             world.names.members.insert(member, (row.email, row.display_name));
             world.names.groups.insert(group, row.name);
         }
+        // Two records of one member may be touched in one group.
         world.memberships.sort_by_key(|membership| (membership.group, membership.member));
+        world.memberships.dedup_by_key(|membership| (membership.group, membership.member));
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod limit_windows;
 mod people;
 pub(crate) mod profiles;
 mod rewind;
+pub(crate) mod rewind_since;
 mod view;
 
 pub(crate) use rewind::{Line, Phase, Progress, RewindPart};
@@ -19,6 +20,7 @@ use crate::entity::member_state::{MEMBER_COLUMNS, MemberRow};
 use crate::log::changes::{ChangeRow, Lane, ReadChanges, Touched};
 use crate::reconcile::lease::Lease;
 use crate::reconcile::user_scope::UserScopes;
+use chrono::{DateTime, Utc};
 use rollcall_core::action::Plan;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::directory::{Origin, SourceMode};
@@ -86,6 +88,9 @@ pub(crate) struct OpenHold {
     digest: String,
     /// The run that it rewinds.
     pub(crate) rewinds: Option<Uuid>,
+    /// It rewinds everything that its source did since then; `rewinds` is the first of those runs.
+    pub(crate) rewinds_since: Option<DateTime<Utc>>,
+    pub(crate) rewinds_last: Option<Uuid>,
     pub(crate) progress: Option<Json>,
     pub(crate) counts: Json,
     held_reasons: Json,
@@ -252,7 +257,7 @@ pub(crate) fn count(value: i64) -> u32 {
 impl TenantTx {
     /// Held runs, approved ones that are not applied yet, and unfinished rewinds.
     async fn open_runs(&self) -> Result<Vec<OpenHold>, StoreError> {
-        let sql = "SELECT id, source_id, state, digest, rewinds, progress, counts, held_reasons FROM runs \
+        let sql = "SELECT id, source_id, state, digest, rewinds, rewinds_since, rewinds_last, progress, counts, held_reasons FROM runs \
                    WHERE tenant_id = $1 AND state IN ('held', 'approved', 'planning') ORDER BY id";
         self.tx.all(sql, [self.tenant.0.into()]).await
     }

@@ -35,6 +35,7 @@ struct UserRow {
     was_active: bool,
     deleted: bool,
     in_scope: bool,
+    contested: bool,
     /// Only if a policy reads them.
     attributes: Option<Json>,
 }
@@ -62,16 +63,25 @@ struct AnchorRow<'a> {
 
 const ANCHORS: Columns = &[("source_id", Type::Uuid), ("external_id", Type::Text)];
 
-static LINKED_MEMBERS: Sql = Sql::tenant_rows(
+/// The members of these records, and those that followed them before another record took over.
+pub(super) static LINKED_MEMBERS: Sql = Sql::tenant_rows(
     &[("rows", 2, ID)],
     &[
         "SELECT ",
         MEMBER_COLUMNS,
-        " FROM {rows} {join} members m ON m.tenant_id = {tenant} AND m.directory_user_id = r.id",
+        " FROM {rows} {join} members m ON m.tenant_id = {tenant} AND m.directory_user_id = r.id UNION ALL SELECT ",
+        MEMBER_COLUMNS,
+        " FROM {rows} {join} members m ON m.tenant_id = {tenant} AND m.former_record_id = r.id",
     ],
 );
 
-/// The record of a returning person's member is gone.
+/// The record of a returning person's member is deleted or disabled, and no present person has the external id.
+const ENDED: &str = "NOT EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id \
+    AND u.id = m.directory_user_id AND u.deleted_at IS NULL AND u.source_id = m.managed_by AND u.active) \
+    AND NOT EXISTS (SELECT 1 FROM members o JOIN directory_users u ON u.tenant_id = o.tenant_id \
+    AND u.id = o.directory_user_id AND u.deleted_at IS NULL AND u.source_id = o.managed_by AND u.active \
+    WHERE o.tenant_id = m.tenant_id AND o.managed_by = m.managed_by AND o.external_id = m.external_id AND o.id <> m.id)";
+/// The record of a returning person's member is deleted.
 const UNLINKED: &str = "NOT EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id \
     AND u.id = m.directory_user_id AND u.deleted_at IS NULL AND u.source_id = m.managed_by)";
 static RETURNING: Sql = Sql::tenant_rows(
@@ -81,7 +91,7 @@ static RETURNING: Sql = Sql::tenant_rows(
         MEMBER_COLUMNS,
         " FROM {rows} {join} members m ON m.tenant_id = {tenant} AND m.managed_by = r.source_id \
        AND m.external_id = r.external_id WHERE ",
-        UNLINKED,
+        ENDED,
     ],
 );
 static RETURNING_FROM_ANY_SOURCE: Sql = Sql::tenant_rows(
@@ -95,6 +105,15 @@ static RETURNING_FROM_ANY_SOURCE: Sql = Sql::tenant_rows(
         UNLINKED,
     ],
 );
+
+/// The record `u` of source `s` has ended, and another one is in dispute about its member's address or has the external id.
+/// Asked here, it costs no round trip when somebody leaves.
+const CONTESTED: &str = "CASE WHEN u.deleted_at IS NULL AND NOT s.people_leave AND u.active THEN FALSE ELSE \
+    EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = u.tenant_id AND m.directory_user_id = u.id AND ( \
+    EXISTS (SELECT 1 FROM disputes d WHERE d.tenant_id = m.tenant_id \
+    AND d.about IN (m.email_folded, m.former_email_folded)) \
+    OR EXISTS (SELECT 1 FROM directory_users o WHERE o.tenant_id = m.tenant_id AND o.source_id = m.managed_by \
+    AND o.external_id = m.external_id AND o.deleted_at IS NULL AND o.id <> u.id))) END";
 
 const OF_ADDRESSES: &str = " FROM {rows} {join} members m ON m.tenant_id = {tenant} AND m.email_folded = r.text \
     AND m.status <> 'removed'";
@@ -133,10 +152,14 @@ impl TenantTx {
             self.read_returning(&mut users, view).await?;
             let emails = users.iter().flat_map(UserSubject::addresses).map(fold);
             let emails: Vec<String> = emails.filter(|email| known_emails.insert(email.clone())).collect();
+            let matches: Vec<DirectoryUserId> = match view {
+                View::Actual { .. } => users.iter().flat_map(UserSubject::records_of_matches).collect(),
+                View::Candidate(_) => Vec::new(),
+            };
             world.users.append(&mut users);
             let holders = self.read_holders(&emails, view).await?;
-            let follow = holders.iter().filter_map(|holder| holder.directory_user).filter(|id| !seen.contains(id));
-            wanted = follow.map(|id| (id.0, None)).collect();
+            let follow = holders.iter().filter_map(|holder| holder.directory_user).chain(matches);
+            wanted = follow.filter(|id| !seen.contains(id)).map(|id| (id.0, None)).collect();
             world.holders.extend(holders.into_iter().map(|holder| (fold(&holder.profile.email), holder)));
         }
         world.users.sort_by_key(|user| user.id);
@@ -156,7 +179,7 @@ impl TenantTx {
         let sql = format!(
             "SELECT u.id, u.source_id, {MODE} AS mode, u.email, u.external_id, u.display_name, u.given_name, \
              u.family_name, u.active, u.was_active, u.deleted_at IS NOT NULL OR s.people_leave AS deleted, \
-             {in_scope} AS in_scope, CASE WHEN {attributes} THEN u.attributes END AS attributes FROM {} \
+             {in_scope} AS in_scope, {CONTESTED} AS contested, CASE WHEN {attributes} THEN u.attributes END AS attributes FROM {} \
              {join} directory_users u ON u.tenant_id = $2 AND u.id = r.id \
              {join} sources s ON s.tenant_id = u.tenant_id AND s.id = u.source_id",
             self.tx.rows(ID)
@@ -179,6 +202,8 @@ impl TenantTx {
                 record: (!row.deleted).then_some(said.record),
                 member: None,
                 returning: None,
+                former: None,
+                contested: row.contested,
                 unmapped: said.unmapped,
                 in_scope: row.in_scope,
             };
@@ -189,20 +214,24 @@ impl TenantTx {
 
     async fn read_linked(&self, users: &mut [UserSubject], ids: impl Iterator<Item = Uuid>) -> Result<(), StoreError> {
         let rows: Vec<MemberRow> = self.all(&LINKED_MEMBERS, [id_rows(ids)?]).await?;
-        let mut linked: HashMap<Uuid, MemberState> = HashMap::new();
+        let (mut linked, mut formerly) = (HashMap::new(), HashMap::new());
         for row in rows {
             let member = row.into_state()?;
+            if let Some(former) = member.former_record {
+                formerly.insert(former, member.clone());
+            }
             if let Some(user) = member.directory_user {
-                linked.insert(user.0, member);
+                linked.insert(user, member);
             }
         }
         for user in users {
-            user.member = linked.remove(&user.id.0);
+            user.member = linked.remove(&user.id);
+            user.former = formerly.remove(&user.id).filter(|_| user.member.is_none());
         }
         Ok(())
     }
 
-    /// Members of the same source and external id whose own record is gone; in a candidate's world, of any other source.
+    /// Members of the same source and external id whose own record has ended; in a candidate's world, of any other source.
     async fn read_returning(&self, users: &mut [UserSubject], view: View) -> Result<(), StoreError> {
         let anchor = |user: &UserSubject| {
             let unknown = user.member.is_none() && user.returning.is_none();

@@ -3,6 +3,8 @@
 //! Length: the queries of a rewind share their private row types.
 
 use super::groups::SHARING_GROUPS_BY_NAME;
+use super::people::LINKED_MEMBERS;
+use super::rewind_since::{Net, net_effects};
 use super::view::View;
 use super::{Authority, Chunk, HOLDER_ROUNDS, OpenHold};
 use crate::engine::error::StoreError;
@@ -16,14 +18,14 @@ use chrono::{DateTime, Utc};
 use rollcall_core::action::ActionKind;
 use rollcall_core::change::{Change, GroupFacts, Impossible, Recorded, Step, StepKind, Subject, Target};
 use rollcall_core::email::fold;
-use rollcall_core::ids::{MemberId, SharingGroupId};
+use rollcall_core::ids::SharingGroupId;
 use rollcall_core::roster::MemberStatus;
 use rollcall_core::run::RunState;
 use rollcall_core::world::World;
 use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
 /// Phase of a rewind.
@@ -34,7 +36,7 @@ pub(crate) enum Phase {
 }
 
 /// Progress of a rewind.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Progress {
     /// The last item that was read.
     after: Option<Uuid>,
@@ -45,6 +47,9 @@ pub(crate) struct Progress {
     /// An owner approved it, so it may change owners and admins.
     #[serde(default)]
     pub(crate) approved_by_owner: bool,
+    /// Later runs that changed the same people and groups, with the number of items that they keep from being taken back.
+    #[serde(default)]
+    pub(crate) later: BTreeMap<Uuid, u64>,
 }
 
 impl Progress {
@@ -68,6 +73,8 @@ impl Progress {
 pub(crate) struct RewindPart {
     pub(crate) run: Uuid,
     pub(crate) undoes: Uuid,
+    /// The last run that it takes back, when it takes back everything that a source did since an instant.
+    pub(crate) last: Option<Uuid>,
     pub(crate) phase: Phase,
     /// Start of the next part.
     pub(crate) progress: Progress,
@@ -85,6 +92,7 @@ pub(crate) struct RewindPart {
 #[derive(Clone, Debug, FromQueryResult)]
 pub(crate) struct Line {
     pub(crate) id: Uuid,
+    pub(crate) run_id: Uuid,
     pub(crate) action: String,
     pub(crate) subject_kind: String,
     pub(crate) subject_id: Uuid,
@@ -95,7 +103,8 @@ pub(crate) struct Line {
     after: Option<Json>,
 }
 
-const LINE: &str = "id, action, subject_kind, subject_id, member_id, group_id, who, before, after";
+pub(super) const LINE: &str =
+    "i.id, i.run_id, i.action, i.subject_kind, i.subject_id, i.member_id, i.group_id, i.who, i.before, i.after";
 
 #[derive(FromQueryResult)]
 struct RewoundGroupRow {
@@ -137,6 +146,11 @@ impl Line {
         self.step(Phase::Planning).map_or(ActionKind::Undo.as_str(), |step| step.kind().as_str())
     }
 
+    /// The step that takes it back.
+    pub(super) fn inverse(&self) -> Option<Step> {
+        self.step(Phase::Planning)
+    }
+
     fn recorded(&self) -> Option<Recorded> {
         let subject: Subject = subject_of(&self.subject_kind, self.subject_id)?;
         let target = match (self.member_id, self.group_id) {
@@ -167,21 +181,23 @@ impl Line {
 static LINES_TO_PLAN: Sql = Sql::tenant(&[
     "SELECT ",
     LINE,
-    " FROM run_items WHERE tenant_id = {tenant} AND run_id = $2 AND decision = 'applied' AND id < $3 ORDER BY id DESC LIMIT $4",
+    " FROM run_items i WHERE i.tenant_id = {tenant} AND i.run_id = $2 AND i.decision = 'applied' AND i.id < $3 \
+     ORDER BY i.id DESC LIMIT $4",
 ]);
 /// The items of the rewind itself.
 static LINES_TO_APPLY: Sql = Sql::tenant(&[
     "SELECT ",
     LINE,
-    " FROM run_items WHERE tenant_id = {tenant} AND run_id = $2 AND decision = 'planned' AND id > $3 ORDER BY id ASC LIMIT $4",
+    " FROM run_items i WHERE i.tenant_id = {tenant} AND i.run_id = $2 AND i.decision = 'planned' AND i.id > $3 \
+     ORDER BY i.id ASC LIMIT $4",
 ]);
 static APPLIED_LINES_ABOUT: Sql = Sql::tenant_rows(
     &[("rows", 2, ID)],
     &[
         "SELECT ",
         LINE,
-        " FROM run_items WHERE tenant_id = {tenant} AND run_id = $3 AND decision = 'applied' \
-       AND subject_id IN (SELECT r.id FROM {rows})",
+        " FROM run_items i WHERE i.tenant_id = {tenant} AND i.run_id = $3 AND i.decision = 'applied' \
+       AND i.subject_id IN (SELECT r.id FROM {rows})",
     ],
 );
 static PLANNED_LINES_ABOUT: Sql = Sql::tenant_rows(
@@ -189,8 +205,8 @@ static PLANNED_LINES_ABOUT: Sql = Sql::tenant_rows(
     &[
         "SELECT ",
         LINE,
-        " FROM run_items WHERE tenant_id = {tenant} AND run_id = $3 AND decision = 'planned' \
-       AND subject_id IN (SELECT r.id FROM {rows})",
+        " FROM run_items i WHERE i.tenant_id = {tenant} AND i.run_id = $3 AND i.decision = 'planned' \
+       AND i.subject_id IN (SELECT r.id FROM {rows})",
     ],
 );
 static MEMBERS: Sql = Sql::tenant_rows(
@@ -207,11 +223,6 @@ static MEMBERSHIPS: Sql = Sql::tenant_rows(
     &["SELECT gm.group_id, gm.member_id FROM {rows} {join} sharing_group_members gm \
        ON gm.tenant_id = {tenant} AND gm.group_id = r.group_id AND gm.member_id = r.member_id"],
 );
-static FOLLOWING_MEMBERS: Sql = Sql::tenant_rows(
-    &[("rows", 2, ID)],
-    &["SELECT m.id, m.directory_user_id AS record FROM {rows} {join} members m \
-       ON m.tenant_id = {tenant} AND m.directory_user_id = r.id"],
-);
 static FOLLOWING_GROUPS: Sql = Sql::tenant_rows(
     &[("rows", 2, ID)],
     &["SELECT g.id, g.directory_group_id AS record FROM {rows} {join} sharing_groups g \
@@ -227,26 +238,43 @@ impl TenantTx {
         progress.planned_since.get_or_insert(self.clock.now());
         world.rewind.reaches_privileged = phase == Phase::Planning || progress.approved_by_owner;
         let undoes = run.rewinds.unwrap_or_default();
-        let lines = self.rewind_lines(run.id, undoes, phase, progress, limit).await?;
-        progress.after = lines.last().map(|line| line.id).or(progress.after);
-        let mut unknown = Vec::new();
-        for line in &lines {
-            match line.step(phase) {
-                Some(step) => world.rewind.steps.push(step),
-                None => unknown.push((line.id, Impossible::NotReversible)),
+        let since = run.rewinds_since.filter(|_| phase == Phase::Planning);
+        let mut last = run.rewinds_last;
+        let (mut lines, mut unknown) = (Vec::new(), Vec::new());
+        if since.is_some() {
+            let all = self.lines_since(run).await?;
+            last = all.first().map(|line| line.run_id);
+            for Net { line, step } in net_effects(all) {
+                match step {
+                    Ok(step) => world.rewind.steps.push(step),
+                    Err(reason) => unknown.push((line.id, reason)),
+                }
+                lines.push(line);
+            }
+        } else {
+            lines = self.rewind_lines(run.id, undoes, phase, progress.after, limit).await?;
+            for line in &lines {
+                match line.step(phase) {
+                    Some(step) => world.rewind.steps.push(step),
+                    None => unknown.push((line.id, Impossible::NotReversible)),
+                }
             }
         }
+        progress.after = lines.last().map(|line| line.id).or(progress.after);
         if phase == Phase::Planning {
             let left = i64::from(world.standing.seats_bought) - progress.seats;
             world.standing.seats_bought = u32::try_from(left.max(0)).unwrap_or(u32::MAX);
         }
-        self.read_rewound(&mut world, (run.id, undoes), phase).await?;
+        // All items of a rewind since an instant are in this part.
+        let others = since.is_none();
+        self.read_rewound(&mut world, (run.id, undoes), phase, others).await?;
         let part = RewindPart {
             run: run.id,
             undoes,
+            last,
             phase,
             progress,
-            is_last: lines.len() < limit,
+            is_last: since.is_some() || lines.len() < limit,
             counts: run.counts.as_object().cloned().unwrap_or_default(),
             digest: run.plan_digest(),
             lines: lines.iter().map(|line| (line.id, line.clone())).collect(),
@@ -273,7 +301,7 @@ impl TenantTx {
         run: Uuid,
         undoes: Uuid,
         phase: Phase,
-        progress: Progress,
+        after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Line>, StoreError> {
         let (sql, run, start) = match phase {
@@ -281,7 +309,7 @@ impl TenantTx {
             Phase::Applying => (&LINES_TO_APPLY, run, Uuid::nil()),
         };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let after = progress.after.unwrap_or(start);
+        let after = after.unwrap_or(start);
         self.all(sql, [run.into(), after.into(), limit.into()]).await
     }
 
@@ -292,6 +320,7 @@ impl TenantTx {
         world: &mut World,
         (run, undoes): (Uuid, Uuid),
         phase: Phase,
+        others: bool,
     ) -> Result<(), StoreError> {
         let mut begin = 0;
         for _ in 0..HOLDER_ROUNDS {
@@ -301,6 +330,9 @@ impl TenantTx {
             self.read_targets(world, begin).await?;
             let occupants = self.read_occupants(world, begin).await?;
             begin = world.rewind.steps.len();
+            if !others {
+                break;
+            }
             let lines = match phase {
                 Phase::Planning => self.lines_about(&APPLIED_LINES_ABOUT, undoes, occupants).await?,
                 Phase::Applying => self.lines_about(&PLANNED_LINES_ABOUT, run, occupants).await?,
@@ -389,19 +421,29 @@ impl TenantTx {
             occupants.extend(found.iter().filter_map(|(_, record)| *record));
             world.group_names.extend(found.into_iter().map(|(group, _)| (fold(&group.name), group)));
         }
-        let linked = self.followers(&FOLLOWING_MEMBERS, users).await?;
-        world.rewind.linked_users.extend(linked.into_iter().map(|row| (row.record.into(), MemberId(row.id))));
-        let linked = self.followers(&FOLLOWING_GROUPS, groups).await?;
-        world.rewind.linked_groups.extend(linked.into_iter().map(|row| (row.record.into(), SharingGroupId(row.id))));
+        if !users.is_empty() {
+            self.read_followers(world, users).await?;
+        }
+        if !groups.is_empty() {
+            let linked: Vec<FollowerRow> = self.all(&FOLLOWING_GROUPS, [id_rows(groups)?]).await?;
+            let linked = linked.into_iter().map(|row| (row.record.into(), SharingGroupId(row.id)));
+            world.rewind.linked_groups.extend(linked);
+        }
         Ok(occupants)
     }
 
-    /// Members and groups that follow these records.
-    async fn followers(&self, sql: &Sql, records: HashSet<Uuid>) -> Result<Vec<FollowerRow>, StoreError> {
-        if records.is_empty() {
-            return Ok(Vec::new());
+    /// The members that follow these records, or followed them before another one took over.
+    async fn read_followers(&self, world: &mut World, records: HashSet<Uuid>) -> Result<(), StoreError> {
+        for row in self.all::<MemberRow>(&LINKED_MEMBERS, [id_rows(records.iter().copied())?]).await? {
+            let member = row.into_state()?;
+            if let Some(record) = member.directory_user.filter(|record| records.contains(&record.0)) {
+                world.rewind.linked_users.insert(record, member.id);
+            }
+            if member.former_record.is_some_and(|record| records.contains(&record.0)) {
+                world.rewind.former_members.push(member);
+            }
         }
-        self.all(sql, [id_rows(records)?]).await
+        Ok(())
     }
 }
 
