@@ -13,9 +13,9 @@ test: # all tests, other people's SCIM suites and real SCIM clients, on private 
 fuzz: # random SCIM: 100,000 cases for each reader, and as many requests to a hub on each combination
 	ROLLCALL_FUZZ_CASES=$${ROLLCALL_FUZZ_CASES:-100000} tests/services run -- sh -ec 'cargo test --workspace --test robustness; cargo test --workspace --test suite random_input'
 
-abuse: # attacks a hub as other tenants and strangers would, on each combination; each script says what must hold
-	cargo build
-	tests/services run -- sh -ec 'for script in tests/abuse/[!h]*.py; do python3 $$script; env -u DATABASE_URL python3 $$script; done'
+abuse: # tenants and strangers attack a hub in every shape, on each combination; others are measured beside them
+	cargo build --workspace --bin rollcall --test suite
+	tests/services run -- sh -ec 'tests/abuse/run; for script in tests/abuse/slow_readers.py tests/abuse/sockets.py; do python3 $$script; env -u DATABASE_URL python3 $$script; done'
 
 bench: # measures the hub beside the machine's own limits, then how reconciling scales
 	bench/run

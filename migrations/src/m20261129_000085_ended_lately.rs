@@ -11,8 +11,9 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for (name, column) in INDEXES {
-            let ended = Index::create().name(name).table("credentials").col(column);
-            manager.create_index(ended.and_where(Expr::col(column).is_not_null()).to_owned()).await?;
+            let ended = Expr::col(column).is_not_null();
+            let index = Index::create().name(name).table("credentials").col(column).and_where(ended).to_owned();
+            manager.create_index(index).await?;
         }
         Ok(())
     }

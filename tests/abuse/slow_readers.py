@@ -6,7 +6,7 @@
 """
 
 import asyncio, socket, sys
-from hub import Hub, Watch, ask, raise_files, seconds
+from callers import Hub, Watch, ask, raise_files, seconds
 
 READERS, MEMORY_MB = 200, 512
 USERS = int(sys.argv[2]) if len(sys.argv) > 2 else 400

@@ -7,7 +7,7 @@ of another organisation are answered in less than a second.
 """
 
 import asyncio, multiprocessing, selectors, socket, sys, time
-from hub import Hub, Watch, raise_files, seconds
+from callers import Hub, Watch, raise_files, seconds
 
 FILES = 1024
 SOCKETS = 5 * FILES

@@ -11,7 +11,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use admin_routes::{
-    bodies_that_no_admin_route_takes, ids_and_pages_that_no_admin_route_knows, rest_queries_that_cannot_be_understood,
+    bodies_that_no_admin_route_takes, ids_and_pages_that_no_admin_route_knows,
+    refused_input_is_named_in_the_words_of_rest, rest_queries_that_cannot_be_understood,
 };
 
 use crate::answer::Answer;
@@ -33,6 +34,7 @@ pub(crate) fn cases() -> Vec<Case> {
         bodies_of_two_megabytes,
         compressed_bodies_are_counted_as_what_they_stand_for,
         bodies_of_a_thousand_levels,
+        refused_input_is_named_in_the_words_of_rest,
         rest_queries_that_cannot_be_understood,
         bodies_that_no_admin_route_takes,
         ids_and_pages_that_no_admin_route_knows,

@@ -14,7 +14,7 @@ use url::Url;
 use crate::deployment::Combination;
 use crate::hub::Hub;
 use crate::registry::{Case, cases};
-use crate::verbs::{email, eventually, person};
+use crate::verbs::{email, eventually, person, within};
 
 pub(crate) fn cases() -> Vec<Case> {
     let outages = cases![
@@ -22,6 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_hub_started_without_its_broker_serves_and_reconciles,
         a_cache_outage_slows_nobody_out,
         a_database_outage_is_a_scim_503_and_ends_by_itself,
+        rc22_hubs_that_take_each_others_wake_ups_say_so,
     ];
     outages.into_iter().map(|case| case.only_on(Combination::Full)).collect()
 }
@@ -209,4 +210,32 @@ async fn a_database_outage_is_a_scim_503_and_ends_by_itself(hub: Hub) {
     })
     .await;
     tenant.eventually_status(&email("after"), "invited").await;
+}
+
+/// Two hubs with a database each, and one prefix: a copied settings file.
+async fn rc22_hubs_that_take_each_others_wake_ups_say_so(hub: Hub) {
+    let first = hub.another().start().await;
+    is_shared(&first, 0).await;
+    assert!(first.run_command(&["doctor"]).expect_success().stdout.contains("ok     RabbitMQ"));
+    let prefix = first.deployment().setting("ROLLCALL_QUEUE_PREFIX").unwrap();
+    let second = hub.another().setting("ROLLCALL_QUEUE_PREFIX", prefix).start().await;
+    is_shared(&second, 1).await;
+    is_shared(&first, 1).await;
+    let doctor = second.run_command(&["doctor"]);
+    assert!(
+        doctor.stdout.contains("another hub") && doctor.stdout.contains("ROLLCALL_QUEUE_PREFIX"),
+        "{}",
+        doctor.stdout
+    );
+    second.stop();
+    is_shared(&first, 0).await;
+}
+
+async fn is_shared(hub: &Hub, expected: u8) {
+    within(Duration::from_secs(60), "the hub says whether its queues are shared", async || {
+        let metrics = hub.get(&hub.metrics_url()).await.text;
+        let line = format!("rollcall_queue_shared {expected}\n");
+        if metrics.contains(&line) { Ok(()) } else { Err(format!("no {line}")) }
+    })
+    .await;
 }

@@ -21,6 +21,7 @@ mod attributes;
 mod audit;
 mod bad_input;
 mod broker;
+mod budgets;
 mod cache;
 mod commands;
 mod connections;
@@ -198,6 +199,7 @@ fn every_case() -> Vec<Case> {
         as_deployed::cases(),
         broker::cases(),
         logins::cases(),
+        budgets::cases(),
         faults::cases(),
         entra_collection::cases(),
         simulated_idps::cases(),

@@ -13,7 +13,7 @@ use crate::hub::Hub;
 use crate::registry::{Case, cases};
 use crate::rest::Tenant;
 use crate::roster::Run;
-use crate::verbs::{ScimSource, email, members_value, operation, patch, person, with};
+use crate::verbs::{email, members_value, operation, patch, person, with};
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![

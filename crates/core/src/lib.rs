@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod backoff;
+pub mod budget;
 pub mod change;
 pub mod clock;
 pub mod digest;

@@ -10,6 +10,9 @@ use rollcall_store::{
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// Time of the database that costs a source as much as a request.
+const MILLISECONDS_A_TOKEN: u128 = 10;
+
 /// An operator's limits on the callers of one service.
 #[derive(Clone, Debug)]
 pub struct CallerLimits {
@@ -133,6 +136,15 @@ impl Hub {
         }
         let decision = self.cache.rate_limit_whole(&source_key(scope), limits.rate, further).await;
         if decision.allowed { Ok(()) } else { Err(self.too_many(limits, decision.retry_after)) }
+    }
+
+    /// Charges the time that the database spent on a request of the source, which is known only afterwards: the source may overdraw
+    /// its rate tokens, and waits until they are free again.
+    pub async fn charge_database_time(&self, scope: &SourceScope, time: Duration, limits: &CallerLimits) {
+        let tokens = u32::try_from(time.as_millis() / MILLISECONDS_A_TOKEN).unwrap_or(u32::MAX);
+        if tokens > 0 {
+            self.cache.overdraw(&source_key(scope), limits.rate, tokens).await;
+        }
     }
 
     fn too_many(&self, limits: &CallerLimits, retry_after: Duration) -> CallerError {

@@ -15,7 +15,7 @@ pub use caller::{CallerError, CallerLimits, Sampler, SourceCaller};
 pub use credential_uses::CredentialUses;
 pub use quota::SharedQuotaBook;
 pub use replay::Replayed;
-pub use scim_write::{Performed, ScimWriteError, no_groups};
+pub use scim_write::{Performed, ScimWriteError, no_groups, request_budget};
 
 use rollcall_runtime::{Cache, Metrics, Queue};
 use rollcall_store::Store;

@@ -1,7 +1,7 @@
 //! A rejected request is done after all, once a fix understands it. The audit log names the admin who asked for it.
 
 use crate::Hub;
-use crate::scim_write::{ScimWriteError, no_groups};
+use crate::scim_write::{ScimWriteError, no_groups, request_budget};
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::SourceId;
 use rollcall_scim::bulk::{BulkCall, BulkVerb};
@@ -95,7 +95,7 @@ impl Hub {
             _ => 200,
         };
         let call = BulkCall { verb, kind, version: None, data };
-        let done = self.perform(scope, call, limits, &mut quirks).await?;
+        let done = self.perform(scope, call, limits, (&mut quirks, &request_budget(scope))).await?;
         Ok(Replayed::Done { status, changed: done.changed() })
     }
 
@@ -110,6 +110,7 @@ impl Hub {
             return Err(no_groups().into());
         }
         let (filter, sort) = (asked.filter.as_ref(), asked.sort.as_ref());
+        let budget = &request_budget(scope);
         let request = ListRequest {
             kind,
             filter,
@@ -119,6 +120,7 @@ impl Hub {
             with_related: false,
             bytes_max: usize::MAX,
             base: "",
+            budget,
         };
         match kind {
             ResourceKind::User => self.store.list_users(scope, &request).await.map(|_| ())?,

@@ -3,15 +3,19 @@
 
 use crate::Hub;
 use crate::quota::Adds;
+use rollcall_core::budget::{Budget, Spent};
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId};
 use rollcall_core::policy::PutWithoutMembers;
 use rollcall_scim::bulk::{BulkCall, BulkVerb};
+use rollcall_scim::limits::MEMBER_COMPARISONS;
 use rollcall_scim::patch::{apply_to_group, apply_to_user, group_changes};
 use rollcall_scim::{
-    GroupChange, GroupResource, Limits, MemberRef, PatchRequest, Quirk, Quirks, ResourceKind, ScimError,
+    Filter, GroupChange, GroupResource, Limits, MemberRef, PatchRequest, Quirk, Quirks, ResourceKind, ScimError,
     UserReplacement, UserResource,
 };
-use rollcall_store::{Committed, DirectoryGroup, DirectoryUser, MemberChange, SourceScope, StoreError, Written};
+use rollcall_store::{
+    Committed, DirectoryGroup, DirectoryUser, HeavyKind, MemberChange, SourceScope, StoreError, Written,
+};
 use serde_json::{Value, json};
 use std::str::FromStr;
 use uuid::Uuid;
@@ -132,7 +136,8 @@ type Edit = fn(&DirectoryGroup) -> Result<GroupResource, ScimWriteError>;
 const NO_EDIT: Option<Edit> = None;
 
 impl Hub {
-    /// Performs one write. `call.version` is the `If-Match` value; its check and the write are one transaction.
+    /// Performs one write. `call.version` is the `If-Match` value; its check and the write are one transaction. The budget is that of
+    /// the client's request, which may be many writes.
     ///
     /// # Errors
     /// As in RFC 7644 §3.3 to §3.6; nothing is changed then.
@@ -141,7 +146,7 @@ impl Hub {
         scope: &SourceScope,
         call: BulkCall,
         limits: &Limits,
-        quirks: &mut Quirks,
+        (quirks, budget): (&mut Quirks, &Budget),
     ) -> Result<Performed, ScimWriteError> {
         let BulkCall { verb, kind, version, data } = call;
         if kind == ResourceKind::Group && scope.users_only() {
@@ -153,7 +158,7 @@ impl Hub {
         let mut retries = RETRIES;
         loop {
             let mut noted = Quirks::new();
-            let done = self.attempt(scope, &write, version.as_deref(), &mut noted).await;
+            let done = self.attempt(scope, &write, version.as_deref(), (&mut noted, budget)).await;
             match done {
                 Err(ScimWriteError::Store(StoreError::Contended(why))) if retries > 0 => {
                     tracing::debug!(%why, "a SCIM write is tried again");
@@ -172,7 +177,7 @@ impl Hub {
         scope: &SourceScope,
         write: &Write,
         if_match: Option<&str>,
-        quirks: &mut Quirks,
+        (quirks, budget): (&mut Quirks, &Budget),
     ) -> Result<Performed, ScimWriteError> {
         let group = match write {
             Write::CreateUser(resource) => {
@@ -209,7 +214,9 @@ impl Hub {
                 self.after_commit(group).await
             }
             Write::PatchGroup(id, patch) => {
-                self.after_commit(self.patch_group(scope, id_of(id, "group")?, if_match, patch, quirks).await?).await
+                let id = id_of(id, "group")?;
+                let members = self.member_changes(scope, id, group_changes(patch), budget).await?;
+                self.after_commit(self.patch_group(scope, id, if_match, (patch, &members), quirks).await?).await
             }
             Write::DeleteGroup(id) => {
                 let deleted = self.store.delete_group(scope, id_of(id, "group")?, if_match).await?;
@@ -272,46 +279,95 @@ impl Hub {
         scope: &SourceScope,
         id: DirectoryGroupId,
         if_match: Option<&str>,
-        patch: &PatchRequest,
+        (patch, members): (&PatchRequest, &[MemberChange]),
         quirks: &mut Quirks,
     ) -> Result<Committed<Written<DirectoryGroup>>, ScimWriteError> {
-        let mut members = Vec::new();
-        for step in group_changes(patch) {
-            members.push(self.member_change(scope, id, step).await?);
-        }
         if !patch.changes_attributes() {
-            return self.store.change_group(scope, id, if_match, NO_EDIT, &members).await;
+            return self.store.change_group(scope, id, if_match, NO_EDIT, members).await;
         }
         let edit = |group: &DirectoryGroup| Ok::<_, ScimWriteError>(apply_to_group(&group.resource, patch, quirks)?);
-        self.store.change_group(scope, id, if_match, Some(edit), &members).await
+        self.store.change_group(scope, id, if_match, Some(edit), members).await
     }
 
-    async fn member_change(
+    /// The row operations of these changes, whose filters are about the members before the request.
+    async fn member_changes(
         &self,
         scope: &SourceScope,
         group: DirectoryGroupId,
-        step: GroupChange,
-    ) -> Result<MemberChange, ScimWriteError> {
-        Ok(match step {
-            GroupChange::AddMembers(members) => MemberChange::Add(user_ids(&members)?),
-            GroupChange::ReplaceMembers(members) => MemberChange::Replace(user_ids(&members)?),
-            GroupChange::ClearMembers => MemberChange::Replace(Vec::new()),
-            // Removing an absent member succeeds, also under an unknown id.
-            GroupChange::RemoveMembers(ids) => {
-                MemberChange::Remove(ids.iter().filter_map(|id| id.parse().ok()).collect())
-            }
-            GroupChange::RemoveMembersWhere(filter) => {
-                // Identity providers filter by nothing but the id, which is reduced to the arm above.
-                let group = self.store.group(scope, group, Some(usize::MAX)).await?;
-                let members = group.and_then(|group| group.resource.members).unwrap_or_default();
-                let matching = members.iter().filter(|member| {
-                    let element: Value = json!({ "value": member.value, "display": member.display, "type": "User" });
-                    filter.matches(&json!({ "members": [element] }))
-                });
-                MemberChange::Remove(matching.filter_map(|member| member.value.parse().ok()).collect())
-            }
-        })
+        steps: Vec<GroupChange>,
+        budget: &Budget,
+    ) -> Result<Vec<MemberChange>, ScimWriteError> {
+        let filter_of = |step: &GroupChange| match step {
+            GroupChange::RemoveMembersWhere(filter) => Some(filter.clone()),
+            _ => None,
+        };
+        let filters: Vec<Filter> = steps.iter().filter_map(filter_of).collect();
+        let selected = match filters.is_empty() {
+            true => Vec::new(),
+            // Boxed: identity providers filter by nothing but the id, which is no filter here any more.
+            false => Box::pin(self.selected_members(scope, group, filters, budget)).await?,
+        };
+        let mut selected = selected.into_iter();
+        let change = |step: GroupChange| {
+            Ok::<_, ScimWriteError>(match step {
+                GroupChange::AddMembers(members) => MemberChange::Add(user_ids(&members)?),
+                GroupChange::ReplaceMembers(members) => MemberChange::Replace(user_ids(&members)?),
+                GroupChange::ClearMembers => MemberChange::Replace(Vec::new()),
+                // Removing an absent member succeeds, also under an unknown id.
+                GroupChange::RemoveMembers(ids) => {
+                    MemberChange::Remove(ids.iter().filter_map(|id| id.parse().ok()).collect())
+                }
+                GroupChange::RemoveMembersWhere(_) => MemberChange::Remove(selected.next().unwrap_or_default()),
+            })
+        };
+        steps.into_iter().map(change).collect()
     }
+
+    /// The members that fulfil each of the filters. The group is read once, and compared in another thread.
+    async fn selected_members(
+        &self,
+        scope: &SourceScope,
+        group: DirectoryGroupId,
+        filters: Vec<Filter>,
+        budget: &Budget,
+    ) -> Result<Vec<Vec<DirectoryUserId>>, ScimWriteError> {
+        let work = self.store.heavy(budget, HeavyKind::GroupPatch).await?;
+        let group = work.run(self.store.group(scope, group, Some(usize::MAX))).await?;
+        let members = group.and_then(|group| group.resource.members).unwrap_or_default();
+        let terms: usize = filters.iter().map(Filter::terms).sum();
+        if budget.take(u64::try_from(members.len().saturating_mul(terms)).unwrap_or(u64::MAX)).is_err() {
+            return Err(ScimError::too_large(format!(
+                "this would compare each of {} members with {terms} terms, and a request may make {MEMBER_COMPARISONS} comparisons: \
+                 name the members by `members[value eq \"…\"]`, or send fewer filters at a time",
+                members.len()
+            ))
+            .into());
+        }
+        Ok(work.compute(&self.store.clock, move |budget| select(&members, &filters, budget)).await?)
+    }
+}
+
+/// The budget of one request of a source.
+#[must_use]
+pub fn request_budget(scope: &SourceScope) -> Budget {
+    Budget::unlimited(scope.tenant()).with_steps(MEMBER_COMPARISONS)
+}
+
+/// The ids of the members that fulfil each of the filters.
+fn select(members: &[MemberRef], filters: &[Filter], budget: &Budget) -> Result<Vec<Vec<DirectoryUserId>>, Spent> {
+    let mut selected = vec![Vec::new(); filters.len()];
+    for member in members {
+        budget.take(1)?;
+        let Ok(id) = member.value.parse() else { continue };
+        let element = json!({ "value": member.value, "display": member.display, "type": "User" });
+        let group = json!({ "members": [element] });
+        for (filter, chosen) in filters.iter().zip(&mut selected) {
+            if filter.matches(&group) {
+                chosen.push(id);
+            }
+        }
+    }
+    Ok(selected)
 }
 
 /// An id that is not a UUID was never given by this hub, so it names nobody.

@@ -57,6 +57,12 @@ pub async fn check(server: Server, url: &str) -> Result<(), String> {
     }
 }
 
+/// Whether another hub than the one of this name uses the queues with this prefix. A broker that cannot tell is no problem of
+/// its own: [`check`] says what is wrong.
+pub async fn queues_are_shared(url: &str, prefix: &str, hub: &str) -> bool {
+    queue::is_shared(url, prefix, hub, PATIENCE).await.unwrap_or(false)
+}
+
 fn listens(host: &str, port: u16) -> Result<(), String> {
     let addresses =
         (host, port).to_socket_addrs().map_err(|error| format!("the host {host} has no address: {error}"))?;

@@ -29,6 +29,8 @@ const BASE_BYTES: usize = 1_024;
 /// Most bytes of values that one PATCH may compare and copy while it is applied: the largest resource thirty times over, or a
 /// usual one some thousand times.
 pub const PATCH_WORK_BYTES: usize = 8 * 1_048_576;
+/// Most comparisons of a group's members with the filters of a PATCH, in all operations of one request.
+pub const MEMBER_COMPARISONS: u64 = 300_000;
 /// Most names in `attributes` or `excludedAttributes`.
 pub const PROJECTED_NAMES: usize = 100;
 /// Longest filter, in bytes.

@@ -21,9 +21,17 @@ static TENANT_BY_SLUG: Sql = Sql::across(&["SELECT id FROM tenants WHERE slug = 
 static TENANTS: Sql =
     Sql::across(&["SELECT t.id, t.slug, t.name, t.seats, l.seats_used, t.created_at FROM tenants t \
      JOIN tenant_leases l ON l.tenant_id = t.id ORDER BY t.slug"]);
-static DUE_TENANTS: Sql =
-    Sql::across(&["SELECT l.tenant_id AS id FROM tenant_leases l WHERE (l.retry_at IS NULL OR l.retry_at <= $1) \
-     AND EXISTS (SELECT 1 FROM directory_changes c WHERE c.tenant_id = l.tenant_id) ORDER BY l.tenant_id LIMIT $2"]);
+static DUE_TENANTS: Sql = Sql::across(&[
+    "SELECT l.tenant_id AS id FROM tenant_leases l WHERE l.tenant_id > $3 AND (l.retry_at IS NULL OR l.retry_at <= $1) \
+     AND EXISTS (SELECT 1 FROM directory_changes c WHERE c.tenant_id = l.tenant_id) ORDER BY l.tenant_id LIMIT $2",
+]);
+/// One tenant among all, by its place in the order of ids as a share of a million.
+static TENANT_AT: Sql = Sql::across(&["SELECT l.tenant_id AS id FROM tenant_leases l ORDER BY l.tenant_id LIMIT 1 \
+     OFFSET (SELECT count(*) * $1 / 1000000 FROM tenant_leases)"]);
+/// A database among those of all servers. A copy has another name, and a standby that takes over has the same.
+static DATABASE_NAME: Sql =
+    Sql::across(&["SELECT CAST(s.system_identifier AS text) || '/' || CAST(d.oid AS text) AS name \
+     FROM pg_control_system() s JOIN pg_database d ON d.datname = current_database()"]);
 /// The next change of each tenant is one index probe; the oldest of all changes would be a scan.
 static BACKLOG: Sql =
     Sql::across(&["SELECT min((SELECT c.created_at FROM directory_changes c WHERE c.tenant_id = l.tenant_id \
@@ -51,6 +59,11 @@ struct DigestRow {
 #[derive(FromQueryResult)]
 struct TenantRow {
     id: Uuid,
+}
+
+#[derive(FromQueryResult)]
+struct NameRow {
+    name: String,
 }
 
 #[derive(FromQueryResult)]
@@ -129,14 +142,34 @@ impl Store {
         tx.all(TENANTS.text(tx.engine()), []).await
     }
 
-    /// Tenants with unconsumed changes whose back-off is over, at most `limit`. Leased tenants are included, because the
-    /// worker may have died; the attempt to lease one returns the end of its lease.
+    /// Tenants with unconsumed changes whose back-off is over, at most `limit`, in the order of their ids and beginning after one.
+    /// Leased tenants are included, because the worker may have died; the attempt to lease one returns the end of its lease.
     #[tracing::instrument(name = "store.across.due_tenants", skip_all)]
-    pub async fn due_tenants(&self, limit: u32) -> Result<Vec<TenantId>, StoreError> {
+    pub async fn due_tenants(&self, after: Option<TenantId>, limit: u32) -> Result<Vec<TenantId>, StoreError> {
+        let after = after.map_or(Uuid::nil(), |tenant| tenant.0);
         let tx = self.across(false).await?;
-        let rows: Vec<TenantRow> =
-            tx.all(DUE_TENANTS.text(tx.engine()), [self.clock.now().into(), i64::from(limit).into()]).await?;
+        let values = [self.clock.now().into(), i64::from(limit).into(), after.into()];
+        let rows: Vec<TenantRow> = tx.all(DUE_TENANTS.text(tx.engine()), values).await?;
         Ok(rows.into_iter().map(|row| row.id.into()).collect())
+    }
+
+    /// A name that no other database has; none for SQLite, which serves one process.
+    #[tracing::instrument(name = "store.across.database_name", skip_all)]
+    pub async fn database_name(&self) -> Result<Option<String>, StoreError> {
+        if !self.is_postgres() {
+            return Ok(None);
+        }
+        let tx = self.across(false).await?;
+        let row: Option<NameRow> = tx.one(DATABASE_NAME.text(tx.engine()), []).await?;
+        Ok(row.map(|row| row.name))
+    }
+
+    /// The tenant at a place in the order of ids, given in millionths of their number: where a sweep may begin.
+    #[tracing::instrument(name = "store.across.tenant_at", skip_all)]
+    pub async fn tenant_at(&self, millionths: u32) -> Result<Option<TenantId>, StoreError> {
+        let tx = self.across(false).await?;
+        let row: Option<TenantRow> = tx.one(TENANT_AT.text(tx.engine()), [i64::from(millionths).into()]).await?;
+        Ok(row.map(|row| row.id.into()))
     }
 
     /// Tenants that have ended runs from before this instant, beginning after one of them.

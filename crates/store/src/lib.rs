@@ -48,6 +48,7 @@ pub use directory::memberships::MemberChange;
 pub use directory::rejected::{REJECTED_BODY_BYTES, REJECTED_KEPT, RejectedRequest};
 pub use directory::request_log::{LoggedRequest, RequestFilter};
 pub use directory::users::{DirectoryUser, Written};
+pub use engine::admission::{HeavyKind, HeavyWork, WorkLimits};
 pub use engine::connect::{Connections, Store, StoreConfig, Synchronous};
 pub use engine::error::{Cause, StoreError};
 pub use engine::faults::Faults;

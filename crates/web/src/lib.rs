@@ -19,5 +19,5 @@ pub use endpoint::{Endpoint, LeastRoles, RouteLabel, resource, same_paths};
 pub use observe::{HadTrailingSlash, Observer, expects_large_answer, observe, request_id};
 pub use peer::{Network, Proxies, origin, peer};
 pub use problem::Problem;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, whole_seconds};
 pub use rollcall_core::roster::Role;

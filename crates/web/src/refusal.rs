@@ -72,7 +72,7 @@ impl ResponseError for Refusal {
 }
 
 /// Seconds for `Retry-After`, never 0, because a client would retry at once.
-fn whole_seconds(wait: Duration) -> u64 {
+pub fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0 || wait.as_secs() == 0)
 }
 

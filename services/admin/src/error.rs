@@ -3,7 +3,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use rollcall_store::StoreError;
-use rollcall_web::{Problem, Refusal};
+use rollcall_web::{Problem, Refusal, whole_seconds};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AdminError {
@@ -41,6 +41,8 @@ fn problem_of_store(error: &StoreError) -> Problem {
         StoreError::Invalid(_) | StoreError::TooMany(_) => (StatusCode::BAD_REQUEST, "bad_request"),
         StoreError::Stale | StoreError::Unsettled => (StatusCode::CONFLICT, "plan_stale"),
         StoreError::Taken(_) | StoreError::Changed | StoreError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+        StoreError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_busy"),
+        StoreError::TooMuch(_) => (StatusCode::BAD_REQUEST, "too_much_work"),
         StoreError::Unavailable(_) | StoreError::Contended(_) => {
             let detail = "the hub is busy or its database away; try again";
             return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
@@ -65,6 +67,9 @@ impl ResponseError for AdminError {
         }
         problem.response(|response| match self {
             Self::Web(refusal) => refusal.add_headers(response),
+            Self::Store(StoreError::Busy { retry_after, .. }) => {
+                response.insert_header((header::RETRY_AFTER, whole_seconds(*retry_after)));
+            }
             Self::Store(StoreError::Unavailable(_) | StoreError::Contended(_)) => {
                 response.insert_header((header::RETRY_AFTER, 1));
             }

@@ -81,8 +81,7 @@ struct Since {
 }
 
 /// Requests the rewind of everything that this source did since an instant, as one run.
-pub(crate) async fn rewind_source(request: HttpRequest, auth: AdminAuth, payload: Body) -> Answer {
-    let AdminAuth(auth) = auth;
+pub(crate) async fn rewind_source(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let source = id_in_path(&request, "source")?;
     auth.admin.hub.store.source(&auth.scope, source).await?;
     let Since { since } = body(payload).await?;

@@ -6,8 +6,9 @@ use crate::scim::error::IngestError;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
+use rollcall_core::budget::Budget;
 use rollcall_core::ids::SourceId;
-use rollcall_hub::{CallerError, SourceCaller, no_groups};
+use rollcall_hub::{CallerError, SourceCaller, no_groups, request_budget};
 use rollcall_scim::{Quirks, ScimError};
 use rollcall_store::{MEMBER_BYTES, SourceScope};
 use rollcall_web::{NoSecret, Refusal, RouteLabel, bearer_token, expects_large_answer, known_caller, peer, request_id};
@@ -43,6 +44,17 @@ impl SourceAuth {
     pub(crate) async fn charge(&self, further: usize) -> Result<(), IngestError> {
         let further = u32::try_from(further).unwrap_or(u32::MAX);
         Ok(self.ingest.hub.charge_source(&self.scope, further, &self.ingest.config.callers).await?)
+    }
+
+    /// The budget of this request.
+    pub(crate) fn budget(&self) -> Budget {
+        request_budget(&self.scope)
+    }
+
+    /// Charges the time that the database spent on heavy work of this request.
+    pub(crate) async fn charge_time(&self, budget: &Budget) {
+        let (hub, time) = (&self.ingest.hub, budget.database_time());
+        hub.charge_database_time(&self.scope, time, &self.ingest.config.callers).await;
     }
 }
 

@@ -20,9 +20,13 @@ use cli::{Cli, Command};
 use output::Unwritten;
 use settings::Settings;
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Longest wait for threads at the end of the process.
+const LAST_WAIT: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     // One crypto provider for every client; reqwest brings none of its own.
@@ -53,5 +57,8 @@ fn run(cli: Cli) -> Result<()> {
     }
     let settings = Settings::load(cli.config.as_deref(), std::env::vars())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(commands::run(cli.command, cli.data.as_deref(), settings))
+    let done = runtime.block_on(commands::run(cli.command, cli.data.as_deref(), settings));
+    // Work in other threads was told to end; the process does not wait for it.
+    runtime.shutdown_timeout(LAST_WAIT);
+    done
 }

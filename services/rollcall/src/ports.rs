@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use rollcall_core::clock::Clock;
 use rollcall_runtime::cache::{CacheConfig, SealKey};
 use rollcall_runtime::{Cache, Metrics, Queue, QueueConfig};
-use rollcall_store::{Store, StoreConfig, Synchronous};
+use rollcall_store::{Store, StoreConfig, Synchronous, WorkLimits};
 use std::path::Path;
 use std::time::Duration;
 
@@ -99,6 +99,7 @@ pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result
             "normal" => Synchronous::Normal,
             _ => Synchronous::Full,
         },
+        limits: work_limits(settings),
     };
     let store = Store::connect(&config, Clock::System).await.map(|store| store.with_quotas(settings.quotas));
     store.context(match backend {
@@ -108,6 +109,20 @@ pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result
             format!("{database} cannot be used; check DATABASE_URL and that the server runs")
         }
     })
+}
+
+fn work_limits(settings: &Settings) -> WorkLimits {
+    let given = &settings.limits;
+    WorkLimits {
+        tenant_connections: given.tenant_connections,
+        tenant_heavy: given.tenant_heavy,
+        heavy: given.all_heavy,
+        heavy_wait: Duration::from_secs(given.heavy_wait_seconds),
+        list_time: Duration::from_secs(given.list_seconds),
+        list_cost: given.list_cost_max,
+        plan_time: Duration::from_secs(given.plan_seconds),
+        compute_time: Duration::from_secs(given.compute_seconds),
+    }
 }
 
 /// For commands that need what another one made: they never make a database. An embedded one of an older version is brought

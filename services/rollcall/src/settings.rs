@@ -28,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) http: Http,
     pub(crate) metrics: Metrics,
     pub(crate) database: Database,
+    pub(crate) limits: Limits,
     pub(crate) queue: Port,
     pub(crate) cache: Port,
     pub(crate) ingest: Ingest,
@@ -76,6 +77,20 @@ impl std::fmt::Debug for Database {
         // The URL holds a password.
         f.debug_struct("Database").field("connections_max", &self.connections_max).finish_non_exhaustive()
     }
+}
+
+/// Limits on the work of requests.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    pub(crate) tenant_connections: usize,
+    pub(crate) tenant_heavy: usize,
+    pub(crate) all_heavy: usize,
+    pub(crate) heavy_wait_seconds: u64,
+    pub(crate) list_seconds: u64,
+    pub(crate) list_cost_max: u64,
+    pub(crate) plan_seconds: u64,
+    pub(crate) compute_seconds: u64,
 }
 
 /// An address and a prefix.

@@ -19,6 +19,12 @@ const CHUNKS_PER_TURN: usize = 8;
 const BULK_CHUNK_BESIDE_PUSHES: usize = 250;
 /// Period after a push in which more are expected.
 const PUSHES_EXPECTED: Duration = Duration::from_secs(1);
+/// Longest time of a turn that has more to do; then other tenants get theirs.
+const TURN_TIME: Duration = Duration::from_secs(4);
+/// Part of a chunk that is read again when the expressions of the policy take too long for the whole.
+const SMALLER: usize = 8;
+/// Time that a chunk gets to be applied when the process is asked to stop. One that takes longer is rolled back.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// Wait before the next try when the database itself is away.
 const OUTAGE_WAIT: Duration = Duration::from_secs(1);
 
@@ -110,15 +116,35 @@ impl Worker {
     }
 
     async fn work(&self, lease: &Lease, lane: Lane, cancel: &CancellationToken) -> Result<Turn, StoreError> {
-        let mut one_by_one = false;
+        let (mut one_by_one, mut parts, mut tried, begun) = (false, 1, false, Instant::now());
         for _ in 0..CHUNKS_PER_TURN {
-            if cancel.is_cancelled() {
+            // A turn gets at least one chunk to its apply, however long it takes to find one that is small enough.
+            if tried && begun.elapsed() > TURN_TIME {
                 return Ok(Turn::Yield);
             }
-            let limit = if one_by_one { 1 } else { self.chunk_limit(lane) };
-            let Some(mut chunk) = self.store.next_chunk(lease, limit).await? else { return Ok(Turn::Done) };
+            let limit = if one_by_one { 1 } else { (self.chunk_limit(lane) / parts).max(1) };
+            // A chunk that is being read is dropped when the process stops: its statement is cancelled, and its expressions end.
+            let read = match cancel.run_until_cancelled(self.store.next_chunk(lease, limit)).await {
+                Some(read) => read,
+                None => return Ok(Turn::Yield),
+            };
+            let mut chunk = match read {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ok(Turn::Done),
+                Err(StoreError::TooMuch(why)) if limit > 1 => {
+                    tracing::warn!(why, limit, "a chunk takes too long to be read; it is read in smaller parts");
+                    parts *= SMALLER;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let (alone, last) = (chunk.changes == 1, chunk.changes < limit);
-            match self.plan_and_apply(lease, &mut chunk).await {
+            let applied = tokio::select! {
+                applied = self.plan_and_apply(lease, &mut chunk) => applied,
+                () = patience_ends(cancel) => return Ok(Turn::Yield),
+            };
+            tried = true;
+            match applied {
                 Ok(applied) => {
                     if applied.held > 0 {
                         self.metrics.run_held();
@@ -172,6 +198,12 @@ impl Worker {
         self.recheck.after(lease.tenant().0, lane, wait);
         "failed"
     }
+}
+
+/// Returns a while after the process was asked to stop.
+async fn patience_ends(cancel: &CancellationToken) {
+    cancel.cancelled().await;
+    tokio::time::sleep(STOP_PATIENCE).await;
 }
 
 /// Size of a chunk: bulk chunks are smaller while pushes come in.

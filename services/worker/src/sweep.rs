@@ -1,63 +1,119 @@
 //! The sweep: finds changes whose wake-up was lost. At the start and every half minute, tenants with unconsumed changes
-//! are reconciled in this process, without the broker, which may be away.
+//! are reconciled in this process, without the broker, which may be away. It goes round all tenants in the order of their ids, and the
+//! next sweep goes on where it stopped. Workers begin at different tenants, so that they do not look for the same ones.
 
 use crate::Worker;
 use rollcall_core::ids::TenantId;
 use rollcall_runtime::{Lane, TraceContext, Wakeup};
+use rollcall_store::StoreError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// Most tenants of one sweep; the next one goes on.
+/// Most tenants of one look.
 const TENANTS_MAX: u32 = 1_000;
 /// Interval between measurements of queue depth and lag.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
+/// Places among all tenants where a sweep may begin.
+const PLACES: u128 = 1_000_000;
 
 pub(crate) async fn run(worker: &Worker, cancel: &CancellationToken) {
-    let mut sweep = interval(worker.config.sweep_interval);
-    let mut measure = interval(MEASURE_EVERY);
-    let slots = Arc::new(Semaphore::new(worker.config.bulk_concurrency));
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    measure.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            _ = sweep.tick() => reconcile_due(worker, &slots, cancel).await,
-            _ = measure.tick() => set_gauges(worker).await,
+    // Beside each other, so that a long sweep does not delay the gauges.
+    tokio::join!(sweep(worker, cancel), measure(worker, cancel));
+}
+
+async fn sweep(worker: &Worker, cancel: &CancellationToken) {
+    let mut turn = interval(worker.config.sweep_interval);
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let place = u32::try_from(worker.holder.as_u128() % PLACES).unwrap_or(0);
+    let mut after = worker.store.tenant_at(place).await.unwrap_or_default();
+    while cancel.run_until_cancelled(turn.tick()).await.is_some() {
+        if let Err(error) = go_round(worker, &mut after, TENANTS_MAX, cancel).await {
+            tracing::warn!(%error, "the sweep could not look for tenants with changes");
         }
     }
 }
 
-async fn reconcile_due(worker: &Worker, slots: &Arc<Semaphore>, cancel: &CancellationToken) {
-    let tenants = match worker.store.due_tenants(TENANTS_MAX).await {
-        Ok(tenants) => tenants,
-        Err(error) => return tracing::warn!(%error, "the sweep could not look for tenants with changes"),
-    };
-    if !tenants.is_empty() {
-        tracing::info!(tenants = tenants.len(), "the sweep found tenants with changes");
-    }
-    // In the background, so that a long list does not delay the gauges. An overlapping sweep finds the same tenants
-    // again, and their leases turn it away.
-    let (worker, slots, cancel) = (worker.clone(), Arc::clone(slots), cancel.clone());
-    tokio::spawn(async move {
-        for tenant in tenants {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-            if cancel.is_cancelled() {
-                return;
-            }
-            let (worker, cancel) = (worker.clone(), cancel.clone());
-            tokio::spawn(async move {
-                worker.reconcile(swept(tenant), &cancel).await;
-                drop(slot);
-            });
+/// Goes round all tenants once, beginning after one, `tenants_max` at a look; `after` is where the next round begins.
+async fn go_round(
+    worker: &Worker,
+    after: &mut Option<TenantId>,
+    tenants_max: u32,
+    cancel: &CancellationToken,
+) -> Result<(), StoreError> {
+    let begun_after = *after;
+    let mut from_the_first = begun_after.is_none();
+    while !cancel.is_cancelled() {
+        let tenants = worker.store.due_tenants(*after, tenants_max).await?;
+        let is_end = tenants.len() < usize::try_from(tenants_max).unwrap_or(usize::MAX);
+        *after = tenants.last().copied();
+        if !tenants.is_empty() {
+            tracing::info!(tenants = tenants.len(), "the sweep found tenants with changes");
+            reconcile(worker, tenants, cancel).await;
         }
-    });
+        if is_end {
+            *after = None;
+        }
+        if from_the_first && (is_end || begun_after.is_some() && *after >= begun_after) {
+            break;
+        }
+        from_the_first |= is_end;
+    }
+    Ok(())
+}
+
+/// Reconciles these tenants, as many at once as bulk work may.
+async fn reconcile(worker: &Worker, tenants: Vec<TenantId>, cancel: &CancellationToken) {
+    let slots = Arc::new(Semaphore::new(worker.config.bulk_concurrency));
+    let mut turns = JoinSet::new();
+    for tenant in tenants {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+        if cancel.is_cancelled() {
+            break;
+        }
+        let (worker, cancel) = (worker.clone(), cancel.clone());
+        turns.spawn(async move {
+            worker.reconcile(swept(tenant), &cancel).await;
+            drop(slot);
+        });
+    }
+    turns.join_all().await;
 }
 
 fn swept(tenant: TenantId) -> Wakeup {
     Wakeup { tenant_id: tenant.0, lane: Lane::Bulk, trace: TraceContext::default() }
+}
+
+async fn measure(worker: &Worker, cancel: &CancellationToken) {
+    let mut turn = interval(MEASURE_EVERY);
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut database, mut shared) = (None, false);
+    while cancel.run_until_cancelled(turn.tick()).await.is_some() {
+        set_gauges(worker).await;
+        if database.is_none() {
+            database = worker.store.database_name().await.unwrap_or_default();
+        }
+        if let Some(database) = &database {
+            look_for_another_hub(worker, database, &mut shared).await;
+        }
+    }
+}
+
+/// A hub with another database on the same queues takes wake-ups of this one, whose members then appear late.
+async fn look_for_another_hub(worker: &Worker, database: &str, was_shared: &mut bool) {
+    let Ok(shared) = worker.queue.is_shared(database).await else { return };
+    match (*was_shared, shared) {
+        (false, true) => tracing::warn!(
+            "another hub, with another database, uses the queues of this one and takes its wake-ups: members appear late, by the sweep; \
+             give each hub a queue.prefix of its own"
+        ),
+        (true, false) => tracing::info!("no other hub uses the queues any more"),
+        _ => {}
+    }
+    *was_shared = shared;
 }
 
 async fn set_gauges(worker: &Worker) {
@@ -72,3 +128,6 @@ async fn set_gauges(worker: &Worker) {
         Err(error) => tracing::warn!(%error, "the backlog could not be measured"),
     }
 }
+
+#[cfg(test)]
+mod tests;

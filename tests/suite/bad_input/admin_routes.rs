@@ -194,6 +194,23 @@ pub(super) async fn ids_and_pages_that_no_admin_route_knows(hub: Hub) {
     quiet.expect_all_refused_and_nothing_changed().await;
 }
 
+pub(super) async fn refused_input_is_named_in_the_words_of_rest(hub: Hub) {
+    let tenant = hub.tenant().create();
+    for (path, says) in [
+        (
+            "/api/v1/members?state=active",
+            "no parameter `state`; it takes limit, cursor, order, since, until, email, status",
+        ),
+        ("/api/v1/explain?name=ann", "unknown key `name`; known: `email` or `external_id`"),
+    ] {
+        let told = tenant.get(path).await;
+        assert!(told.text_at("/detail").contains(says), "{}", told.describe());
+    }
+    let told = tenant.send(Method::PATCH, "/api/v1/policy", Some(&json!({ "policy": {}, "version": "one" }))).await;
+    let says = "`version` in the body: string \"one\" where a whole number";
+    assert!(told.text_at("/detail").contains(says), "{}", told.describe());
+}
+
 pub(super) async fn rest_queries_that_cannot_be_understood(hub: Hub) {
     let mut quiet = Quiet::set(&hub).await;
     let unknown = crate::verbs::unknown_id();
@@ -234,20 +251,6 @@ pub(super) async fn rest_queries_that_cannot_be_understood(hub: Hub) {
     }
     let states = quiet.tenant.get("/api/v1/runs?state=nonsense").await;
     assert!(states.text_at("/detail").contains("held, approved"), "{}", states.describe());
-    for (path, says) in [
-        (
-            "/api/v1/members?state=active",
-            "no parameter `state`; it takes limit, cursor, order, since, until, email, status",
-        ),
-        ("/api/v1/explain?name=ann", "unknown key `name`; known: `email` or `external_id`"),
-    ] {
-        let told = quiet.tenant.get(path).await;
-        assert!(told.text_at("/detail").contains(says), "{}", told.describe());
-    }
-    let told =
-        quiet.tenant.send(Method::PATCH, "/api/v1/policy", Some(&json!({ "policy": {}, "version": "one" }))).await;
-    let says = "`version` in the body: string \"one\" where a whole number";
-    assert!(told.text_at("/detail").contains(says), "{}", told.describe());
     for path in [format!("groups/{unknown}/members"), "groups/nonsense/members".to_owned(), "nothing".to_owned()] {
         let answer = quiet.tenant.get(&format!("/api/v1/{path}")).await;
         quiet.note(&path, answer.check_problem(404));

@@ -19,11 +19,11 @@ impl Review<'_> {
 
     fn is_over(&mut self, item: &Item, reason: HoldReason) -> bool {
         let beyond = self.world.withholds_change(self.beyond, item.key());
-        let budget =
+        let allowance =
             if reason == HoldReason::CreationOverLimit { &mut self.creations } else { &mut self.modifications };
-        let over = beyond || budget.is_spent();
+        let over = beyond || allowance.is_spent();
         if !over {
-            budget.take();
+            allowance.take();
         }
         over
     }

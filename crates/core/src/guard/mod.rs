@@ -1,7 +1,7 @@
 //! The guards: they withhold the items that need an admin's decision. Each guard is a named rule in a file of its own; it
 //! withholds the smallest part that would break it, and the rest goes on.
 
-mod budget;
+mod allowance;
 mod change_limits;
 mod group_wipe;
 mod invariants;
@@ -147,7 +147,7 @@ impl<'w> Review<'w> {
             return self.withhold(item, HoldReason::RemovalOverLimit);
         }
         if member.has_access() {
-            // A departure that an admin released does not count against the budget of automatic ones.
+            // A departure that an admin released does not count against the allowance of automatic ones.
             if !approved {
                 self.removals.take();
             }

@@ -1,6 +1,6 @@
 //! A review in progress: the verdict so far, and the questions that every rule asks.
 
-use super::budget::Budget;
+use super::allowance::Allowance;
 use super::invariants::Invariants;
 use crate::action::{Action, ActionKind, Disputed, Item, ItemKey};
 use crate::change::Impossible;
@@ -43,9 +43,9 @@ pub(super) struct Review<'w> {
     /// Items that an earlier draft of this plan withheld over a limit.
     pub(super) beyond: &'w HashSet<ItemKey>,
     pub(super) invariants: Invariants,
-    pub(super) removals: Budget,
-    pub(super) creations: Budget,
-    pub(super) modifications: Budget,
+    pub(super) removals: Allowance,
+    pub(super) creations: Allowance,
+    pub(super) modifications: Allowance,
     pub(super) seats_free: i64,
     pub(super) verdict: Verdict,
 }
@@ -58,15 +58,15 @@ impl<'w> Review<'w> {
         (back, beyond): (&HashSet<MemberId>, &'w HashSet<ItemKey>),
     ) -> Self {
         let (policy, standing) = (&world.policy, &world.standing);
-        let budget = |limit, before| Budget::new(limit, standing.managed, before);
+        let allowance = |limit, before| Allowance::new(limit, standing.managed, before);
         Self {
             world,
             members,
             beyond,
             invariants: Invariants::new(standing, back.iter().filter_map(|id| members.get(id).copied())),
-            removals: budget(Some(&policy.removal_limit), standing.removals_in_window),
-            creations: budget(policy.creation_limit.as_ref(), standing.creations_in_window),
-            modifications: budget(policy.modification_limit.as_ref(), standing.modifications_in_window),
+            removals: allowance(Some(&policy.removal_limit), standing.removals_in_window),
+            creations: allowance(policy.creation_limit.as_ref(), standing.creations_in_window),
+            modifications: allowance(policy.modification_limit.as_ref(), standing.modifications_in_window),
             seats_free: i64::from(standing.seats_bought) - i64::from(standing.seats_used),
             verdict: Verdict::default(),
         }

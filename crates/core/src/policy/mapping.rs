@@ -2,9 +2,11 @@
 //! attributes instead of the record's own of the same name (PE13).
 //!
 //! Admins write them, so they are bounded before they run: 500 bytes, a closed list of functions, no nested loops, nothing
-//! that makes a list or a map grow. So evaluation is short and small for every record.
+//! that makes a list or a map grow, and a cost that follows from the expression and the record. So each evaluation is short and
+//! small, and many of them end with their [`Budget`] (decision 0063).
 
-use super::mapping_language::{Expression, Language};
+use super::mapping_language::{Expression, Language, User};
+use crate::budget::{Budget, Spent};
 use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -39,6 +41,24 @@ pub struct Mapping {
 
 /// Results for one record; an empty string and `null` are no value. An error names the expression and the problem.
 pub type Mapped = Result<Vec<(MappedAttribute, Option<String>)>, String>;
+
+/// Reason why no record is mapped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unmapped {
+    #[error("{0}")]
+    Invalid(String),
+    #[error("the expressions were not all evaluated: {0}")]
+    Spent(#[from] Spent),
+}
+
+impl From<String> for Unmapped {
+    fn from(error: String) -> Self {
+        Self::Invalid(error)
+    }
+}
+
+/// An attribute, its expression's text, and the expression.
+type Compiled<'m> = (MappedAttribute, &'m str, Expression);
 
 impl Mapping {
     pub fn is_empty(&self) -> bool {
@@ -81,29 +101,29 @@ impl Mapping {
         on_own_stack(|| self.compile(&Language::new()).map(|_| ()))?
     }
 
-    /// Evaluates the expressions for each of the records, in order.
+    /// Evaluates the expressions for each of the records, in order. The budget is asked before each evaluation, so work that is
+    /// stopped ends after the present one; a single evaluation is bounded by its cost.
     ///
     /// # Errors
-    /// As [`check`](Self::check); a failed record has an error of its own, and the others go on.
-    pub fn of_records(&self, records: &[&Json]) -> Result<Vec<Mapped>, String> {
+    /// [`Unmapped::Invalid`] as [`check`](Self::check); a failed record has an error of its own, and the others go on.
+    /// [`Unmapped::Spent`] when the budget ends before the records do.
+    pub fn of_records(&self, records: &[&Json], budget: &Budget) -> Result<Vec<Mapped>, Unmapped> {
         on_own_stack(|| {
             let language = Language::new();
             let expressions = self.compile(&language)?;
-            let evaluate = |record: &&Json| {
-                let user = language.user(record)?;
-                let value = |(attribute, text, expression): &(MappedAttribute, &str, Expression)| {
-                    let value = expression.evaluate(&user).and_then(bounded);
-                    // Errors from a record or an expression are shown and stored.
-                    let failed = |error: String| format!("{attribute}: {text}: {error}").replace('\0', "\u{fffd}");
-                    value.map(|value| (*attribute, value)).map_err(failed)
-                };
-                expressions.iter().map(value).collect()
-            };
-            Ok(records.iter().map(evaluate).collect())
+            let mut all = Vec::with_capacity(records.len());
+            for record in records {
+                budget.take(1)?;
+                all.push(match language.user(record) {
+                    Ok(user) => of_record(&expressions, &user, budget)?,
+                    Err(error) => Err(error),
+                });
+            }
+            Ok(all)
         })?
     }
 
-    fn compile(&self, language: &Language) -> Result<Vec<(MappedAttribute, &str, Expression)>, String> {
+    fn compile(&self, language: &Language) -> Result<Vec<Compiled<'_>>, String> {
         let compile = |(attribute, text): (MappedAttribute, &'_ str)| {
             if text.len() > EXPRESSION_BYTES_MAX {
                 return Err(format!("mapping.{attribute} is longer than {EXPRESSION_BYTES_MAX} bytes"));
@@ -112,6 +132,20 @@ impl Mapping {
         };
         self.expressions().map(|(attribute, text)| Ok((attribute, text, compile((attribute, text))?))).collect()
     }
+}
+
+/// The values of one record, or the error of the first expression that fails for it.
+fn of_record(expressions: &[Compiled<'_>], user: &User<'_>, budget: &Budget) -> Result<Mapped, Spent> {
+    let mut values = Vec::with_capacity(expressions.len());
+    for (attribute, text, expression) in expressions {
+        budget.check()?;
+        match expression.evaluate(user).and_then(bounded) {
+            Ok(value) => values.push((*attribute, value)),
+            // Errors from a record or an expression are shown and stored.
+            Err(error) => return Ok(Err(format!("{attribute}: {text}: {error}").replace('\0', "\u{fffd}"))),
+        }
+    }
+    Ok(Ok(values))
 }
 
 fn bounded(value: Option<String>) -> Result<Option<String>, String> {

@@ -13,9 +13,10 @@ use std::sync::Arc;
 /// Deepest nesting of brackets and conditions.
 const NESTING_MAX: u16 = 32;
 
-/// Bound on the cost of a loop over a list of a record: the most values side by side in it, times its bytes. Each step of a
-/// loop may read the whole record, so without a bound the cost is quadratic in the size of a request.
-const LOOP_COST_MAX: usize = 2_000_000;
+/// Bound on the cost of the loops of one evaluation: their calls, each once for every value of the widest list, times the bytes of
+/// the record. The interpreter cannot be stopped, and each call may read the whole record; so the cost is worked out before, and
+/// the longest evaluation takes about a tenth of a second.
+const LOOP_COST_MAX: usize = 12_000_000;
 
 /// The variable that holds the record.
 const USER: &str = "user";
@@ -66,8 +67,10 @@ pub(super) struct Language {
 /// A compiled expression.
 pub(super) struct Expression {
     tree: IdedExpr,
-    /// Loops over a list: one of the record's, or a literal of at most this many values.
-    looks_through: Option<usize>,
+    /// Calls within loops; those outside are made once.
+    calls_in_loops: usize,
+    /// The most strings in a list literal.
+    widest: usize,
 }
 
 /// A record in the form that expressions read.
@@ -116,12 +119,10 @@ impl Language {
             Some(error) => format!("at {}:{}: {}", error.pos.0, error.pos.1, short(&error.msg)),
             None => "is no expression".to_owned(),
         })?;
-        let mut checker =
-            Checker { names: vec![USER.to_owned()], loops: 0, outside: 1, looks_through: false, widest: 0 };
+        let mut checker = Checker { names: vec![USER.to_owned()], loops: 0, outside: 1, calls_in_loops: 0, widest: 0 };
         let checked = checker.check(&tree);
         checked.map_err(|(id, reason)| format!("at {}: {reason}", position(&source, text, id)))?;
-        let looks_through = checker.looks_through.then_some(checker.widest);
-        Ok(Expression { tree, looks_through })
+        Ok(Expression { tree, calls_in_loops: checker.calls_in_loops, widest: checker.widest })
     }
 
     /// The record in the form that expressions read.
@@ -158,10 +159,13 @@ impl Size {
 }
 
 impl Expression {
+    /// The most work of its loops, in bytes that calls read.
+    fn loop_cost(&self, size: &Size) -> usize {
+        self.calls_in_loops.saturating_mul(size.widest.max(self.widest)).saturating_mul(size.bytes)
+    }
+
     pub(super) fn evaluate(&self, user: &User<'_>) -> Result<Option<String>, String> {
-        if let Some(widest) = self.looks_through
-            && user.size.bytes.saturating_mul(user.size.widest.max(widest)) > LOOP_COST_MAX
-        {
+        if self.loop_cost(&user.size) > LOOP_COST_MAX {
             return Err("the record is too large for its lists to be looked through".into());
         }
         match Value::resolve(&self.tree, &user.context) {
@@ -203,7 +207,8 @@ struct Checker {
     loops: usize,
     /// Number of names that belong to the record; the others are loop elements.
     outside: usize,
-    looks_through: bool,
+    /// Calls within loops; those outside are made once.
+    calls_in_loops: usize,
     /// The most strings in a list literal.
     widest: usize,
 }
@@ -242,6 +247,7 @@ impl Checker {
 
     fn call(&mut self, id: u64, call: &CallExpr) -> Result<(), Refusal> {
         let name = call.func_name.as_str();
+        self.calls_in_loops += usize::from(self.loops > 0);
         if !OPERATORS.contains(&name) && !FUNCTIONS.contains(&name) {
             let known = FUNCTIONS.join(", ");
             let name = name.replace('_', "");
@@ -282,7 +288,6 @@ impl Checker {
             return Err((id, "a list cannot be looked through within another".into()));
         }
         self.loops += 1;
-        self.looks_through = true;
         let outside = self.names.len();
         self.outside = outside;
         self.names.push(each.iter_var.clone());

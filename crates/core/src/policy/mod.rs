@@ -6,7 +6,7 @@ mod mapping_language;
 mod per_source;
 mod scope;
 
-pub use mapping::{EXPRESSION_BYTES_MAX, Mapped, MappedAttribute, Mapping};
+pub use mapping::{EXPRESSION_BYTES_MAX, Mapped, MappedAttribute, Mapping, Unmapped};
 pub use per_source::{OVERRIDABLE, SourcePolicy};
 pub use scope::GroupScope;
 

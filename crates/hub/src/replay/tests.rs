@@ -12,7 +12,8 @@ use rollcall_core::roster::Role;
 use rollcall_runtime::{Cache, Metrics, Queue};
 use rollcall_scim::UserResource;
 use rollcall_store::{
-    AuditFilter, Credential, NewSource, NewTenant, PageRequest, REJECTED_KEPT, Store, StoreConfig, Synchronous, digest,
+    AuditFilter, Credential, NewSource, NewTenant, PageRequest, REJECTED_KEPT, Store, StoreConfig, Synchronous,
+    WorkLimits, digest,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -40,6 +41,7 @@ impl Scene {
             acquire_timeout: Duration::from_secs(30),
             statement_timeout: Duration::ZERO,
             sqlite_synchronous: Synchronous::Normal,
+            limits: WorkLimits::default(),
         };
         let clock = Clock::manual(DateTime::from_timestamp(1_790_000_000, 0).expect("in range"));
         let store = Store::connect(&config, clock).await.expect("a database");

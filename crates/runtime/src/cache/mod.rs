@@ -272,6 +272,14 @@ impl Cache {
         self.limits.take(key, rate, tokens)
     }
 
+    /// Takes rate tokens for work that is done already. They may be overdrawn by another burst, and no more: a debt ends in bounded
+    /// time.
+    pub async fn overdraw(&self, key: &str, rate: Rate, tokens: u32) {
+        let rate = rate.bounded();
+        let tokens = tokens.min(rate.burst);
+        self.rate_limit_whole(key, Rate { burst: rate.burst.saturating_mul(2), ..rate }, tokens).await;
+    }
+
     /// Readiness of the cache.
     ///
     /// # Errors

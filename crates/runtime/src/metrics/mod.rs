@@ -134,6 +134,11 @@ impl Metrics {
         self.series.quota_refused.with_label_values(&[quota]).inc();
     }
 
+    /// Whether another hub uses the same queues.
+    pub fn set_queue_shared(&self, shared: bool) {
+        self.series.queue_shared.set(i64::from(shared));
+    }
+
     /// A request was refused by a rate limit.
     pub fn rate_limited(&self, service: &str) {
         self.series.rate_limited.with_label_values(&[service]).inc();

@@ -28,6 +28,7 @@ pub(super) struct Series {
     pub(super) wakeups_received: IntCounterVec,
     pub(super) queue_depth: IntGaugeVec,
     pub(super) dead_letters: IntGauge,
+    pub(super) queue_shared: IntGauge,
     pub(super) change_lag: Gauge,
     pub(super) reconcile_duration: HistogramVec,
     pub(super) reconcile_outcomes: IntCounterVec,
@@ -97,6 +98,13 @@ impl Series {
                     opts("queue_depth", "Wake-ups ready in the queue, not counting those being handled."),
                     &["queue"],
                 )?,
+            )?,
+            queue_shared: register(
+                &registry,
+                IntGauge::with_opts(opts(
+                    "queue_shared",
+                    "1 while another hub uses the same queues and takes wake-ups of this one.",
+                ))?,
             )?,
             dead_letters: register(
                 &registry,

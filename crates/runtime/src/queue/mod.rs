@@ -35,6 +35,12 @@ pub(crate) async fn log_in(url: &str, patience: Duration) -> Result<(), String> 
     rabbitmq::log_in(&QueueConfig { connect_timeout: patience, ..QueueConfig::new(url) }).await
 }
 
+/// Whether another hub uses the queues with this prefix, asked once within `patience`; see [`Queue::is_shared`].
+pub(crate) async fn is_shared(url: &str, prefix: &str, hub: &str, patience: Duration) -> Result<bool, String> {
+    let (prefix, connect_timeout) = (prefix.to_owned(), patience);
+    rabbitmq::is_shared(&QueueConfig { prefix, connect_timeout, ..QueueConfig::new(url) }, hub).await
+}
+
 /// Result of a handler for its wake-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handled {
@@ -257,6 +263,20 @@ impl Queue {
         metrics.set_queue_depth(Lane::Bulk, depth.bulk);
         metrics.set_dead_letters(depth.dead);
         Ok(depth)
+    }
+
+    /// Whether another hub, one with another database, uses the same queues: each takes wake-ups of the other then. `hub` names the
+    /// database. Asked every few seconds, because a hub that stops has no claim half a minute later.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`] when the broker does not answer in time; the gauge keeps its value.
+    pub async fn is_shared(&self, hub: &str) -> Result<bool, QueueError> {
+        let shared = match &self.arm {
+            Arm::RabbitMq(arm) => arm.is_shared(hub).await?,
+            Arm::InProcess(_) => false,
+        };
+        self.arm.metrics().set_queue_shared(shared);
+        Ok(shared)
     }
 
     /// Waits until every wake-up so far is confirmed or counted as lost. False when that took longer than `timeout`.

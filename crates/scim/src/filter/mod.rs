@@ -114,6 +114,16 @@ impl Filter {
         evaluate::matches_element(self, element)
     }
 
+    /// The number of its comparisons.
+    #[must_use]
+    pub fn terms(&self) -> usize {
+        match self {
+            Self::And(filters) | Self::Or(filters) => filters.iter().map(Self::terms).sum(),
+            Self::Not(filter) | Self::ValuePath { filter, .. } => filter.terms(),
+            Self::Compare { .. } | Self::Present(_) => 1,
+        }
+    }
+
     /// All of `filters`; of a single one, that one.
     #[must_use]
     pub fn all(filters: Vec<Self>) -> Self {

@@ -1,14 +1,16 @@
 //! A preview of a mapping over existing records, before it is put in force (PE13).
 
 use crate::access::tenants::check_policy;
+use crate::engine::admission::HeavyKind;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::directory_users::{Column, Entity};
 use crate::reconcile::world::profiles::{ReadRecord, read_by};
 use crate::scope::AdminScope;
+use rollcall_core::clock::Clock;
 use rollcall_core::directory::PersonRecord;
-use rollcall_core::ids::{DirectoryUserId, SourceId};
+use rollcall_core::ids::{DirectoryUserId, SourceId, TenantId};
 use rollcall_core::policy::{MappedAttribute, Mapping, Policy};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, Condition, DerivePartialModel};
@@ -66,21 +68,28 @@ impl Store {
         let in_force = self.policy(scope).await?.policy.of_source(source).map_err(StoreError::Invalid)?;
         let policy = Policy { mapping, ..in_force };
         check_policy(&policy)?;
-        let tx = self.read(&scope.scope).await?;
-        tx.source_row(source).await?;
-        let mut rows = tx.records_of(source, of).await?;
-        drop(tx);
-        let said: Vec<ReadRecord> = rows.iter_mut().map(RecordRow::take_record).collect();
-        let said = read_one_by_one(&policy, said).await?;
-        Ok(rows.into_iter().zip(said).map(|(row, said)| row.previewed(said)).collect())
+        let previewed = async {
+            let tx = self.read(&scope.scope).await?;
+            tx.source_row(source).await?;
+            let mut rows = tx.records_of(source, of).await?;
+            drop(tx);
+            let said: Vec<ReadRecord> = rows.iter_mut().map(RecordRow::take_record).collect();
+            let said = read_one_by_one(&policy, said, (scope.tenant(), &self.clock)).await?;
+            Ok(rows.into_iter().zip(said).map(|(row, said)| row.previewed(said)).collect())
+        };
+        self.heavily(&scope.scope, HeavyKind::Preview, previewed).await
     }
 }
 
 /// Reads the records with each expression by itself, so that one that fails hides only its own attribute. The error is the
 /// first one.
-async fn read_one_by_one(policy: &Policy, said: Vec<ReadRecord>) -> Result<Vec<ReadRecord>, StoreError> {
+async fn read_one_by_one(
+    policy: &Policy,
+    said: Vec<ReadRecord>,
+    of: (TenantId, &Clock),
+) -> Result<Vec<ReadRecord>, StoreError> {
     let bare = Policy { mapping: Mapping::default(), ..policy.clone() };
-    let mut read = read_by(&bare, said).await?;
+    let mut read = read_by(&bare, said, of).await?;
     for mapping in policy.mapping.one_by_one() {
         let again = read.iter().map(|one| ReadRecord {
             record: one.record.clone(),
@@ -88,7 +97,7 @@ async fn read_one_by_one(policy: &Policy, said: Vec<ReadRecord>) -> Result<Vec<R
             unmapped: None,
         });
         let again =
-            read_by(&Policy { mapping: mapping.clone(), email_attribute: None, ..bare.clone() }, again.collect())
+            read_by(&Policy { mapping: mapping.clone(), email_attribute: None, ..bare.clone() }, again.collect(), of)
                 .await?;
         for (one, again) in read.iter_mut().zip(again) {
             match again.unmapped {

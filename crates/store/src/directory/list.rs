@@ -1,11 +1,14 @@
 //! SCIM lists: filter, order and page in the database, over one source's live records.
 
 use crate::directory::filter::Target;
+use crate::directory::filter::cost::ListCost;
+use crate::engine::admission::HeavyKind;
 use crate::engine::connect::{Pools, Store};
 use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
 use crate::engine::fragment::{Fragment, fragment};
 use crate::scope::SourceScope;
+use rollcall_core::budget::Budget;
 use rollcall_scim::list::{Paging, Sort};
 use rollcall_scim::{Filter, ResourceKind};
 use sea_orm::FromQueryResult;
@@ -27,6 +30,8 @@ pub struct ListRequest<'a> {
     pub bytes_max: usize,
     /// The source's SCIM endpoint without a trailing slash: the prefix of `meta.location` and `$ref`, for filters on them.
     pub base: &'a str,
+    /// The budget of the client's request.
+    pub budget: &'a Budget,
 }
 
 /// One page and the total of the filter.
@@ -65,8 +70,66 @@ pub(crate) trait Identified {
 }
 
 impl ListRequest<'_> {
-    /// One statement for a page, and one more for the total unless the page shows it.
+    /// One statement for a page, and one more for the total unless the page shows it. A list that no index serves is heavy work, and
+    /// one more statement bounds the number of its records before.
     pub(crate) async fn fetch<T: FromQueryResult + Identified>(
+        &self,
+        store: &Store,
+        scope: &SourceScope,
+        table: ListedTable,
+    ) -> Result<ListPage<T>, StoreError> {
+        let cost = ListCost::of(self.kind, self.filter, self.sort);
+        if cost == ListCost::Indexed {
+            return self.fetch_now(store, scope, table).await;
+        }
+        let work = store.heavy(self.budget, HeavyKind::List).await?;
+        let fetched = async {
+            if let ListCost::PerRecord(cost) = cost {
+                self.refuse_costly(store, scope, table, cost).await?;
+            }
+            self.fetch_now(store, scope, table).await
+        };
+        // Boxed, so that a look-up does not carry the state of this future.
+        work.run(Box::pin(fetched)).await
+    }
+
+    /// # Errors
+    /// [`StoreError::TooMuch`] when the source has more records than a list of this cost may read.
+    async fn refuse_costly(
+        &self,
+        store: &Store,
+        scope: &SourceScope,
+        table: ListedTable,
+        cost: u64,
+    ) -> Result<(), StoreError> {
+        let Some(records_max) = store.list_records_max(cost) else { return Ok(()) };
+        let ListedTable { name, alias, .. } = table;
+        let limit = records_max.saturating_add(1).to_string();
+        let records = fragment!(
+            "SELECT count(*) AS total FROM (SELECT 1 FROM {} {} WHERE {}.tenant_id = {} AND {}.source_id = {} \
+             AND {}.deleted_at IS NULL LIMIT {}) AS counted",
+            name,
+            alias,
+            alias,
+            Fragment::tenant(),
+            alias,
+            Fragment::parameter(2),
+            alias,
+            limit
+        );
+        let counted: Vec<Total> = store.read_single(&scope.scope, &records, [scope.source().0.into()]).await?;
+        let counted = counted.first().map_or(0, |row| u64::try_from(row.total).unwrap_or(0));
+        if counted <= records_max {
+            return Ok(());
+        }
+        Err(StoreError::TooMuch(format!(
+            "no index serves this list, and its terms and its order are too many for a source with more than {records_max} records: use \
+             fewer terms, add `and` with userName, externalId, id, emails or a group's displayName, or page through the list without a \
+             filter and sortBy"
+        )))
+    }
+
+    async fn fetch_now<T: FromQueryResult + Identified>(
         &self,
         store: &Store,
         scope: &SourceScope,

@@ -1,5 +1,6 @@
 //! Reads of one statement that set the tenant themselves, alone or as a batch on Postgres.
 
+use crate::engine::admission::Admission;
 use crate::engine::connection::Tx;
 use crate::engine::error::StoreError;
 use crate::engine::fragment::Fragment;
@@ -20,8 +21,8 @@ pub(crate) struct ReadBatchers {
 
 impl ReadBatchers {
     /// See [`Batcher::new`].
-    pub(super) fn new(pool: &SessionPool<Postgres>) -> Self {
-        Self { rows: Batcher::new(pool), totals: Batcher::new(pool) }
+    pub(super) fn new(pool: &SessionPool<Postgres>, admission: &Admission) -> Self {
+        Self { rows: Batcher::new(pool, admission), totals: Batcher::new(pool, admission) }
     }
 
     /// Counts a source's rows: `select` returns them as `total`, with the source as its parameter 2. Concurrent callers share one
@@ -37,6 +38,10 @@ pub(super) struct BatchedRead(pub(super) Vec<Value>);
 impl Job for BatchedRead {
     type Key = (TenantId, Arc<Fragment>);
     type Answer = Vec<QueryResult>;
+
+    fn tenant((tenant, _): &Self::Key) -> TenantId {
+        *tenant
+    }
 
     async fn run(tx: Tx, (tenant, select): &Self::Key, reads: &[Self]) -> Result<Vec<Self::Answer>, StoreError> {
         let mut parameters = BatchParameters::after([tenant.to_string().into()]);
@@ -66,6 +71,10 @@ struct SharedTotal;
 impl Job for SharedTotal {
     type Key = (TenantId, SourceId, Fragment);
     type Answer = u64;
+
+    fn tenant((tenant, ..): &Self::Key) -> TenantId {
+        *tenant
+    }
 
     async fn run(tx: Tx, (tenant, source, select): &Self::Key, callers: &[Self]) -> Result<Vec<u64>, StoreError> {
         let values = [tenant.to_string().into(), source.0.into()];

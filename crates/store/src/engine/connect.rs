@@ -1,5 +1,6 @@
 //! Opening the database: Postgres with one pool, SQLite with one writer and a few readers.
 
+use crate::engine::admission::{Admission, WorkLimits};
 use crate::engine::batched_read::ReadBatchers;
 use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
@@ -29,10 +30,11 @@ pub struct StoreConfig {
     pub max_connections: u32,
     /// The longest wait for a free connection.
     pub acquire_timeout: Duration,
-    /// The statement timeout (Postgres); zero is none.
+    /// The statement timeout of requests; zero is none.
     pub statement_timeout: Duration,
     /// When SQLite takes a commit for written.
     pub sqlite_synchronous: Synchronous,
+    pub limits: WorkLimits,
 }
 
 /// When a commit of SQLite counts as written.
@@ -77,6 +79,9 @@ pub struct Store {
     pub(crate) pools: Pools,
     pub(super) single_writer: SingleWriter,
     pub(super) schema: Schema,
+    pub(super) admission: Admission,
+    /// Longest time of a request's statement, where the server does not keep it.
+    pub(super) statement_time: Option<Duration>,
     pub(super) without_statement_timeout: bool,
     pub clock: Clock,
     pub faults: Faults,
@@ -88,18 +93,31 @@ impl Store {
     /// # Errors
     /// When the URL is invalid or the database cannot be reached.
     pub async fn connect(config: &StoreConfig, clock: Clock) -> Result<Self, StoreError> {
+        let connections = usize::try_from(config.max_connections).unwrap_or(1);
+        let admission = Admission::new(config.limits, connections, config.acquire_timeout);
         let (pools, single_writer, schema) = if let Some(path) = config.url.strip_prefix("sqlite://") {
             open_sqlite(Path::new(path), config).await?
         } else if config.url.starts_with("postgres://") || config.url.starts_with("postgresql://") {
-            open_postgres(config).await?
+            open_postgres(config, &admission).await?
         } else {
             return Err(StoreError::Invalid("the database URL must begin with postgres:// or sqlite://".into()));
         };
+        let statement_time = Some(config.statement_timeout).filter(|time| !time.is_zero());
         let (faults, quotas) = (Faults::default(), Quotas::default());
-        Ok(Self { pools, single_writer, schema, without_statement_timeout: false, clock, faults, quotas })
+        Ok(Self {
+            pools,
+            single_writer,
+            schema,
+            admission,
+            statement_time,
+            without_statement_timeout: false,
+            clock,
+            faults,
+            quotas,
+        })
     }
 
-    /// The same, with transactions without a statement timeout: for work outside of a request.
+    /// The same for work outside of a request: without a statement timeout, and not among its tenant's share.
     #[must_use]
     pub fn without_statement_timeout(&self) -> Self {
         Self { without_statement_timeout: true, ..self.clone() }
@@ -165,7 +183,10 @@ const POSTGRES_LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// Between two tries to reach a database that refuses connections.
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
-async fn open_postgres(config: &StoreConfig) -> Result<(Pools, SingleWriter, Schema), StoreError> {
+async fn open_postgres(
+    config: &StoreConfig,
+    admission: &Admission,
+) -> Result<(Pools, SingleWriter, Schema), StoreError> {
     let options = PgConnectOptions::from_str(&config.url)
         .map_err(|e| StoreError::Invalid(format!("the database URL: {e}")))?
         .application_name("rollcall")
@@ -187,8 +208,8 @@ async fn open_postgres(config: &StoreConfig) -> Result<(Pools, SingleWriter, Sch
     let role = SessionRole::new(TENANT_ROLE);
     let (lifetime, proof) = (Some(POSTGRES_LIFETIME), Some(role.clone()));
     let data = pool(options, config.max_connections, config.acquire_timeout, lifetime, proof)?;
-    let single_writer = SingleWriter::postgres(&data);
-    let reads = ReadBatchers::new(&data);
+    let single_writer = SingleWriter::postgres(&data, admission);
+    let reads = ReadBatchers::new(&data, admission);
     Ok((Pools::Postgres { reads, pool: data, role }, single_writer, Schema::Postgres(schema)))
 }
 

@@ -4,7 +4,7 @@
 use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
-use crate::engine::session::{Engine, FirstStatement, Session, SessionPool};
+use crate::engine::session::{Engine, FirstStatement, Session, SessionPool, Terms};
 use futures_util::TryStreamExt;
 use sea_orm::sea_query::Value;
 use sea_orm::sqlx::postgres::{PgArguments, PgQueryResult};
@@ -150,23 +150,32 @@ macro_rules! run_columns {
 
 impl Tx {
     /// A connection to Postgres without a transaction: each statement is one of its own.
-    pub(super) async fn on_postgres(pool: &SessionPool<Postgres>, faults: Faults) -> Result<Self, StoreError> {
-        Ok(Self::new(Backend::Postgres(Mutex::new(Session::open(pool).await?)), faults))
+    pub(super) async fn on_postgres(
+        pool: &SessionPool<Postgres>,
+        terms: Terms,
+        faults: Faults,
+    ) -> Result<Self, StoreError> {
+        Ok(Self::new(Backend::Postgres(Mutex::new(Session::open(pool, terms).await?)), faults))
     }
 
     /// A connection to SQLite without a transaction.
-    pub(super) async fn on_sqlite(pool: &SessionPool<Sqlite>, faults: Faults) -> Result<Self, StoreError> {
-        Ok(Self::of_session(Session::open(pool).await?, faults))
+    pub(super) async fn on_sqlite(
+        pool: &SessionPool<Sqlite>,
+        terms: Terms,
+        faults: Faults,
+    ) -> Result<Self, StoreError> {
+        Ok(Self::of_session(Session::open(pool, terms).await?, faults))
     }
 
     /// A transaction that `sql` begins.
     pub(super) async fn begin_on_postgres(
         pool: &SessionPool<Postgres>,
         sql: String,
+        terms: Terms,
         faults: Faults,
     ) -> Result<Self, StoreError> {
         faults.point()?;
-        let session = Session::begin(pool, sql).instrument(tracing::info_span!("store.begin")).await?;
+        let session = Session::begin(pool, sql, terms).instrument(tracing::info_span!("store.begin")).await?;
         Ok(Self::new(Backend::Postgres(Mutex::new(session)), faults))
     }
 
@@ -174,10 +183,11 @@ impl Tx {
     pub(super) async fn begin_on_sqlite(
         pool: &SessionPool<Sqlite>,
         begin: &'static str,
+        terms: Terms,
         faults: Faults,
     ) -> Result<Self, StoreError> {
         faults.point()?;
-        Ok(Self::of_session(Session::open_with(pool, begin).await?, faults))
+        Ok(Self::of_session(Session::open_with(pool, begin, terms).await?, faults))
     }
 
     pub(super) fn of_session(session: Session<Sqlite>, faults: Faults) -> Self {

@@ -5,6 +5,7 @@ use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -48,6 +49,12 @@ pub enum StoreError {
     /// A deadlock or a serialization failure ended this transaction; nothing was written, and a retry is likely to succeed at once.
     #[error("another transaction was in the way: {0}")]
     Contended(#[source] Cause),
+    /// The caller's own share of the hub is in use; the text names the limit.
+    #[error("{limit}")]
+    Busy { limit: String, retry_after: Duration },
+    /// The request asks for more work than one may; the text names the limit and what to do instead.
+    #[error("{0}")]
+    TooMuch(String),
     /// The database is away or overloaded; the same call may succeed later.
     #[error("the database is unavailable: {0}")]
     Unavailable(#[source] Cause),
@@ -149,11 +156,11 @@ fn is_outage(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
         // 25006: the server takes no writes, because it is a standby that is not promoted yet. Class 57: it is shutting down or
-        // starting, or the statement took too long; 53: out of resources; 40: rolled back; SQLite 5 and 6: busy, locked.
+        // starting, or the statement took too long; 53: out of resources; 40: rolled back; SQLite 5 and 6: busy, locked;
+        // 9: the statement took too long.
         sqlx::Error::Database(db) => db.code().is_some_and(|code| {
             code.len() == 5 && ["25006", "57P", "57014", "53", "40"].iter().any(|class| code.starts_with(class))
-                || code == "5"
-                || code == "6"
+                || ["5", "6", "9"].contains(&&*code)
         }),
         _ => false,
     }

@@ -6,10 +6,12 @@
 //! This file is the queue and the relation of a batch's parameters. The statements are jobs: [`crate::engine::batched_read`] and
 //! [`crate::engine::single_write`].
 
+use crate::engine::admission::Admission;
 use crate::engine::connection::Tx;
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
-use crate::engine::session::SessionPool;
+use crate::engine::session::{SessionPool, Terms};
+use rollcall_core::ids::TenantId;
 use sea_orm::QueryResult;
 use sea_orm::sea_query::Value;
 use sea_orm::sqlx::Postgres;
@@ -30,6 +32,8 @@ pub(crate) trait Job: Sized + Send + Sync + 'static {
     type Key: Clone + Eq + Hash + Send + Sync + 'static;
     type Answer: Send;
 
+    fn tenant(key: &Self::Key) -> TenantId;
+
     /// Runs jobs by one statement that is a transaction of its own: an answer for each, or nothing is done for any.
     fn run(
         tx: Tx,
@@ -40,7 +44,7 @@ pub(crate) trait Job: Sized + Send + Sync + 'static {
 
 /// Batches jobs of one kind.
 pub(crate) struct Batcher<J: Job> {
-    pool: SessionPool<Postgres>,
+    connections: Connections,
     runtime: Handle,
     queues: Arc<Mutex<Queues<J>>>,
 }
@@ -51,15 +55,16 @@ type Waiting<J> = (J, oneshot::Sender<Result<<J as Job>::Answer, StoreError>>);
 
 impl<J: Job> Clone for Batcher<J> {
     fn clone(&self) -> Self {
-        Self { pool: self.pool.clone(), runtime: self.runtime.clone(), queues: self.queues.clone() }
+        Self { connections: self.connections.clone(), runtime: self.runtime.clone(), queues: self.queues.clone() }
     }
 }
 
 impl<J: Job> Batcher<J> {
     /// Must be called on a runtime that lives as long as the store: a batch outlives the request that queued its first job, and
     /// that request's thread may end.
-    pub(super) fn new(pool: &SessionPool<Postgres>) -> Self {
-        Self { pool: pool.clone(), runtime: Handle::current(), queues: Arc::default() }
+    pub(super) fn new(pool: &SessionPool<Postgres>, admission: &Admission) -> Self {
+        let connections = Connections { pool: pool.clone(), admission: admission.clone() };
+        Self { connections, runtime: Handle::current(), queues: Arc::default() }
     }
 
     /// Runs the job, at once or in the next batch. A queued job runs even if its caller goes away.
@@ -82,7 +87,7 @@ impl<J: Job> Batcher<J> {
                 .map_err(|_| StoreError::Unavailable("the hub is ending".into()))?,
             Err(job) => {
                 let turn = Turn { batcher: self.clone(), key, begun: true };
-                run_one(&self.pool, &turn.key, &job).await
+                run_one(&self.connections, &turn.key, &job).await
             }
         }
     }
@@ -113,7 +118,9 @@ impl<J: Job> Turn<J> {
             if jobs.is_empty() {
                 return;
             }
-            for (sender, result) in senders.into_iter().zip(run_batch(&self.batcher.pool, &self.key, &jobs).await) {
+            for (sender, result) in
+                senders.into_iter().zip(run_batch(&self.batcher.connections, &self.key, &jobs).await)
+            {
                 // The caller may be gone.
                 let _ = sender.send(result);
             }
@@ -148,22 +155,28 @@ impl<J: Job> Drop for Turn<J> {
     }
 }
 
-/// Faults are armed before the batch, in its caller.
-async fn connection(pool: &SessionPool<Postgres>) -> Result<Tx, StoreError> {
-    Tx::on_postgres(pool, Faults::default()).await
+/// The connections of batches. A batch takes one slot of its tenant's share.
+#[derive(Clone)]
+struct Connections {
+    pool: SessionPool<Postgres>,
+    admission: Admission,
 }
 
-async fn run_one<J: Job>(pool: &SessionPool<Postgres>, key: &J::Key, job: &J) -> Result<J::Answer, StoreError> {
-    let answers = J::run(connection(pool).await?, key, std::slice::from_ref(job)).await?;
+impl Connections {
+    /// Faults are armed before the batch, in its caller.
+    async fn open(&self, tenant: TenantId) -> Result<Tx, StoreError> {
+        let slot = Some(self.admission.connection(tenant).await?);
+        Tx::on_postgres(&self.pool, Terms { slot, statement_time: None }, Faults::default()).await
+    }
+}
+
+async fn run_one<J: Job>(connections: &Connections, key: &J::Key, job: &J) -> Result<J::Answer, StoreError> {
+    let answers = J::run(connections.open(J::tenant(key)).await?, key, std::slice::from_ref(job)).await?;
     answers.into_iter().next().ok_or_else(|| StoreError::database("a job without an answer"))
 }
 
-async fn run_batch<J: Job>(
-    pool: &SessionPool<Postgres>,
-    key: &J::Key,
-    jobs: &[J],
-) -> Vec<Result<J::Answer, StoreError>> {
-    let done = async { J::run(connection(pool).await?, key, jobs).await };
+async fn run_batch<J: Job>(connections: &Connections, key: &J::Key, jobs: &[J]) -> Vec<Result<J::Answer, StoreError>> {
+    let done = async { J::run(connections.open(J::tenant(key)).await?, key, jobs).await };
     match done.await {
         Ok(answers) => answers.into_iter().map(Ok).collect(),
         Err(error) if jobs.len() == 1 => vec![Err(error)],
@@ -173,7 +186,7 @@ async fn run_batch<J: Job>(
         Err(_) => {
             let mut results = Vec::with_capacity(jobs.len());
             for job in jobs {
-                results.push(run_one(pool, key, job).await);
+                results.push(run_one(connections, key, job).await);
             }
             results
         }

@@ -3,7 +3,7 @@
 use crate::engine::connect::{Pools, Schema, Store};
 use crate::engine::error::StoreError;
 use crate::engine::position;
-use crate::engine::session::Session;
+use crate::engine::session::{Session, Terms};
 use rollcall_migrations::Migrator;
 use sea_orm::sqlx;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, SqlxPostgresConnector, SqlxSqliteConnector, Statement};
@@ -103,7 +103,7 @@ impl Store {
     /// When it cannot be opened, or has not the role that row-level security needs.
     pub async fn check_session(&self) -> Result<(), String> {
         match &self.pools {
-            Pools::Postgres { pool, role, .. } => match Session::open(pool).await {
+            Pools::Postgres { pool, role, .. } => match Session::open(pool, Terms::default()).await {
                 Ok(_) => Ok(()),
                 Err(error) => role.proven().and_then(|()| Err(error.to_string())),
             },

@@ -3,6 +3,8 @@
 //! returned at all.
 
 use crate::engine::error::{Cause, StoreError};
+use crate::engine::interrupt::{Interrupt, Stop};
+use crate::engine::slots::Slot;
 use deadpool::Runtime;
 use deadpool::managed::{
     Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType,
@@ -28,8 +30,8 @@ pub(crate) trait Engine: Database {
     /// The bytes of a row as they came.
     fn bytes_of(row: &Self::Row) -> usize;
 
-    /// The server's process behind a connection, and the role of its session; none on SQLite.
-    fn identity(connection: &mut Self::Connection) -> impl Future<Output = Result<Option<Identity>, Error>> + Send;
+    /// The way to stop a statement of this connection from outside, and the role of its session.
+    fn identity(connection: &mut Self::Connection) -> impl Future<Output = Result<Identity, Error>> + Send;
 }
 
 impl Engine for Postgres {
@@ -42,10 +44,10 @@ impl Engine for Postgres {
         (0..row.len()).filter_map(bytes).sum()
     }
 
-    async fn identity(connection: &mut Self::Connection) -> Result<Option<Identity>, Error> {
+    async fn identity(connection: &mut Self::Connection) -> Result<Identity, Error> {
         let sql = "SELECT pg_backend_pid(), current_setting('role')";
         let (process, role): (i32, String) = query_as(sql).fetch_one(connection).await?;
-        Ok(Some(Identity { process, role }))
+        Ok(Identity { stop: Stop::Process(process), role: Some(role) })
     }
 }
 
@@ -64,15 +66,15 @@ impl Engine for Sqlite {
         (0..row.len()).filter_map(bytes).sum()
     }
 
-    async fn identity(_: &mut Self::Connection) -> Result<Option<Identity>, Error> {
-        Ok(None)
+    async fn identity(connection: &mut Self::Connection) -> Result<Identity, Error> {
+        Ok(Identity { stop: Interrupt::install(connection).await.map(Stop::Interrupt)?, role: None })
     }
 }
 
-/// A session as its server knows it.
+/// A session as its server knows it. SQLite has no roles.
 pub(crate) struct Identity {
-    process: i32,
-    role: String,
+    stop: Stop,
+    role: Option<String>,
 }
 
 /// The role that every session must have from its start. A pooler between the hub and the server may drop the options by which
@@ -89,8 +91,8 @@ impl SessionRole {
         Self { name, wrong: Arc::default() }
     }
 
-    fn check(&self, identity: Option<&Identity>) -> Result<(), Error> {
-        let wrong = identity.map(|identity| identity.role.clone()).filter(|role| role != self.name);
+    fn check(&self, role: Option<&str>) -> Result<(), Error> {
+        let wrong = role.map(str::to_owned).filter(|role| role != self.name);
         // Not by `proven`: a good session that is opened at the same moment says nothing about this one.
         let refused = wrong.as_deref().map(|role| self.explained(role));
         *self.wrong.lock().unwrap_or_else(PoisonError::into_inner) = wrong;
@@ -137,10 +139,18 @@ impl<DB: Database> Opener<DB> {
     }
 }
 
-/// A connection, and the process that a cancellation names.
+/// A connection, and the way to stop its statement.
 pub(crate) struct Opened<DB: Database> {
     connection: DB::Connection,
-    process: Option<i32>,
+    stop: Stop,
+}
+
+/// The terms of a session: the slot that its user was admitted to, and the longest time of one statement. Postgres keeps that
+/// time itself.
+#[derive(Debug, Default)]
+pub(crate) struct Terms {
+    pub(crate) slot: Option<Slot>,
+    pub(crate) statement_time: Option<Duration>,
 }
 
 pub(crate) type SessionPool<DB> = Pool<Opener<DB>>;
@@ -151,9 +161,9 @@ impl<DB: Engine> Manager for Opener<DB> {
 
     async fn create(&self) -> Result<Opened<DB>, Error> {
         let mut connection = DB::Connection::connect_with(&self.options).await?;
-        let identity = DB::identity(&mut connection).await?;
-        self.role.as_ref().map_or(Ok(()), |role| role.check(identity.as_ref()))?;
-        Ok(Opened { connection, process: identity.map(|identity| identity.process) })
+        let Identity { stop, role } = DB::identity(&mut connection).await?;
+        self.role.as_ref().map_or(Ok(()), |known| known.check(role.as_deref()))?;
+        Ok(Opened { connection, stop })
     }
 
     async fn recycle(&self, _: &mut Opened<DB>, metrics: &Metrics) -> RecycleResult<Error> {
@@ -204,6 +214,7 @@ pub(crate) enum FirstStatement {
 /// One connection in use. Dropped within a transaction, it is rolled back before it is used again.
 pub(crate) struct Session<DB: Engine> {
     connection: Option<Object<Opener<DB>>>,
+    terms: Terms,
     /// Begins the transaction, together with its first statement.
     opening: Option<&'static str>,
     in_transaction: bool,
@@ -215,17 +226,28 @@ pub(crate) struct Session<DB: Engine> {
 
 impl<DB: Engine> Session<DB> {
     /// A connection without a transaction: each statement is one of its own.
-    pub(crate) async fn open(pool: &SessionPool<DB>) -> Result<Self, StoreError> {
+    pub(crate) async fn open(pool: &SessionPool<DB>, terms: Terms) -> Result<Self, StoreError> {
         let begun = Instant::now();
         // Boxed: the future's state would otherwise be a part of every caller's.
         let got = Box::pin(pool.get()).await;
         pool.manager().note_wait(begun.elapsed());
-        Ok(Self { connection: Some(got?), opening: None, in_transaction: false, in_flight: false, broken: false })
+        Ok(Self {
+            connection: Some(got?),
+            terms,
+            opening: None,
+            in_transaction: false,
+            in_flight: false,
+            broken: false,
+        })
     }
 
     /// A connection within a transaction that begins with its first statement: one call of the engine less.
-    pub(crate) async fn open_with(pool: &SessionPool<DB>, begin: &'static str) -> Result<Self, StoreError> {
-        let mut session = Self::open(pool).await?;
+    pub(crate) async fn open_with(
+        pool: &SessionPool<DB>,
+        begin: &'static str,
+        terms: Terms,
+    ) -> Result<Self, StoreError> {
+        let mut session = Self::open(pool, terms).await?;
         session.opening = Some(begin);
         Ok(session)
     }
@@ -243,8 +265,8 @@ impl<DB: Engine> Session<DB> {
     }
 
     /// A connection within a transaction that `statement` begins.
-    pub(crate) async fn begin(pool: &SessionPool<DB>, statement: String) -> Result<Self, StoreError> {
-        let mut session = Self::open(pool).await?;
+    pub(crate) async fn begin(pool: &SessionPool<DB>, statement: String, terms: Terms) -> Result<Self, StoreError> {
+        let mut session = Self::open(pool, terms).await?;
         // Set before the call: a caller that goes away while the server begins leaves a transaction to end.
         session.in_transaction = true;
         let begun = DB::run(session.connection()?, statement).await;
@@ -274,7 +296,11 @@ impl<DB: Engine> Session<DB> {
     /// Never for a session in use: only its drop takes the connection out.
     pub(crate) fn connection(&mut self) -> Result<&mut DB::Connection, Error> {
         self.in_flight = true;
-        self.connection.as_deref_mut().map(|opened| &mut opened.connection).ok_or(Error::PoolClosed)
+        let opened = self.connection.as_deref_mut().ok_or(Error::PoolClosed)?;
+        if let Stop::Interrupt(interrupt) = &opened.stop {
+            interrupt.allow(self.terms.statement_time);
+        }
+        Ok(&mut opened.connection)
     }
 
     /// Passes a result on, and notes whether it tells that the connection is broken.
@@ -302,13 +328,18 @@ impl<DB: Engine> Drop for Session<DB> {
             }
             drop(Object::take(connection));
         } else if self.in_flight {
-            abandon(connection);
+            abandon(connection, self.terms.slot.take());
         } else if self.in_transaction {
             let Ok(runtime) = Handle::try_current() else {
                 drop(Object::take(connection));
                 return;
             };
+            let slot = self.terms.slot.take();
             runtime.spawn(async move {
+                if let Stop::Interrupt(interrupt) = &connection.stop {
+                    interrupt.allow(None);
+                }
+                let _slot = slot;
                 if DB::run(&mut connection.connection, "ROLLBACK".to_owned()).await.is_err() {
                     drop(Object::take(connection));
                 }
@@ -318,11 +349,16 @@ impl<DB: Engine> Drop for Session<DB> {
 }
 
 /// The caller of a running statement went away. The next caller must not wait for that statement, so the connection leaves the
-/// pool; and the server is told to cancel it, or callers that come and go would run more statements than the pool has connections.
-fn abandon<DB: Engine>(connection: Object<Opener<DB>>) {
+/// pool; and the statement is stopped, or callers that come and go would run more statements than the pool has connections. Its
+/// slot is free once it ends.
+fn abandon<DB: Engine>(connection: Object<Opener<DB>>, slot: Option<Slot>) {
     let pool = Object::pool(&connection);
     let opened = Object::take(connection);
-    let (Some(pool), Some(process), Ok(runtime)) = (pool, opened.process, Handle::try_current()) else { return };
+    let process = match &opened.stop {
+        Stop::Interrupt(interrupt) => return interrupt.stop(),
+        Stop::Process(process) => *process,
+    };
+    let (Some(pool), Ok(runtime)) = (pool, Handle::try_current()) else { return };
     runtime.spawn(async move {
         let stopped = timeout(STOP, async {
             let mut other = DB::Connection::connect_with(&pool.manager().options).await?;
@@ -335,6 +371,7 @@ fn abandon<DB: Engine>(connection: Object<Opener<DB>>) {
         }
         // After the cancellation: a process number that is free again may be another connection's.
         drop(opened);
+        drop(slot);
     });
 }
 

@@ -5,6 +5,7 @@
 //! The chain begins with the relation `tenant`, which sets the tenant and holds its id, and all that follows selects from it, or
 //! from a relation that does. So nothing is read or written before row-level security knows the tenant.
 
+use crate::engine::admission::Admission;
 use crate::engine::connection::Tx;
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
@@ -53,6 +54,10 @@ pub(crate) struct Addition(Vec<Row>);
 impl Job for Addition {
     type Key = (TenantId, Vec<&'static str>);
     type Answer = ();
+
+    fn tenant((tenant, _): &Self::Key) -> TenantId {
+        *tenant
+    }
 
     async fn run(tx: Tx, (tenant, _): &Self::Key, additions: &[Self]) -> Result<Vec<()>, StoreError> {
         let mut parameters = BatchParameters::after([tenant.to_string().into()]);
@@ -113,6 +118,10 @@ impl Job for RowChange {
     /// True if the row was still the version that was read, and so was changed.
     type Answer = bool;
 
+    fn tenant((tenant, _): &Self::Key) -> TenantId {
+        *tenant
+    }
+
     /// The update finds its row by the row's physical address (`ctid`), which only the sub-select after the tenant is set can
     /// tell: an update by id could read the table before. Each row has an update of its own: the plan is made before the tenant
     /// is set, when Postgres expects hardly any rows, and would find several of them by a scan.
@@ -148,8 +157,8 @@ pub(crate) enum SingleWriter {
 
 impl SingleWriter {
     /// See [`Batcher::new`].
-    pub(super) fn postgres(pool: &SessionPool<Postgres>) -> Self {
-        Self::Postgres { additions: Batcher::new(pool), changes: Batcher::new(pool) }
+    pub(super) fn postgres(pool: &SessionPool<Postgres>, admission: &Admission) -> Self {
+        Self::Postgres { additions: Batcher::new(pool, admission), changes: Batcher::new(pool, admission) }
     }
 
     /// See [`GroupCommit::start`].

@@ -6,7 +6,7 @@ use crate::engine::connection::Tx;
 use crate::engine::error::{Cause, StoreError};
 use crate::engine::faults::Faults;
 use crate::engine::position::BEGIN_WRITE;
-use crate::engine::session::{Session, SessionPool};
+use crate::engine::session::{Session, SessionPool, Terms};
 use sea_orm::sqlx::Sqlite;
 use sea_orm::{DbBackend, DbErr, Statement};
 use tokio::sync::{mpsc, oneshot};
@@ -55,7 +55,7 @@ impl GroupCommit {
 
 async fn serve(writer: SessionPool<Sqlite>, mut waiting: mpsc::Receiver<Job>) {
     while let Some(job) = waiting.recv().await {
-        let session = Session::open_with(&writer, BEGIN_WRITE).await;
+        let session = Session::open_with(&writer, BEGIN_WRITE, Terms::default()).await;
         // Collected once the writer is free, so that transactions that came while it was taken join.
         let mut jobs = vec![job];
         while jobs.len() < TRANSACTIONS_PER_COMMIT
@@ -180,7 +180,7 @@ mod tests {
         let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
         let writer = pool::<Sqlite>(options, 1, Duration::from_secs(20), None, None).expect("a pool");
         let commits = GroupCommit::start(writer.clone());
-        let holder = Tx::on_sqlite(&writer, Faults::default()).await.expect("the writer");
+        let holder = Tx::on_sqlite(&writer, Terms::default(), Faults::default()).await.expect("the writer");
         holder
             .execute_raw(Statement::from_string(
                 DbBackend::Sqlite,
@@ -211,7 +211,7 @@ mod tests {
         assert!(commits.write(insert(10)).await.expect("it is new"));
         assert!(matches!(commits.write(insert(10)).await, Err(StoreError::Taken(_))));
         assert!(commits.write(insert(11)).await.expect("it is new"));
-        let looking = Tx::on_sqlite(&writer, Faults::default()).await.expect("the writer");
+        let looking = Tx::on_sqlite(&writer, Terms::default(), Faults::default()).await.expect("the writer");
         assert_eq!((count(&looking, "seen").await, count(&looking, "numbers").await), (11, 11));
         drop(looking);
         writer.close();
@@ -223,7 +223,7 @@ mod tests {
         let options = SqliteConnectOptions::new().in_memory(true);
         let writer = pool::<Sqlite>(options, 1, Duration::from_millis(50), None, None).expect("a pool");
         let commits = GroupCommit::start(writer.clone());
-        let _holder = Session::open(&writer).await.expect("the writer");
+        let _holder = Session::open(&writer, Terms::default()).await.expect("the writer");
         let (one, other) = tokio::join!(commits.write(insert(1)), commits.write(insert(2)));
         for refused in [one, other] {
             assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");

@@ -1,16 +1,19 @@
 //! Transactions of one tenant, and how the store opens them. Everything above this file works with a [`TenantTx`]; a single
 //! connection is in [`crate::engine::connection`].
 
+use crate::engine::admission::{HeavyKind, HeavyWork};
 use crate::engine::batched_read::{BatchedRead, single_read};
 use crate::engine::connect::{Pools, Store};
 use crate::engine::connection::{Bound, Tx};
 use crate::engine::error::StoreError;
 use crate::engine::fragment::Fragment;
 use crate::engine::position::BEGIN_WRITE;
+use crate::engine::session::Terms;
 use crate::engine::single_write::SingleWrite;
 use crate::engine::sql::Sql;
 use crate::engine::write_context::WriteContext;
 use crate::scope::TenantScope;
+use rollcall_core::budget::Budget;
 use rollcall_core::ids::TenantId;
 use rollcall_migrations::{SYSTEM_ROLE, TENANT_ROLE};
 use sea_orm::FromQueryResult;
@@ -56,6 +59,7 @@ impl Store {
 
     async fn begin(&self, role: &str, tenant: Option<TenantId>, writes: bool) -> Result<Tx, StoreError> {
         let faults = self.faults.clone();
+        let terms = self.terms(tenant, writes).await?;
         match &self.pools {
             Pools::Postgres { pool, .. } => {
                 // Both values are safe to print into SQL: the role is a constant, the tenant a UUID.
@@ -65,12 +69,48 @@ impl Store {
                 let sql = format!(
                     "BEGIN; SELECT set_config('role', '{role}', true), set_config('app.tenant_id', '{tenant}', true){timeout}"
                 );
-                Tx::begin_on_postgres(pool, sql, faults).await
+                Tx::begin_on_postgres(pool, sql, terms, faults).await
             }
             // IMMEDIATE, because a transaction that begins with a read could otherwise fail at its first write.
-            Pools::Sqlite { writer, .. } if writes => Tx::begin_on_sqlite(writer, BEGIN_WRITE, faults).await,
-            Pools::Sqlite { reader, .. } => Tx::begin_on_sqlite(reader, "BEGIN", faults).await,
+            Pools::Sqlite { writer, .. } if writes => Tx::begin_on_sqlite(writer, BEGIN_WRITE, terms, faults).await,
+            Pools::Sqlite { reader, .. } => Tx::begin_on_sqlite(reader, "BEGIN", terms, faults).await,
         }
+    }
+
+    /// The terms of a session: a request is admitted to its tenant's share, and its statements have a time limit. Work outside of
+    /// requests, and look-ups across tenants, have the reserve.
+    async fn terms(&self, tenant: Option<TenantId>, writes: bool) -> Result<Terms, StoreError> {
+        let slot = match tenant.filter(|_| !self.without_statement_timeout) {
+            Some(tenant) if writes && !self.is_postgres() => Some(self.admission.writer(tenant).await?),
+            Some(tenant) => Some(self.admission.connection(tenant).await?),
+            None => None,
+        };
+        let statement_time = self.statement_time.filter(|_| !self.without_statement_timeout);
+        Ok(Terms { slot, statement_time })
+    }
+
+    /// Admits heavy work of a request; other work is not limited.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when the tenant has as much heavy work as it may, [`StoreError::Unavailable`] when the hub has.
+    pub async fn heavy(&self, budget: &Budget, kind: HeavyKind) -> Result<HeavyWork, StoreError> {
+        let admission = Some(&self.admission).filter(|_| !self.without_statement_timeout);
+        HeavyWork::admit(admission, budget, kind).await
+    }
+
+    /// The most records that a list may read at this cost for each; `None` is no limit.
+    pub(crate) fn list_records_max(&self, cost: u64) -> Option<u64> {
+        (!self.without_statement_timeout).then(|| self.admission.limits().list_cost / cost.max(1))
+    }
+
+    /// Runs heavy work that has no budget of its own.
+    pub(crate) async fn heavily<T>(
+        &self,
+        scope: &TenantScope,
+        kind: HeavyKind,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.heavy(&Budget::unlimited(scope.tenant), kind).await?.run(work).await
     }
 
     /// A write of one statement that is a transaction of its own: no round trip to begin and none to commit.
@@ -113,14 +153,15 @@ impl Store {
 
     /// A connection for one statement that is a transaction of its own, the statement's text, and the tenant as its first value.
     async fn single(&self, scope: &TenantScope, select: &Fragment) -> Result<(Tx, String, Value), StoreError> {
+        let terms = self.terms(Some(scope.tenant), false).await?;
         Ok(match &self.pools {
             Pools::Postgres { pool, .. } => (
-                Tx::on_postgres(pool, self.faults.clone()).await?,
+                Tx::on_postgres(pool, terms, self.faults.clone()).await?,
                 single_read(select),
                 scope.tenant.to_string().into(),
             ),
             Pools::Sqlite { reader, .. } => {
-                (Tx::on_sqlite(reader, self.faults.clone()).await?, select.numbered(), scope.tenant.0.into())
+                (Tx::on_sqlite(reader, terms, self.faults.clone()).await?, select.numbered(), scope.tenant.0.into())
             }
         })
     }

@@ -63,7 +63,7 @@ async fn s3_a_compressed_body_that_holds_nothing_ends_at_the_limit_too() {
         let chunk = chunks.next().unwrap_or_else(|| b"\x00\x00\x00\xff\xff".to_vec());
         Poll::Ready(Some(Ok::<_, actix_web::error::PayloadError>(chunk.into())))
     });
-    let mut payload = Payload::Stream { payload: Box::pin(endless) };
+    let mut payload: Payload = Payload::Stream { payload: Box::pin(endless) };
     assert_eq!(inflow(&mut payload, Some("gzip"), BYTES_MAX, None).await, Err(TOO_LARGE));
 }
 

@@ -72,6 +72,8 @@ where
                 async move { stopping.notified().await }
             })
             .keep_alive(KEEP_ALIVE)
+            // A caller who closes its side has gone away: the work for it ends, and its statement is cancelled.
+            .h1_allow_half_closed(false)
             .client_request_timeout(head)
             .client_disconnect_timeout(DISCONNECT)
             .local_addr(address)

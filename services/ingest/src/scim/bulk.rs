@@ -7,6 +7,7 @@ use crate::auth::SourceAuth;
 use crate::scim::error::IngestError;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
+use rollcall_core::budget::Budget;
 use rollcall_hub::Performed;
 use rollcall_scim::bulk::{BulkCall, BulkOperation, BulkOutcome, BulkRequest, BulkVerb, bulk_response};
 use rollcall_scim::{ResourceKind, ScimError};
@@ -27,7 +28,7 @@ pub(crate) async fn run(request: HttpRequest, auth: SourceAuth, body: Body) -> R
     let mut operations: Vec<Option<BulkOperation>> = bulk.operations.into_iter().map(Some).collect();
     let mut outcomes: Vec<Option<BulkOutcome>> = operations.iter().map(|_| None).collect();
     let mut made = HashMap::new();
-    let mut errors = 0;
+    let (mut errors, budget) = (0, auth.budget());
     for place in order {
         // After too many errors the remaining operations get no answer (RFC 7644 §3.7.3).
         if errors >= fail_on_errors {
@@ -35,20 +36,21 @@ pub(crate) async fn run(request: HttpRequest, auth: SourceAuth, body: Body) -> R
         }
         let Some(operation) = operations.get_mut(place).and_then(Option::take) else { continue };
         let (path, named) = (operation.call.as_ref().map(path_of).unwrap_or_default(), named_by(&operation));
-        let outcome = perform(&auth, &base, operation, &mut made).await;
+        let outcome = perform((&auth, &budget), &base, operation, &mut made).await;
         auth.noted.operation(&outcome.method, &path, named, outcome.result.as_ref().copied());
         errors += usize::from(outcome.result.is_err());
         if let Some(slot) = outcomes.get_mut(place) {
             *slot = Some(outcome);
         }
     }
+    auth.charge_time(&budget).await;
     let outcomes: Vec<BulkOutcome> = outcomes.into_iter().flatten().collect();
     Ok(answer(StatusCode::OK, &bulk_response(&outcomes)))
 }
 
 /// Performs one operation and remembers its resource under its bulkId.
 async fn perform(
-    auth: &SourceAuth,
+    (auth, budget): (&SourceAuth, &Budget),
     base: &str,
     operation: BulkOperation,
     made: &mut HashMap<String, String>,
@@ -73,7 +75,7 @@ async fn perform(
         (BulkVerb::Delete(_), _) | (BulkVerb::Patch(_), ResourceKind::Group) => 204,
         _ => 200,
     };
-    match apply(auth, call).await {
+    match apply(auth, call, budget).await {
         Ok(performed) => {
             outcome.result = Ok(success);
             describe(&mut outcome, performed, base, made);

@@ -6,7 +6,7 @@ use rollcall_core::quota::Quota;
 use rollcall_hub::ScimWriteError;
 use rollcall_scim::{CONTENT_TYPE, ScimError};
 use rollcall_store::StoreError;
-use rollcall_web::Refusal;
+use rollcall_web::{Refusal, whole_seconds};
 
 /// Wait of a client whose tenant has too many changes open: long enough for a worker to read some.
 const CHANGES_RETRY_SECONDS: u64 = 30;
@@ -57,6 +57,8 @@ impl IngestError {
                 StoreError::Changed => ScimError::precondition_failed("the resource changed since you read it"),
                 StoreError::Invalid(why) => ScimError::invalid_value(why),
                 StoreError::TooMany(why) => ScimError::too_many(why),
+                StoreError::Busy { .. } => ScimError::too_many_requests(error.to_string()),
+                StoreError::TooMuch(why) => ScimError::too_many(why),
                 StoreError::Unavailable(_) | StoreError::Contended(_) => {
                     ScimError::unavailable("the hub is busy or its database away; try again")
                 }
@@ -104,6 +106,9 @@ impl ResponseError for IngestError {
         response.content_type(CONTENT_TYPE);
         match self {
             Self::Web(refusal) => refusal.add_headers(&mut response),
+            Self::Store(StoreError::Busy { retry_after, .. }) => {
+                response.insert_header((header::RETRY_AFTER, whole_seconds(*retry_after)));
+            }
             Self::Store(StoreError::Unavailable(_) | StoreError::Contended(_)) => {
                 response.insert_header((header::RETRY_AFTER, 1));
             }

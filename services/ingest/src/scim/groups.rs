@@ -104,8 +104,11 @@ async fn page(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Re
 pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &ListQuery) -> Result<Listed, IngestError> {
     auth.expects_large_answer(request)?;
     let base = base_url(request, auth);
-    let wanted = list_request(query, auth, KIND, query.projection.wants_members(), &base);
-    let page = auth.ingest.hub.store.list_groups(&auth.scope, &wanted).await?;
+    let budget = auth.budget();
+    let wanted = list_request(query, auth, KIND, query.projection.wants_members(), &base, &budget);
+    let page = auth.ingest.hub.store.list_groups(&auth.scope, &wanted).await;
+    auth.charge_time(&budget).await;
+    let page = page?;
     if let [only] = page.items.as_slice() {
         auth.noted.concerns(only.id.0);
     }

@@ -12,6 +12,7 @@ use crate::auth::SourceAuth;
 use crate::scim::error::IngestError;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
+use rollcall_core::budget::Budget;
 use rollcall_scim::list::{ListResponse, Paging, list_response};
 use rollcall_scim::{CONTENT_TYPE, ListQuery, Projection, ResourceKind, ScimError, query};
 use rollcall_store::{ListPage, ListRequest};
@@ -98,6 +99,7 @@ fn list_request<'q>(
     kind: ResourceKind,
     with_related: bool,
     base: &'q str,
+    budget: &'q Budget,
 ) -> ListRequest<'q> {
     ListRequest {
         kind,
@@ -108,6 +110,7 @@ fn list_request<'q>(
         with_related,
         bytes_max: auth.ingest.config.answer_bytes_max,
         base,
+        budget,
     }
 }
 

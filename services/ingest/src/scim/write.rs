@@ -5,6 +5,7 @@ use crate::auth::SourceAuth;
 use crate::scim::error::IngestError;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
+use rollcall_core::budget::Budget;
 use rollcall_hub::Performed;
 use rollcall_scim::bulk::{BulkCall, BulkVerb};
 use rollcall_scim::{Quirks, ResourceKind, ScimError, parse_json, parse_unchecked, parse_write};
@@ -15,7 +16,7 @@ use serde_json::Value;
 pub(crate) async fn user(request: HttpRequest, auth: SourceAuth, body: Body) -> Result<HttpResponse, IngestError> {
     let call = read_call(&request, &auth, ResourceKind::User, body).await?;
     let status = if *request.method() == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
-    match apply(&auth, call).await? {
+    match alone(&auth, call).await? {
         Performed::User(user) => users::one(&request, &auth, status, &user.value),
         Performed::Group(_) | Performed::Deleted => Ok(HttpResponse::NoContent().finish()),
     }
@@ -32,7 +33,7 @@ pub(crate) async fn group(request: HttpRequest, auth: SourceAuth, body: Body) ->
         Method::PATCH if names_attributes(&request, &auth)? => StatusCode::OK,
         _ => StatusCode::NO_CONTENT,
     };
-    match apply(&auth, call).await? {
+    match alone(&auth, call).await? {
         Performed::Group(group) if status != StatusCode::NO_CONTENT => {
             let group = groups::reread(&request, &auth, group.value).await?;
             groups::one(&request, &auth, status, &group)
@@ -41,10 +42,19 @@ pub(crate) async fn group(request: HttpRequest, auth: SourceAuth, body: Body) ->
     }
 }
 
+/// Performs the write of a request that is one.
+async fn alone(auth: &SourceAuth, call: BulkCall) -> Result<Performed, IngestError> {
+    let budget = auth.budget();
+    let done = apply(auth, call, &budget).await;
+    auth.charge_time(&budget).await;
+    done
+}
+
 /// Performs one write and records its quirks. The hub wakes a worker when it changed something.
-pub(super) async fn apply(auth: &SourceAuth, call: BulkCall) -> Result<Performed, IngestError> {
+pub(super) async fn apply(auth: &SourceAuth, call: BulkCall, budget: &Budget) -> Result<Performed, IngestError> {
     let mut quirks = Quirks::new();
-    let done = auth.ingest.hub.perform(&auth.scope, call, &auth.ingest.config.limits, &mut quirks).await;
+    let (hub, limits) = (&auth.ingest.hub, &auth.ingest.config.limits);
+    let done = hub.perform(&auth.scope, call, limits, (&mut quirks, budget)).await;
     auth.quirks().merge(&quirks);
     let done = done?;
     if let Some(subject) = done.subject() {

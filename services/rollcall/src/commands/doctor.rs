@@ -7,7 +7,9 @@ use anyhow::{Result, bail};
 use rollcall_runtime::reach::{self, Server};
 
 pub(crate) async fn run(backend: &Backend, settings: &Settings) -> Result<()> {
-    let mut healthy = report(&backend.database(settings), check_store(backend, settings).await)?;
+    let store = check_store(backend, settings).await;
+    let database = store.as_ref().ok().and_then(Option::clone);
+    let mut healthy = report(&backend.database(settings), store.map(drop))?;
     if matches!(backend, Backend::Services) {
         for (server, name, variable, url) in [
             (Server::RabbitMq, "RabbitMQ", "AMQP_URL", &settings.queue.url),
@@ -15,7 +17,10 @@ pub(crate) async fn run(backend: &Backend, settings: &Settings) -> Result<()> {
         ] {
             let answer = match url.is_empty() {
                 true => Err(format!("{variable} is not set")),
-                false => reach::check(server, url).await.map_err(|why| format!("{why}; check {variable}")),
+                false => match reach::check(server, url).await {
+                    Ok(()) if server == Server::RabbitMq => check_queues(settings, database.as_deref()).await,
+                    checked => checked.map_err(|why| format!("{why}; check {variable}")),
+                },
             };
             healthy &= report(&format!("{name} ({variable})"), answer)?;
         }
@@ -23,7 +28,8 @@ pub(crate) async fn run(backend: &Backend, settings: &Settings) -> Result<()> {
     if healthy { Ok(()) } else { bail!("something is wrong; see above") }
 }
 
-async fn check_store(backend: &Backend, settings: &Settings) -> Result<(), String> {
+/// The name of the database, if other databases may be confused with it.
+async fn check_store(backend: &Backend, settings: &Settings) -> Result<Option<String>, String> {
     match backend {
         Backend::Embedded(folder) if !folder.has_database() => return Err(told(&ports::missing(folder))),
         Backend::Embedded(_) => {}
@@ -38,7 +44,19 @@ async fn check_store(backend: &Backend, settings: &Settings) -> Result<(), Strin
         return Err("it has no schema of Rollcall yet; run `rollcall migrate`".to_owned());
     }
     store.check().await?;
-    store.check_session().await
+    store.check_session().await?;
+    Ok(store.database_name().await.unwrap_or_default())
+}
+
+async fn check_queues(settings: &Settings, database: Option<&str>) -> Result<(), String> {
+    let (url, prefix) = (&settings.queue.url, &settings.queue.prefix);
+    match database {
+        Some(database) if reach::queues_are_shared(url, prefix, database).await => Err(format!(
+            "another hub, with another database, uses the queues {prefix}push and {prefix}bulk, and each takes wake-ups of the other: \
+             give one of them another queue.prefix (ROLLCALL_QUEUE_PREFIX)"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The driver ends a message with the line of the server's own source, as in `… does not exist at line 948`.

@@ -17,14 +17,18 @@ use rollcall_store::Migrated;
 use rollcall_worker::{Worker, WorkerConfig};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// Longest wait for wake-ups in flight.
-const QUEUE_FLUSH: Duration = Duration::from_secs(5);
 /// Interval between two writes of the last uses of credentials.
 const USES_WRITTEN_EVERY: Duration = Duration::from_secs(3);
+/// Longest wait for workers after the signal, and the part of it that they have at least once the requests have drained.
+const WORKERS_END: Duration = Duration::from_secs(6);
+const AFTER_REQUESTS: Duration = Duration::from_secs(3);
+/// Longest wait for the ledger's last entries, and for wake-ups in flight.
+const FLUSH: Duration = Duration::from_secs(2);
 
 /// A serving hub; [`Running::stop`] stops it in order.
 pub(crate) struct Running {
@@ -205,6 +209,7 @@ fn worker_config(settings: &Settings) -> WorkerConfig {
 impl Running {
     pub(crate) async fn stop(mut self) {
         tracing::info!("stopping");
+        let begun = Instant::now();
         self.process.readiness.set_stopping();
         // A balancer goes on sending until it has seen the probe fail; the work of others goes on meanwhile.
         tokio::time::sleep(self.drain_delay).await;
@@ -212,12 +217,23 @@ impl Running {
         for server in &self.servers {
             server.stop(true).await;
         }
-        while self.tasks.join_next().await.is_some() {}
+        let patience = WORKERS_END.saturating_sub(begun.elapsed()).max(AFTER_REQUESTS);
+        let ended = timeout(patience, async { while self.tasks.join_next().await.is_some() {} });
+        if ended.await.is_err() {
+            tracing::warn!(
+                "work is left behind: its transaction is rolled back, and its changes wait for the next worker"
+            );
+            self.tasks.abort_all();
+        }
         // The threads of requests have ended, and with them the connections to the database that they opened.
         self.process.hub.store.close_idle();
-        self.process.ledger.flush(&self.process.hub.store).await;
-        self.process.hub.uses.flush(&self.process.hub.store).await;
-        self.process.hub.queue.shutdown(QUEUE_FLUSH).await;
+        if timeout(FLUSH, self.process.ledger.flush(&self.process.hub.store)).await.is_err() {
+            tracing::warn!("the last entries of the ledger are lost");
+        }
+        if timeout(FLUSH, self.process.hub.uses.flush(&self.process.hub.store)).await.is_err() {
+            tracing::warn!("the last uses of keys and tokens are not written");
+        }
+        self.process.hub.queue.shutdown(FLUSH).await;
         self.process.hub.store.close().await;
     }
 }

@@ -95,7 +95,7 @@ impl Move {
     pub(crate) async fn rest(&self) {
         let begun = Instant::now();
         self.queue.wake(self.tenant.0, Lane::Push);
-        while self.store.due_tenants(1_000).await.expect("an answer").contains(&self.tenant) {
+        while self.store.due_tenants(None, 1_000).await.expect("an answer").contains(&self.tenant) {
             assert!(begun.elapsed() < PATIENCE, "the worker does not come to rest");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

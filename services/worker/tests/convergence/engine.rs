@@ -1,7 +1,7 @@
 //! A fresh database per engine, dropped after the test also when it fails.
 
 use rollcall_core::clock::Clock;
-use rollcall_store::{Store, StoreConfig, Synchronous};
+use rollcall_store::{Store, StoreConfig, Synchronous, WorkLimits};
 use sea_orm::{ConnectionTrait, Database};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
@@ -24,6 +24,7 @@ pub(crate) fn on_each_database(check: impl AsyncFn(Store, &'static str, &str)) {
                     acquire_timeout: Duration::from_secs(30),
                     statement_timeout: Duration::ZERO,
                     sqlite_synchronous: Synchronous::Normal,
+                    limits: WorkLimits::default(),
                 };
                 let store = Store::connect(&config, Clock::System).await.expect("a database");
                 store.migrate().await.expect("the schema");

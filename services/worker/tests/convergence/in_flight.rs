@@ -70,7 +70,7 @@ impl Desk {
     }
 
     async fn settle(&self) {
-        while self.store.due_tenants(100).await.expect("an answer").contains(&self.tenant) {
+        while self.store.due_tenants(None, 100).await.expect("an answer").contains(&self.tenant) {
             let (lease, chunk) = self.planned().await;
             self.apply(&lease, chunk).await.expect("an application");
             self.store.release(&lease).await.expect("a release");

@@ -122,7 +122,7 @@ impl Office {
     /// Waits until every change is consumed. Follow-ups are committed with their cause, so none is in flight.
     pub(crate) async fn rest(&self) {
         let begun = Instant::now();
-        while self.store.due_tenants(10).await.expect("an answer").contains(&self.writer.tenant) {
+        while self.store.due_tenants(None, 10).await.expect("an answer").contains(&self.writer.tenant) {
             assert!(begun.elapsed() < PATIENCE, "the worker does not come to rest");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

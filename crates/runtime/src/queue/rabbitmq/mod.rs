@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use lapin::Channel;
 use lapin::types::AMQPValue;
+use lapin::{Channel, Connection};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
@@ -56,6 +56,14 @@ struct Shared {
 pub(super) async fn log_in(config: &QueueConfig) -> Result<(), String> {
     let broker = Broker::new(config).map_err(|error| error.to_string())?;
     broker.connect("doctor", async |_, _| Ok(())).await.map(|_| ())
+}
+
+/// Whether another hub uses the queues, by one connection.
+pub(super) async fn is_shared(config: &QueueConfig, hub: &str) -> Result<bool, String> {
+    let broker = Broker::new(config).map_err(|error| error.to_string())?;
+    let names = QueueNames::new(&config.prefix).map_err(|error| error.to_string())?;
+    let claimed = broker.connect("doctor", async |connection, _| topology::claim(connection, &names, hub).await);
+    claimed.await.map(|attached| attached.prepared)
 }
 
 impl RabbitMq {
@@ -141,8 +149,25 @@ impl RabbitMq {
         self.ask(async |channel| topology::delete(channel, &self.shared.names).await).await
     }
 
+    pub(super) async fn is_shared(&self, hub: &str) -> Result<bool, QueueError> {
+        self.connected(async |connection| topology::claim(connection, &self.shared.names, hub).await).await
+    }
+
     /// Runs `question` on a channel of its own (an error closes a channel), and waits for a connection if necessary.
     async fn ask<T>(&self, question: impl AsyncFnOnce(&Channel) -> Result<T, lapin::Error>) -> Result<T, QueueError> {
+        self.connected(async |connection| {
+            let channel = connection.create_channel().await?;
+            let answer = question(&channel).await?;
+            channel.close(lapin::protocol::constants::REPLY_SUCCESS, "done".into()).await?;
+            Ok(answer)
+        })
+        .await
+    }
+
+    async fn connected<T>(
+        &self,
+        question: impl AsyncFnOnce(&Connection) -> Result<T, lapin::Error>,
+    ) -> Result<T, QueueError> {
         let answer = async {
             let mut link = self.shared.link.subscribe();
             let connection = match &*link.wait_for(|link| matches!(link, Link::Up(_))).await? {
@@ -151,13 +176,7 @@ impl RabbitMq {
                     return Ok(Err(self.shared.broker.unavailable(link.problem().unwrap_or_default())));
                 }
             };
-            let answered = async {
-                let channel = connection.create_channel().await?;
-                let answer = question(&channel).await?;
-                channel.close(lapin::protocol::constants::REPLY_SUCCESS, "done".into()).await?;
-                Ok(answer)
-            };
-            Ok(answered.await.map_err(|error: lapin::Error| self.shared.broker.unavailable(&error.to_string())))
+            Ok(question(&connection).await.map_err(|error| self.shared.broker.unavailable(&error.to_string())))
         };
         match tokio::time::timeout(ANSWER_LIMIT, answer).await {
             Ok(Ok(answer)) => answer,

@@ -5,6 +5,7 @@ use super::leaving::{Leaving, Left};
 use super::plan::{RemovalOutlook, removal_outlook};
 use crate::admin::runs::RunItem;
 use crate::committed::Committed;
+use crate::engine::admission::HeavyKind;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{ListName, Page, PageRequest};
@@ -43,7 +44,8 @@ impl Store {
         source: SourceId,
         people: PeopleAfter,
     ) -> Result<Detachment, StoreError> {
-        self.read(&scope.scope).await?.with_fresh_plans().detachment(source, people).await
+        let planned = async { self.read(&scope.scope).await?.with_fresh_plans().detachment(source, people).await };
+        self.heavily(&scope.scope, HeavyKind::Plan, planned).await
     }
 
     /// The items of that plan.
@@ -55,23 +57,8 @@ impl Store {
         people: PeopleAfter,
         page: &PageRequest,
     ) -> Result<Page<RunItem>, StoreError> {
-        let tx = self.read(&scope.scope).await?;
-        tx.source_row(source).await?;
-        let mut world = World::default();
-        tx.read_standing(&mut world).await?;
-        let list = ListName::of(&format!("detachment of {source} {people}"));
-        let after = page.place_in(list)?.map(|place| place.id).unwrap_or_default();
-        let limit = page.limit + 1;
-        let items = match people {
-            PeopleAfter::Remove => {
-                let leaving = Leaving::of(&world, source, Some(source.0), None);
-                let mut items = tx.leaving_items(&leaving, after, limit).await?;
-                items.extend(tx.going_items(Some(source.0), None, after, limit).await?);
-                items
-            }
-            PeopleAfter::Keep => tx.kept_items(source.0, after, limit).await?,
-        };
-        Ok(page.cut_plan(list, items, |item| item.id))
+        let items = async { self.read(&scope.scope).await?.detachment_items(source, people, page).await };
+        self.heavily(&scope.scope, HeavyKind::Plan, items).await
     }
 
     /// Detaches a source if the plan is the one that the admin saw, and switches it off. Returns the digests of its tokens, whose
@@ -87,34 +74,63 @@ impl Store {
         people: PeopleAfter,
         digest: &str,
     ) -> Result<Committed<()>, StoreError> {
-        let tx = self.write(&scope.scope).await?.with_fresh_plans();
-        tx.stop_the_planning().await?;
-        tx.lock_source(source).await?;
-        let detachment = tx.detachment(source, people).await?;
-        if detachment.digest != digest {
-            return Err(StoreError::Stale);
-        }
-        let before = tx.source_row(source).await?.mode;
-        if before != SourceMode::Off.as_str() {
-            tx.write_mode(source, &before, SourceMode::Off).await?;
-        }
-        // With `remove` the worker reads every record of the source as deleted from now on.
-        let leave = people == PeopleAfter::Remove;
-        let detached = tx.update::<sources::Entity>(sources::Column::Id.eq(source.0));
-        detached.set(sources::Column::PeopleLeave, leave).exec().await?;
-        match people {
-            PeopleAfter::Keep => tx.keep_people(source).await?,
-            PeopleAfter::Remove => tx.touch_everything_of(source).await?,
-        }
-        let (members, groups) = (detachment.members, detachment.groups);
-        let detail = SourceDetached { people, members, groups, digest: digest.to_owned() };
-        tx.tx.batch(vec![tx.event(&Event::SourceDetached(source, detail)).into()]).await?;
-        let tokens = tx.token_digests(source).await?;
-        Ok(tx.commit_and_wake(()).await?.changing(tokens))
+        let detached =
+            async { self.write(&scope.scope).await?.with_fresh_plans().detach(source, people, digest).await };
+        self.heavily(&scope.scope, HeavyKind::Plan, detached).await
     }
 }
 
 impl TenantTx {
+    async fn detachment_items(
+        &self,
+        source: SourceId,
+        people: PeopleAfter,
+        page: &PageRequest,
+    ) -> Result<Page<RunItem>, StoreError> {
+        self.source_row(source).await?;
+        let mut world = World::default();
+        self.read_standing(&mut world).await?;
+        let list = ListName::of(&format!("detachment of {source} {people}"));
+        let after = page.place_in(list)?.map(|place| place.id).unwrap_or_default();
+        let limit = page.limit + 1;
+        let items = match people {
+            PeopleAfter::Remove => {
+                let leaving = Leaving::of(&world, source, Some(source.0), None);
+                let mut items = self.leaving_items(&leaving, after, limit).await?;
+                items.extend(self.going_items(Some(source.0), None, after, limit).await?);
+                items
+            }
+            PeopleAfter::Keep => self.kept_items(source.0, after, limit).await?,
+        };
+        Ok(page.cut_plan(list, items, |item| item.id))
+    }
+
+    async fn detach(self, source: SourceId, people: PeopleAfter, digest: &str) -> Result<Committed<()>, StoreError> {
+        self.stop_the_planning().await?;
+        self.lock_source(source).await?;
+        let detachment = self.detachment(source, people).await?;
+        if detachment.digest != digest {
+            return Err(StoreError::Stale);
+        }
+        let before = self.source_row(source).await?.mode;
+        if before != SourceMode::Off.as_str() {
+            self.write_mode(source, &before, SourceMode::Off).await?;
+        }
+        // With `remove` the worker reads every record of the source as deleted from now on.
+        let leave = people == PeopleAfter::Remove;
+        let detached = self.update::<sources::Entity>(sources::Column::Id.eq(source.0));
+        detached.set(sources::Column::PeopleLeave, leave).exec().await?;
+        match people {
+            PeopleAfter::Keep => self.keep_people(source).await?,
+            PeopleAfter::Remove => self.touch_everything_of(source).await?,
+        }
+        let (members, groups) = (detachment.members, detachment.groups);
+        let detail = SourceDetached { people, members, groups, digest: digest.to_owned() };
+        self.tx.batch(vec![self.event(&Event::SourceDetached(source, detail)).into()]).await?;
+        let tokens = self.token_digests(source).await?;
+        Ok(self.commit_and_wake(()).await?.changing(tokens))
+    }
+
     async fn detachment(&self, source: SourceId, people: PeopleAfter) -> Result<Detachment, StoreError> {
         self.source_row(source).await?;
         let mut world = World::default();

@@ -6,6 +6,7 @@ use super::leaving::{Leaving, Left};
 use super::memberships::{After, MembershipCounts, PlannedMemberships, PromotionItems};
 use crate::access::sources::Source;
 use crate::admin::runs::RunItem;
+use crate::engine::admission::HeavyKind;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{ListName, PageRequest};
@@ -145,9 +146,12 @@ impl Store {
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the source is not in simulation.
     #[tracing::instrument(name = "store.plan.promotion", skip_all)]
     pub async fn promotion(&self, scope: &AdminScope, source: SourceId) -> Result<Promotion, StoreError> {
-        let tx = self.read(&scope.scope).await?.with_fresh_plans();
-        let cutover = tx.cutover(source).await?;
-        tx.summary(&cutover).await
+        let planned = async {
+            let tx = self.read(&scope.scope).await?.with_fresh_plans();
+            let cutover = tx.cutover(source).await?;
+            tx.summary(&cutover).await
+        };
+        self.heavily(&scope.scope, HeavyKind::Plan, planned).await
     }
 
     /// The items of that plan, with people and groups that would leave, and the memberships at the end.
@@ -163,15 +167,21 @@ impl Store {
         cursor: Option<&str>,
     ) -> Result<PromotionItems, StoreError> {
         let after = After::parse(cursor)?;
-        let tx = self.read(&scope.scope).await?;
-        let cutover = tx.cutover(source).await?;
+        let items = async { self.read(&scope.scope).await?.promotion_items(source, limit, after).await };
+        self.heavily(&scope.scope, HeavyKind::Plan, items).await
+    }
+}
+
+impl TenantTx {
+    async fn promotion_items(&self, source: SourceId, limit: u64, after: After) -> Result<PromotionItems, StoreError> {
+        let cutover = self.cutover(source).await?;
         let run = cutover.run.as_ref().map(|run| run.id);
         let mut page = PromotionItems { items: Vec::new(), next: None };
         if let After::Item(after) = after {
-            let mut items = tx.planned_items_of(run, after, limit + 1).await?;
-            items.extend(tx.leaving_items(&cutover.leaving(), after, limit + 1).await?);
+            let mut items = self.planned_items_of(run, after, limit + 1).await?;
+            items.extend(self.leaving_items(&cutover.leaving(), after, limit + 1).await?);
             if cutover.groups_follow() {
-                items.extend(tx.going_items(cutover.authority, run, after, limit + 1).await?);
+                items.extend(self.going_items(cutover.authority, run, after, limit + 1).await?);
             }
             let cut = PageRequest::first(limit).cut_plan(ListName::of("promotion"), items, |item| item.id);
             (page.items, page.next) = (cut.items, cut.next.map(|cursor| cursor.place.id.to_string()));
@@ -179,7 +189,7 @@ impl Store {
         let room = usize::try_from(limit).unwrap_or(usize::MAX) - page.items.len();
         if page.next.is_none() && cutover.groups_follow() {
             let start = if let After::Membership(group, member) = after { (group, member) } else { Default::default() };
-            tx.add_memberships(PlannedMemberships::of(run), start, room, &mut page).await?;
+            self.add_memberships(PlannedMemberships::of(run), start, room, &mut page).await?;
         }
         Ok(page)
     }

@@ -4,6 +4,7 @@
 use super::links::{GROUPS_OF, MATCHED_GROUPS, MATCHED_MEMBERS, MEMBERS_OF, NewManager};
 use super::plan::{Cutover, Promotion};
 use crate::committed::Committed;
+use crate::engine::admission::HeavyKind;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
@@ -53,27 +54,31 @@ impl Store {
         source: SourceId,
         digest: &str,
     ) -> Result<Committed<()>, StoreError> {
-        let tx = self.write(&scope.scope).await?.with_fresh_plans();
-        // First, so that no plan is applied between the reads and the writes.
-        tx.stop_the_planning().await?;
-        tx.lock_source(source).await?;
-        let cutover = tx.cutover(source).await?;
-        let promotion = tx.summary(&cutover).await?;
-        if !tx.has_people(source.0).await? {
-            let why = "the source has no active person in scope: promoting it would take access from everybody. Check \
-                       that it is connected and that people are assigned to it";
-            return Err(StoreError::Conflict(why.into()));
-        }
-        tx.refuse_unplanned(&cutover, &promotion).await?;
-        if promotion.digest != digest || promotion.pending_changes > 0 {
-            return Err(StoreError::Stale);
-        }
-        let tokens = tx.flip(&cutover, &promotion).await?;
-        Ok(tx.commit_and_wake(()).await?.changing(tokens))
+        let promoted = async { self.write(&scope.scope).await?.with_fresh_plans().promote(source, digest).await };
+        self.heavily(&scope.scope, HeavyKind::Plan, promoted).await
     }
 }
 
 impl TenantTx {
+    async fn promote(self, source: SourceId, digest: &str) -> Result<Committed<()>, StoreError> {
+        // First, so that no plan is applied between the reads and the writes.
+        self.stop_the_planning().await?;
+        self.lock_source(source).await?;
+        let cutover = self.cutover(source).await?;
+        let promotion = self.summary(&cutover).await?;
+        if !self.has_people(source.0).await? {
+            let why = "the source has no active person in scope: promoting it would take access from everybody. Check \
+                       that it is connected and that people are assigned to it";
+            return Err(StoreError::Conflict(why.into()));
+        }
+        self.refuse_unplanned(&cutover, &promotion).await?;
+        if promotion.digest != digest || promotion.pending_changes > 0 {
+            return Err(StoreError::Stale);
+        }
+        let tokens = self.flip(&cutover, &promotion).await?;
+        Ok(self.commit_and_wake(()).await?.changing(tokens))
+    }
+
     /// Refuses a promotion without a what-if run: no member would be taken over, all would leave, and the same people would be
     /// added again.
     async fn refuse_unplanned(&self, cutover: &Cutover, promotion: &Promotion) -> Result<(), StoreError> {

@@ -78,17 +78,19 @@ impl Translation<'_, '_> {
         self.member(&extension, &path.attribute)
     }
 
-    /// A member of a JSON object, by a name in any case; NULL without one.
+    /// A member of a JSON object, by a name in any case; NULL without one. On Postgres the exact spelling, which nearly every
+    /// record has, is found without looking at the other members.
     fn member(&mut self, object: &Fragment, name: &str) -> Fragment {
         let name = self.bind(name);
         if self.is_postgres() {
             return fragment!(
-                "(SELECT k.value FROM (SELECT {} AS j) AS h, \
+                "coalesce({} -> CAST({} AS text), (SELECT k.value FROM (SELECT {} AS j) AS h, \
                  jsonb_each(CASE WHEN jsonb_typeof(h.j) = 'object' THEN h.j END) AS k \
                  WHERE lower(k.key COLLATE \"C\") = lower({} COLLATE \"C\") \
-                 ORDER BY k.key = {} DESC, k.key COLLATE \"C\" LIMIT 1)",
+                 ORDER BY k.key COLLATE \"C\" LIMIT 1))",
                 object,
                 name,
+                object,
                 name
             );
         }

@@ -9,6 +9,7 @@
 //! * Attributes that identity providers look up for every user have an index: `userName`, `externalId`, `emails`,
 //!   `displayName` of groups, `id`, `members`.
 
+pub(crate) mod cost;
 mod custom;
 mod element;
 pub(crate) mod folded;

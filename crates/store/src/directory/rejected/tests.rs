@@ -1,7 +1,7 @@
 //! How long rejected requests are kept, and how many.
 
 use super::*;
-use crate::{Credential, NewSource, NewTenant, StoreConfig, Synchronous, digest};
+use crate::{Credential, NewSource, NewTenant, StoreConfig, Synchronous, WorkLimits, digest};
 use rollcall_core::clock::Clock;
 use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::policy::Policy;
@@ -31,6 +31,7 @@ impl Scene {
             acquire_timeout: Duration::from_secs(30),
             statement_timeout: Duration::ZERO,
             sqlite_synchronous: Synchronous::Normal,
+            limits: WorkLimits::default(),
         };
         let clock = Clock::manual(DateTime::from_timestamp(1_790_000_000, 0).expect("in range"));
         let store = Store::connect(&config, clock).await.expect("a database");

@@ -9,6 +9,7 @@ use crate::engine::single_write::RowChange;
 use crate::log::changes::Touched;
 use crate::scope::SourceScope;
 use crate::{ListRequest, Store};
+use rollcall_core::budget::Budget;
 use rollcall_core::ids::DirectoryUserId;
 use rollcall_scim::list::Paging;
 use rollcall_scim::{ResourceKind, UserResource};
@@ -232,6 +233,7 @@ fn all_who_wait_for_a_total_have_the_one_that_is_counted_then() {
             async move {
                 let (kind, paging) = (ResourceKind::User, Paging::Index(1));
                 let (filter, sort, count, with_related) = (None, None, 0, false);
+                let budget = &Budget::unlimited(scope.tenant());
                 let asked = ListRequest {
                     kind,
                     filter,
@@ -241,6 +243,7 @@ fn all_who_wait_for_a_total_have_the_one_that_is_counted_then() {
                     with_related,
                     bytes_max: usize::MAX,
                     base: "",
+                    budget,
                 };
                 store.list_users(&scope, &asked).await.expect("a page").total
             }

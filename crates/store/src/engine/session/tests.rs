@@ -23,8 +23,8 @@ async fn the_next_user_is_served<DB: Engine>(options: <DB::Connection as Connect
     for in_transaction in [false, true] {
         let gone = async {
             let mut session = match in_transaction {
-                false => Session::open(&pool).await,
-                true => Session::begin(&pool, "BEGIN".to_owned()).await,
+                false => Session::open(&pool, Terms::default()).await,
+                true => Session::begin(&pool, "BEGIN".to_owned(), Terms::default()).await,
             }
             .expect("a session");
             let done = DB::run(session.connection().expect("a connection"), slow.to_owned()).await;
@@ -32,7 +32,7 @@ async fn the_next_user_is_served<DB: Engine>(options: <DB::Connection as Connect
         };
         timeout(Duration::from_millis(300), gone).await.expect_err("it is slow");
         let next = async {
-            let mut session = Session::open(&pool).await.expect("a session");
+            let mut session = Session::open(&pool, Terms::default()).await.expect("a session");
             let done = DB::run(session.connection().expect("a connection"), "SELECT 1".to_owned()).await;
             session.noted(done).expect("an answer");
         };

@@ -195,7 +195,7 @@ impl TenantTx {
         }
         let mut users = Vec::new();
         for (source, (rows, said)) in by_source {
-            let said = read_by(world.policy_of(source.into()), said).await?;
+            let said = read_by(world.policy_of(source.into()), said, (self.tenant, &self.clock)).await?;
             let subject = |(row, said): (UserRow, ReadRecord)| UserSubject {
                 id: row.id.into(),
                 origin: origin(row.source_id, &row.mode, wanted.get(&row.id).copied().flatten()),

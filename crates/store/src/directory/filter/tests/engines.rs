@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 use uuid::Uuid;
 
-use crate::{NewSource, NewTenant, SourceScope, Store, StoreConfig, Synchronous, digest};
+use crate::{NewSource, NewTenant, SourceScope, Store, StoreConfig, Synchronous, WorkLimits, digest};
 
 /// Runs a check on each available engine, and cleans up also when it fails.
 pub(crate) fn on_each_engine(check: impl AsyncFn(Store, &'static str)) {
@@ -65,6 +65,7 @@ pub(crate) fn one_connection(url: &str) -> StoreConfig {
         acquire_timeout: Duration::from_secs(30),
         statement_timeout: Duration::ZERO,
         sqlite_synchronous: Synchronous::Normal,
+        limits: WorkLimits::default(),
     }
 }
 

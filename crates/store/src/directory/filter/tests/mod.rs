@@ -7,6 +7,7 @@ mod world;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rollcall_core::budget::Budget;
 use rollcall_scim::list::{Paging, Sort};
 use rollcall_scim::schema::{Kind, get_ignore_case};
 use rollcall_scim::{AttrPath, Filter, Quirks, ResourceKind, fold};
@@ -35,6 +36,7 @@ async fn found(
     filter: Option<&Filter>,
     sort: Option<&Sort>,
 ) -> (Vec<String>, Option<u64>) {
+    let budget = &Budget::unlimited(world.scope.tenant());
     let request = ListRequest {
         kind,
         filter,
@@ -44,6 +46,7 @@ async fn found(
         with_related: false,
         bytes_max: usize::MAX,
         base: BASE,
+        budget,
     };
     match kind {
         ResourceKind::User => {

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use rand::Rng;
 use rand::rngs::StdRng;
+use rollcall_core::budget::Budget;
 use rollcall_core::ids::DirectoryUserId;
 use rollcall_scim::list::Paging;
 use rollcall_scim::render::{GroupParts, UserParts, render_group, render_user};
@@ -75,6 +76,7 @@ impl World {
     }
 
     async fn read(&mut self) {
+        let budget = Budget::unlimited(self.scope.tenant());
         let request = |kind| ListRequest {
             kind,
             filter: None,
@@ -84,6 +86,7 @@ impl World {
             with_related: true,
             bytes_max: usize::MAX,
             base: BASE,
+            budget: &budget,
         };
         let users = self.store.list_users(&self.scope, &request(ResourceKind::User)).await.expect("users");
         let groups = self.store.list_groups(&self.scope, &request(ResourceKind::Group)).await.expect("groups");

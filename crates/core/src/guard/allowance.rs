@@ -1,15 +1,15 @@
-//! Budgets: the number of changes of one kind that may still be applied automatically in a sliding window (DA10, PE8).
+//! Allowances: the number of changes of one kind that may still be applied automatically in a sliding window (DA10, PE8).
 
 use crate::policy::Limit;
 
 /// The rest of a limit, and the changes that used it.
-pub(super) struct Budget {
+pub(super) struct Allowance {
     left: Option<u32>,
     taken: u32,
 }
 
-impl Budget {
-    /// A budget after `before` changes in the window; unlimited without a limit.
+impl Allowance {
+    /// An allowance after `before` changes in the window; unlimited without a limit.
     pub(super) fn new(limit: Option<&Limit>, managed: u32, before: u32) -> Self {
         Self { left: limit.map(|limit| limit.allowed(managed).saturating_sub(before)), taken: 0 }
     }

@@ -1,0 +1,250 @@
+//! Admission: how much of this process one tenant may use at a time. Two things are counted: connections, of which a tenant has a
+//! share and requests together leave a reserve for the look-up of credentials, workers and checks; and heavy work, which reads a
+//! whole tenant or computes for long (decision 0064).
+
+use crate::engine::error::StoreError;
+use crate::engine::slots::{Full, Slot, Slots};
+use rollcall_core::budget::{Budget, Spent};
+use rollcall_core::clock::Clock;
+use rollcall_core::ids::TenantId;
+use std::future::Future;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+/// An operator's limits on the work of requests. A pool of few connections is not divided.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkLimits {
+    /// Connections that are the share of one tenant's requests; 0 is a quarter of the pool.
+    pub tenant_connections: usize,
+    /// Pieces of heavy work of one tenant at a time.
+    pub tenant_heavy: usize,
+    /// Pieces of heavy work of all tenants at a time; 0 is a quarter of the pool.
+    pub heavy: usize,
+    /// Longest wait of a request for its turn at heavy work.
+    pub heavy_wait: Duration,
+    /// Longest time of a list that no index serves.
+    pub list_time: Duration,
+    /// Highest estimated cost of such a list.
+    pub list_cost: u64,
+    /// Longest time of a plan about a whole tenant: promotion, detachment, comparison.
+    pub plan_time: Duration,
+    /// Longest time of a mapping's preview, or of the filters of a group's PATCH.
+    pub compute_time: Duration,
+}
+
+impl Default for WorkLimits {
+    fn default() -> Self {
+        Self {
+            tenant_connections: 0,
+            tenant_heavy: 2,
+            heavy: 0,
+            heavy_wait: Duration::from_secs(1),
+            list_time: Duration::from_secs(5),
+            list_cost: 10_000_000,
+            plan_time: Duration::from_secs(30),
+            compute_time: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A kind of heavy work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeavyKind {
+    /// A list that no index serves.
+    List,
+    /// A plan about a whole tenant.
+    Plan,
+    /// A mapping's preview. It computes, as the next one, and a tenant has one of both at a time.
+    Preview,
+    /// A PATCH that compares each member of a group with a filter.
+    GroupPatch,
+}
+
+impl HeavyKind {
+    /// The refusal of work whose time is over.
+    fn too_long(self, time: Duration) -> StoreError {
+        let remedy = match self {
+            Self::List => {
+                "filter by userName, externalId, id, emails or a group's displayName, or page through the list without a filter"
+            }
+            Self::Plan => "ask again when the hub is less busy, or have the operator raise limits.plan_seconds",
+            Self::Preview => "preview fewer records at a time, or simplify the expressions",
+            Self::GroupPatch => "name the members by `members[value eq \"…\"]`",
+        };
+        StoreError::TooMuch(format!("this takes longer than the {} s that it may: {remedy}", time.as_secs_f64()))
+    }
+
+    fn busy(self, limit: usize) -> StoreError {
+        let limit = match self {
+            Self::Preview | Self::GroupPatch => {
+                "a mapping's preview of this tenant, or its PATCH with filters on a group's members, is running, and one may at a time"
+                    .to_owned()
+            }
+            Self::List | Self::Plan => format!(
+                "{limit} heavy requests of this tenant are running, and no more may at a time: lists without an index, and plans of \
+                 a promotion or detachment, are heavy"
+            ),
+        };
+        StoreError::Busy { limit, retry_after: Duration::from_secs(2) }
+    }
+}
+
+/// The slots of a process. Cheap to clone; clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Admission(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    limits: WorkLimits,
+    connections: Slots,
+    /// Transactions that write, where there is one writer.
+    writer: Slots,
+    heavy: Slots,
+    /// Heavy work that computes in this process.
+    computing: Slots,
+    connection_wait: Duration,
+}
+
+/// A pool of fewer connections than this is not divided: a command's, or a test's.
+const DIVIDED: usize = 8;
+/// More slots than there are callers, and still countable.
+const UNLIMITED: usize = usize::MAX / 2;
+
+impl Admission {
+    pub(crate) fn new(limits: WorkLimits, connections: usize, connection_wait: Duration) -> Self {
+        let quarter = (connections / 4).max(2);
+        let for_requests = if connections >= DIVIDED {
+            // A loan leaves some for a tenant that comes next, which does not wait then.
+            Slots::lending(connections - quarter, or_else(limits.tenant_connections, quarter), quarter / 2)
+        } else {
+            Slots::new(UNLIMITED, UNLIMITED)
+        };
+        let half_of_cores = (available_parallelism().map_or(1, usize::from) / 2).max(1);
+        Self(Arc::new(State {
+            connections: for_requests,
+            writer: Slots::new(UNLIMITED, 1),
+            heavy: Slots::new(or_else(limits.heavy, quarter), limits.tenant_heavy.max(1)),
+            computing: Slots::new(half_of_cores, 1),
+            connection_wait,
+            limits,
+        }))
+    }
+
+    pub(crate) fn limits(&self) -> &WorkLimits {
+        &self.0.limits
+    }
+
+    /// A slot among the connections that serve requests.
+    pub(crate) async fn connection(&self, tenant: TenantId) -> Result<Slot, StoreError> {
+        self.admitted(&self.0.connections, tenant, "connections to the database").await
+    }
+
+    /// A tenant's turn at the one writer.
+    pub(crate) async fn writer(&self, tenant: TenantId) -> Result<Slot, StoreError> {
+        self.admitted(&self.0.writer, tenant, "turn to write").await
+    }
+
+    async fn admitted(&self, slots: &Slots, tenant: TenantId, what: &str) -> Result<Slot, StoreError> {
+        let wait = self.0.connection_wait;
+        slots.take(tenant, wait).await.map_err(|full| match full {
+            Full::Tenant => {
+                let limit =
+                    format!("all of this tenant's {} {what} are in use: send fewer requests at a time", slots.share());
+                StoreError::Busy { limit, retry_after: Duration::from_secs(1) }
+            }
+            Full::All => StoreError::Unavailable("all connections are in use".into()),
+        })
+    }
+
+    /// A slot for heavy work, and the rest of the time that a request has for all of its kind.
+    async fn heavy(&self, request: &Budget, kind: HeavyKind) -> Result<HeavyWork, StoreError> {
+        let State { limits, heavy, computing, .. } = &*self.0;
+        let (slots, time) = match kind {
+            HeavyKind::List => (heavy, limits.list_time),
+            HeavyKind::Plan => (heavy, limits.plan_time),
+            HeavyKind::Preview | HeavyKind::GroupPatch => (computing, limits.compute_time),
+        };
+        let left = time.saturating_sub(request.database_time());
+        if left.is_zero() {
+            return Err(kind.too_long(time));
+        }
+        let slot = slots.take(request.tenant(), limits.heavy_wait).await.map_err(|full| match full {
+            Full::Tenant => kind.busy(slots.share()),
+            Full::All => StoreError::Unavailable("the hub has as much heavy work as it takes".into()),
+        })?;
+        Ok(HeavyWork { kind, limit: Some(Limit { left, time }), budget: request.clone(), _slot: Some(slot) })
+    }
+}
+
+fn or_else(given: usize, default: usize) -> usize {
+    if given == 0 { default } else { given }
+}
+
+/// Heavy work that was admitted.
+#[derive(Debug)]
+pub struct HeavyWork {
+    kind: HeavyKind,
+    limit: Option<Limit>,
+    budget: Budget,
+    _slot: Option<Slot>,
+}
+
+/// The time that a request has for heavy work of a kind, and what is left of it.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    left: Duration,
+    time: Duration,
+}
+
+impl HeavyWork {
+    pub(crate) async fn admit(
+        admission: Option<&Admission>,
+        budget: &Budget,
+        kind: HeavyKind,
+    ) -> Result<Self, StoreError> {
+        match admission {
+            Some(admission) => admission.heavy(budget, kind).await,
+            None => Ok(Self { kind, limit: None, budget: budget.clone(), _slot: None }),
+        }
+    }
+
+    /// Runs the work until its time is over, and notes the time that it took. Work that is not awaited any more ends: its
+    /// statement is cancelled.
+    ///
+    /// # Errors
+    /// [`StoreError::TooMuch`], and those of the work.
+    pub async fn run<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let begun = Instant::now();
+        let done = match self.limit {
+            None => work.await,
+            Some(limit) => timeout(limit.left, work).await.unwrap_or_else(|_| Err(self.kind.too_long(limit.time))),
+        };
+        self.budget.spend_database_time(begun.elapsed());
+        done
+    }
+
+    /// Computes in another thread, so that other requests are served meanwhile. The computation is told to end when the work's time
+    /// is over, or when nobody awaits it any more.
+    ///
+    /// # Errors
+    /// [`StoreError::TooMuch`].
+    pub async fn compute<T: Send + 'static>(
+        &self,
+        clock: &Clock,
+        work: impl FnOnce(&Budget) -> Result<T, Spent> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let budget = match self.limit {
+            Some(limit) => Budget::new(self.budget.tenant(), clock, limit.left),
+            None => Budget::unlimited(self.budget.tenant()),
+        };
+        let _stop = budget.stop_on_drop();
+        let computed = self.run(async move {
+            let done = spawn_blocking(move || work(&budget)).await;
+            done.map_err(|error| StoreError::Unavailable(error.to_string().into()))
+        });
+        computed.await?.map_err(|_| self.kind.too_long(self.limit.map_or(Duration::ZERO, |limit| limit.time)))
+    }
+}
