@@ -9,8 +9,7 @@ SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 # A filter may have a hundred terms.
 TERMS = 100
 MEMBERS = 10_000
-# People of an accomplice, and a list of them that is just not refused.
-FEW = 2_000
+# A list of some thousand people that is not refused.
 COSTLY = " or ".join(f'schemas co "z{n}" or emails.type eq "z{n}"' for n in range(25))
 
 
@@ -139,7 +138,7 @@ def many_sources(tenant):
     """A list that costs as much as may, over four sources of the tenant."""
     sources = [tenant.further_source() for _ in range(4)]
     for source in sources:
-        source.load(FEW)
+        source.load(tenant.few)
     return each_over_its_own([over_scim(source, "GET", listing(COSTLY)) for source in sources])
 
 
@@ -147,7 +146,7 @@ def many_tenants(tenant):
     """The same by eight tenants, each with a little."""
     tenants = [tenant.hub.tenant(f"Accomplice {number}") for number in range(8)]
     for one in tenants:
-        one.load(FEW)
+        one.load(tenant.few)
     return each_over_its_own([over_scim(one, "GET", listing(COSTLY)) for one in tenants])
 
 

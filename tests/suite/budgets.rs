@@ -116,7 +116,7 @@ async fn rc22_s1_heavy_requests_of_a_tenant_are_few_at_a_time(hub: Hub) {
     let hub = one_at_a_time(&hub, "4").await;
     let (source, other) = (hub.tenant().create().scim_source(), hub.tenant().create().scim_source());
     let ann = source.user("ann").await;
-    wide_people(&source, 300).await;
+    wide_people(&source, 750).await;
     let long = tokio::spawn({
         let source = source.clone();
         async move { list(&source, &slow()).await }
@@ -151,7 +151,7 @@ async fn rc22_s1_the_time_of_heavy_lists_is_charged_to_the_source(hub: Hub) {
 async fn rc22_s1_a_caller_who_goes_away_takes_the_statement_along(hub: Hub) {
     let hub = one_at_a_time(&hub, "60").await;
     let source = hub.tenant().create().scim_source();
-    wide_people(&source, 300).await;
+    wide_people(&source, 750).await;
     let path = format!("{}/Users?filter={}", source.base, encoded(&slow()));
     let address = url::Url::parse(&path).unwrap();
     let mut caller = TcpStream::connect(("127.0.0.1", address.port().unwrap())).unwrap();
@@ -166,7 +166,8 @@ async fn rc22_s1_a_caller_who_goes_away_takes_the_statement_along(hub: Hub) {
 
 async fn one_at_a_time(hub: &Hub, list_seconds: &str) -> Hub {
     let builder = hub.another().setting("ROLLCALL_LIMITS_TENANT_HEAVY", "1");
-    let builder = builder.setting("ROLLCALL_LIMITS_HEAVY_WAIT_SECONDS", "0");
+    // A wait, or a quick list could hold the slot when the slow one comes.
+    let builder = builder.setting("ROLLCALL_LIMITS_HEAVY_WAIT_SECONDS", "1");
     builder.setting("ROLLCALL_LIMITS_LIST_SECONDS", list_seconds).start().await
 }
 
@@ -200,12 +201,17 @@ async fn crew(source: &ScimSource) -> (String, Vec<String>) {
     (group, ids)
 }
 
+/// A hub whose bound is the number of comparisons, because a debug build on a busy machine may need more than a second for them.
+async fn unhurried(hub: &Hub) -> Hub {
+    hub.another().setting("ROLLCALL_LIMITS_COMPUTE_SECONDS", "60").start().await
+}
+
 fn remove(filter: &str) -> Value {
     json!({ "op": "remove", "path": format!("members[{filter}]") })
 }
 
 async fn rc22_s5b_a_group_patch_compares_each_member_within_a_bound(hub: Hub) {
-    let source = hub.tenant().create().scim_source();
+    let source = unhurried(&hub).await.tenant().create().scim_source();
     let (group, ids) = crew(&source).await;
     // A thousand filters: the group is read once, and those who fulfil one leave.
     let mut operations: Vec<Value> = (0..998).map(|number| remove(&format!("display co \"z{number}\""))).collect();
@@ -225,16 +231,16 @@ async fn rc22_s5b_a_group_patch_compares_each_member_within_a_bound(hub: Hub) {
 }
 
 async fn rc22_s5b_the_operations_of_a_bulk_share_the_bound(hub: Hub) {
-    let source = hub.tenant().create().scim_source();
+    let source = unhurried(&hub).await.tenant().create().scim_source();
     let (group, _) = crew(&source).await;
     let filters: Vec<Value> = (0..1_000).map(|number| remove(&format!("display co \"z{number}\""))).collect();
     let patch = json!({ "schemas": [PATCH], "Operations": filters });
     let patch = json!({ "method": "PATCH", "path": format!("/Groups/{group}"), "data": patch });
     let bulk = json!({ "schemas": [BULK], "Operations": [patch, patch, patch] });
     let answer = source.post("/Bulk", &bulk).await.expect(200);
-    // 120,000 comparisons each; a busy machine may need the second before.
+    // 120,000 comparisons each.
     let statuses: Vec<String> = (0..3).map(|number| answer.text_at(&format!("/Operations/{number}/status"))).collect();
-    assert!(statuses[0] == "204" && ["413", "400"].contains(&statuses[2].as_str()), "{}", answer.describe());
+    assert_eq!(statuses, ["204", "204", "413"], "{}", answer.describe());
     assert_eq!(source.member_ids(&group).await.len(), 120);
 }
 

@@ -87,7 +87,7 @@ async fn rc22_s4_a_foreign_entry_makes_nobody_an_owner_and_is_counted(hub: Hub) 
     let owners = intruder.key_of(async || drop(victim.get("/api/v1/members").await.expect(200))).await;
     let genuine = intruder.read(&owners).await.unwrap();
     let members = format!("{}/api/v1/members", hub.people_url());
-    // What another tenant's owner is known by, sealed by nobody, and in the form of the version before seals.
+    // An entry for another tenant's owner, sealed by nobody, and in the form of the version before seals.
     let (head, value) = (&genuine[..HEAD], &genuine[HEAD + CODE..]);
     let earlier = [b"P".as_slice(), value].concat();
     let unsealed = [head, &[0; CODE], value].concat();

@@ -43,7 +43,7 @@ async fn rc22_s7_the_services_serve_with_a_login_that_owns_nothing(hub: Hub) {
     served.set_username(&login).unwrap();
     served.set_password(Some("secret")).unwrap();
     let serving = hub.another().setting("DATABASE_URL", served.as_str()).start().await;
-    // What the operator, a source and a worker do.
+    // The work of the operator, a source and a worker.
     let tenant = serving.tenant().seats(1).policy("onboarding", "federated").create();
     serving.run_command(&["tenant", "set-seats", "--tenant", &tenant.slug, "--seats", "5"]).expect_success();
     serving.run_command(&["tenant", "rename", "--tenant", &tenant.slug, "--name", "Renamed"]).expect_success();

@@ -187,7 +187,7 @@ async fn try_way(hub: &Hub, way: &str) {
     let ann = tenant.eventually_status(&email("ann"), "active").await;
     let owner = json!({ "role": "owner" });
     tenant.send(Method::PATCH, &format!("/api/v1/members/{}", ann.id), Some(&owner)).await.expect(200);
-    let before = tenant.member(&email("ann")).await.unwrap();
+    let mut before = tenant.member(&email("ann")).await.unwrap();
     let path = format!("/Users/{}", ids[0]);
     let disabled = json!({ "active": false });
     match way {
@@ -226,7 +226,10 @@ async fn try_way(hub: &Hub, way: &str) {
     }
     let run = tenant.eventually_held("privileged_member").await;
     decide(&by_admin(&tenant), &run, "approve").await.expect_problem(403);
-    if !way.starts_with("promotion") {
+    if way.starts_with("promotion") {
+        // The owner approved that the other source manages the people of this one.
+        before.managed_by = tenant.member(&email("ann")).await.unwrap().managed_by;
+    } else {
         // All that the source said has been planned once its next change has had its effect.
         source.group("Marker", &[]).await;
         crate::verbs::eventually("the source's last change", async || {

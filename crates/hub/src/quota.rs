@@ -191,7 +191,7 @@ impl QuotaBook {
         Charge::Accepted { due }
     }
 
-    /// What a count that begins now is certain to see.
+    /// The writes that a count which begins now is certain to see.
     fn ended(&self, tenant: TenantId) -> Usage {
         self.lock().get(&tenant).map(|tally| tally.added.minus(&tally.in_flight)).unwrap_or_default()
     }

@@ -40,8 +40,13 @@ const REVIEWED: &[(&str, &str)] = &[
 ];
 
 /// Reviewed files that open transactions across tenants: `across.rs`, and those that flush batches for all tenants.
-const ACROSS: &[&str] =
-    &["across.rs", "directory/dialect_counts.rs", "directory/rejected.rs", "directory/request_log.rs"];
+const ACROSS: &[&str] = &[
+    "access/credential_uses.rs",
+    "across.rs",
+    "directory/dialect_counts.rs",
+    "directory/rejected.rs",
+    "directory/request_log.rs",
+];
 
 /// Files whose calls open the database and serve no request.
 const OPENING: &[&str] = &["engine/connect.rs", "engine/schema.rs"];

@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer};
 
 pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
     auth.expects_large_answer(&request)?;
-    let asked = parameters(&request, &["email", "status", "modified_since"])?;
+    let asked = parameters(&request, &["email", "former_email", "status", "modified_since"])?;
     let status: Option<MemberStatus> = parsed("status", asked.status.as_deref())?;
     let filter = MemberFilter {
         email: asked.email.as_deref().map(address),

@@ -12,12 +12,14 @@ use crate::hub::Hub;
 use crate::random_input::number_of_cases;
 use crate::rest::Tenant;
 use crate::roster::Run;
-use crate::verbs::{ScimSource, email, operation, patch, with};
+use crate::verbs::{ScimSource, email, eventually, operation, patch, person, with};
 
 const CLIENTS: usize = 4;
 const STEPS: usize = 6;
-/// Sequences of the usual run; `make fuzz` plays a thousand and more.
+/// Sequences of the usual run, and of `make fuzz`, which asks for this many random requests at least.
 const USUAL_SEQUENCES: usize = 120;
+const FUZZ_SEQUENCES: usize = 1_000;
+const FUZZ: usize = 10_000;
 
 /// An attacker with the key of an admin and the token of the live source.
 struct Attacker {
@@ -32,8 +34,7 @@ pub(super) async fn rc23_s5_no_random_sequence_changes_an_owner(hub: Hub) {
         .iter()
         .flat_map(|service| ["PER_SECOND", "BURST"].map(|what| format!("ROLLCALL_{service}_RATE_{what}")));
     let own = fast.fold(hub.another(), |hub, key| hub.setting(&key, "1000000")).start().await;
-    let sequences = number_of_cases().min(10_000);
-    let sequences = if sequences < 2_000 { USUAL_SEQUENCES } else { sequences.max(1_000) };
+    let sequences = if number_of_cases() < FUZZ { USUAL_SEQUENCES } else { FUZZ_SEQUENCES };
     let attacks = (0..CLIENTS).map(|_| attack(&own, sequences / CLIENTS));
     join_all(attacks).await;
 }
@@ -51,8 +52,6 @@ async fn attack(hub: &Hub, sequences: usize) {
     tenant.send(Method::PATCH, &format!("/api/v1/members/{}", ann.id), Some(&owner)).await.expect(200);
     let owners = [BOSS.to_owned(), email("ann")];
     let mut attacker = Attacker { random: hub.randomness(&tenant.slug), admin: by_admin(&tenant), source, ids };
-    let live = json!({ "mode": "live" });
-    let path = format!("/api/v1/sources/{}", attacker.source.id);
     for _ in 0..sequences {
         let mut played = Vec::new();
         for _ in 0..STEPS {
@@ -63,8 +62,7 @@ async fn attack(hub: &Hub, sequences: usize) {
             let stays = owner.as_ref().is_some_and(|owner| (&*owner.role, &*owner.status) == ("owner", "active"));
             assert!(stays, "{address} became {owner:?} by {played:#?}");
         }
-        // The attacker may stop the source; the attack goes on with a live one.
-        tenant.send(Method::PATCH, &path, Some(&live)).await;
+        attacker.revive(&tenant).await;
     }
     attacker.source.group("Marker", &[]).await;
     for address in &owners {
@@ -77,6 +75,24 @@ async fn attack(hub: &Hub, sequences: usize) {
 }
 
 impl Attacker {
+    /// The attacker may stop the source, or leave nobody in it; the attack goes on with a live one.
+    async fn revive(&mut self, tenant: &Tenant) {
+        let path = format!("/api/v1/sources/{}", self.source.id);
+        let set = async |mode: &str| tenant.send(Method::PATCH, &path, Some(&json!({ "mode": mode }))).await;
+        if set("live").await.status == 200 {
+            return;
+        }
+        set("simulate").await.expect(200);
+        let name = format!("r{}", self.ids.len());
+        let id = eventually("somebody in the source", async || {
+            let answer = self.source.post("/Users", &person(&name)).await;
+            if answer.status == 201 { Ok(answer.id()) } else { Err(answer.describe()) }
+        })
+        .await;
+        self.ids.push(id);
+        set("live").await.expect(200);
+    }
+
     async fn step(&mut self) -> String {
         if self.random.random_bool(0.6) { self.by_token().await } else { self.by_key().await }
     }

@@ -12,8 +12,9 @@ use std::collections::HashSet;
 /// A member whose address or external id others may have now.
 #[derive(Clone, Copy, Debug)]
 pub struct Departed<'o> {
-    /// The member before the outcome.
     pub member: &'o MemberState,
+    /// The record that the member followed until now: it is no heir. After a rewind it would take the member back at once.
+    pub followed: Option<DirectoryUserId>,
     /// The departure happened in this outcome, so a record that its plan looked at is planned again as well.
     pub just_now: bool,
 }
@@ -31,25 +32,34 @@ impl Outcome {
         let is_asked_for = |user: &UserSubject, member: &MemberState| {
             user.contested || disputed.contains(fold(member.own_address()).as_str())
         };
-        let ended = world
-            .users
-            .iter()
-            .filter(|user| user.has_ended() && touched(user.id))
-            .filter_map(|user| user.member.as_ref().filter(|member| is_asked_for(user, member)));
-        let left = self.departures().filter(|member| {
-            let user = member.directory_user.and_then(|record| world.user(record)).filter(|user| user.has_ended());
-            user.is_none_or(|user| is_asked_for(user, member))
+        let ended = world.users.iter().filter(|user| user.has_ended() && touched(user.id));
+        let ended = ended.filter_map(|user| user.member.as_ref().filter(|member| is_asked_for(user, member)));
+        let left = self.changed().filter(|(before, after)| {
+            has_left(before, after) && {
+                let user = after.directory_user.and_then(|record| world.user(record)).filter(|user| user.has_ended());
+                user.is_none_or(|user| is_asked_for(user, before) || is_asked_for(user, after))
+            }
         });
-        let ended = ended.map(|member| Departed { member, just_now: false });
-        ended.chain(left.map(|member| Departed { member, just_now: true })).collect()
+        let left = left.chain(self.changed().filter(|(before, after)| has_other_id(before, after)));
+        // Someone who left before a worker looked is a member without access from the start.
+        let left_before = self.created.iter().filter(|member| member.status == MemberStatus::Suspended);
+        let left = left.flat_map(|(before, after)| [before, after].map(|member| (member, before)));
+        let left = left.chain(left_before.map(|member| (member, member)));
+        let departed = |member, before: &MemberState, just_now| {
+            let followed = before.directory_user;
+            Departed { member, followed, just_now }
+        };
+        let ended = ended.map(|member| departed(member, member, false));
+        ended.chain(left.map(|(member, before)| departed(member, before, true))).collect()
     }
+}
 
-    /// The members, as they were, who left, for whom nothing is held any more, or who have another external id.
-    fn departures(&self) -> impl Iterator<Item = &MemberState> {
-        self.changed().filter_map(|(before, after)| {
-            let gone = |member: &MemberState| matches!(member.status, MemberStatus::Suspended | MemberStatus::Removed);
-            let left = gone(after) && (!gone(before) || (before.held && !after.held));
-            (left || before.profile.external_id != after.profile.external_id).then_some(before)
-        })
-    }
+/// The member has no access any more, or nothing is held for them any more.
+fn has_left(before: &MemberState, after: &MemberState) -> bool {
+    let gone = |member: &MemberState| matches!(member.status, MemberStatus::Suspended | MemberStatus::Removed);
+    gone(after) && (!gone(before) || (before.held && !after.held))
+}
+
+fn has_other_id(before: &MemberState, after: &MemberState) -> bool {
+    before.profile.external_id != after.profile.external_id
 }

@@ -40,11 +40,11 @@ impl<'w> Match<'w> {
         }
     }
 
-    /// True if the match brings a person in with this record, which is possible only with its address.
-    fn enters(self) -> bool {
+    /// True if the match brings the person in with this record, which is possible only with its address.
+    fn enters(self, user: &UserSubject) -> bool {
         match self {
             Self::New => true,
-            Self::Linked(member) | Self::Returning(member) => !member.holds_address(),
+            Self::Linked(member) | Self::Returning(member) => user.is_wanted() && !member.holds_address(),
             _ => false,
         }
     }
@@ -96,7 +96,7 @@ pub(crate) fn match_users<'w>(world: &'w World, beyond: &HashSet<ItemKey>) -> Ve
     let settled = settle_claims(world, beyond, &matched);
     for subject in settled.refused {
         matched[subject].address_free = false;
-        if matched[subject].who.enters() {
+        if matched[subject].who.enters(&world.users[subject]) {
             matched[subject].who = Match::Disputed(Dispute::EmailTaken);
         }
     }
@@ -342,8 +342,10 @@ fn claimed(
         Match::New => Some((fold(wanted_email(record, None)?), None)),
         // The former address must be free for a return.
         Match::Linked(member) | Match::Returning(member) if !member.holds_address() => {
-            let wanted = wanted_email(record, Some(member)).unwrap_or_else(|| member.own_address());
-            user.is_wanted().then(|| (fold(wanted), None))
+            let present = wanted_email(record, Some(member));
+            let wanted =
+                if user.is_wanted() { present.or(Some(member.own_address())) } else { readdressed(present, member) };
+            wanted.map(|email| (fold(email), None))
         }
         Match::Linked(member) | Match::Returning(member) if !who.is_frozen(world) => {
             let wanted = fold(wanted_email(record, Some(member))?);
@@ -351,6 +353,12 @@ fn claimed(
         }
         _ => None,
     }
+}
+
+/// The address that a member who gave one up has while they are out: the record's present one, if it is another.
+pub(super) fn readdressed<'r>(present: Option<&'r str>, member: &MemberState) -> Option<&'r str> {
+    let given_up = member.gave_up().filter(|_| member.status != MemberStatus::Removed)?;
+    present.filter(|email| fold(email) != fold(given_up))
 }
 
 /// The address of a record, in the source's spelling. Entra's name for a soft-deleted person, 32 hexadecimal digits

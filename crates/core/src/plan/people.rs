@@ -1,6 +1,6 @@
 //! People: newcomers, changes, departures and returns.
 
-use super::matching::{Match, Matched, wanted_email};
+use super::matching::{Match, Matched, readdressed, wanted_email};
 use crate::action::{Action, Disputed, Item, Plan, Why};
 use crate::change::Subject;
 use crate::directory::{Dispute, PersonRecord, UserSubject};
@@ -221,6 +221,9 @@ fn plan_profile(
         (true, _, true) => wanted_email(record, Some(member)).unwrap_or(&member.profile.email),
         // A member who gave the address up gets one again on return.
         (false, true, true) => wanted_email(record, Some(member)).unwrap_or_else(|| member.own_address()),
+        (false, false, true) => {
+            readdressed(wanted_email(record, Some(member)), member).unwrap_or(&member.profile.email)
+        }
         _ => &member.profile.email,
     };
     if !address.free {

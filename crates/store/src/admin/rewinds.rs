@@ -8,7 +8,7 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, runs};
 use crate::reconcile::world::rewind_since::{ITEMS_MAX, OF_SOURCE_SINCE};
 use crate::scope::AdminScope;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::event::{Event, RunRewound};
 use rollcall_core::ids::{RunId, SourceId};
@@ -73,7 +73,8 @@ impl Store {
         tx.source_row(source).await?;
         let of_source = runs::Column::SourceId.eq(source.0).and(runs::Column::RewindsSince.is_not_null());
         tx.withdraw_rewinds(of_source).await?;
-        let values = || -> [Value; 3] { [first_id_at(since).into(), source.0.into(), since.into()] };
+        let earliest = first_id_at(since.checked_sub_signed(APPLIED_WITHIN).unwrap_or(since));
+        let values = || -> [Value; 3] { [earliest.into(), source.0.into(), since.into()] };
         let first: Option<FirstRow> = tx.one(&FIRST_SINCE, values()).await?;
         let Some(FirstRow { run_id: first }) = first else {
             let nothing =
@@ -92,6 +93,9 @@ impl Store {
         tx.commit_and_wake(rewind).await
     }
 }
+
+/// A run has its id before its time: the id is made when its transaction begins, the time when its row is written.
+const APPLIED_WITHIN: TimeDelta = TimeDelta::hours(1);
 
 /// The smallest id that is made at this instant or later (UUIDv7).
 fn first_id_at(at: DateTime<Utc>) -> Uuid {

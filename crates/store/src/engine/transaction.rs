@@ -93,6 +93,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Busy`] when the tenant has as much heavy work as it may, [`StoreError::Unavailable`] when the hub has.
+    #[tracing::instrument(name = "store.work.heavy", skip_all)]
     pub async fn heavy(&self, budget: &Budget, kind: HeavyKind) -> Result<HeavyWork, StoreError> {
         let admission = Some(&self.admission).filter(|_| !self.without_statement_timeout);
         HeavyWork::admit(admission, budget, kind).await

@@ -17,6 +17,8 @@ pub(crate) struct Model {
     pub(crate) policy: Json,
     pub(crate) policy_version: i64,
     pub(crate) created_at: DateTimeUtc,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub(crate) quotas: Option<Json>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -83,12 +83,15 @@ where
         let app = app().into_factory().map_err(|error| error.into().error_response());
         let http = http.h1(map_config(app, |()| AppConfig::default()));
         let watch = move |stream: TcpStream| {
-            let peer = stream.peer_addr().ok();
-            let place = connections.admit(peer.map(|peer| peer.ip()));
-            let refused = || DispatchError::Io(Error::other("too many connections"));
-            let watched =
-                place.map(|place| (Watched::new(stream, place, connections.clone()), peer)).ok_or_else(refused);
-            async move { watched }
+            let connections = connections.clone();
+            // It takes its place in its own task, in which its request is read at once: of many connections that are accepted
+            // together, the later ones would otherwise push out the earlier ones before these are looked at.
+            async move {
+                let peer = stream.peer_addr().ok();
+                let place = connections.admit(peer.map(|peer| peer.ip()));
+                let place = place.ok_or_else(|| DispatchError::Io(Error::other("too many connections")))?;
+                Ok((Watched::new(stream, place, connections), peer))
+            }
         };
         fn_service(watch).and_then(http)
     })?;

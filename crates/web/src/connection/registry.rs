@@ -182,7 +182,7 @@ impl Table {
             if chosen.as_ref().is_none_or(|(best, _)| rank < *best) {
                 chosen = Some((rank, *number));
             }
-            // The oldest stranger that says nothing comes first, so nothing better follows.
+            // The oldest stranger comes first, so nothing better follows.
             if matches!(rank, Rank(0, _)) {
                 break;
             }
@@ -191,22 +191,21 @@ impl Table {
     }
 }
 
-/// How well a connection can be spared: the class first, then the time for which it has been in its phase.
+/// How well a connection can be spared: the class first, then the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank(u8, std::time::Instant);
 
 impl Rank {
     fn of(connection: &Connection) -> Option<Self> {
-        let class = match (connection.is_known(), connection.phase()) {
-            (false, Phase::Idle) => 0,
-            (false, Phase::Head | Phase::Body | Phase::Refused) => 1,
-            (false, Phase::Handler | Phase::Answer) => 2,
-            (true, Phase::Idle | Phase::Head | Phase::Refused) => 3,
+        Some(match (connection.is_known(), connection.phase()) {
+            // By age, whether they say nothing or a little now and then: a newcomer has a moment to show a credential.
+            (false, Phase::Idle | Phase::Head | Phase::Body | Phase::Refused) => Self(0, connection.began),
+            (false, Phase::Handler | Phase::Answer) => Self(1, connection.since()),
+            (true, Phase::Idle | Phase::Head | Phase::Refused) => Self(2, connection.since()),
             // These wait for their client, and the longest wait is the most suspicious.
-            (true, Phase::Body | Phase::Answer) => 4,
+            (true, Phase::Body | Phase::Answer) => Self(3, connection.since()),
             (true, Phase::Handler) => return None,
-        };
-        Some(Self(class, connection.since()))
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the database still knows of a person whom the directory deleted (S6): every table is searched, so that a new one is a
+//! Traces that a deleted person leaves in the database (S6): every table is searched, so that a new one is a
 //! decision.
 
 use crate::desk::{Desk, attributes};
@@ -28,14 +28,15 @@ async fn tables_that_know(url: &str) -> BTreeSet<String> {
     };
     let mut knowing = BTreeSet::new();
     for table in texts(&database, tables).await {
-        let whole = if is_postgres {
-            "CAST(r AS text)".to_owned()
+        let has_mark = if is_postgres {
+            format!("lower(CAST(r AS text)) LIKE '%{MARK}%'")
         } else {
+            // Column by column: an id is a blob, and a text ends at its first zero.
             let columns = texts(&database, &format!("SELECT name FROM pragma_table_info('{table}')")).await;
-            let columns = columns.iter().map(|column| format!("coalesce(CAST(\"{column}\" AS text), '')"));
-            columns.collect::<Vec<_>>().join(" || ")
+            let columns = columns.iter().map(|column| format!("lower(CAST(\"{column}\" AS text)) LIKE '%{MARK}%'"));
+            columns.collect::<Vec<_>>().join(" OR ")
         };
-        let sql = format!("SELECT 'found' FROM {table} AS r WHERE lower({whole}) LIKE '%{MARK}%' LIMIT 1");
+        let sql = format!("SELECT 'found' FROM {table} AS r WHERE {has_mark} LIMIT 1");
         if !texts(&database, &sql).await.is_empty() {
             knowing.insert(table);
         }

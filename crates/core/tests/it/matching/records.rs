@@ -5,7 +5,7 @@
 
 use super::{Case, play, play_all};
 use rollcall_core::action::Action;
-use rollcall_core::roster::{MemberStatus, Role};
+use rollcall_core::roster::MemberStatus;
 
 pub(super) const TWO_RECORDS: &[Case] = &[
     (
@@ -113,8 +113,8 @@ fn r13_of_two_records_of_one_person_the_active_one_rules() {
 }
 
 #[test]
-fn r13_role_groups_and_history_carry_over() {
-    let mut script = play("hand root@x; new a ann@x #1; run; admin a; off a; run", usize::MAX);
+fn r13_groups_and_history_carry_over() {
+    let mut script = play("hand root@x; new a ann@x #1; run; off a; run", usize::MAX);
     let group = script.hub.create_group("Design");
     let (ann, before) = (script.records["a"], script.member("a").id);
     script.hub.set_membership(group, ann, true);
@@ -125,7 +125,7 @@ fn r13_role_groups_and_history_carry_over() {
     let leaves = outcome.applied.iter().any(|item| matches!(item.action, Action::RemoveFromGroup { .. }));
     assert!(!leaves, "the older record is still in the group: {outcome:?}");
     let member = script.hub.member_of(newer).expect("the same person");
-    assert_eq!((member.id, member.role, member.status), (before, Role::Admin, MemberStatus::Active));
+    assert_eq!((member.id, member.status), (before, MemberStatus::Active));
     assert_eq!(member.former_record, Some(ann));
     assert_eq!(script.hub.group_members.len(), 1, "the same membership");
     // The source moves the group to the newer record, and deletes the older one.

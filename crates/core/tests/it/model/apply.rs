@@ -103,12 +103,13 @@ impl Hub {
                 });
             }
         }
-        for Departed { member, just_now } in &departed {
+        for Departed { member, followed, just_now } in &departed {
             let heirs = self.users.iter().filter(|(id, user)| {
                 let same_id = user.record.as_ref().and_then(|record| record.external_id.as_ref());
                 let same = Some(user.source) == member.managed_by && same_id.is_some();
                 let heir = same && same_id == member.profile.external_id.as_ref();
-                heir && self.member_of(**id).is_none()
+                heir && Some(**id) != *followed
+                    && self.member_of(**id).is_none()
                     && (*just_now || !looked_at.contains(&Subject::DirectoryUser(**id)))
             });
             touched.extend(heirs.map(|(id, _)| Touch::User(*id)));

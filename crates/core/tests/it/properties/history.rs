@@ -55,9 +55,11 @@ impl Player {
         *self.users.get(place % self.users.len().max(1))?
     }
 
-    /// A record that feeds a member; any record while none does.
+    /// A present record that feeds a member; any record while none does.
     fn person(&self, place: usize) -> usize {
-        let feeds = |user: &Option<DirectoryUserId>| user.is_some_and(|id| self.hub.member_of(id).is_some());
+        let is_present = |id: &DirectoryUserId| self.hub.users[id].record.is_some();
+        let feeds =
+            |user: &Option<DirectoryUserId>| user.filter(is_present).is_some_and(|id| self.hub.member_of(id).is_some());
         let places: Vec<usize> = (0..self.users.len()).filter(|place| feeds(&self.users[*place])).collect();
         places.get(place % places.len().max(1)).copied().unwrap_or(place)
     }
@@ -102,19 +104,18 @@ impl Player {
             }
             Step::Reissue { user, deleted } => {
                 let user = self.person(user);
-                let email = self.record_of(user).and_then(|record| record.email);
-                let anchor = self.record_of(user).and_then(|record| record.external_id);
-                let anchor = anchor.map(|_| format!("new{}", self.users.len()));
+                let before = self.record_of(user);
                 self.leave(user, deleted);
-                self.create_beside(user, email, anchor);
+                let anchor = format!("new{}", self.users.len());
+                let heir = before.map(|before| (before.email, before.external_id.map(|_| anchor)));
+                self.create_beside(user, heir);
             }
             Step::Again { user, email, deleted } => {
                 let user = self.person(user);
                 let before = self.record_of(user);
-                let email = email.map(|email| ADDRESSES[email].to_owned());
-                let email = email.or_else(|| before.as_ref().and_then(|record| record.email.clone()));
                 self.leave(user, deleted);
-                self.create_beside(user, email, before.and_then(|record| record.external_id));
+                let email = email.map(|email| ADDRESSES[email].to_owned());
+                self.create_beside(user, before.map(|before| (email.or(before.email), before.external_id)));
             }
             Step::Correct { user, email } => {
                 let email = self.free_address(email).to_owned();
@@ -124,6 +125,14 @@ impl Player {
                 let older: Vec<_> = self.hub.members.values().filter_map(|member| member.former_record).collect();
                 if let Some(record) = older.get(member % older.len().max(1)) {
                     self.hub.edit_user(*record, |record| record.active = true);
+                }
+            }
+            Step::Return { member, email } => {
+                let without = self.hub.members.values().filter(|member| member.gave_up().is_some());
+                let records: Vec<_> = without.filter_map(|member| member.directory_user).collect();
+                let email = self.free_address(email).to_owned();
+                if let Some(record) = records.get(member % records.len().max(1)) {
+                    self.hub.edit_user(*record, |record| (record.email, record.active) = (Some(email), true));
                 }
             }
             _ => self.say_about_others(step),
@@ -142,11 +151,11 @@ impl Player {
     }
 
     /// Another record of the same source; nobody beside a person who is not there.
-    fn create_beside(&mut self, user: usize, email: Option<String>, anchor: Option<String>) {
-        let mut new = record("");
-        (new.email, new.external_id) = (email, anchor);
-        let source = self.user(user).map(|id| self.hub.users[&id].source);
-        let created = source.map(|source| self.hub.create_user_of(source, new));
+    fn create_beside(&mut self, user: usize, attributes: Option<(Option<String>, Option<String>)>) {
+        let created = attributes.and_then(|(email, external_id)| {
+            let source = self.hub.users[&self.user(user)?].source;
+            Some(self.hub.create_user_of(source, PersonRecord { email, external_id, ..record("") }))
+        });
         self.users.push(created);
     }
 
@@ -260,8 +269,13 @@ impl Player {
             let email = email.or_else(|| member.and_then(MemberState::gave_up)).map(fold);
             let keeps = |member: &MemberState| Some(fold(&member.profile.email)) == email;
             let gives_on = !record.active && member.is_some_and(keeps);
-            // Without an address a person returns to the former one.
-            let nameless = record.email.is_none() && member.is_none() && record.external_id.as_ref().is_some_and(known);
+            // Without an address, or with that of a member made by hand, a person returns to the former one.
+            let by_hand = |email: &String| {
+                let mut by_hand = self.hub.members.values().filter(|member| member.managed_by.is_none());
+                by_hand.any(|member| fold(&member.profile.email) == *email)
+            };
+            let returns = member.is_none() && record.external_id.as_ref().is_some_and(known);
+            let nameless = returns && email.as_ref().is_none_or(by_hand);
             if nameless || email.is_some_and(|email| !gives_on && !addresses.insert(email)) {
                 self.hub.edit_user(user, |record| record.email = Some(format!("unique{n}@x")));
             }

@@ -204,7 +204,8 @@ proptest! {
     /// seat, the last allowed removal, or an address or name that several live records ask for; the match by a former
     /// address when an external id contradicts it; and, where deleting removes (`on_deleted=remove`), whether somebody
     /// was seen to leave before the same person came back without external id (so a new person), or disabled or without
-    /// an address (so with the former one, which may be another's by then).
+    /// an address (so with the former one, which may be another's by then); and which former address a person has who
+    /// returns by another record without an address that they can have.
     #[test]
     fn rc5_any_order_duplication_and_chunking_ends_in_one_state(
         (anchors, onboarding, on_deleted) in prop_oneof![

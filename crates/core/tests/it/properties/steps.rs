@@ -53,6 +53,11 @@ pub(crate) enum Step {
     Revive {
         member: usize,
     },
+    /// A person whose address went to another one is enabled again, with a new address.
+    Return {
+        member: usize,
+        email: usize,
+    },
     CreateGroup {
         second_source: bool,
         name: usize,
@@ -112,7 +117,14 @@ pub(crate) struct Shape {
 }
 
 pub(crate) fn steps(shape: Shape, count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
-    prop::collection::vec(step(shape), count)
+    // A worker often looks at once, so that what follows from a departure is seen before the next one.
+    let looks = (step(shape), any::<bool>()).prop_map(move |(step, looks)| {
+        let departs =
+            matches!(step, Step::Reissue { .. } | Step::Again { .. } | Step::Correct { .. } | Step::Revive { .. });
+        let runs = if looks && departs && shape.runs { 2 } else { 0 };
+        std::iter::once(step).chain(std::iter::repeat_n(Step::Run(20), runs)).collect::<Vec<_>>()
+    });
+    prop::collection::vec(looks, count).prop_map(|steps| steps.into_iter().flatten().collect())
 }
 
 fn step(shape: Shape) -> impl Strategy<Value = Step> {
@@ -142,7 +154,8 @@ fn step(shape: Shape) -> impl Strategy<Value = Step> {
         3 => (any_place(), email(), prop::bool::weighted(0.3))
             .prop_map(|(user, email, deleted)| Step::Again { user, email, deleted }),
         2 => (any_place(), 0..ADDRESSES.len()).prop_map(|(user, email)| Step::Correct { user, email }),
-        2 => any_place().prop_map(|member| Step::Revive { member }),
+        4 => any_place().prop_map(|member| Step::Revive { member }),
+        3 => (any_place(), 0..ADDRESSES.len()).prop_map(|(member, email)| Step::Return { member, email }),
         2 => create_group,
         2 => (any_place(), 0..NAMES.len()).prop_map(|(group, name)| Step::RenameGroup { group, name }),
         1 => any_place().prop_map(|group| Step::DeleteGroup { group }),

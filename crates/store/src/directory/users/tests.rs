@@ -125,9 +125,9 @@ fn a_change_that_is_not_committed_yet_is_waited_for_and_then_seen() {
         let scope = new_source(&store).await;
         let id = ada(&store, &scope).await;
         let user = store.user(&scope, id, true).await.expect("a look-up").expect("a user");
-        let other = store.across(true).await.expect("a transaction");
+        let other = store.write(&scope.scope).await.expect("a transaction");
         let sql = "UPDATE directory_users SET version = version + 1 WHERE id = $1";
-        assert_eq!(other.exec(sql, [id.0.into()]).await.expect("a change"), 1);
+        assert_eq!(other.tx.exec(sql, [id.0.into()]).await.expect("a change"), 1);
         let ours = async {
             let tx = store.single_write(&scope.scope);
             let (_, change) = tx.edited(scope.source(), user.clone(), with(&user, "title", "Countess"));

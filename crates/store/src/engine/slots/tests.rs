@@ -37,6 +37,12 @@ fn is_refused(slots: &Slots, of: u128) -> bool {
     asked(slots, of).1.is_none()
 }
 
+/// The number of free slots, and of tenants that use one.
+fn unused(slots: &Slots) -> (usize, usize) {
+    let uses = slots.uses();
+    (uses.free, uses.by_tenant.len())
+}
+
 #[tokio::test]
 async fn rc22_s1_a_tenant_has_its_share_and_borrows_what_nobody_else_wants() {
     let slots = Slots::lending(12, 4, 2);
@@ -55,7 +61,7 @@ async fn rc22_s1_a_tenant_has_its_share_and_borrows_what_nobody_else_wants() {
     first.truncate(6);
     let again = polled(&mut of_first.0).expect("a loan");
     drop((first, second, third_of_second, again));
-    assert!(slots.uses().by_tenant.is_empty() && slots.uses().free == 12);
+    assert_eq!(unused(&slots), (12, 0));
 }
 
 #[tokio::test]
@@ -110,7 +116,7 @@ async fn a_caller_that_goes_away_leaves_its_place_and_its_slot() {
     drop(slot);
     assert!(is_refused(&slots, 4));
     drop(unaware);
-    assert_eq!((slots.uses().free, slots.uses().by_tenant.len()), (1, 0));
+    assert_eq!(unused(&slots), (1, 0));
     let taking = pin!(slots.take(tenant(5), A_WHILE));
     drop(taking.await.expect("a free slot"));
 }

@@ -41,12 +41,12 @@ struct DepartedRow {
 }
 
 impl DepartedRow {
-    fn new(Departed { member, just_now }: Departed<'_>) -> Self {
+    fn new(Departed { member, followed, just_now }: Departed<'_>) -> Self {
         Self {
             text: fold(member.own_address()),
             source_id: member.managed_by.map(|id| id.0),
             external_id: member.profile.external_id.clone(),
-            followed: member.directory_user.map(|id| id.0),
+            followed: followed.map(|id| id.0),
             just_now,
         }
     }

@@ -8,10 +8,12 @@ pub(crate) mod limit_windows;
 mod people;
 pub(crate) mod profiles;
 mod rewind;
+pub(crate) mod rewind_line;
 pub(crate) mod rewind_since;
 mod view;
 
-pub(crate) use rewind::{Line, Phase, Progress, RewindPart};
+pub(crate) use rewind::{Progress, RewindPart};
+pub(crate) use rewind_line::{Line, Phase};
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;

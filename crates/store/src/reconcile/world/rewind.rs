@@ -4,6 +4,7 @@
 
 use super::groups::SHARING_GROUPS_BY_NAME;
 use super::people::LINKED_MEMBERS;
+use super::rewind_line::{LINE, Line, Phase};
 use super::rewind_since::{Net, net_effects};
 use super::view::View;
 use super::{Authority, Chunk, HOLDER_ROUNDS, OpenHold};
@@ -13,10 +14,8 @@ use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::member_state::{MEMBER_COLUMNS, MemberRow};
 use crate::log::changes::ReadChanges;
-use crate::reconcile::subjects::{ids_of, subject_of};
 use chrono::{DateTime, Utc};
-use rollcall_core::action::ActionKind;
-use rollcall_core::change::{Change, GroupFacts, Impossible, Recorded, Step, StepKind, Subject, Target};
+use rollcall_core::change::{GroupFacts, Impossible, Step, StepKind, Target};
 use rollcall_core::email::fold;
 use rollcall_core::ids::SharingGroupId;
 use rollcall_core::roster::MemberStatus;
@@ -27,13 +26,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
-
-/// Phase of a rewind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Planning,
-    Applying,
-}
 
 /// Progress of a rewind.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -88,24 +80,6 @@ pub(crate) struct RewindPart {
     pub(crate) unknown: Vec<(Uuid, Impossible)>,
 }
 
-/// The fields of a run's item that a rewind needs.
-#[derive(Clone, Debug, FromQueryResult)]
-pub(crate) struct Line {
-    pub(crate) id: Uuid,
-    pub(crate) run_id: Uuid,
-    pub(crate) action: String,
-    pub(crate) subject_kind: String,
-    pub(crate) subject_id: Uuid,
-    pub(crate) member_id: Option<Uuid>,
-    pub(crate) group_id: Option<Uuid>,
-    pub(crate) who: Option<Json>,
-    before: Option<Json>,
-    after: Option<Json>,
-}
-
-pub(super) const LINE: &str =
-    "i.id, i.run_id, i.action, i.subject_kind, i.subject_id, i.member_id, i.group_id, i.who, i.before, i.after";
-
 #[derive(FromQueryResult)]
 struct RewoundGroupRow {
     id: Uuid,
@@ -134,48 +108,6 @@ struct Pair {
 }
 
 const PAIRS: Columns = &[("group_id", Type::Uuid), ("member_id", Type::Uuid)];
-
-impl Line {
-    pub(crate) fn subject_kind(&self) -> Result<&'static str, StoreError> {
-        let unknown = || StoreError::database(format!("an item about a {}", self.subject_kind));
-        Ok(ids_of(subject_of(&self.subject_kind, self.subject_id).ok_or_else(unknown)?).0)
-    }
-
-    /// The action of its inverse; `undo` when it has none.
-    pub(crate) fn inverse_action(&self) -> &'static str {
-        self.step(Phase::Planning).map_or(ActionKind::Undo.as_str(), |step| step.kind().as_str())
-    }
-
-    /// The step that takes it back.
-    pub(super) fn inverse(&self) -> Option<Step> {
-        self.step(Phase::Planning)
-    }
-
-    fn recorded(&self) -> Option<Recorded> {
-        let subject: Subject = subject_of(&self.subject_kind, self.subject_id)?;
-        let target = match (self.member_id, self.group_id) {
-            (Some(member), None) => Target::Member(member.into()),
-            (None, Some(group)) => Target::Group(group.into()),
-            (Some(member), Some(group)) => Target::Membership(group.into(), member.into()),
-            (None, None) => return None,
-        };
-        let fields = |json: &Option<Json>| json.as_ref().and_then(Json::as_object).cloned();
-        let change = Change { before: fields(&self.before), after: fields(&self.after)? };
-        Some(Recorded { subject, target, change })
-    }
-
-    /// The worker's step for this line in that phase.
-    fn step(&self, phase: Phase) -> Option<Step> {
-        let recorded = self.recorded()?;
-        match phase {
-            Phase::Planning => Step::inverse(self.id, &recorded),
-            Phase::Applying => {
-                let Recorded { subject, target, change } = recorded;
-                Some(Step { id: self.id, subject, target, change })
-            }
-        }
-    }
-}
 
 /// The items of the run that a rewind takes back, the last one first.
 static LINES_TO_PLAN: Sql = Sql::tenant(&[

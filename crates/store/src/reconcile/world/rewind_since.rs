@@ -2,7 +2,7 @@
 //! with the net effect of all their items. They are planned in one part, because the items of one target must be together.
 
 use super::OpenHold;
-use super::rewind::{LINE, Line};
+use super::rewind_line::{LINE, Line};
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;

@@ -39,6 +39,17 @@ fn s3_strangers_go_before_known_callers_and_the_oldest_first() {
 }
 
 #[test]
+fn s3_half_a_head_is_no_better_than_silence() {
+    let connections = registry(3, 100);
+    let places: Vec<Place> = (0..3).map(|_| admitted(&connections, "192.0.2.1")).collect();
+    for place in &places {
+        place.connection.enter(Phase::Head);
+    }
+    let newcomers = [admitted(&connections, "192.0.2.2"), admitted(&connections, "192.0.2.3")];
+    assert_eq!((ended(&places), ended(&newcomers)), (vec![0, 1], vec![]));
+}
+
+#[test]
 fn s3_nobody_is_let_in_while_known_callers_are_being_served() {
     let connections = registry(2, 100);
     let places: Vec<Place> = (0..2).map(|_| admitted(&connections, "192.0.2.1")).collect();
