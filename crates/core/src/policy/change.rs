@@ -14,7 +14,7 @@ const CHANGED_BY_PART: &[&str] = &["creation_limit", "mapping", "modification_li
 const OWNERS_KEYS: &[&str] = &["adopt_existing", "email_attribute", "mapping", "protected_members"];
 
 impl Policy {
-    /// The first of the [`OWNERS_KEYS`] that has another value afterwards, for the tenant or for one of its sources.
+    /// The first of the `OWNERS_KEYS` that has another value afterwards, for the tenant or for one of its sources.
     ///
     /// # Errors
     /// Names the part of a policy that is invalid for a source.
