@@ -47,6 +47,9 @@ class Scene:
         while True:
             more = f"{'&' if '?' in path else '?'}limit=200{cursor}" if cursor is not None else ""
             status, body = call("GET", f"{self.hub.address}/api/v1{path}{more}", self.key)
+            if status == 429:  # over the key's rate
+                time.sleep(1)
+                continue
             assert status == 200, (path, status, body)
             items += body["items"]
             if not body["next_cursor"]:
