@@ -169,6 +169,12 @@ def differences(scene, state, outsider):
     return found + compared("roster: groups", {name: members & wanted.keys() for name, members in groups.items()}, said)
 
 
+def differences_once_approved(scene, state, outsider):
+    """Many small steps empty a group as one large one would, so the group guard may hold the last of them."""
+    scene.approve_held()
+    return differences(scene, state, outsider)
+
+
 def compared(what, wanted, said):
     differing = [f"{key}: {wanted.get(key)} at Canaille, {said.get(key)} here" for key in wanted.keys() | said.keys() if wanted.get(key) != said.get(key)]
     return [f"{what}: {len(differing)} differ, such as {differing[0]}"] if differing else []
@@ -204,7 +210,7 @@ def test(hub, programs):
             walk.step()
         state = canaille.state()
         problems += canaille.failures()
-    problems += eventually(lambda: differences(scene, state, walk.outsider))
+    problems += eventually(lambda: differences_once_approved(scene, state, walk.outsider))
     problems += eventually(scene.audit_disagreements)
     problems += scene.faults()
     quirks, advice = scene.quirks()

@@ -56,6 +56,11 @@ class Scene:
                 return items
             cursor = f"&cursor={body['next_cursor']}"
 
+    def approve_held(self):
+        """Approves what a guard withholds, as an admin does who knows that it was meant."""
+        for run in self.rest("/runs?state=held"):
+            call("POST", f"{self.hub.address}/api/v1/runs/{run['id']}/approve", self.key, {"digest": run["digest"]})
+
     def quirks(self):
         """The ledger's counts by quirk, and its advice."""
         status, body = call("GET", f"{self.hub.address}/api/v1/sources/{self.source}/dialect", self.key)
