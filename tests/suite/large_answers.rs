@@ -1,6 +1,7 @@
 //! Answers are bounded by bytes: a page ends early and goes on, and a group with too many members says how to read them.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -11,13 +12,37 @@ use crate::rest::Tenant;
 use crate::verbs::{GROUP, ScimSource, members_value, operation, person, with};
 
 pub(crate) fn cases() -> Vec<Case> {
-    cases![
+    let mut cases = cases![
         rc22_s2_pages_end_at_their_bytes_and_go_on_by_index,
         rc22_s2_pages_end_at_their_bytes_and_go_on_by_cursor,
         rc22_s2_users_and_groups_in_one_list_lose_nobody_at_the_bytes,
         rc22_s2_a_group_with_too_many_members_says_how_to_read_them,
         rc22_s2_a_page_of_the_rest_api_ends_at_its_bytes_and_goes_on,
-    ]
+    ];
+    cases.extend(cases![an_answer_waits_for_no_delayed_acknowledgement].into_iter().map(Case::alone));
+    cases
+}
+
+/// Shorter than a client delays an acknowledgement (40 ms on Linux), longer than this answer takes.
+const WITHOUT_DELAY: Duration = Duration::from_millis(35);
+
+/// An answer of many segments on a connection that is kept: its end does not wait until the client acknowledges its beginning.
+async fn an_answer_waits_for_no_delayed_acknowledgement(hub: Hub) {
+    let source = hub.tenant().create().scim_source();
+    for number in 0..8 {
+        let notes = json!({ "urn:acme:1.0:User": { "notes": "x".repeat(7000) } });
+        source.post("/Users", &with(person(&format!("p{number}")), notes)).await.expect(201);
+    }
+    let mut took = Vec::new();
+    for _ in 0..60 {
+        let begun = Instant::now();
+        let page = source.get("/Users?count=8").await.expect(200);
+        assert!(page.text.len() > 50_000, "{} bytes", page.text.len());
+        took.push(begun.elapsed());
+    }
+    // A new connection acknowledges its first answers at once.
+    let quickest = took[20..].iter().min().unwrap();
+    assert!(*quickest < WITHOUT_DELAY, "{took:?}");
 }
 
 const PEOPLE: usize = 23;
