@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
+use sea_orm::{ConnectionTrait, Database};
 
 use crate::process::Process;
 use crate::workbench::Workbench;
@@ -58,6 +59,17 @@ impl Deployment {
     }
 
     /// An environment variable that every process and command of this deployment gets.
+    /// Changes rows behind the hub's back, for states that take hours to come about.
+    pub(crate) async fn change(&self, sql: &str) {
+        let url = match self.setting("DATABASE_URL") {
+            Some(url) => url.to_owned(),
+            None => format!("sqlite://{}", self.folder.join("data/rollcall.db").display()),
+        };
+        let database = Database::connect(&url).await.unwrap();
+        database.execute_unprepared(sql).await.unwrap();
+        database.close().await.unwrap();
+    }
+
     pub(crate) fn set(&mut self, key: &str, value: &str) {
         self.settings.insert(key.to_owned(), value.to_owned());
     }

@@ -246,8 +246,17 @@ impl Hub {
 
     /// Starts another process that serves SCIM, for a hub whose roles run apart, and returns its URL.
     pub(crate) async fn add_ingest(&self) -> String {
+        self.add_server(Role::Ingest).await
+    }
+
+    /// As [`add_ingest`](Self::add_ingest), for the REST API.
+    pub(crate) async fn add_admin(&self) -> String {
+        self.add_server(Role::Admin).await
+    }
+
+    async fn add_server(&self, role: Role) -> String {
         let address = Address::free();
-        self.start_role_at(Role::Ingest, &address).unwrap();
+        self.start_role_at(role, &address).unwrap();
         within(START, "one more process is ready", async || {
             let answer = self.http().get(format!("{}/readyz", address.url())).send().await;
             let status = answer.map_err(|error| error.to_string())?.status();

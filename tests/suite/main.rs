@@ -15,6 +15,7 @@
 mod access;
 mod answer;
 mod api;
+mod api_keys;
 mod approval;
 mod as_deployed;
 mod attributes;
@@ -48,6 +49,7 @@ mod matching;
 mod members;
 mod new_user;
 mod on_demand;
+mod person;
 mod privileged;
 mod process;
 mod quotas;
@@ -66,6 +68,7 @@ mod scim_groups;
 mod scim_patch;
 mod scim_users;
 mod services;
+mod sign_in;
 mod simulated_idps;
 mod source_modes;
 mod spellings;
@@ -168,6 +171,8 @@ fn every_case() -> Vec<Case> {
         strict_clients::cases(),
         cutover::cases(),
         tokens::cases(),
+        api_keys::cases(),
+        sign_in::cases(),
         cache::cases(),
         bad_input::cases(),
         random_input::cases(),

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, Database};
 use serde_json::{Value, json};
 
 use crate::deployment::{Combination, Deployment};
@@ -315,14 +314,8 @@ async fn f9_d6_d7_a_newer_schema_is_used_above_its_floor_only(hub: Hub) {
     let deployment = hub.another().only_stored().await;
     let run = |arguments: &[&str]| Ran::new(arguments, deployment.run_for_a_while(arguments));
     run(&["migrate"]).expect_success();
-    let url = match deployment.setting("DATABASE_URL") {
-        Some(url) => url.to_owned(),
-        None => format!("sqlite://{}", deployment.folder.join("data/rollcall.db").display()),
-    };
-    let database = Database::connect(&url).await.unwrap();
     let insert = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20991231_000001_later', 0)";
-    database.execute_unprepared(insert).await.unwrap();
-    database.close().await.unwrap();
+    deployment.change(insert).await;
     // An image that was put back meets the schema of its successor: it changes nothing and serves.
     let ran = run(&["migrate"]).expect_success();
     let said = "made by a newer Rollcall: it has the migration m20991231_000001_later";
@@ -330,9 +323,7 @@ async fn f9_d6_d7_a_newer_schema_is_used_above_its_floor_only(hub: Hub) {
     run(&["doctor"]).expect_success();
     // Above the floor, no program may serve that does not know the migration which raised it.
     let raise = "UPDATE schema_floor SET migration = 'm20991231_000001_later', version = '99.1.0'";
-    let database = Database::connect(&url).await.unwrap();
-    database.execute_unprepared(raise).await.unwrap();
-    database.close().await.unwrap();
+    deployment.change(raise).await;
     let start = if hub.combination() == Combination::Sqlite { "up" } else { "all" };
     for arguments in [&["migrate"] as &[&str], &[start, "--listen", "127.0.0.1:0"], &["doctor"]] {
         let ran = run(arguments).expect_failure();

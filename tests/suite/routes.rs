@@ -1,6 +1,7 @@
 //! Walks the router's own table, so that a route without authentication fails a test.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -8,14 +9,17 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::hub::Hub;
+use crate::person::Person;
 use crate::registry::{Case, cases};
-use crate::verbs::{ScimSource, email, person};
+use crate::verbs::{ScimSource, email, person, within};
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![
         every_guarded_route_refuses_a_missing_token,
         every_guarded_route_hides_what_belongs_to_another_tenant,
         s5_every_route_of_the_api_asks_for_its_least_role,
+        every_route_of_the_api_asks_for_its_permission,
+        every_route_of_the_api_is_as_strict_with_a_session,
         every_guarded_route_refuses_another_method_in_its_own_format,
         s10_no_answer_may_be_stored_or_sniffed,
         the_table_is_whole_and_only_probes_are_open,
@@ -29,8 +33,12 @@ pub(crate) struct Route {
     /// With placeholders, as `/scim/v2/{source_id}/Users/{id}`.
     pub(crate) path: String,
     pub(crate) auth: String,
-    /// For an API key.
+    /// For an API key or a session.
     least_role: Option<String>,
+    permission: Option<String>,
+    /// A session signed in within the last minutes.
+    #[serde(default)]
+    fresh: bool,
 }
 
 pub(crate) fn table(hub: &Hub) -> Vec<Route> {
@@ -106,6 +114,21 @@ impl Route {
         path
     }
 
+    /// The least role by the rules: reads are everybody's, what makes credentials or moves the authority is the owner's, other
+    /// changes are an admin's. A person's own sessions are everybody's; keys are the admins' to see and make.
+    fn wanted_role(&self) -> &'static str {
+        const OWNERS: [&str; 6] =
+            ["/promote", "/detach", "/tokens", "/tokens/{token_id}/rotate", "/sign-in-link", "/recovery-codes"];
+        let path = self.path.trim_start_matches("/api/v1");
+        match self.method.as_str() {
+            _ if path.starts_with("/api-keys") => "admin",
+            "GET" => "member",
+            _ if path == "/session" || path == "/sessions/{id}" => "member",
+            "POST" if path == "/sources" || OWNERS.iter().any(|end| path.ends_with(end)) => "owner",
+            _ => "admin",
+        }
+    }
+
     fn url(&self, hub: &Hub, ids: &Ids) -> String {
         let base = if self.auth == "scim" { hub.machines_url() } else { hub.people_url() };
         format!("{base}{}", self.filled(ids))
@@ -163,7 +186,6 @@ async fn every_guarded_route_hides_what_belongs_to_another_tenant(hub: Hub) {
 /// The owner's routes make credentials and move a tenant to another authority; the table says so, and each key is held to it.
 async fn s5_every_route_of_the_api_asks_for_its_least_role(hub: Hub) {
     const ROLES: [&str; 3] = ["member", "admin", "owner"];
-    const OWNERS: [&str; 4] = ["/promote", "/detach", "/tokens", "/rotate"];
     let tenant = hub.tenant().create();
     let source = tenant.scim_source();
     let ids = Ids { source: source.id.clone(), ..Ids::all("01890000-0000-7000-8000-000000000000") };
@@ -176,12 +198,7 @@ async fn s5_every_route_of_the_api_asks_for_its_least_role(hub: Hub) {
     for route in guarded(&hub).into_iter().filter(|route| route.auth == "api") {
         let least = route.least_role.clone().unwrap_or_else(|| panic!("no least role: {route:?}"));
         let rank = ROLES.iter().position(|role| *role == least).unwrap_or_else(|| panic!("{route:?}"));
-        let wanted = match route.method.as_str() {
-            "GET" => "member",
-            "POST" if OWNERS.iter().any(|end| route.path.ends_with(end)) => "owner",
-            _ => "admin",
-        };
-        assert_eq!(least, wanted, "{route:?}");
+        assert_eq!(least, route.wanted_role(), "{route:?}");
         of_owner += usize::from(least == "owner");
         for (place, key) in keys.iter().enumerate() {
             // A body that no route takes: a key of the least role is refused for its body or its id at most.
@@ -195,7 +212,82 @@ async fn s5_every_route_of_the_api_asks_for_its_least_role(hub: Hub) {
         }
     }
     expect_none(&failures);
-    assert!(walked > 100 && of_owner == 4, "{walked} calls, {of_owner} routes of the owner");
+    assert!(walked > 100 && of_owner == 7, "{walked} calls, {of_owner} routes of the owner");
+}
+
+/// A key with every other permission is refused by the one that it lacks, before anything else is read.
+async fn every_route_of_the_api_asks_for_its_permission(hub: Hub) {
+    const ALL: [&str; 6] = ["read", "members", "runs", "policy", "sources", "access"];
+    let tenant = hub.tenant().create();
+    let ids = Ids::all("01890000-0000-7000-8000-000000000000");
+    let mut keys = BTreeMap::new();
+    for lacked in ALL {
+        let others: Vec<&str> = ALL.into_iter().filter(|permission| *permission != lacked).collect();
+        let made = tenant.post("/api/v1/api-keys", &json!({ "role": "owner", "permissions": others })).await;
+        keys.insert(lacked, made.expect(201).text_at("/key"));
+    }
+    let mut failures = Vec::new();
+    for route in guarded(&hub).into_iter().filter(|route| route.auth == "api") {
+        let asked = route.permission.clone().unwrap_or_else(|| panic!("no permission: {route:?}"));
+        if route.method == "GET" && !route.path.contains("/api-keys") && asked != "read" {
+            failures.push(format!("{route:?}: to read takes the permission to read"));
+        }
+        for (lacked, key) in &keys {
+            let request = hub.http().request(route.method(), route.url(&hub, &ids)).bearer_auth(key);
+            let answer = Answer::of(request.json(&json!({ "no such key": 1 }))).await;
+            let refused = answer.status == 403 && answer.text_at("/code") == "not_permitted";
+            if refused != (*lacked == asked) {
+                failures.push(format!("{} {} without {lacked}: {}", route.method, route.path, answer.describe()));
+            }
+        }
+    }
+    expect_none(&failures);
+}
+
+/// The same table for a person: no session, one of garbage, one that ended, a request from another site, and an old sign-in.
+async fn every_route_of_the_api_is_as_strict_with_a_session(hub: Hub) {
+    let hub = hub.another().start().await;
+    let tenant = hub.tenant().owner("boss@acme.example").create();
+    let ids = Ids::all("01890000-0000-7000-8000-000000000000");
+    let [boss, ended, stale] = [(); 3].map(|()| Person::sign_in(&tenant, "boss@acme.example"));
+    let (boss, ended, stale) = (boss.await, ended.await, stale.await);
+    ended.send(Method::DELETE, "/api/v1/session", &json!({})).await.expect(204);
+    let id = stale.get("/api/v1/session").await.expect(200).text_at("/session/id");
+    crate::sign_in::age_session(&tenant, &id, 11).await;
+    within(Duration::from_secs(2), "the sign-in is stale", async || {
+        let answer = stale.post("/api/v1/sources", &json!({ "no such key": 1 })).await;
+        if answer.status == 403 { Ok(()) } else { Err(answer.describe()) }
+    })
+    .await;
+    let mut failures = Vec::new();
+    for route in guarded(&hub).into_iter().filter(|route| route.auth == "api" && route.path != "/api/v1/session") {
+        let path = route.filled(&ids);
+        let body = json!({ "no such key": 1 });
+        let url = format!("{}{path}", hub.people_url());
+        let with = |cookie: &str| hub.http().request(route.method(), &url).header("cookie", cookie.to_owned());
+        let garbage = Answer::of(with("__Host-rollcall=rss_garbage").json(&body)).await;
+        let over = Answer::of(ended.request(route.method(), &path).json(&body)).await;
+        let elsewhere = Answer::of(with(&boss.cookie).header("sec-fetch-site", "cross-site").json(&body)).await;
+        let old = Answer::of(stale.request(route.method(), &path).json(&body)).await;
+        let own = Answer::of(boss.request(route.method(), &path).json(&body)).await;
+        let reads = route.method == "GET";
+        for (what, answer, wanted) in [
+            ("garbage", &garbage, answer_is(&garbage, 401)),
+            ("an ended session", &over, answer_is(&over, 401)),
+            ("another site", &elsewhere, reads != answer_is(&elsewhere, 403)),
+            ("an old sign-in", &old, route.fresh == (old.status == 403 && old.text_at("/code") == "sign_in_again")),
+            ("the owner", &own, !matches!(own.status, 401 | 403 | 500..)),
+        ] {
+            if !wanted {
+                failures.push(format!("{} {} by {what}: {}", route.method, route.path, answer.describe()));
+            }
+        }
+    }
+    expect_none(&failures);
+}
+
+fn answer_is(answer: &Answer, status: u16) -> bool {
+    answer.check_problem(status).is_ok()
 }
 
 async fn every_guarded_route_refuses_another_method_in_its_own_format(hub: Hub) {
@@ -259,7 +351,9 @@ async fn the_table_is_whole_and_only_probes_are_open(hub: Hub) {
         } else {
             "none"
         };
-        assert_eq!(route.auth, wanted, "{route:?}");
+        // What a caller without a credential does to get one.
+        let signs_in = [("POST", "/api/v1/session")].contains(&(route.method.as_str(), route.path.as_str()));
+        assert_eq!(route.auth, if signs_in { "none" } else { wanted }, "{route:?}");
     }
     // Every route in the table is served: none answers 404 or 405 to its owner.
     let tenant = hub.tenant().create();

@@ -44,7 +44,7 @@ ids! {
     TenantId,
     /// A SCIM connection or an agent that feeds one tenant.
     SourceId,
-    /// A token or an API key; the secret itself is kept as a digest only.
+    /// A token, an API key, a session or a sign-in link; the secret itself is kept as a digest only.
     CredentialId,
     /// A person of a source; it is the SCIM `id` and never re-used.
     DirectoryUserId,

@@ -19,6 +19,7 @@ pub mod guard;
 pub mod hold_reason;
 pub mod ids;
 pub mod outcome;
+pub mod permission;
 pub mod plan;
 pub mod policy;
 pub mod quota;

@@ -51,6 +51,15 @@ impl Role {
         }
     }
 
+    /// The role with which a member signs in; none for members without authority. A billing contact may read.
+    pub const fn signs_in_as(self, billing_contact: bool) -> Option<Self> {
+        match self {
+            Self::Owner | Self::Admin => Some(self),
+            Self::Member if billing_contact => Some(Self::Member),
+            Self::Member => None,
+        }
+    }
+
     /// True if a member of this role may change another's role from `before` to `after`. Only owners may make or unmake
     /// owners.
     pub fn may_change(self, before: Self, after: Self) -> bool {

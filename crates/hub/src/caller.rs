@@ -95,10 +95,7 @@ impl Hub {
     ) -> Result<SourceCaller, CallerError> {
         let token = token.filter(|token| may_be_secret(token, SCIM_TOKEN_PREFIX));
         let (credential, scope) = self.identify(token, address, limits, SourceScope::of_token).await?;
-        let decision = self.cache.rate_limit(&source_key(&scope), limits.rate).await;
-        if !decision.allowed {
-            return Err(self.too_many(limits, decision.retry_after));
-        }
+        self.take_rate_token(&source_key(&scope), limits).await?;
         Ok(SourceCaller { scope, token: credential.id(), source_is_off: credential.source_is_off() })
     }
 
@@ -114,11 +111,13 @@ impl Hub {
     ) -> Result<(AdminScope, CredentialId), CallerError> {
         let key = key.filter(|key| may_be_secret(key, API_KEY_PREFIX));
         let (credential, scope) = self.identify(key, address, limits, AdminScope::of_key).await?;
-        let decision = self.cache.rate_limit(&format!("api:{}", credential.id()), limits.rate).await;
-        if !decision.allowed {
-            return Err(self.too_many(limits, decision.retry_after));
-        }
+        self.take_rate_token(&format!("api:{}", credential.id()), limits).await?;
         Ok((scope, credential.id()))
+    }
+
+    pub(crate) async fn take_rate_token(&self, of: &str, limits: &CallerLimits) -> Result<(), CallerError> {
+        let decision = self.cache.rate_limit(of, limits.rate).await;
+        if decision.allowed { Ok(()) } else { Err(self.too_many(limits, decision.retry_after)) }
     }
 
     /// Takes the further rate tokens of a request that counts as several: all of them, or none.
@@ -175,13 +174,18 @@ impl Hub {
             },
         };
         // Boxed, so that a request with a valid secret does not carry the state of this future.
-        let decision = Box::pin(self.cache.failed_authentication(address, limits.failed_auth_rate)).await;
+        Err(Box::pin(self.refuse(refusal, address, limits)).await)
+    }
+
+    /// Counts a refusal against the caller's address: after too many of them the answer is to wait.
+    pub(crate) async fn refuse(&self, refusal: CallerError, address: &Caller, limits: &CallerLimits) -> CallerError {
+        let decision = self.cache.failed_authentication(address, limits.failed_auth_rate).await;
         let refusal = match decision.allowed {
             true => refusal,
             false => CallerError::RateLimited { retry_after: decision.retry_after },
         };
         self.note_refusal(&refusal, address, limits);
-        Err(refusal)
+        refusal
     }
 
     /// Counts a refused credential, and logs some of them with the caller's address: a trace of an intrusion that is tried. It never

@@ -10,12 +10,14 @@ mod ends;
 mod quota;
 mod replay;
 mod scim_write;
+mod sessions;
 
 pub use caller::{CallerError, CallerLimits, Sampler, SourceCaller};
 pub use credential_uses::CredentialUses;
 pub use quota::SharedQuotaBook;
 pub use replay::Replayed;
 pub use scim_write::{Performed, ScimWriteError, no_groups, request_budget};
+pub use sessions::{KnownSessions, SessionCaller};
 
 use rollcall_runtime::{Cache, Metrics, Queue};
 use rollcall_store::Store;
@@ -28,5 +30,6 @@ pub struct Hub {
     pub cache: Cache,
     pub metrics: Metrics,
     pub uses: CredentialUses,
+    pub sessions: KnownSessions,
     pub quotas: SharedQuotaBook,
 }

@@ -2,21 +2,39 @@
 //! refuses a statement without the tenant's condition (`statements.rs`).
 
 use crate::access::credentials::Credential;
+use crate::access::sessions::{SESSION_PAUSE, Session};
+use crate::access::sign_in_links::RECOVERY_CODE;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
 use crate::reconcile::retention::{FORGOTTEN, first_id_of};
 use crate::secret::{SecretDigest, stored_digest};
 use chrono::{DateTime, TimeDelta, Utc};
-use rollcall_core::ids::TenantId;
+use rollcall_core::event::SignInWay;
+use rollcall_core::ids::{CredentialId, MemberId, TenantId};
+use rollcall_core::roster::Role;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-static CREDENTIAL: Sql =
-    Sql::across(&["SELECT c.tenant_id, c.id, c.source_id, c.kind, c.role, c.expires_at, s.mode, s.users_only, \
+static CREDENTIAL: Sql = Sql::across(&[
+    "SELECT c.tenant_id, c.id, c.source_id, c.kind, c.role, c.permissions, c.expires_at, s.mode, s.users_only, \
      s.plain_discovery FROM credentials c \
      LEFT JOIN sources s ON s.tenant_id = c.tenant_id AND s.id = c.source_id \
-     WHERE c.digest = $1 AND c.revoked_at IS NULL"]);
+     WHERE c.digest = $1 AND c.revoked_at IS NULL",
+]);
+/// A session in force: its member is active, in the role of the sign-in.
+static SESSION: Sql =
+    Sql::across(&["SELECT c.tenant_id, c.id, c.member_id, c.role, c.created_at, c.expires_at, m.billing_contact \
+     FROM credentials c JOIN members m ON m.tenant_id = c.tenant_id AND m.id = c.member_id AND m.role = c.role \
+     WHERE c.digest = $1 AND c.kind = 'session' AND c.revoked_at IS NULL AND c.expires_at > $2 \
+     AND coalesce(c.last_used_at, c.created_at) > $3 AND m.status = 'active'"]);
+/// A sign-in link or a recovery code that was not used.
+static SIGN_IN_LINK: Sql =
+    Sql::across(&["SELECT c.tenant_id, c.id, c.member_id, c.kind, m.email, t.name AS tenant_name \
+     FROM credentials c JOIN tenants t ON t.id = c.tenant_id \
+     JOIN members m ON m.tenant_id = c.tenant_id AND m.id = c.member_id \
+     WHERE c.digest = $1 AND c.kind IN ('sign_in_link', 'recovery_code') AND c.revoked_at IS NULL \
+     AND (c.expires_at IS NULL OR c.expires_at > $2) AND m.status = 'active'"]);
 static TENANT_BY_SLUG: Sql = Sql::across(&["SELECT id FROM tenants WHERE slug = $1"]);
 static TENANTS: Sql =
     Sql::across(&["SELECT t.id, t.slug, t.name, t.seats, l.seats_used, t.created_at FROM tenants t \
@@ -45,6 +63,60 @@ static ENDED: Sql = Sql::across(&[
     "SELECT e.digest FROM (SELECT digest, revoked_at AS ended FROM credentials WHERE revoked_at > $1 UNION ALL \
      SELECT digest, expires_at FROM credentials WHERE expires_at > $1 AND expires_at <= $2) AS e ORDER BY e.ended DESC LIMIT 1000",
 ]);
+
+#[derive(FromQueryResult)]
+struct SessionRow {
+    tenant_id: Uuid,
+    id: Uuid,
+    member_id: Uuid,
+    role: String,
+    billing_contact: bool,
+    created_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+impl SessionRow {
+    fn session(self) -> Result<Option<Session>, StoreError> {
+        let role: Role = self.role.parse().map_err(StoreError::database)?;
+        Ok(role.signs_in_as(self.billing_contact).map(|role| Session {
+            tenant: self.tenant_id.into(),
+            id: self.id.into(),
+            member: self.member_id.into(),
+            role,
+            signed_in_at: self.created_at,
+            expires_at: self.expires_at,
+        }))
+    }
+}
+
+/// A sign-in link or recovery code that was not used yet, and whom it signs in.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct SignInLink {
+    tenant_id: Uuid,
+    id: Uuid,
+    member_id: Uuid,
+    kind: String,
+    pub email: String,
+    pub tenant_name: String,
+}
+
+impl SignInLink {
+    pub(crate) fn tenant(&self) -> TenantId {
+        self.tenant_id.into()
+    }
+
+    pub(crate) fn id(&self) -> CredentialId {
+        self.id.into()
+    }
+
+    pub(crate) fn member(&self) -> MemberId {
+        self.member_id.into()
+    }
+
+    pub(crate) fn way(&self) -> SignInWay {
+        if self.kind == RECOVERY_CODE { SignInWay::RecoveryCode } else { SignInWay::Link }
+    }
+}
 
 #[derive(FromQueryResult)]
 struct SecretRow {
@@ -106,6 +178,23 @@ impl Store {
     pub async fn credential(&self, digest: &SecretDigest) -> Result<Option<Credential>, StoreError> {
         let tx = self.across(false).await?;
         tx.one(CREDENTIAL.text(tx.engine()), [digest.to_vec().into()]).await
+    }
+
+    /// The session with this digest, if it is in force.
+    #[tracing::instrument(name = "store.across.session", skip_all)]
+    pub async fn session(&self, digest: &SecretDigest) -> Result<Option<Session>, StoreError> {
+        let tx = self.across(false).await?;
+        let now = self.clock.now();
+        let values = [digest.to_vec().into(), now.into(), (now - SESSION_PAUSE).into()];
+        let row: Option<SessionRow> = tx.one(SESSION.text(tx.engine()), values).await?;
+        row.map_or(Ok(None), SessionRow::session)
+    }
+
+    /// The sign-in link or recovery code with this digest, if it was not used.
+    #[tracing::instrument(name = "store.across.sign_in_link", skip_all)]
+    pub async fn sign_in_link(&self, digest: &SecretDigest) -> Result<Option<SignInLink>, StoreError> {
+        let tx = self.across(false).await?;
+        tx.one(SIGN_IN_LINK.text(tx.engine()), [digest.to_vec().into(), self.clock.now().into()]).await
     }
 
     /// The secret with which the hubs of this database seal what they keep in a cache that others may write.

@@ -20,13 +20,16 @@ mod secret;
 #[cfg(test)]
 mod statements;
 
+pub use access::api_keys::{ApiKey, NewApiKey};
 pub use access::credential_uses::CredentialUse;
-pub use access::credentials::{ApiKey, Credential, RotatedExpiry};
+pub use access::credentials::{Credential, Rotated, RotatedExpiry};
 pub use access::quotas::CountedUsage;
+pub use access::sessions::{ListedSession, SESSION_PAUSE, SESSION_TIME, Session, SignInClient, StartedSession};
+pub use access::sign_in_links::{NewSignInLink, SIGN_IN_LINK_TIME_MAX};
 pub use access::source_upkeep::{NewSource, SourceDeletion};
-pub use access::sources::{Rotated, Source, SourceChange, SourceToken};
-pub use access::tenants::{NewTenant, SeatsSet};
-pub use across::{Backlog, TenantSummary};
+pub use access::sources::{Source, SourceChange, SourceToken};
+pub use access::tenants::{NewTenant, SeatsSet, TenantName};
+pub use across::{Backlog, SignInLink, TenantSummary};
 pub use admin::cutover::{
     Detachment, GroupCounts, MembershipCounts, PeopleCounts, Promotion, PromotionItems, RemovalOutlook, Respelled,
     SeatOutlook,
@@ -59,4 +62,7 @@ pub use reconcile::apply::Applied;
 pub use reconcile::lease::{Lease, LeaseAnswer};
 pub use reconcile::world::Chunk;
 pub use scope::{AdminScope, SourceScope, TenantScope};
-pub use secret::{API_KEY_PREFIX, NewSecret, SCIM_TOKEN_PREFIX, SecretDigest, digest, may_be_secret};
+pub use secret::{
+    API_KEY_PREFIX, NewSecret, RECOVERY_CODE_PREFIX, SCIM_TOKEN_PREFIX, SESSION_PREFIX, SIGN_IN_LINK_PREFIX,
+    SecretDigest, digest, may_be_secret,
+};

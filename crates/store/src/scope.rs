@@ -3,7 +3,8 @@
 
 use rollcall_core::directory::SourceSettings;
 use rollcall_core::event::Actor;
-use rollcall_core::ids::{RequestId, SourceId, TenantId};
+use rollcall_core::ids::{MemberId, RequestId, SourceId, TenantId};
+use rollcall_core::permission::Permissions;
 use rollcall_core::roster::Role;
 
 /// Permission to work with one tenant's rows.
@@ -72,21 +73,22 @@ impl SourceScope {
     }
 }
 
-/// Permission to administer one tenant, for an API key or the operator, which [`Actor`] names.
+/// Permission to administer one tenant, for an API key, a member who signed in, or the operator, which [`Actor`] names.
 #[derive(Clone, Copy, Debug)]
 pub struct AdminScope {
     pub(crate) scope: TenantScope,
     role: Role,
+    permissions: Permissions,
 }
 
 impl AdminScope {
-    pub(crate) fn new(scope: TenantScope, role: Role) -> Self {
-        Self { scope, role }
+    pub(crate) fn new(scope: TenantScope, role: Role, permissions: Permissions) -> Self {
+        Self { scope, role, permissions }
     }
 
     /// The operator at the command line, with the permissions of an owner.
     pub(crate) fn of_operator(tenant: TenantId) -> Self {
-        Self { scope: TenantScope::new(tenant, Actor::Operator), role: Role::Owner }
+        Self::new(TenantScope::new(tenant, Actor::Operator), Role::Owner, Permissions::all())
     }
 
     #[must_use]
@@ -100,5 +102,17 @@ impl AdminScope {
 
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    pub fn permissions(&self) -> Permissions {
+        self.permissions
+    }
+
+    /// The member who signed in; none for a key or the operator.
+    pub fn member(&self) -> Option<MemberId> {
+        match self.scope.actor {
+            Actor::Member(member) => Some(member),
+            _ => None,
+        }
     }
 }

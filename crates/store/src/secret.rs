@@ -17,6 +17,9 @@ pub type SecretDigest = [u8; 32];
 /// The prefix tells people and secret scanners the kind of a secret.
 pub const SCIM_TOKEN_PREFIX: &str = "rcs_";
 pub const API_KEY_PREFIX: &str = "rck_";
+pub const SESSION_PREFIX: &str = "rss_";
+pub const SIGN_IN_LINK_PREFIX: &str = "rcl_";
+pub const RECOVERY_CODE_PREFIX: &str = "rcr_";
 pub(crate) const AGENT_INSTALL_PREFIX: &str = "rci_";
 /// Characters after the prefix: 256 bits.
 const SECRET_CHARACTERS: usize = 43;

@@ -4,6 +4,7 @@
 use crate::refusal::Refusal;
 use actix_web::http::Method;
 use actix_web::{Error, HttpRequest, HttpResponse, Resource, ResponseError, Route, guard, web};
+use rollcall_core::permission::Permission;
 use rollcall_core::roster::Role;
 use std::rc::Rc;
 
@@ -13,21 +14,27 @@ pub struct Endpoint {
     pub service: &'static str,
     pub method: Method,
     pub path: &'static str,
-    /// The least role of an API key that may call it; `None` where other credentials count, or none.
-    pub least_role: Option<Role>,
+    /// What an API key or a session must have; `None` where other credentials count, or none.
+    pub demand: Option<Demand>,
     answers_head: bool,
     handler: fn(Route) -> Route,
 }
 
 impl Endpoint {
     pub fn new(service: &'static str, method: Method, path: &'static str, handler: fn(Route) -> Route) -> Self {
-        Self { service, method, path, least_role: None, answers_head: false, handler }
+        Self { service, method, path, demand: None, answers_head: false, handler }
     }
 
-    /// An endpoint for API keys of at least this role.
+    /// An endpoint for API keys and sessions of at least this role that may do this.
     #[must_use]
-    pub fn by(self, role: Role) -> Self {
-        Self { least_role: Some(role), ..self }
+    pub fn by(self, least_role: Role, permission: Permission) -> Self {
+        Self { demand: Some(Demand { least_role, permission, fresh: false }), ..self }
+    }
+
+    /// An endpoint that a session may use only shortly after the sign-in.
+    #[must_use]
+    pub fn fresh(self) -> Self {
+        Self { demand: self.demand.map(|demand| Demand { fresh: true, ..demand }), ..self }
     }
 
     /// An endpoint that answers GET answers HEAD too, without the body (RFC 9110 §9.3.2).
@@ -46,33 +53,42 @@ impl Endpoint {
     }
 }
 
-/// A list of endpoints: `endpoints!["admin"; GET "/api/v1/members" by Member => members::list]`, methods of one path next to
-/// each other. The role is left out where no API key counts.
+/// A list of endpoints: `endpoints!["admin"; GET "/api/v1/members" by Member may Read => members::list]`, methods of one path next
+/// to each other. Role and permission are left out where neither keys nor sessions count; `fresh` after them asks for a sign-in of
+/// the last minutes.
 #[macro_export]
 macro_rules! endpoints {
-    ($service:literal; $($method:ident $path:literal $(by $role:ident)? => $handler:path),+ $(,)?) => {
+    ($service:literal; $($method:ident $path:literal $(by $role:ident may $permission:ident $($fresh:ident)?)? => $handler:path),+ $(,)?) => {
         vec![$(
             $crate::Endpoint::new($service, ::actix_web::http::Method::$method, $path, |route| route.to($handler))
-                $(.by($crate::Role::$role))?
+                $(.by($crate::Role::$role, $crate::Permission::$permission) $(.$fresh())?)?
         ),+]
     };
 }
 
-/// The least role of each method of one path, as data of its resource: authentication reads it, so that no handler can ask for
-/// less than the table says.
-#[derive(Clone, Debug)]
-pub struct LeastRoles(Vec<(Method, Option<Role>)>);
+/// What a caller must have to use an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    pub least_role: Role,
+    pub permission: Permission,
+    /// A session signed in within the last minutes (step-up); a key never waits at a screen that somebody left.
+    pub fresh: bool,
+}
 
-impl LeastRoles {
+/// The demand of each method of one path, as data of its resource: authentication reads it, so that no handler can ask for less than
+/// the table says.
+#[derive(Clone, Debug)]
+pub struct Demands(Vec<(Method, Option<Demand>)>);
+
+impl Demands {
     fn of(endpoints: &[Endpoint]) -> Self {
-        Self(endpoints.iter().map(|endpoint| (endpoint.method.clone(), endpoint.least_role)).collect())
+        Self(endpoints.iter().map(|endpoint| (endpoint.method.clone(), endpoint.demand)).collect())
     }
 
-    /// The least role for a method. A method that the table leaves open is the owner's.
-    pub fn of_method(&self, method: &Method) -> Role {
+    /// The demand of a method; none for one that the table leaves open, which no caller meets.
+    pub fn of_method(&self, method: &Method) -> Option<Demand> {
         let method = if method == Method::HEAD { &Method::GET } else { method };
-        let listed = self.0.iter().find(|(listed, _)| listed == method);
-        listed.and_then(|(_, role)| *role).unwrap_or(Role::Owner)
+        self.0.iter().find(|(listed, _)| listed == method).and_then(|(_, demand)| *demand)
     }
 }
 
@@ -123,7 +139,7 @@ pub fn resource<E: Into<Error> + 'static>(path: &str, endpoints: &[Endpoint], re
     let label = RouteLabel { service: endpoints[0].service, pattern: endpoints[0].path };
     let refused = Refused(Rc::new(move |refusal| refuse(refusal).into().error_response()));
     let routes = endpoints.iter().fold(web::resource(path), |resource, endpoint| resource.route(endpoint.route()));
-    routes.app_data(label).app_data(refused).app_data(LeastRoles::of(endpoints)).default_service(web::to(move || {
+    routes.app_data(label).app_data(refused).app_data(Demands::of(endpoints)).default_service(web::to(move || {
         let refusal = refuse(Refusal::MethodNotAllowed { allowed: allowed.clone() });
         async move { Err::<String, E>(refusal) }
     }))

@@ -10,14 +10,17 @@ mod observe;
 mod peer;
 mod problem;
 mod refusal;
+mod session_cookie;
 
 pub use answer_bytes::AnswerBytes;
 pub use body::Body;
 pub use connection::{ConnectionLimits, Connections, ServerLimits, known_caller, listen};
 pub use credential::{NoSecret, bearer_token};
-pub use endpoint::{Endpoint, LeastRoles, RouteLabel, resource, same_paths};
+pub use endpoint::{Demand, Demands, Endpoint, RouteLabel, resource, same_paths};
 pub use observe::{HadTrailingSlash, Observer, expects_large_answer, observe, request_id};
 pub use peer::{Network, Proxies, origin, peer};
 pub use problem::Problem;
 pub use refusal::{Refusal, whole_seconds};
+pub use rollcall_core::permission::Permission;
 pub use rollcall_core::roster::Role;
+pub use session_cookie::{ended_session_cookie, is_from_own_page, is_own_request, session_cookie, session_secret};

@@ -5,6 +5,7 @@ use crate::auth::ApiAuth;
 use crate::query::{parameters, parsed};
 use crate::view::audit_events as view;
 use actix_web::HttpRequest;
+use rollcall_core::event::Actor;
 use rollcall_store::AuditFilter;
 
 pub(crate) async fn audit_events(request: HttpRequest, auth: ApiAuth) -> Answer {
@@ -13,5 +14,7 @@ pub(crate) async fn audit_events(request: HttpRequest, auth: ApiAuth) -> Answer 
     let kind = parsed("kind", asked.kind.as_deref())?;
     let subject = parsed("subject_id", asked.subject_id.as_deref())?;
     let page = auth.admin.hub.store.audit_events(&auth.scope, &AuditFilter { kind, subject }, &asked.page()?).await?;
-    list::<view::AuditEvent>(page)
+    let people = page.items.iter().filter_map(|event| Actor::member_of(&event.actor)).collect();
+    let names = auth.admin.hub.store.member_names(&auth.scope, &people).await?;
+    list::<view::AuditEvent>(page.map(|event| view::AuditEvent::named(event, &names)))
 }

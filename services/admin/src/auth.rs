@@ -1,28 +1,80 @@
-//! Authentication by API key. A handler that takes an [`ApiAuth`] cannot run without a key of the role in the endpoint table.
+//! Authentication by API key or by session. A handler that takes an [`ApiAuth`] cannot run without what the endpoint table asks for.
 
 use crate::Admin;
 use crate::error::AdminError;
 use actix_web::dev::Payload;
+use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
+use chrono::TimeDelta;
 use futures_util::future::LocalBoxFuture;
-use rollcall_hub::CallerError;
-use rollcall_store::{AdminScope, StoreError};
+use rollcall_core::ids::CredentialId;
+use rollcall_core::roster::Role;
+use rollcall_hub::{CallerError, SessionCaller};
+use rollcall_store::{AdminScope, Session, StoreError};
 use rollcall_web::{
-    LeastRoles, NoSecret, Refusal, Role, bearer_token, expects_large_answer, known_caller, peer, request_id,
+    Demand, Demands, NoSecret, Refusal, bearer_token, expects_large_answer, is_own_request, known_caller, peer,
+    request_id, session_secret,
 };
 
-const NO_KEY: &str = "no API key: send one as `Authorization: Bearer rck_…`";
+const NO_KEY: &str = "no API key: send one as `Authorization: Bearer rck_…`, or sign in";
+/// Age of a sign-in that counts as fresh.
+const FRESH: TimeDelta = TimeDelta::minutes(10);
 
-/// A verified API key, within its rate limit, of at least the role that the endpoint table asks for.
+/// A verified API key or session, within its rate limit, that has what the endpoint table asks for.
 pub(crate) struct ApiAuth {
     pub(crate) scope: AdminScope,
     pub(crate) admin: web::Data<Admin>,
+    /// Of a person; none for a key.
+    pub(crate) session: Option<Session>,
 }
 
 impl ApiAuth {
     /// Refuses a list of large rows while too many answers to the tenant are not read.
     pub(crate) fn expects_large_answer(&self, request: &HttpRequest) -> Result<(), AdminError> {
         Ok(expects_large_answer(request, self.scope.tenant())?)
+    }
+
+    /// The caller with the credential of the request. Bearer and cookie never mix: a request with an `Authorization` header is the
+    /// key's, whatever cookie it has.
+    async fn of(request: &HttpRequest, admin: web::Data<Admin>) -> Result<(Self, CredentialId), AdminError> {
+        let secret = session_secret(request).filter(|_| !request.headers().contains_key(header::AUTHORIZATION));
+        if let Some(secret) = secret {
+            let caller = admin.hub.session_caller(&secret, &peer(request), &admin.limits).await;
+            let SessionCaller { scope, session } = caller.map_err(|error| match error {
+                CallerError::Unknown => Refusal::Unauthorized(NO_SESSION).into(),
+                error => AdminError::from(error),
+            })?;
+            if !is_own_request(request, admin.public_url.as_deref()) {
+                return Err(AdminError::Forbidden(NOT_OWN));
+            }
+            return Ok((Self { scope, admin, session: Some(session) }, session.id));
+        }
+        let caller = admin.hub.admin_caller(bearer_token(request), &peer(request), &admin.limits).await;
+        let (scope, key) = caller.map_err(|error| match error {
+            CallerError::Missing => Refusal::Unauthorized(missing(request)).into(),
+            error => AdminError::from(error),
+        })?;
+        Ok((Self { scope, admin, session: None }, key))
+    }
+
+    fn check(&self, demand: Demand) -> Result<(), AdminError> {
+        let Demand { least_role, permission, fresh } = demand;
+        if !self.scope.role().is_at_least(least_role) {
+            return Err(AdminError::Forbidden(match (least_role, self.session) {
+                (Role::Owner, None) => "this call takes the key of an owner",
+                (_, None) => "this key may only read; use the key of an owner or admin",
+                (Role::Owner, Some(_)) => "this takes an owner: ask one, or have your role changed",
+                (_, Some(_)) => "you may only read: ask an owner or admin",
+            }));
+        }
+        if !self.scope.permissions().allow(permission) {
+            return Err(AdminError::NotPermitted(permission));
+        }
+        let now = self.admin.hub.store.clock.now();
+        match self.session {
+            Some(session) if fresh && now - session.signed_in_at > FRESH => Err(AdminError::SignInAgain),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -35,24 +87,18 @@ impl FromRequest for ApiAuth {
         Box::pin(async move {
             let admin = request.app_data::<web::Data<Admin>>().cloned();
             let admin = admin.ok_or_else(|| StoreError::Database("the service is not configured".into()))?;
-            let caller = admin.hub.admin_caller(bearer_token(&request), &peer(&request), &admin.limits).await;
-            let (scope, key) = caller.map_err(|error| match error {
-                CallerError::Missing => Refusal::Unauthorized(missing(&request)).into(),
-                error => AdminError::from(error),
-            })?;
-            known_caller(&request, scope.tenant(), key);
-            let least = request.app_data::<LeastRoles>().map_or(Role::Owner, |roles| roles.of_method(request.method()));
-            if !scope.role().is_at_least(least) {
-                return Err(AdminError::Forbidden(match least {
-                    Role::Owner => "this call takes the key of an owner",
-                    _ => "this key may only read; use the key of an owner or admin",
-                }));
-            }
-            let scope = request_id(&request).map_or(scope, |id| scope.for_request(id));
-            Ok(Self { scope, admin })
+            let (auth, credential) = Self::of(&request, admin).await?;
+            known_caller(&request, auth.scope.tenant(), credential);
+            let demand = request.app_data::<Demands>().and_then(|demands| demands.of_method(request.method()));
+            auth.check(demand.ok_or(AdminError::Forbidden("this call is open to nobody"))?)?;
+            let scope = request_id(&request).map_or(auth.scope, |id| auth.scope.for_request(id));
+            Ok(Self { scope, ..auth })
         })
     }
 }
+
+const NO_SESSION: &str = "the session has ended; sign in again";
+const NOT_OWN: &str = "a session changes things only from a page of this hub: send `X-Rollcall-CSRF: 1`, and `Origin` or `Sec-Fetch-Site` as browsers do";
 
 impl From<CallerError> for AdminError {
     fn from(error: CallerError) -> Self {

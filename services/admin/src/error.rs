@@ -2,6 +2,7 @@
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
+use rollcall_core::permission::Permission;
 use rollcall_store::StoreError;
 use rollcall_web::{Problem, Refusal, whole_seconds};
 
@@ -9,6 +10,10 @@ use rollcall_web::{Problem, Refusal, whole_seconds};
 pub(crate) enum AdminError {
     #[error("{0}")]
     Forbidden(&'static str),
+    #[error("this key lacks the permission `{0}`; use one that has it, or make one (`POST /api/v1/api-keys`)")]
+    NotPermitted(Permission),
+    #[error("this takes a sign-in of the last 10 minutes: sign in again, then repeat it")]
+    SignInAgain,
     #[error("{0}")]
     NotFound(String),
     #[error("{0}")]
@@ -25,6 +30,8 @@ impl AdminError {
         let (status, code) = match self {
             Self::Web(refusal) => return refusal.problem(),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::NotPermitted(_) => (StatusCode::FORBIDDEN, "not_permitted"),
+            Self::SignInAgain => (StatusCode::FORBIDDEN, "sign_in_again"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::Store(error) => return problem_of_store(error),

@@ -1,6 +1,7 @@
-//! HTTP for people and dashboards: the REST API of one tenant, read with an API key.
+//! HTTP for people and dashboards: the REST API of one tenant, used with an API key or by a member who signed in.
 
 mod answer;
+mod api_keys;
 mod audit_events;
 mod auth;
 mod body;
@@ -21,6 +22,10 @@ mod rejected;
 mod request_log;
 pub mod routes;
 mod runs;
+mod session;
+mod sessions;
+mod sign_in_links;
+mod sign_in_page;
 mod skipped_records;
 mod sources;
 mod tokens;
@@ -34,4 +39,6 @@ use rollcall_hub::{CallerLimits, Hub};
 pub struct Admin {
     pub hub: Hub,
     pub limits: CallerLimits,
+    /// The address of the hub for people, when the operator set one.
+    pub public_url: Option<String>,
 }

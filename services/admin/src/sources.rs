@@ -7,11 +7,12 @@ use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::page_of;
 use crate::view::sources as view;
-use actix_web::HttpRequest;
-use rollcall_core::directory::SourceMode;
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
+use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::ids::SourceId;
-use rollcall_store::SourceChange;
-use rollcall_web::Body;
+use rollcall_store::{NewSource, SourceChange};
+use rollcall_web::{Body, origin};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -26,6 +27,39 @@ struct Change {
 
 pub(crate) async fn sources(request: HttpRequest, auth: ApiAuth) -> Answer {
     list::<view::Source>(auth.admin.hub.store.page_of_sources(&auth.scope, &page_of(&request)?).await?)
+}
+
+/// Input for a new source. It starts in simulation, so that nobody gets or loses access before somebody looked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    #[serde(default)]
+    name: String,
+    #[serde(default = "simulate")]
+    mode: SourceMode,
+    #[serde(default)]
+    users_only: bool,
+    #[serde(default)]
+    plain_discovery: bool,
+    /// Never, when it is left out.
+    token_expires_at: Option<DateTime<Utc>>,
+}
+
+fn simulate() -> SourceMode {
+    SourceMode::Simulate
+}
+
+/// Makes a SCIM source with its first token, which is shown once.
+pub(crate) async fn create_source(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
+    let New { name, mode, users_only, plain_discovery, token_expires_at } = body(payload).await?;
+    let settings = SourceSettings { users_only, plain_discovery };
+    let new = NewSource { kind: SourceKind::Scim, mode, name: &name, settings, token_expires_at };
+    let (id, secret) = auth.admin.hub.store.create_source(&auth.scope, &new).await?;
+    let source = auth.admin.hub.store.source(&auth.scope, id).await?.into();
+    let base = auth.admin.public_url.clone().unwrap_or_else(|| origin(&request));
+    let scim_url = format!("{}/scim/v2/{id}", base.trim_end_matches('/'));
+    let made = view::NewSource { source, scim_url, token_id: secret.id, token: secret.secret };
+    Ok(HttpResponse::Created().json(made))
 }
 
 pub(crate) async fn source(request: HttpRequest, auth: ApiAuth) -> Answer {

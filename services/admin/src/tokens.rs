@@ -25,14 +25,27 @@ struct NewToken {
     expires_at: Option<DateTime<Utc>>,
 }
 
+/// The terms of a rotation, of a token or a key.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Rotation {
-    /// Validity of the old token; 0 ends it at once.
+pub(crate) struct Rotation {
+    /// Validity of the old one; 0 ends it at once.
     overlap_seconds: Option<u32>,
-    /// Expiry of the new token: left out, it lives as long as the old one did; null, it never expires.
+    /// Expiry of the new one: left out, it lives as long as the old one did; null, it never expires.
     #[serde(deserialize_with = "given")]
     expires_at: Option<Option<DateTime<Utc>>>,
+}
+
+impl Rotation {
+    /// How long the old one stays valid, and when the new one ends.
+    pub(crate) fn terms(self) -> Result<(TimeDelta, RotatedExpiry), AdminError> {
+        let overlap = match self.overlap_seconds {
+            None => DEFAULT_OVERLAP,
+            Some(seconds) if seconds <= OVERLAP_SECONDS_MAX => TimeDelta::seconds(i64::from(seconds)),
+            Some(_) => return Err(AdminError::BadRequest(format!("overlap_seconds is at most {OVERLAP_SECONDS_MAX}"))),
+        };
+        Ok((overlap, self.expires_at.map_or(RotatedExpiry::AsLongLived, RotatedExpiry::At)))
+    }
 }
 
 /// A key that is there, be it null.
@@ -61,13 +74,7 @@ pub(crate) async fn rotate_token(request: HttpRequest, auth: ApiAuth, payload: B
     let source = id_in_path(&request, "source")?;
     let old: CredentialId = second_id(&request, "token_id", "token")?;
     auth.admin.hub.store.source(&auth.scope, source).await?;
-    let asked: Rotation = body_or_default(payload).await?;
-    let overlap = match asked.overlap_seconds {
-        None => DEFAULT_OVERLAP,
-        Some(seconds) if seconds <= OVERLAP_SECONDS_MAX => TimeDelta::seconds(i64::from(seconds)),
-        Some(_) => return Err(AdminError::BadRequest(format!("overlap_seconds is at most {OVERLAP_SECONDS_MAX}"))),
-    };
-    let expiry = asked.expires_at.map_or(RotatedExpiry::AsLongLived, RotatedExpiry::At);
+    let (overlap, expiry) = body_or_default::<Rotation>(payload).await?.terms()?;
     let rotated = auth.admin.hub.store.rotate_source_token(&auth.scope, source, old, overlap, expiry).await?;
     let rotated = auth.admin.hub.after_commit(rotated).await;
     let NewSecret { id, secret } = rotated.secret;

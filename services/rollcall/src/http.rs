@@ -70,7 +70,8 @@ impl Process {
 
     fn admin(&self, settings: &Settings) -> Admin {
         let rate = Rate { per_second: settings.admin.rate_per_second, burst: settings.admin.rate_burst };
-        Admin { hub: self.hub.clone(), limits: caller_limits("admin", rate, settings) }
+        let public_url = Some(settings.http.public_url.clone()).filter(|url| !url.is_empty());
+        Admin { hub: self.hub.clone(), limits: caller_limits("admin", rate, settings), public_url }
     }
 
     /// Binds the address and starts to serve; returns the bound address.

@@ -4,12 +4,35 @@ use crate::action::Why;
 use crate::change::{GroupFacts, MemberFacts};
 use crate::directory::{PeopleAfter, SourceKind, SourceMode, SourceSettings};
 use crate::ids::{CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, RunId, SharingGroupId, SourceId};
+use crate::permission::Permissions;
 use crate::policy::Policy;
 use crate::roster::{Approval, MemberStatus, Profile, Role};
+use crate::text_enum::text_enum;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
+
+text_enum! {
+    /// How a member signed in.
+    SignInWay {
+        /// A link that an operator or an owner made.
+        Link = "link",
+        /// One of an owner's recovery codes.
+        RecoveryCode = "recovery_code",
+    }
+}
+
+text_enum! {
+    /// Why a session ended before its time.
+    SessionEnd {
+        SignedOut = "signed_out",
+        /// Another person ended it.
+        Revoked = "revoked",
+        /// The member's role or status changed.
+        MemberChanged = "member_changed",
+    }
+}
 
 /// No detail: the kind and the subject suffice, and `detail` is null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -122,6 +145,38 @@ pub struct CredentialCreated {
     pub prefix: String,
     pub source_id: Option<SourceId>,
     pub role: Option<Role>,
+    /// Of an API key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Permissions>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SignInLinkCreated {
+    pub member_id: MemberId,
+    pub way: SignInWay,
+    /// Null for a recovery code, which lasts until it is used or replaced.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SignInLinkUsed {
+    pub member_id: MemberId,
+    pub way: SignInWay,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SessionStarted {
+    pub member_id: MemberId,
+    pub way: SignInWay,
+    pub role: Role,
+    /// Of the caller, as far as the trusted proxies tell it.
+    pub address: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SessionEnded {
+    pub member_id: MemberId,
+    pub why: SessionEnd,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

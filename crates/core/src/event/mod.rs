@@ -7,8 +7,9 @@ pub use detail::{
     CredentialCreated, CredentialRotated, DeviceWipe, Difference, DirectoryGroupDetail, DirectoryMembershipDetail,
     DirectoryUserDetail, GroupLink, GroupMember, GroupMoved, GroupName, GroupNamed, GroupRemoved, MemberCreated,
     MemberDecided, MemberDetail, MemberLink, NoDetail, PolicyChanged, RunDecided, RunHeld, RunRewound, SeatsChanged,
-    SeatsGrown, SharingKeys, SkippedRecord, SourceCreated, SourceDeleted, SourceDetached, SourceModeChanged,
-    SourceName, SourcePromoted, SourceQuarantined, SourceReleased, TenantCreated, TenantNames,
+    SeatsGrown, SessionEnd, SessionEnded, SessionStarted, SharingKeys, SignInLinkCreated, SignInLinkUsed, SignInWay,
+    SkippedRecord, SourceCreated, SourceDeleted, SourceDetached, SourceModeChanged, SourceName, SourcePromoted,
+    SourceQuarantined, SourceReleased, TenantCreated, TenantNames,
 };
 
 use crate::directory::SourceSettings;
@@ -126,6 +127,12 @@ events! {
     CredentialCreated(CredentialId, CredentialCreated) = "credential.created",
     CredentialRotated(CredentialId, CredentialRotated) = "credential.rotated",
     CredentialRevoked(CredentialId, NoDetail) = "credential.revoked",
+    /// A link with which one member signs in once, or a recovery code of an owner.
+    SignInLinkCreated(CredentialId, SignInLinkCreated) = "sign_in_link.created",
+    SignInLinkUsed(CredentialId, SignInLinkUsed) = "sign_in_link.used",
+    /// A member signed in.
+    SessionStarted(CredentialId, SessionStarted) = "session.started",
+    SessionEnded(CredentialId, SessionEnded) = "session.ended",
     DirectoryUserCreated(DirectoryUserId, DirectoryUserDetail) = "directory_user.created",
     DirectoryUserUpdated(DirectoryUserId, Difference<DirectoryUserDetail>) = "directory_user.updated",
     DirectoryUserDeleted(DirectoryUserId, DirectoryUserDetail) = "directory_user.deleted",
@@ -228,6 +235,10 @@ impl AuditKind {
             | Self::CredentialCreated
             | Self::CredentialRotated
             | Self::CredentialRevoked
+            | Self::SignInLinkCreated
+            | Self::SignInLinkUsed
+            | Self::SessionStarted
+            | Self::SessionEnded
             | Self::DirectoryUserCreated
             | Self::DirectoryUserUpdated
             | Self::DirectoryUserDeleted
@@ -251,15 +262,17 @@ impl AuditKind {
 
     /// True if the event causes a mail, to the invited person or to the admins (DX10, PE9).
     pub const fn causes_mail(self) -> bool {
-        matches!(self, Self::MemberInvited | Self::RunHeld | Self::SourceQuarantined)
+        matches!(self, Self::MemberInvited | Self::RunHeld | Self::SourceQuarantined | Self::SignInLinkUsed)
     }
 }
 
-/// The cause of an event: a source, a key, or the program.
+/// The cause of an event: a source, a key, a person, or the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
     Source(SourceId),
     ApiKey(CredentialId),
+    /// A member who signed in.
+    Member(MemberId),
     /// A person at the hosted service's command line.
     Operator,
     /// Rollcall itself, for instance when a seat becomes free.
@@ -267,14 +280,20 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// The form that is stored and shown: `source:<id>`, `api_key:<id>`, `operator`, `system`.
+    /// The form that is stored and shown: `source:<id>`, `api_key:<id>`, `member:<id>`, `operator`, `system`.
     pub fn to_text(self) -> String {
         match self {
             Self::Source(id) => format!("source:{id}"),
             Self::ApiKey(id) => format!("api_key:{id}"),
+            Self::Member(id) => format!("member:{id}"),
             Self::Operator => "operator".into(),
             Self::System => "system".into(),
         }
+    }
+
+    /// The member whom a stored actor names.
+    pub fn member_of(text: &str) -> Option<MemberId> {
+        text.strip_prefix("member:").and_then(|id| id.parse().ok())
     }
 }
 

@@ -12,8 +12,8 @@ use rollcall_core::roster::Role;
 use rollcall_runtime::{Cache, Metrics, Queue};
 use rollcall_scim::UserResource;
 use rollcall_store::{
-    AuditFilter, Credential, NewSource, NewTenant, PageRequest, REJECTED_KEPT, Store, StoreConfig, Synchronous,
-    WorkLimits, digest,
+    AuditFilter, Credential, NewApiKey, NewSource, NewTenant, PageRequest, REJECTED_KEPT, Store, StoreConfig,
+    Synchronous, WorkLimits, digest,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -52,7 +52,7 @@ impl Scene {
         let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
         let new = NewSource { kind, mode, name: "", settings: SourceSettings::default(), token_expires_at: None };
         let (_, token) = store.create_source(&scope, &new).await.expect("a source");
-        let key = store.create_api_key(&scope, Role::Owner, "", None).await.expect("a key");
+        let key = store.create_api_key(&scope, &NewApiKey::of(Role::Owner, "")).await.expect("a key");
         let source = SourceScope::of_token(&credential(&store, &token.secret).await).expect("a token");
         let api = AdminScope::of_key(&credential(&store, &key.secret).await).expect("a key");
         let metrics = Metrics::new().expect("metrics");
@@ -64,6 +64,7 @@ impl Scene {
                 cache: Cache::in_process(),
                 metrics,
                 uses: CredentialUses::default(),
+                sessions: crate::KnownSessions::default(),
                 quotas: SharedQuotaBook::default(),
             },
             api,

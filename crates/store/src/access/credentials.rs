@@ -7,17 +7,17 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, credentials, sources};
 use crate::scope::{AdminScope, SourceScope, TenantScope};
 use crate::secret::{
-    AGENT_INSTALL_PREFIX, API_KEY_PREFIX, NewSecret, SCIM_TOKEN_PREFIX, SecretDigest, digest, random_secret,
-    stored_digest,
+    AGENT_INSTALL_PREFIX, NewSecret, SCIM_TOKEN_PREFIX, SecretDigest, digest, random_secret, stored_digest,
 };
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::event::{Actor, CredentialCreated, Event, NoDetail};
-use rollcall_core::ids::{CredentialId, SourceId, TenantId};
+use rollcall_core::ids::{CredentialId, MemberId, SourceId, TenantId};
+use rollcall_core::permission::Permissions;
 use rollcall_core::quota::{Quota, Quotas};
 use rollcall_core::roster::Role;
-use sea_orm::sea_query::{ExprTrait, SimpleExpr};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DerivePartialModel, FromQueryResult};
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, FromQueryResult};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -27,24 +27,6 @@ pub(crate) const NAME_CHARACTERS_MAX: usize = 200;
 const YEAR_MAX: i32 = 9999;
 /// Most tokens in force per source. A rotation needs two.
 const TOKENS_MAX: usize = 20;
-/// Most API keys of a list, with the ended ones.
-const API_KEYS_LISTED: u64 = 1000;
-
-/// An API key for operators, without its secret.
-#[derive(Clone, Debug, DerivePartialModel)]
-#[sea_orm(entity = "credentials::Entity")]
-pub struct ApiKey {
-    pub id: Uuid,
-    pub name: String,
-    /// The first characters of the secret, for recognition.
-    pub prefix: String,
-    pub role: String,
-    pub created_at: DateTime<Utc>,
-    pub expires_at: Option<DateTime<Utc>>,
-    pub revoked_at: Option<DateTime<Utc>>,
-    /// To the minute.
-    pub last_used_at: Option<DateTime<Utc>>,
-}
 
 /// The end of a rotation's new token.
 #[derive(Clone, Copy, Debug)]
@@ -61,8 +43,9 @@ pub struct Credential {
     tenant_id: Uuid,
     id: Uuid,
     source_id: Option<Uuid>,
-    kind: String,
-    role: Option<String>,
+    pub(super) kind: String,
+    pub(super) role: Option<String>,
+    pub(super) permissions: Option<String>,
     expires_at: Option<DateTime<Utc>>,
     mode: Option<String>,
     users_only: Option<bool>,
@@ -101,14 +84,6 @@ impl SourceScope {
     }
 }
 
-impl AdminScope {
-    /// The scope of an API key; `None` for another kind of credential.
-    pub fn of_key(key: &Credential) -> Option<Self> {
-        let role = key.role.as_ref().filter(|_| key.kind == "api_key")?.parse().ok()?;
-        Some(Self::new(TenantScope::new(key.tenant_id.into(), Actor::ApiKey(key.id.into())), role))
-    }
-}
-
 impl Store {
     /// Makes another token for a source, so that the old one can be replaced without a gap.
     #[tracing::instrument(name = "store.credentials.create_scim_token", skip_all)]
@@ -126,40 +101,6 @@ impl Store {
         Ok(secret)
     }
 
-    #[tracing::instrument(name = "store.credentials.create_api_key", skip_all)]
-    pub async fn create_api_key(
-        &self,
-        scope: &AdminScope,
-        role: Role,
-        name: &str,
-        expires_at: Option<DateTime<Utc>>,
-    ) -> Result<NewSecret, StoreError> {
-        let tx = self.write(&scope.scope).await?;
-        tx.refuse_one_more(Quota::Keys, &self.quotas).await?;
-        let (kind, prefix, role) = ("api_key", API_KEY_PREFIX, Some(role));
-        let credential = NewCredential { kind, prefix, role, name, expires_at, ..Default::default() };
-        let secret = tx.create_credential(credential).await?;
-        tx.commit().await?;
-        Ok(secret)
-    }
-
-    /// All API keys of a tenant, revoked ones too, the oldest first.
-    #[tracing::instrument(name = "store.credentials.api_keys", skip_all)]
-    pub async fn api_keys(&self, scope: &AdminScope) -> Result<Vec<ApiKey>, StoreError> {
-        let tx = self.read(&scope.scope).await?;
-        let keys = tx.find::<credentials::Entity>().filter(credentials::Column::Kind.is("api_key"));
-        keys.ascending(credentials::Column::Id).limit(API_KEYS_LISTED).all().await
-    }
-
-    /// As [`revoke_credential`](Self::revoke_credential), for an API key only.
-    #[tracing::instrument(name = "store.credentials.revoke_api_key", skip_all)]
-    pub async fn revoke_api_key(&self, scope: &AdminScope, id: CredentialId) -> Result<Committed<()>, StoreError> {
-        if !self.api_keys(scope).await?.iter().any(|key| key.id == id.0) {
-            return Err(StoreError::NotFound("API key"));
-        }
-        self.revoke_credential(scope, id).await
-    }
-
     /// Ends a credential. The caller then drops the digest from the cache; should it not come to that, the same call again
     /// answers the digest again.
     #[tracing::instrument(name = "store.credentials.revoke_credential", skip_all)]
@@ -171,15 +112,33 @@ impl Store {
     }
 }
 
+/// A rotation: the new secret, and the end of the old one.
+pub struct Rotated {
+    pub secret: NewSecret,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub old_expires_at: DateTime<Utc>,
+}
+
+/// A credential that another replaces.
+pub(super) struct Superseded {
+    pub(super) old: credentials::Model,
+    pub(super) old_expires_at: DateTime<Utc>,
+    /// Of the new one.
+    pub(super) expires_at: Option<DateTime<Utc>>,
+}
+
 #[derive(Default)]
-struct NewCredential<'a> {
-    kind: &'static str,
+pub(super) struct NewCredential<'a> {
+    pub(super) kind: &'static str,
     /// Visible at the start of the secret, for people and for secret scanners.
-    prefix: &'static str,
-    source: Option<SourceId>,
-    role: Option<Role>,
-    name: &'a str,
-    expires_at: Option<DateTime<Utc>>,
+    pub(super) prefix: &'static str,
+    pub(super) source: Option<SourceId>,
+    pub(super) member: Option<MemberId>,
+    pub(super) role: Option<Role>,
+    pub(super) permissions: Option<Permissions>,
+    pub(super) name: &'a str,
+    pub(super) address: Option<&'a str>,
+    pub(super) expires_at: Option<DateTime<Utc>>,
 }
 
 impl TenantTx {
@@ -214,6 +173,20 @@ impl TenantTx {
         self.create_credential(credential).await
     }
 
+    /// Refuses a name or an end that no credential has.
+    pub(super) fn check_name_and_end(&self, name: &str, expires_at: Option<DateTime<Utc>>) -> Result<(), StoreError> {
+        if name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
+            let takes =
+                format!("a name has at most {NAME_CHARACTERS_MAX} characters, none of them a control character");
+            return Err(StoreError::Invalid(takes));
+        }
+        // Later years have no RFC 3339 form.
+        if expires_at.is_some_and(|end| end <= self.clock.now() || end.year() > YEAR_MAX) {
+            return Err(StoreError::Invalid(format!("expires_at is in the future, and not after the year {YEAR_MAX}")));
+        }
+        Ok(())
+    }
+
     /// Refuses a token that may not be made, or one too many: of the source, or of the tenant.
     pub(crate) async fn check_new_token(
         &self,
@@ -222,17 +195,8 @@ impl TenantTx {
         expires_at: Option<DateTime<Utc>>,
         quotas: &Quotas,
     ) -> Result<(), StoreError> {
-        if name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
-            let takes = format!(
-                "a token's name has at most {NAME_CHARACTERS_MAX} characters, none of them a control character"
-            );
-            return Err(StoreError::Invalid(takes));
-        }
+        self.check_name_and_end(name, expires_at)?;
         let now = self.clock.now();
-        // Later years have no RFC 3339 form.
-        if expires_at.is_some_and(|end| end <= now || end.year() > YEAR_MAX) {
-            return Err(StoreError::Invalid(format!("expires_at is in the future, and not after the year {YEAR_MAX}")));
-        }
         self.refuse_one_more(Quota::Keys, quotas).await?;
         let tokens = self.find::<credentials::Entity>().filter(credentials::Column::SourceId.eq(source.0));
         let tokens: Vec<Uuid> = tokens.filter(in_force(now)).values(credentials::Column::Id).await?;
@@ -259,26 +223,68 @@ impl TenantTx {
         stored_digest(digest.ok_or(StoreError::NotFound("credential"))?)
     }
 
-    async fn create_credential(&self, new: NewCredential<'_>) -> Result<NewSecret, StoreError> {
+    /// Lets a credential in force end after `overlap` at the latest, since another takes its place.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when none is in force.
+    pub(super) async fn supersede(
+        &self,
+        which: Condition,
+        what: &'static str,
+        overlap: TimeDelta,
+        expiry: RotatedExpiry,
+    ) -> Result<Superseded, StoreError> {
+        // One statement, so that the later of two concurrent rotations sees the end that the earlier one wrote, and keeps it if
+        // it is sooner.
+        use credentials::{Column, Entity};
+        let end = self.clock.now() + overlap;
+        let sooner = Expr::case(Column::ExpiresAt.lt(end), Column::ExpiresAt.into_expr()).finally(end);
+        let old = which.add(in_force(self.clock.now()));
+        let before = self.find::<Entity>().filter(old.clone()).one::<credentials::Model>().await?;
+        let before = before.ok_or(StoreError::NotFound(what))?;
+        let expires_at = match expiry {
+            RotatedExpiry::At(expires_at) => expires_at,
+            RotatedExpiry::AsLongLived => before.expires_at.map(|ends| self.clock.now() + (ends - before.created_at)),
+        };
+        let old = self.update::<Entity>(old).set(Column::ExpiresAt, sooner).returning().await?;
+        let old = old.into_iter().next().ok_or(StoreError::NotFound(what))?;
+        Ok(Superseded { old_expires_at: old.expires_at.unwrap_or(end), old, expires_at })
+    }
+
+    pub(super) async fn create_credential(&self, new: NewCredential<'_>) -> Result<NewSecret, StoreError> {
+        let NewCredential { kind, source: source_id, role, permissions, .. } = new;
+        self.insert_credential(new, |id, prefix| {
+            Event::CredentialCreated(id, CredentialCreated { kind, prefix, source_id, role, permissions })
+        })
+        .await
+    }
+
+    /// Makes a credential, with the event of its id and the first characters of its secret.
+    pub(super) async fn insert_credential(
+        &self,
+        new: NewCredential<'_>,
+        event: impl FnOnce(CredentialId, String) -> Event,
+    ) -> Result<NewSecret, StoreError> {
         let id: CredentialId = self.clock.new_id();
         let secret = random_secret(new.prefix)?;
+        let prefix = secret[..8].to_owned();
         let credential = credentials::ActiveModel {
             id: Set(id.0),
             source_id: Set(new.source.map(|id| id.0)),
+            member_id: Set(new.member.map(|id| id.0)),
             kind: Set(new.kind.into()),
             digest: Set(digest(&secret).to_vec()),
-            prefix: Set(secret[..8].into()),
+            prefix: Set(prefix.clone()),
             name: Set(new.name.into()),
             role: Set(new.role.map(|role| role.as_str().into())),
+            permissions: Set(new.permissions.map(|permissions| permissions.to_string())),
+            address: Set(new.address.map(Into::into)),
             created_at: Set(self.clock.now()),
             expires_at: Set(new.expires_at),
             ..Default::default()
         };
-        let prefix = secret[..8].to_owned();
-        let detail = CredentialCreated { kind: new.kind, prefix, source_id: new.source, role: new.role };
-        self.tx
-            .batch(vec![self.insert(credential).into(), self.event(&Event::CredentialCreated(id, detail)).into()])
-            .await?;
+        let event = event(id, prefix);
+        self.tx.batch(vec![self.insert(credential).into(), self.event(&event).into()]).await?;
         Ok(NewSecret { id, secret })
     }
 }

@@ -1,9 +1,12 @@
-//! Tenants, sources and their credentials.
+//! Tenants, sources, and the credentials of machines and people.
 
+pub(crate) mod api_keys;
 pub(crate) mod credential_uses;
 pub(crate) mod credentials;
 pub(crate) mod quarantine_release;
 pub(crate) mod quotas;
+pub(crate) mod sessions;
+pub(crate) mod sign_in_links;
 pub(crate) mod source_upkeep;
 pub(crate) mod sources;
 pub(crate) mod tenants;

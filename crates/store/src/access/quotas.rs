@@ -38,7 +38,7 @@ const SIZE_SQLITE: &str = "length(CAST(d.attributes AS BLOB)) + coalesce(length(
 const RECORDS: &str = "SELECT CAST(u.records + g.records AS bigint) AS records, CAST(u.bytes + g.bytes + 100 * \
     (SELECT count(*) FROM directory_memberships m WHERE m.tenant_id = {tenant}) AS bigint) AS bytes, \
     (SELECT count(*) FROM sources s WHERE s.tenant_id = {tenant}) AS sources, \
-    (SELECT count(*) FROM credentials c WHERE c.tenant_id = {tenant} AND c.revoked_at IS NULL \
+    (SELECT count(*) FROM credentials c WHERE c.tenant_id = {tenant} AND c.member_id IS NULL AND c.revoked_at IS NULL \
      AND (c.expires_at IS NULL OR c.expires_at > $2)) AS keys, \
     (SELECT count(*) FROM directory_changes c WHERE c.tenant_id = {tenant}) AS changes, \
     (SELECT t.quotas FROM tenants t WHERE t.id = {tenant}) AS quotas FROM (SELECT count(*) AS records, coalesce(sum(";
@@ -54,7 +54,7 @@ static USAGE: Sql = Sql::tenant_by_engine(
 static OF_CREDENTIALS: Sql =
     Sql::tenant(&["SELECT CAST(0 AS bigint) AS records, CAST(0 AS bigint) AS bytes, CAST(0 AS bigint) AS changes, \
      (SELECT count(*) FROM sources s WHERE s.tenant_id = {tenant}) AS sources, \
-     (SELECT count(*) FROM credentials c WHERE c.tenant_id = {tenant} AND c.revoked_at IS NULL \
+     (SELECT count(*) FROM credentials c WHERE c.tenant_id = {tenant} AND c.member_id IS NULL AND c.revoked_at IS NULL \
       AND (c.expires_at IS NULL OR c.expires_at > $2)) AS keys, \
      (SELECT t.quotas FROM tenants t WHERE t.id = {tenant}) AS quotas"]);
 static SET_QUOTAS: Sql = Sql::tenant(&["UPDATE tenants SET quotas = $2 WHERE id = {tenant}"]);

@@ -1,6 +1,5 @@
-//! Sources as the operator's command line makes, renames and deletes them.
+//! Sources as owners and the operator make, rename and delete them.
 
-use crate::access::credentials::NAME_CHARACTERS_MAX;
 use crate::access::sources::second_live;
 use crate::committed::Committed;
 use crate::engine::connect::Store;
@@ -53,6 +52,7 @@ impl Store {
         new: &NewSource<'_>,
     ) -> Result<(SourceId, NewSecret), StoreError> {
         let tx = self.write(&scope.scope).await?;
+        tx.check_name_and_end(new.name, new.token_expires_at)?;
         if new.mode == SourceMode::Live {
             tx.refuse_second_live(None).await?;
         }
@@ -83,12 +83,8 @@ impl Store {
     /// Gives a source another name.
     #[tracing::instrument(name = "store.source_upkeep.rename_source", skip_all)]
     pub async fn rename_source(&self, scope: &AdminScope, id: SourceId, name: &str) -> Result<(), StoreError> {
-        if name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
-            return Err(StoreError::Invalid(format!(
-                "a source's name has at most {NAME_CHARACTERS_MAX} characters, none of them a control character"
-            )));
-        }
         let tx = self.write(&scope.scope).await?;
+        tx.check_name_and_end(name, None)?;
         let before = tx.source_row(id).await?.name;
         if before == name {
             return Ok(());

@@ -1,6 +1,6 @@
 //! Sources as admins see and change them: their mode, and the tokens of each.
 
-use crate::access::credentials::{RotatedExpiry, in_force};
+use crate::access::credentials::{Rotated, RotatedExpiry, Superseded};
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -18,7 +18,7 @@ use rollcall_core::remedy::SECOND_LIVE;
 use rollcall_core::roster::Role;
 use rollcall_core::run::RunState;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
-use sea_orm::{ColumnTrait, DerivePartialModel};
+use sea_orm::{ColumnTrait, Condition, DerivePartialModel};
 use uuid::Uuid;
 
 /// A source for admins.
@@ -91,13 +91,6 @@ pub struct SourceToken {
     pub revoked_at: Option<DateTime<Utc>>,
     /// To the minute; null when it was never used.
     pub last_used_at: Option<DateTime<Utc>>,
-}
-
-/// A rotation: the new token, and the old one's digest, whose cache entries the caller makes everybody forget.
-pub struct Rotated {
-    pub secret: NewSecret,
-    pub expires_at: Option<DateTime<Utc>>,
-    pub old_expires_at: DateTime<Utc>,
 }
 
 /// The last use of any token of the source.
@@ -213,22 +206,10 @@ impl Store {
         expiry: RotatedExpiry,
     ) -> Result<Committed<Rotated>, StoreError> {
         let tx = self.write(&scope.scope).await?;
-        // One statement, so that the later of two concurrent rotations sees the end that the earlier one wrote, and keeps it if
-        // it is sooner.
-        use credentials::{Column, Entity};
-        let end = tx.clock.now() + overlap;
-        let sooner = Expr::case(Column::ExpiresAt.lt(end), Column::ExpiresAt.into_expr()).finally(end);
-        let old_token = scim_token_of(source).and(Column::Id.eq(old.0)).and(in_force(tx.clock.now()));
-        let before = tx.find::<Entity>().filter(old_token.clone()).one::<credentials::Model>().await?;
-        let before = before.ok_or(StoreError::NotFound("token that is in force"))?;
-        let expires_at = match expiry {
-            RotatedExpiry::At(expires_at) => expires_at,
-            RotatedExpiry::AsLongLived => before.expires_at.map(|ends| tx.clock.now() + (ends - before.created_at)),
-        };
-        let rotated = tx.update::<Entity>(old_token).set(Column::ExpiresAt, sooner).returning().await?;
-        let rotated = rotated.into_iter().next().ok_or(StoreError::NotFound("token that is in force"))?;
-        let (name, old_expires_at) = (rotated.name, rotated.expires_at.unwrap_or(end));
-        let old_digest = stored_digest(rotated.digest)?;
+        let old_token = Condition::all().add(scim_token_of(source)).add(credentials::Column::Id.eq(old.0));
+        let superseded = tx.supersede(old_token, "token that is in force", overlap, expiry).await?;
+        let Superseded { old: credentials::Model { name, digest, .. }, old_expires_at, expires_at } = superseded;
+        let old_digest = stored_digest(digest)?;
         // Without an overlap the old one is in force no more.
         tx.check_new_token(source, &name, expires_at, &self.quotas).await?;
         let secret = tx.create_source_token(source, &name, expires_at).await?;

@@ -16,6 +16,7 @@ use rollcall_core::slug;
 use rollcall_scim::TextPath;
 use sea_orm::ActiveValue::Set;
 use sea_orm::DerivePartialModel;
+use uuid::Uuid;
 
 const NAME_CHARACTERS_MAX: usize = 200;
 
@@ -91,6 +92,12 @@ impl Store {
         Ok(AdminScope::of_operator(tenant))
     }
 
+    #[tracing::instrument(name = "store.tenants.tenant_names", skip_all)]
+    pub async fn tenant_names(&self, scope: &AdminScope) -> Result<TenantName, StoreError> {
+        let tenant = self.read(&scope.scope).await?.find::<tenants::Entity>().one().await?;
+        tenant.ok_or(StoreError::NotFound("tenant"))
+    }
+
     /// Sets the number of seats; the worker then admits members from the waitlist. Fewer seats than are in use remove nobody
     /// and let nobody in, so they are set only when `below_use` says that this is meant.
     #[tracing::instrument(name = "store.tenants.set_seats", skip_all)]
@@ -128,7 +135,7 @@ impl Store {
         check_name(name)?;
         new_slug.map_or(Ok(()), slug::check).map_err(StoreError::Invalid)?;
         let tx = self.write(&scope.scope).await?;
-        let before: Option<Named> = tx.find::<tenants::Entity>().one().await?;
+        let before: Option<TenantName> = tx.find::<tenants::Entity>().one().await?;
         let before = before.ok_or(StoreError::NotFound("tenant"))?;
         let slug = new_slug.unwrap_or(&before.slug).to_owned();
         if (before.name.as_str(), &before.slug) == (name, &slug) {
@@ -158,11 +165,13 @@ pub enum SeatsSet {
     },
 }
 
-#[derive(DerivePartialModel)]
+/// The names of a tenant.
+#[derive(Clone, Debug, DerivePartialModel)]
 #[sea_orm(entity = "tenants::Entity")]
-struct Named {
-    name: String,
-    slug: String,
+pub struct TenantName {
+    pub id: Uuid,
+    pub name: String,
+    pub slug: String,
 }
 
 async fn insert_owner(tx: &TenantTx, email: &str) -> Result<(), StoreError> {

@@ -119,7 +119,11 @@ impl Store {
         }
         tx.refuse_role(scope.role(), &before, &difference, changes).await?;
         tx.refuse_owned_by_directory(&before, &difference).await?;
+        let other_authority = difference.changes("role") || difference.changes("billing_contact");
         tx.write_difference(id, difference).await?;
+        if other_authority {
+            tx.end_access(&[id.0]).await?;
+        }
         if changes.role.is_some() || changes.billing_contact == Some(true) {
             // An item may be held for this member's role, or for the last admin or billing contact.
             tx.touch_items(Retouch::ByRole).await?;

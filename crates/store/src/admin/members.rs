@@ -17,7 +17,7 @@ use rollcall_core::roster::MemberStatus;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde_json::Value as Json;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// One member for people and programs.
@@ -125,6 +125,21 @@ impl Store {
     #[tracing::instrument(name = "store.members.member", skip_all)]
     pub async fn member(&self, scope: &AdminScope, id: MemberId) -> Result<Member, StoreError> {
         self.read(&scope.scope).await?.member_row(id).await
+    }
+
+    /// What to call these members: the display name, or the address. Members of other tenants have none.
+    #[tracing::instrument(name = "store.members.member_names", skip_all)]
+    pub async fn member_names(
+        &self,
+        scope: &AdminScope,
+        ids: &BTreeSet<MemberId>,
+    ) -> Result<HashMap<MemberId, String>, StoreError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let members = self.read(&scope.scope).await?.members_by_id(ids.iter().map(|id| id.0)).await?;
+        let name = |(id, member): (Uuid, Member)| (id.into(), member.display_name.unwrap_or(member.email));
+        Ok(members.into_iter().map(name).collect())
     }
 
     /// The former addresses of a member from the audit log, the latest first.

@@ -139,6 +139,12 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// The same page in another form.
+    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
+        let Self { items, next, resume } = self;
+        Page { items: items.into_iter().map(convert).collect(), next, resume }
+    }
+
     /// The same page of other rows, of which some may be missing.
     pub(crate) fn filter_map<U>(self, convert: impl FnMut(T) -> Option<U>) -> Page<U> {
         let Self { items, next, resume } = self;

@@ -1,4 +1,4 @@
-//! `credentials`: the SHA-256 digest of a secret and the scope it grants.
+//! `credentials`: the SHA-256 digest of a secret and the scope it grants: tokens, API keys, sessions and sign-in links.
 
 use crate::entity::{Relation, TenantEntity};
 use sea_orm::entity::prelude::*;
@@ -11,6 +11,8 @@ pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) id: Uuid,
     pub(crate) source_id: Option<Uuid>,
+    /// Of a session, a sign-in link or a recovery code.
+    pub(crate) member_id: Option<Uuid>,
     #[sea_orm(column_type = "Text")]
     pub(crate) kind: String,
     #[sea_orm(column_type = "Binary(1)")]
@@ -21,6 +23,11 @@ pub(crate) struct Model {
     pub(crate) name: String,
     #[sea_orm(column_type = "Text")]
     pub(crate) role: Option<String>,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) permissions: Option<String>,
+    /// Of the caller who signed in.
+    #[sea_orm(column_type = "Text")]
+    pub(crate) address: Option<String>,
     pub(crate) created_at: DateTimeUtc,
     pub(crate) expires_at: Option<DateTimeUtc>,
     pub(crate) revoked_at: Option<DateTimeUtc>,

@@ -1,9 +1,12 @@
 //! Audit events on the wire.
 
 use chrono::{DateTime, Utc};
+use rollcall_core::event::Actor;
+use rollcall_core::ids::MemberId;
 use rollcall_store as store;
 use serde::Serialize;
 use serde_json::Value as Json;
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// One event, with its subject and its cause.
@@ -13,6 +16,8 @@ pub struct AuditEvent {
     pub at: DateTime<Utc>,
     pub kind: String,
     pub actor: String,
+    /// The name or address of a member who acted; null for other actors.
+    pub actor_name: Option<String>,
     pub subject: Subject,
     pub cause: Cause,
     pub detail: Option<Json>,
@@ -31,13 +36,15 @@ pub struct Cause {
     pub run_id: Option<Uuid>,
 }
 
-impl From<store::AuditEvent> for AuditEvent {
-    fn from(row: store::AuditEvent) -> Self {
+impl AuditEvent {
+    pub(crate) fn named(row: store::AuditEvent, names: &HashMap<MemberId, String>) -> Self {
+        let actor_name = Actor::member_of(&row.actor).and_then(|member| names.get(&member).cloned());
         Self {
             id: row.id,
             at: row.at,
             kind: row.kind,
             actor: row.actor,
+            actor_name,
             subject: Subject { kind: row.subject_kind, id: row.subject_id },
             cause: Cause { request_id: row.request_id, run_id: row.run_id },
             detail: row.detail,

@@ -1,5 +1,6 @@
 //! The answers of the REST API, one file a noun. The store gives plain rows; their form on the wire is decided here alone.
 
+pub mod api_keys;
 pub mod audit_events;
 pub mod detachment;
 pub mod dialect;
@@ -12,6 +13,9 @@ pub mod reconcile;
 pub mod rejected;
 pub mod request_log;
 pub mod runs;
+pub mod session;
+pub mod sessions;
+pub mod sign_in_links;
 pub mod skipped_records;
 pub mod sources;
 pub mod tokens;

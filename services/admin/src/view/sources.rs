@@ -1,6 +1,7 @@
 //! Sources on the wire.
 
 use chrono::{DateTime, Utc};
+use rollcall_core::ids::CredentialId;
 use rollcall_store as store;
 use serde::Serialize;
 use uuid::Uuid;
@@ -24,6 +25,17 @@ pub struct Source {
     pub created_at: DateTime<Utc>,
     /// The last use of any of its tokens, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// A source that was just made. The token is in this answer and in no other.
+#[derive(Debug, Serialize)]
+pub struct NewSource {
+    #[serde(flatten)]
+    pub source: Source,
+    /// The address for the identity provider.
+    pub scim_url: String,
+    pub token_id: CredentialId,
+    pub token: String,
 }
 
 impl From<store::Source> for Source {

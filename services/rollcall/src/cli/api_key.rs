@@ -3,6 +3,7 @@
 use super::{Json, OfTenant};
 use clap::{Args, Subcommand};
 use rollcall_core::ids::CredentialId;
+use rollcall_core::permission::Permission;
 use rollcall_core::roster::Role;
 
 #[derive(Subcommand)]
@@ -41,6 +42,9 @@ pub(crate) struct ApiKeyCreate {
     /// owner or admin may change things, member may read.
     #[arg(long)]
     pub(crate) role: Role,
+    /// What the key may do: read, members, runs, policy, sources, access, divided by commas; everything of its role when left out.
+    #[arg(long, value_delimiter = ',', value_name = "PERMISSIONS")]
+    pub(crate) permissions: Vec<Permission>,
     /// The name that people know the key by.
     #[arg(long, default_value = "")]
     pub(crate) name: String,

@@ -1,11 +1,13 @@
 //! The command line: the contract for scripts (docs/design.md#contract). It stays stable.
 
 mod api_key;
+mod sign_in_link;
 mod simulate;
 mod source;
 mod tenant;
 
 pub(crate) use api_key::ApiKeyCommand;
+pub(crate) use sign_in_link::SignInLinkArgs;
 pub(crate) use simulate::SimulateArgs;
 pub(crate) use source::{SourceCommand, SourceConfigure, SourceCreate, SourceDetach, SourcePromote, SourceRewind};
 pub(crate) use tenant::{TenantCommand, TenantCreate, TenantSetQuota, TenantSetSeats};
@@ -34,7 +36,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Everything in one process: SQLite, queue and cache inside it.
-    Up(Listen),
+    Up(Up),
     /// The three roles in one process on Postgres, RabbitMQ and Redis.
     All(Listen),
     /// SCIM for identity providers.
@@ -58,6 +60,8 @@ pub(crate) enum Command {
     /// Makes, lists and ends keys for the REST API.
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
+    /// Makes a link with which a member signs in once, where no other way is left.
+    SignInLink(SignInLinkArgs),
     /// Plays an identity provider's provisioning conversation against a hub.
     SimulateIdp(SimulateArgs),
     /// A hub with demo tenants: plays Okta and Entra, tells what happened, and stays up.
@@ -86,6 +90,21 @@ pub(crate) enum Command {
         /// A command, e.g. `tenant create`, or `config`.
         topic: Vec<String>,
     },
+}
+
+#[derive(Args)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) listen: Listen,
+    /// The address of the first owner: a hub without any tenant makes one, and prints a link with which the owner signs in.
+    #[arg(long, value_name = "EMAIL")]
+    pub(crate) owner: Option<String>,
+    /// The name of that tenant.
+    #[arg(long, value_name = "NAME", default_value = "My organisation", requires = "owner")]
+    pub(crate) organisation: String,
+    /// The seats of that tenant.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, requires = "owner")]
+    pub(crate) seats: u32,
 }
 
 #[derive(Args)]

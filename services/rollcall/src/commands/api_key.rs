@@ -5,7 +5,8 @@ use crate::cli::ApiKeyCommand;
 use crate::ports::Backend;
 use crate::settings::Settings;
 use anyhow::Result;
-use rollcall_store::ApiKey;
+use rollcall_core::permission::Permissions;
+use rollcall_store::{AdminScope, ApiKey, MAX_LIMIT, NewApiKey, PageRequest, Store};
 use serde_json::{Value, json};
 
 pub(crate) async fn run(command: ApiKeyCommand, backend: &Backend, settings: &Settings) -> Result<()> {
@@ -15,19 +16,24 @@ pub(crate) async fn run(command: ApiKeyCommand, backend: &Backend, settings: &Se
         ApiKeyCommand::Create(args) => {
             let scope = operator.scope(&args.of).await?;
             let expires_at = args.expires_in.map(|after| store.clock.now() + after);
-            let secret = store.create_api_key(&scope, args.role, &args.name, expires_at).await?;
+            let permissions =
+                Some(args.permissions.into_iter().collect::<Permissions>()).filter(|set| *set != Permissions::NONE);
+            let new = NewApiKey { name: &args.name, role: args.role, permissions, expires_at };
+            let secret = store.create_api_key(&scope, &new).await?;
             let lines = format!("API key (shown once): {}", secret.secret);
             let body = json!({ "key": secret.secret, "key_id": secret.id, "expires_at": expires_at });
             Ok(print(&args.output, body, &lines)?)
         }
         ApiKeyCommand::List(args) => {
-            let keys = store.api_keys(&operator.scope(&args.of).await?).await?;
+            let keys = all_keys(store, &operator.scope(&args.of).await?).await?;
             let line = |key: &ApiKey| {
-                let ApiKey { id, prefix, role, name, created_at, expires_at, revoked_at, last_used_at } = key;
+                let ApiKey { id, prefix, role, permissions, name, created_at, expires_at, revoked_at, last_used_at } =
+                    key;
+                let may = permissions.as_ref().map(|names| format!(" ({names})")).unwrap_or_default();
                 let used = last_used_at.map_or("never used".to_owned(), |at| format!("last used {at}"));
                 let until = expires_at.map(|at| format!(", ends {at}")).unwrap_or_default();
                 let end = revoked_at.map(|at| format!(", revoked {at}")).unwrap_or_default();
-                format!("{id}  {prefix}…  {role}  {name:?}, made {created_at}, {used}{until}{end}")
+                format!("{id}  {prefix}…  {role}{may}  {name:?}, made {created_at}, {used}{until}{end}")
             };
             let lines: Vec<String> = keys.iter().map(line).collect();
             Ok(print(
@@ -45,10 +51,24 @@ pub(crate) async fn run(command: ApiKeyCommand, backend: &Backend, settings: &Se
     }
 }
 
+/// Every key of a tenant, the oldest first.
+async fn all_keys(store: &Store, scope: &AdminScope) -> Result<Vec<ApiKey>> {
+    let (mut keys, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = store.api_keys(scope, &PageRequest::first(MAX_LIMIT).after(cursor)).await?;
+        keys.extend(page.items);
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(keys);
+        }
+    }
+}
+
 fn shown(key: &ApiKey) -> Value {
-    let ApiKey { id, name, prefix, role, created_at, expires_at, revoked_at, last_used_at } = key;
+    let ApiKey { id, name, prefix, role, permissions, created_at, expires_at, revoked_at, last_used_at } = key;
+    let permissions = permissions.as_ref().map(|names| names.split(' ').collect::<Vec<_>>());
     json!({
-        "id": id, "name": name, "prefix": prefix, "role": role, "created_at": created_at, "expires_at": expires_at,
+        "id": id, "name": name, "prefix": prefix, "role": role, "permissions": permissions, "created_at": created_at, "expires_at": expires_at,
         "revoked_at": revoked_at, "last_used_at": last_used_at,
     })
 }

@@ -14,7 +14,9 @@ use rollcall_core::roster::{MemberStatus, Role};
 use rollcall_core::run::RunState;
 use rollcall_runtime::shutdown;
 use rollcall_simulator::{Idp, Options, Phase, Session};
-use rollcall_store::{AdminScope, AuditFilter, MAX_LIMIT, MemberFilter, NewSource, NewTenant, PageRequest, Store};
+use rollcall_store::{
+    AdminScope, AuditFilter, MAX_LIMIT, MemberFilter, NewApiKey, NewSource, NewTenant, PageRequest, Store,
+};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -65,7 +67,7 @@ async fn play(store: &Store, url: &str, idp: Idp, name: &str, policy: &str, leav
     let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
     let new = NewSource { kind, mode, name: idp.name(), settings: SourceSettings::default(), token_expires_at: None };
     let (source, token) = store.create_source(&scope, &new).await?;
-    let key = store.create_api_key(&scope, Role::Owner, "demo", None).await?.secret;
+    let key = store.create_api_key(&scope, &NewApiKey::of(Role::Owner, "demo")).await?.secret;
 
     line(format_args!("== {name}: {PEOPLE} people, {SEATS} seats; {LEAVERS} leave at once =="))?;
     let mut options = Options::new(idp, format!("{url}/scim/v2/{source}"), token.secret);

@@ -10,6 +10,7 @@ mod operator;
 pub(crate) mod reference;
 pub(crate) mod routes;
 mod serve;
+mod sign_in_link;
 mod simulate;
 pub(crate) mod source;
 mod tenant;
@@ -19,6 +20,7 @@ use crate::http::Services;
 use crate::ports::Backend;
 use crate::settings::Settings;
 use anyhow::Result;
+use serve::FirstTenant;
 use std::path::Path;
 
 pub(crate) async fn run(command: Command, data: Option<&Path>, mut settings: Settings) -> Result<()> {
@@ -30,8 +32,9 @@ pub(crate) async fn run(command: Command, data: Option<&Path>, mut settings: Set
     };
     match command {
         Command::Up(args) => {
-            listen(args.listen)?;
-            serve::up(data, settings).await
+            listen(args.listen.listen)?;
+            let first = args.owner.map(|owner| FirstTenant { owner, name: args.organisation, seats: args.seats });
+            serve::up(data, first, settings).await
         }
         Command::All(args) => {
             listen(args.listen)?;
@@ -62,6 +65,7 @@ pub(crate) async fn run(command: Command, data: Option<&Path>, mut settings: Set
         Command::Tenant(command) => tenant::run(command, &Backend::of_command(data, &settings), &settings).await,
         Command::Source(command) => source::run(command, &Backend::of_command(data, &settings), &settings).await,
         Command::ApiKey(command) => api_key::run(command, &Backend::of_command(data, &settings), &settings).await,
+        Command::SignInLink(args) => sign_in_link::run(args, &Backend::of_command(data, &settings), &settings).await,
         Command::SimulateIdp(args) => simulate::run(args).await,
         Command::Bench(_)
         | Command::Routes(_)

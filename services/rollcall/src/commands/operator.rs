@@ -7,7 +7,7 @@ use crate::ports::{self, Backend};
 use crate::settings::Settings;
 use anyhow::{Result, anyhow};
 use rollcall_core::spelling::did_you_mean;
-use rollcall_hub::{CredentialUses, Hub, SharedQuotaBook};
+use rollcall_hub::{CredentialUses, Hub, KnownSessions, SharedQuotaBook};
 use rollcall_runtime::{Cache, Metrics, Queue};
 use rollcall_store::{AdminScope, Committed, Store, StoreError};
 use serde_json::Value;
@@ -79,8 +79,9 @@ impl<'a> Operator<'a> {
         } else {
             Cache::in_process()
         };
-        let (uses, quotas) = (CredentialUses::default(), SharedQuotaBook::default());
-        let hub = Hub { store: self.store.clone(), queue, cache, metrics, uses, quotas };
+        let (uses, sessions, quotas) =
+            (CredentialUses::default(), KnownSessions::default(), SharedQuotaBook::default());
+        let hub = Hub { store: self.store.clone(), queue, cache, metrics, uses, sessions, quotas };
         let value = hub.after_commit(committed).await;
         hub.queue.flush(WAKE_FLUSH).await;
         Ok(value)

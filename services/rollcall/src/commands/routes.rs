@@ -4,24 +4,33 @@ use crate::cli::Json;
 use crate::health;
 use crate::output::line;
 use anyhow::Result;
-use rollcall_web::Endpoint;
+use rollcall_web::{Demand, Endpoint};
 use serde_json::json;
 
 pub(crate) fn run(output: &Json) -> Result<()> {
     let scim = rollcall_ingest::routes::endpoints().into_iter().map(|endpoint| (endpoint, "scim"));
-    let api = rollcall_admin::routes::endpoints().into_iter().map(|endpoint| (endpoint, "api"));
+    let admin = rollcall_admin::routes::endpoints().into_iter();
+    // Signing in is what a caller without a credential does.
+    let api = admin.map(|endpoint| if endpoint.demand.is_some() { (endpoint, "api") } else { (endpoint, "none") });
     let open = health::endpoints().into_iter().map(|endpoint| (endpoint, "none"));
     let routes: Vec<(Endpoint, &str)> = scim.chain(api).chain(open).collect();
     if output.json {
         let row = |(route, auth): &(Endpoint, &str)| {
             let method = route.method.as_str();
-            json!({ "method": method, "path": route.path, "auth": auth, "least_role": route.least_role })
+            let (role, permission) = (route.demand.map(|d| d.least_role), route.demand.map(|d| d.permission));
+            let fresh = route.demand.is_some_and(|demand| demand.fresh);
+            json!({
+                "method": method, "path": route.path, "auth": auth, "least_role": role, "permission": permission, "fresh": fresh,
+            })
         };
         line(json!(routes.iter().map(row).collect::<Vec<_>>()))?;
     } else {
         for (route, auth) in routes {
-            let (method, role) = (route.method.as_str(), route.least_role.map_or("", |role| role.as_str()));
-            line(format_args!("{method:<7} {:<62} {auth:<5} {role}", route.path))?;
+            let method = route.method.as_str();
+            let demand = route.demand.map_or(String::new(), |Demand { least_role, permission, fresh }| {
+                format!("{least_role:<6} {permission}{}", if fresh { ", fresh" } else { "" })
+            });
+            line(format_args!("{method:<7} {:<62} {auth:<5} {demand}", route.path))?;
         }
     }
     Ok(())

@@ -7,13 +7,14 @@ use crate::http::{Process, Services};
 use crate::output::line;
 use crate::ports::{self, Backend};
 use crate::settings::Settings;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use chrono::TimeDelta;
-use rollcall_hub::{CredentialUses, Hub, SharedQuotaBook};
+use rollcall_core::policy::Policy;
+use rollcall_hub::{CredentialUses, Hub, KnownSessions, SharedQuotaBook};
 use rollcall_ingest::Ledger;
 use rollcall_runtime::telemetry::{self, TelemetryConfig};
 use rollcall_runtime::{Metrics, Readiness, shutdown};
-use rollcall_store::Migrated;
+use rollcall_store::{Migrated, NewTenant};
 use rollcall_worker::{Worker, WorkerConfig};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -45,8 +46,24 @@ pub(crate) struct Running {
     _claim: Option<Claim>,
 }
 
+/// The tenant that a hub without any makes at its start.
+pub(crate) struct FirstTenant {
+    /// The address of its owner.
+    pub(crate) owner: String,
+    pub(crate) name: String,
+    pub(crate) seats: u32,
+}
+
+/// How long the link of the first owner works.
+const FIRST_LINK: TimeDelta = TimeDelta::hours(1);
+
 /// `rollcall up`.
-pub(crate) async fn up(data: Option<&Path>, settings: Settings) -> Result<()> {
+pub(crate) async fn up(data: Option<&Path>, first: Option<FirstTenant>, settings: Settings) -> Result<()> {
+    if let Some(first) = &first
+        && !rollcall_scim::is_email(&first.owner)
+    {
+        bail!("--owner is not an email address");
+    }
     let folder = DataFolder::given_or_default(data);
     let telemetry = start_telemetry("rollcall", &settings)?;
     warn_of_ignored_database(&folder, &settings);
@@ -55,12 +72,39 @@ pub(crate) async fn up(data: Option<&Path>, settings: Settings) -> Result<()> {
     let running = start(backend, Services { ingest: true, admin: true }, true, &settings).await?;
     // A launcher may have closed stdout; the hub serves all the same.
     let _ = line(format_args!("Rollcall is up at {} (version {VERSION}, SQLite under {folder})", running.url));
-    let _ = line(format_args!(
-        "Make a tenant: rollcall tenant create --name Acme --seats 100 --data {folder}; docs: README.md"
-    ));
+    match first {
+        Some(first) => welcome(first, &running, &folder).await?,
+        None => {
+            let _ = line(format_args!(
+                "Make a tenant: rollcall tenant create --name Acme --seats 100 --data {folder}; docs: README.md"
+            ));
+        }
+    }
     stop.cancelled().await;
     running.stop().await;
     telemetry.shutdown().await;
+    Ok(())
+}
+
+/// Makes the first tenant, and prints the link with which its owner signs in. A hub that has tenants makes none.
+async fn welcome(first: FirstTenant, running: &Running, folder: &DataFolder) -> Result<()> {
+    let FirstTenant { owner, name, seats } = first;
+    let store = &running.process.hub.store;
+    if !store.tenants().await?.is_empty() {
+        let _ = line(format_args!(
+            "--owner made nothing, since the hub has tenants; a link to sign in: rollcall sign-in-link --tenant SLUG \
+             --email {owner} --data {folder}"
+        ));
+        return Ok(());
+    }
+    let new = NewTenant { name, seats, policy: Policy::default(), owner_email: Some(owner.clone()) };
+    let (_, slug) = store.create_tenant(&new).await?;
+    let scope = store.operator_scope(&slug).await?;
+    let member = store.member_by_email(&scope, &owner).await?;
+    let made = store.create_sign_in_link(&scope, member, FIRST_LINK).await?;
+    let made = running.process.hub.after_commit(made).await;
+    let url = rollcall_admin::view::sign_in_links::url(&running.url, &made.secret);
+    let _ = line(format_args!("Tenant {slug} is made. {owner} signs in here once, within an hour:\n  {url}"));
     Ok(())
 }
 
@@ -113,8 +157,8 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     store.check_positions().await.map_err(refused)?;
     let cache = ports::open_cache(&backend, settings, &store, &metrics).await?;
     let ledger = Ledger::new(TimeDelta::days(i64::from(settings.ingest.request_log_days)));
-    let (uses, quotas) = (CredentialUses::default(), SharedQuotaBook::default());
-    let hub = Hub { store, queue, cache, metrics, uses, quotas };
+    let (uses, sessions, quotas) = (CredentialUses::default(), KnownSessions::default(), SharedQuotaBook::default());
+    let hub = Hub { store, queue, cache, metrics, uses, sessions, quotas };
     let process = Process { hub, readiness: Readiness::new(), ledger, health: Health::default() };
     let (server, address) = process.serve(services, settings)?;
     let mut servers = vec![server.handle()];

@@ -119,7 +119,7 @@ fn described(kind: SourceKind, id: SourceId, secret: &NewSecret, base: &str) -> 
 
 /// The address that a hub serves: the public one, else the one that the hub of the folder noted, else that of the
 /// settings.
-fn served_at(operator: &Operator<'_>) -> String {
+pub(super) fn served_at(operator: &Operator<'_>) -> String {
     let http = &operator.settings.http;
     if !http.public_url.is_empty() {
         return http.public_url.clone();

@@ -15,8 +15,8 @@ use rollcall_core::run::RunState;
 use rollcall_runtime::{Lane, Metrics, Queue};
 use rollcall_scim::{GroupResource, UserResource};
 use rollcall_store::{
-    AdminScope, AuditFilter, DirectoryUser, Lease, LeaseAnswer, Member, MemberFilter, NewSource, NewTenant, Promotion,
-    RunItem, SourceScope, Store, StoreError, digest,
+    AdminScope, AuditFilter, DirectoryUser, Lease, LeaseAnswer, Member, MemberFilter, NewApiKey, NewSource, NewTenant,
+    Promotion, RunItem, SourceScope, Store, StoreError, digest,
 };
 use rollcall_worker::{Worker, WorkerConfig};
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ impl Move {
         let new = NewTenant { name: "Acme".into(), seats, policy, owner_email: Some("owner@x.test".into()) };
         let (tenant, slug) = store.create_tenant(&new).await.expect("a tenant");
         let operator = store.operator_scope(&slug).await.expect("a scope");
-        let key = store.create_api_key(&operator, Role::Owner, "test", None).await.expect("a key");
+        let key = store.create_api_key(&operator, &NewApiKey::of(Role::Owner, "test")).await.expect("a key");
         let mut scopes = Vec::new();
         for mode in [SourceMode::Live, SourceMode::Simulate] {
             let new = NewSource {

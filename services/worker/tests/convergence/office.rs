@@ -10,8 +10,8 @@ use rollcall_core::roster::Role;
 use rollcall_runtime::{Lane, Metrics, Queue};
 use rollcall_scim::{GroupResource, UserResource};
 use rollcall_store::{
-    AdminScope, DirectoryGroup, ListOrder, MemberChange, MemberFilter, NewSource, NewTenant, Page, PageRequest,
-    SourceScope, Store, StoreError, digest,
+    AdminScope, DirectoryGroup, ListOrder, MemberChange, MemberFilter, NewApiKey, NewSource, NewTenant, Page,
+    PageRequest, SourceScope, Store, StoreError, digest,
 };
 use rollcall_worker::{Worker, WorkerConfig};
 use serde_json::{Map, Value, json};
@@ -175,7 +175,7 @@ pub(crate) async fn found(store: &Store, new: &NewTenant) -> (TenantId, SourceSc
     let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
     let new = NewSource { kind, mode, name: "IdP", settings: SourceSettings::default(), token_expires_at: None };
     let (_, token) = store.create_source(&operator, &new).await.expect("a source");
-    let key = store.create_api_key(&operator, Role::Owner, "test", None).await.expect("a key");
+    let key = store.create_api_key(&operator, &NewApiKey::of(Role::Owner, "test")).await.expect("a key");
     let token = store.credential(&digest(&token.secret)).await.expect("a look-up").expect("a credential");
     let key = store.credential(&digest(&key.secret)).await.expect("a look-up").expect("a credential");
     (tenant, SourceScope::of_token(&token).expect("a source"), AdminScope::of_key(&key).expect("a key"))

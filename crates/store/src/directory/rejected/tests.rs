@@ -1,7 +1,7 @@
 //! How long rejected requests are kept, and how many.
 
 use super::*;
-use crate::{Credential, NewSource, NewTenant, StoreConfig, Synchronous, WorkLimits, digest};
+use crate::{Credential, NewApiKey, NewSource, NewTenant, StoreConfig, Synchronous, WorkLimits, digest};
 use rollcall_core::clock::Clock;
 use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::policy::Policy;
@@ -42,7 +42,7 @@ impl Scene {
         let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
         let new = NewSource { kind, mode, name: "", settings: SourceSettings::default(), token_expires_at: None };
         let (_, token) = store.create_source(&scope, &new).await.expect("a source");
-        let key = store.create_api_key(&scope, Role::Owner, "", None).await.expect("a key");
+        let key = store.create_api_key(&scope, &NewApiKey::of(Role::Owner, "")).await.expect("a key");
         let source = SourceScope::of_token(&credential(&store, &token.secret).await).expect("a token");
         let api = AdminScope::of_key(&credential(&store, &key.secret).await).expect("a key");
         Self { store, api, source, file }

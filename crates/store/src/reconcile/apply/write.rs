@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use rollcall_core::email::fold;
 use rollcall_core::ids::RunId;
 use rollcall_core::outcome::{CausedEvent, Outcome};
+use rollcall_core::roster::MemberState;
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -79,6 +80,14 @@ impl TenantTx {
         if usize::try_from(updated) != Ok(updates.len()) {
             return Err(StoreError::Moved);
         }
+        self.end_access(
+            &outcome
+                .changed()
+                .filter(|(before, after)| lost_authority(before, after))
+                .map(|(before, _)| before.id.0)
+                .collect::<Vec<_>>(),
+        )
+        .await?;
         let inserts = outcome.created.iter().map(|member| MemberChangeRow::new(self.tenant, member, now));
         self.tx.insert_rows("members", MEMBER_INSERT, &inserts.collect::<Vec<_>>(), "").await?;
         Ok(())
@@ -126,4 +135,10 @@ impl TenantTx {
         self.exec(sql, [json_rows(&rows)?]).await?;
         Ok(())
     }
+}
+
+/// True if a member who may sign in has another role or status now. Only such members have sessions.
+fn lost_authority(before: &MemberState, after: &MemberState) -> bool {
+    let changed = before.status != after.status || before.role != after.role;
+    changed && before.role.signs_in_as(before.billing_contact).is_some()
 }

@@ -1,0 +1,158 @@
+//! API keys: secrets with which programs use the REST API. Nobody makes a key that may do more than its maker.
+
+use crate::access::credentials::{Credential, NewCredential, Rotated, RotatedExpiry, Superseded};
+use crate::committed::Committed;
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::page::{Page, PageRequest};
+use crate::entity::{LiteralComparison, RowList, credentials};
+use crate::scope::{AdminScope, TenantScope};
+use crate::secret::{API_KEY_PREFIX, NewSecret, stored_digest};
+use chrono::{DateTime, TimeDelta, Utc};
+use rollcall_core::event::{Actor, CredentialRotated, Event};
+use rollcall_core::ids::CredentialId;
+use rollcall_core::permission::Permissions;
+use rollcall_core::quota::Quota;
+use rollcall_core::roster::Role;
+use sea_orm::sea_query::{ExprTrait, SimpleExpr};
+use sea_orm::{ColumnTrait, Condition, DerivePartialModel};
+use uuid::Uuid;
+
+const API_KEY: &str = "api_key";
+
+/// An API key, without its secret.
+#[derive(Clone, Debug, DerivePartialModel)]
+#[sea_orm(entity = "credentials::Entity")]
+pub struct ApiKey {
+    pub id: Uuid,
+    pub name: String,
+    /// The first characters of the secret, for recognition.
+    pub prefix: String,
+    pub role: String,
+    /// Names divided by spaces; null for everything that the role may do.
+    pub permissions: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// To the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// Input for a new key.
+#[derive(Clone, Copy, Debug)]
+pub struct NewApiKey<'a> {
+    pub name: &'a str,
+    pub role: Role,
+    /// `None` is everything that the role may do.
+    pub permissions: Option<Permissions>,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl<'a> NewApiKey<'a> {
+    /// A key that may do everything of its role, without an end.
+    pub fn of(role: Role, name: &'a str) -> Self {
+        Self { name, role, permissions: None, expires_at: None }
+    }
+}
+
+impl AdminScope {
+    /// The scope of an API key; `None` for another kind of credential.
+    pub fn of_key(key: &Credential) -> Option<Self> {
+        let role = key.role.as_ref().filter(|_| key.kind == API_KEY)?.parse().ok()?;
+        let permissions = key.permissions.as_deref().map_or(Ok(Permissions::all()), str::parse).ok()?;
+        Some(Self::new(TenantScope::new(key.tenant(), Actor::ApiKey(key.id())), role, permissions))
+    }
+}
+
+fn api_key(id: CredentialId) -> SimpleExpr {
+    credentials::Column::Kind.is(API_KEY).and(credentials::Column::Id.eq(id.0))
+}
+
+impl Store {
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// [`StoreError::Forbidden`] for a key that may do more than its maker.
+    #[tracing::instrument(name = "store.api_keys.create_api_key", skip_all)]
+    pub async fn create_api_key(&self, scope: &AdminScope, new: &NewApiKey<'_>) -> Result<NewSecret, StoreError> {
+        let NewApiKey { name, role, permissions, expires_at } = *new;
+        if !scope.role().is_at_least(role) || !permissions.unwrap_or(Permissions::all()).within(scope.permissions()) {
+            let why = "a key may not do more than its maker: give it your role or a lesser one, and permissions that you have";
+            return Err(StoreError::Forbidden(why.into()));
+        }
+        let tx = self.write(&scope.scope).await?;
+        tx.check_name_and_end(name, expires_at)?;
+        tx.refuse_one_more(Quota::Keys, &self.quotas).await?;
+        let (kind, prefix, role) = (API_KEY, API_KEY_PREFIX, Some(role));
+        let new = NewCredential { kind, prefix, role, permissions, name, expires_at, ..Default::default() };
+        let secret = tx.create_credential(new).await?;
+        tx.commit().await?;
+        Ok(secret)
+    }
+
+    /// One page of the keys of a tenant, revoked ones too.
+    #[tracing::instrument(name = "store.api_keys.api_keys", skip_all)]
+    pub async fn api_keys(&self, scope: &AdminScope, page: &PageRequest) -> Result<Page<ApiKey>, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        let keys = tx.find::<credentials::Entity>().filter(credentials::Column::Kind.is(API_KEY));
+        keys.page(page, RowList::new("api keys")).await
+    }
+
+    /// One key, revoked or not.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    #[tracing::instrument(name = "store.api_keys.api_key", skip_all)]
+    pub async fn api_key(&self, scope: &AdminScope, id: CredentialId) -> Result<ApiKey, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        let key = tx.find::<credentials::Entity>().filter(api_key(id)).one().await?;
+        key.ok_or(StoreError::NotFound("API key"))
+    }
+
+    /// Makes a key with the old one's name, role and permissions; the old one stays valid for `overlap`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for no key in force; [`StoreError::Forbidden`] as for a new key.
+    #[tracing::instrument(name = "store.api_keys.rotate_api_key", skip_all)]
+    pub async fn rotate_api_key(
+        &self,
+        scope: &AdminScope,
+        old: CredentialId,
+        overlap: TimeDelta,
+        expiry: RotatedExpiry,
+    ) -> Result<Committed<Rotated>, StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        let which = Condition::all().add(api_key(old));
+        let superseded = tx.supersede(which, "API key that is in force", overlap, expiry).await?;
+        let Superseded { old: before, old_expires_at, expires_at } = superseded;
+        tx.check_name_and_end(&before.name, expires_at)?;
+        tx.refuse_one_more(Quota::Keys, &self.quotas).await?;
+        let role: Option<Role> = before.role.as_deref().map(str::parse).transpose().map_err(StoreError::database)?;
+        let permissions = before.permissions.as_deref().map(str::parse).transpose().map_err(StoreError::database)?;
+        let stronger = role.is_none_or(|role| !scope.role().is_at_least(role))
+            || !permissions.unwrap_or(Permissions::all()).within(scope.permissions());
+        if stronger {
+            return Err(StoreError::Forbidden("this key may do more than you: its owner rotates it".into()));
+        }
+        let (kind, prefix, name) = (API_KEY, API_KEY_PREFIX, before.name.as_str());
+        let new = NewCredential { kind, prefix, role, permissions, name, expires_at, ..Default::default() };
+        let secret = tx.create_credential(new).await?;
+        let detail = CredentialRotated { replaced_by: secret.id, expires_at: old_expires_at };
+        tx.tx.batch(vec![tx.event(&Event::CredentialRotated(old, detail)).into()]).await?;
+        tx.commit().await?;
+        let digest = stored_digest(before.digest)?;
+        Ok(Committed::without_duties(Rotated { secret, expires_at, old_expires_at }).changing(vec![digest]))
+    }
+
+    /// As [`revoke_credential`](Self::revoke_credential), for an API key only.
+    #[tracing::instrument(name = "store.api_keys.revoke_api_key", skip_all)]
+    pub async fn revoke_api_key(&self, scope: &AdminScope, id: CredentialId) -> Result<Committed<()>, StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        if !tx.find::<credentials::Entity>().filter(api_key(id)).exists().await? {
+            return Err(StoreError::NotFound("API key"));
+        }
+        let digest = tx.revoke(id, None).await?;
+        tx.commit().await?;
+        Ok(Committed::without_duties(()).revoking(vec![digest]))
+    }
+}

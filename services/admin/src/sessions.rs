@@ -1,0 +1,40 @@
+//! `/api/v1/sessions`: who is signed in. Members see and end their own sessions; owners see and end everybody's.
+
+use crate::answer::{Answer, snapshot};
+use crate::auth::ApiAuth;
+use crate::path::id_in_path;
+use crate::query::query;
+use crate::view::sessions as view;
+use actix_web::{HttpRequest, HttpResponse};
+use rollcall_core::event::SessionEnd;
+use rollcall_core::ids::{CredentialId, MemberId};
+use rollcall_core::roster::Role;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoParameters {}
+
+pub(crate) async fn sessions(request: HttpRequest, auth: ApiAuth) -> Answer {
+    let NoParameters {} = query(&request)?;
+    let sessions = auth.admin.hub.store.sessions(&auth.scope, own_unless_owner(&auth)).await?;
+    let own = auth.session.map(|session| session.id.0);
+    let listed = sessions.into_iter().map(|session| view::ListedSession::of(session, own));
+    snapshot::<view::ListedSession>(listed.collect(), None)
+}
+
+pub(crate) async fn end_session(request: HttpRequest, auth: ApiAuth) -> Answer {
+    let id: CredentialId = id_in_path(&request, "session")?;
+    let why = if auth.session.is_some_and(|own| own.id == id) { SessionEnd::SignedOut } else { SessionEnd::Revoked };
+    let ended = auth.admin.hub.store.end_session(&auth.scope, id, own_unless_owner(&auth), why).await?;
+    auth.admin.hub.session_ended(id, ended).await;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The member whose sessions the caller may see; `None` for everybody's. A key that is no owner's sees none.
+fn own_unless_owner(auth: &ApiAuth) -> Option<MemberId> {
+    match auth.scope.role() {
+        Role::Owner => None,
+        Role::Admin | Role::Member => Some(auth.scope.member().unwrap_or(MemberId(uuid::Uuid::nil()))),
+    }
+}

@@ -1,0 +1,38 @@
+//! `/api/v1/members/{id}/sign-in-link`: a link with which a member signs in once.
+
+use crate::answer::Answer;
+use crate::auth::ApiAuth;
+use crate::body::body_or_default;
+use crate::error::AdminError;
+use crate::path::id_in_path;
+use crate::view::sign_in_links as view;
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::TimeDelta;
+use rollcall_store::{NewSignInLink, SIGN_IN_LINK_TIME_MAX};
+use rollcall_web::{Body, origin};
+use serde::Deserialize;
+
+/// Life of a link unless the request has one.
+const DEFAULT_SECONDS: u32 = 15 * 60;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Asked {
+    expires_in_seconds: Option<u32>,
+}
+
+pub(crate) async fn create_sign_in_link(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
+    let member = id_in_path(&request, "member")?;
+    auth.admin.hub.store.member(&auth.scope, member).await?;
+    let Asked { expires_in_seconds } = body_or_default(payload).await?;
+    let life = TimeDelta::seconds(expires_in_seconds.unwrap_or(DEFAULT_SECONDS).into());
+    if life <= TimeDelta::zero() || life > SIGN_IN_LINK_TIME_MAX {
+        let max = SIGN_IN_LINK_TIME_MAX.num_seconds();
+        return Err(AdminError::BadRequest(format!("expires_in_seconds is 1 to {max}")));
+    }
+    let made = auth.admin.hub.store.create_sign_in_link(&auth.scope, member, life).await?;
+    let NewSignInLink { secret, member, expires_at } = auth.admin.hub.after_commit(made).await;
+    let base = auth.admin.public_url.clone().unwrap_or_else(|| origin(&request));
+    let url = view::url(&base, &secret);
+    Ok(HttpResponse::Created().json(view::NewSignInLink { url, member_id: member, expires_at }))
+}

@@ -1,0 +1,87 @@
+//! The page that a sign-in link opens. Opening it uses nothing up, since mail filters open links too: only the button signs in.
+//! It works without scripts, and loads nothing but its own style sheet.
+
+use crate::Admin;
+use crate::error::AdminError;
+use crate::query::query;
+use crate::session::{link_refused, signed_in};
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError, web};
+use html_escape::encode_safe;
+use rollcall_store::SESSION_TIME;
+use rollcall_web::{Body, peer, session_cookie};
+use serde::Deserialize;
+
+const FORM_BYTES_MAX: usize = 4096;
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const STYLE: &str = include_str!("sign_in_page.css");
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Link {
+    #[serde(default)]
+    link: String,
+}
+
+pub(crate) async fn page(request: HttpRequest, admin: web::Data<Admin>) -> HttpResponse {
+    match asked(&request, &admin).await {
+        Ok(text) => shown(StatusCode::OK, &text),
+        Err(error) => refused(&error),
+    }
+}
+
+async fn asked(request: &HttpRequest, admin: &Admin) -> Result<String, AdminError> {
+    let Link { link } = query(request)?;
+    let found = admin.hub.sign_in_link(&link, &peer(request), &admin.limits).await.map_err(link_refused)?;
+    let (tenant, email, link) = (encode_safe(&found.tenant_name), encode_safe(&found.email), encode_safe(&link));
+    Ok(format!(
+        "<h1>Sign in to {tenant}</h1>\n<p>You sign in as <strong>{email}</strong>. This link works once.</p>\n\
+         <form method=\"post\" action=\"/sign-in\"><input type=\"hidden\" name=\"link\" value=\"{link}\">\
+         <button>Sign in</button></form>\n<p class=\"note\">If you did not ask for it, close this page and tell an owner of {tenant}.</p>"
+    ))
+}
+
+/// The button of the page. The browser gets its session, and goes on.
+pub(crate) async fn sign_in(request: HttpRequest, admin: web::Data<Admin>, payload: Body) -> HttpResponse {
+    match pressed(&request, &admin, payload).await {
+        Ok(answer) => answer,
+        Err(error) => refused(&error),
+    }
+}
+
+async fn pressed(request: &HttpRequest, admin: &Admin, payload: Body) -> Result<HttpResponse, AdminError> {
+    let form = payload.read(FORM_BYTES_MAX).await?;
+    let Link { link } = web::Query::<Link>::from_query(&String::from_utf8_lossy(&form))
+        .map_err(|_| AdminError::BadRequest("the form has one field, link".into()))?
+        .into_inner();
+    let started = signed_in(request, admin, &link).await?;
+    let cookie = session_cookie(started.secret, SESSION_TIME.num_seconds());
+    let mut answer = HttpResponse::SeeOther();
+    answer.cookie(cookie).insert_header((header::LOCATION, "/api/v1/session"));
+    Ok(answer.finish())
+}
+
+pub(crate) async fn style() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/css; charset=utf-8").body(STYLE)
+}
+
+fn refused(error: &AdminError) -> HttpResponse {
+    let text = format!("<h1>This does not sign you in</h1>\n<p>{}.</p>", encode_safe(&error.to_string()));
+    shown(error.status_code(), &text)
+}
+
+fn shown(status: StatusCode, text: &str) -> HttpResponse {
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Rollcall</title>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <link rel=\"stylesheet\" href=\"/sign-in.css\"></head>\n<body><main>\n{text}\n</main></body></html>\n"
+    );
+    HttpResponseBuilder::new(status)
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::X_FRAME_OPTIONS, "DENY"))
+        // The address of the page has the link.
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .content_type("text/html; charset=utf-8")
+        .body(page)
+}

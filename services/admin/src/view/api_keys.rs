@@ -1,0 +1,56 @@
+//! API keys on the wire. The secret is in the answer that made it, and in no other.
+
+use crate::view::tokens::ReplacedToken;
+use chrono::{DateTime, Utc};
+use rollcall_core::ids::CredentialId;
+use rollcall_core::permission::Permissions;
+use rollcall_core::roster::Role;
+use rollcall_store as store;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// A key; the secret itself is not kept.
+#[derive(Debug, Serialize)]
+pub struct ApiKey {
+    pub id: Uuid,
+    pub name: String,
+    /// The first characters of the secret, for recognition.
+    pub prefix: String,
+    pub role: String,
+    pub permissions: Permissions,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// To the minute; null when it was never used.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+impl From<store::ApiKey> for ApiKey {
+    fn from(row: store::ApiKey) -> Self {
+        let store::ApiKey { id, name, prefix, role, permissions, created_at, expires_at, revoked_at, last_used_at } =
+            row;
+        // A stored list that this version does not know allows nothing (`AdminScope::of_key`).
+        let permissions = permissions.map_or(Permissions::all(), |names| names.parse().unwrap_or(Permissions::NONE));
+        Self { id, name, prefix, role, permissions, created_at, expires_at, revoked_at, last_used_at }
+    }
+}
+
+/// A key that was just made.
+#[derive(Debug, Serialize)]
+pub struct NewApiKey {
+    pub id: CredentialId,
+    pub key: String,
+    pub name: String,
+    pub role: Role,
+    pub permissions: Permissions,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A key that takes the place of another.
+#[derive(Debug, Serialize)]
+pub struct RotatedApiKey {
+    pub id: CredentialId,
+    pub key: String,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub replaces: ReplacedToken,
+}

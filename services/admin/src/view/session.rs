@@ -1,0 +1,60 @@
+//! The caller's session on the wire.
+
+use crate::view::members::Member;
+use chrono::{DateTime, Utc};
+use rollcall_core::ids::{CredentialId, MemberId};
+use rollcall_core::permission::Permissions;
+use rollcall_core::roster::Role;
+use rollcall_store as store;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// The organisation of the caller.
+#[derive(Debug, Serialize)]
+pub struct Tenant {
+    pub id: Uuid,
+    pub slug: String,
+    pub name: String,
+}
+
+impl From<store::TenantName> for Tenant {
+    fn from(row: store::TenantName) -> Self {
+        let store::TenantName { id, slug, name } = row;
+        Self { id, slug, name }
+    }
+}
+
+/// The caller of a request: a person, or a key.
+#[derive(Debug, Serialize)]
+pub struct CurrentSession {
+    pub tenant: Tenant,
+    pub role: Role,
+    pub permissions: Permissions,
+    /// The person; null for a key.
+    pub member: Option<Member>,
+    /// Null for a key.
+    pub session: Option<Session>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Session {
+    pub id: CredentialId,
+    pub member_id: MemberId,
+    pub role: Role,
+    /// The session may make credentials and approve runs for ten minutes from here.
+    pub signed_in_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+impl From<store::Session> for Session {
+    fn from(row: store::Session) -> Self {
+        let store::Session { tenant: _, id, member, role, signed_in_at, expires_at } = row;
+        Self { id, member_id: member, role, signed_in_at, expires_at }
+    }
+}
+
+/// The codes are shown once; each signs the owner in once.
+#[derive(Debug, Serialize)]
+pub struct RecoveryCodes {
+    pub codes: Vec<String>,
+}
