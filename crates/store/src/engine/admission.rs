@@ -21,7 +21,7 @@ pub struct WorkLimits {
     pub tenant_connections: usize,
     /// Pieces of heavy work of one tenant at a time.
     pub tenant_heavy: usize,
-    /// Pieces of heavy work of all tenants at a time; 0 is a quarter of the pool.
+    /// Pieces of heavy work of all tenants at a time; 0 is a quarter of the pool, and half the cores on SQLite.
     pub heavy: usize,
     /// Longest wait of a request for its turn at heavy work.
     pub heavy_wait: Duration,
@@ -114,7 +114,8 @@ const DIVIDED: usize = 8;
 const UNLIMITED: usize = usize::MAX / 2;
 
 impl Admission {
-    pub(crate) fn new(limits: WorkLimits, connections: usize, connection_wait: Duration) -> Self {
+    /// `embedded` says that the database computes in this process.
+    pub(crate) fn new(limits: WorkLimits, connections: usize, connection_wait: Duration, embedded: bool) -> Self {
         let quarter = (connections / 4).max(2);
         let for_requests = if connections >= DIVIDED {
             // A loan leaves some for a tenant that comes next, which does not wait then.
@@ -123,10 +124,12 @@ impl Admission {
             Slots::new(UNLIMITED, UNLIMITED)
         };
         let half_of_cores = (available_parallelism().map_or(1, usize::from) / 2).max(1);
+        // Heavy work of an embedded database takes a core of this process for as long as it runs.
+        let heavy = if embedded { half_of_cores } else { quarter };
         Self(Arc::new(State {
             connections: for_requests,
             writer: Slots::new(UNLIMITED, 1),
-            heavy: Slots::new(or_else(limits.heavy, quarter), limits.tenant_heavy.max(1)),
+            heavy: Slots::new(or_else(limits.heavy, heavy), limits.tenant_heavy.max(1)),
             computing: Slots::new(half_of_cores, 1),
             connection_wait,
             limits,

@@ -94,7 +94,8 @@ impl Store {
     /// When the URL is invalid or the database cannot be reached.
     pub async fn connect(config: &StoreConfig, clock: Clock) -> Result<Self, StoreError> {
         let connections = usize::try_from(config.max_connections).unwrap_or(1);
-        let admission = Admission::new(config.limits, connections, config.acquire_timeout);
+        let embedded = config.url.starts_with("sqlite://");
+        let admission = Admission::new(config.limits, connections, config.acquire_timeout, embedded);
         let (pools, single_writer, schema) = if let Some(path) = config.url.strip_prefix("sqlite://") {
             open_sqlite(Path::new(path), config).await?
         } else if config.url.starts_with("postgres://") || config.url.starts_with("postgresql://") {
