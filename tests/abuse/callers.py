@@ -1,91 +1,8 @@
-"""A hub under attack: one process with its own folder (SQLite) or database (DATABASE_URL, AMQP_URL, REDIS_URL), and callers that are
-measured while others attack. The scripts beside this file use it; `make abuse` runs them."""
+"""Callers that are measured while others attack connections: the shapes of slow_readers.py and sockets.py. Standard library only."""
 
-import asyncio, json, os, pathlib, resource, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.parse, uuid
+import asyncio, json, os, resource, sys, tempfile, time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = os.environ.get("ROLLCALL_BIN", str(ROOT / "target" / "debug" / "rollcall"))
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Hub:
-    """`rollcall up`, or `rollcall all` on the services in the environment."""
-
-    def __init__(self, files=None, **settings):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rollcall-abuse-"))
-        self.port, self.metrics_port = free_port(), free_port()
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith("ROLLCALL_")}
-        self.services = all(self.env.get(name) for name in ("DATABASE_URL", "AMQP_URL", "REDIS_URL"))
-        self.env["ROLLCALL_METRICS_LISTEN"] = f"127.0.0.1:{self.metrics_port}"
-        self.database = None
-        if self.services:
-            self.database = f"abuse_{uuid.uuid4().hex[:12]}"
-            self.sql(f"CREATE DATABASE {self.database}")
-            url = urllib.parse.urlsplit(self.env["DATABASE_URL"])
-            self.env["DATABASE_URL"] = url._replace(path="/" + self.database).geturl()
-            self.env["ROLLCALL_QUEUE_PREFIX"], self.env["ROLLCALL_CACHE_PREFIX"] = self.database + ".", self.database + ":"
-        else:
-            for name in ("DATABASE_URL", "AMQP_URL", "REDIS_URL"):
-                self.env.pop(name, None)
-        self.env.update({f"ROLLCALL_{name.upper()}": str(value) for name, value in settings.items()})
-        limit = ["prlimit", f"--nofile={files}:{files}"] if files else []
-        command = ["all"] if self.services else ["up", "--data", str(self.folder / "data")]
-        self.log = open(self.folder / "log", "wb")
-        self.process = subprocess.Popen(
-            [*limit, BINARY, *command, "--listen", f"127.0.0.1:{self.port}"], env=self.env, stdout=self.log, stderr=self.log)
-        deadline = time.monotonic() + 60
-        while not self.is_ready():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit((self.folder / "log").read_text()[-2000:])
-            time.sleep(0.1)
-
-    def sql(self, statement):
-        admin = os.environ["DATABASE_URL"]
-        subprocess.run(["psql", "-qXd", admin, "-c", statement], check=True, stdout=subprocess.DEVNULL)
-
-    def is_ready(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 2) as probe:
-                probe.sendall(b"GET /readyz HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n")
-                return b" 200 " in probe.recv(200)
-        except OSError:
-            return False
-
-    def command(self, *arguments):
-        where = [] if self.services else ["--data", str(self.folder / "data")]
-        ran = subprocess.run([BINARY, *arguments, *where, "--json"], env=self.env, capture_output=True, check=True)
-        return json.loads(ran.stdout)
-
-    def tenant(self):
-        """A slug, the address of a source, and its token."""
-        slug = self.command("tenant", "create", "--name", f"Acme {uuid.uuid4().hex[:8]}", "--seats", "100")["slug"]
-        source = self.command("source", "create", "--tenant", slug, "--kind", "scim", "--mode", "live")
-        return slug, f"/scim/v2/{source['source_id']}", source["token"]
-
-    def key(self, slug):
-        """An API key of an admin."""
-        return self.command("api-key", "create", "--tenant", slug, "--role", "admin")["key"]
-
-    def memory_peak(self):
-        """The most memory that the process ever had, in MB."""
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-        if self.database:
-            self.sql(f"DROP DATABASE IF EXISTS {self.database} WITH (FORCE)")
-        shutil.rmtree(self.folder, ignore_errors=True)
-
+from hub import Failed, Hub
 
 async def ask(hub, method, path, token=None, body=None, limit=60):
     """The status of an answer that is read whole, and its bytes."""
@@ -138,3 +55,16 @@ def raise_files():
 
 def seconds(default):
     return int(sys.argv[1]) if len(sys.argv) > 1 else default
+
+
+def attacked(attack, files=None, **settings):
+    """Runs the attack on a hub of its own: on the services in the environment, else on SQLite. Ends with 1 when it did not hold."""
+    full = all(os.environ.get(name) for name in ("DATABASE_URL", "AMQP_URL", "REDIS_URL"))
+    environment = {f"ROLLCALL_{name.upper()}": str(value) for name, value in settings.items()}
+    try:
+        with tempfile.TemporaryDirectory(prefix="rollcall-abuse-") as folder:
+            with Hub("full" if full else "sqlite", folder, files, environment) as hub:
+                held = asyncio.run(attack(hub))
+    except Failed as failed:
+        sys.exit(f"abuse: error: {failed}")
+    sys.exit(0 if held else "not held")

@@ -138,8 +138,10 @@ def person(number):
 class Hub:
     """Processes, database and settings of one engine; gone with the `with` block."""
 
-    def __init__(self, engine, folder):
-        self.engine, self.folder = engine, pathlib.Path(folder)
+    def __init__(self, engine, folder, files=None, settings=ROOMY):
+        """`files` is its limit of open files; `settings` are those of its first start."""
+        self.engine, self.folder, self.settings = engine, pathlib.Path(folder), settings
+        self.limit = ["prlimit", f"--nofile={files}:{files}"] if files else []
         self.port, self.process = free_port(), None
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("ROLLCALL_")}
         self.environment["ROLLCALL_METRICS_LISTEN"] = ""
@@ -156,7 +158,7 @@ class Hub:
             self.environment |= {"DATABASE_URL": url, "ROLLCALL_QUEUE_PREFIX": f"{name}.", "ROLLCALL_CACHE_PREFIX": f"{name}:"}
         else:
             self.environment.pop("DATABASE_URL", None)
-        self.start(**ROOMY)
+        self.start(**self.settings)
         return self
 
     def __exit__(self, *_):
@@ -166,7 +168,7 @@ class Hub:
 
     def start(self, **settings):
         self.log = open(self.folder / "log", "ab")
-        command = [BINARY, ENGINES[self.engine], *self.data]
+        command = [*self.limit, BINARY, ENGINES[self.engine], *self.data]
         self.process = subprocess.Popen(command, env=self.environment | settings, stdout=self.log, stderr=self.log)
         deadline = time.monotonic() + START_SECONDS
         while Client(self.port, "").send("GET", "/readyz")[0] != 200:
@@ -207,6 +209,11 @@ class Hub:
         """The processor time that the hub has used."""
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory_peak(self):
+        """The most memory that the process ever had, in MB."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
 
     def active_statements(self):
         """The statements that the server runs for this hub; none on SQLite, where they are the hub's processor time."""

@@ -6,8 +6,8 @@ second.
     sockets.py [SECONDS]
 """
 
-import asyncio, multiprocessing, selectors, socket, sys, time
-from callers import Hub, Watch, raise_files, seconds
+import multiprocessing, selectors, socket, time
+from callers import Watch, attacked, raise_files, seconds
 
 FILES = 1024
 SOCKETS = 5 * FILES
@@ -75,25 +75,21 @@ async def shape(hub, name, said, drip, other, good, length):
     return watch.verdict(name, 1.0)
 
 
-async def main():
-    hub = Hub(files=FILES)
-    try:
-        (_, base, token), (_, other, good) = hub.tenant(), hub.tenant()
-        key = f"authorization: Bearer {token}\r\n"
-        chunked = f"POST {base}/Users HTTP/1.1\r\nhost: hub\r\ntransfer-encoding: chunked\r\n"
-        shapes = {
-            "silent": (b"", b""),
-            "half a head": (b"GET /healthz HTTP/1.1\r\nx-slow: ", b"y"),
-            "a body without a key": (f"{chunked}\r\n1\r\n{{\r\n".encode(), b"1\r\n \r\n"),
-            "a body with a good key": (f"{chunked}{key}\r\n1\r\n{{\r\n".encode(), b"1\r\n \r\n"),
-            "a compressed body": (f"{chunked}{key}content-encoding: gzip\r\n\r\n".encode() + GZIP_HEAD, EMPTY_BLOCK),
-        }
-        length = seconds(60) / len(shapes)
-        held = [await shape(hub, name, *bytes, other, good, length) for name, bytes in shapes.items()]
-    finally:
-        hub.stop()
-    sys.exit(0 if all(held) else "not held")
+async def every_shape(hub):
+    tenant, other = hub.tenant("Acme"), hub.tenant("Globex")
+    key = f"authorization: Bearer {tenant.token}\r\n"
+    chunked = f"POST {tenant.base}/Users HTTP/1.1\r\nhost: hub\r\ntransfer-encoding: chunked\r\n"
+    shapes = {
+        "silent": (b"", b""),
+        "half a head": (b"GET /healthz HTTP/1.1\r\nx-slow: ", b"y"),
+        "a body without a key": (f"{chunked}\r\n1\r\n{{\r\n".encode(), b"1\r\n \r\n"),
+        "a body with a good key": (f"{chunked}{key}\r\n1\r\n{{\r\n".encode(), b"1\r\n \r\n"),
+        "a compressed body": (f"{chunked}{key}content-encoding: gzip\r\n\r\n".encode() + GZIP_HEAD, EMPTY_BLOCK),
+    }
+    length = seconds(60) / len(shapes)
+    held = [await shape(hub, name, *said, other.base, other.token, length) for name, said in shapes.items()]
+    return all(held)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    attacked(every_shape, files=FILES)
