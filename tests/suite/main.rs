@@ -38,6 +38,7 @@ mod etags;
 mod explain;
 mod faults;
 mod field_reports;
+mod first_hour;
 mod group_scope;
 mod guards;
 mod hub;
@@ -179,6 +180,7 @@ fn every_case() -> Vec<Case> {
         access::cases(),
         members::cases(),
         new_user::cases(),
+        first_hour::cases(),
         approval::cases(),
         routes::cases(),
         lifecycle::cases(),

@@ -1,6 +1,6 @@
 //! A person with a browser: the cookie of a session, and the headers that a browser sends.
 
-use reqwest::Method;
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -12,7 +12,7 @@ pub(crate) const CSRF: (&str, &str) = ("x-rollcall-csrf", "1");
 /// A member who signed in.
 #[derive(Clone)]
 pub(crate) struct Person {
-    pub(crate) tenant: Tenant,
+    pub(crate) http: Client,
     /// Base URL of the process that answers.
     pub(crate) base: String,
     pub(crate) cookie: String,
@@ -34,14 +34,19 @@ impl Person {
 
     /// The session that an answer gives to the browser.
     pub(crate) fn of(tenant: &Tenant, answer: &Answer) -> Self {
+        Self::at(tenant.hub.people_url(), tenant.hub.http(), answer)
+    }
+
+    /// As [`of`](Self::of), for any hub.
+    pub(crate) fn at(base: String, http: &Client, answer: &Answer) -> Self {
         let cookie = answer.header("set-cookie").split(';').next().unwrap_or_default().to_owned();
         assert!(cookie.starts_with("__Host-rollcall=rss_"), "{}", answer.describe());
-        Self { tenant: tenant.clone(), base: tenant.hub.people_url(), cookie }
+        Self { http: http.clone(), base, cookie }
     }
 
     /// A request as a page of the hub sends it.
-    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let request = self.tenant.hub.http().request(method.clone(), format!("{}{path}", self.base));
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method.clone(), format!("{}{path}", self.base));
         let request = request.header("cookie", &self.cookie).header("sec-fetch-site", "same-origin");
         if method == Method::GET { request } else { request.header(CSRF.0, CSRF.1) }
     }
