@@ -346,7 +346,7 @@ async fn the_table_is_whole_and_only_probes_are_open(hub: Hub) {
     for route in &routes {
         let wanted = if route.path.starts_with("/scim/") {
             "scim"
-        } else if route.path.starts_with("/api/") {
+        } else if route.path.starts_with("/api/v1/") {
             "api"
         } else {
             "none"

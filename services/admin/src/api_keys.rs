@@ -6,6 +6,7 @@ use crate::body::{body, body_or_default};
 use crate::path::id_in_path;
 use crate::query::page_of;
 use crate::tokens::Rotation;
+use crate::view::List;
 use crate::view::api_keys as view;
 use crate::view::tokens::ReplacedToken;
 use actix_web::{HttpRequest, HttpResponse};
@@ -16,22 +17,36 @@ use rollcall_core::roster::Role;
 use rollcall_store::NewApiKey;
 use rollcall_web::Body;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = CreateApiKeyRequest)]
 #[serde(deny_unknown_fields)]
 struct NewKey {
     #[serde(default)]
     name: String,
+    #[schema(value_type = String)]
     role: Role,
     /// Everything that the role may do, when it is left out.
+    #[schema(value_type = Option<Vec<String>>)]
     permissions: Option<Permissions>,
     expires_at: Option<DateTime<Utc>>,
 }
 
+#[utoipa::path(
+    get, path = "/api/v1/api-keys", tag = "keys", operation_id = "api_keys_api_keys", summary = "API keys, ended ones too",
+    params(("limit" = Option<u64>, Query), ("cursor" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query)),
+    responses((status = 200, body = List<view::ApiKey>)),
+)]
 pub(crate) async fn api_keys(request: HttpRequest, auth: ApiAuth) -> Answer {
     list::<view::ApiKey>(auth.admin.hub.store.api_keys(&auth.scope, &page_of(&request)?).await?)
 }
 
+#[utoipa::path(
+    post, path = "/api/v1/api-keys", tag = "keys", operation_id = "api_keys_create_api_key", summary = "Makes an API key",
+    request_body = NewKey,
+    responses((status = 201, body = view::NewApiKey)),
+)]
 pub(crate) async fn create_api_key(auth: ApiAuth, payload: Body) -> Answer {
     let NewKey { name, role, permissions, expires_at } = body(payload).await?;
     let new = NewApiKey { name: &name, role, permissions, expires_at };
@@ -48,6 +63,12 @@ pub(crate) async fn create_api_key(auth: ApiAuth, payload: Body) -> Answer {
 }
 
 /// Makes a key that replaces an old one, which stays valid for a while.
+#[utoipa::path(
+    post, path = "/api/v1/api-keys/{id}/rotate", tag = "keys", operation_id = "api_keys_rotate_api_key", summary = "Replaces an API key",
+    params(("id" = Uuid, Path)),
+    request_body = Option<Rotation>,
+    responses((status = 201, body = view::RotatedApiKey)),
+)]
 pub(crate) async fn rotate_api_key(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let old: CredentialId = id_in_path(&request, "API key")?;
     auth.admin.hub.store.api_key(&auth.scope, old).await?;
@@ -60,6 +81,11 @@ pub(crate) async fn rotate_api_key(request: HttpRequest, auth: ApiAuth, payload:
 }
 
 /// Revokes a key: at once in this process, within a second in every other.
+#[utoipa::path(
+    delete, path = "/api/v1/api-keys/{id}", tag = "keys", operation_id = "api_keys_revoke_api_key", summary = "Revokes an API key",
+    params(("id" = Uuid, Path)),
+    responses((status = 204)),
+)]
 pub(crate) async fn revoke_api_key(request: HttpRequest, auth: ApiAuth) -> Answer {
     let key = id_in_path(&request, "API key")?;
     let revoked = auth.admin.hub.store.revoke_api_key(&auth.scope, key).await?;

@@ -3,11 +3,17 @@
 use crate::answer::{Answer, list};
 use crate::auth::ApiAuth;
 use crate::query::{parameters, parsed};
+use crate::view::List;
 use crate::view::audit_events as view;
 use actix_web::HttpRequest;
 use rollcall_core::event::Actor;
 use rollcall_store::AuditFilter;
 
+#[utoipa::path(
+    get, path = "/api/v1/audit-events", tag = "audit", operation_id = "audit_events_audit_events", summary = "Changes, with actor and cause",
+    params(("limit" = Option<u64>, Query), ("cursor" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("kind" = Option<String>, Query), ("subject_id" = Option<String>, Query)),
+    responses((status = 200, body = List<view::AuditEvent>)),
+)]
 pub(crate) async fn audit_events(request: HttpRequest, auth: ApiAuth) -> Answer {
     auth.expects_large_answer(&request)?;
     let asked = parameters(&request, &["kind", "subject_id"])?;

@@ -6,6 +6,7 @@ use rollcall_web::Body;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
+use utoipa::ToSchema;
 
 /// Largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -13,7 +14,7 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 const POLICY_BYTES_MAX: usize = 1024 * 1024;
 
 /// Identifies the plan that the admin saw.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Seen {
     pub(crate) digest: String,

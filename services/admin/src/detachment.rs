@@ -8,20 +8,29 @@ use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::{parameters, parsed};
 use crate::view;
+use crate::view::List;
 use actix_web::HttpRequest;
 use rollcall_core::directory::PeopleAfter;
 use rollcall_core::ids::SourceId;
 use rollcall_store::PageRequest;
 use rollcall_web::Body;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = DetachRequest)]
 #[serde(deny_unknown_fields)]
 struct SeenDetachment {
+    #[schema(value_type = String)]
     people: PeopleAfter,
     digest: String,
 }
 
+#[utoipa::path(
+    get, path = "/api/v1/sources/{id}/detachment", tag = "sources", operation_id = "detachment_detachment", summary = "The effect of leaving a source behind",
+    params(("id" = Uuid, Path), ("people" = Option<String>, Query)),
+    responses((status = 200, body = view::detachment::Detachment)),
+)]
 pub(crate) async fn detachment(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
     auth.admin.hub.store.source(&auth.scope, id).await?;
@@ -29,6 +38,11 @@ pub(crate) async fn detachment(request: HttpRequest, auth: ApiAuth) -> Answer {
     one::<view::detachment::Detachment>(auth.admin.hub.store.detachment(&auth.scope, id, people).await?)
 }
 
+#[utoipa::path(
+    get, path = "/api/v1/sources/{id}/detachment/items", tag = "sources", operation_id = "detachment_detachment_items", summary = "The items of that plan",
+    params(("id" = Uuid, Path), ("people" = Option<String>, Query), ("limit" = Option<u64>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = List<view::runs::RunItem>)),
+)]
 pub(crate) async fn detachment_items(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
     auth.admin.hub.store.source(&auth.scope, id).await?;
@@ -36,6 +50,12 @@ pub(crate) async fn detachment_items(request: HttpRequest, auth: ApiAuth) -> Ans
     list::<view::runs::RunItem>(auth.admin.hub.store.detachment_items(&auth.scope, id, people, &page).await?)
 }
 
+#[utoipa::path(
+    post, path = "/api/v1/sources/{id}/detach", tag = "sources", operation_id = "detachment_detach", summary = "Leaves a source behind",
+    params(("id" = Uuid, Path)),
+    request_body = SeenDetachment,
+    responses((status = 200, body = view::sources::Source)),
+)]
 pub(crate) async fn detach(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
     auth.admin.hub.store.source(&auth.scope, id).await?;

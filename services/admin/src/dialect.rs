@@ -25,6 +25,11 @@ struct Since {
 }
 
 /// The ledger of one source over the last days, with the interpretation of each quirk and advice.
+#[utoipa::path(
+    get, path = "/api/v1/sources/{id}/dialect", tag = "sources", operation_id = "dialect_dialect", summary = "How the identity provider departs from the RFC",
+    params(("id" = Uuid, Path), ("days" = Option<u32>, Query)),
+    responses((status = 200, body = view::Dialect)),
+)]
 pub(crate) async fn dialect(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
     let asked: Since = query(&request)?;

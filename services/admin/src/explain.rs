@@ -20,12 +20,22 @@ struct Somebody {
     external_id: Option<String>,
 }
 
+#[utoipa::path(
+    get, path = "/api/v1/members/{id}/explain", tag = "members", operation_id = "explain_member", summary = "Why a member has access, or has none",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = Object)),
+)]
 pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
     let facts = auth.admin.hub.store.facts_of_member(&auth.scope, id_in_path(&request, "member")?).await?;
     one::<Explanation>(explain(&facts))
 }
 
 /// A directory record, with or without a member.
+#[utoipa::path(
+    get, path = "/api/v1/sources/{id}/users/{user_id}/explain", tag = "sources", operation_id = "explain_record", summary = "Why the person of a record has access, or has none",
+    params(("id" = Uuid, Path), ("user_id" = Uuid, Path)),
+    responses((status = 200, body = Object)),
+)]
 pub(crate) async fn record(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = id_in_path(&request, "source")?;
     let user = second_id(&request, "user_id", "user")?;
@@ -34,6 +44,11 @@ pub(crate) async fn record(request: HttpRequest, auth: ApiAuth) -> Answer {
 }
 
 /// Everybody who matches an address or an external id; an unknown person is explained as well.
+#[utoipa::path(
+    get, path = "/api/v1/explain", tag = "members", operation_id = "explain_somebody", summary = "Everybody whom an address or external id may mean, explained",
+    params(("email" = Option<String>, Query), ("external_id" = Option<String>, Query)),
+    responses((status = 200, body = List<Object>)),
+)]
 pub(crate) async fn somebody(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked: Somebody = query(&request)?;
     let email = asked.email.as_deref().map(address);

@@ -4,25 +4,36 @@ use crate::answer::{Answer, snapshot};
 use crate::auth::ApiAuth;
 use crate::body::body;
 use crate::error::AdminError;
+use crate::view::List;
 use crate::view::mapping as view;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_core::policy::Mapping;
 use rollcall_store::PreviewOf;
 use rollcall_web::Body;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 /// Number of records when the body does not name any.
 const SAMPLE: u32 = 5;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PreviewMappingRequest)]
 #[serde(deny_unknown_fields)]
 struct Preview {
+    #[schema(value_type = Object)]
     mapping: Mapping,
+    #[schema(value_type = Uuid)]
     source_id: SourceId,
+    #[schema(value_type = Option<Uuid>)]
     user_id: Option<DirectoryUserId>,
     sample: Option<u32>,
 }
 
+#[utoipa::path(
+    post, path = "/api/v1/policy/mapping/preview", tag = "policy", operation_id = "mapping_preview_mapping", summary = "What a mapping makes of records",
+    request_body = Preview,
+    responses((status = 200, body = List<view::PreviewedRecord>)),
+)]
 pub(crate) async fn preview_mapping(auth: ApiAuth, payload: Body) -> Answer {
     let asked: Preview = body(payload).await?;
     let of = match (asked.user_id, asked.sample) {

@@ -6,6 +6,7 @@ use crate::body::{body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::{address, parameters, parsed};
+use crate::view::List;
 use crate::view::members as view;
 use actix_web::HttpRequest;
 use chrono::{DateTime, Utc};
@@ -15,7 +16,13 @@ use rollcall_core::roster::{Approval, MemberStatus, Role};
 use rollcall_store::{DECISIONS_MAX, MemberChanges, MemberFilter};
 use rollcall_web::Body;
 use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
 
+#[utoipa::path(
+    get, path = "/api/v1/members", tag = "members", operation_id = "members_members", summary = "The roster",
+    params(("limit" = Option<u64>, Query), ("cursor" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("email" = Option<String>, Query), ("former_email" = Option<String>, Query), ("status" = Option<String>, Query), ("modified_since" = Option<String>, Query)),
+    responses((status = 200, body = List<view::Member>)),
+)]
 pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
     auth.expects_large_answer(&request)?;
     let asked = parameters(&request, &["email", "former_email", "status", "modified_since"])?;
@@ -29,6 +36,11 @@ pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
     list::<view::Member>(auth.admin.hub.store.members(&auth.scope, &filter, &asked.page()?).await?)
 }
 
+#[utoipa::path(
+    get, path = "/api/v1/members/{id}", tag = "members", operation_id = "members_member", summary = "A member, with former addresses",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = view::MemberWithHistory)),
+)]
 pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id = id_in_path(&request, "member")?;
     let member = auth.admin.hub.store.member(&auth.scope, id).await?.into();
@@ -38,18 +50,23 @@ pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
 }
 
 /// Missing keys change nothing; a null name is removed.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ChangeMemberRequest)]
 #[serde(deny_unknown_fields)]
 struct MemberPatch {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
     role: Option<Role>,
     #[serde(default, deserialize_with = "present")]
     billing_contact: Option<bool>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
     display_name: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
     given_name: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
     family_name: Option<Option<String>>,
     /// The value that was read, so that another change in between is not overwritten.
     modified_at: Option<DateTime<Utc>>,
@@ -76,6 +93,12 @@ impl From<MemberPatch> for MemberChanges {
     }
 }
 
+#[utoipa::path(
+    patch, path = "/api/v1/members/{id}", tag = "members", operation_id = "members_change_member", summary = "Changes a member's role, billing contact or names",
+    params(("id" = Uuid, Path)),
+    request_body = MemberPatch,
+    responses((status = 200, body = view::Member)),
+)]
 pub(crate) async fn change_member(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id = id_in_path(&request, "member")?;
     // Another tenant's member is nobody, whatever the body says.
@@ -87,6 +110,11 @@ pub(crate) async fn change_member(request: HttpRequest, auth: ApiAuth, payload: 
 }
 
 /// The product reports that an invited person accepted (DX13).
+#[utoipa::path(
+    post, path = "/api/v1/members/{id}/accept", tag = "members", operation_id = "members_accept_invitation", summary = "Reports that an invited person accepted",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = view::Member)),
+)]
 pub(crate) async fn accept_invitation(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id = id_in_path(&request, "member")?;
     auth.admin.hub.store.member(&auth.scope, id).await?;
@@ -96,24 +124,46 @@ pub(crate) async fn accept_invitation(request: HttpRequest, auth: ApiAuth, paylo
     one::<view::Member>(auth.admin.hub.store.member(&auth.scope, id).await?)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ApproveManyRequest)]
 #[serde(deny_unknown_fields)]
 struct Members {
+    #[schema(value_type = Vec<Uuid>)]
     member_ids: Vec<MemberId>,
 }
 
+#[utoipa::path(
+    post, path = "/api/v1/members/{id}/approve", tag = "members", operation_id = "members_approve", summary = "Approves a pending person",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = view::Member)),
+)]
 pub(crate) async fn approve(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     decide_one(&request, auth, payload, Approval::Approved).await
 }
 
+#[utoipa::path(
+    post, path = "/api/v1/members/{id}/decline", tag = "members", operation_id = "members_decline", summary = "Declines a pending person",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = view::Member)),
+)]
 pub(crate) async fn decline(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     decide_one(&request, auth, payload, Approval::Declined).await
 }
 
+#[utoipa::path(
+    post, path = "/api/v1/members/approve", tag = "members", operation_id = "members_approve_many", summary = "Approves pending people",
+    request_body = Members,
+    responses((status = 200, body = view::Decisions)),
+)]
 pub(crate) async fn approve_many(auth: ApiAuth, payload: Body) -> Answer {
     decide_many(auth, payload, Approval::Approved).await
 }
 
+#[utoipa::path(
+    post, path = "/api/v1/members/decline", tag = "members", operation_id = "members_decline_many", summary = "Declines pending people",
+    request_body = Members,
+    responses((status = 200, body = view::Decisions)),
+)]
 pub(crate) async fn decline_many(auth: ApiAuth, payload: Body) -> Answer {
     decide_many(auth, payload, Approval::Declined).await
 }

@@ -9,8 +9,10 @@ use rollcall_core::policy::Policy;
 use rollcall_web::Body;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SetPolicyRequest)]
 #[serde(deny_unknown_fields)]
 struct NewPolicy {
     policy: Map<String, Json>,
@@ -18,7 +20,8 @@ struct NewPolicy {
     version: i64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ChangePolicyRequest)]
 #[serde(deny_unknown_fields)]
 struct PolicyChanges {
     policy: Map<String, Json>,
@@ -26,11 +29,20 @@ struct PolicyChanges {
     version: Option<i64>,
 }
 
+#[utoipa::path(
+    get, path = "/api/v1/policy", tag = "policy", operation_id = "policy_policy", summary = "The policy in force",
+    responses((status = 200, body = view::VersionedPolicy)),
+)]
 pub(crate) async fn policy(auth: ApiAuth) -> Answer {
     one::<view::VersionedPolicy>(auth.admin.hub.store.policy(&auth.scope).await?)
 }
 
 /// Replaces the policy. The body must have every key, because a missing one would silently reset a switch.
+#[utoipa::path(
+    put, path = "/api/v1/policy", tag = "policy", operation_id = "policy_set_policy", summary = "Replaces the policy",
+    request_body = NewPolicy,
+    responses((status = 200, body = view::VersionedPolicy)),
+)]
 pub(crate) async fn set_policy(auth: ApiAuth, payload: Body) -> Answer {
     let new: NewPolicy = policy_body(payload).await?;
     let policy = Policy::whole(&new.policy).map_err(AdminError::BadRequest)?;
@@ -39,6 +51,11 @@ pub(crate) async fn set_policy(auth: ApiAuth, payload: Body) -> Answer {
 }
 
 /// Changes the keys that the body has.
+#[utoipa::path(
+    patch, path = "/api/v1/policy", tag = "policy", operation_id = "policy_change_policy", summary = "Changes keys of the policy",
+    request_body = PolicyChanges,
+    responses((status = 200, body = view::VersionedPolicy)),
+)]
 pub(crate) async fn change_policy(auth: ApiAuth, payload: Body) -> Answer {
     let asked: PolicyChanges = policy_body(payload).await?;
     let changed = auth.admin.hub.store.change_policy(&auth.scope, &asked.policy, asked.version).await?;

@@ -12,14 +12,22 @@ use rollcall_core::dry_run::dry_run;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_web::{Body, request_id};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ReconcileRequest)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     /// Only report the effect.
     dry_run: bool,
 }
 
+#[utoipa::path(
+    post, path = "/api/v1/sources/{id}/users/{user_id}/reconcile", tag = "sources", operation_id = "reconcile_reconcile", summary = "Plans one person on demand",
+    params(("id" = Uuid, Path), ("user_id" = Uuid, Path)),
+    request_body = Asked,
+    responses((status = 200, body = view::DryRun), (status = 202, body = view::Requested)),
+)]
 pub(crate) async fn reconcile(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let source: SourceId = id_in_path(&request, "source")?;
     let user: DirectoryUserId = second_id(&request, "user_id", "user")?;

@@ -3,10 +3,16 @@
 use crate::answer::{Answer, list};
 use crate::auth::ApiAuth;
 use crate::query::{parameters, parsed};
+use crate::view::List;
 use crate::view::request_log as view;
 use actix_web::HttpRequest;
 use rollcall_store::RequestFilter;
 
+#[utoipa::path(
+    get, path = "/api/v1/request-log", tag = "audit", operation_id = "request_log_request_log", summary = "SCIM requests and their answers",
+    params(("limit" = Option<u64>, Query), ("cursor" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("source_id" = Option<String>, Query), ("subject_id" = Option<String>, Query), ("member_id" = Option<String>, Query)),
+    responses((status = 200, body = List<view::LoggedRequest>)),
+)]
 pub(crate) async fn request_log(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request, &["source_id", "subject_id", "member_id"])?;
     let filter = RequestFilter {

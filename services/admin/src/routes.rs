@@ -4,8 +4,9 @@
 use crate::Admin;
 use crate::error::AdminError;
 use crate::{
-    api_keys, audit_events, detachment, dialect, explain, groups, mapping, members, policy, promotion, reconcile,
-    rejected, request_log, runs, session, sessions, sign_in_links, sign_in_page, skipped_records, sources, tokens,
+    api_keys, audit_events, detachment, dialect, explain, groups, mapping, members, openapi, openapi_page, policy,
+    promotion, reconcile, rejected, request_log, runs, session, sessions, sign_in_links, sign_in_page, skipped_records,
+    sources, tokens,
 };
 use actix_web::{HttpRequest, web};
 use rollcall_web::{Endpoint, RouteLabel, endpoints, resource, same_paths};
@@ -74,6 +75,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         POST "/api/v1/sources/{id}/users/{user_id}/reconcile" by Admin may Runs => reconcile::reconcile,
         GET "/api/v1/audit-events" by Member may Read => audit_events::audit_events,
         GET "/api/v1/request-log" by Member may Read => request_log::request_log,
+        GET "/api/openapi.json" => openapi::json,
+        GET "/api/docs" => openapi_page::page,
+        GET "/api/docs.css" => openapi_page::style,
         GET "/sign-in" => sign_in_page::page,
         POST "/sign-in" => sign_in_page::sign_in,
         GET "/sign-in.css" => sign_in_page::style,

@@ -6,6 +6,7 @@ use crate::body::{Seen, body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::{parameters, parsed};
+use crate::view::List;
 use crate::view::runs as view;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
@@ -13,19 +14,35 @@ use rollcall_core::run::RunState;
 use rollcall_store::RunDecision;
 use rollcall_web::Body;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
+#[utoipa::path(
+    get, path = "/api/v1/runs", tag = "runs", operation_id = "runs_runs", summary = "Runs",
+    params(("limit" = Option<u64>, Query), ("cursor" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("state" = Option<String>, Query)),
+    responses((status = 200, body = List<view::Run>)),
+)]
 pub(crate) async fn runs(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request, &["state"])?;
     let state: Option<RunState> = parsed("state", asked.state.as_deref())?;
     list::<view::Run>(auth.admin.hub.store.runs(&auth.scope, state, &asked.page()?).await?)
 }
 
+#[utoipa::path(
+    get, path = "/api/v1/runs/{id}", tag = "runs", operation_id = "runs_run", summary = "A run",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = view::Run)),
+)]
 pub(crate) async fn run(request: HttpRequest, auth: ApiAuth) -> Answer {
     let run = auth.admin.hub.store.run(&auth.scope, id_in_path(&request, "run")?).await?;
     one::<view::Run>(run)
 }
 
 /// The items of a run: subject, action, before and after, reason, and decision.
+#[utoipa::path(
+    get, path = "/api/v1/runs/{id}/items", tag = "runs", operation_id = "runs_run_items", summary = "The items of a run",
+    params(("id" = Uuid, Path), ("limit" = Option<u64>, Query), ("cursor" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query)),
+    responses((status = 200, body = List<view::RunItem>)),
+)]
 pub(crate) async fn run_items(request: HttpRequest, auth: ApiAuth) -> Answer {
     auth.expects_large_answer(&request)?;
     let asked = parameters(&request, &[])?;
@@ -34,6 +51,11 @@ pub(crate) async fn run_items(request: HttpRequest, auth: ApiAuth) -> Answer {
 }
 
 /// Comparison of this run with another one (PE11).
+#[utoipa::path(
+    get, path = "/api/v1/runs/{id}/compare", tag = "runs", operation_id = "runs_compare_runs", summary = "The effects of two runs side by side",
+    params(("id" = Uuid, Path), ("with" = Option<String>, Query), ("limit" = Option<u64>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = List<view::ComparedItem>)),
+)]
 pub(crate) async fn compare_runs(request: HttpRequest, auth: ApiAuth) -> Answer {
     auth.expects_large_answer(&request)?;
     let asked = parameters(&request, &["with"])?;
@@ -46,10 +68,22 @@ pub(crate) async fn compare_runs(request: HttpRequest, auth: ApiAuth) -> Answer 
     snapshot::<view::ComparedItem>(page.items, page.next)
 }
 
+#[utoipa::path(
+    post, path = "/api/v1/runs/{id}/approve", tag = "runs", operation_id = "runs_approve_run", summary = "Approves what the caller saw",
+    params(("id" = Uuid, Path)),
+    request_body = Seen,
+    responses((status = 200, body = view::Run)),
+)]
 pub(crate) async fn approve_run(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     decide_run(&request, auth, payload, RunDecision::Approve).await
 }
 
+#[utoipa::path(
+    post, path = "/api/v1/runs/{id}/reject", tag = "runs", operation_id = "runs_reject_run", summary = "Rejects what the caller saw",
+    params(("id" = Uuid, Path)),
+    request_body = Seen,
+    responses((status = 200, body = view::Run)),
+)]
 pub(crate) async fn reject_run(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     decide_run(&request, auth, payload, RunDecision::Reject).await
 }
@@ -65,6 +99,11 @@ async fn decide_run(request: &HttpRequest, auth: ApiAuth, payload: Body, decisio
 }
 
 /// Requests the rewind of this run: a worker plans it, an admin approves it like a held run.
+#[utoipa::path(
+    post, path = "/api/v1/runs/{id}/rewind", tag = "runs", operation_id = "runs_rewind_run", summary = "Plans to take a run back",
+    params(("id" = Uuid, Path)),
+    responses((status = 202, body = view::Run)),
+)]
 pub(crate) async fn rewind_run(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id = id_in_path(&request, "run")?;
     auth.admin.hub.store.run(&auth.scope, id).await?;
@@ -74,13 +113,20 @@ pub(crate) async fn rewind_run(request: HttpRequest, auth: ApiAuth, payload: Bod
     Ok(HttpResponse::Accepted().json(view::Run::from(auth.admin.hub.store.run(&auth.scope, rewind).await?)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = RewindSourceRequest)]
 #[serde(deny_unknown_fields)]
 struct Since {
     since: DateTime<Utc>,
 }
 
 /// Requests the rewind of everything that this source did since an instant, as one run.
+#[utoipa::path(
+    post, path = "/api/v1/sources/{id}/rewind", tag = "sources", operation_id = "runs_rewind_source", summary = "Plans to take back what a source did since a time",
+    params(("id" = Uuid, Path)),
+    request_body = Since,
+    responses((status = 202, body = view::Run)),
+)]
 pub(crate) async fn rewind_source(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let source = id_in_path(&request, "source")?;
     auth.admin.hub.store.source(&auth.scope, source).await?;

@@ -13,8 +13,10 @@ use rollcall_hub::CallerError;
 use rollcall_store::{SESSION_TIME, SignInClient, StartedSession};
 use rollcall_web::{Body, Refusal, ended_session_cookie, is_from_own_page, known_caller, peer, session_cookie};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SignInRequest)]
 #[serde(deny_unknown_fields)]
 struct SignIn {
     /// The secret of a sign-in link, or a recovery code.
@@ -22,6 +24,10 @@ struct SignIn {
 }
 
 /// What the caller is and may do.
+#[utoipa::path(
+    get, path = "/api/v1/session", tag = "session", operation_id = "session_session", summary = "The caller: tenant, role, permissions, and the person",
+    responses((status = 200, body = view::CurrentSession)),
+)]
 pub(crate) async fn session(auth: ApiAuth) -> Answer {
     let tenant = auth.admin.hub.store.tenant_names(&auth.scope).await?;
     let member = match auth.scope.member() {
@@ -37,6 +43,11 @@ pub(crate) async fn session(auth: ApiAuth) -> Answer {
     })
 }
 
+#[utoipa::path(
+    post, path = "/api/v1/session", tag = "session", operation_id = "session_sign_in", summary = "Signs a member in by a link or a recovery code",
+    request_body = SignIn,
+    responses((status = 201, body = view::Session)),
+)]
 pub(crate) async fn sign_in(request: HttpRequest, admin: web::Data<Admin>, payload: Body) -> Answer {
     let SignIn { link } = body(payload).await?;
     let started = signed_in(&request, &admin, &link).await?;
@@ -68,6 +79,10 @@ pub(crate) fn link_refused(error: CallerError) -> AdminError {
     }
 }
 
+#[utoipa::path(
+    delete, path = "/api/v1/session", tag = "session", operation_id = "session_sign_out", summary = "Signs the caller out",
+    responses((status = 204)),
+)]
 pub(crate) async fn sign_out(auth: ApiAuth) -> Answer {
     let Some(session) = auth.session else {
         return Err(AdminError::BadRequest("a key has no session; revoke it at /api/v1/api-keys".into()));
@@ -78,6 +93,10 @@ pub(crate) async fn sign_out(auth: ApiAuth) -> Answer {
 }
 
 /// Makes the owner's recovery codes, in the place of the earlier ones.
+#[utoipa::path(
+    post, path = "/api/v1/session/recovery-codes", tag = "session", operation_id = "session_recovery_codes", summary = "Makes an owner's recovery codes",
+    responses((status = 201, body = view::RecoveryCodes)),
+)]
 pub(crate) async fn recovery_codes(auth: ApiAuth, payload: Body) -> Answer {
     no_body(payload).await?;
     let Some(owner) = auth.scope.member() else {

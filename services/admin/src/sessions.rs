@@ -4,6 +4,7 @@ use crate::answer::{Answer, snapshot};
 use crate::auth::ApiAuth;
 use crate::path::id_in_path;
 use crate::query::query;
+use crate::view::List;
 use crate::view::sessions as view;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::event::SessionEnd;
@@ -15,6 +16,10 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 struct NoParameters {}
 
+#[utoipa::path(
+    get, path = "/api/v1/sessions", tag = "session", operation_id = "sessions_sessions", summary = "Sessions in force",
+    responses((status = 200, body = List<view::ListedSession>)),
+)]
 pub(crate) async fn sessions(request: HttpRequest, auth: ApiAuth) -> Answer {
     let NoParameters {} = query(&request)?;
     let sessions = auth.admin.hub.store.sessions(&auth.scope, own_unless_owner(&auth)).await?;
@@ -23,6 +28,11 @@ pub(crate) async fn sessions(request: HttpRequest, auth: ApiAuth) -> Answer {
     snapshot::<view::ListedSession>(listed.collect(), None)
 }
 
+#[utoipa::path(
+    delete, path = "/api/v1/sessions/{id}", tag = "session", operation_id = "sessions_end_session", summary = "Ends a session",
+    params(("id" = Uuid, Path)),
+    responses((status = 204)),
+)]
 pub(crate) async fn end_session(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id: CredentialId = id_in_path(&request, "session")?;
     let why = if auth.session.is_some_and(|own| own.id == id) { SessionEnd::SignedOut } else { SessionEnd::Revoked };

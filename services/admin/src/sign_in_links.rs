@@ -11,16 +11,24 @@ use chrono::TimeDelta;
 use rollcall_store::{NewSignInLink, SIGN_IN_LINK_TIME_MAX};
 use rollcall_web::{Body, origin};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 /// Life of a link unless the request has one.
 const DEFAULT_SECONDS: u32 = 15 * 60;
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = CreateSignInLinkRequest)]
 #[serde(deny_unknown_fields, default)]
 struct Asked {
     expires_in_seconds: Option<u32>,
 }
 
+#[utoipa::path(
+    post, path = "/api/v1/members/{id}/sign-in-link", tag = "session", operation_id = "sign_in_links_create_sign_in_link", summary = "Makes a link with which a member signs in once",
+    params(("id" = Uuid, Path)),
+    request_body = Option<Asked>,
+    responses((status = 201, body = view::NewSignInLink)),
+)]
 pub(crate) async fn create_sign_in_link(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let member = id_in_path(&request, "member")?;
     auth.admin.hub.store.member(&auth.scope, member).await?;

@@ -3,18 +3,17 @@
 
 use crate::Admin;
 use crate::error::AdminError;
+use crate::html;
 use crate::query::query;
 use crate::session::{link_refused, signed_in};
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use html_escape::encode_safe;
 use rollcall_store::SESSION_TIME;
 use rollcall_web::{Body, peer, session_cookie};
 use serde::Deserialize;
 
 const FORM_BYTES_MAX: usize = 4096;
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 const STYLE: &str = include_str!("sign_in_page.css");
 
 #[derive(Deserialize)]
@@ -63,25 +62,14 @@ async fn pressed(request: &HttpRequest, admin: &Admin, payload: Body) -> Result<
 }
 
 pub(crate) async fn style() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/css; charset=utf-8").body(STYLE)
+    html::style(STYLE)
 }
 
 fn refused(error: &AdminError) -> HttpResponse {
-    let text = format!("<h1>This does not sign you in</h1>\n<p>{}.</p>", encode_safe(&error.to_string()));
+    let text = format!("<h1>This does not sign you in</h1>\n<p>{}</p>", html::sentence(&error.to_string()));
     shown(error.status_code(), &text)
 }
 
 fn shown(status: StatusCode, text: &str) -> HttpResponse {
-    let page = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Rollcall</title>\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <link rel=\"stylesheet\" href=\"/sign-in.css\"></head>\n<body><main>\n{text}\n</main></body></html>\n"
-    );
-    HttpResponseBuilder::new(status)
-        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((header::X_FRAME_OPTIONS, "DENY"))
-        // The address of the page has the link.
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .content_type("text/html; charset=utf-8")
-        .body(page)
+    html::answer(status, html::page("Rollcall", "/sign-in.css", &format!("<main>\n{text}\n</main>")))
 }

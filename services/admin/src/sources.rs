@@ -6,6 +6,7 @@ use crate::body::{body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::page_of;
+use crate::view::List;
 use crate::view::sources as view;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
@@ -14,10 +15,13 @@ use rollcall_core::ids::SourceId;
 use rollcall_store::{NewSource, SourceChange};
 use rollcall_web::{Body, origin};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ChangeSourceRequest)]
 #[serde(deny_unknown_fields)]
 struct Change {
+    #[schema(value_type = Option<String>)]
     mode: Option<SourceMode>,
     /// Groups are neither shown nor accepted (DS3).
     users_only: Option<bool>,
@@ -25,17 +29,24 @@ struct Change {
     plain_discovery: Option<bool>,
 }
 
+#[utoipa::path(
+    get, path = "/api/v1/sources", tag = "sources", operation_id = "sources_sources", summary = "Sources",
+    params(("limit" = Option<u64>, Query), ("cursor" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query)),
+    responses((status = 200, body = List<view::Source>)),
+)]
 pub(crate) async fn sources(request: HttpRequest, auth: ApiAuth) -> Answer {
     list::<view::Source>(auth.admin.hub.store.page_of_sources(&auth.scope, &page_of(&request)?).await?)
 }
 
 /// Input for a new source. It starts in simulation, so that nobody gets or loses access before somebody looked.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = CreateSourceRequest)]
 #[serde(deny_unknown_fields)]
 struct New {
     #[serde(default)]
     name: String,
     #[serde(default = "simulate")]
+    #[schema(value_type = String)]
     mode: SourceMode,
     #[serde(default)]
     users_only: bool,
@@ -50,6 +61,11 @@ fn simulate() -> SourceMode {
 }
 
 /// Makes a SCIM source with its first token, which is shown once.
+#[utoipa::path(
+    post, path = "/api/v1/sources", tag = "sources", operation_id = "sources_create_source", summary = "Makes a SCIM source with its first token",
+    request_body = New,
+    responses((status = 201, body = view::NewSource)),
+)]
 pub(crate) async fn create_source(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let New { name, mode, users_only, plain_discovery, token_expires_at } = body(payload).await?;
     let settings = SourceSettings { users_only, plain_discovery };
@@ -62,12 +78,23 @@ pub(crate) async fn create_source(request: HttpRequest, auth: ApiAuth, payload: 
     Ok(HttpResponse::Created().json(made))
 }
 
+#[utoipa::path(
+    get, path = "/api/v1/sources/{id}", tag = "sources", operation_id = "sources_source", summary = "A source",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = view::Source)),
+)]
 pub(crate) async fn source(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = auth.admin.hub.store.source(&auth.scope, id_in_path(&request, "source")?).await?;
     one::<view::Source>(source)
 }
 
 /// Changes the mode of a source, and its switches. At most one source of a tenant is live (DS2).
+#[utoipa::path(
+    patch, path = "/api/v1/sources/{id}", tag = "sources", operation_id = "sources_change_source", summary = "Changes the mode and switches of a source",
+    params(("id" = Uuid, Path)),
+    request_body = Change,
+    responses((status = 200, body = view::Source)),
+)]
 pub(crate) async fn change_source(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
     // Another tenant's source is not found, whatever the body holds.
@@ -85,6 +112,11 @@ pub(crate) async fn change_source(request: HttpRequest, auth: ApiAuth, payload: 
 }
 
 /// Ends a quarantine (PE9).
+#[utoipa::path(
+    post, path = "/api/v1/sources/{id}/release", tag = "sources", operation_id = "sources_release_source", summary = "Ends a quarantine",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = view::Source)),
+)]
 pub(crate) async fn release_source(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id: SourceId = id_in_path(&request, "source")?;
     auth.admin.hub.store.source(&auth.scope, id).await?;

@@ -6,6 +6,7 @@ use crate::body::body_or_default;
 use crate::error::AdminError;
 use crate::path::{id_in_path, second_id};
 use crate::query::page_of;
+use crate::view::List;
 use crate::view::tokens as view;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,12 +14,14 @@ use rollcall_core::ids::CredentialId;
 use rollcall_store::{NewSecret, RotatedExpiry};
 use rollcall_web::Body;
 use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
 
 /// Validity of a rotated token unless the request has one.
 const DEFAULT_OVERLAP: TimeDelta = TimeDelta::hours(24);
 const OVERLAP_SECONDS_MAX: u32 = 90 * 86_400;
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = CreateTokenRequest)]
 #[serde(deny_unknown_fields, default)]
 struct NewToken {
     name: String,
@@ -26,13 +29,14 @@ struct NewToken {
 }
 
 /// The terms of a rotation, of a token or a key.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Rotation {
     /// Validity of the old one; 0 ends it at once.
     overlap_seconds: Option<u32>,
     /// Expiry of the new one: left out, it lives as long as the old one did; null, it never expires.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<DateTime<Utc>>)]
     expires_at: Option<Option<DateTime<Utc>>>,
 }
 
@@ -53,12 +57,23 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Opt
     T::deserialize(value).map(Some)
 }
 
+#[utoipa::path(
+    get, path = "/api/v1/sources/{id}/tokens", tag = "sources", operation_id = "tokens_tokens", summary = "The tokens of a source, ended ones too",
+    params(("id" = Uuid, Path), ("limit" = Option<u64>, Query), ("cursor" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query)),
+    responses((status = 200, body = List<view::SourceToken>)),
+)]
 pub(crate) async fn tokens(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = id_in_path(&request, "source")?;
     let tokens = auth.admin.hub.store.source_tokens(&auth.scope, source, &page_of(&request)?).await?;
     list::<view::SourceToken>(tokens)
 }
 
+#[utoipa::path(
+    post, path = "/api/v1/sources/{id}/tokens", tag = "sources", operation_id = "tokens_create_token", summary = "Makes another token",
+    params(("id" = Uuid, Path)),
+    request_body = Option<NewToken>,
+    responses((status = 201, body = view::NewToken)),
+)]
 pub(crate) async fn create_token(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let source = id_in_path(&request, "source")?;
     auth.admin.hub.store.source(&auth.scope, source).await?;
@@ -70,6 +85,12 @@ pub(crate) async fn create_token(request: HttpRequest, auth: ApiAuth, payload: B
 }
 
 /// Makes a token that replaces an old one, which stays valid for a while.
+#[utoipa::path(
+    post, path = "/api/v1/sources/{id}/tokens/{token_id}/rotate", tag = "sources", operation_id = "tokens_rotate_token", summary = "Replaces a token",
+    params(("id" = Uuid, Path), ("token_id" = Uuid, Path)),
+    request_body = Option<Rotation>,
+    responses((status = 201, body = view::RotatedToken)),
+)]
 pub(crate) async fn rotate_token(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let source = id_in_path(&request, "source")?;
     let old: CredentialId = second_id(&request, "token_id", "token")?;
@@ -83,6 +104,11 @@ pub(crate) async fn rotate_token(request: HttpRequest, auth: ApiAuth, payload: B
 }
 
 /// Revokes a token: at once in this process, within a second in every other.
+#[utoipa::path(
+    delete, path = "/api/v1/sources/{id}/tokens/{token_id}", tag = "sources", operation_id = "tokens_revoke_token", summary = "Revokes a token",
+    params(("id" = Uuid, Path), ("token_id" = Uuid, Path)),
+    responses((status = 204)),
+)]
 pub(crate) async fn revoke_token(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = id_in_path(&request, "source")?;
     let token = second_id(&request, "token_id", "token")?;

@@ -7,16 +7,18 @@ use rollcall_core::permission::Permissions;
 use rollcall_core::roster::Role;
 use rollcall_store as store;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A key; the secret itself is not kept.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ApiKey {
     pub id: Uuid,
     pub name: String,
     /// The first characters of the secret, for recognition.
     pub prefix: String,
     pub role: String,
+    #[schema(value_type = Vec<String>)]
     pub permissions: Permissions,
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
@@ -36,19 +38,23 @@ impl From<store::ApiKey> for ApiKey {
 }
 
 /// A key that was just made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct NewApiKey {
+    #[schema(value_type = Uuid)]
     pub id: CredentialId,
     pub key: String,
     pub name: String,
+    #[schema(value_type = String)]
     pub role: Role,
+    #[schema(value_type = Vec<String>)]
     pub permissions: Permissions,
     pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// A key that takes the place of another.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RotatedApiKey {
+    #[schema(value_type = Uuid)]
     pub id: CredentialId,
     pub key: String,
     pub expires_at: Option<DateTime<Utc>>,

@@ -7,10 +7,11 @@ use rollcall_store as store;
 use serde::Serialize;
 use serde_json::Value as Json;
 use std::collections::HashMap;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// One event, with its subject and its cause.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct AuditEvent {
     pub id: Uuid,
     pub at: DateTime<Utc>,
@@ -24,13 +25,13 @@ pub struct AuditEvent {
 }
 
 /// A row that an event or a skipped record is about.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Subject {
     pub kind: String,
     pub id: Uuid,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Cause {
     pub request_id: Option<Uuid>,
     pub run_id: Option<Uuid>,

@@ -3,12 +3,14 @@
 use rollcall_core::directory::PeopleAfter;
 use rollcall_store as store;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The plan of a detachment.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Detachment {
     pub source_id: Uuid,
+    #[schema(value_type = String)]
     pub people: PeopleAfter,
     /// Identifies the plan; `detach` accepts no other.
     pub digest: String,
@@ -28,7 +30,7 @@ impl From<store::Detachment> for Detachment {
 }
 
 /// The part of a plan that the removal limit allows.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RemovalOutlook {
     /// People who may lose access now without an approval.
     pub allowed: i64,

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// How a source's identity provider spoke over some days.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Dialect {
     pub days: u32,
     pub requests: i64,
@@ -15,14 +16,14 @@ pub struct Dialect {
     pub by_day: Vec<Day>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct CountedQuirk {
     pub quirk: &'static str,
     pub count: i64,
     pub read_as: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Day {
     pub day: String,
     /// Occurrences by quirk.

@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use rollcall_store as store;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// One sharing group.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SharingGroup {
     pub id: Uuid,
     pub name: String,

@@ -2,10 +2,11 @@
 
 use rollcall_store as store;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// One record under a mapping. A record with `error` would be skipped.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PreviewedRecord {
     pub user_id: Uuid,
     pub user_name: String,

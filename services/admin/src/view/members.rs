@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use rollcall_core::ids::MemberId;
 use rollcall_store as store;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// One member.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Member {
     pub id: Uuid,
     pub email: String,
@@ -71,7 +72,7 @@ impl From<store::Member> for Member {
 }
 
 /// An address that a member had.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct FormerEmail {
     pub email: String,
     /// When another address replaced it.
@@ -86,7 +87,7 @@ impl From<store::FormerEmail> for FormerEmail {
 }
 
 /// A member, and the addresses they had before.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct MemberWithHistory {
     #[serde(flatten)]
     pub member: Member,
@@ -94,13 +95,14 @@ pub struct MemberWithHistory {
 }
 
 /// The result of an admin's decision about one member.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Decided {
+    #[schema(value_type = Uuid)]
     pub member_id: MemberId,
     pub result: DecisionResult,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DecisionResult {
     Decided,
@@ -123,7 +125,7 @@ impl From<store::DecisionResult> for DecisionResult {
 }
 
 /// The decisions of one call, in the order of its ids.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Decisions {
     pub items: Vec<Decided>,
 }

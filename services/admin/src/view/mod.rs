@@ -21,9 +21,10 @@ pub mod sources;
 pub mod tokens;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// One page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct List<T> {
     pub items: Vec<T>,
     /// The cursor of the next page; null on the last one.

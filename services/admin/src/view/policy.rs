@@ -3,10 +3,12 @@
 use rollcall_core::policy::Policy;
 use rollcall_store as store;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The policy in force, and its version.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct VersionedPolicy {
+    #[schema(value_type = Object)]
     pub policy: Policy,
     pub version: i64,
 }

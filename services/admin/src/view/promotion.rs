@@ -3,10 +3,11 @@
 use super::detachment::RemovalOutlook;
 use rollcall_store as store;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The summary of a promotion.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Promotion {
     pub source_id: Uuid,
     /// The source that is live now; it would continue in simulation.
@@ -66,7 +67,7 @@ impl From<store::Promotion> for Promotion {
 }
 
 /// The effect of the promotion on people.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PeopleCounts {
     /// Members that keep their identity and follow the source from then on.
     pub transferred: i64,
@@ -89,7 +90,7 @@ impl From<store::PeopleCounts> for PeopleCounts {
 }
 
 /// The effect of the promotion on groups.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct GroupCounts {
     /// Taken over under the identical name.
     pub same: i64,
@@ -109,7 +110,7 @@ impl From<store::GroupCounts> for GroupCounts {
 }
 
 /// Memberships of people and groups that are taken over; those of new ones are not counted.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct MembershipCounts {
     pub added: i64,
     pub removed: i64,
@@ -123,7 +124,7 @@ impl From<store::MembershipCounts> for MembershipCounts {
 }
 
 /// Seats that are free, and seats that the plan needs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SeatOutlook {
     pub free: i64,
     pub wanted: i64,
@@ -137,7 +138,7 @@ impl From<store::SeatOutlook> for SeatOutlook {
 }
 
 /// A group whose name is spelled differently.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Respelled {
     pub group_id: Uuid,
     pub before: String,

@@ -7,35 +7,41 @@ use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryUserId, RequestId, SourceId};
 use rollcall_core::world::World;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A reconcile that was asked for and runs on a worker.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Requested {
     pub dry_run: bool,
+    #[schema(value_type = Option<Uuid>)]
     pub request_id: Option<RequestId>,
 }
 
 /// A reconcile that changed nothing, step by step.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct DryRun {
     pub dry_run: bool,
     pub steps: [Step; 5],
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub enum Step {
     /// The record as the planner reads it.
     Source {
+        #[schema(value_type = Option<Uuid>)]
         source_id: Option<SourceId>,
+        #[schema(value_type = Option<String>)]
         mode: Option<SourceMode>,
         record: Option<Record>,
         in_scope: Option<bool>,
     },
     Match {
+        #[schema(value_type = Object)]
         matched: MatchStep,
     },
     Plan {
+        #[schema(value_type = Vec<Object>)]
         items: Vec<Item>,
         disputed: Vec<DisputedRecord>,
         items_about_others: usize,
@@ -44,12 +50,13 @@ pub enum Step {
         withheld: Vec<Withheld>,
     },
     Apply {
+        #[schema(value_type = Vec<Object>)]
         items: Vec<Item>,
     },
 }
 
 /// The fields of a record that the planner reads.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Record {
     pub email: Option<String>,
     pub external_id: Option<String>,
@@ -60,16 +67,19 @@ pub struct Record {
     pub was_active: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct DisputedRecord {
+    #[schema(value_type = String)]
     pub dispute: Dispute,
     pub about: String,
     pub remedy: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Withheld {
+    #[schema(value_type = Object)]
     pub item: Item,
+    #[schema(value_type = String)]
     pub held_reason: HoldReason,
     pub remedy: &'static str,
 }

@@ -6,10 +6,11 @@ use rollcall_hub::Replayed;
 use rollcall_store as store;
 use serde::Serialize;
 use serde_json::Value as Json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A request that was not understood.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RejectedRequest {
     pub id: Uuid,
     pub at: DateTime<Utc>,
@@ -23,7 +24,7 @@ pub struct RejectedRequest {
     pub replayable: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RejectedAnswer {
     pub status: i64,
     pub scim_type: Option<String>,
@@ -58,7 +59,7 @@ fn replayable(one: &store::RejectedRequest) -> bool {
 }
 
 /// The outcome of a replay.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Replay {
     Done { replayed: bool, changed: bool, status: u16 },

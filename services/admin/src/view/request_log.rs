@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use rollcall_store as store;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// One request of an identity provider, and its answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct LoggedRequest {
     pub id: Uuid,
     pub at: DateTime<Utc>,
@@ -18,7 +19,7 @@ pub struct LoggedRequest {
     pub answer: LoggedAnswer,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct LoggedAnswer {
     pub status: i64,
     pub scim_type: Option<String>,

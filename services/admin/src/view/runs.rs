@@ -5,10 +5,11 @@ use rollcall_store as store;
 use serde::Serialize;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// One run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Run {
     pub id: Uuid,
     /// Null when the run belongs to several sources, or to none (a freed seat).
@@ -31,7 +32,7 @@ pub struct Run {
 }
 
 /// A run after the rewound one.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct LaterRun {
     pub run_id: Uuid,
     /// Items of the rewind that cannot be taken back before it.
@@ -86,7 +87,7 @@ impl From<store::Run> for Run {
 }
 
 /// One line of a run's plan.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RunItem {
     pub id: Uuid,
     pub action: String,
@@ -151,7 +152,7 @@ impl From<store::RunItem> for RunItem {
 }
 
 /// One action, as each of the two runs has it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ComparedItem {
     /// `only_this`, `only_other`, `same`, or `differs`: the same action on the same subject, with another outcome.
     pub found: String,

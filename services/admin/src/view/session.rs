@@ -7,10 +7,11 @@ use rollcall_core::permission::Permissions;
 use rollcall_core::roster::Role;
 use rollcall_store as store;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The organisation of the caller.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Tenant {
     pub id: Uuid,
     pub slug: String,
@@ -25,10 +26,12 @@ impl From<store::TenantName> for Tenant {
 }
 
 /// The caller of a request: a person, or a key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct CurrentSession {
     pub tenant: Tenant,
+    #[schema(value_type = String)]
     pub role: Role,
+    #[schema(value_type = Vec<String>)]
     pub permissions: Permissions,
     /// The person; null for a key.
     pub member: Option<Member>,
@@ -36,10 +39,13 @@ pub struct CurrentSession {
     pub session: Option<Session>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Session {
+    #[schema(value_type = Uuid)]
     pub id: CredentialId,
+    #[schema(value_type = Uuid)]
     pub member_id: MemberId,
+    #[schema(value_type = String)]
     pub role: Role,
     /// The session may make credentials and approve runs for ten minutes from here.
     pub signed_in_at: DateTime<Utc>,
@@ -54,7 +60,7 @@ impl From<store::Session> for Session {
 }
 
 /// The codes are shown once; each signs the owner in once.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RecoveryCodes {
     pub codes: Vec<String>,
 }

@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use rollcall_store as store;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A session in force.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ListedSession {
     pub id: Uuid,
     pub member_id: Option<Uuid>,

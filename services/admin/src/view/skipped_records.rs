@@ -4,10 +4,11 @@ use super::audit_events::Subject;
 use chrono::{DateTime, Utc};
 use rollcall_store as store;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// One skipped record, and what can be done about it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SkippedRecord {
     pub subject: Subject,
     /// The source of the record.
@@ -47,7 +48,7 @@ impl From<store::SkippedRecord> for SkippedRecord {
 }
 
 /// A retry was accepted.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Retried {
     pub status: &'static str,
 }

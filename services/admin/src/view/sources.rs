@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use rollcall_core::ids::CredentialId;
 use rollcall_store as store;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A source.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Source {
     pub id: Uuid,
     /// `scim` or `agent`.
@@ -28,12 +29,13 @@ pub struct Source {
 }
 
 /// A source that was just made. The token is in this answer and in no other.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct NewSource {
     #[serde(flatten)]
     pub source: Source,
     /// The address for the identity provider.
     pub scim_url: String,
+    #[schema(value_type = Uuid)]
     pub token_id: CredentialId,
     pub token: String,
 }

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use rollcall_core::ids::CredentialId;
 use rollcall_store as store;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A token; the secret itself is not kept.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SourceToken {
     pub id: Uuid,
     pub name: String,
@@ -28,8 +29,9 @@ impl From<store::SourceToken> for SourceToken {
 }
 
 /// A token that was just made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct NewToken {
+    #[schema(value_type = Uuid)]
     pub id: CredentialId,
     pub token: String,
     pub name: String,
@@ -37,16 +39,18 @@ pub struct NewToken {
 }
 
 /// A token that takes the place of another.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RotatedToken {
+    #[schema(value_type = Uuid)]
     pub id: CredentialId,
     pub token: String,
     pub expires_at: Option<DateTime<Utc>>,
     pub replaces: ReplacedToken,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ReplacedToken {
+    #[schema(value_type = Uuid)]
     pub id: CredentialId,
     pub expires_at: DateTime<Utc>,
 }

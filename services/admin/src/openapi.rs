@@ -1,0 +1,221 @@
+//! `/api/openapi.json`: the REST API described by OpenAPI 3.1, from the handlers, their bodies and the endpoint table.
+
+use crate::routes::endpoints;
+use actix_web::HttpResponse;
+use rollcall_web::Demand;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    ContentBuilder, InfoBuilder, OpenApi, PathItem, Ref, RefOr, ResponseBuilder, SecurityRequirement,
+};
+use utoipa::{OpenApi as _, ToSchema};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    paths(
+        crate::session::session,
+        crate::session::sign_in,
+        crate::session::sign_out,
+        crate::session::recovery_codes,
+        crate::sessions::sessions,
+        crate::sessions::end_session,
+        crate::sign_in_links::create_sign_in_link,
+        crate::api_keys::api_keys,
+        crate::api_keys::create_api_key,
+        crate::api_keys::rotate_api_key,
+        crate::api_keys::revoke_api_key,
+        crate::members::members,
+        crate::members::approve_many,
+        crate::members::decline_many,
+        crate::members::member,
+        crate::members::change_member,
+        crate::members::accept_invitation,
+        crate::members::approve,
+        crate::members::decline,
+        crate::explain::member,
+        crate::explain::somebody,
+        crate::explain::record,
+        crate::groups::groups,
+        crate::groups::group_members,
+        crate::groups::delete_group,
+        crate::runs::runs,
+        crate::runs::run,
+        crate::runs::run_items,
+        crate::runs::compare_runs,
+        crate::runs::approve_run,
+        crate::runs::reject_run,
+        crate::runs::rewind_run,
+        crate::runs::rewind_source,
+        crate::policy::policy,
+        crate::policy::set_policy,
+        crate::policy::change_policy,
+        crate::mapping::preview_mapping,
+        crate::skipped_records::skipped_records,
+        crate::skipped_records::retry,
+        crate::skipped_records::ignore,
+        crate::sources::sources,
+        crate::sources::create_source,
+        crate::sources::source,
+        crate::sources::change_source,
+        crate::sources::release_source,
+        crate::promotion::promotion,
+        crate::promotion::promotion_items,
+        crate::promotion::promote,
+        crate::detachment::detachment,
+        crate::detachment::detachment_items,
+        crate::detachment::detach,
+        crate::tokens::tokens,
+        crate::tokens::create_token,
+        crate::tokens::rotate_token,
+        crate::tokens::revoke_token,
+        crate::dialect::dialect,
+        crate::rejected::rejected,
+        crate::rejected::replay,
+        crate::reconcile::reconcile,
+        crate::audit_events::audit_events,
+        crate::request_log::request_log
+    ),
+    components(schemas(Problem)),
+    tags(
+        (name = "session", description = "Signing in, sessions, links and recovery codes"),
+        (name = "keys", description = "API keys of programs"),
+        (name = "members", description = "The roster"),
+        (name = "groups", description = "Sharing groups"),
+        (name = "runs", description = "Runs, their items, and records that were skipped"),
+        (name = "policy", description = "What the organisation wants"),
+        (name = "sources", description = "Identity providers, their tokens and their requests"),
+        (name = "audit", description = "What happened"),
+    )
+)]
+struct Described;
+
+/// A failure (RFC 9457).
+#[derive(Serialize, ToSchema)]
+struct Problem {
+    r#type: String,
+    title: String,
+    status: u16,
+    /// A stable code for programs.
+    code: String,
+    /// A sentence for people.
+    detail: String,
+}
+
+/// Failures that any call may answer, with the schema `Problem`.
+const FAILURES: &[(&str, &str)] = &[
+    ("400", "A parameter or the body is not understood; the detail names it"),
+    ("401", "No credential, or one that is unknown or has ended"),
+    ("403", "The role, the permission or the age of the sign-in does not suffice"),
+    ("404", "Nothing of this organisation has this id"),
+    ("408", "The body came too slowly"),
+    ("409", "The state does not allow it, or another change came first"),
+    ("413", "The body is too large"),
+    ("415", "The body is compressed in an unknown way"),
+    ("429", "Too many requests; `Retry-After` says when to try again"),
+    ("500", "An error of the hub, logged under the request's id"),
+    ("503", "The hub is short of something; `Retry-After` says when to try again"),
+];
+
+const INTRODUCTION: &str = "The REST API of one organisation. A caller sends a key as `Authorization: Bearer rck_…`, or the cookie of a \
+    session; a write with the cookie also needs `X-Rollcall-CSRF` and the hub's own origin. docs/api.md tells the rest.";
+
+static JSON: LazyLock<String> = LazyLock::new(|| document().to_json().unwrap_or_default());
+
+pub(crate) async fn json() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(JSON.as_str())
+}
+
+/// The whole document.
+pub(crate) fn document() -> OpenApi {
+    let mut document = Described::openapi();
+    document.info =
+        InfoBuilder::new().title("Rollcall").version(env!("CARGO_PKG_VERSION")).description(Some(INTRODUCTION)).build();
+    let components = document.components.get_or_insert_default();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("rck_…").build();
+    components.add_security_scheme("key", SecurityScheme::Http(bearer));
+    let cookie = ApiKey::Cookie(ApiKeyValue::new("__Host-rollcall"));
+    components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
+    let demands: BTreeMap<(String, &str), Option<Demand>> = endpoints()
+        .into_iter()
+        .map(|endpoint| ((endpoint.method.as_str().to_owned(), endpoint.path), endpoint.demand))
+        .collect();
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            let demand = demands.get(&(method.to_owned(), path.as_str())).copied().flatten();
+            describe(operation, demand);
+        }
+    }
+    document
+}
+
+/// The operations of a path, by method.
+pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let PathItem { get, post, put, patch, delete, .. } = item;
+    [("GET", get), ("POST", post), ("PUT", put), ("PATCH", patch), ("DELETE", delete)]
+        .into_iter()
+        .filter_map(|(method, operation)| operation.as_mut().map(|operation| (method, operation)))
+}
+
+/// Adds what every call has: who may make it, and how it fails.
+fn describe(operation: &mut Operation, demand: Option<Demand>) {
+    operation.description = Some(match demand {
+        Some(Demand { least_role, permission, fresh }) => {
+            let fresh = if fresh { " A session must have signed in within the last ten minutes." } else { "" };
+            let either = ["key", "session"].map(|scheme| SecurityRequirement::new(scheme, Vec::<String>::new()));
+            operation.security = Some(either.to_vec());
+            format!("Least role: `{least_role}`. Permission: `{permission}`.{fresh}")
+        }
+        None => "Takes no credential.".to_owned(),
+    });
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            response.description = "Done".to_owned();
+        }
+    }
+    for (status, why) in FAILURES {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let failure = ResponseBuilder::new().description(*why).content("application/problem+json", content).build();
+        operation.responses.responses.entry((*status).to_owned()).or_insert_with(|| failure.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// A route without a description, or a description without a route, fails here.
+    #[test]
+    fn the_document_describes_the_endpoint_table() {
+        let mut document = document();
+        let mut described = BTreeSet::new();
+        for (path, item) in &mut document.paths.paths {
+            for (method, operation) in operations(item) {
+                assert!(operation.summary.is_some() && operation.operation_id.is_some(), "{method} {path}");
+                described.insert((method.to_owned(), path.clone()));
+            }
+        }
+        let served: BTreeSet<(String, String)> = endpoints()
+            .into_iter()
+            .filter(|endpoint| endpoint.path.starts_with("/api/v1"))
+            .map(|endpoint| (endpoint.method.as_str().to_owned(), endpoint.path.to_owned()))
+            .collect();
+        assert_eq!(described, served);
+    }
+
+    #[test]
+    fn every_reference_leads_to_a_schema() {
+        let text = JSON.as_str();
+        let document: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        assert_eq!(document["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
+        let names = text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next());
+        for name in names {
+            assert!(document["components"]["schemas"][name].is_object(), "{name}");
+        }
+    }
+}
