@@ -3,15 +3,14 @@
 
 use crate::access::credentials::Credential;
 use crate::access::sessions::{SESSION_PAUSE, Session};
-use crate::access::sign_in_links::RECOVERY_CODE;
+use crate::access::sign_in_links::SignInLink;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
 use crate::reconcile::retention::{FORGOTTEN, first_id_of};
 use crate::secret::{SecretDigest, stored_digest};
 use chrono::{DateTime, TimeDelta, Utc};
-use rollcall_core::event::SignInWay;
-use rollcall_core::ids::{CredentialId, MemberId, TenantId};
+use rollcall_core::ids::TenantId;
 use rollcall_core::roster::Role;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
@@ -86,35 +85,6 @@ impl SessionRow {
             signed_in_at: self.created_at,
             expires_at: self.expires_at,
         }))
-    }
-}
-
-/// A sign-in link or recovery code that was not used yet, and whom it signs in.
-#[derive(Clone, Debug, FromQueryResult)]
-pub struct SignInLink {
-    tenant_id: Uuid,
-    id: Uuid,
-    member_id: Uuid,
-    kind: String,
-    pub email: String,
-    pub tenant_name: String,
-}
-
-impl SignInLink {
-    pub(crate) fn tenant(&self) -> TenantId {
-        self.tenant_id.into()
-    }
-
-    pub(crate) fn id(&self) -> CredentialId {
-        self.id.into()
-    }
-
-    pub(crate) fn member(&self) -> MemberId {
-        self.member_id.into()
-    }
-
-    pub(crate) fn way(&self) -> SignInWay {
-        if self.kind == RECOVERY_CODE { SignInWay::RecoveryCode } else { SignInWay::Link }
     }
 }
 

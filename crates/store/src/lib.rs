@@ -25,11 +25,11 @@ pub use access::credential_uses::CredentialUse;
 pub use access::credentials::{Credential, Rotated, RotatedExpiry};
 pub use access::quotas::CountedUsage;
 pub use access::sessions::{ListedSession, SESSION_PAUSE, SESSION_TIME, Session, SignInClient, StartedSession};
-pub use access::sign_in_links::{NewSignInLink, SIGN_IN_LINK_TIME_MAX};
+pub use access::sign_in_links::{NewSignInLink, SIGN_IN_LINK_TIME_MAX, SignInLink};
 pub use access::source_upkeep::{NewSource, SourceDeletion};
 pub use access::sources::{Source, SourceChange, SourceToken};
 pub use access::tenants::{NewTenant, SeatsSet, TenantName};
-pub use across::{Backlog, SignInLink, TenantSummary};
+pub use across::{Backlog, TenantSummary};
 pub use admin::cutover::{
     Detachment, GroupCounts, MembershipCounts, PeopleCounts, Promotion, PromotionItems, RemovalOutlook, Respelled,
     SeatOutlook,

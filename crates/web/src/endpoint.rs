@@ -14,7 +14,7 @@ pub struct Endpoint {
     pub service: &'static str,
     pub method: Method,
     pub path: &'static str,
-    /// What an API key or a session must have; `None` where other credentials count, or none.
+    /// The demand on an API key or a session; `None` where other credentials count, or none.
     pub demand: Option<Demand>,
     answers_head: bool,
     handler: fn(Route) -> Route,
@@ -66,7 +66,7 @@ macro_rules! endpoints {
     };
 }
 
-/// What a caller must have to use an endpoint.
+/// The demand of an endpoint on its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
     pub least_role: Role,

@@ -24,7 +24,7 @@ const FRESH: TimeDelta = TimeDelta::minutes(10);
 pub(crate) struct ApiAuth {
     pub(crate) scope: AdminScope,
     pub(crate) admin: web::Data<Admin>,
-    /// Of a person; none for a key.
+    /// The session of a person; none for a key.
     pub(crate) session: Option<Session>,
 }
 

@@ -23,7 +23,7 @@ struct SignIn {
     link: String,
 }
 
-/// What the caller is and may do.
+/// The caller, and the caller's role and permissions.
 #[utoipa::path(
     get, path = "/api/v1/session", tag = "session", operation_id = "session_session", summary = "The caller: tenant, role, permissions, and the person",
     responses((status = 200, body = view::CurrentSession)),

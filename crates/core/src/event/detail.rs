@@ -145,7 +145,7 @@ pub struct CredentialCreated {
     pub prefix: String,
     pub source_id: Option<SourceId>,
     pub role: Option<Role>,
-    /// Of an API key.
+    /// Only an API key has them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Permissions>,
 }
@@ -169,7 +169,7 @@ pub struct SessionStarted {
     pub member_id: MemberId,
     pub way: SignInWay,
     pub role: Role,
-    /// Of the caller, as far as the trusted proxies tell it.
+    /// The caller's address, as far as the trusted proxies tell it.
     pub address: String,
 }
 

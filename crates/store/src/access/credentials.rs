@@ -123,7 +123,7 @@ pub struct Rotated {
 pub(super) struct Superseded {
     pub(super) old: credentials::Model,
     pub(super) old_expires_at: DateTime<Utc>,
-    /// Of the new one.
+    /// The end of the new one.
     pub(super) expires_at: Option<DateTime<Utc>>,
 }
 

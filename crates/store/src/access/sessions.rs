@@ -2,7 +2,7 @@
 //! of the sign-in: a suspension, a removal or another role ends it for good.
 
 use crate::access::credentials::NewCredential;
-use crate::across::SignInLink;
+use crate::access::sign_in_links::SignInLink;
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;

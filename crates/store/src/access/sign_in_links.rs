@@ -12,9 +12,9 @@ use crate::secret::{NewSecret, RECOVERY_CODE_PREFIX, SIGN_IN_LINK_PREFIX, Secret
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::email::fold;
 use rollcall_core::event::{Event, NoDetail, SignInLinkCreated, SignInWay};
-use rollcall_core::ids::MemberId;
+use rollcall_core::ids::{CredentialId, MemberId, TenantId};
 use rollcall_core::roster::Role;
-use sea_orm::{ColumnTrait, Condition};
+use sea_orm::{ColumnTrait, Condition, FromQueryResult};
 use uuid::Uuid;
 
 /// Longest life of a link.
@@ -22,8 +22,37 @@ pub const SIGN_IN_LINK_TIME_MAX: TimeDelta = TimeDelta::hours(24);
 /// Recovery codes that an owner has at a time.
 const RECOVERY_CODES: usize = 8;
 
-pub(crate) const SIGN_IN_LINK: &str = "sign_in_link";
-pub(crate) const RECOVERY_CODE: &str = "recovery_code";
+const SIGN_IN_LINK: &str = "sign_in_link";
+const RECOVERY_CODE: &str = "recovery_code";
+
+/// A sign-in link or recovery code that was not used yet, and the member and tenant that it signs in to.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct SignInLink {
+    tenant_id: Uuid,
+    id: Uuid,
+    member_id: Uuid,
+    kind: String,
+    pub email: String,
+    pub tenant_name: String,
+}
+
+impl SignInLink {
+    pub(super) fn tenant(&self) -> TenantId {
+        self.tenant_id.into()
+    }
+
+    pub(super) fn id(&self) -> CredentialId {
+        self.id.into()
+    }
+
+    pub(super) fn member(&self) -> MemberId {
+        self.member_id.into()
+    }
+
+    pub(super) fn way(&self) -> SignInWay {
+        if self.kind == RECOVERY_CODE { SignInWay::RecoveryCode } else { SignInWay::Link }
+    }
+}
 
 /// A link that was just made.
 pub struct NewSignInLink {

@@ -127,7 +127,7 @@ impl Store {
         self.read(&scope.scope).await?.member_row(id).await
     }
 
-    /// What to call these members: the display name, or the address. Members of other tenants have none.
+    /// The names of these members: the display name, or the address. Members of other tenants have none here.
     #[tracing::instrument(name = "store.members.member_names", skip_all)]
     pub async fn member_names(
         &self,

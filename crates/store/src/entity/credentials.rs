@@ -11,7 +11,7 @@ pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) id: Uuid,
     pub(crate) source_id: Option<Uuid>,
-    /// Of a session, a sign-in link or a recovery code.
+    /// The holder of a session, a sign-in link or a recovery code.
     pub(crate) member_id: Option<Uuid>,
     #[sea_orm(column_type = "Text")]
     pub(crate) kind: String,
@@ -25,7 +25,7 @@ pub(crate) struct Model {
     pub(crate) role: Option<String>,
     #[sea_orm(column_type = "Text")]
     pub(crate) permissions: Option<String>,
-    /// Of the caller who signed in.
+    /// The address of the caller who signed in.
     #[sea_orm(column_type = "Text")]
     pub(crate) address: Option<String>,
     pub(crate) created_at: DateTimeUtc,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::directory::filter::tests::engines::on_each_engine;
-use crate::{AuditFilter, ListOrder, NewSource, NewTenant, PageRequest, digest};
+use crate::{AuditFilter, ListOrder, NewApiKey, NewSource, NewTenant, PageRequest, digest};
 use rollcall_core::directory::{SourceKind, SourceSettings};
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::Role;
@@ -21,7 +21,7 @@ async fn scene(store: &Store) -> Scene {
     let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
     let new = NewSource { kind, mode, name: "", settings: SourceSettings::default(), token_expires_at: None };
     let (source, token) = store.create_source(&operator, &new).await.expect("a source");
-    let key = store.create_api_key(&operator, Role::Owner, "", None).await.expect("a key");
+    let key = store.create_api_key(&operator, &NewApiKey::of(Role::Owner, "")).await.expect("a key");
     let key = store.credential(&digest(&key.secret)).await.expect("a look-up").expect("a credential");
     Scene { api: AdminScope::of_key(&key).expect("a key"), source, token }
 }
