@@ -6,20 +6,85 @@ use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-text_enum! {
-    /// One thing that is counted.
-    Quota {
-        /// Directory users and groups, with the rows of deleted ones.
-        Records = "records",
-        /// The attributes of the records, as the database stores them, and 100 for each membership.
-        Bytes = "bytes",
-        /// Sources of any mode.
-        Sources = "sources",
-        /// Tokens and API keys in force.
-        Keys = "keys",
-        /// Change marks that no worker has consumed.
-        Changes = "changes",
-    }
+macro_rules! quotas {
+    ($($(#[$doc:meta])* $quota:ident = $text:literal in $field:ident, $default:expr);+ $(;)?) => {
+        text_enum! {
+            /// One thing that is counted.
+            Quota { $($(#[$doc])* $quota = $text),+ }
+        }
+
+        /// The largest number of each thing.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct Quotas { $(pub $field: u64),+ }
+
+        impl Default for Quotas {
+            fn default() -> Self {
+                Self { $($field: $default),+ }
+            }
+        }
+
+        impl Quotas {
+            pub const fn of(&self, quota: Quota) -> u64 {
+                match quota { $(Quota::$quota => self.$field),+ }
+            }
+
+            /// Those of a tenant.
+            #[must_use]
+            pub fn with(&self, own: &QuotaOverrides) -> Self {
+                Self { $($field: own.$field.unwrap_or(self.$field)),+ }
+            }
+        }
+
+        /// The quotas of one tenant that differ from those of all.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct QuotaOverrides {
+            $(#[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<u64>),+
+        }
+
+        impl QuotaOverrides {
+            /// These, with the given ones of `later` in their place.
+            #[must_use]
+            pub fn changed_by(&self, later: &Self) -> Self {
+                Self { $($field: later.$field.or(self.$field)),+ }
+            }
+        }
+
+        /// Numbers in use.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+        pub struct Usage { $(pub $field: u64),+ }
+
+        impl Usage {
+            pub const fn of(&self, quota: Quota) -> u64 {
+                match quota { $(Quota::$quota => self.$field),+ }
+            }
+
+            #[must_use]
+            pub const fn plus(&self, more: &Self) -> Self {
+                Self { $($field: self.$field.saturating_add(more.$field)),+ }
+            }
+
+            #[must_use]
+            pub const fn minus(&self, less: &Self) -> Self {
+                Self { $($field: self.$field.saturating_sub(less.$field)),+ }
+            }
+        }
+    };
+}
+
+// Each thing with its field, and what a tenant may keep of it unless the operator says otherwise.
+quotas! {
+    /// Directory users and groups, with the rows of deleted ones.
+    Records = "records" in records, 1_500_000;
+    /// The attributes of the records, as the database stores them, and 100 for each membership.
+    Bytes = "bytes" in bytes, 4 << 30;
+    /// Sources of any mode.
+    Sources = "sources" in sources, 20;
+    /// Tokens and API keys in force.
+    Keys = "keys" in keys, 200;
+    /// Change marks that no worker has consumed.
+    Changes = "changes" in changes, 4_000_000;
 }
 
 impl Quota {
@@ -34,49 +99,6 @@ impl Quota {
     }
 }
 
-/// The largest number of each thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Quotas {
-    pub records: u64,
-    pub bytes: u64,
-    pub sources: u64,
-    pub keys: u64,
-    pub changes: u64,
-}
-
-impl Default for Quotas {
-    fn default() -> Self {
-        Self { records: 1_500_000, bytes: 4 << 30, sources: 20, keys: 200, changes: 4_000_000 }
-    }
-}
-
-/// The quotas of one tenant that differ from those of all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct QuotaOverrides {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub records: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sources: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub keys: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub changes: Option<u64>,
-}
-
-/// Numbers in use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Usage {
-    pub records: u64,
-    pub bytes: u64,
-    pub sources: u64,
-    pub keys: u64,
-    pub changes: u64,
-}
-
 /// A refusal, with the way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OverQuota {
@@ -85,80 +107,10 @@ pub struct OverQuota {
 }
 
 impl Quotas {
-    pub const fn of(&self, quota: Quota) -> u64 {
-        match quota {
-            Quota::Records => self.records,
-            Quota::Bytes => self.bytes,
-            Quota::Sources => self.sources,
-            Quota::Keys => self.keys,
-            Quota::Changes => self.changes,
-        }
-    }
-
-    /// Those of a tenant.
-    #[must_use]
-    pub fn with(&self, own: &QuotaOverrides) -> Self {
-        Self {
-            records: own.records.unwrap_or(self.records),
-            bytes: own.bytes.unwrap_or(self.bytes),
-            sources: own.sources.unwrap_or(self.sources),
-            keys: own.keys.unwrap_or(self.keys),
-            changes: own.changes.unwrap_or(self.changes),
-        }
-    }
-
     /// The first quota that this use exceeds.
     pub fn exceeded_by(&self, usage: &Usage) -> Option<OverQuota> {
         let over = Quota::ALL.iter().copied().find(|quota| usage.of(*quota) > self.of(*quota))?;
         Some(OverQuota { quota: over, limit: self.of(over) })
-    }
-}
-
-impl QuotaOverrides {
-    /// These, with the given ones of `later` in their place.
-    #[must_use]
-    pub fn changed_by(&self, later: &Self) -> Self {
-        Self {
-            records: later.records.or(self.records),
-            bytes: later.bytes.or(self.bytes),
-            sources: later.sources.or(self.sources),
-            keys: later.keys.or(self.keys),
-            changes: later.changes.or(self.changes),
-        }
-    }
-}
-
-impl Usage {
-    pub const fn of(&self, quota: Quota) -> u64 {
-        match quota {
-            Quota::Records => self.records,
-            Quota::Bytes => self.bytes,
-            Quota::Sources => self.sources,
-            Quota::Keys => self.keys,
-            Quota::Changes => self.changes,
-        }
-    }
-
-    #[must_use]
-    pub const fn plus(&self, more: &Self) -> Self {
-        Self {
-            records: self.records.saturating_add(more.records),
-            bytes: self.bytes.saturating_add(more.bytes),
-            sources: self.sources.saturating_add(more.sources),
-            keys: self.keys.saturating_add(more.keys),
-            changes: self.changes.saturating_add(more.changes),
-        }
-    }
-
-    #[must_use]
-    pub const fn minus(&self, less: &Self) -> Self {
-        Self {
-            records: self.records.saturating_sub(less.records),
-            bytes: self.bytes.saturating_sub(less.bytes),
-            sources: self.sources.saturating_sub(less.sources),
-            keys: self.keys.saturating_sub(less.keys),
-            changes: self.changes.saturating_sub(less.changes),
-        }
     }
 }
 
