@@ -125,11 +125,11 @@ impl Admission {
         };
         let half_of_cores = (available_parallelism().map_or(1, usize::from) / 2).max(1);
         // Heavy work of an embedded database takes a core of this process for as long as it runs.
-        let heavy = if embedded { half_of_cores } else { quarter };
+        let heavy = or_else(limits.heavy, if embedded { half_of_cores } else { quarter });
         Self(Arc::new(State {
             connections: for_requests,
             writer: Slots::new(UNLIMITED, 1),
-            heavy: Slots::new(or_else(limits.heavy, heavy), limits.tenant_heavy.max(1)),
+            heavy: Slots::new(heavy, limits.tenant_heavy.clamp(1, heavy)),
             computing: Slots::new(half_of_cores, 1),
             connection_wait,
             limits,

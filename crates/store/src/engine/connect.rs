@@ -2,6 +2,7 @@
 
 use crate::engine::admission::{Admission, WorkLimits};
 use crate::engine::batched_read::ReadBatchers;
+use crate::engine::data_file::DataFile;
 use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
@@ -62,7 +63,7 @@ pub struct Connections {
 #[derive(Clone)]
 pub(crate) enum Pools {
     Postgres { pool: SessionPool<Postgres>, reads: ReadBatchers, role: SessionRole },
-    Sqlite { writer: SessionPool<Sqlite>, reader: SessionPool<Sqlite> },
+    Sqlite { writer: SessionPool<Sqlite>, reader: SessionPool<Sqlite>, file: DataFile },
 }
 
 /// The connection for making and inspecting the schema: with the role of the login, whereas data is read and written with a
@@ -164,7 +165,7 @@ impl Store {
     pub async fn close(&self) {
         match &self.pools {
             Pools::Postgres { pool, .. } => pool.close(),
-            Pools::Sqlite { writer, reader } => {
+            Pools::Sqlite { writer, reader, .. } => {
                 reader.close();
                 writer.close();
             }
@@ -261,8 +262,9 @@ async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Single
     let (wait, readers) = (config.acquire_timeout, config.max_connections);
     let writer = pool(options.clone().pragma("cache_size", "-8000"), 1, wait, None, None)?;
     let reader = pool(options.pragma("cache_size", "-1000"), readers, wait, None, None)?;
-    let single_writer = SingleWriter::sqlite(writer.clone());
-    Ok((Pools::Sqlite { writer, reader }, single_writer, Schema::Sqlite(schema)))
+    let file = DataFile::of(path).map_err(|e| StoreError::Unavailable(format!("{}: {e}", path.display()).into()))?;
+    let single_writer = SingleWriter::sqlite(writer.clone(), file.clone());
+    Ok((Pools::Sqlite { writer, reader, file }, single_writer, Schema::Sqlite(schema)))
 }
 
 #[cfg(test)]

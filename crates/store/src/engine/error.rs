@@ -16,7 +16,7 @@ pub enum StoreError {
     #[error("{0} is already in use")]
     Taken(&'static str),
     /// The row is not what the caller saw (ETag).
-    #[error("the resource changed meanwhile")]
+    #[error("it was changed meanwhile: read it again, and repeat your change on what is there now")]
     Changed,
     /// The plan is no longer the one that the caller saw.
     #[error("the plan changed since you read it")]

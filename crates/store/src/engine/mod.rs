@@ -5,6 +5,7 @@ pub(crate) mod batched_read;
 pub(crate) mod columns;
 pub(crate) mod connect;
 pub(crate) mod connection;
+pub(crate) mod data_file;
 pub(crate) mod engine_kind;
 pub(crate) mod error;
 pub(crate) mod faults;

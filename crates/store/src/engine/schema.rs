@@ -71,7 +71,7 @@ impl Store {
         }
         match &self.pools {
             Pools::Postgres { role, .. } => role.proven(),
-            Pools::Sqlite { .. } => Ok(()),
+            Pools::Sqlite { file, .. } => file.check().map_err(|e| e.to_string()),
         }
     }
 

@@ -7,6 +7,7 @@
 
 use crate::engine::admission::Admission;
 use crate::engine::connection::Tx;
+use crate::engine::data_file::DataFile;
 use crate::engine::error::StoreError;
 use crate::engine::faults::Faults;
 use crate::engine::postgres_batching::{BatchParameters, Batcher, Job, asked_by};
@@ -162,8 +163,8 @@ impl SingleWriter {
     }
 
     /// See [`GroupCommit::start`].
-    pub(super) fn sqlite(writer: SessionPool<Sqlite>) -> Self {
-        Self::Sqlite(GroupCommit::start(writer))
+    pub(super) fn sqlite(writer: SessionPool<Sqlite>, file: DataFile) -> Self {
+        Self::Sqlite(GroupCommit::start(writer, file))
     }
 }
 

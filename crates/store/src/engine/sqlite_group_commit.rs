@@ -3,6 +3,7 @@
 //! the next transaction at hand, where it would wait for another thread to bring it (decision 0029).
 
 use crate::engine::connection::Tx;
+use crate::engine::data_file::DataFile;
 use crate::engine::error::{Cause, StoreError};
 use crate::engine::faults::Faults;
 use crate::engine::position::BEGIN_WRITE;
@@ -34,9 +35,9 @@ struct Job {
 
 impl GroupCommit {
     /// Must be called on a runtime that lives as long as the store.
-    pub(crate) fn start(writer: SessionPool<Sqlite>) -> Self {
+    pub(crate) fn start(writer: SessionPool<Sqlite>, file: DataFile) -> Self {
         let (jobs, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(serve(writer, waiting));
+        tokio::spawn(serve(writer, file, waiting));
         Self { jobs }
     }
 
@@ -53,7 +54,7 @@ impl GroupCommit {
     }
 }
 
-async fn serve(writer: SessionPool<Sqlite>, mut waiting: mpsc::Receiver<Job>) {
+async fn serve(writer: SessionPool<Sqlite>, file: DataFile, mut waiting: mpsc::Receiver<Job>) {
     while let Some(job) = waiting.recv().await {
         let session = Session::open_with(&writer, BEGIN_WRITE, Terms::default()).await;
         // Collected once the writer is free, so that transactions that came while it was taken join.
@@ -65,7 +66,10 @@ async fn serve(writer: SessionPool<Sqlite>, mut waiting: mpsc::Receiver<Job>) {
         }
         let (scripts, answers): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.script, job.answer)).unzip();
         let done = match session {
-            Ok(session) => commit(Tx::of_session(session, Faults::default()), scripts).await,
+            Ok(session) => match file.check() {
+                Ok(()) => commit(Tx::of_session(session, Faults::default()), scripts).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         if let Err(error) = &done {
@@ -177,9 +181,10 @@ mod tests {
     async fn transactions_that_wait_are_committed_together_and_one_that_fails_fails_alone() {
         let file =
             std::env::temp_dir().join(format!("rollcall-group-commit-{}.db", Clock::System.new_id::<Uuid>().simple()));
-        let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+        std::fs::write(&file, "").expect("an empty database");
+        let options = SqliteConnectOptions::new().filename(&file);
         let writer = pool::<Sqlite>(options, 1, Duration::from_secs(20), None, None).expect("a pool");
-        let commits = GroupCommit::start(writer.clone());
+        let commits = GroupCommit::start(writer.clone(), DataFile::of(&file).expect("the file"));
         let holder = Tx::on_sqlite(&writer, Terms::default(), Faults::default()).await.expect("the writer");
         holder
             .execute_raw(Statement::from_string(
@@ -222,7 +227,8 @@ mod tests {
     async fn without_the_writer_every_caller_is_told() {
         let options = SqliteConnectOptions::new().in_memory(true);
         let writer = pool::<Sqlite>(options, 1, Duration::from_millis(50), None, None).expect("a pool");
-        let commits = GroupCommit::start(writer.clone());
+        let here = std::env::current_exe().expect("this program");
+        let commits = GroupCommit::start(writer.clone(), DataFile::of(&here).expect("a file that stays"));
         let _holder = Session::open(&writer, Terms::default()).await.expect("the writer");
         let (one, other) = tokio::join!(commits.write(insert(1)), commits.write(insert(2)));
         for refused in [one, other] {

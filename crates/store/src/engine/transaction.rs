@@ -72,7 +72,10 @@ impl Store {
                 Tx::begin_on_postgres(pool, sql, terms, faults).await
             }
             // IMMEDIATE, because a transaction that begins with a read could otherwise fail at its first write.
-            Pools::Sqlite { writer, .. } if writes => Tx::begin_on_sqlite(writer, BEGIN_WRITE, terms, faults).await,
+            Pools::Sqlite { writer, file, .. } if writes => {
+                file.check()?;
+                Tx::begin_on_sqlite(writer, BEGIN_WRITE, terms, faults).await
+            }
             Pools::Sqlite { reader, .. } => Tx::begin_on_sqlite(reader, "BEGIN", terms, faults).await,
         }
     }

@@ -260,6 +260,7 @@ impl TenantTx {
             profile_changes: cutover.count("update_profile"),
         };
         let contested = (cutover.count("relink") - people.transferred).max(0);
+        let removal_limit = removal_outlook(&cutover.world, with_access + people.suspended);
         let mut promotion = Promotion {
             source_id: cutover.source.id,
             authority: cutover.authority,
@@ -269,8 +270,13 @@ impl TenantTx {
             groups,
             memberships,
             disputed: self.disputed_records(cutover.source.id).await? + contested,
-            removal_limit: removal_outlook(&cutover.world, with_access + people.suspended),
-            seats: seat_outlook(&cutover.world, people.new + people.restored, with_access + people.suspended),
+            seats: seat_outlook(
+                &cutover.world,
+                people.new + people.restored,
+                with_access + people.suspended,
+                &removal_limit,
+            ),
+            removal_limit,
             people,
             spelled_differently: self.respelled(run).await?,
             warnings: Vec::new(),
@@ -345,9 +351,10 @@ pub(super) fn removal_outlook(world: &World, leaving: i64) -> RemovalOutlook {
     RemovalOutlook { allowed, over: (leaving - allowed).max(0) }
 }
 
-fn seat_outlook(world: &World, coming: i64, leaving: i64) -> SeatOutlook {
+/// People beyond the removal limit lose access and keep their seats until somebody decides.
+fn seat_outlook(world: &World, coming: i64, leaving: i64, limit: &RemovalOutlook) -> SeatOutlook {
     let free = i64::from(world.standing.seats_bought) - i64::from(world.standing.seats_used);
-    SeatOutlook { free, wanted: (coming - leaving).max(0) }
+    SeatOutlook { free, wanted: (coming - (leaving - limit.over)).max(0) }
 }
 
 fn warnings(promotion: &Promotion, has_people: bool) -> Vec<String> {
