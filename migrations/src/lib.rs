@@ -42,6 +42,7 @@ mod m20261129_000083_slim_tombstones;
 mod m20261129_000084_tenant_quotas;
 mod m20261129_000085_ended_lately;
 mod m20261130_000086_signing_in;
+mod m20261130_000087_operator_keys;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -86,6 +87,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000084_tenant_quotas::Migration),
             Box::new(m20261129_000085_ended_lately::Migration),
             Box::new(m20261130_000086_signing_in::Migration),
+            Box::new(m20261130_000087_operator_keys::Migration),
         ]
     }
 }

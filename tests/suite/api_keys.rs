@@ -18,6 +18,8 @@ pub(crate) fn cases() -> Vec<Case> {
         no_key_makes_a_stronger_one,
         a_rotated_key_works_on_for_its_overlap,
         a_revoked_key_is_refused_within_a_second,
+        an_expired_key_is_told_so,
+        the_log_names_the_key,
         wrong_keys_are_refused_with_a_reason,
     ]
 }
@@ -57,6 +59,9 @@ async fn a_key_does_what_it_has_permission_for(hub: Hub) {
     assert!(refused.text_at("/detail").contains("`read`"), "{}", refused.describe());
     key.post("/api/v1/sources", &json!({})).await.expect_problem(403);
     key.post("/api/v1/api-keys", &json!({ "role": "member" })).await.expect_problem(403);
+    let member = json!({ "role": "member" });
+    let member = tenant.post("/api/v1/api-keys", &member).await.expect(201);
+    assert_eq!(member.at("/permissions"), &json!(["read"]), "{}", member.describe());
     let policy = json!({ "hold_time_hours": 1 });
     let answer = key.send(Method::PATCH, "/api/v1/policy", Some(&policy)).await;
     assert!(matches!(answer.status, 200 | 400), "a policy is the key's to change: {}", answer.describe());
@@ -70,9 +75,9 @@ async fn no_key_makes_a_stronger_one(hub: Hub) {
     make(&admin, json!({ "role": "owner" })).await.expect_problem(403);
     let narrow = make(&admin, json!({ "role": "admin", "permissions": ["access", "read"] })).await.expect(201);
     let narrow = with_key(&tenant, &narrow.text_at("/key"));
-    make(&narrow, json!({ "role": "member" })).await.expect_problem(403);
     make(&narrow, json!({ "role": "admin", "permissions": ["read", "runs"] })).await.expect_problem(403);
-    make(&narrow, json!({ "role": "member", "permissions": ["read"] })).await.expect(201);
+    make(&narrow, json!({ "role": "admin" })).await.expect_problem(403);
+    make(&narrow, json!({ "role": "member" })).await.expect(201);
     // Nor by the rotation of one that exists.
     let owners = keys(&tenant).await.into_iter().find(|key| key["role"] == "owner").expect("the first key");
     let path = format!("/api/v1/api-keys/{}/rotate", owners["id"].as_str().unwrap_or_default());
@@ -118,16 +123,41 @@ async fn a_revoked_key_is_refused_within_a_second(hub: Hub) {
     tenant.send(Method::DELETE, &path, None).await.expect(204);
 }
 
+async fn an_expired_key_is_told_so(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let made =
+        hub.json_command(&["api-key", "create", "--tenant", &tenant.slug, "--role", "member", "--expires-in", "1s"]);
+    let key = with_key(&tenant, made["key"].as_str().unwrap());
+    within(Duration::from_secs(3), "the key has expired", async || {
+        let answer = key.get("/api/v1/session").await;
+        let said = answer.at("/detail").as_str().is_some_and(|detail| detail.contains("expired"));
+        if answer.status == 401 && said { Ok(()) } else { Err(answer.describe()) }
+    })
+    .await;
+}
+
+async fn the_log_names_the_key(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let made = tenant.post("/api/v1/api-keys", &json!({ "role": "owner", "name": "nightly job" })).await.expect(201);
+    let job = with_key(&tenant, &made.text_at("/key"));
+    job.post("/api/v1/api-keys", &json!({ "role": "member" })).await.expect(201);
+    let events = tenant.get("/api/v1/audit-events?kind=credential.created&order=desc&limit=1").await.expect(200);
+    assert_eq!(events.at("/items/0/actor"), &json!(format!("api_key:{}", made.id())), "{}", events.describe());
+    assert_eq!(events.at("/items/0/actor_name"), "nightly job", "{}", events.describe());
+}
+
 async fn wrong_keys_are_refused_with_a_reason(hub: Hub) {
     let tenant = hub.tenant().create();
     let refuse = async |body: Value| -> Answer { tenant.post("/api/v1/api-keys", &body).await.expect_problem(400) };
     for (body, said) in [
         (json!({}), "role"),
         (json!({ "role": "king" }), "owner"),
-        (json!({ "role": "member", "permissions": ["write"] }), "read"),
+        (json!({ "role": "admin", "permissions": ["write"] }), "read"),
         (json!({ "role": "member", "expires_at": "2020-01-01T00:00:00Z" }), "future"),
         (json!({ "role": "member", "name": "x".repeat(201) }), "200 characters"),
         (json!({ "role": "member", "scopes": [] }), "scopes"),
+        (json!({ "role": "member", "permissions": ["runs"] }), "read"),
+        (json!({ "role": "admin", "permissions": [] }), "leave them out"),
     ] {
         let answer = refuse(body).await;
         assert!(answer.text_at("/detail").contains(said), "{said}: {}", answer.describe());

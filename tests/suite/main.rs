@@ -74,6 +74,7 @@ mod simulated_idps;
 mod source_modes;
 mod spellings;
 mod strict_clients;
+mod tenants;
 mod tokens;
 mod traces;
 mod user_scope;
@@ -174,6 +175,7 @@ fn every_case() -> Vec<Case> {
         tokens::cases(),
         api_keys::cases(),
         sign_in::cases(),
+        tenants::cases(),
         cache::cases(),
         bad_input::cases(),
         random_input::cases(),

@@ -41,6 +41,8 @@ pub(crate) fn cases() -> Vec<Case> {
         f12_the_demo_holds_a_run,
         f14_a_second_hub_is_kept_out_of_the_folder,
         f14_a_host_name_is_an_address,
+        f14_a_port_that_is_taken_leaves_no_database_behind,
+        a_hub_whose_data_is_taken_away_writes_nothing,
     ];
     cases.extend(embedded.into_iter().map(|case| case.only_on(Combination::Sqlite)));
     let full = cases![f7_doctor_names_what_a_server_refuses];
@@ -442,6 +444,35 @@ async fn f14_a_host_name_is_an_address(hub: Hub) {
         if said.iter().all(|said| text.contains(said)) { Ok(()) } else { Err(text) }
     })
     .await;
+}
+
+async fn f14_a_port_that_is_taken_leaves_no_database_behind(hub: Hub) {
+    let empty = Empty::of(&hub).await;
+    let taken = hub.machines_url().trim_start_matches("http://").to_owned();
+    let ran = empty.run(&["up", "--listen", &taken]).expect_failure();
+    assert!(ran.stderr.contains("--listen") && ran.stderr.contains("cannot be bound"), "{}", ran.stderr);
+    assert_eq!(empty.files(), Vec::<PathBuf>::new());
+}
+
+/// SQLite would go on writing into a file without a name, which is gone with the process.
+async fn a_hub_whose_data_is_taken_away_writes_nothing(hub: Hub) {
+    let other = hub.another().start().await;
+    let tenant = other.tenant().create();
+    let source = tenant.scim_source();
+    let (file, aside) = ("data/rollcall.db", "aside.db");
+    let folder = other.deployment().folder.clone();
+    std::fs::rename(folder.join(file), folder.join(aside)).unwrap();
+    let refused = tenant.post("/api/v1/sources", &json!({ "mode": "off" })).await;
+    assert_eq!(refused.status, 503, "{}", refused.describe());
+    let refused = source.post("/Users", &crate::verbs::person("ann")).await;
+    assert_eq!(refused.status, 503, "{}", refused.describe());
+    eventually("the hub is not ready", async || {
+        let answer = other.get(&format!("{}/readyz", other.machines_url())).await;
+        if answer.status == 503 { Ok(()) } else { Err(answer.describe()) }
+    })
+    .await;
+    std::fs::rename(folder.join(aside), folder.join(file)).unwrap();
+    source.post("/Users", &crate::verbs::person("ann")).await.expect(201);
 }
 
 async fn f14_an_access_log_is_a_filter_away(hub: Hub) {

@@ -19,6 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
         two_who_press_at_once_are_one,
         a_link_that_is_opened_is_not_used_up,
         another_sites_page_signs_nobody_in,
+        a_session_writes_nothing_once_its_role_is_gone,
         a_new_link_ends_the_old_one,
         only_members_with_authority_sign_in,
         a_session_writes_from_the_hubs_own_pages_alone,
@@ -110,7 +111,8 @@ async fn a_link_that_is_opened_is_not_used_up(hub: Hub) {
     }
     let pressed = press(&tenant, &link, "same-origin").await.expect(303);
     let boss = Person::of(&tenant, &pressed);
-    boss.get(pressed.header("location")).await.expect(200);
+    let landed = boss.get(pressed.header("location")).await.expect(200);
+    assert!(landed.text.contains("You are signed in") && landed.text.contains(BOSS), "{}", landed.describe());
     let used = hub.get(&url).await.expect(401);
     assert!(used.text.contains("was used") && !used.text.contains(BOSS), "{}", used.describe());
     let style = hub.get(&format!("{}/sign-in.css", hub.people_url())).await.expect(200);
@@ -125,7 +127,9 @@ async fn another_sites_page_signs_nobody_in(hub: Hub) {
         assert!(refused.header("set-cookie").is_empty(), "{}", refused.describe());
     }
     press(&tenant, &link, "same-origin").await.expect(303);
-    for garbage in ["", "rcl_", "<script>alert(1)</script>", &format!("rcl_{}", "a".repeat(43))] {
+    let empty = hub.get(&format!("{}/sign-in", hub.people_url())).await.expect(200);
+    assert!(empty.text.contains("Recovery code") && !empty.text.contains(BOSS), "{}", empty.describe());
+    for garbage in ["rcl_", "<script>alert(1)</script>", &format!("rcl_{}", "a".repeat(43))] {
         let page = hub.get(&format!("{}/sign-in?link={garbage}", hub.people_url())).await.expect(401);
         assert!(!page.text.contains("alert(1)"), "{}", page.describe());
     }
@@ -333,8 +337,12 @@ async fn an_old_sign_in_makes_no_credentials(hub: Hub) {
         if answer.status == 403 && answer.text_at("/code") == "sign_in_again" { Ok(()) } else { Err(answer.describe()) }
     })
     .await;
-    boss.get("/api/v1/members").await.expect(200);
-    // What a stale session may not make, a key that it made before may.
+    let member = boss.get("/api/v1/session").await.text_at("/member/id");
+    let path = format!("/api/v1/members/{member}");
+    let role = boss.send(Method::PATCH, &path, &json!({ "role": "owner" })).await.expect_problem(403);
+    assert_eq!(role.text_at("/code"), "sign_in_again", "a person is made no stronger either");
+    boss.send(Method::PATCH, &path, &json!({ "display_name": "Ada" })).await.expect(200);
+    // A key that was made before may go on.
     tenant.post("/api/v1/api-keys", &key).await.expect(201);
 }
 
@@ -350,6 +358,21 @@ async fn a_session_ends_after_a_pause_and_after_a_day(hub: Hub) {
             if answer.status == 401 { Ok(()) } else { Err(answer.describe()) }
         })
         .await;
+    }
+}
+
+/// Within the half second in which a process still answers a read, it allows no write.
+async fn a_session_writes_nothing_once_its_role_is_gone(hub: Hub) {
+    let tenant = owned(&hub);
+    let source = tenant.scim_source();
+    source.user("ann").await;
+    let ann = tenant.eventually_status(&email("ann"), "active").await;
+    for _ in 0..3 {
+        set_role(&tenant, &ann.id, &json!({ "role": "admin" })).await;
+        let admin = Person::sign_in(&tenant, &email("ann")).await;
+        admin.post("/api/v1/api-keys", &json!({ "role": "admin" })).await.expect(201);
+        set_role(&tenant, &ann.id, &json!({ "role": "member" })).await;
+        admin.post("/api/v1/api-keys", &json!({ "role": "admin" })).await.expect_problem(401);
     }
 }
 

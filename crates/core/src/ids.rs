@@ -46,6 +46,8 @@ ids! {
     SourceId,
     /// A token, an API key, a session or a sign-in link; the secret itself is kept as a digest only.
     CredentialId,
+    /// A key of the hosted service's operator, which reaches every tenant.
+    OperatorKeyId,
     /// A person of a source; it is the SCIM `id` and never re-used.
     DirectoryUserId,
     /// A group of a source; it is the SCIM `id` and never re-used.

@@ -1,5 +1,6 @@
 //! Permissions: what a key may do within its role. A session and the operator have all of them; the role says the rest.
 
+use crate::roster::Role;
 use crate::text_enum::text_enum;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -33,6 +34,20 @@ impl Permissions {
         Permission::ALL.iter().copied().collect()
     }
 
+    /// Everything that a role may do.
+    pub fn of_role(role: Role) -> Self {
+        match role {
+            Role::Owner | Role::Admin => Self::all(),
+            Role::Member => Permission::Read.into(),
+        }
+    }
+
+    /// The permissions in both sets.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     const fn bit(permission: Permission) -> u8 {
         1 << permission as u8
     }
@@ -48,6 +63,12 @@ impl Permissions {
 
     pub fn iter(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.iter().copied().filter(move |permission| self.allow(*permission))
+    }
+}
+
+impl From<Permission> for Permissions {
+    fn from(permission: Permission) -> Self {
+        Self(Self::bit(permission))
     }
 }
 

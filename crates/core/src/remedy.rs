@@ -63,10 +63,10 @@ remedies! {
         by [Way::Route("POST /api/v1/sources/{id}/release"), Way::Command("source release"), SOURCE];
     SIMULATION = "Promote the source when the plan is what you want." by [PROMOTE, PROMOTE_COMMAND];
     SOURCE_OFF = "Set the source to live." by [SOURCE, SET_MODE];
-    SECOND_LIVE = "only one source may decide who is a member. To move the tenant to another source, put that one in mode \
-        simulate (PATCH /api/v1/sources/{id}, `rollcall source set-mode`), read what would happen (GET \
+    SECOND_LIVE = "only one source may decide who is a member. To move the tenant to the new source, make it or put it in mode \
+        simulate (`--mode simulate`, PATCH /api/v1/sources/{id}, `rollcall source set-mode`), read what would happen (GET \
         /api/v1/sources/{id}/promotion) and promote it (POST /api/v1/sources/{id}/promote, `rollcall source promote`). To give \
-        this one up, detach it (POST /api/v1/sources/{id}/detach) or set it to off."
+        the live one up, detach it (POST /api/v1/sources/{id}/detach) or set it to off."
         by [SOURCE, SET_MODE, Way::Route("GET /api/v1/sources/{id}/promotion"), PROMOTE, PROMOTE_COMMAND,
             Way::Route("POST /api/v1/sources/{id}/detach")];
     NOT_SIMULATED = "set it to simulate (PATCH /api/v1/sources/{id}), let it say whom it has, and read the preview."

@@ -5,7 +5,8 @@ use crate::Hub;
 use rollcall_core::ids::CredentialId;
 use rollcall_runtime::{Caller, LookedUp, Rate};
 use rollcall_store::{
-    API_KEY_PREFIX, AdminScope, Credential, SCIM_TOKEN_PREFIX, SourceScope, StoreError, digest, may_be_secret,
+    API_KEY_PREFIX, AdminScope, Credential, OPERATOR_KEY_PREFIX, OperatorScope, SCIM_TOKEN_PREFIX, SourceScope,
+    StoreError, digest, may_be_secret,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -113,6 +114,26 @@ impl Hub {
         let (credential, scope) = self.identify(key, address, limits, AdminScope::of_key).await?;
         self.take_rate_token(&format!("api:{}", credential.id()), limits).await?;
         Ok((scope, credential.id()))
+    }
+
+    /// The operator whose key was presented. Each request looks it up, so that a revocation is effective at once.
+    ///
+    /// # Errors
+    /// See [`CallerError`].
+    pub async fn operator_caller(
+        &self,
+        key: Option<&str>,
+        address: &Caller,
+        limits: &CallerLimits,
+    ) -> Result<OperatorScope, CallerError> {
+        let Some(key) = key.filter(|key| may_be_secret(key, OPERATOR_KEY_PREFIX)) else {
+            return Err(self.refuse(CallerError::Missing, address, limits).await);
+        };
+        let Some(operator) = self.store.operator_key(&digest(key)).await? else {
+            return Err(self.refuse(CallerError::Unknown, address, limits).await);
+        };
+        self.take_rate_token(&format!("operator:{}", operator.key()), limits).await?;
+        Ok(operator)
     }
 
     pub(crate) async fn take_rate_token(&self, of: &str, limits: &CallerLimits) -> Result<(), CallerError> {

@@ -1,5 +1,5 @@
 //! The caller of a session. A session is looked up in the process or in the database, never in Redis: an entry there could bring a
-//! session back that has ended. Each process believes an answer for half a second, which bounds how long an ended session works.
+//! session back that has ended. Each process believes an answer for half a second when a request reads, and not at all when it writes.
 
 use crate::Hub;
 use crate::caller::{CallerError, CallerLimits};
@@ -53,17 +53,19 @@ pub struct SessionCaller {
 }
 
 impl Hub {
-    /// The member of a session. A request takes one rate token of its session.
+    /// The member of a session. A request takes one rate token of its session. A write is allowed by what the database says now, a
+    /// read by what it said half a second ago at most.
     ///
     /// # Errors
     /// See [`CallerError`]. An unknown secret counts against the caller's address.
     pub async fn session_caller(
         &self,
         secret: &str,
+        writes: bool,
         address: &Caller,
         limits: &CallerLimits,
     ) -> Result<SessionCaller, CallerError> {
-        let Some(session) = self.session_of(secret).await? else {
+        let Some(session) = self.session_of(secret, writes).await? else {
             return Err(self.refuse(CallerError::Unknown, address, limits).await);
         };
         self.take_rate_token(&format!("session:{}", session.id), limits).await?;
@@ -71,12 +73,13 @@ impl Hub {
         Ok(SessionCaller { scope: session.scope(), session })
     }
 
-    async fn session_of(&self, secret: &str) -> Result<Option<Session>, StoreError> {
+    async fn session_of(&self, secret: &str, writes: bool) -> Result<Option<Session>, StoreError> {
         if !may_be_secret(secret, SESSION_PREFIX) {
             return Ok(None);
         }
         let digest = digest(secret);
-        if let Some(session) = self.sessions.get(&digest).filter(|known| known.expires_at > self.store.clock.now()) {
+        let known = self.sessions.get(&digest).filter(|known| !writes && known.expires_at > self.store.clock.now());
+        if let Some(session) = known {
             return Ok(Some(session));
         }
         let found = self.store.session(&digest).await?;

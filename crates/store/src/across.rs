@@ -2,15 +2,17 @@
 //! refuses a statement without the tenant's condition (`statements.rs`).
 
 use crate::access::credentials::Credential;
+use crate::access::operator_keys::OperatorKey;
 use crate::access::sessions::{SESSION_PAUSE, Session};
 use crate::access::sign_in_links::SignInLink;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
 use crate::reconcile::retention::{FORGOTTEN, first_id_of};
+use crate::scope::{AdminScope, OperatorScope};
 use crate::secret::{SecretDigest, stored_digest};
 use chrono::{DateTime, TimeDelta, Utc};
-use rollcall_core::ids::TenantId;
+use rollcall_core::ids::{OperatorKeyId, TenantId};
 use rollcall_core::roster::Role;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
@@ -35,9 +37,21 @@ static SIGN_IN_LINK: Sql =
      WHERE c.digest = $1 AND c.kind IN ('sign_in_link', 'recovery_code') AND c.revoked_at IS NULL \
      AND (c.expires_at IS NULL OR c.expires_at > $2) AND m.status = 'active'"]);
 static TENANT_BY_SLUG: Sql = Sql::across(&["SELECT id FROM tenants WHERE slug = $1"]);
-static TENANTS: Sql =
-    Sql::across(&["SELECT t.id, t.slug, t.name, t.seats, l.seats_used, t.created_at FROM tenants t \
-     JOIN tenant_leases l ON l.tenant_id = t.id ORDER BY t.slug"]);
+static TENANT_BY_ID: Sql = Sql::across(&["SELECT id FROM tenants WHERE id = $1"]);
+static TENANTS: Sql = Sql::across(&[TENANT_SUMMARY, " ORDER BY t.slug"]);
+static TENANTS_AFTER: Sql = Sql::across(&[TENANT_SUMMARY, " WHERE t.slug > $1 ORDER BY t.slug LIMIT $2"]);
+static TENANT: Sql = Sql::across(&[TENANT_SUMMARY, " WHERE t.id = $1"]);
+const TENANT_SUMMARY: &str = "SELECT t.id, t.slug, t.name, t.seats, l.seats_used, t.created_at FROM tenants t \
+     JOIN tenant_leases l ON l.tenant_id = t.id";
+static OPERATOR_KEY: Sql = Sql::across(&["SELECT id FROM operator_keys WHERE digest = $1 AND revoked_at IS NULL \
+     AND (expires_at IS NULL OR expires_at > $2)"]);
+static OPERATOR_KEYS: Sql =
+    Sql::across(&["SELECT id, name, prefix, created_at, expires_at, revoked_at FROM operator_keys ORDER BY id"]);
+static INSERT_OPERATOR_KEY: Sql = Sql::across(&[
+    "INSERT INTO operator_keys (id, digest, prefix, name, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+]);
+static REVOKE_OPERATOR_KEY: Sql =
+    Sql::across(&["UPDATE operator_keys SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1"]);
 static DUE_TENANTS: Sql = Sql::across(&[
     "SELECT l.tenant_id AS id FROM tenant_leases l WHERE l.tenant_id > $3 AND (l.retry_at IS NULL OR l.retry_at <= $1) \
      AND EXISTS (SELECT 1 FROM directory_changes c WHERE c.tenant_id = l.tenant_id) ORDER BY l.tenant_id LIMIT $2",
@@ -96,6 +110,11 @@ struct SecretRow {
 #[derive(FromQueryResult)]
 struct DigestRow {
     digest: Vec<u8>,
+}
+
+#[derive(FromQueryResult)]
+struct KeyRow {
+    id: Uuid,
 }
 
 #[derive(FromQueryResult)]
@@ -192,6 +211,78 @@ impl Store {
         let tx = self.across(false).await?;
         let row: Option<TenantRow> = tx.one(TENANT_BY_SLUG.text(tx.engine()), [slug.into()]).await?;
         Ok(row.map(|row| row.id.into()))
+    }
+
+    pub(crate) async fn tenant_by_id(&self, id: TenantId) -> Result<Option<TenantId>, StoreError> {
+        let tx = self.across(false).await?;
+        let row: Option<TenantRow> = tx.one(TENANT_BY_ID.text(tx.engine()), [id.0.into()]).await?;
+        Ok(row.map(|row| row.id.into()))
+    }
+
+    /// The tenants after this slug, by slug.
+    #[tracing::instrument(name = "store.across.tenants_after", skip_all)]
+    pub async fn tenants_after(
+        &self,
+        _: &OperatorScope,
+        slug: &str,
+        limit: u64,
+    ) -> Result<Vec<TenantSummary>, StoreError> {
+        let tx = self.across(false).await?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        tx.all(TENANTS_AFTER.text(tx.engine()), [slug.into(), limit.into()]).await
+    }
+
+    /// One tenant, as its operator sees it.
+    #[tracing::instrument(name = "store.across.tenant_summary", skip_all)]
+    pub async fn tenant_summary(&self, scope: &AdminScope) -> Result<TenantSummary, StoreError> {
+        let tx = self.across(false).await?;
+        let row = tx.one(TENANT.text(tx.engine()), [scope.tenant().0.into()]).await?;
+        row.ok_or(StoreError::NotFound("tenant"))
+    }
+
+    /// The scope of the operator's key with this digest, if it is in force.
+    #[tracing::instrument(name = "store.across.operator_key", skip_all)]
+    pub async fn operator_key(&self, digest: &SecretDigest) -> Result<Option<OperatorScope>, StoreError> {
+        let tx = self.across(false).await?;
+        let values = [digest.to_vec().into(), self.clock.now().into()];
+        let row: Option<KeyRow> = tx.one(OPERATOR_KEY.text(tx.engine()), values).await?;
+        Ok(row.map(|row| OperatorScope { key: row.id.into() }))
+    }
+
+    /// All keys of operators, revoked ones too, the oldest first.
+    #[tracing::instrument(name = "store.across.operator_keys", skip_all)]
+    pub async fn operator_keys(&self) -> Result<Vec<OperatorKey>, StoreError> {
+        let tx = self.across(false).await?;
+        tx.all(OPERATOR_KEYS.text(tx.engine()), []).await
+    }
+
+    pub(crate) async fn insert_operator_key(
+        &self,
+        id: OperatorKeyId,
+        digest: &SecretDigest,
+        prefix: &str,
+        name: &str,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<(), StoreError> {
+        let tx = self.across(true).await?;
+        let now = self.clock.now();
+        let values = [id.0.into(), digest.to_vec().into(), prefix.into(), name.into(), now.into(), expires_at.into()];
+        tx.exec(INSERT_OPERATOR_KEY.text(tx.engine()), values).await?;
+        tx.commit().await
+    }
+
+    /// Ends a key: the next request with it is refused, since each looks it up.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    #[tracing::instrument(name = "store.across.revoke_operator_key", skip_all)]
+    pub async fn revoke_operator_key(&self, id: OperatorKeyId) -> Result<(), StoreError> {
+        let tx = self.across(true).await?;
+        let revoked = tx.exec(REVOKE_OPERATOR_KEY.text(tx.engine()), [id.0.into(), self.clock.now().into()]).await?;
+        if revoked == 0 {
+            return Err(StoreError::NotFound("operator's key"));
+        }
+        tx.commit().await
     }
 
     /// Every tenant, by slug.

@@ -23,6 +23,7 @@ mod statements;
 pub use access::api_keys::{ApiKey, NewApiKey};
 pub use access::credential_uses::CredentialUse;
 pub use access::credentials::{Credential, Rotated, RotatedExpiry};
+pub use access::operator_keys::{NewOperatorKey, OperatorKey};
 pub use access::quotas::CountedUsage;
 pub use access::sessions::{ListedSession, SESSION_PAUSE, SESSION_TIME, Session, SignInClient, StartedSession};
 pub use access::sign_in_links::{NewSignInLink, SIGN_IN_LINK_TIME_MAX, SignInLink};
@@ -61,8 +62,8 @@ pub use log::audit_events::{AuditEvent, AuditFilter};
 pub use reconcile::apply::Applied;
 pub use reconcile::lease::{Lease, LeaseAnswer};
 pub use reconcile::world::Chunk;
-pub use scope::{AdminScope, SourceScope, TenantScope};
+pub use scope::{AdminScope, OperatorScope, SourceScope, TenantScope};
 pub use secret::{
-    API_KEY_PREFIX, NewSecret, RECOVERY_CODE_PREFIX, SCIM_TOKEN_PREFIX, SESSION_PREFIX, SIGN_IN_LINK_PREFIX,
-    SecretDigest, digest, may_be_secret,
+    API_KEY_PREFIX, NewSecret, OPERATOR_KEY_PREFIX, RECOVERY_CODE_PREFIX, SCIM_TOKEN_PREFIX, SESSION_PREFIX,
+    SIGN_IN_LINK_PREFIX, SecretDigest, digest, may_be_secret,
 };

@@ -3,7 +3,7 @@
 
 use rollcall_core::directory::SourceSettings;
 use rollcall_core::event::Actor;
-use rollcall_core::ids::{MemberId, RequestId, SourceId, TenantId};
+use rollcall_core::ids::{MemberId, OperatorKeyId, RequestId, SourceId, TenantId};
 use rollcall_core::permission::Permissions;
 use rollcall_core::roster::Role;
 
@@ -83,12 +83,17 @@ pub struct AdminScope {
 
 impl AdminScope {
     pub(crate) fn new(scope: TenantScope, role: Role, permissions: Permissions) -> Self {
-        Self { scope, role, permissions }
+        Self { scope, role, permissions: permissions.and(Permissions::of_role(role)) }
     }
 
     /// The operator at the command line, with the permissions of an owner.
     pub(crate) fn of_operator(tenant: TenantId) -> Self {
         Self::new(TenantScope::new(tenant, Actor::Operator), Role::Owner, Permissions::all())
+    }
+
+    /// An operator's key at work in one tenant.
+    pub(crate) fn of_operator_key(tenant: TenantId, key: OperatorKeyId) -> Self {
+        Self::new(TenantScope::new(tenant, Actor::OperatorKey(key)), Role::Owner, Permissions::all())
     }
 
     #[must_use]
@@ -114,5 +119,17 @@ impl AdminScope {
             Actor::Member(member) => Some(member),
             _ => None,
         }
+    }
+}
+
+/// Permission to administer all tenants, for the holder of an operator's key.
+#[derive(Clone, Copy, Debug)]
+pub struct OperatorScope {
+    pub(crate) key: OperatorKeyId,
+}
+
+impl OperatorScope {
+    pub fn key(&self) -> OperatorKeyId {
+        self.key
     }
 }

@@ -16,19 +16,27 @@ pub struct Endpoint {
     pub path: &'static str,
     /// The demand on an API key or a session; `None` where other credentials count, or none.
     pub demand: Option<Demand>,
+    /// An operator's key counts, and nothing else.
+    pub by_operator: bool,
     answers_head: bool,
     handler: fn(Route) -> Route,
 }
 
 impl Endpoint {
     pub fn new(service: &'static str, method: Method, path: &'static str, handler: fn(Route) -> Route) -> Self {
-        Self { service, method, path, demand: None, answers_head: false, handler }
+        Self { service, method, path, demand: None, by_operator: false, answers_head: false, handler }
     }
 
     /// An endpoint for API keys and sessions of at least this role that may do this.
     #[must_use]
     pub fn by(self, least_role: Role, permission: Permission) -> Self {
         Self { demand: Some(Demand { least_role, permission, fresh: false }), ..self }
+    }
+
+    /// An endpoint for operators' keys alone.
+    #[must_use]
+    pub fn operator(self) -> Self {
+        Self { by_operator: true, ..self }
     }
 
     /// An endpoint that a session may use only shortly after the sign-in.
@@ -55,13 +63,14 @@ impl Endpoint {
 
 /// A list of endpoints: `endpoints!["admin"; GET "/api/v1/members" by Member may Read => members::list]`, methods of one path next
 /// to each other. Role and permission are left out where neither keys nor sessions count; `fresh` after them asks for a sign-in of
-/// the last minutes.
+/// the last minutes. `for operator` is in their place where only an operator's key counts.
 #[macro_export]
 macro_rules! endpoints {
-    ($service:literal; $($method:ident $path:literal $(by $role:ident may $permission:ident $($fresh:ident)?)? => $handler:path),+ $(,)?) => {
+    ($service:literal; $($method:ident $path:literal $(by $role:ident may $permission:ident $($fresh:ident)?)? $(for $operator:ident)? => $handler:path),+ $(,)?) => {
         vec![$(
             $crate::Endpoint::new($service, ::actix_web::http::Method::$method, $path, |route| route.to($handler))
                 $(.by($crate::Role::$role, $crate::Permission::$permission) $(.$fresh())?)?
+                $(.$operator())?
         ),+]
     };
 }

@@ -51,7 +51,7 @@ pub(crate) async fn create_api_key(auth: ApiAuth, payload: Body) -> Answer {
     let NewKey { name, role, permissions, expires_at } = body(payload).await?;
     let new = NewApiKey { name: &name, role, permissions, expires_at };
     let made = auth.admin.hub.store.create_api_key(&auth.scope, &new).await?;
-    let permissions = permissions.unwrap_or(Permissions::all());
+    let permissions = permissions.unwrap_or(Permissions::of_role(role));
     Ok(HttpResponse::Created().json(view::NewApiKey {
         id: made.id,
         key: made.secret,

@@ -2,12 +2,14 @@
 
 use crate::answer::{Answer, list};
 use crate::auth::ApiAuth;
+use crate::error::AdminError;
 use crate::query::{parameters, parsed};
 use crate::view::List;
 use crate::view::audit_events as view;
 use actix_web::HttpRequest;
 use rollcall_core::event::Actor;
 use rollcall_store::AuditFilter;
+use std::collections::{BTreeSet, HashMap};
 
 #[utoipa::path(
     get, path = "/api/v1/audit-events", tag = "audit", operation_id = "audit_events_audit_events", summary = "Changes, with actor and cause",
@@ -20,7 +22,23 @@ pub(crate) async fn audit_events(request: HttpRequest, auth: ApiAuth) -> Answer 
     let kind = parsed("kind", asked.kind.as_deref())?;
     let subject = parsed("subject_id", asked.subject_id.as_deref())?;
     let page = auth.admin.hub.store.audit_events(&auth.scope, &AuditFilter { kind, subject }, &asked.page()?).await?;
-    let people = page.items.iter().filter_map(|event| Actor::member_of(&event.actor)).collect();
-    let names = auth.admin.hub.store.member_names(&auth.scope, &people).await?;
+    let names = names_of(&auth, page.items.iter().filter_map(|event| Actor::of_text(&event.actor))).await?;
     list::<view::AuditEvent>(page.map(|event| view::AuditEvent::named(event, &names)))
+}
+
+/// The names of people and keys among these actors: at most two look-ups for a page.
+async fn names_of(auth: &ApiAuth, actors: impl Iterator<Item = Actor>) -> Result<HashMap<String, String>, AdminError> {
+    let (mut people, mut keys) = (BTreeSet::new(), BTreeSet::new());
+    for actor in actors {
+        match actor {
+            Actor::Member(member) => _ = people.insert(member),
+            Actor::ApiKey(key) => _ = keys.insert(key),
+            Actor::Source(_) | Actor::Operator | Actor::OperatorKey(_) | Actor::System => {}
+        }
+    }
+    let people = auth.admin.hub.store.member_names(&auth.scope, &people).await?;
+    let keys = auth.admin.hub.store.key_names(&auth.scope, &keys).await?;
+    let people = people.into_iter().map(|(member, name)| (Actor::Member(member).to_text(), name));
+    let keys = keys.into_iter().map(|(key, name)| (Actor::ApiKey(key).to_text(), name));
+    Ok(people.chain(keys).collect())
 }

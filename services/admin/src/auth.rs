@@ -3,14 +3,14 @@
 use crate::Admin;
 use crate::error::AdminError;
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::{FromRequest, HttpRequest, web};
 use chrono::TimeDelta;
 use futures_util::future::LocalBoxFuture;
 use rollcall_core::ids::CredentialId;
 use rollcall_core::roster::Role;
 use rollcall_hub::{CallerError, SessionCaller};
-use rollcall_store::{AdminScope, Session, StoreError};
+use rollcall_store::{AdminScope, OPERATOR_KEY_PREFIX, OperatorScope, Session, StoreError};
 use rollcall_web::{
     Demand, Demands, NoSecret, Refusal, bearer_token, expects_large_answer, is_own_request, known_caller, peer,
     request_id, session_secret,
@@ -39,7 +39,8 @@ impl ApiAuth {
     async fn of(request: &HttpRequest, admin: web::Data<Admin>) -> Result<(Self, CredentialId), AdminError> {
         let secret = session_secret(request).filter(|_| !request.headers().contains_key(header::AUTHORIZATION));
         if let Some(secret) = secret {
-            let caller = admin.hub.session_caller(&secret, &peer(request), &admin.limits).await;
+            let writes = !matches!(*request.method(), Method::GET | Method::HEAD);
+            let caller = admin.hub.session_caller(&secret, writes, &peer(request), &admin.limits).await;
             let SessionCaller { scope, session } = caller.map_err(|error| match error {
                 CallerError::Unknown => Refusal::Unauthorized(NO_SESSION).into(),
                 error => AdminError::from(error),
@@ -48,6 +49,13 @@ impl ApiAuth {
                 return Err(AdminError::Forbidden(NOT_OWN));
             }
             return Ok((Self { scope, admin, session: Some(session) }, session.id));
+        }
+        if bearer_token(request).is_some_and(|key| key.starts_with(OPERATOR_KEY_PREFIX)) {
+            let OperatorAuth { operator, admin } = OperatorAuth::of(request, admin).await?;
+            let tenant = request.headers().get(TENANT).and_then(|name| name.to_str().ok());
+            let tenant = tenant.ok_or_else(|| AdminError::BadRequest(NO_TENANT.into()))?;
+            let scope = admin.hub.store.tenant_of_operator(&operator, tenant).await?;
+            return Ok((Self { scope, admin, session: None }, operator.key().0.into()));
         }
         let caller = admin.hub.admin_caller(bearer_token(request), &peer(request), &admin.limits).await;
         let (scope, key) = caller.map_err(|error| match error {
@@ -70,9 +78,14 @@ impl ApiAuth {
         if !self.scope.permissions().allow(permission) {
             return Err(AdminError::NotPermitted(permission));
         }
+        if fresh { self.require_fresh() } else { Ok(()) }
+    }
+
+    /// Refuses a session that signed in too long ago for what makes somebody stronger.
+    pub(crate) fn require_fresh(&self) -> Result<(), AdminError> {
         let now = self.admin.hub.store.clock.now();
         match self.session {
-            Some(session) if fresh && now - session.signed_in_at > FRESH => Err(AdminError::SignInAgain),
+            Some(session) if now - session.signed_in_at > FRESH => Err(AdminError::SignInAgain),
             _ => Ok(()),
         }
     }
@@ -97,6 +110,46 @@ impl FromRequest for ApiAuth {
     }
 }
 
+/// A verified key of an operator, within its rate limit.
+pub(crate) struct OperatorAuth {
+    pub(crate) operator: OperatorScope,
+    pub(crate) admin: web::Data<Admin>,
+}
+
+impl OperatorAuth {
+    async fn of(request: &HttpRequest, admin: web::Data<Admin>) -> Result<Self, AdminError> {
+        let caller = admin.hub.operator_caller(bearer_token(request), &peer(request), &admin.limits).await;
+        let operator = caller.map_err(|error| match error {
+            CallerError::Missing => Refusal::Unauthorized(NO_OPERATOR).into(),
+            CallerError::Unknown => Refusal::Unauthorized(UNKNOWN_OPERATOR).into(),
+            error => AdminError::from(error),
+        })?;
+        Ok(Self { operator, admin })
+    }
+}
+
+impl FromRequest for OperatorAuth {
+    type Error = AdminError;
+    type Future = LocalBoxFuture<'static, Result<Self, AdminError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let admin = request.app_data::<web::Data<Admin>>().cloned();
+            let admin = admin.ok_or_else(|| StoreError::Database("the service is not configured".into()))?;
+            Self::of(&request, admin).await
+        })
+    }
+}
+
+/// Names the tenant, by slug or id, in which a call with an operator's key works.
+const TENANT: &str = "rollcall-tenant";
+const NO_TENANT: &str =
+    "an operator's key reaches every tenant: name one by slug or id in the header `Rollcall-Tenant`";
+const NO_OPERATOR: &str =
+    "this call takes the key of an operator, `Authorization: Bearer rco_…` (`rollcall operator-key create`)";
+const UNKNOWN_OPERATOR: &str =
+    "the key is unknown, was revoked or has ended; make a new one (`rollcall operator-key create`)";
 const NO_SESSION: &str = "the session has ended; sign in again";
 const NOT_OWN: &str = "a session changes things only from a page of this hub: send `X-Rollcall-CSRF: 1`, and `Origin` or `Sec-Fetch-Site` as browsers do";
 
@@ -104,10 +157,14 @@ impl From<CallerError> for AdminError {
     fn from(error: CallerError) -> Self {
         match error {
             CallerError::Missing => Refusal::Unauthorized(NO_KEY).into(),
-            CallerError::Unknown | CallerError::Ended => {
-                Refusal::Unauthorized("the key is unknown or was revoked; make a new one (`rollcall api-key create`)")
-                    .into()
-            }
+            CallerError::Unknown => Refusal::Unauthorized(
+                "the key is unknown or was revoked; make a new one (POST /api/v1/api-keys, `rollcall api-key create`)",
+            )
+            .into(),
+            CallerError::Ended => Refusal::Unauthorized(
+                "the key has expired; make a new one, or rotate keys before they end (POST /api/v1/api-keys/{id}/rotate)",
+            )
+            .into(),
             CallerError::RateLimited { retry_after } => Refusal::RateLimited { retry_after }.into(),
             CallerError::Store(error) => error.into(),
         }

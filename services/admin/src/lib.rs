@@ -31,6 +31,7 @@ mod sign_in_links;
 mod sign_in_page;
 mod skipped_records;
 mod sources;
+mod tenants;
 mod tokens;
 pub mod view;
 mod words;

@@ -104,6 +104,9 @@ pub(crate) async fn change_member(request: HttpRequest, auth: ApiAuth, payload: 
     // Another tenant's member is nobody, whatever the body says.
     auth.admin.hub.store.member(&auth.scope, id).await?;
     let patch: MemberPatch = body(payload).await?;
+    if patch.role.is_some() || patch.billing_contact == Some(true) {
+        auth.require_fresh()?;
+    }
     let changed = auth.admin.hub.store.change_member(&auth.scope, id, &patch.into()).await?;
     let member = auth.admin.hub.after_commit(changed).await;
     one::<view::Member>(member)

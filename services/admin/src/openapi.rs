@@ -2,7 +2,7 @@
 
 use crate::routes::endpoints;
 use actix_web::HttpResponse;
-use rollcall_web::Demand;
+use rollcall_web::{Demand, Endpoint};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -16,6 +16,10 @@ use utoipa::{OpenApi as _, ToSchema};
 #[derive(utoipa::OpenApi)]
 #[openapi(
     paths(
+        crate::tenants::tenants,
+        crate::tenants::create_tenant,
+        crate::tenants::tenant,
+        crate::tenants::change_tenant,
         crate::session::session,
         crate::session::sign_in,
         crate::session::sign_out,
@@ -80,6 +84,7 @@ use utoipa::{OpenApi as _, ToSchema};
     ),
     components(schemas(Problem)),
     tags(
+        (name = "tenants", description = "The organisations of a hosted service, for its operator"),
         (name = "session", description = "Signing in, sessions, links and recovery codes"),
         (name = "keys", description = "API keys of programs"),
         (name = "members", description = "The roster"),
@@ -120,7 +125,7 @@ const FAILURES: &[(&str, &str)] = &[
 ];
 
 const INTRODUCTION: &str = "The REST API of one organisation. A caller sends a key as `Authorization: Bearer rck_…`, or the cookie of a \
-    session; a write with the cookie also needs `X-Rollcall-CSRF` and the hub's own origin. docs/api.md tells the rest.";
+    session; a write with the cookie also needs `X-Rollcall-CSRF` and the hub's own origin. An operator's key names the organisation in `Rollcall-Tenant`. docs/api.md tells the rest.";
 
 static JSON: LazyLock<String> = LazyLock::new(|| document().to_json().unwrap_or_default());
 
@@ -138,14 +143,17 @@ pub(crate) fn document() -> OpenApi {
     components.add_security_scheme("key", SecurityScheme::Http(bearer));
     let cookie = ApiKey::Cookie(ApiKeyValue::new("__Host-rollcall"));
     components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
-    let demands: BTreeMap<(String, &str), Option<Demand>> = endpoints()
+    let operator = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("rco_…").build();
+    components.add_security_scheme("operator", SecurityScheme::Http(operator));
+    let table: BTreeMap<(String, &str), Endpoint> = endpoints()
         .into_iter()
-        .map(|endpoint| ((endpoint.method.as_str().to_owned(), endpoint.path), endpoint.demand))
+        .map(|endpoint| ((endpoint.method.as_str().to_owned(), endpoint.path), endpoint))
         .collect();
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
-            let demand = demands.get(&(method.to_owned(), path.as_str())).copied().flatten();
-            describe(operation, demand);
+            if let Some(endpoint) = table.get(&(method.to_owned(), path.as_str())) {
+                describe(operation, endpoint);
+            }
         }
     }
     document
@@ -160,13 +168,20 @@ pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static 
 }
 
 /// Adds what every call has: who may make it, and how it fails.
-fn describe(operation: &mut Operation, demand: Option<Demand>) {
-    operation.description = Some(match demand {
+fn describe(operation: &mut Operation, endpoint: &Endpoint) {
+    let by = |schemes: &[&str]| {
+        let scheme = |scheme: &&str| SecurityRequirement::new(*scheme, Vec::<String>::new());
+        Some(schemes.iter().map(scheme).collect::<Vec<_>>())
+    };
+    operation.description = Some(match endpoint.demand {
         Some(Demand { least_role, permission, fresh }) => {
             let fresh = if fresh { " A session must have signed in within the last ten minutes." } else { "" };
-            let either = ["key", "session"].map(|scheme| SecurityRequirement::new(scheme, Vec::<String>::new()));
-            operation.security = Some(either.to_vec());
+            operation.security = by(&["key", "session", "operator"]);
             format!("Least role: `{least_role}`. Permission: `{permission}`.{fresh}")
+        }
+        None if endpoint.by_operator => {
+            operation.security = by(&["operator"]);
+            "Takes the key of an operator.".to_owned()
         }
         None => "Takes no credential.".to_owned(),
     });

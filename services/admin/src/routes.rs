@@ -6,7 +6,7 @@ use crate::error::AdminError;
 use crate::{
     api_keys, audit_events, detachment, dialect, explain, groups, mapping, members, openapi, openapi_page, policy,
     promotion, reconcile, rejected, request_log, runs, session, sessions, sign_in_links, sign_in_page, skipped_records,
-    sources, tokens,
+    sources, tenants, tokens,
 };
 use actix_web::{HttpRequest, web};
 use rollcall_web::{Endpoint, RouteLabel, endpoints, resource, same_paths};
@@ -14,6 +14,10 @@ use rollcall_web::{Endpoint, RouteLabel, endpoints, resource, same_paths};
 /// Everything under `/api/v1`, and the page of sign-in links; methods of one path next to each other.
 pub fn endpoints() -> Vec<Endpoint> {
     endpoints!["admin";
+        GET "/api/v1/tenants" for operator => tenants::tenants,
+        POST "/api/v1/tenants" for operator => tenants::create_tenant,
+        GET "/api/v1/tenants/{id}" for operator => tenants::tenant,
+        PATCH "/api/v1/tenants/{id}" for operator => tenants::change_tenant,
         GET "/api/v1/session" by Member may Read => session::session,
         POST "/api/v1/session" => session::sign_in,
         DELETE "/api/v1/session" by Member may Read => session::sign_out,

@@ -1,5 +1,6 @@
 //! `/api/v1/members/{id}/sign-in-link`: a link with which a member signs in once.
 
+use crate::Admin;
 use crate::answer::Answer;
 use crate::auth::ApiAuth;
 use crate::body::body_or_default;
@@ -39,8 +40,13 @@ pub(crate) async fn create_sign_in_link(request: HttpRequest, auth: ApiAuth, pay
         return Err(AdminError::BadRequest(format!("expires_in_seconds is 1 to {max}")));
     }
     let made = auth.admin.hub.store.create_sign_in_link(&auth.scope, member, life).await?;
-    let NewSignInLink { secret, member, expires_at } = auth.admin.hub.after_commit(made).await;
-    let base = auth.admin.public_url.clone().unwrap_or_else(|| origin(&request));
-    let url = view::url(&base, &secret);
-    Ok(HttpResponse::Created().json(view::NewSignInLink { url, member_id: member, expires_at }))
+    let made = auth.admin.hub.after_commit(made).await;
+    Ok(HttpResponse::Created().json(shown(&request, &auth.admin, made)))
+}
+
+/// The link as a person opens it.
+pub(crate) fn shown(request: &HttpRequest, admin: &Admin, made: NewSignInLink) -> view::NewSignInLink {
+    let NewSignInLink { secret, member, expires_at } = made;
+    let base = admin.public_url.clone().unwrap_or_else(|| origin(request));
+    view::NewSignInLink { url: view::url(&base, &secret), member_id: member, expires_at }
 }

@@ -9,8 +9,9 @@ use crate::session::{link_refused, signed_in};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use html_escape::encode_safe;
+use rollcall_hub::CallerError;
 use rollcall_store::SESSION_TIME;
-use rollcall_web::{Body, peer, session_cookie};
+use rollcall_web::{Body, peer, session_cookie, session_secret};
 use serde::Deserialize;
 
 const FORM_BYTES_MAX: usize = 4096;
@@ -32,12 +33,40 @@ pub(crate) async fn page(request: HttpRequest, admin: web::Data<Admin>) -> HttpR
 
 async fn asked(request: &HttpRequest, admin: &Admin) -> Result<String, AdminError> {
     let Link { link } = query(request)?;
+    if link.is_empty() {
+        return without_link(request, admin).await;
+    }
     let found = admin.hub.sign_in_link(&link, &peer(request), &admin.limits).await.map_err(link_refused)?;
     let (tenant, email, link) = (encode_safe(&found.tenant_name), encode_safe(&found.email), encode_safe(&link));
     Ok(format!(
         "<h1>Sign in to {tenant}</h1>\n<p>You sign in as <strong>{email}</strong>. This link works once.</p>\n\
          <form method=\"post\" action=\"/sign-in\"><input type=\"hidden\" name=\"link\" value=\"{link}\">\
          <button>Sign in</button></form>\n<p class=\"note\">If you did not ask for it, close this page and tell an owner of {tenant}.</p>"
+    ))
+}
+
+/// Tells a visitor with a session who is signed in; others may present a recovery code.
+async fn without_link(request: &HttpRequest, admin: &Admin) -> Result<String, AdminError> {
+    let present = "<h1>Sign in</h1>\n<p>Open the link that you were given, or present a recovery code.</p>\n\
+        <form method=\"post\" action=\"/sign-in\"><label for=\"link\">Recovery code</label>\
+        <input id=\"link\" name=\"link\" autocomplete=\"off\" spellcheck=\"false\" required placeholder=\"rcr_…\">\
+        <button>Sign in</button></form>";
+    let Some(secret) = session_secret(request) else { return Ok(present.to_owned()) };
+    let caller = match admin.hub.session_caller(&secret, false, &peer(request), &admin.limits).await {
+        Ok(caller) => caller,
+        Err(CallerError::Unknown) => return Ok(present.to_owned()),
+        Err(error) => return Err(error.into()),
+    };
+    let tenant = admin.hub.store.tenant_names(&caller.scope).await?;
+    let member = admin.hub.store.member(&caller.scope, caller.session.member).await?;
+    let name = member.display_name.as_deref().unwrap_or(&member.email);
+    Ok(format!(
+        "<h1>You are signed in</h1>\n<p><strong>{}</strong>, {} of {}, until {} UTC.</p>\n\
+         <p class=\"note\"><a href=\"/api/docs\">What you can do with the REST API</a></p>",
+        encode_safe(name),
+        caller.session.role,
+        encode_safe(&tenant.name),
+        caller.session.expires_at.format("%H:%M"),
     ))
 }
 
@@ -57,7 +86,7 @@ async fn pressed(request: &HttpRequest, admin: &Admin, payload: Body) -> Result<
     let started = signed_in(request, admin, &link).await?;
     let cookie = session_cookie(started.secret, SESSION_TIME.num_seconds());
     let mut answer = HttpResponse::SeeOther();
-    answer.cookie(cookie).insert_header((header::LOCATION, "/api/v1/session"));
+    answer.cookie(cookie).insert_header((header::LOCATION, "/sign-in"));
     Ok(answer.finish())
 }
 

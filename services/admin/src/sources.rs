@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, list, one};
 use crate::auth::ApiAuth;
-use crate::body::{body, no_body};
+use crate::body::{body, body_or_default, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::page_of;
@@ -39,35 +39,29 @@ pub(crate) async fn sources(request: HttpRequest, auth: ApiAuth) -> Answer {
 }
 
 /// Input for a new source. It starts in simulation, so that nobody gets or loses access before somebody looked.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[schema(as = CreateSourceRequest)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 struct New {
-    #[serde(default)]
     name: String,
-    #[serde(default = "simulate")]
-    #[schema(value_type = String)]
-    mode: SourceMode,
-    #[serde(default)]
+    /// `simulate` when it is left out.
+    #[schema(value_type = Option<String>)]
+    mode: Option<SourceMode>,
     users_only: bool,
-    #[serde(default)]
     plain_discovery: bool,
     /// Never, when it is left out.
     token_expires_at: Option<DateTime<Utc>>,
 }
 
-fn simulate() -> SourceMode {
-    SourceMode::Simulate
-}
-
 /// Makes a SCIM source with its first token, which is shown once.
 #[utoipa::path(
     post, path = "/api/v1/sources", tag = "sources", operation_id = "sources_create_source", summary = "Makes a SCIM source with its first token",
-    request_body = New,
+    request_body = Option<New>,
     responses((status = 201, body = view::NewSource)),
 )]
 pub(crate) async fn create_source(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
-    let New { name, mode, users_only, plain_discovery, token_expires_at } = body(payload).await?;
+    let New { name, mode, users_only, plain_discovery, token_expires_at } = body_or_default(payload).await?;
+    let mode = mode.unwrap_or(SourceMode::Simulate);
     let settings = SourceSettings { users_only, plain_discovery };
     let new = NewSource { kind: SourceKind::Scim, mode, name: &name, settings, token_expires_at };
     let (id, secret) = auth.admin.hub.store.create_source(&auth.scope, &new).await?;

@@ -123,6 +123,9 @@ fn missing(request: &HttpRequest) -> &'static str {
     match NoSecret::of(request) {
         NoSecret::Nothing => NO_TOKEN,
         NoSecret::OtherScheme => "the token came under another scheme than Bearer: send `Authorization: Bearer rcs_…`",
+        NoSecret::Malformed if bearer_token(request).is_some_and(|token| token.starts_with("rck_")) => {
+            "this is an API key, which opens the REST API alone; send the token of the source, `Authorization: Bearer rcs_…`"
+        }
         NoSecret::Malformed => {
             "this has not the form of a SCIM token, `rcs_` and 43 characters more; copy it whole and unchanged"
         }

@@ -171,6 +171,11 @@ fn caller_limits(service: &'static str, rate: Rate, settings: &Settings) -> Call
     CallerLimits { service, rate, failed_auth_rate, credential_ttl: CREDENTIAL_TTL, refusals: Sampler::default() }
 }
 
+/// Tries the address of the services, and lets it go.
+pub(crate) fn check_address(settings: &Settings) -> Result<()> {
+    bind(&settings.http.listen, "http.listen (`--listen`)").map(drop)
+}
+
 fn bind(address: &str, key: &str) -> Result<TcpListener> {
     let listener = TcpListener::bind(address)
         .with_context(|| format!("{address} cannot be bound; choose another {key} or stop who has it"))?;

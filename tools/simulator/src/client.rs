@@ -155,7 +155,7 @@ impl Link {
                 Some(format!("the hub at {base} refuses the source{}", told(answer)))
             }
             Ok(answer) if answer.status == 404 && !answered && call.is_of_a_collection() => Some(format!(
-                "there is no SCIM endpoint at {base}; it is the SCIM address that `rollcall source create` prints"
+                "there is no SCIM endpoint at {base}; check the SCIM address that `rollcall source create` prints, and that the token is of the same source"
             )),
             _ => None,
         }

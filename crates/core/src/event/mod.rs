@@ -14,7 +14,7 @@ pub use detail::{
 
 use crate::directory::SourceSettings;
 use crate::ids::{
-    CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, RunId, SharingGroupId, SourceId, TenantId,
+    CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, OperatorKeyId, RunId, SharingGroupId, SourceId, TenantId,
 };
 use crate::quota::QuotaOverrides;
 use crate::text_enum::text_enum;
@@ -260,7 +260,7 @@ impl AuditKind {
         }
     }
 
-    /// True if the event causes a mail, to the invited person or to the admins (DX10, PE9).
+    /// True if the event causes a mail: to the invited person, to the admins (DX10, PE9), or to the owners when a link signed somebody in.
     pub const fn causes_mail(self) -> bool {
         matches!(self, Self::MemberInvited | Self::RunHeld | Self::SourceQuarantined | Self::SignInLinkUsed)
     }
@@ -275,25 +275,36 @@ pub enum Actor {
     Member(MemberId),
     /// A person at the hosted service's command line.
     Operator,
+    /// A program of the hosted service.
+    OperatorKey(OperatorKeyId),
     /// Rollcall itself, for instance when a seat becomes free.
     System,
 }
 
 impl Actor {
-    /// The form that is stored and shown: `source:<id>`, `api_key:<id>`, `member:<id>`, `operator`, `system`.
+    /// The form that is stored and shown: `source:<id>`, `api_key:<id>`, `member:<id>`, `operator`, `operator_key:<id>`, `system`.
     pub fn to_text(self) -> String {
         match self {
             Self::Source(id) => format!("source:{id}"),
             Self::ApiKey(id) => format!("api_key:{id}"),
             Self::Member(id) => format!("member:{id}"),
             Self::Operator => "operator".into(),
+            Self::OperatorKey(id) => format!("operator_key:{id}"),
             Self::System => "system".into(),
         }
     }
 
-    /// The member whom a stored actor names.
-    pub fn member_of(text: &str) -> Option<MemberId> {
-        text.strip_prefix("member:").and_then(|id| id.parse().ok())
+    /// Reads the stored form.
+    pub fn of_text(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            Some(("source", id)) => Some(Self::Source(id.parse().ok()?)),
+            Some(("api_key", id)) => Some(Self::ApiKey(id.parse().ok()?)),
+            Some(("member", id)) => Some(Self::Member(id.parse().ok()?)),
+            Some(("operator_key", id)) => Some(Self::OperatorKey(id.parse().ok()?)),
+            None if text == "operator" => Some(Self::Operator),
+            None if text == "system" => Some(Self::System),
+            _ => None,
+        }
     }
 }
 

@@ -253,6 +253,12 @@ impl Series {
                 self.auth_refused.with_label_values(&[service, reason]);
             }
         }
+        for reason in ["forged", "outdated"] {
+            self.cache_entries_refused.with_label_values(&[reason]);
+        }
+        for quota in ["records", "bytes", "changes"] {
+            self.quota_refused.with_label_values(&[quota]);
+        }
         for reason in ["full", "peer", "refused", "large_head", "slow_head", "slow_reader", "unread_body"] {
             self.connections_closed.with_label_values(&[reason]);
         }

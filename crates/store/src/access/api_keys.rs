@@ -16,6 +16,7 @@ use rollcall_core::quota::Quota;
 use rollcall_core::roster::Role;
 use sea_orm::sea_query::{ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition, DerivePartialModel};
+use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 const API_KEY: &str = "api_key";
@@ -76,7 +77,13 @@ impl Store {
     #[tracing::instrument(name = "store.api_keys.create_api_key", skip_all)]
     pub async fn create_api_key(&self, scope: &AdminScope, new: &NewApiKey<'_>) -> Result<NewSecret, StoreError> {
         let NewApiKey { name, role, permissions, expires_at } = *new;
-        if !scope.role().is_at_least(role) || !permissions.unwrap_or(Permissions::all()).within(scope.permissions()) {
+        let of_role = Permissions::of_role(role);
+        if permissions.is_some_and(|asked| asked == Permissions::NONE || !asked.within(of_role)) {
+            let why =
+                format!("a key of the role {role} has some of these permissions: {of_role}; leave them out for all");
+            return Err(StoreError::Invalid(why));
+        }
+        if !scope.role().is_at_least(role) || !permissions.unwrap_or(of_role).within(scope.permissions()) {
             let why = "a key may not do more than its maker: give it your role or a lesser one, and permissions that you have";
             return Err(StoreError::Forbidden(why.into()));
         }
@@ -96,6 +103,23 @@ impl Store {
         let tx = self.read(&scope.scope).await?;
         let keys = tx.find::<credentials::Entity>().filter(credentials::Column::Kind.is(API_KEY));
         keys.page(page, RowList::new("api keys")).await
+    }
+
+    /// The names of these keys. Keys of other tenants have none here.
+    #[tracing::instrument(name = "store.api_keys.key_names", skip_all)]
+    pub async fn key_names(
+        &self,
+        scope: &AdminScope,
+        ids: &BTreeSet<CredentialId>,
+    ) -> Result<HashMap<CredentialId, String>, StoreError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let tx = self.read(&scope.scope).await?;
+        let these = credentials::Column::Id.is_in(ids.iter().map(|id| id.0));
+        let keys = tx.find::<credentials::Entity>().filter(credentials::Column::Kind.is(API_KEY).and(these));
+        let keys: Vec<ApiKey> = keys.all().await?;
+        Ok(keys.into_iter().map(|key| (key.id.into(), key.name)).collect())
     }
 
     /// One key, revoked or not.
@@ -129,9 +153,11 @@ impl Store {
         tx.refuse_one_more(Quota::Keys, &self.quotas).await?;
         let role: Option<Role> = before.role.as_deref().map(str::parse).transpose().map_err(StoreError::database)?;
         let permissions = before.permissions.as_deref().map(str::parse).transpose().map_err(StoreError::database)?;
-        let stronger = role.is_none_or(|role| !scope.role().is_at_least(role))
-            || !permissions.unwrap_or(Permissions::all()).within(scope.permissions());
-        if stronger {
+        let stronger = |role| {
+            let may = permissions.unwrap_or(Permissions::of_role(role));
+            !scope.role().is_at_least(role) || !may.within(scope.permissions())
+        };
+        if role.is_none_or(stronger) {
             return Err(StoreError::Forbidden("this key may do more than you: its owner rotates it".into()));
         }
         let (kind, prefix, name) = (API_KEY, API_KEY_PREFIX, before.name.as_str());

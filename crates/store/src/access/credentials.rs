@@ -182,7 +182,9 @@ impl TenantTx {
         }
         // Later years have no RFC 3339 form.
         if expires_at.is_some_and(|end| end <= self.clock.now() || end.year() > YEAR_MAX) {
-            return Err(StoreError::Invalid(format!("expires_at is in the future, and not after the year {YEAR_MAX}")));
+            return Err(StoreError::Invalid(format!(
+                "a credential must end in the future, and not after the year {YEAR_MAX}"
+            )));
         }
         Ok(())
     }

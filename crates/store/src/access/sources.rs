@@ -149,7 +149,7 @@ impl Store {
         change: SourceChange,
     ) -> Result<Committed<()>, StoreError> {
         if change.mode == Some(SourceMode::Live) && scope.role() != Role::Owner {
-            let why = "only the key of an owner sets a source to live, as only an owner promotes one";
+            let why = "only an owner sets a source to live, as only an owner promotes one";
             return Err(StoreError::Forbidden(why.into()));
         }
         let tx = self.write(&scope.scope).await?;

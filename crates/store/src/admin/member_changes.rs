@@ -146,7 +146,7 @@ impl TenantTx {
         if let Some(after) = changes.role
             && !by.may_change(role, after)
         {
-            let why = "only the key of an owner makes an owner, or changes the role of one";
+            let why = "only an owner makes an owner, or changes the role of one";
             return Err(StoreError::Forbidden(why.into()));
         }
         if member.status != MemberStatus::Active.as_str() {

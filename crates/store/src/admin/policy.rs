@@ -123,7 +123,7 @@ impl Store {
 fn refuse_owners_keys(by: Role, before: &Policy, after: &Policy) -> Result<(), StoreError> {
     let changed =
         if by == Role::Owner { None } else { before.owners_key_changed(after).map_err(StoreError::Invalid)? };
-    let why = |key| StoreError::Forbidden(format!("policy.{key}: only the key of an owner changes it"));
+    let why = |key| StoreError::Forbidden(format!("policy.{key}: only an owner changes it"));
     changed.map_or(Ok(()), |key| Err(why(key)))
 }
 

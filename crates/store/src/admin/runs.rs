@@ -268,7 +268,7 @@ impl TenantTx {
             _ => None,
         };
         if found.is_some() || is_for_owner() {
-            let why = "the run changes an owner or admin: only the key of an owner decides about it";
+            let why = "the run changes an owner or admin: only an owner decides about it";
             return Err(StoreError::Forbidden(why.into()));
         }
         Ok(())

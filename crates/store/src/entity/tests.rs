@@ -82,8 +82,8 @@ fn each_table_has_an_entity_with_its_columns() {
         for set_based in SET_BASED {
             assert!(tables.remove(set_based), "{set_based} on {engine}");
         }
-        // Tables of no tenant: secrets and floors of the whole database, and the counter of positions.
-        for of_nobody in ["cache_key", "schema_floor"] {
+        // Tables of no tenant: keys, secrets and floors of the whole database, and the counter of positions.
+        for of_nobody in ["cache_key", "operator_keys", "schema_floor"] {
             assert!(tables.remove(of_nobody), "{of_nobody} on {engine}");
         }
         assert_eq!(tables.remove("list_positions"), engine == "SQLite");

@@ -32,7 +32,8 @@ impl From<store::ApiKey> for ApiKey {
         let store::ApiKey { id, name, prefix, role, permissions, created_at, expires_at, revoked_at, last_used_at } =
             row;
         // A stored list that this version does not know allows nothing (`AdminScope::of_key`).
-        let permissions = permissions.map_or(Permissions::all(), |names| names.parse().unwrap_or(Permissions::NONE));
+        let of_role = role.parse().map_or(Permissions::NONE, Permissions::of_role);
+        let permissions = permissions.map_or(of_role, |names| names.parse().unwrap_or(Permissions::NONE));
         Self { id, name, prefix, role, permissions, created_at, expires_at, revoked_at, last_used_at }
     }
 }

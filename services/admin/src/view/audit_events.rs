@@ -1,8 +1,6 @@
 //! Audit events on the wire.
 
 use chrono::{DateTime, Utc};
-use rollcall_core::event::Actor;
-use rollcall_core::ids::MemberId;
 use rollcall_store as store;
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -17,7 +15,7 @@ pub struct AuditEvent {
     pub at: DateTime<Utc>,
     pub kind: String,
     pub actor: String,
-    /// The name or address of a member who acted; null for other actors.
+    /// The name or address of the person, or the name of the key; null for other actors.
     pub actor_name: Option<String>,
     pub subject: Subject,
     pub cause: Cause,
@@ -38,8 +36,8 @@ pub struct Cause {
 }
 
 impl AuditEvent {
-    pub(crate) fn named(row: store::AuditEvent, names: &HashMap<MemberId, String>) -> Self {
-        let actor_name = Actor::member_of(&row.actor).and_then(|member| names.get(&member).cloned());
+    pub(crate) fn named(row: store::AuditEvent, names: &HashMap<String, String>) -> Self {
+        let actor_name = names.get(&row.actor).filter(|name| !name.is_empty()).cloned();
         Self {
             id: row.id,
             at: row.at,

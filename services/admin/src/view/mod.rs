@@ -18,6 +18,7 @@ pub mod sessions;
 pub mod sign_in_links;
 pub mod skipped_records;
 pub mod sources;
+pub mod tenants;
 pub mod tokens;
 
 use serde::Serialize;

@@ -42,7 +42,7 @@ pub(crate) struct ApiKeyCreate {
     /// owner or admin may change things, member may read.
     #[arg(long)]
     pub(crate) role: Role,
-    /// What the key may do: read, members, runs, policy, sources, access, divided by commas; everything of its role when left out.
+    /// Permissions of the key, divided by commas: read, members, runs, policy, sources, access; all of its role when left out.
     #[arg(long, value_delimiter = ',', value_name = "PERMISSIONS")]
     pub(crate) permissions: Vec<Permission>,
     /// The name that people know the key by.

@@ -1,12 +1,14 @@
 //! The command line: the contract for scripts (docs/design.md#contract). It stays stable.
 
 mod api_key;
+mod operator_key;
 mod sign_in_link;
 mod simulate;
 mod source;
 mod tenant;
 
 pub(crate) use api_key::ApiKeyCommand;
+pub(crate) use operator_key::OperatorKeyCommand;
 pub(crate) use sign_in_link::SignInLinkArgs;
 pub(crate) use simulate::SimulateArgs;
 pub(crate) use source::{SourceCommand, SourceConfigure, SourceCreate, SourceDetach, SourcePromote, SourceRewind};
@@ -60,6 +62,9 @@ pub(crate) enum Command {
     /// Makes, lists and ends keys for the REST API.
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
+    /// Makes, lists and ends keys of the operator, which reach every tenant.
+    #[command(subcommand)]
+    OperatorKey(OperatorKeyCommand),
     /// Makes a link with which a member signs in once, where no other way is left.
     SignInLink(SignInLinkArgs),
     /// Plays an identity provider's provisioning conversation against a hub.

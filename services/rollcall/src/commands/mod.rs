@@ -7,6 +7,7 @@ mod doctor;
 mod healthcheck;
 mod migrate;
 mod operator;
+mod operator_key;
 pub(crate) mod reference;
 pub(crate) mod routes;
 mod serve;
@@ -65,6 +66,9 @@ pub(crate) async fn run(command: Command, data: Option<&Path>, mut settings: Set
         Command::Tenant(command) => tenant::run(command, &Backend::of_command(data, &settings), &settings).await,
         Command::Source(command) => source::run(command, &Backend::of_command(data, &settings), &settings).await,
         Command::ApiKey(command) => api_key::run(command, &Backend::of_command(data, &settings), &settings).await,
+        Command::OperatorKey(command) => {
+            operator_key::run(command, &Backend::of_command(data, &settings), &settings).await
+        }
         Command::SignInLink(args) => sign_in_link::run(args, &Backend::of_command(data, &settings), &settings).await,
         Command::SimulateIdp(args) => simulate::run(args).await,
         Command::Bench(_)

@@ -11,7 +11,11 @@ pub(crate) fn run(output: &Json) -> Result<()> {
     let scim = rollcall_ingest::routes::endpoints().into_iter().map(|endpoint| (endpoint, "scim"));
     let admin = rollcall_admin::routes::endpoints().into_iter();
     // Signing in is what a caller without a credential does.
-    let api = admin.map(|endpoint| if endpoint.demand.is_some() { (endpoint, "api") } else { (endpoint, "none") });
+    let api = admin.map(|endpoint| match endpoint.demand {
+        Some(_) => (endpoint, "api"),
+        None if endpoint.by_operator => (endpoint, "operator"),
+        None => (endpoint, "none"),
+    });
     let open = health::endpoints().into_iter().map(|endpoint| (endpoint, "none"));
     let routes: Vec<(Endpoint, &str)> = scim.chain(api).chain(open).collect();
     if output.json {
@@ -30,7 +34,7 @@ pub(crate) fn run(output: &Json) -> Result<()> {
             let demand = route.demand.map_or(String::new(), |Demand { least_role, permission, fresh }| {
                 format!("{least_role:<6} {permission}{}", if fresh { ", fresh" } else { "" })
             });
-            line(format_args!("{method:<7} {:<62} {auth:<5} {demand}", route.path))?;
+            line(format_args!("{method:<7} {:<62} {auth:<8} {demand}", route.path))?;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 
 use crate::data_folder::{Claim, DataFolder};
 use crate::health::Health;
-use crate::http::{Process, Services};
+use crate::http::{self, Process, Services};
 use crate::output::line;
 use crate::ports::{self, Backend};
 use crate::settings::Settings;
@@ -62,7 +62,7 @@ pub(crate) async fn up(data: Option<&Path>, first: Option<FirstTenant>, settings
     if let Some(first) = &first
         && !rollcall_scim::is_email(&first.owner)
     {
-        bail!("--owner is not an email address");
+        bail!("--owner {:?} is not an email address", first.owner);
     }
     let folder = DataFolder::given_or_default(data);
     let telemetry = start_telemetry("rollcall", &settings)?;
@@ -74,11 +74,12 @@ pub(crate) async fn up(data: Option<&Path>, first: Option<FirstTenant>, settings
     let _ = line(format_args!("Rollcall is up at {} (version {VERSION}, SQLite under {folder})", running.url));
     match first {
         Some(first) => welcome(first, &running, &folder).await?,
-        None => {
+        None if running.process.hub.store.tenants().await?.is_empty() => {
             let _ = line(format_args!(
                 "Make a tenant: rollcall tenant create --name Acme --seats 100 --data {folder}; docs: README.md"
             ));
         }
+        None => {}
     }
     stop.cancelled().await;
     running.stop().await;
@@ -92,8 +93,8 @@ async fn welcome(first: FirstTenant, running: &Running, folder: &DataFolder) -> 
     let store = &running.process.hub.store;
     if !store.tenants().await?.is_empty() {
         let _ = line(format_args!(
-            "--owner made nothing, since the hub has tenants; a link to sign in: rollcall sign-in-link --tenant SLUG \
-             --email {owner} --data {folder}"
+            "--owner made nothing, since the hub has tenants; a link for one of their owners: rollcall sign-in-link --tenant SLUG \
+             --email ADDRESS --data {folder}"
         ));
         return Ok(());
     }
@@ -133,6 +134,8 @@ pub(crate) async fn role(name: &str, services: Services, work: bool, settings: S
 
 /// Starts the requested roles and returns when they are ready.
 pub(crate) async fn start(backend: Backend, services: Services, work: bool, settings: &Settings) -> Result<Running> {
+    // A port that is taken ends the start before anything is made.
+    http::check_address(settings)?;
     let claim = match &backend {
         Backend::Embedded(folder) => Some(folder.claim()?),
         Backend::Services => None,

@@ -37,7 +37,7 @@ async fn create(args: TenantCreate, backend: &Backend, settings: &Settings) -> R
     if let Some(owner) = &args.owner
         && !rollcall_scim::is_email(owner)
     {
-        bail!("--owner is not an email address");
+        bail!("--owner {owner:?} is not an email address");
     }
     let (store, made) = open_or_make(backend, settings).await?;
     let new = NewTenant { name: args.name, seats: args.seats, policy, owner_email: args.owner };
@@ -132,7 +132,7 @@ async fn set_quota(args: TenantSetQuota, operator: &Operator<'_>) -> Result<()> 
     }
     let counted = operator.store.set_quotas(&scope, &given, reset).await?;
     let lines = format!(
-        "Tenant {}: {}. Running hubs notice within ten minutes, and before they refuse.",
+        "Tenant {}: {}. Running hubs notice within ten minutes; one that refuses looks again within five seconds.",
         args.of.tenant,
         told_quotas(&counted)
     );
