@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn a_file_that_is_removed_or_replaced_is_not_the_one_that_was_opened() {
-        let path = std::env::temp_dir().join(format!("rollcall-data-file-{}", uuid::Uuid::now_v7().simple()));
+        let id: uuid::Uuid = rollcall_core::clock::Clock::System.new_id();
+        let path = std::env::temp_dir().join(format!("rollcall-data-file-{}", id.simple()));
         std::fs::write(&path, "first").expect("a file");
         let opened = DataFile::of(&path).expect("the file");
         assert!(opened.check().is_ok());
