@@ -28,6 +28,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_further_session_ends_the_oldest,
         recovery_codes_sign_an_owner_in_once_each,
         an_old_sign_in_makes_no_credentials,
+        guesses_are_limited_by_address_and_holders_pass,
         a_session_ends_after_a_pause_and_after_a_day,
         a_leaver_is_signed_out_by_the_directory,
         rc22_no_session_reaches_another_tenant,
@@ -296,6 +297,32 @@ async fn recovery_codes_sign_an_owner_in_once_each(hub: Hub) {
     }
     // A key is nobody who could need a code.
     tenant.post("/api/v1/session/recovery-codes", &json!({})).await.expect_problem(400);
+}
+
+/// Garbage of each kind is looked up a few times, and then refused before the database is asked.
+async fn guesses_are_limited_by_address_and_holders_pass(hub: Hub) {
+    let slow = [("ROLLCALL_INGEST_FAILED_AUTH_PER_SECOND", "0.01"), ("ROLLCALL_INGEST_FAILED_AUTH_BURST", "5")];
+    let hub = slow.iter().fold(hub.another(), |hub, (key, value)| hub.setting(key, value)).start().await;
+    let tenant = owned(&hub);
+    let boss = Person::sign_in(&tenant, BOSS).await;
+    boss.get("/api/v1/session").await.expect(200);
+    let url = format!("{}/api/v1/session", hub.people_url());
+    let mut answers = Vec::new();
+    for number in 0..12 {
+        let secret = format!("{number:0>43}");
+        let cookie = hub.http().get(&url).header("cookie", format!("__Host-rollcall=rss_{secret}"));
+        answers.push(Answer::of(cookie).await.status);
+        answers.push(Person::present(&tenant, &format!("rcl_{secret}")).await.status);
+        let operator =
+            hub.http().get(format!("{}/api/v1/tenants", hub.people_url())).bearer_auth(format!("rco_{secret}"));
+        answers.push(Answer::of(operator).await.status);
+    }
+    assert!(answers.iter().all(|status| matches!(status, 401 | 429)), "{answers:?}");
+    assert!(answers[18..].iter().all(|status| *status == 429), "{answers:?}");
+    boss.get("/api/v1/session").await.expect(200);
+    boss.post("/api/v1/api-keys", &json!({ "role": "member" })).await.expect(201);
+    // A guess at a time is looked up, so that a new holder behind the same proxy gets in.
+    Person::sign_in(&tenant, BOSS).await;
 }
 
 /// Moves the sign-in of one session into the past.

@@ -5,8 +5,8 @@ use crate::Hub;
 use rollcall_core::ids::CredentialId;
 use rollcall_runtime::{Caller, LookedUp, Rate};
 use rollcall_store::{
-    API_KEY_PREFIX, AdminScope, Credential, OPERATOR_KEY_PREFIX, OperatorScope, SCIM_TOKEN_PREFIX, SourceScope,
-    StoreError, digest, may_be_secret,
+    API_KEY_PREFIX, AdminScope, Credential, OPERATOR_KEY_PREFIX, OperatorScope, SCIM_TOKEN_PREFIX, SecretDigest,
+    SourceScope, StoreError, digest, may_be_secret,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -129,11 +129,27 @@ impl Hub {
         let Some(key) = key.filter(|key| may_be_secret(key, OPERATOR_KEY_PREFIX)) else {
             return Err(self.refuse(CallerError::Missing, address, limits).await);
         };
-        let Some(operator) = self.store.operator_key(&digest(key)).await? else {
+        let digest = digest(key);
+        let found = self.guarded(&digest, address, async || self.store.operator_key(&digest).await).await?;
+        let Some(operator) = found else {
             return Err(self.refuse(CallerError::Unknown, address, limits).await);
         };
         self.take_rate_token(&format!("operator:{}", operator.key()), limits).await?;
         Ok(operator)
+    }
+
+    /// Looks a secret up in the database. An address that failed too often has one unknown secret looked up at a time.
+    pub(crate) async fn guarded<T>(
+        &self,
+        digest: &SecretDigest,
+        address: &Caller,
+        look_up: impl AsyncFnOnce() -> Result<Option<T>, StoreError>,
+    ) -> Result<Option<T>, CallerError> {
+        match self.cache.unkept(digest, address, look_up).await? {
+            LookedUp::Present(found) => Ok(Some(found)),
+            LookedUp::Absent => Ok(None),
+            LookedUp::TooMany { retry_after } => Err(CallerError::RateLimited { retry_after }),
+        }
     }
 
     pub(crate) async fn take_rate_token(&self, of: &str, limits: &CallerLimits) -> Result<(), CallerError> {

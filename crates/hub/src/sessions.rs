@@ -65,7 +65,7 @@ impl Hub {
         address: &Caller,
         limits: &CallerLimits,
     ) -> Result<SessionCaller, CallerError> {
-        let Some(session) = self.session_of(secret, writes).await? else {
+        let Some(session) = self.session_of(secret, writes, address).await? else {
             return Err(self.refuse(CallerError::Unknown, address, limits).await);
         };
         self.take_rate_token(&format!("session:{}", session.id), limits).await?;
@@ -73,7 +73,7 @@ impl Hub {
         Ok(SessionCaller { scope: session.scope(), session })
     }
 
-    async fn session_of(&self, secret: &str, writes: bool) -> Result<Option<Session>, StoreError> {
+    async fn session_of(&self, secret: &str, writes: bool, address: &Caller) -> Result<Option<Session>, CallerError> {
         if !may_be_secret(secret, SESSION_PREFIX) {
             return Ok(None);
         }
@@ -82,7 +82,7 @@ impl Hub {
         if let Some(session) = known {
             return Ok(Some(session));
         }
-        let found = self.store.session(&digest).await?;
+        let found = self.guarded(&digest, address, async || self.store.session(&digest).await).await?;
         if let Some(session) = found {
             self.sessions.note(digest, session);
         }
@@ -100,7 +100,11 @@ impl Hub {
         limits: &CallerLimits,
     ) -> Result<SignInLink, CallerError> {
         let has_form = [SIGN_IN_LINK_PREFIX, RECOVERY_CODE_PREFIX].iter().any(|prefix| may_be_secret(secret, prefix));
-        let link = if has_form { self.store.sign_in_link(&digest(secret)).await? } else { None };
+        let digest = digest(secret);
+        let link = match has_form {
+            true => self.guarded(&digest, address, async || self.store.sign_in_link(&digest).await).await?,
+            false => None,
+        };
         match link {
             Some(link) => Ok(link),
             None => Err(self.refuse(CallerError::Unknown, address, limits).await),

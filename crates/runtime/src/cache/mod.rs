@@ -55,9 +55,9 @@ pub enum CachedCredential {
 
 /// Result of a look-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LookedUp {
+pub enum LookedUp<T = Arc<str>> {
     /// The value of the credential, from the database.
-    Present(Arc<str>),
+    Present(T),
     /// There is no such credential.
     Absent,
     /// The address is over its limit; neither Redis nor the database was read.
@@ -156,6 +156,25 @@ impl Cache {
             Ok(found.into())
         });
         look_up.await
+    }
+
+    /// Looks a secret up whose answer is not kept, under the limit of guesses of [`Cache::credential`].
+    ///
+    /// # Errors
+    /// The errors of `ask_database`.
+    pub async fn unkept<T, E>(
+        &self,
+        digest: &CredentialDigest,
+        caller: &Caller,
+        ask_database: impl AsyncFnOnce() -> Result<Option<T>, E>,
+    ) -> Result<LookedUp<T>, E> {
+        let _permit = match self.guesses.admit(digest, caller) {
+            Ok(permit) => permit,
+            Err(retry_after) => return Ok(LookedUp::TooMany { retry_after }),
+        };
+        let found = ask_database().await?;
+        self.guesses.learn(digest, found.is_some());
+        Ok(found.map_or(LookedUp::Absent, LookedUp::Present))
     }
 
     /// Takes a rate token from the failed-authentication limit of an address. An address over the limit costs Redis nothing

@@ -246,12 +246,14 @@ async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Single
     };
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(synchronous)
         .busy_timeout(Duration::from_secs(10))
         .statement_cache_capacity(256);
+    // Made once here: a connection that is opened later finds the file, and makes none in the place of one that was taken away.
+    options.clone().create_if_missing(true).connect().await?.close().await?;
+    let file = DataFile::of(path).map_err(|e| StoreError::Unavailable(format!("{}: {e}", path.display()).into()))?;
     let schema = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(config.acquire_timeout)
@@ -262,7 +264,6 @@ async fn open_sqlite(path: &Path, config: &StoreConfig) -> Result<(Pools, Single
     let (wait, readers) = (config.acquire_timeout, config.max_connections);
     let writer = pool(options.clone().pragma("cache_size", "-8000"), 1, wait, None, None)?;
     let reader = pool(options.pragma("cache_size", "-1000"), readers, wait, None, None)?;
-    let file = DataFile::of(path).map_err(|e| StoreError::Unavailable(format!("{}: {e}", path.display()).into()))?;
     let single_writer = SingleWriter::sqlite(writer.clone(), file.clone());
     Ok((Pools::Sqlite { writer, reader, file }, single_writer, Schema::Sqlite(schema)))
 }

@@ -52,6 +52,9 @@ impl Store {
     /// # Errors
     /// With what is wrong and the remedy.
     pub async fn check(&self) -> Result<(), String> {
+        if let Pools::Sqlite { file, .. } = &self.pools {
+            file.check().map_err(|e| e.to_string())?;
+        }
         let applied = self.applied_migrations().await.map_err(|e| e.to_string())?;
         if self.is_read_only().await.map_err(|e| e.to_string())? {
             return Err(
@@ -71,7 +74,7 @@ impl Store {
         }
         match &self.pools {
             Pools::Postgres { role, .. } => role.proven(),
-            Pools::Sqlite { file, .. } => file.check().map_err(|e| e.to_string()),
+            Pools::Sqlite { .. } => Ok(()),
         }
     }
 
