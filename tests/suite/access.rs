@@ -79,7 +79,7 @@ async fn f15_a_secret_of_another_form_is_told_what_it_lacks(hub: Hub) {
         (&members, key.clone(), "form of an API key"),
         (&members, format!("Basic {key}"), "scheme"),
         (&members, format!("Bearer {}", &key[..20]), "form of an API key"),
-        (&users, format!("Bearer {key}"), "form of a SCIM token"),
+        (&users, format!("Bearer {key}"), "this is an API key"),
         (&users, token.clone(), "form of a SCIM token"),
     ] {
         let refused = Answer::of(hub.http().get(url).header("authorization", &header)).await.expect(401);

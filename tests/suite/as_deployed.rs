@@ -268,7 +268,8 @@ async fn d5_a_database_that_takes_no_writes_is_an_outage_and_not_a_failure(hub: 
             "SET default_transaction_read_only = off".to_owned(),
             format!("ALTER DATABASE {name} SET default_transaction_read_only = {read_only}"),
             format!(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid() \
+                 AND backend_type = 'client backend'"
             ),
         ]
     };

@@ -26,6 +26,7 @@ pub(crate) fn cases() -> Vec<Case> {
         rc22_s1_a_list_without_an_index_has_its_time,
         rc22_s1_heavy_requests_of_a_tenant_are_few_at_a_time,
         rc22_s1_the_time_of_heavy_lists_is_charged_to_the_source,
+        rc22_s1_a_caller_who_goes_away_is_charged_too,
         rc22_s1_a_caller_who_goes_away_takes_the_statement_along,
         rc22_s5b_a_group_patch_compares_each_member_within_a_bound,
         rc22_s5b_the_operations_of_a_bulk_share_the_bound,
@@ -148,20 +149,46 @@ async fn rc22_s1_the_time_of_heavy_lists_is_charged_to_the_source(hub: Hub) {
     other.get("/Users?count=1").await.expect(200);
 }
 
+/// Going away is no cheaper than waiting for the answer.
+async fn rc22_s1_a_caller_who_goes_away_is_charged_too(hub: Hub) {
+    let builder = hub.another().setting("ROLLCALL_LIMITS_TENANT_HEAVY", "1");
+    let builder = builder.setting("ROLLCALL_INGEST_RATE_PER_SECOND", "1").setting("ROLLCALL_INGEST_RATE_BURST", "40");
+    let hub = builder.setting("ROLLCALL_LIMITS_LIST_SECONDS", "60").start().await;
+    let source = hub.tenant().create().scim_source();
+    wide_people(&source, 300).await;
+    let caller = abandonable(&source, &slow());
+    until_refused(&source).await;
+    // The second heavy request has waited a second meanwhile, which is a hundred rate tokens of the first one.
+    caller.shutdown(std::net::Shutdown::Both).unwrap();
+    drop(caller);
+    within(A_WHILE, "the source has no rate tokens left", async || {
+        let answer = source.get("/Users?count=1").await;
+        let spent = answer.status == 429 && answer.text_at("/detail").contains("too many requests");
+        if spent { Ok(()) } else { Err(answer.describe()) }
+    })
+    .await;
+}
+
 async fn rc22_s1_a_caller_who_goes_away_takes_the_statement_along(hub: Hub) {
     let hub = one_at_a_time(&hub, "60").await;
     let source = hub.tenant().create().scim_source();
     wide_people(&source, 750).await;
-    let path = format!("{}/Users?filter={}", source.base, encoded(&slow()));
-    let address = url::Url::parse(&path).unwrap();
-    let mut caller = TcpStream::connect(("127.0.0.1", address.port().unwrap())).unwrap();
-    let line = format!("GET {}?{} HTTP/1.1", address.path(), address.query().unwrap());
-    write!(caller, "{line}\r\nHost: hub\r\nAuthorization: Bearer {}\r\n\r\n", source.token).unwrap();
+    let caller = abandonable(&source, &slow());
     until_refused(&source).await;
     // An orderly close, not a reset.
     caller.shutdown(std::net::Shutdown::Both).unwrap();
     drop(caller);
     until_admitted(&source, Duration::from_secs(6)).await;
+}
+
+/// A connection that has asked for a list, and that can be closed before the answer.
+fn abandonable(source: &ScimSource, filter: &str) -> TcpStream {
+    let path = format!("{}/Users?filter={}", source.base, encoded(filter));
+    let address = url::Url::parse(&path).unwrap();
+    let mut caller = TcpStream::connect(("127.0.0.1", address.port().unwrap())).unwrap();
+    let line = format!("GET {}?{} HTTP/1.1", address.path(), address.query().unwrap());
+    write!(caller, "{line}\r\nHost: hub\r\nAuthorization: Bearer {}\r\n\r\n", source.token).unwrap();
+    caller
 }
 
 async fn one_at_a_time(hub: &Hub, list_seconds: &str) -> Hub {

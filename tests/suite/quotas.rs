@@ -24,7 +24,15 @@ async fn s6_records_stop_at_the_quota_and_people_can_still_leave(hub: Hub) {
     let small = hub.another().setting("ROLLCALL_QUOTAS_RECORDS", "3").start().await;
     let tenant = small.tenant().create();
     let source = tenant.scim_source();
-    let ids = source.users(&["ann", "bea", "cem"]).await;
+    let mut ids = Vec::new();
+    for name in ["ann", "bea", "cem"] {
+        // A record that is written while they are counted may count twice until the next count, five seconds later (decision 0072).
+        let made = eventually("there is room", async || match source.post("/Users", &person(name)).await {
+            answer if answer.status == 201 => Ok(answer.id()),
+            answer => Err(answer.describe()),
+        });
+        ids.push(made.await);
+    }
     let refused = source.post("/Users", &person("dan")).await.expect_scim_error(403, None);
     let detail = refused.at("/detail").as_str().unwrap_or_default().to_owned();
     for said in ["records", "may keep 3", "rollcall tenant set-quota"] {

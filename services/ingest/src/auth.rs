@@ -4,6 +4,7 @@ use crate::Ingest;
 use crate::ledger::Noted;
 use crate::scim::error::IngestError;
 use actix_web::dev::Payload;
+use actix_web::rt::spawn;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use rollcall_core::budget::Budget;
@@ -13,6 +14,7 @@ use rollcall_scim::{Quirks, ScimError};
 use rollcall_store::{MEMBER_BYTES, SourceScope};
 use rollcall_web::{NoSecret, Refusal, RouteLabel, bearer_token, expects_large_answer, known_caller, peer, request_id};
 use std::cell::RefMut;
+use std::ops::Deref;
 use std::rc::Rc;
 
 const NO_TOKEN: &str = "no SCIM token: send it as `Authorization: Bearer rcs_…`";
@@ -47,14 +49,45 @@ impl SourceAuth {
     }
 
     /// The budget of this request.
-    pub(crate) fn budget(&self) -> Budget {
-        request_budget(&self.scope)
+    pub(crate) fn budget(&self) -> ChargedBudget {
+        let budget = request_budget(&self.scope);
+        ChargedBudget { budget, scope: self.scope, ingest: self.ingest.clone(), settled: false }
     }
+}
 
-    /// Charges the time that the database spent on heavy work of this request.
-    pub(crate) async fn charge_time(&self, budget: &Budget) {
-        let (hub, time) = (&self.ingest.hub, budget.database_time());
-        hub.charge_database_time(&self.scope, time, &self.ingest.config.callers).await;
+/// The budget of a request. The time of heavy work is charged to the source before the answer, and also when the caller goes away
+/// without one: that would otherwise be the cheapest way to keep the database busy.
+pub(crate) struct ChargedBudget {
+    budget: Budget,
+    scope: SourceScope,
+    ingest: web::Data<Ingest>,
+    settled: bool,
+}
+
+impl ChargedBudget {
+    /// Charges the time that was spent.
+    pub(crate) async fn settle(mut self) {
+        self.settled = true;
+        let limits = &self.ingest.config.callers;
+        self.ingest.hub.charge_database_time(&self.scope, self.budget.database_time(), limits).await;
+    }
+}
+
+impl Deref for ChargedBudget {
+    type Target = Budget;
+
+    fn deref(&self) -> &Budget {
+        &self.budget
+    }
+}
+
+impl Drop for ChargedBudget {
+    fn drop(&mut self) {
+        let time = self.budget.database_time();
+        if !self.settled && !time.is_zero() {
+            let (scope, ingest) = (self.scope, self.ingest.clone());
+            spawn(async move { ingest.hub.charge_database_time(&scope, time, &ingest.config.callers).await });
+        }
     }
 }
 

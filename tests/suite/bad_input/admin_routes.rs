@@ -9,26 +9,31 @@ use crate::hub::Hub;
 use crate::routes::{Ids, Route, table};
 
 /// Routes for which `{}` is a valid request, or an empty one.
-const NEED_NO_BODY: [&str; 10] = [
+const NEED_NO_BODY: [&str; 14] = [
+    "/api/v1/api-keys/{id}/rotate",
     "/api/v1/members/{id}",
     "/api/v1/members/{id}/accept",
     "/api/v1/members/{id}/approve",
     "/api/v1/members/{id}/decline",
+    "/api/v1/members/{id}/sign-in-link",
     "/api/v1/runs/{id}/rewind",
     "/api/v1/skipped-records/{id}/retry",
     "/api/v1/skipped-records/{id}/ignore",
+    "/api/v1/session/recovery-codes",
+    "/api/v1/sources",
     "/api/v1/sources/{id}/release",
     "/api/v1/sources/{id}/tokens",
     "/api/v1/sources/{id}/tokens/{token_id}/rotate",
 ];
 
 /// Every key of any body.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 27] = [
     "billing_contact",
     "digest",
     "display_name",
     "dry_run",
     "expires_at",
+    "expires_in_seconds",
     "family_name",
     "given_name",
     "mapping",
@@ -39,11 +44,13 @@ const KEYS: [&str; 24] = [
     "note",
     "overlap_seconds",
     "people",
+    "permissions",
     "plain_discovery",
     "policy",
     "role",
     "sample",
     "source_id",
+    "token_expires_at",
     "user_id",
     "users_only",
     "version",

@@ -21,7 +21,8 @@ pub struct WorkLimits {
     pub tenant_connections: usize,
     /// Pieces of heavy work of one tenant at a time.
     pub tenant_heavy: usize,
-    /// Pieces of heavy work of all tenants at a time; 0 is a quarter of the pool, and half the cores on SQLite.
+    /// Pieces of heavy work of all tenants at a time; 0 is a quarter of the pool, and half the cores on SQLite, two at
+    /// least. A tenant has half of them at most.
     pub heavy: usize,
     /// Longest wait of a request for its turn at heavy work.
     pub heavy_wait: Duration,
@@ -125,11 +126,11 @@ impl Admission {
         };
         let half_of_cores = (available_parallelism().map_or(1, usize::from) / 2).max(1);
         // Heavy work of an embedded database takes a core of this process for as long as it runs.
-        let heavy = or_else(limits.heavy, if embedded { half_of_cores } else { quarter });
+        let heavy = or_else(limits.heavy, if embedded { half_of_cores.max(2) } else { quarter });
         Self(Arc::new(State {
             connections: for_requests,
             writer: Slots::new(UNLIMITED, 1),
-            heavy: Slots::new(heavy, limits.tenant_heavy.clamp(1, heavy)),
+            heavy: Slots::new(heavy, limits.tenant_heavy.clamp(1, (heavy / 2).max(1))),
             computing: Slots::new(half_of_cores, 1),
             connection_wait,
             limits,
@@ -202,6 +203,18 @@ struct Limit {
     time: Duration,
 }
 
+/// Notes the time of heavy work at its end, also when nobody awaits it any more.
+struct Spending<'a> {
+    budget: &'a Budget,
+    begun: Instant,
+}
+
+impl Drop for Spending<'_> {
+    fn drop(&mut self) {
+        self.budget.spend_database_time(self.begun.elapsed());
+    }
+}
+
 impl HeavyWork {
     pub(crate) async fn admit(
         admission: Option<&Admission>,
@@ -220,13 +233,11 @@ impl HeavyWork {
     /// # Errors
     /// [`StoreError::TooMuch`], and those of the work.
     pub async fn run<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let begun = Instant::now();
-        let done = match self.limit {
+        let _spending = Spending { budget: &self.budget, begun: Instant::now() };
+        match self.limit {
             None => work.await,
             Some(limit) => timeout(limit.left, work).await.unwrap_or_else(|_| Err(self.kind.too_long(limit.time))),
-        };
-        self.budget.spend_database_time(begun.elapsed());
-        done
+        }
     }
 
     /// Computes in another thread, so that other requests are served meanwhile. The computation is told to end when the work's time

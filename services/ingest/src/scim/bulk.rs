@@ -36,14 +36,14 @@ pub(crate) async fn run(request: HttpRequest, auth: SourceAuth, body: Body) -> R
         }
         let Some(operation) = operations.get_mut(place).and_then(Option::take) else { continue };
         let (path, named) = (operation.call.as_ref().map(path_of).unwrap_or_default(), named_by(&operation));
-        let outcome = perform((&auth, &budget), &base, operation, &mut made).await;
+        let outcome = perform((&auth, &*budget), &base, operation, &mut made).await;
         auth.noted.operation(&outcome.method, &path, named, outcome.result.as_ref().copied());
         errors += usize::from(outcome.result.is_err());
         if let Some(slot) = outcomes.get_mut(place) {
             *slot = Some(outcome);
         }
     }
-    auth.charge_time(&budget).await;
+    budget.settle().await;
     let outcomes: Vec<BulkOutcome> = outcomes.into_iter().flatten().collect();
     Ok(answer(StatusCode::OK, &bulk_response(&outcomes)))
 }

@@ -82,7 +82,7 @@ pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &Lis
     let budget = auth.budget();
     let wanted = list_request(query, auth, KIND, query.projection.wants_groups(), &base, &budget);
     let page = auth.ingest.hub.store.list_users(&auth.scope, &wanted).await;
-    auth.charge_time(&budget).await;
+    budget.settle().await;
     let page = page?;
     if let [only] = page.items.as_slice() {
         auth.noted.concerns(only.id.0);

@@ -46,7 +46,7 @@ pub(crate) async fn group(request: HttpRequest, auth: SourceAuth, body: Body) ->
 async fn alone(auth: &SourceAuth, call: BulkCall) -> Result<Performed, IngestError> {
     let budget = auth.budget();
     let done = apply(auth, call, &budget).await;
-    auth.charge_time(&budget).await;
+    budget.settle().await;
     done
 }
 
