@@ -446,7 +446,7 @@ async fn r20_a_malformed_key_is_told_what_it_is(hub: Hub) {
         (Some(tenant.key.clone()), "form of an API key"),
         (Some(format!("Basic {}", tenant.key)), "scheme"),
         (Some(format!("Bearer {token}")), "token of a source"),
-        (Some(format!("Bearer rck_{}", "x".repeat(43))), "unknown or was revoked"),
+        (Some(format!("Bearer rck_{}", "x".repeat(43))), "unknown, was revoked or has expired"),
     ] {
         let mut request = hub.http().get(&url);
         if let Some(header) = &header {

@@ -158,7 +158,7 @@ impl From<CallerError> for AdminError {
         match error {
             CallerError::Missing => Refusal::Unauthorized(NO_KEY).into(),
             CallerError::Unknown => Refusal::Unauthorized(
-                "the key is unknown or was revoked; make a new one (POST /api/v1/api-keys, `rollcall api-key create`)",
+                "the key is unknown, was revoked or has expired; make a new one (POST /api/v1/api-keys, `rollcall api-key create`)",
             )
             .into(),
             CallerError::Ended => Refusal::Unauthorized(

@@ -126,7 +126,7 @@ impl From<CallerError> for IngestError {
         let detail = match error {
             CallerError::Missing => NO_TOKEN,
             CallerError::Unknown => {
-                "the token is unknown or was revoked; make a new one (`rollcall source create-token`, POST /api/v1/sources/{id}/tokens)"
+                "the token is unknown, was revoked or has expired; make a new one (`rollcall source create-token`, POST /api/v1/sources/{id}/tokens)"
             }
             CallerError::Ended => {
                 "the token has expired; make a new one (`rollcall source create-token`, POST /api/v1/sources/{id}/tokens)"
