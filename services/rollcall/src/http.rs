@@ -74,8 +74,13 @@ impl Process {
         Admin { hub: self.hub.clone(), limits: caller_limits("admin", rate, settings), public_url }
     }
 
-    /// Binds the address and starts to serve; returns the bound address.
-    pub(crate) fn serve(&self, services: Services, settings: &Settings) -> Result<(Server, SocketAddr)> {
+    /// Starts to serve; returns the bound address.
+    pub(crate) fn serve(
+        &self,
+        services: Services,
+        listener: TcpListener,
+        settings: &Settings,
+    ) -> Result<(Server, SocketAddr)> {
         let ingest = services.ingest.then(|| self.ingest(settings));
         let admin = services.admin.then(|| self.admin(settings));
         let metrics = self.hub.metrics.clone();
@@ -107,7 +112,6 @@ impl Process {
             }
             app
         };
-        let listener = bind(&settings.http.listen, "http.listen")?;
         // Accepted connections inherit them. The kernel would otherwise take megabytes for each client that does not read.
         setsockopt(&listener, sockopt::SndBuf, &SOCKET_BUFFER)?;
         setsockopt(&listener, sockopt::RcvBuf, &SOCKET_BUFFER)?;
@@ -171,9 +175,9 @@ fn caller_limits(service: &'static str, rate: Rate, settings: &Settings) -> Call
     CallerLimits { service, rate, failed_auth_rate, credential_ttl: CREDENTIAL_TTL, refusals: Sampler::default() }
 }
 
-/// Tries the address of the services, and lets it go.
-pub(crate) fn check_address(settings: &Settings) -> Result<()> {
-    bind(&settings.http.listen, "http.listen (`--listen`)").map(drop)
+/// Binds the address of the services. Callers wait in its queue until [`Process::serve`].
+pub(crate) fn bind_services(settings: &Settings) -> Result<TcpListener> {
+    bind(&settings.http.listen, "http.listen (`--listen`)")
 }
 
 fn bind(address: &str, key: &str) -> Result<TcpListener> {

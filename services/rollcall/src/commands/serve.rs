@@ -134,8 +134,8 @@ pub(crate) async fn role(name: &str, services: Services, work: bool, settings: S
 
 /// Starts the requested roles and returns when they are ready.
 pub(crate) async fn start(backend: Backend, services: Services, work: bool, settings: &Settings) -> Result<Running> {
-    // A port that is taken ends the start before anything is made.
-    http::check_address(settings)?;
+    // First, so that a port that is taken ends the start before anything is made.
+    let listener = http::bind_services(settings)?;
     let claim = match &backend {
         Backend::Embedded(folder) => Some(folder.claim()?),
         Backend::Services => None,
@@ -163,7 +163,7 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     let (uses, sessions, quotas) = (CredentialUses::default(), KnownSessions::default(), SharedQuotaBook::default());
     let hub = Hub { store, queue, cache, metrics, uses, sessions, quotas };
     let process = Process { hub, readiness: Readiness::new(), ledger, health: Health::default() };
-    let (server, address) = process.serve(services, settings)?;
+    let (server, address) = process.serve(services, listener, settings)?;
     let mut servers = vec![server.handle()];
     let mut tasks = tokio::task::JoinSet::new();
     spawn_server(&mut tasks, server);
