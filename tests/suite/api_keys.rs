@@ -82,6 +82,9 @@ async fn no_key_makes_a_stronger_one(hub: Hub) {
     let owners = keys(&tenant).await.into_iter().find(|key| key["role"] == "owner").expect("the first key");
     let path = format!("/api/v1/api-keys/{}/rotate", owners["id"].as_str().unwrap_or_default());
     admin.post(&path, &json!({})).await.expect_problem(403);
+    // Nor does one end a stronger one.
+    let path = path.trim_end_matches("/rotate");
+    admin.send(Method::DELETE, path, None).await.expect_problem(403);
     tenant.get("/api/v1/session").await.expect(200);
 }
 

@@ -98,8 +98,7 @@ impl FromRequest for ApiAuth {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let admin = request.app_data::<web::Data<Admin>>().cloned();
-            let admin = admin.ok_or_else(|| StoreError::Database("the service is not configured".into()))?;
+            let admin = service(&request)?;
             let (auth, credential) = Self::of(&request, admin).await?;
             known_caller(&request, auth.scope.tenant(), credential);
             let demand = request.app_data::<Demands>().and_then(|demands| demands.of_method(request.method()));
@@ -108,6 +107,11 @@ impl FromRequest for ApiAuth {
             Ok(Self { scope, ..auth })
         })
     }
+}
+
+fn service(request: &HttpRequest) -> Result<web::Data<Admin>, AdminError> {
+    let admin = request.app_data::<web::Data<Admin>>().cloned();
+    Ok(admin.ok_or_else(|| StoreError::Database("the service is not configured".into()))?)
 }
 
 /// A verified key of an operator, within its rate limit.
@@ -135,8 +139,7 @@ impl FromRequest for OperatorAuth {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let admin = request.app_data::<web::Data<Admin>>().cloned();
-            let admin = admin.ok_or_else(|| StoreError::Database("the service is not configured".into()))?;
+            let admin = service(&request)?;
             Self::of(&request, admin).await
         })
     }

@@ -174,8 +174,11 @@ impl Store {
     #[tracing::instrument(name = "store.api_keys.revoke_api_key", skip_all)]
     pub async fn revoke_api_key(&self, scope: &AdminScope, id: CredentialId) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
-        if !tx.find::<credentials::Entity>().filter(api_key(id)).exists().await? {
-            return Err(StoreError::NotFound("API key"));
+        let role: Option<Option<String>> =
+            tx.find::<credentials::Entity>().filter(api_key(id)).value(credentials::Column::Role).await?;
+        let role = role.ok_or(StoreError::NotFound("API key"))?.and_then(|role| role.parse().ok());
+        if role.is_none_or(|role| !scope.role().is_at_least(role)) {
+            return Err(StoreError::Forbidden("this key may do more than you: an owner revokes it".into()));
         }
         let digest = tx.revoke(id, None).await?;
         tx.commit().await?;

@@ -6,7 +6,6 @@ use crate::access::sign_in_links::SignInLink;
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
-use crate::engine::row_sets::{ID, id_rows};
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, credentials, members};
 use crate::scope::{AdminScope, TenantScope};
@@ -18,7 +17,7 @@ use rollcall_core::event::{
 use rollcall_core::ids::{CredentialId, MemberId, TenantId};
 use rollcall_core::permission::Permissions;
 use rollcall_core::roster::Role;
-use sea_orm::sea_query::ExprTrait;
+use sea_orm::sea_query::{ExprTrait, LockType};
 use sea_orm::{ColumnTrait, Condition, DerivePartialModel};
 use uuid::Uuid;
 
@@ -167,11 +166,13 @@ impl TenantTx {
         self.start_session(link.member(), role, link.way(), client).await
     }
 
-    /// The role with which an active member signs in.
+    /// The role with which an active member signs in. The row lock keeps the role until the commit: a change of it in between would
+    /// not see the new session, and a change back would bring it to life.
     pub(super) async fn signs_in_as(&self, member: MemberId) -> Result<Option<Role>, StoreError> {
         use members::Column;
         let active = Column::Id.eq(member.0).and(Column::Status.is("active"));
-        let found: Option<Authority> = self.find::<members::Entity>().filter(active).one().await?;
+        let found: Option<Authority> =
+            self.find::<members::Entity>().filter(active).lock(LockType::NoKeyUpdate).one().await?;
         let Some(Authority { role, billing_contact }) = found else { return Ok(None) };
         let role: Role = role.parse().map_err(StoreError::database)?;
         Ok(role.signs_in_as(billing_contact))
@@ -208,8 +209,8 @@ impl TenantTx {
         if members.is_empty() {
             return Ok(());
         }
-        let these = format!("credentials.member_id IN (SELECT r.id FROM {})", self.tx.rows(ID));
-        let these = self.condition(&these, [id_rows(members.iter().copied())?]);
+        // Members with authority are few, also in a large change.
+        let these = credentials::Column::MemberId.is_in(members.iter().copied());
         let in_force = Condition::all().add(these).add(credentials::Column::RevokedAt.is_null());
         self.end(in_force, SessionEnd::MemberChanged).await?;
         Ok(())
