@@ -43,6 +43,7 @@ mod m20261129_000084_tenant_quotas;
 mod m20261129_000085_ended_lately;
 mod m20261130_000086_signing_in;
 mod m20261130_000087_operator_keys;
+mod m20261130_000088_identity_providers;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -88,6 +89,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000085_ended_lately::Migration),
             Box::new(m20261130_000086_signing_in::Migration),
             Box::new(m20261130_000087_operator_keys::Migration),
+            Box::new(m20261130_000088_identity_providers::Migration),
         ]
     }
 }

@@ -48,6 +48,12 @@ ids! {
     CredentialId,
     /// A key of the hosted service's operator, which reaches every tenant.
     OperatorKeyId,
+    /// The connection of a tenant to its identity provider, for the sign-in of its people.
+    SignInConnectionId,
+    /// A domain of a tenant, proven or to be proven.
+    DomainId,
+    /// A person of an identity provider, tied to a member.
+    IdentityId,
     /// A person of a source; it is the SCIM `id` and never re-used.
     DirectoryUserId,
     /// A group of a source; it is the SCIM `id` and never re-used.

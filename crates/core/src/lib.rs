@@ -26,6 +26,7 @@ pub mod quota;
 pub mod remedy;
 pub mod roster;
 pub mod run;
+pub mod sign_in;
 pub mod slug;
 pub mod spelling;
 mod text_enum;

@@ -7,6 +7,7 @@ mod after_commit;
 mod caller;
 mod credential_uses;
 mod ends;
+mod provider_sign_ins;
 mod quota;
 mod replay;
 mod scim_write;
@@ -14,8 +15,12 @@ mod sessions;
 
 pub use caller::{CallerError, CallerLimits, Sampler, SourceCaller};
 pub use credential_uses::CredentialUses;
+pub use provider_sign_ins::{
+    BegunSignIn, Finished, ProviderSignIns, Return, SIGN_IN_TIME, SignInError, backchannel_logout_path, redirect_path,
+};
 pub use quota::SharedQuotaBook;
 pub use replay::Replayed;
+pub use rollcall_sign_in::{DomainNames, Failure, GuardedClient, Providers, RECORD_NAME};
 pub use scim_write::{Performed, ScimWriteError, no_groups, request_budget};
 pub use sessions::{KnownSessions, SessionCaller};
 

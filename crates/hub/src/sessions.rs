@@ -40,6 +40,11 @@ impl KnownSessions {
         }
     }
 
+    /// Believes nothing any more: some sessions have ended.
+    pub(crate) fn forget_all(&self) {
+        self.known().clear();
+    }
+
     fn forget(&self, session: CredentialId) {
         self.known().retain(|_, (_, known)| known.id != session);
     }

@@ -16,7 +16,9 @@ mod grants;
 mod log;
 mod reconcile;
 mod scope;
+mod sealing;
 mod secret;
+mod sign_in;
 #[cfg(test)]
 mod statements;
 
@@ -63,7 +65,14 @@ pub use reconcile::apply::Applied;
 pub use reconcile::lease::{Lease, LeaseAnswer};
 pub use reconcile::world::Chunk;
 pub use scope::{AdminScope, OperatorScope, SourceScope, TenantScope};
+pub use sealing::SealingKeys;
 pub use secret::{
     API_KEY_PREFIX, NewSecret, OPERATOR_KEY_PREFIX, RECOVERY_CODE_PREFIX, SCIM_TOKEN_PREFIX, SESSION_PREFIX,
     SIGN_IN_LINK_PREFIX, SecretDigest, digest, may_be_secret,
 };
+pub use sign_in::connections::{
+    ConnectionTest, NewSignInConnection, OpenConnection, SignInConnection, SignInConnectionChange,
+};
+pub use sign_in::domains::{DOMAIN_GRACE, DOMAIN_RECHECK, Domain, DueDomain};
+pub use sign_in::identities::{Identity, ProviderPerson, ProviderSignIn};
+pub use sign_in::provider_logout::ProviderLogout;

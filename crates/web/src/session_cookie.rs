@@ -27,6 +27,24 @@ pub fn ended_session_cookie() -> Cookie<'static> {
     session_cookie(String::new(), 0)
 }
 
+/// Holds the sealed state of a sign-in by an identity provider until the browser is back.
+const BEGUN: &str = "__Host-rollcall-sign-in";
+
+/// The sealed state of the sign-in that this browser began.
+pub fn begun_sign_in(request: &HttpRequest) -> Option<String> {
+    request.cookie(BEGUN).map(|cookie| cookie.value().to_owned())
+}
+
+/// The cookie that makes a browser the only one in which a sign-in ends. `Lax`, since the provider's answer comes from its own site.
+pub fn begun_sign_in_cookie(state: String, seconds: i64) -> Cookie<'static> {
+    let cookie = Cookie::build(BEGUN, state).path("/").secure(true).http_only(true).same_site(SameSite::Lax);
+    cookie.max_age(Duration::seconds(seconds)).finish()
+}
+
+pub fn ended_begun_sign_in_cookie() -> Cookie<'static> {
+    begun_sign_in_cookie(String::new(), 0)
+}
+
 /// True if the request cannot come from another site's page: it reads only, or has the header and the browser, or its `Origin`, says
 /// that the page is this hub's own. `public` is the address of the hub for people, when it is known.
 pub fn is_own_request(request: &HttpRequest, public: Option<&str>) -> bool {

@@ -3,6 +3,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use rollcall_core::permission::Permission;
+use rollcall_hub::{Failure, SignInError};
 use rollcall_store::StoreError;
 use rollcall_web::{Problem, Refusal, whole_seconds};
 
@@ -19,6 +20,8 @@ pub(crate) enum AdminError {
     #[error("{0}")]
     BadRequest(String),
     #[error(transparent)]
+    SignIn(SignInError),
+    #[error(transparent)]
     Web(#[from] Refusal),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -34,9 +37,36 @@ impl AdminError {
             Self::SignInAgain => (StatusCode::FORBIDDEN, "sign_in_again"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::SignIn(error) => (status_of_sign_in(error), "sign_in_failed"),
             Self::Store(error) => return problem_of_store(error),
         };
         Problem::new(status, code, self.to_string())
+    }
+}
+
+fn status_of_sign_in(error: &SignInError) -> StatusCode {
+    match error {
+        SignInError::Provider(failure) if failure.is_passing() => StatusCode::BAD_GATEWAY,
+        SignInError::Provider(Failure::Refused { .. }) | SignInError::Unrecognised(_) | SignInError::NotAllowed => {
+            StatusCode::FORBIDDEN
+        }
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+impl From<SignInError> for AdminError {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Caller(error) => error.into(),
+            SignInError::Store(error) => error.into(),
+            error => Self::SignIn(error),
+        }
+    }
+}
+
+impl AdminError {
+    pub(crate) fn provider(failure: Failure) -> Self {
+        Self::SignIn(failure.into())
     }
 }
 

@@ -9,10 +9,19 @@ const POLICY: &str =
 
 /// A whole page; `body` is HTML.
 pub(crate) fn page(title: &str, style: &str, body: &str) -> String {
+    page_with(title, style, "", body)
+}
+
+/// A page that goes on to another address at once; `url` is escaped.
+pub(crate) fn page_that_leads(title: &str, style: &str, url: &str, body: &str) -> String {
+    page_with(title, style, &format!("<meta http-equiv=\"refresh\" content=\"0; url={url}\">"), body)
+}
+
+fn page_with(title: &str, style: &str, head: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{}</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <link rel=\"stylesheet\" href=\"{style}\"></head>\n<body>\n{body}\n</body></html>\n",
+         {head}<link rel=\"stylesheet\" href=\"{style}\"></head>\n<body>\n{body}\n</body></html>\n",
         encode_safe(title)
     )
 }

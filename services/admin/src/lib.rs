@@ -7,10 +7,12 @@ mod auth;
 mod body;
 mod detachment;
 mod dialect;
+mod domains;
 mod error;
 mod explain;
 mod groups;
 mod html;
+mod identities;
 mod mapping;
 mod members;
 mod openapi;
@@ -18,6 +20,7 @@ mod openapi_page;
 mod path;
 mod policy;
 mod promotion;
+mod provider_pages;
 mod query;
 mod reconcile;
 mod redact;
@@ -27,6 +30,7 @@ pub mod routes;
 mod runs;
 mod session;
 mod sessions;
+mod sign_in_connections;
 mod sign_in_links;
 mod sign_in_page;
 mod skipped_records;
@@ -36,7 +40,9 @@ mod tokens;
 pub mod view;
 mod words;
 
-use rollcall_hub::{CallerLimits, Hub};
+use actix_web::HttpRequest;
+use rollcall_hub::{CallerLimits, Hub, ProviderSignIns};
+use rollcall_web::origin;
 
 /// The admin service; one value per process, shared by its threads.
 #[derive(Clone)]
@@ -45,4 +51,12 @@ pub struct Admin {
     pub limits: CallerLimits,
     /// The address of the hub for people, when the operator set one.
     pub public_url: Option<String>,
+    pub sign_ins: ProviderSignIns,
+}
+
+impl Admin {
+    /// The address of the hub as the caller reaches it.
+    pub(crate) fn base(&self, request: &HttpRequest) -> String {
+        self.public_url.clone().unwrap_or_else(|| origin(request))
+    }
 }

@@ -32,6 +32,16 @@ pub(crate) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Adm
     })
 }
 
+/// Refuses parameters of a list that has none.
+pub(crate) fn no_parameters(request: &HttpRequest) -> Result<(), AdminError> {
+    let NoParameters {} = query(request)?;
+    Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoParameters {}
+
 /// An address in a query: a `+` there means a space, which no address has, so the plus is what was meant.
 pub(crate) fn address(text: &str) -> String {
     text.trim().replace(' ', "+")

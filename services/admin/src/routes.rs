@@ -4,9 +4,9 @@
 use crate::Admin;
 use crate::error::AdminError;
 use crate::{
-    api_keys, audit_events, detachment, dialect, explain, groups, mapping, members, openapi, openapi_page, policy,
-    promotion, reconcile, rejected, request_log, runs, session, sessions, sign_in_links, sign_in_page, skipped_records,
-    sources, tenants, tokens,
+    api_keys, audit_events, detachment, dialect, domains, explain, groups, identities, mapping, members, openapi,
+    openapi_page, policy, promotion, provider_pages, reconcile, rejected, request_log, runs, session, sessions,
+    sign_in_connections, sign_in_links, sign_in_page, skipped_records, sources, tenants, tokens,
 };
 use actix_web::{HttpRequest, web};
 use rollcall_web::{Endpoint, RouteLabel, endpoints, resource, same_paths};
@@ -29,6 +29,16 @@ pub fn endpoints() -> Vec<Endpoint> {
         POST "/api/v1/api-keys" by Admin may Access fresh => api_keys::create_api_key,
         POST "/api/v1/api-keys/{id}/rotate" by Admin may Access fresh => api_keys::rotate_api_key,
         DELETE "/api/v1/api-keys/{id}" by Admin may Access => api_keys::revoke_api_key,
+        GET "/api/v1/sign-in-connections" by Admin may Access => sign_in_connections::connections,
+        POST "/api/v1/sign-in-connections" by Owner may Access fresh => sign_in_connections::create_connection,
+        GET "/api/v1/sign-in-connections/{id}" by Admin may Access => sign_in_connections::connection,
+        PATCH "/api/v1/sign-in-connections/{id}" by Owner may Access fresh => sign_in_connections::change_connection,
+        DELETE "/api/v1/sign-in-connections/{id}" by Owner may Access fresh => sign_in_connections::delete_connection,
+        POST "/api/v1/sign-in-connections/{id}/test" by Owner may Access => sign_in_connections::test_connection,
+        GET "/api/v1/domains" by Admin may Access => domains::domains,
+        POST "/api/v1/domains" by Owner may Access fresh => domains::add_domain,
+        DELETE "/api/v1/domains/{id}" by Owner may Access fresh => domains::remove_domain,
+        POST "/api/v1/domains/{id}/check" by Owner may Access => domains::check_domain,
         GET "/api/v1/members" by Member may Read => members::members,
         POST "/api/v1/members/approve" by Admin may Members => members::approve_many,
         POST "/api/v1/members/decline" by Admin may Members => members::decline_many,
@@ -38,6 +48,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         POST "/api/v1/members/{id}/approve" by Admin may Members => members::approve,
         POST "/api/v1/members/{id}/decline" by Admin may Members => members::decline,
         POST "/api/v1/members/{id}/sign-in-link" by Owner may Access fresh => sign_in_links::create_sign_in_link,
+        GET "/api/v1/members/{id}/identities" by Admin may Access => identities::identities,
+        DELETE "/api/v1/members/{id}/identities" by Owner may Access fresh => identities::release_identities,
         GET "/api/v1/members/{id}/explain" by Member may Read => explain::member,
         GET "/api/v1/explain" by Member may Read => explain::somebody,
         GET "/api/v1/groups" by Member may Read => groups::groups,
@@ -85,6 +97,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/api/docs.css" => openapi_page::style,
         GET "/sign-in" => sign_in_page::page,
         POST "/sign-in" => sign_in_page::sign_in,
+        POST "/sign-in/provider" => provider_pages::begin,
+        GET "/sign-in/callback/{tenant_id}" => provider_pages::callback,
+        POST "/sign-in/logout/{tenant_id}" => provider_pages::backchannel_logout,
+        POST "/sign-out" => provider_pages::sign_out,
         GET "/sign-in.css" => sign_in_page::style,
     ]
 }

@@ -57,15 +57,23 @@ pub(crate) async fn sign_in(request: HttpRequest, admin: web::Data<Admin>, paylo
 
 /// Signs a member in by a link. A page of another site cannot do that: it would sign a visitor in as somebody else.
 pub(crate) async fn signed_in(request: &HttpRequest, admin: &Admin, link: &str) -> Result<StartedSession, AdminError> {
-    if is_from_own_page(request, admin.public_url.as_deref()) == Some(false) {
+    if is_from_other_site(request, admin) {
         return Err(AdminError::Forbidden("only a page of this hub signs in"));
     }
-    let address = peer(request);
-    let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-    let client = SignInClient { address: address.to_string(), agent: agent.unwrap_or_default().to_owned() };
+    let (address, client) = (peer(request), client_of(request));
     let started = admin.hub.sign_in(link.trim(), &client, &address, &admin.limits).await.map_err(link_refused)?;
     known_caller(request, started.session.tenant, started.session.id);
     Ok(started)
+}
+
+/// True if the browser says that a page of another site sent the request.
+pub(crate) fn is_from_other_site(request: &HttpRequest, admin: &Admin) -> bool {
+    is_from_own_page(request, admin.public_url.as_deref()) == Some(false)
+}
+
+pub(crate) fn client_of(request: &HttpRequest) -> SignInClient {
+    let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    SignInClient { address: peer(request).to_string(), agent: agent.unwrap_or_default().to_owned() }
 }
 
 /// The answer to a link that signs nobody in; why it does not is nobody's business.

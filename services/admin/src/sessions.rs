@@ -3,25 +3,20 @@
 use crate::answer::{Answer, snapshot};
 use crate::auth::ApiAuth;
 use crate::path::id_in_path;
-use crate::query::query;
+use crate::query::no_parameters;
 use crate::view::List;
 use crate::view::sessions as view;
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::event::SessionEnd;
 use rollcall_core::ids::{CredentialId, MemberId};
 use rollcall_core::roster::Role;
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NoParameters {}
 
 #[utoipa::path(
     get, path = "/api/v1/sessions", tag = "session", operation_id = "sessions_sessions", summary = "Sessions in force",
     responses((status = 200, body = List<view::ListedSession>)),
 )]
 pub(crate) async fn sessions(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let NoParameters {} = query(&request)?;
+    no_parameters(&request)?;
     let sessions = auth.admin.hub.store.sessions(&auth.scope, own_unless_owner(&auth)).await?;
     let own = auth.session.map(|session| session.id.0);
     let listed = sessions.into_iter().map(|session| view::ListedSession::of(session, own));

@@ -10,7 +10,7 @@ use crate::view::sign_in_links as view;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
 use rollcall_store::{NewSignInLink, SIGN_IN_LINK_TIME_MAX};
-use rollcall_web::{Body, origin};
+use rollcall_web::Body;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -47,6 +47,5 @@ pub(crate) async fn create_sign_in_link(request: HttpRequest, auth: ApiAuth, pay
 /// The link as a person opens it.
 pub(crate) fn shown(request: &HttpRequest, admin: &Admin, made: NewSignInLink) -> view::NewSignInLink {
     let NewSignInLink { secret, member, expires_at } = made;
-    let base = admin.public_url.clone().unwrap_or_else(|| origin(request));
-    view::NewSignInLink { url: view::url(&base, &secret), member_id: member, expires_at }
+    view::NewSignInLink { url: view::url(&admin.base(request), &secret), member_id: member, expires_at }
 }

@@ -13,8 +13,10 @@ use rollcall_hub::CallerError;
 use rollcall_store::SESSION_TIME;
 use rollcall_web::{Body, peer, session_cookie, session_secret};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-const FORM_BYTES_MAX: usize = 4096;
+/// A logout token with its keys' signature has some kilobytes.
+const FORM_BYTES_MAX: usize = 16 * 1024;
 const STYLE: &str = include_str!("sign_in_page.css");
 
 #[derive(Deserialize)]
@@ -47,10 +49,14 @@ async fn asked(request: &HttpRequest, admin: &Admin) -> Result<String, AdminErro
 
 /// Tells a visitor with a session who is signed in; others may present a recovery code.
 async fn without_link(request: &HttpRequest, admin: &Admin) -> Result<String, AdminError> {
-    let present = "<h1>Sign in</h1>\n<p>Open the link that you were given, or present a recovery code.</p>\n\
-        <form method=\"post\" action=\"/sign-in\"><label for=\"link\">Recovery code</label>\
+    let present = "<h1>Sign in</h1>\n\
+        <form method=\"post\" action=\"/sign-in/provider\"><label for=\"email\">Work email</label>\
+        <input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"email\" required autofocus placeholder=\"you@your-company.example\">\
+        <button>Continue</button></form>\n\
+        <details><summary>Sign in with a link or a recovery code</summary>\n\
+        <p>Open the link that you were given, or present a recovery code.</p>\n<form method=\"post\" action=\"/sign-in\"><label for=\"link\">Recovery code</label>\
         <input id=\"link\" name=\"link\" autocomplete=\"off\" spellcheck=\"false\" required placeholder=\"rcr_…\">\
-        <button>Sign in</button></form>";
+        <button>Sign in</button></form></details>";
     let Some(secret) = session_secret(request) else { return Ok(present.to_owned()) };
     let caller = match admin.hub.session_caller(&secret, false, &peer(request), &admin.limits).await {
         Ok(caller) => caller,
@@ -62,6 +68,7 @@ async fn without_link(request: &HttpRequest, admin: &Admin) -> Result<String, Ad
     let name = member.display_name.as_deref().unwrap_or(&member.email);
     Ok(format!(
         "<h1>You are signed in</h1>\n<p><strong>{}</strong>, {} of {}, until {} UTC.</p>\n\
+         <form method=\"post\" action=\"/sign-out\"><button>Sign out</button></form>\n\
          <p class=\"note\"><a href=\"/api/docs\">What you can do with the REST API</a></p>",
         encode_safe(name),
         caller.session.role,
@@ -79,10 +86,7 @@ pub(crate) async fn sign_in(request: HttpRequest, admin: web::Data<Admin>, paylo
 }
 
 async fn pressed(request: &HttpRequest, admin: &Admin, payload: Body) -> Result<HttpResponse, AdminError> {
-    let form = payload.read(FORM_BYTES_MAX).await?;
-    let Link { link } = web::Query::<Link>::from_query(&String::from_utf8_lossy(&form))
-        .map_err(|_| AdminError::BadRequest("the form has one field, link".into()))?
-        .into_inner();
+    let Link { link } = form(payload, "link").await?;
     let started = signed_in(request, admin, &link).await?;
     let cookie = session_cookie(started.secret, SESSION_TIME.num_seconds());
     let mut answer = HttpResponse::SeeOther();
@@ -90,15 +94,22 @@ async fn pressed(request: &HttpRequest, admin: &Admin, payload: Body) -> Result<
     Ok(answer.finish())
 }
 
+/// The fields of a form with one field.
+pub(crate) async fn form<T: DeserializeOwned>(payload: Body, field: &str) -> Result<T, AdminError> {
+    let form = payload.read(FORM_BYTES_MAX).await?;
+    let fields = web::Query::<T>::from_query(&String::from_utf8_lossy(&form));
+    Ok(fields.map_err(|_| AdminError::BadRequest(format!("the form has one field, {field}")))?.into_inner())
+}
+
 pub(crate) async fn style() -> HttpResponse {
     html::style(STYLE)
 }
 
-fn refused(error: &AdminError) -> HttpResponse {
+pub(crate) fn refused(error: &AdminError) -> HttpResponse {
     let text = format!("<h1>This does not sign you in</h1>\n<p>{}</p>", html::sentence(&error.to_string()));
     shown(error.status_code(), &text)
 }
 
-fn shown(status: StatusCode, text: &str) -> HttpResponse {
+pub(crate) fn shown(status: StatusCode, text: &str) -> HttpResponse {
     html::answer(status, html::page("Rollcall", "/sign-in.css", &format!("<main>\n{text}\n</main>")))
 }

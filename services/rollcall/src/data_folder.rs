@@ -2,6 +2,7 @@
 //! commands beside it print the right one.
 
 use anyhow::{Context, Result, bail};
+use rollcall_store::SealingKeys;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::Write;
@@ -15,6 +16,8 @@ const DATABASE: &str = "rollcall.db";
 const LOCK: &str = "hub.lock";
 /// The URL at which the hub was last reached, in one line.
 const ADDRESS: &str = "hub.address";
+/// Keys that seal secrets in the database.
+const SEALING_KEYS: &str = "sealing.keys";
 /// The folder and its files belong to the hub's user alone, whatever the umask: they hold everybody's data.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -47,6 +50,16 @@ impl DataFolder {
 
     pub(crate) fn has_database(&self) -> bool {
         self.database().is_file()
+    }
+
+    /// The keys that seal secrets in the database; none before a hub ran here.
+    pub(crate) fn sealing_keys(&self) -> Result<Option<String>> {
+        let path = self.0.join(SEALING_KEYS);
+        match fs::read_to_string(&path) {
+            Ok(keys) => Ok(Some(keys)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
+        }
     }
 
     /// The present or last address of this folder's hub.
@@ -92,6 +105,21 @@ impl DataFolder {
 }
 
 impl Claim {
+    /// Makes the key that seals secrets, unless there is one.
+    pub(crate) fn make_sealing_key(&self) -> Result<()> {
+        let path = self.folder.0.join(SEALING_KEYS);
+        let file = File::options().create_new(true).write(true).mode(FILE_MODE).open(&path);
+        let made = match file {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+            file => file.and_then(|mut file| {
+                let key = SealingKeys::new_key().map_err(std::io::Error::other)?;
+                file.write_all(format!("{key}\n").as_bytes())?;
+                file.sync_all()
+            }),
+        };
+        made.with_context(|| format!("{} cannot be written", path.display()))
+    }
+
     /// Notes where the hub serves. Readers see the old address or the new one, never half of it.
     pub(crate) fn note_address(&self, url: &str) -> Result<()> {
         let folder = &self.folder;

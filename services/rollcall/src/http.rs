@@ -10,7 +10,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result};
 use nix::sys::socket::{Backlog, setsockopt, sockopt};
 use rollcall_admin::Admin;
-use rollcall_hub::{CallerLimits, Hub, Sampler};
+use rollcall_hub::{CallerLimits, Hub, ProviderSignIns, Sampler};
 use rollcall_ingest::{Ingest, IngestConfig, Ledger};
 use rollcall_runtime::{Rate, Readiness};
 use rollcall_scim::Limits;
@@ -36,6 +36,7 @@ const SCRAPERS_MAX: usize = 32;
 #[derive(Clone)]
 pub(crate) struct Process {
     pub(crate) hub: Hub,
+    pub(crate) sign_ins: ProviderSignIns,
     pub(crate) readiness: Readiness,
     /// Quirks and log lines of SCIM requests since the last flush.
     pub(crate) ledger: Ledger,
@@ -71,7 +72,12 @@ impl Process {
     fn admin(&self, settings: &Settings) -> Admin {
         let rate = Rate { per_second: settings.admin.rate_per_second, burst: settings.admin.rate_burst };
         let public_url = Some(settings.http.public_url.clone()).filter(|url| !url.is_empty());
-        Admin { hub: self.hub.clone(), limits: caller_limits("admin", rate, settings), public_url }
+        Admin {
+            hub: self.hub.clone(),
+            limits: caller_limits("admin", rate, settings),
+            public_url,
+            sign_ins: self.sign_ins.clone(),
+        }
     }
 
     /// Starts to serve; returns the bound address.

@@ -4,9 +4,10 @@ use crate::data_folder::DataFolder;
 use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
 use rollcall_core::clock::Clock;
+use rollcall_hub::{DomainNames, GuardedClient, Hub, ProviderSignIns, Providers};
 use rollcall_runtime::cache::{CacheConfig, SealKey};
 use rollcall_runtime::{Cache, Metrics, Queue, QueueConfig};
-use rollcall_store::{Store, StoreConfig, Synchronous, WorkLimits};
+use rollcall_store::{SealingKeys, Store, StoreConfig, Synchronous, WorkLimits};
 use std::path::Path;
 use std::time::Duration;
 
@@ -102,13 +103,34 @@ pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result
         limits: work_limits(settings),
     };
     let store = Store::connect(&config, Clock::System).await.map(|store| store.with_quotas(settings.quotas));
-    store.context(match backend {
+    let store = store.context(match backend {
         Backend::Embedded(folder) => format!("SQLite under {folder} cannot be opened; check --data"),
         Backend::Services => {
             let database = backend.database(settings);
             format!("{database} cannot be used; check DATABASE_URL and that the server runs")
         }
+    })?;
+    Ok(match sealing_keys(backend, settings)? {
+        Some(keys) => store.with_sealing(keys),
+        None => store,
     })
+}
+
+/// The keys of the settings, else those of the folder.
+fn sealing_keys(backend: &Backend, settings: &Settings) -> Result<Option<SealingKeys>> {
+    let keys = match backend {
+        _ if !settings.sealing.keys.is_empty() => Some(settings.sealing.keys.clone()),
+        Backend::Embedded(folder) => folder.sealing_keys()?,
+        Backend::Services => None,
+    };
+    keys.map(|keys| keys.parse().map_err(|why| anyhow!("the keys that seal secrets: {why}"))).transpose()
+}
+
+/// Sign-in by identity providers.
+pub(crate) fn open_sign_ins(hub: Hub, settings: &Settings) -> Result<ProviderSignIns> {
+    let client = GuardedClient::new(settings.sign_in.private_addresses).context("no HTTP client can be made")?;
+    let names = DomainNames::new(settings.sign_in.name_server()?)?;
+    Ok(ProviderSignIns { hub, providers: Providers::new(client), names })
 }
 
 fn work_limits(settings: &Settings) -> WorkLimits {

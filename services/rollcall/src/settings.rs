@@ -5,8 +5,10 @@ use crate::address::{is_address, is_public_url, with_host};
 use anyhow::{Context, Result, anyhow, bail};
 use rollcall_core::quota::Quotas;
 use rollcall_core::spelling::did_you_mean;
+use rollcall_store::SealingKeys;
 use rollcall_web::Proxies;
 use serde::Deserialize;
+use std::net::SocketAddr;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -33,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) cache: Port,
     pub(crate) ingest: Ingest,
     pub(crate) admin: Admin,
+    pub(crate) sign_in: SignIn,
+    pub(crate) sealing: Sealing,
     pub(crate) quotas: Quotas,
     pub(crate) worker: Worker,
     pub(crate) telemetry: Telemetry,
@@ -91,6 +95,39 @@ pub(crate) struct Limits {
     pub(crate) list_cost_max: u64,
     pub(crate) plan_seconds: u64,
     pub(crate) compute_seconds: u64,
+}
+
+/// Sign-in by identity providers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignIn {
+    pub(crate) private_addresses: bool,
+    pub(crate) dns_server: String,
+}
+
+impl SignIn {
+    /// The name server that is to be asked; none for those of the system.
+    pub(crate) fn name_server(&self) -> Result<Option<SocketAddr>> {
+        let server = Some(&self.dns_server).filter(|server| !server.is_empty());
+        let wrong = || {
+            anyhow!("sign_in.dns_server is {:?}; it takes an address and a port such as 127.0.0.1:53", self.dns_server)
+        };
+        server.map(|server| server.parse().map_err(|_| wrong())).transpose()
+    }
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sealing {
+    pub(crate) keys: String,
+    pub(crate) keys_file: String,
+}
+
+impl std::fmt::Debug for Sealing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The keys are secrets.
+        f.debug_struct("Sealing").field("keys_file", &self.keys_file).finish_non_exhaustive()
+    }
 }
 
 /// An address and a prefix.
@@ -186,7 +223,7 @@ impl Settings {
             merge_variable(&mut table, &name, &text)?;
         }
         let mut settings: Self = table.try_into().map_err(|e| anyhow!("settings: {e}"))?;
-        settings.read_address_files()?;
+        settings.read_value_files()?;
         for address in [&mut settings.http.listen, &mut settings.metrics.listen] {
             *address = with_host(address);
         }
@@ -194,25 +231,27 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Takes the addresses from their files. An address that is given both ways is an error: it would be unclear which one holds.
-    fn read_address_files(&mut self) -> Result<()> {
-        let (database, queue, cache) = (&mut self.database, &mut self.queue, &mut self.cache);
-        for (section, url, file) in [
-            ("database", &mut database.url, &database.url_file),
-            ("queue", &mut queue.url, &queue.url_file),
-            ("cache", &mut cache.url, &cache.url_file),
+    /// Takes addresses and keys from their files. A value that is given both ways is an error: it would be unclear which one holds.
+    fn read_value_files(&mut self) -> Result<()> {
+        let (database, queue, cache, sealing) =
+            (&mut self.database, &mut self.queue, &mut self.cache, &mut self.sealing);
+        for (key, url, file) in [
+            ("database.url", &mut database.url, &database.url_file),
+            ("queue.url", &mut queue.url, &queue.url_file),
+            ("cache.url", &mut cache.url, &cache.url_file),
+            ("sealing.keys", &mut sealing.keys, &sealing.keys_file),
         ] {
             if file.is_empty() {
                 continue;
             }
             if !url.is_empty() {
-                bail!("{section}.url and {section}.url_file are both set; keep one of them");
+                bail!("{key} and {key}_file are both set; keep one of them");
             }
             let text = std::fs::read_to_string(file)
-                .with_context(|| format!("{section}.url_file names {file}, which cannot be read"))?;
+                .with_context(|| format!("{key}_file names {file}, which cannot be read"))?;
             text.trim().clone_into(url);
             if url.is_empty() {
-                bail!("{section}.url_file names {file}, which is empty; write the address into it");
+                bail!("{key}_file names {file}, which is empty; write the value into it");
             }
         }
         Ok(())
@@ -269,6 +308,12 @@ impl Settings {
                     "{key} is {address:?}; it takes an address and a port such as 127.0.0.1:8080, localhost:8080 or [::]:8080"
                 );
             }
+        }
+        self.sign_in.name_server()?;
+        if !self.sealing.keys.is_empty()
+            && let Err(wrong) = self.sealing.keys.parse::<SealingKeys>()
+        {
+            bail!("sealing.keys: {wrong}");
         }
         if let Err(wrong) = self.http.trusted_proxies.parse::<Proxies>() {
             bail!("http.trusted_proxies: {wrong}");

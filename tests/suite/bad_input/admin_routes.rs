@@ -9,8 +9,9 @@ use crate::hub::Hub;
 use crate::routes::{Ids, Route, table};
 
 /// Routes for which `{}` is a valid request, or an empty one.
-const NEED_NO_BODY: [&str; 14] = [
+const NEED_NO_BODY: [&str; 17] = [
     "/api/v1/api-keys/{id}/rotate",
+    "/api/v1/domains/{id}/check",
     "/api/v1/members/{id}",
     "/api/v1/members/{id}/accept",
     "/api/v1/members/{id}/approve",
@@ -20,6 +21,8 @@ const NEED_NO_BODY: [&str; 14] = [
     "/api/v1/skipped-records/{id}/retry",
     "/api/v1/skipped-records/{id}/ignore",
     "/api/v1/session/recovery-codes",
+    "/api/v1/sign-in-connections/{id}",
+    "/api/v1/sign-in-connections/{id}/test",
     "/api/v1/sources",
     "/api/v1/sources/{id}/release",
     "/api/v1/sources/{id}/tokens",
@@ -27,20 +30,26 @@ const NEED_NO_BODY: [&str; 14] = [
 ];
 
 /// Every key of any body.
-const KEYS: [&str; 27] = [
+const KEYS: [&str; 33] = [
     "billing_contact",
+    "client_id",
+    "client_secret",
     "digest",
     "display_name",
+    "domain",
     "dry_run",
+    "email_trusted",
     "expires_at",
     "expires_in_seconds",
     "family_name",
     "given_name",
+    "issuer",
     "mapping",
     "member_ids",
     "mode",
     "modified_at",
     "name",
+    "no_such_key",
     "note",
     "overlap_seconds",
     "people",
@@ -51,10 +60,10 @@ const KEYS: [&str; 27] = [
     "sample",
     "source_id",
     "token_expires_at",
+    "use",
     "user_id",
     "users_only",
     "version",
-    "no_such_key",
 ];
 
 /// Lists without pages.

@@ -7,6 +7,7 @@ use crate::ids::{CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, RunI
 use crate::permission::Permissions;
 use crate::policy::Policy;
 use crate::roster::{Approval, MemberStatus, Profile, Role};
+use crate::sign_in::ConnectionUse;
 use crate::text_enum::text_enum;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -20,6 +21,8 @@ text_enum! {
         Link = "link",
         /// One of an owner's recovery codes.
         RecoveryCode = "recovery_code",
+        /// The identity provider of the organisation.
+        Provider = "provider",
     }
 }
 
@@ -31,6 +34,12 @@ text_enum! {
         Revoked = "revoked",
         /// The member's role or status changed.
         MemberChanged = "member_changed",
+        /// The person signed out at the identity provider.
+        SignedOutAtProvider = "signed_out_at_provider",
+        /// From now on the identity provider has to sign people in.
+        ProviderRequired = "provider_required",
+        /// The member's identity was released.
+        IdentityReleased = "identity_released",
     }
 }
 
@@ -177,6 +186,39 @@ pub struct SessionStarted {
 pub struct SessionEnded {
     pub member_id: MemberId,
     pub why: SessionEnd,
+}
+
+/// A connection to an identity provider, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SignInConnectionDetail {
+    pub issuer: String,
+    pub client_id: String,
+    pub email_trusted: bool,
+    #[serde(rename = "use")]
+    pub usage: ConnectionUse,
+    /// True if the secret was set, or replaced by this change.
+    pub secret_set: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SignInConnectionTested {
+    /// The person's identifier at the provider; none when the provider did not sign the person in.
+    pub subject: Option<String>,
+    pub accepted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DomainName {
+    pub domain: String,
+}
+
+/// A person of an identity provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct IdentityDetail {
+    pub issuer: String,
+    pub subject: String,
+    /// The address by which the person was recognised.
+    pub email: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

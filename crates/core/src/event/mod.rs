@@ -5,16 +5,18 @@ mod detail;
 
 pub use detail::{
     CredentialCreated, CredentialRotated, DeviceWipe, Difference, DirectoryGroupDetail, DirectoryMembershipDetail,
-    DirectoryUserDetail, GroupLink, GroupMember, GroupMoved, GroupName, GroupNamed, GroupRemoved, MemberCreated,
-    MemberDecided, MemberDetail, MemberLink, NoDetail, PolicyChanged, RunDecided, RunHeld, RunRewound, SeatsChanged,
-    SeatsGrown, SessionEnd, SessionEnded, SessionStarted, SharingKeys, SignInLinkCreated, SignInLinkUsed, SignInWay,
-    SkippedRecord, SourceCreated, SourceDeleted, SourceDetached, SourceModeChanged, SourceName, SourcePromoted,
-    SourceQuarantined, SourceReleased, TenantCreated, TenantNames,
+    DirectoryUserDetail, DomainName, GroupLink, GroupMember, GroupMoved, GroupName, GroupNamed, GroupRemoved,
+    IdentityDetail, MemberCreated, MemberDecided, MemberDetail, MemberLink, NoDetail, PolicyChanged, RunDecided,
+    RunHeld, RunRewound, SeatsChanged, SeatsGrown, SessionEnd, SessionEnded, SessionStarted, SharingKeys,
+    SignInConnectionDetail, SignInConnectionTested, SignInLinkCreated, SignInLinkUsed, SignInWay, SkippedRecord,
+    SourceCreated, SourceDeleted, SourceDetached, SourceModeChanged, SourceName, SourcePromoted, SourceQuarantined,
+    SourceReleased, TenantCreated, TenantNames,
 };
 
 use crate::directory::SourceSettings;
 use crate::ids::{
-    CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, OperatorKeyId, RunId, SharingGroupId, SourceId, TenantId,
+    CredentialId, DirectoryGroupId, DirectoryUserId, DomainId, MemberId, OperatorKeyId, RunId, SharingGroupId,
+    SignInConnectionId, SourceId, TenantId,
 };
 use crate::quota::QuotaOverrides;
 use crate::text_enum::text_enum;
@@ -50,6 +52,8 @@ subjects! {
     MemberId = "member",
     SharingGroupId = "sharing_group",
     RunId = "run",
+    SignInConnectionId = "sign_in_connection",
+    DomainId = "domain",
 }
 
 /// The skipped record of a source: a user or a group.
@@ -133,6 +137,19 @@ events! {
     /// A member signed in.
     SessionStarted(CredentialId, SessionStarted) = "session.started",
     SessionEnded(CredentialId, SessionEnded) = "session.ended",
+    SignInConnectionCreated(SignInConnectionId, SignInConnectionDetail) = "sign_in_connection.created",
+    SignInConnectionUpdated(SignInConnectionId, Difference<SignInConnectionDetail>) = "sign_in_connection.updated",
+    /// Somebody tried a connection, and was recognised or not.
+    SignInConnectionTested(SignInConnectionId, SignInConnectionTested) = "sign_in_connection.tested",
+    SignInConnectionDeleted(SignInConnectionId, SignInConnectionDetail) = "sign_in_connection.deleted",
+    DomainAdded(DomainId, DomainName) = "domain.added",
+    /// The domain's DNS record shows that it is the tenant's.
+    DomainVerified(DomainId, DomainName) = "domain.verified",
+    DomainLapsed(DomainId, DomainName) = "domain.lapsed",
+    DomainRemoved(DomainId, DomainName) = "domain.removed",
+    /// A person of an identity provider is this member from now on.
+    IdentityTied(MemberId, IdentityDetail) = "identity.tied",
+    IdentityReleased(MemberId, IdentityDetail) = "identity.released",
     DirectoryUserCreated(DirectoryUserId, DirectoryUserDetail) = "directory_user.created",
     DirectoryUserUpdated(DirectoryUserId, Difference<DirectoryUserDetail>) = "directory_user.updated",
     DirectoryUserDeleted(DirectoryUserId, DirectoryUserDetail) = "directory_user.deleted",
@@ -239,6 +256,16 @@ impl AuditKind {
             | Self::SignInLinkUsed
             | Self::SessionStarted
             | Self::SessionEnded
+            | Self::SignInConnectionCreated
+            | Self::SignInConnectionUpdated
+            | Self::SignInConnectionTested
+            | Self::SignInConnectionDeleted
+            | Self::DomainAdded
+            | Self::DomainVerified
+            | Self::DomainLapsed
+            | Self::DomainRemoved
+            | Self::IdentityTied
+            | Self::IdentityReleased
             | Self::DirectoryUserCreated
             | Self::DirectoryUserUpdated
             | Self::DirectoryUserDeleted

@@ -9,6 +9,7 @@ use crate::scope::{AdminScope, SourceScope, TenantScope};
 use crate::secret::{
     AGENT_INSTALL_PREFIX, NewSecret, SCIM_TOKEN_PREFIX, SecretDigest, digest, random_secret, stored_digest,
 };
+use crate::sign_in::connections::ByProvider;
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::event::{Actor, CredentialCreated, Event, NoDetail};
@@ -138,6 +139,8 @@ pub(super) struct NewCredential<'a> {
     pub(super) permissions: Option<Permissions>,
     pub(super) name: &'a str,
     pub(super) address: Option<&'a str>,
+    /// The person of an identity provider who signed in.
+    pub(super) by: Option<ByProvider>,
     pub(super) expires_at: Option<DateTime<Utc>>,
 }
 
@@ -281,6 +284,8 @@ impl TenantTx {
             role: Set(new.role.map(|role| role.as_str().into())),
             permissions: Set(new.permissions.map(|permissions| permissions.to_string())),
             address: Set(new.address.map(Into::into)),
+            identity_id: Set(new.by.as_ref().map(|by| by.identity.0)),
+            provider_session: Set(new.by.and_then(|by| by.session)),
             created_at: Set(self.clock.now()),
             expires_at: Set(new.expires_at),
             ..Default::default()

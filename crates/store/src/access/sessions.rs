@@ -10,6 +10,7 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, credentials, members};
 use crate::scope::{AdminScope, TenantScope};
 use crate::secret::{NewSecret, SESSION_PREFIX, SecretDigest};
+use crate::sign_in::connections::ByProvider;
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::event::{
     Actor, Event, NoDetail, SessionEnd, SessionEnded, SessionStarted, SignInLinkUsed, SignInWay,
@@ -104,7 +105,7 @@ impl Store {
         let tx = self.write(&scope).await?;
         let session = tx.use_link(link, client).await?;
         tx.forget_ended().await?;
-        let ended = tx.end_oldest(link.member(), SESSIONS_MAX).await?;
+        let ended = tx.end_oldest_sessions(link.member()).await?;
         tx.commit().await?;
         Ok(Committed::without_duties(session).revoking(ended))
     }
@@ -163,12 +164,12 @@ impl TenantTx {
         let role = self.signs_in_as(link.member()).await?.ok_or_else(gone)?;
         let used = SignInLinkUsed { member_id: link.member(), way: link.way() };
         self.tx.batch(vec![self.event(&Event::SignInLinkUsed(link.id(), used)).into()]).await?;
-        self.start_session(link.member(), role, link.way(), client).await
+        self.start_session(link.member(), role, link.way(), client, None).await
     }
 
     /// The role with which an active member signs in. The row lock keeps the role until the commit: a change of it in between would
     /// not see the new session, and a change back would bring it to life.
-    pub(super) async fn signs_in_as(&self, member: MemberId) -> Result<Option<Role>, StoreError> {
+    pub(crate) async fn signs_in_as(&self, member: MemberId) -> Result<Option<Role>, StoreError> {
         use members::Column;
         let active = Column::Id.eq(member.0).and(Column::Status.is("active"));
         let found: Option<Authority> =
@@ -178,12 +179,13 @@ impl TenantTx {
         Ok(role.signs_in_as(billing_contact))
     }
 
-    async fn start_session(
+    pub(crate) async fn start_session(
         &self,
         member: MemberId,
         role: Role,
         way: SignInWay,
         client: &SignInClient,
+        by: Option<ByProvider>,
     ) -> Result<StartedSession, StoreError> {
         let signed_in_at = self.clock.now();
         let expires_at = signed_in_at + SESSION_TIME;
@@ -195,6 +197,7 @@ impl TenantTx {
             role: Some(role),
             name: &agent,
             address: Some(&client.address),
+            by,
             expires_at: Some(expires_at),
             ..Default::default()
         };
@@ -216,19 +219,19 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Ends a member's oldest sessions, so that at most `left` stay.
-    async fn end_oldest(&self, member: MemberId, left: usize) -> Result<Vec<SecretDigest>, StoreError> {
+    /// Ends a member's oldest sessions, if there are too many.
+    pub(crate) async fn end_oldest_sessions(&self, member: MemberId) -> Result<Vec<SecretDigest>, StoreError> {
         let sessions = self.find::<credentials::Entity>().filter(sessions_in_force(Some(member), self.clock.now()));
         let ids: Vec<Uuid> = sessions.descending(credentials::Column::Id).values(credentials::Column::Id).await?;
         let mut ended = Vec::new();
-        for id in ids.into_iter().skip(left) {
+        for id in ids.into_iter().skip(SESSIONS_MAX) {
             ended.extend(self.end(Condition::all().add(credentials::Column::Id.eq(id)), SessionEnd::Revoked).await?);
         }
         Ok(ended)
     }
 
     /// Revokes credentials of members, with an event for each.
-    async fn end(&self, which: Condition, why: SessionEnd) -> Result<Vec<SecretDigest>, StoreError> {
+    pub(crate) async fn end(&self, which: Condition, why: SessionEnd) -> Result<Vec<SecretDigest>, StoreError> {
         use credentials::{Column, Entity};
         let ended = self.update::<Entity>(which).set(Column::RevokedAt, self.clock.now()).returning().await?;
         let mut events = Vec::new();
@@ -247,7 +250,7 @@ impl TenantTx {
     }
 
     /// Deletes sessions and links that ended long ago.
-    async fn forget_ended(&self) -> Result<(), StoreError> {
+    pub(crate) async fn forget_ended(&self) -> Result<(), StoreError> {
         use credentials::{Column, Entity};
         let long_ago = self.clock.now() - KEPT;
         let ended = Condition::any().add(Column::RevokedAt.lt(long_ago)).add(Column::ExpiresAt.lt(long_ago));

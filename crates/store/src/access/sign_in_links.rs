@@ -11,7 +11,7 @@ use crate::scope::AdminScope;
 use crate::secret::{NewSecret, RECOVERY_CODE_PREFIX, SIGN_IN_LINK_PREFIX, SecretDigest, stored_digest};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::email::fold;
-use rollcall_core::event::{Event, NoDetail, SignInLinkCreated, SignInWay};
+use rollcall_core::event::{Actor, Event, NoDetail, SignInLinkCreated, SignInWay};
 use rollcall_core::ids::{CredentialId, MemberId, TenantId};
 use rollcall_core::roster::Role;
 use sea_orm::{ColumnTrait, Condition, FromQueryResult};
@@ -92,6 +92,12 @@ impl Store {
         }
         let tx = self.write(&scope.scope).await?;
         tx.member_row(member).await?;
+        let by_operator = matches!(scope.scope.actor, Actor::Operator | Actor::OperatorKey(_));
+        if !by_operator && tx.provider_is_required().await? {
+            let why = "people of this organisation sign in by its identity provider alone; an owner has recovery codes, and the operator \
+                       makes links (`rollcall sign-in-link`)";
+            return Err(StoreError::Conflict(why.into()));
+        }
         if tx.signs_in_as(member).await?.is_none() {
             let why = "this member may not sign in: only active owners, admins and billing contacts do; change the member's role first";
             return Err(StoreError::Conflict(why.into()));
@@ -137,6 +143,7 @@ impl TenantTx {
         let (kind, prefix) = match way {
             SignInWay::Link => (SIGN_IN_LINK, SIGN_IN_LINK_PREFIX),
             SignInWay::RecoveryCode => (RECOVERY_CODE, RECOVERY_CODE_PREFIX),
+            SignInWay::Provider => return Err(StoreError::Invalid("a provider signs in without a link".into())),
         };
         let new = NewCredential { kind, prefix, member: Some(member), expires_at, ..Default::default() };
         let created = SignInLinkCreated { member_id: member, way, expires_at };

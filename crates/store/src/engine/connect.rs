@@ -9,6 +9,7 @@ use crate::engine::faults::Faults;
 use crate::engine::private_files;
 use crate::engine::session::{SessionPool, SessionRole, pool};
 use crate::engine::single_write::SingleWriter;
+use crate::sealing::SealingKeys;
 use deadpool::managed::Status;
 use rollcall_core::clock::Clock;
 use rollcall_core::quota::Quotas;
@@ -88,6 +89,7 @@ pub struct Store {
     pub faults: Faults,
     /// Quotas of tenants to which the operator gave no others.
     pub quotas: Quotas,
+    sealing: Option<SealingKeys>,
 }
 
 impl Store {
@@ -116,6 +118,7 @@ impl Store {
             clock,
             faults,
             quotas,
+            sealing: None,
         })
     }
 
@@ -123,6 +126,25 @@ impl Store {
     #[must_use]
     pub fn without_statement_timeout(&self) -> Self {
         Self { without_statement_timeout: true, ..self.clone() }
+    }
+
+    /// The same, with keys that seal and open secrets.
+    #[must_use]
+    pub fn with_sealing(self, keys: SealingKeys) -> Self {
+        Self { sealing: Some(keys), ..self }
+    }
+
+    /// The keys that seal secrets.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where the operator gave none.
+    pub fn sealing(&self) -> Result<&SealingKeys, StoreError> {
+        self.sealing.as_ref().ok_or_else(|| {
+            StoreError::Conflict(
+                "this hub has no key to seal secrets with: the operator sets sealing.keys (`rollcall sealing-key new`)"
+                    .into(),
+            )
+        })
     }
 
     /// The same, with these quotas for tenants that have none of their own.

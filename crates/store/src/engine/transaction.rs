@@ -14,6 +14,7 @@ use crate::engine::sql::Sql;
 use crate::engine::write_context::WriteContext;
 use crate::scope::TenantScope;
 use rollcall_core::budget::Budget;
+use rollcall_core::event::Actor;
 use rollcall_core::ids::TenantId;
 use rollcall_migrations::{SYSTEM_ROLE, TENANT_ROLE};
 use sea_orm::FromQueryResult;
@@ -33,6 +34,14 @@ impl Deref for TenantTx {
 
     fn deref(&self) -> &WriteContext {
         &self.context
+    }
+}
+
+impl TenantTx {
+    /// The same transaction, in which another actor of the same tenant writes from now on.
+    pub(crate) fn acting_as(mut self, actor: Actor) -> Self {
+        self.context.actor = actor;
+        self
     }
 }
 

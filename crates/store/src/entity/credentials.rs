@@ -28,6 +28,10 @@ pub(crate) struct Model {
     /// The address of the caller who signed in.
     #[sea_orm(column_type = "Text")]
     pub(crate) address: Option<String>,
+    /// The person of an identity provider who signed in, and the provider's name for the session.
+    pub(crate) identity_id: Option<Uuid>,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) provider_session: Option<String>,
     pub(crate) created_at: DateTimeUtc,
     pub(crate) expires_at: Option<DateTimeUtc>,
     pub(crate) revoked_at: Option<DateTimeUtc>,

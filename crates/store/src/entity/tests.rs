@@ -75,8 +75,8 @@ fn each_table_has_an_entity_with_its_columns() {
         }
         let checked = check_all!(
             audit_events credentials dialect_counts directory_changes directory_groups directory_memberships
-            directory_users disputes logged_requests members rejected_requests run_items runs sharing_group_members
-            sharing_groups sources tenant_leases tenants
+            directory_users disputes domains identities logged_requests logout_tokens members rejected_requests run_items runs sharing_group_members
+            sharing_groups sign_in_connections sources tenant_leases tenants
         );
         let mut tables = tables(&store).await;
         for set_based in SET_BASED {

@@ -2,6 +2,7 @@
 
 mod api_key;
 mod operator_key;
+mod sealing_key;
 mod sign_in_link;
 mod simulate;
 mod source;
@@ -9,6 +10,7 @@ mod tenant;
 
 pub(crate) use api_key::ApiKeyCommand;
 pub(crate) use operator_key::OperatorKeyCommand;
+pub(crate) use sealing_key::SealingKeyCommand;
 pub(crate) use sign_in_link::SignInLinkArgs;
 pub(crate) use simulate::SimulateArgs;
 pub(crate) use source::{SourceCommand, SourceConfigure, SourceCreate, SourceDetach, SourcePromote, SourceRewind};
@@ -65,6 +67,9 @@ pub(crate) enum Command {
     /// Makes, lists and ends keys of the operator, which reach every tenant.
     #[command(subcommand)]
     OperatorKey(OperatorKeyCommand),
+    /// Makes keys that seal secrets in the database, and changes them.
+    #[command(subcommand)]
+    SealingKey(SealingKeyCommand),
     /// Makes a link with which a member signs in once, where no other way is left.
     SignInLink(SignInLinkArgs),
     /// Plays an identity provider's provisioning conversation against a hub.

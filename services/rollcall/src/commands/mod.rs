@@ -10,6 +10,7 @@ mod operator;
 mod operator_key;
 pub(crate) mod reference;
 pub(crate) mod routes;
+mod sealing_key;
 mod serve;
 mod sign_in_link;
 mod simulate;
@@ -68,6 +69,9 @@ pub(crate) async fn run(command: Command, data: Option<&Path>, mut settings: Set
         Command::ApiKey(command) => api_key::run(command, &Backend::of_command(data, &settings), &settings).await,
         Command::OperatorKey(command) => {
             operator_key::run(command, &Backend::of_command(data, &settings), &settings).await
+        }
+        Command::SealingKey(command) => {
+            sealing_key::run(command, &Backend::of_command(data, &settings), &settings).await
         }
         Command::SignInLink(args) => sign_in_link::run(args, &Backend::of_command(data, &settings), &settings).await,
         Command::SimulateIdp(args) => simulate::run(args).await,

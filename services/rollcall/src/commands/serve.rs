@@ -10,7 +10,7 @@ use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
 use chrono::TimeDelta;
 use rollcall_core::policy::Policy;
-use rollcall_hub::{CredentialUses, Hub, KnownSessions, SharedQuotaBook};
+use rollcall_hub::{CredentialUses, Hub, KnownSessions, ProviderSignIns, SharedQuotaBook};
 use rollcall_ingest::Ledger;
 use rollcall_runtime::telemetry::{self, TelemetryConfig};
 use rollcall_runtime::{Metrics, Readiness, shutdown};
@@ -23,6 +23,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Interval between two sweeps over the domains that are due.
+const DOMAINS_LOOKED_AT_EVERY: Duration = Duration::from_secs(600);
 /// Interval between two writes of the last uses of credentials.
 const USES_WRITTEN_EVERY: Duration = Duration::from_secs(3);
 /// Longest wait for workers after the signal, and the part of it that they have at least once the requests have drained.
@@ -143,6 +145,9 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     if matches!(backend, Backend::Services) {
         ports::require_services(settings)?;
     }
+    if let Some(claim) = &claim {
+        claim.make_sealing_key()?;
+    }
     let metrics = Metrics::new()?;
     let queue = ports::open_queue(&backend, settings, &metrics)?;
     let store = ports::open_store(&backend, settings).await?;
@@ -162,7 +167,8 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     let ledger = Ledger::new(TimeDelta::days(i64::from(settings.ingest.request_log_days)));
     let (uses, sessions, quotas) = (CredentialUses::default(), KnownSessions::default(), SharedQuotaBook::default());
     let hub = Hub { store, queue, cache, metrics, uses, sessions, quotas };
-    let process = Process { hub, readiness: Readiness::new(), ledger, health: Health::default() };
+    let sign_ins = ports::open_sign_ins(hub.clone(), settings)?;
+    let process = Process { hub, sign_ins, readiness: Readiness::new(), ledger, health: Health::default() };
     let (server, address) = process.serve(services, listener, settings)?;
     let mut servers = vec![server.handle()];
     let mut tasks = tokio::task::JoinSet::new();
@@ -177,6 +183,9 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     }
     if services.ingest || services.admin {
         tasks.spawn(write_uses(process.hub.clone(), cancel.clone()));
+    }
+    if services.admin {
+        tasks.spawn(recheck_domains(process.sign_ins.clone(), cancel.clone()));
     }
     if matches!(backend, Backend::Services) && (services.ingest || services.admin) {
         let (hub, cancel) = (process.hub.clone(), cancel.clone());
@@ -208,6 +217,13 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
 async fn write_uses(hub: Hub, cancel: CancellationToken) {
     while cancel.run_until_cancelled(tokio::time::sleep(USES_WRITTEN_EVERY)).await.is_some() {
         hub.uses.flush(&hub.store).await;
+    }
+}
+
+/// Looks for the records of proven domains again, each once a day, until cancelled.
+async fn recheck_domains(sign_ins: ProviderSignIns, cancel: CancellationToken) {
+    while cancel.run_until_cancelled(tokio::time::sleep(DOMAINS_LOOKED_AT_EVERY)).await.is_some() {
+        cancel.run_until_cancelled(sign_ins.recheck_domains()).await;
     }
 }
 

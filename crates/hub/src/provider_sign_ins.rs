@@ -1,0 +1,345 @@
+//! Sign-in by the identity provider of a tenant. The state of a sign-in that was begun is sealed and kept by the browser, so that
+//! strangers who begin sign-ins fill no table, and a sign-in ends in the browser that began it.
+
+use crate::Hub;
+use crate::caller::{CallerError, CallerLimits};
+use chrono::{DateTime, TimeDelta, Utc};
+use rollcall_core::ids::{CredentialId, MemberId, SignInConnectionId, TenantId};
+use rollcall_core::sign_in::{Asserted, Unrecognised, domain_of};
+use rollcall_runtime::Caller;
+use rollcall_sign_in::{
+    Attempt, Claims, DomainNames, Failure, Proof, ProviderAnswer, ProviderFacts, Providers, Registration,
+};
+use rollcall_store::{
+    AdminScope, ConnectionTest, Domain, OpenConnection, ProviderLogout, ProviderPerson, ProviderSignIn, SignInClient,
+    StartedSession, StoreError,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json, json};
+
+/// A sign-in that was begun can be ended for this time.
+pub const SIGN_IN_TIME: TimeDelta = TimeDelta::minutes(10);
+/// The place for which the state of a sign-in is sealed.
+const PLACE: &str = "a sign-in in a browser";
+/// Claims that are longer are shown by their length.
+const CLAIM_BYTES_MAX: usize = 2048;
+/// Proven domains that are looked at in one sweep.
+const DOMAINS_OF_A_SWEEP: u32 = 100;
+
+/// Sign-ins by providers. Cheap to clone.
+#[derive(Clone)]
+pub struct ProviderSignIns {
+    pub hub: Hub,
+    pub providers: Providers,
+    pub names: DomainNames,
+}
+
+/// Why a sign-in by a provider does not end in a session.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    #[error(transparent)]
+    Provider(#[from] Failure),
+    #[error("{0}")]
+    Unrecognised(#[from] Unrecognised),
+    #[error(
+        "you are a member of this organisation, and may not sign in: only active owners, admins and billing contacts do; ask an owner \
+         to change your role"
+    )]
+    NotAllowed,
+    #[error(
+        "no organisation signs in by an identity provider for the domain of this address: open the link that you were given"
+    )]
+    NoProvider,
+    #[error("this sign-in was begun in another browser, was ended, or is older than 10 minutes: start it again")]
+    Stale,
+    #[error("sign in first: a connection is tried by the person who sets it up")]
+    NobodyTests,
+    #[error(transparent)]
+    Caller(#[from] CallerError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A sign-in that was begun.
+pub struct BegunSignIn {
+    /// The provider's address, for the browser.
+    pub url: String,
+    /// The sealed state, for a cookie.
+    pub state: Vec<u8>,
+}
+
+/// The parameters with which the browser comes back from the provider.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Return {
+    pub state: Option<String>,
+    pub code: Option<String>,
+    pub iss: Option<String>,
+    pub error: Option<String>,
+    pub error_description: Option<String>,
+}
+
+/// A sign-in that came to its end.
+pub enum Finished {
+    SignedIn(StartedSession),
+    /// A connection was tried.
+    Tested {
+        connection: SignInConnectionId,
+        accepted: bool,
+        report: Json,
+    },
+}
+
+/// The state of a sign-in, which the browser keeps sealed.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    tenant: TenantId,
+    connection: SignInConnectionId,
+    state: String,
+    nonce: String,
+    verifier: String,
+    ends: DateTime<Utc>,
+    /// The member who tries the connection.
+    tester: Option<MemberId>,
+}
+
+/// The addresses of the hub that a tenant's provider has to know, below the hub's own address.
+pub fn redirect_path(tenant: TenantId) -> String {
+    format!("/sign-in/callback/{tenant}")
+}
+
+pub fn backchannel_logout_path(tenant: TenantId) -> String {
+    format!("/sign-in/logout/{tenant}")
+}
+
+fn registration(connection: &OpenConnection, base: &str) -> Result<Registration, Failure> {
+    Ok(Registration {
+        issuer: connection.issuer.clone(),
+        client_id: connection.client_id.clone(),
+        client_secret: connection.client_secret.clone(),
+        redirect_uri: Registration::page(base, &redirect_path(connection.tenant))?,
+    })
+}
+
+impl ProviderSignIns {
+    /// Counts a request of a stranger against the rate of the stranger's address.
+    ///
+    /// # Errors
+    /// [`CallerError::RateLimited`].
+    pub async fn take_turn(&self, address: &Caller, limits: &CallerLimits) -> Result<(), CallerError> {
+        self.hub.take_rate_token(&format!("sign-in:{address}"), limits).await
+    }
+
+    /// The facts of a provider that is to be connected.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn facts(&self, issuer: &str) -> Result<ProviderFacts, Failure> {
+        self.providers.facts(issuer).await
+    }
+
+    /// Begins the sign-in of somebody with this address. Only its domain is looked at, so that nobody learns which addresses exist.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn begin(&self, email: &str, base: &str) -> Result<BegunSignIn, SignInError> {
+        let domain = domain_of(email.trim()).ok_or(SignInError::NoProvider)?;
+        let tenant = self.hub.store.tenant_of_domain(&domain).await?.ok_or(SignInError::NoProvider)?;
+        let connection = self.hub.store.connection_in_use(tenant).await?.ok_or(SignInError::NoProvider)?;
+        self.begun(&connection, base, Some(email.trim()), None).await
+    }
+
+    /// Begins the trial of a connection by a member.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn begin_test(
+        &self,
+        scope: &AdminScope,
+        id: SignInConnectionId,
+        base: &str,
+    ) -> Result<BegunSignIn, SignInError> {
+        let tester = scope.member().ok_or(SignInError::NobodyTests)?;
+        let connection = self.hub.store.open_connection(scope.tenant(), id).await?;
+        self.begun(&connection, base, None, Some(tester)).await
+    }
+
+    async fn begun(
+        &self,
+        connection: &OpenConnection,
+        base: &str,
+        login_hint: Option<&str>,
+        tester: Option<MemberId>,
+    ) -> Result<BegunSignIn, SignInError> {
+        let begun = self.providers.begin(&registration(connection, base)?, login_hint).await?;
+        let Attempt { nonce, verifier } = begun.attempt;
+        let ends = self.hub.store.clock.now() + SIGN_IN_TIME;
+        let (tenant, connection) = (connection.tenant, connection.id);
+        let kept = Kept { tenant, connection, state: begun.state, nonce, verifier, ends, tester };
+        let kept = serde_json::to_vec(&kept).map_err(|error| StoreError::Invalid(error.to_string()))?;
+        Ok(BegunSignIn { url: begun.url, state: self.hub.store.sealing()?.seal(PLACE, &kept)? })
+    }
+
+    /// Ends a sign-in whose browser came back from the provider.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn finish(
+        &self,
+        tenant: TenantId,
+        sealed: &[u8],
+        returned: &Return,
+        base: &str,
+        client: &SignInClient,
+        tester: Option<&AdminScope>,
+    ) -> Result<Finished, SignInError> {
+        let kept = self.kept(tenant, sealed, returned)?;
+        let connection = self.hub.store.open_connection(tenant, kept.connection).await?;
+        let claims = self.claims(&connection, &kept, returned, base).await;
+        if let Some(member) = kept.tester {
+            let tester = tester.filter(|scope| scope.tenant() == tenant && scope.member() == Some(member));
+            return self.tested(&connection, claims, tester.ok_or(SignInError::NobodyTests)?).await;
+        }
+        if connection.usage == rollcall_core::sign_in::ConnectionUse::Off {
+            return Err(SignInError::NoProvider);
+        }
+        let claims = claims?;
+        let signed_in = self.hub.store.sign_in_by_provider(&connection, &person(&claims), client).await?;
+        match self.hub.after_commit(signed_in).await {
+            ProviderSignIn::SignedIn(session) => Ok(Finished::SignedIn(session)),
+            ProviderSignIn::Unrecognised(why) => Err(why.into()),
+            ProviderSignIn::NotAllowed(_) => Err(SignInError::NotAllowed),
+        }
+    }
+
+    fn kept(&self, tenant: TenantId, sealed: &[u8], returned: &Return) -> Result<Kept, SignInError> {
+        let opened = self.hub.store.sealing()?.open(PLACE, sealed).ok_or(SignInError::Stale)?;
+        let kept: Kept = serde_json::from_slice(&opened).map_err(|_| SignInError::Stale)?;
+        let is_this = returned.state.as_ref() == Some(&kept.state) && kept.tenant == tenant;
+        if is_this && kept.ends > self.hub.store.clock.now() { Ok(kept) } else { Err(SignInError::Stale) }
+    }
+
+    async fn claims(
+        &self,
+        connection: &OpenConnection,
+        kept: &Kept,
+        returned: &Return,
+        base: &str,
+    ) -> Result<Claims, Failure> {
+        if let Some(code) = &returned.error {
+            return Err(Failure::Refused { code: code.clone(), description: returned.error_description.clone() });
+        }
+        let code = returned.code.clone().unwrap_or_default();
+        let answer = ProviderAnswer { code, issuer: returned.iss.clone() };
+        let attempt = Attempt { nonce: kept.nonce.clone(), verifier: kept.verifier.clone() };
+        self.providers.finish(&registration(connection, base)?, &attempt, &answer, self.hub.store.clock.now()).await
+    }
+
+    async fn tested(
+        &self,
+        connection: &OpenConnection,
+        claims: Result<Claims, Failure>,
+        tester: &AdminScope,
+    ) -> Result<Finished, SignInError> {
+        let (subject, accepted, report) = match claims {
+            Err(failure) => (None, false, json!({ "outcome": "failed", "why": failure.to_string() })),
+            Ok(claims) => {
+                let subject = claims.subject().to_owned();
+                let outcome = self.hub.store.would_sign_in(connection, &person(&claims)).await?;
+                let accepted = matches!(outcome, ProviderSignIn::SignedIn(_));
+                let mut report = match outcome {
+                    ProviderSignIn::SignedIn((member, role)) => {
+                        json!({ "outcome": "recognised", "member_id": member, "role": role })
+                    }
+                    ProviderSignIn::NotAllowed(member) => {
+                        json!({ "outcome": "not_allowed", "member_id": member, "why": SignInError::NotAllowed.to_string() })
+                    }
+                    ProviderSignIn::Unrecognised(why) => json!({ "outcome": "unrecognised", "why": why.to_string() }),
+                };
+                report["claims"] = Json::Object(shown(&claims));
+                (Some(subject), accepted, report)
+            }
+        };
+        let test = ConnectionTest { subject, accepted, report: report.clone() };
+        self.hub.store.note_connection_test(tester, connection.id, test).await?;
+        Ok(Finished::Tested { connection: connection.id, accepted, report })
+    }
+
+    /// Ends sessions as a provider's logout token says; returns how many.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn logout(&self, tenant: TenantId, token: &str) -> Result<usize, SignInError> {
+        let connection = self.hub.store.connection_in_use(tenant).await?.ok_or(SignInError::NoProvider)?;
+        let now = self.hub.store.clock.now();
+        // A logout token has no address of this hub in it.
+        let token = self.providers.logout_token(&registration(&connection, "http://hub.invalid")?, token, now).await?;
+        let logout = ProviderLogout {
+            token: &token.id,
+            ends: token.ends,
+            subject: token.subject.as_deref(),
+            session: token.session.as_deref(),
+        };
+        let ended = self.hub.store.signed_out_at_provider(&connection, &logout).await?;
+        let ended = self.hub.after_commit(ended).await;
+        self.hub.sessions.forget_all();
+        Ok(ended)
+    }
+
+    /// The address at which the provider of a session signs the person out too, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn logout_url(
+        &self,
+        scope: &AdminScope,
+        session: CredentialId,
+        back: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let Some(connection) = self.hub.store.connection_of_session(scope, session).await? else { return Ok(None) };
+        let Ok(registration) = registration(&connection, back) else { return Ok(None) };
+        Ok(self.providers.logout_url(&registration, back, &session.to_string()).await)
+    }
+
+    /// Looks for the record of a domain.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn check_domain(&self, scope: &AdminScope, domain: &Domain) -> Result<Domain, SignInError> {
+        let proof = self.names.proof(&domain.domain, &domain.challenge).await?;
+        Ok(self.hub.store.note_domain_check(scope, domain.id.into(), proof == Proof::Found).await?)
+    }
+
+    /// Looks again for the records of proven domains, those that are due.
+    pub async fn recheck_domains(&self) {
+        let due = match self.hub.store.due_domains(DOMAINS_OF_A_SWEEP).await {
+            Ok(due) => due,
+            Err(error) => return tracing::warn!(%error, "the domains to be checked cannot be read"),
+        };
+        for domain in due {
+            // A name server that does not answer proves nothing: the domain is looked at again in the next sweep.
+            let Ok(proof) = self.names.proof(&domain.domain, &domain.challenge).await else { continue };
+            if let Err(error) = self.hub.store.note_domain_recheck(&domain, proof == Proof::Found).await {
+                tracing::warn!(%error, domain = domain.domain, "the check of a domain cannot be noted");
+            }
+        }
+    }
+}
+
+fn person(claims: &Claims) -> ProviderPerson<'_> {
+    ProviderPerson {
+        subject: claims.subject(),
+        asserted: Asserted { email: claims.text("email"), email_verified: claims.email_verified() },
+        session: claims.text("sid"),
+    }
+}
+
+/// The claims for people: those of the token's own machinery are left out, and long ones are shown by their length.
+fn shown(claims: &Claims) -> Map<String, Json> {
+    let machinery = ["nonce", "at_hash", "c_hash", "s_hash"];
+    let short = |value: &Json| match value.to_string().len() {
+        length if length > CLAIM_BYTES_MAX => json!(format!("({length} bytes)")),
+        _ => value.clone(),
+    };
+    let shown = claims.all().iter().filter(|(name, _)| !machinery.contains(&name.as_str()));
+    shown.take(100).map(|(name, value)| (name.clone(), short(value))).collect()
+}

@@ -1,0 +1,77 @@
+//! The proof that a domain belongs to an organisation: a TXT record that only its administrators can set.
+
+use crate::failure::Failure;
+use hickory_resolver::config::{NameServerConfig, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::RData;
+use hickory_resolver::{Resolver, TokioResolver};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// The record stands at this name below the domain.
+pub const RECORD_NAME: &str = "_rollcall";
+const TIME: Duration = Duration::from_secs(10);
+/// Records at the name that are read.
+const RECORDS_MAX: usize = 50;
+
+/// The result of a look-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    Found,
+    /// There are no records, or none is the expected one.
+    Missing,
+}
+
+/// A resolver of names. Cheap to clone.
+#[derive(Clone)]
+pub struct DomainNames(Arc<TokioResolver>);
+
+impl DomainNames {
+    /// A resolver that asks this server, or those of the system.
+    ///
+    /// # Errors
+    /// A system without a readable configuration.
+    pub fn new(server: Option<SocketAddr>) -> Result<Self, Failure> {
+        let unusable = |error: &dyn std::fmt::Display| Failure::Address(format!("no name server to ask: {error}"));
+        let builder = match server {
+            None => Resolver::builder_tokio().map_err(|error| unusable(&error))?,
+            Some(server) => {
+                let mut one = NameServerConfig::udp_and_tcp(server.ip());
+                for connection in &mut one.connections {
+                    connection.port = server.port();
+                }
+                Resolver::builder_with_config(
+                    ResolverConfig::from_name_servers(vec![one]),
+                    TokioRuntimeProvider::default(),
+                )
+            }
+        };
+        let mut builder = builder;
+        // An administrator who has just set the record asks again at once.
+        builder.options_mut().cache_size = 0;
+        Ok(Self(Arc::new(builder.build().map_err(|error| unusable(&error))?)))
+    }
+
+    /// Looks for the record of a domain.
+    ///
+    /// # Errors
+    /// [`Failure::Unreachable`] where no name server answers.
+    pub async fn proof(&self, domain: &str, expected: &str) -> Result<Proof, Failure> {
+        // A name that ends with a dot is searched in no other domain.
+        let name = format!("{RECORD_NAME}.{domain}.");
+        let unreachable = |why: String| Failure::Unreachable { host: format!("the name server for {domain}"), why };
+        let found = match timeout(TIME, self.0.txt_lookup(name)).await {
+            Err(_) => return Err(unreachable(format!("no answer within {} s", TIME.as_secs()))),
+            Ok(Err(error)) if error.is_no_records_found() || error.is_nx_domain() => return Ok(Proof::Missing),
+            Ok(Err(error)) => return Err(unreachable(error.to_string())),
+            Ok(Ok(found)) => found,
+        };
+        let has = found.answers().iter().take(RECORDS_MAX).any(|record| match &record.data {
+            RData::TXT(text) => text.txt_data.concat() == expected.as_bytes(),
+            _ => false,
+        });
+        Ok(if has { Proof::Found } else { Proof::Missing })
+    }
+}

@@ -1,0 +1,36 @@
+//! `sign_in_connections`: a connection of a tenant to its identity provider.
+
+use crate::entity::{Relation, TenantEntity};
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "sign_in_connections")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) tenant_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: Uuid,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) issuer: String,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) client_id: String,
+    #[sea_orm(column_type = "Binary(1)", nullable)]
+    pub(crate) sealed_secret: Option<Vec<u8>>,
+    pub(crate) email_trusted: bool,
+    #[sea_orm(column_type = "Text")]
+    pub(crate) usage: String,
+    pub(crate) created_at: DateTimeUtc,
+    pub(crate) tested_at: Option<DateTimeUtc>,
+    pub(crate) test_accepted: bool,
+    /// The claims of the last test, and what came of them.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub(crate) test: Option<Json>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl TenantEntity for Entity {
+    type Row = Model;
+
+    const TENANT: Column = Column::TenantId;
+}

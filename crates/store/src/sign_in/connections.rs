@@ -1,0 +1,478 @@
+//! Connections to identity providers. A connection is tried before people sign in by it, and one at a time is in use.
+
+use crate::committed::Committed;
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::transaction::TenantTx;
+use crate::entity::{LiteralComparison, credentials, domains, identities, sign_in_connections};
+use crate::scope::{AdminScope, TenantScope};
+use crate::secret::SecretDigest;
+use chrono::{DateTime, Utc};
+use rollcall_core::event::{Actor, Difference, Event, SessionEnd, SignInConnectionDetail, SignInConnectionTested};
+use rollcall_core::ids::{CredentialId, IdentityId, SignInConnectionId, TenantId};
+use rollcall_core::sign_in::ConnectionUse;
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DerivePartialModel};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+/// Most connections of a tenant: one in use, and others to move to.
+const CONNECTIONS_MAX: usize = 5;
+/// Longest issuer, client id and secret, in bytes.
+const TEXT_BYTES_MAX: usize = 2048;
+
+/// A connection as people see it, without its secret.
+#[derive(Clone, Debug, DerivePartialModel)]
+#[sea_orm(entity = "sign_in_connections::Entity")]
+pub struct SignInConnection {
+    pub id: Uuid,
+    pub issuer: String,
+    pub client_id: String,
+    #[sea_orm(from_expr = "has_secret()")]
+    pub has_secret: bool,
+    pub email_trusted: bool,
+    pub usage: String,
+    pub created_at: DateTime<Utc>,
+    pub tested_at: Option<DateTime<Utc>>,
+    pub test_accepted: bool,
+    pub test: Option<Json>,
+}
+
+fn has_secret() -> sea_orm::sea_query::SimpleExpr {
+    sea_orm::sea_query::Expr::cust("(sealed_secret IS NOT NULL)")
+}
+
+impl SignInConnection {
+    /// # Errors
+    /// [`StoreError::Database`] for a row that this program cannot read.
+    pub fn usage(&self) -> Result<ConnectionUse, StoreError> {
+        self.usage.parse().map_err(StoreError::database)
+    }
+
+    fn detail(&self, secret_set: bool) -> Result<SignInConnectionDetail, StoreError> {
+        let (issuer, client_id) = (self.issuer.clone(), self.client_id.clone());
+        Ok(SignInConnectionDetail {
+            issuer,
+            client_id,
+            email_trusted: self.email_trusted,
+            usage: self.usage()?,
+            secret_set,
+        })
+    }
+}
+
+/// A connection with its secret, for the hub as the provider's client.
+#[derive(Clone)]
+pub struct OpenConnection {
+    pub tenant: TenantId,
+    pub id: SignInConnectionId,
+    pub issuer: String,
+    pub client_id: String,
+    pub client_secret: Option<String>,
+    pub email_trusted: bool,
+    pub usage: ConnectionUse,
+}
+
+/// A connection to be made.
+#[derive(Clone, Copy)]
+pub struct NewSignInConnection<'a> {
+    pub issuer: &'a str,
+    pub client_id: &'a str,
+    pub client_secret: Option<&'a str>,
+    pub email_trusted: bool,
+}
+
+/// A change of a connection; `None` leaves a part as it is.
+#[derive(Clone, Copy, Default)]
+pub struct SignInConnectionChange<'a> {
+    pub client_secret: Option<&'a str>,
+    pub email_trusted: Option<bool>,
+    pub usage: Option<ConnectionUse>,
+}
+
+/// The test of a connection: what the provider said, and what the hub makes of it.
+pub struct ConnectionTest {
+    pub subject: Option<String>,
+    pub accepted: bool,
+    /// As people see it.
+    pub report: Json,
+}
+
+fn place(tenant: TenantId, id: SignInConnectionId) -> String {
+    format!("sign_in_connections/{tenant}/{id}/sealed_secret")
+}
+
+impl Store {
+    /// The connections of a tenant.
+    #[tracing::instrument(name = "store.sign_in.connections", skip_all)]
+    pub async fn sign_in_connections(&self, scope: &AdminScope) -> Result<Vec<SignInConnection>, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        tx.find::<sign_in_connections::Entity>().ascending(sign_in_connections::Column::Id).all().await
+    }
+
+    /// One connection.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    #[tracing::instrument(name = "store.sign_in.connection", skip_all)]
+    pub async fn sign_in_connection(
+        &self,
+        scope: &AdminScope,
+        id: SignInConnectionId,
+    ) -> Result<SignInConnection, StoreError> {
+        self.read(&scope.scope).await?.connection(id).await
+    }
+
+    /// A connection with its secret.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] where no key of this process opens the secret.
+    #[tracing::instrument(name = "store.sign_in.open_connection", skip_all)]
+    pub async fn open_connection(
+        &self,
+        tenant: TenantId,
+        id: SignInConnectionId,
+    ) -> Result<OpenConnection, StoreError> {
+        let tx = self.read(&TenantScope::new(tenant, Actor::System)).await?;
+        let found = tx.find::<sign_in_connections::Entity>().filter(sign_in_connections::Column::Id.eq(id.0));
+        let row: sign_in_connections::Model = found.one().await?.ok_or(StoreError::NotFound("sign-in connection"))?;
+        self.opened(tenant, row)
+    }
+
+    /// The connection with this issuer that is in use.
+    #[tracing::instrument(name = "store.sign_in.connection_in_use", skip_all)]
+    pub async fn connection_in_use(&self, tenant: TenantId) -> Result<Option<OpenConnection>, StoreError> {
+        let tx = self.read(&TenantScope::new(tenant, Actor::System)).await?;
+        let row: Option<sign_in_connections::Model> =
+            tx.find::<sign_in_connections::Entity>().filter(in_use()).one().await?;
+        row.map(|row| self.opened(tenant, row)).transpose()
+    }
+
+    /// The connection by which a session was started, if it is there still.
+    #[tracing::instrument(name = "store.sign_in.connection_of_session", skip_all)]
+    pub async fn connection_of_session(
+        &self,
+        scope: &AdminScope,
+        session: CredentialId,
+    ) -> Result<Option<OpenConnection>, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        let Some(issuer) = tx.issuer_of_session(session).await? else { return Ok(None) };
+        let of_issuer = sign_in_connections::Column::Issuer.eq(issuer);
+        let row: Option<sign_in_connections::Model> = tx
+            .find::<sign_in_connections::Entity>()
+            .filter(of_issuer)
+            .descending(sign_in_connections::Column::Id)
+            .one()
+            .await?;
+        row.map(|row| self.opened(scope.tenant(), row)).transpose()
+    }
+
+    fn opened(&self, tenant: TenantId, row: sign_in_connections::Model) -> Result<OpenConnection, StoreError> {
+        let id: SignInConnectionId = row.id.into();
+        let client_secret = match &row.sealed_secret {
+            None => None,
+            Some(sealed) => {
+                let opened =
+                    self.sealing()?.open(&place(tenant, id), sealed).and_then(|text| String::from_utf8(text).ok());
+                Some(opened.ok_or_else(|| StoreError::Conflict(UNOPENED.into()))?)
+            }
+        };
+        let usage = row.usage.parse().map_err(StoreError::database)?;
+        let sign_in_connections::Model { issuer, client_id, email_trusted, .. } = row;
+        Ok(OpenConnection { tenant, id, issuer, client_id, client_secret, email_trusted, usage })
+    }
+
+    /// Makes a connection that nobody uses yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for texts that are too long or none; [`StoreError::Conflict`] for one too many, or the same again.
+    #[tracing::instrument(name = "store.sign_in.create_connection", skip_all)]
+    pub async fn create_sign_in_connection(
+        &self,
+        scope: &AdminScope,
+        new: &NewSignInConnection<'_>,
+    ) -> Result<SignInConnection, StoreError> {
+        check("issuer", new.issuer)?;
+        check("client_id", new.client_id)?;
+        let tx = self.write(&scope.scope).await?;
+        let all: Vec<SignInConnection> = tx.find::<sign_in_connections::Entity>().all().await?;
+        if all.iter().any(|one| one.issuer == new.issuer && one.client_id == new.client_id) {
+            return Err(StoreError::Conflict(
+                "there is a connection with this issuer and client_id already; change that one".into(),
+            ));
+        }
+        if all.len() >= CONNECTIONS_MAX {
+            return Err(StoreError::Conflict(format!(
+                "there are {CONNECTIONS_MAX} connections; delete one that is off"
+            )));
+        }
+        let id: SignInConnectionId = tx.clock.new_id();
+        let sealed_secret = new.client_secret.map(|secret| self.sealed(scope.tenant(), id, secret)).transpose()?;
+        let row = sign_in_connections::ActiveModel {
+            id: Set(id.0),
+            issuer: Set(new.issuer.into()),
+            client_id: Set(new.client_id.into()),
+            sealed_secret: Set(sealed_secret),
+            email_trusted: Set(new.email_trusted),
+            usage: Set(ConnectionUse::Off.as_str().into()),
+            created_at: Set(tx.clock.now()),
+            test_accepted: Set(false),
+            ..Default::default()
+        };
+        tx.insert(row).exec().await.map_err(|error| error.or_taken("issuer and client_id"))?;
+        let made = tx.connection(id).await?;
+        let event = Event::SignInConnectionCreated(id, made.detail(new.client_secret.is_some())?);
+        tx.tx.batch(vec![tx.event(&event).into()]).await?;
+        tx.commit().await?;
+        Ok(made)
+    }
+
+    fn sealed(&self, tenant: TenantId, id: SignInConnectionId, secret: &str) -> Result<Vec<u8>, StoreError> {
+        check("client_secret", secret)?;
+        self.sealing()?.seal(&place(tenant, id), secret.as_bytes())
+    }
+
+    /// Changes a connection. One that people use was tried with success; a connection that gets into use takes the place of another.
+    /// `session` is the caller's own, for the demand that an owner has signed in by the connection before it is required.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] for a use that would lock people out.
+    #[tracing::instrument(name = "store.sign_in.change_connection", skip_all)]
+    pub async fn change_sign_in_connection(
+        &self,
+        scope: &AdminScope,
+        id: SignInConnectionId,
+        change: &SignInConnectionChange<'_>,
+        session: Option<CredentialId>,
+    ) -> Result<Committed<SignInConnection>, StoreError> {
+        use sign_in_connections::{Column, Entity};
+        let tx = self.write(&scope.scope).await?;
+        let before = tx.connection(id).await?;
+        let (usage_before, usage) = (before.usage()?, change.usage.unwrap_or(before.usage()?));
+        if usage != usage_before {
+            tx.check_use(&before, usage, session).await?;
+        }
+        let mut update = tx.update::<Entity>(Column::Id.eq(id.0)).set(Column::Usage, usage.as_str());
+        if let Some(secret) = change.client_secret {
+            update = update.set(Column::SealedSecret, self.sealed(scope.tenant(), id, secret)?);
+            // The next test says whether it is the right one.
+            update = update.set(Column::TestAccepted, false);
+        }
+        if let Some(trusted) = change.email_trusted {
+            update = update.set(Column::EmailTrusted, trusted);
+        }
+        update.exec().await?;
+        let after = tx.connection(id).await?;
+        let difference =
+            Difference { before: before.detail(false)?, after: after.detail(change.client_secret.is_some())? };
+        let mut ended = Vec::new();
+        if difference.before != difference.after {
+            let event = Event::SignInConnectionUpdated(id, difference);
+            tx.tx.batch(vec![tx.event(&event).into()]).await?;
+        }
+        if usage != usage_before && usage != ConnectionUse::Off {
+            tx.stop_others(id).await?;
+        }
+        if usage == ConnectionUse::Required && usage_before != usage {
+            ended = tx.end_other_ways(session).await?;
+        }
+        tx.commit().await?;
+        Ok(Committed::without_duties(after).revoking(ended))
+    }
+
+    /// Seals the secret of a connection with the first key, unless that has sealed it; returns whether it had not.
+    ///
+    /// # Errors
+    /// As [`open_connection`](Self::open_connection).
+    #[tracing::instrument(name = "store.sign_in.reseal", skip_all)]
+    pub async fn reseal_connection(&self, tenant: TenantId, id: SignInConnectionId) -> Result<bool, StoreError> {
+        use sign_in_connections::{Column, Entity};
+        let tx = self.write(&TenantScope::new(tenant, Actor::Operator)).await?;
+        let sealed: Option<Option<Vec<u8>>> =
+            tx.find::<Entity>().filter(Column::Id.eq(id.0)).value(Column::SealedSecret).await?;
+        let Some(sealed) = sealed.flatten() else { return Ok(false) };
+        let keys = self.sealing()?;
+        if keys.is_sealed_by_first(&sealed) {
+            return Ok(false);
+        }
+        let secret = keys.open(&place(tenant, id), &sealed).ok_or_else(|| StoreError::Conflict(UNOPENED.into()))?;
+        let again = keys.seal(&place(tenant, id), &secret)?;
+        tx.update::<Entity>(Column::Id.eq(id.0)).set(Column::SealedSecret, again).exec().await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Keeps the result of a test.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    #[tracing::instrument(name = "store.sign_in.note_test", skip_all)]
+    pub async fn note_connection_test(
+        &self,
+        scope: &AdminScope,
+        id: SignInConnectionId,
+        test: ConnectionTest,
+    ) -> Result<(), StoreError> {
+        use sign_in_connections::{Column, Entity};
+        let ConnectionTest { subject, accepted, report } = test;
+        let tx = self.write(&scope.scope).await?;
+        let update = tx.update::<Entity>(Column::Id.eq(id.0)).set(Column::TestedAt, tx.clock.now());
+        let changed = update.set(Column::TestAccepted, accepted).set(Column::Test, report).exec().await?;
+        if changed == 0 {
+            return Err(StoreError::NotFound("sign-in connection"));
+        }
+        let event = Event::SignInConnectionTested(id, SignInConnectionTested { subject, accepted });
+        tx.tx.batch(vec![tx.event(&event).into()]).await?;
+        tx.commit().await
+    }
+
+    /// Deletes a connection that is off. The identities of its people stay, for a connection with the same issuer.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] for one in use.
+    #[tracing::instrument(name = "store.sign_in.delete_connection", skip_all)]
+    pub async fn delete_sign_in_connection(
+        &self,
+        scope: &AdminScope,
+        id: SignInConnectionId,
+    ) -> Result<(), StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        let before = tx.connection(id).await?;
+        if before.usage()? != ConnectionUse::Off {
+            return Err(StoreError::Conflict(
+                "people sign in by this connection: switch it off first (`\"use\": \"off\"`)".into(),
+            ));
+        }
+        tx.delete::<sign_in_connections::Entity>(sign_in_connections::Column::Id.eq(id.0)).exec().await?;
+        let event = Event::SignInConnectionDeleted(id, before.detail(false)?);
+        tx.tx.batch(vec![tx.event(&event).into()]).await?;
+        tx.commit().await
+    }
+}
+
+const UNOPENED: &str = "no sealing key of this hub opens the client secret of the connection: give the hub the key that sealed it \
+     (sealing.keys), or set the secret again";
+
+fn check(name: &str, text: &str) -> Result<(), StoreError> {
+    if text.is_empty() || text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control) {
+        return Err(StoreError::Invalid(format!("{name} has 1 to {TEXT_BYTES_MAX} bytes, and no control characters")));
+    }
+    Ok(())
+}
+
+fn in_use() -> Condition {
+    let offered = sign_in_connections::Column::Usage.is("offered");
+    Condition::any().add(offered).add(sign_in_connections::Column::Usage.is("required"))
+}
+
+impl TenantTx {
+    async fn connection(&self, id: SignInConnectionId) -> Result<SignInConnection, StoreError> {
+        let found = self.find::<sign_in_connections::Entity>().filter(sign_in_connections::Column::Id.eq(id.0));
+        found.one().await?.ok_or(StoreError::NotFound("sign-in connection"))
+    }
+
+    /// True while people sign in by their provider alone.
+    pub(crate) async fn provider_is_required(&self) -> Result<bool, StoreError> {
+        self.find::<sign_in_connections::Entity>()
+            .filter(sign_in_connections::Column::Usage.is("required"))
+            .exists()
+            .await
+    }
+
+    async fn check_use(
+        &self,
+        connection: &SignInConnection,
+        usage: ConnectionUse,
+        session: Option<CredentialId>,
+    ) -> Result<(), StoreError> {
+        let refuse = |why: &str| Err(StoreError::Conflict(why.into()));
+        if usage == ConnectionUse::Off {
+            return Ok(());
+        }
+        if !connection.test_accepted {
+            return refuse(
+                "the connection was not tried with success yet: POST /api/v1/sign-in-connections/{id}/test, and open its address",
+            );
+        }
+        let proven = domains::Column::VerifiedAt.is_not_null();
+        if !self.find::<domains::Entity>().filter(proven).exists().await? {
+            return refuse(
+                "no domain is proven, so nobody would be recognised: add one at /api/v1/domains and set its DNS record",
+            );
+        }
+        if usage == ConnectionUse::Required {
+            let issuer = match session {
+                Some(session) => self.issuer_of_session(session).await?,
+                None => None,
+            };
+            if issuer.as_ref() != Some(&connection.issuer) {
+                return refuse(
+                    "only an owner who has signed in by this connection can require it: offer it, sign in by it, and ask again",
+                );
+            }
+            let codes = credentials::Column::Kind.is("recovery_code").and(credentials::Column::RevokedAt.is_null());
+            if !self.find::<credentials::Entity>().filter(codes).exists().await? {
+                return refuse(
+                    "no owner has recovery codes for the day on which the provider fails: make some (POST /api/v1/session/recovery-codes)",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The issuer of the person who started a session.
+    async fn issuer_of_session(&self, session: CredentialId) -> Result<Option<String>, StoreError> {
+        let own = credentials::Column::Id.eq(session.0);
+        let identity: Option<Option<Uuid>> =
+            self.find::<credentials::Entity>().filter(own).value(credentials::Column::IdentityId).await?;
+        let Some(identity) = identity.flatten() else { return Ok(None) };
+        self.find::<identities::Entity>()
+            .filter(identities::Column::Id.eq(identity))
+            .value(identities::Column::Issuer)
+            .await
+    }
+
+    /// Takes every other connection out of use.
+    async fn stop_others(&self, id: SignInConnectionId) -> Result<(), StoreError> {
+        use sign_in_connections::{Column, Entity};
+        let others = in_use().and_not(id);
+        let before: Vec<SignInConnection> = self.find::<Entity>().filter(others.clone()).all().await?;
+        self.update::<Entity>(others).set(Column::Usage, ConnectionUse::Off.as_str()).exec().await?;
+        for connection in before {
+            let before = connection.detail(false)?;
+            let after = SignInConnectionDetail { usage: ConnectionUse::Off, ..before.clone() };
+            let event = Event::SignInConnectionUpdated(connection.id.into(), Difference { before, after });
+            self.tx.batch(vec![self.event(&event).into()]).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends links and sessions that came by another way than a provider; recovery codes stay.
+    async fn end_other_ways(&self, but: Option<CredentialId>) -> Result<Vec<SecretDigest>, StoreError> {
+        use credentials::Column;
+        let way = Condition::any().add(Column::Kind.is("session")).add(Column::Kind.is("sign_in_link"));
+        let mut others = Condition::all().add(way).add(Column::IdentityId.is_null()).add(Column::RevokedAt.is_null());
+        if let Some(but) = but {
+            others = others.add(Column::Id.ne(but.0));
+        }
+        self.end(others, SessionEnd::ProviderRequired).await
+    }
+}
+
+trait AndNot {
+    fn and_not(self, id: SignInConnectionId) -> Condition;
+}
+
+impl AndNot for Condition {
+    fn and_not(self, id: SignInConnectionId) -> Condition {
+        Condition::all().add(self).add(sign_in_connections::Column::Id.ne(id.0))
+    }
+}
+
+/// The provider's part in a session.
+#[derive(Clone, Debug)]
+pub(crate) struct ByProvider {
+    pub(crate) identity: IdentityId,
+    /// The provider's name for the session, by which it tells of a logout.
+    pub(crate) session: Option<String>,
+}

@@ -1,0 +1,229 @@
+//! People of an identity provider, and the members who they are.
+
+use crate::access::sessions::{SignInClient, StartedSession};
+use crate::committed::Committed;
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::transaction::TenantTx;
+use crate::entity::{LiteralComparison, credentials, identities, members};
+use crate::scope::{AdminScope, TenantScope};
+use crate::sign_in::connections::{ByProvider, OpenConnection};
+use chrono::{DateTime, Utc};
+use rollcall_core::email::fold;
+use rollcall_core::event::{Actor, Event, IdentityDetail, SessionEnd, SignInWay};
+use rollcall_core::ids::{IdentityId, MemberId};
+use rollcall_core::roster::Role;
+use rollcall_core::sign_in::{Asserted, NamedMember, Recognised, Unrecognised, domain_of, recognise};
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DerivePartialModel};
+use uuid::Uuid;
+
+/// Longest subject: OpenID Connect Core §2 allows 255 characters, and some providers send more.
+const SUBJECT_BYTES_MAX: usize = 1024;
+
+/// A person whom a provider has signed in.
+#[derive(Clone, Debug)]
+pub struct ProviderPerson<'a> {
+    pub subject: &'a str,
+    pub asserted: Asserted<'a>,
+    /// The provider's name for the session.
+    pub session: Option<&'a str>,
+}
+
+/// The outcome of a sign-in by a provider.
+#[derive(Debug)]
+pub enum ProviderSignIn<T> {
+    SignedIn(T),
+    Unrecognised(Unrecognised),
+    /// The person is this member, who may not sign in.
+    NotAllowed(MemberId),
+}
+
+/// A person as the tenant lists it.
+#[derive(Clone, Debug, DerivePartialModel)]
+#[sea_orm(entity = "identities::Entity")]
+pub struct Identity {
+    pub id: Uuid,
+    pub issuer: String,
+    pub subject: String,
+    pub email: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub last_used_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// Signs a person in whom the provider of a connection has signed in.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for a subject that cannot be kept.
+    #[tracing::instrument(name = "store.sign_in.sign_in_by_provider", skip_all)]
+    pub async fn sign_in_by_provider(
+        &self,
+        connection: &OpenConnection,
+        person: &ProviderPerson<'_>,
+        client: &SignInClient,
+    ) -> Result<Committed<ProviderSignIn<StartedSession>>, StoreError> {
+        let tx = self.write(&TenantScope::new(connection.tenant, Actor::System)).await?;
+        let recognised = match tx.recognise(connection, person).await? {
+            Ok(recognised) => recognised,
+            Err(unrecognised) => return Ok(Committed::without_duties(ProviderSignIn::Unrecognised(unrecognised))),
+        };
+        let member = recognised.member();
+        let tx = tx.acting_as(Actor::Member(member));
+        let Some(role) = tx.signs_in_as(member).await? else {
+            return Ok(Committed::without_duties(ProviderSignIn::NotAllowed(member)));
+        };
+        let identity = tx.tie(connection, person, recognised).await?;
+        let by = ByProvider { identity, session: person.session.map(str::to_owned) };
+        let session = tx.start_session(member, role, SignInWay::Provider, client, Some(by)).await?;
+        tx.forget_ended().await?;
+        let ended = tx.end_oldest_sessions(member).await?;
+        tx.commit().await?;
+        Ok(Committed::without_duties(ProviderSignIn::SignedIn(session)).revoking(ended))
+    }
+
+    /// The member whom a sign-in of this person would sign in, and the role; nothing is written.
+    ///
+    /// # Errors
+    /// As [`sign_in_by_provider`](Self::sign_in_by_provider).
+    #[tracing::instrument(name = "store.sign_in.would_sign_in", skip_all)]
+    pub async fn would_sign_in(
+        &self,
+        connection: &OpenConnection,
+        person: &ProviderPerson<'_>,
+    ) -> Result<ProviderSignIn<(MemberId, Role)>, StoreError> {
+        // The look at the role takes the row lock of a sign-in; the transaction is rolled back.
+        let tx = self.write(&TenantScope::new(connection.tenant, Actor::System)).await?;
+        let member = match tx.recognise(connection, person).await? {
+            Ok(recognised) => recognised.member(),
+            Err(unrecognised) => return Ok(ProviderSignIn::Unrecognised(unrecognised)),
+        };
+        Ok(match tx.signs_in_as(member).await? {
+            Some(role) => ProviderSignIn::SignedIn((member, role)),
+            None => ProviderSignIn::NotAllowed(member),
+        })
+    }
+
+    /// The people who are this member.
+    #[tracing::instrument(name = "store.sign_in.identities", skip_all)]
+    pub async fn identities(&self, scope: &AdminScope, member: MemberId) -> Result<Vec<Identity>, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        let of_member = identities::Column::MemberId.eq(member.0);
+        tx.find::<identities::Entity>().filter(of_member).ascending(identities::Column::Id).all().await
+    }
+
+    /// Releases a member from the people of providers, and ends the sessions that they started: the next person with the member's
+    /// address is tied anew.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where there is none.
+    #[tracing::instrument(name = "store.sign_in.release_identities", skip_all)]
+    pub async fn release_identities(&self, scope: &AdminScope, member: MemberId) -> Result<Committed<()>, StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        tx.member_row(member).await?;
+        let of_member = identities::Column::MemberId.eq(member.0);
+        let gone = tx.delete::<identities::Entity>(of_member).returning().await?;
+        if gone.is_empty() {
+            return Err(StoreError::NotFound("identity of this member"));
+        }
+        let mut ended = Vec::new();
+        for identity in gone {
+            let by = Condition::all().add(credentials::Column::IdentityId.eq(identity.id));
+            ended.extend(tx.end(by.add(credentials::Column::RevokedAt.is_null()), SessionEnd::IdentityReleased).await?);
+            let detail = IdentityDetail { issuer: identity.issuer, subject: identity.subject, email: identity.email };
+            tx.tx.batch(vec![tx.event(&Event::IdentityReleased(member, detail)).into()]).await?;
+        }
+        tx.commit().await?;
+        Ok(Committed::without_duties(()).revoking(ended))
+    }
+}
+
+impl TenantTx {
+    async fn recognise(
+        &self,
+        connection: &OpenConnection,
+        person: &ProviderPerson<'_>,
+    ) -> Result<Result<Recognised, Unrecognised>, StoreError> {
+        let ProviderPerson { subject, asserted, .. } = *person;
+        if subject.is_empty() || subject.len() > SUBJECT_BYTES_MAX {
+            return Err(StoreError::Invalid(format!(
+                "a subject of an identity provider has 1 to {SUBJECT_BYTES_MAX} bytes"
+            )));
+        }
+        let tied = self.tied_member(&connection.issuer, subject).await?;
+        if tied.is_some() {
+            return Ok(recognise(asserted, connection.email_trusted, false, tied, None));
+        }
+        let (mut proven, mut named) = (false, None);
+        if let Some(email) = asserted.email {
+            if let Some(domain) = domain_of(email) {
+                proven = self.domain_is_proven(&domain).await?;
+            }
+            named = self.named_member(&connection.issuer, email).await?;
+        }
+        Ok(recognise(asserted, connection.email_trusted, proven, None, named))
+    }
+
+    /// The member whom this person is. A member who was removed for good is nobody's.
+    async fn tied_member(&self, issuer: &str, subject: &str) -> Result<Option<MemberId>, StoreError> {
+        let member: Option<Uuid> = self
+            .find::<identities::Entity>()
+            .filter(person(issuer, subject))
+            .value(identities::Column::MemberId)
+            .await?;
+        let Some(member) = member else { return Ok(None) };
+        let there = members::Column::Id.eq(member).and(members::Column::Status.is_not("removed"));
+        let there = self.find::<members::Entity>().filter(there).exists().await?;
+        Ok(there.then_some(member.into()))
+    }
+
+    async fn named_member(&self, issuer: &str, email: &str) -> Result<Option<NamedMember>, StoreError> {
+        let named = members::Column::EmailFolded.eq(fold(email)).and(members::Column::Status.is_not("removed"));
+        let id: Option<Uuid> = self.find::<members::Entity>().filter(named).value(members::Column::Id).await?;
+        let Some(id) = id else { return Ok(None) };
+        let other = identities::Column::MemberId.eq(id).and(identities::Column::Issuer.eq(issuer));
+        let tied = self.find::<identities::Entity>().filter(other).exists().await?;
+        Ok(Some(NamedMember { id: id.into(), tied }))
+    }
+
+    async fn tie(
+        &self,
+        connection: &OpenConnection,
+        who: &ProviderPerson<'_>,
+        recognised: Recognised,
+    ) -> Result<IdentityId, StoreError> {
+        use identities::{Column, Entity};
+        let (issuer, now) = (&connection.issuer, self.clock.now());
+        let this_person = person(issuer, who.subject);
+        let member = match recognised {
+            Recognised::Tied(_) => {
+                let used = self.update::<Entity>(this_person).set(Column::LastUsedAt, now).returning().await?;
+                let used = used.into_iter().next().ok_or(StoreError::Moved)?;
+                return Ok(used.id.into());
+            }
+            Recognised::New(member) => member,
+        };
+        // The person may have been a member who was removed for good.
+        self.delete::<Entity>(this_person).exec().await?;
+        let id: IdentityId = self.clock.new_id();
+        let row = identities::ActiveModel {
+            id: Set(id.0),
+            member_id: Set(member.0),
+            issuer: Set(issuer.clone()),
+            subject: Set(who.subject.into()),
+            email: Set(who.asserted.email.map(Into::into)),
+            created_at: Set(now),
+            last_used_at: Set(now),
+            ..Default::default()
+        };
+        let email = who.asserted.email.map(str::to_owned);
+        let event =
+            Event::IdentityTied(member, IdentityDetail { issuer: issuer.clone(), subject: who.subject.into(), email });
+        self.tx.batch(vec![self.insert(row).into(), self.event(&event).into()]).await?;
+        Ok(id)
+    }
+}
+
+fn person(issuer: &str, subject: &str) -> Condition {
+    Condition::all().add(identities::Column::Issuer.eq(issuer)).add(identities::Column::Subject.eq(subject))
+}

@@ -1,0 +1,78 @@
+//! A provider tells that a person signed out there: the sessions that the person started by it end.
+
+use crate::committed::Committed;
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::entity::{LiteralComparison, credentials, identities, logout_tokens};
+use crate::scope::TenantScope;
+use crate::secret::digest;
+use crate::sign_in::connections::OpenConnection;
+use chrono::{DateTime, Utc};
+use rollcall_core::event::{Actor, SessionEnd};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition};
+use uuid::Uuid;
+
+/// A logout that a checked token tells of.
+#[derive(Clone, Copy, Debug)]
+pub struct ProviderLogout<'a> {
+    /// The token's own identifier.
+    pub token: &'a str,
+    /// From then on the token is refused for its age.
+    pub ends: DateTime<Utc>,
+    pub subject: Option<&'a str>,
+    pub session: Option<&'a str>,
+}
+
+impl Store {
+    /// Ends the sessions of a person, or the one that the provider names, and returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] for a token that was used.
+    #[tracing::instrument(name = "store.sign_in.signed_out_at_provider", skip_all)]
+    pub async fn signed_out_at_provider(
+        &self,
+        connection: &OpenConnection,
+        logout: &ProviderLogout<'_>,
+    ) -> Result<Committed<usize>, StoreError> {
+        use credentials::Column;
+        let tx = self.write(&TenantScope::new(connection.tenant, Actor::System)).await?;
+        let now = tx.clock.now();
+        tx.delete::<logout_tokens::Entity>(logout_tokens::Column::EndsAt.lt(now)).exec().await?;
+        let used = logout_tokens::ActiveModel {
+            id: Set(tx.clock.new_id()),
+            digest: Set(digest(&format!("{}\n{}", connection.issuer, logout.token)).to_vec()),
+            ends_at: Set(logout.ends),
+            ..Default::default()
+        };
+        let inserted = tx.insert(used).exec().await;
+        inserted.map_err(|error| match error {
+            StoreError::Taken(_) => StoreError::Conflict("this logout token was used already".into()),
+            error => error,
+        })?;
+        let of_issuer = identities::Column::Issuer.eq(connection.issuer.as_str());
+        let of_issuer = Condition::all().add(of_issuer);
+        let of_person = of_issuer.add_option(logout.subject.map(|subject| identities::Column::Subject.eq(subject)));
+        let mut sessions = Condition::all().add(Column::Kind.is("session")).add(Column::RevokedAt.is_null());
+        sessions = match (logout.session, logout.subject) {
+            // A session's name is the provider's own, so the issuer is part of it.
+            (Some(session), _) => sessions.add(Column::ProviderSession.eq(session)),
+            (None, _) => sessions,
+        };
+        let people: Vec<Uuid> = match logout.subject {
+            Some(_) => tx.find::<identities::Entity>().filter(of_person).values(identities::Column::Id).await?,
+            None => {
+                let named =
+                    tx.find::<credentials::Entity>().filter(sessions.clone()).values(Column::IdentityId).await?;
+                let named: Vec<Option<Uuid>> = named;
+                let these = identities::Column::Id.is_in(named.into_iter().flatten());
+                tx.find::<identities::Entity>().filter(of_person.add(these)).values(identities::Column::Id).await?
+            }
+        };
+        let ended = match people.is_empty() {
+            true => Vec::new(),
+            false => tx.end(sessions.add(Column::IdentityId.is_in(people)), SessionEnd::SignedOutAtProvider).await?,
+        };
+        tx.commit().await?;
+        Ok(Committed::without_duties(ended.len()).revoking(ended))
+    }
+}
