@@ -5,10 +5,10 @@ TEST ?= cargo test --workspace --no-fail-fast
 run: # a hub with a demo tenant, played to by two identity providers; a debug build, which Ctrl-C ends
 	cargo run --bin rollcall -- demo
 
-test: # all tests, other people's SCIM suites and real SCIM clients, on private PostgreSQL, RabbitMQ and Redis, or on those in DATABASE_URL, AMQP_URL, REDIS_URL
+test: # all tests, other people's SCIM suites, real SCIM clients and OpenID providers, on private PostgreSQL, RabbitMQ and Redis, or on those in DATABASE_URL, AMQP_URL, REDIS_URL
 	@command -v python3 >/dev/null || tests/install-missing python3
 	$(TEST) --no-run
-	tests/services run -- sh -ec '$(TEST); tests/conformance; tests/clients/run'
+	tests/services run -- sh -ec '$(TEST); tests/conformance; tests/clients/run; tests/providers/run'
 
 fuzz: # random SCIM: 100,000 cases for each reader, and as many requests to a hub on each combination
 	ROLLCALL_FUZZ_CASES=$${ROLLCALL_FUZZ_CASES:-100000} tests/services run -- sh -ec 'cargo test --workspace --test robustness; cargo test --workspace --test suite random_input'

@@ -120,15 +120,15 @@ def psql(url, statement):
         raise Failed(f"{statement}: {done.stderr.strip()}")
 
 
-def on_sqlite(folder, test):
-    hub = Hub("SQLite", "up", {}, folder)
+def on_sqlite(folder, test, settings):
+    hub = Hub("SQLite", "up", settings, folder)
     try:
         return test(hub)
     finally:
         hub.stop()
 
 
-def on_services(folder, test):
+def on_services(folder, test, settings):
     """In a database of its own on the given server."""
     given = os.environ["DATABASE_URL"]
     name = f"rollcall_{folder.name.replace('-', '_').lower()}"
@@ -137,6 +137,7 @@ def on_services(folder, test):
         url = urllib.parse.urlsplit(given)._replace(path=f"/{name}").geturl()
         environment = {key: os.environ[key] for key in ("AMQP_URL", "REDIS_URL")}
         environment |= {"DATABASE_URL": url, "ROLLCALL_QUEUE_PREFIX": f"{name}.", "ROLLCALL_CACHE_PREFIX": f"{name}:"}
+        environment |= settings
         hub = Hub("PostgreSQL", "all", environment, folder)
         try:
             return test(hub)
@@ -153,13 +154,13 @@ def build():
         subprocess.run([cargo, "build", "--quiet", "--workspace", "--bin", "rollcall", "--test", "suite"], cwd=ROOT, check=True)
 
 
-def on_each_engine(test):
-    """Runs the test, which answers true if all went well, on a hub on each engine that is there."""
+def on_each_engine(test, settings=None):
+    """Runs the test, which answers true if all went well, on a hub with these settings on each engine that is there."""
     engines = [on_sqlite]
     if all(os.environ.get(name) for name in ("DATABASE_URL", "AMQP_URL", "REDIS_URL")):
         engines.append(on_services)
     well = True
     for engine in engines:
         with tempfile.TemporaryDirectory(prefix="scripted-") as folder:
-            well = engine(pathlib.Path(folder), test) and well
+            well = engine(pathlib.Path(folder), test, settings or {}) and well
     return well

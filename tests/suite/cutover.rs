@@ -16,6 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
         pe11_a_source_that_says_nothing_is_not_promoted,
         ds2_promotion_is_the_remedy_that_a_second_live_source_is_told,
         pe7_people_of_a_detached_source_stay_or_leave_as_shown,
+        pe7_pe11_a_candidate_is_planned_anew_when_the_authority_is_detached,
         pe7_pe11_requests_that_cannot_be_understood_change_nothing,
         pe7_pe11_the_command_line_shows_and_does_the_same,
     ]
@@ -204,6 +205,45 @@ async fn pe7_people_of_a_detached_source_stay_or_leave_as_shown(hub: Hub) {
             answer => Err(answer.describe()),
         })
         .await;
+    }
+}
+
+/// The people and groups that a what-if plan took for the authority's own are nobody's after a detachment, so the plan is another
+/// one: a promotion by the old one would leave groups behind.
+async fn pe7_pe11_a_candidate_is_planned_anew_when_the_authority_is_detached(hub: Hub) {
+    for people in ["keep", "remove"] {
+        let (tenant, first, second) = two_sources(&hub).await;
+        let before = preview(&tenant, &second, "/people/transferred", 2).await;
+        let plan = format!("/api/v1/sources/{}/detachment?people={people}", first.id);
+        let plan = tenant.get(&plan).await.expect(200).text_at("/digest");
+        let detach = json!({ "people": people, "digest": plan });
+        tenant.post(&format!("/api/v1/sources/{}/detach", first.id), &detach).await.expect(200);
+        let stale = promote(&tenant, &second, &before.text_at("/digest")).await.expect_problem(409);
+        assert_eq!(stale.at("/code"), "plan_stale", "{}", stale.describe());
+        // The same candidate, made after the detachment, is planned in the same way.
+        if people == "remove" {
+            tenant.eventually_status(&email("ann"), "suspended").await;
+        }
+        let third = candidate(&tenant);
+        third.post("/Users", &with(person("ann"), json!({ "externalId": "other-ann" }))).await.expect(201);
+        third.users(&["bob", "dan"]).await;
+        let after = eventually("the candidate is planned as one that is made now", async || {
+            let shown = async |source: &ScimSource| {
+                tenant.get(&format!("/api/v1/sources/{}/promotion", source.id)).await.expect(200)
+            };
+            let (old, new) = (shown(&second).await, shown(&third).await);
+            let complete = [&old, &new].iter().all(|answer| answer.at("/pending_changes") == &json!(0));
+            if complete && old.at("/people") == new.at("/people") {
+                Ok(old)
+            } else {
+                Err(old.describe() + &new.describe())
+            }
+        })
+        .await;
+        promote(&tenant, &second, &after.text_at("/digest")).await.expect(200);
+        for name in ["ann", "bob", "dan"] {
+            tenant.eventually_status(&email(name), "active").await;
+        }
     }
 }
 

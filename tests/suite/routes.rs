@@ -123,7 +123,13 @@ impl Route {
         let path = self.path.trim_start_matches("/api/v1");
         match self.method.as_str() {
             _ if path.starts_with("/api-keys") => "admin",
-            method if self.is_about_signing_in() => if method == "GET" { "admin" } else { "owner" },
+            method if self.is_about_signing_in() => {
+                if method == "GET" {
+                    "admin"
+                } else {
+                    "owner"
+                }
+            }
             "GET" => "member",
             _ if path == "/session" || path == "/sessions/{id}" => "member",
             "POST" if path == "/sources" || OWNERS.iter().any(|end| path.ends_with(end)) => "owner",

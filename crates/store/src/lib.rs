@@ -16,7 +16,6 @@ mod grants;
 mod log;
 mod reconcile;
 mod scope;
-mod sealing;
 mod secret;
 mod sign_in;
 #[cfg(test)]
@@ -60,19 +59,18 @@ pub use engine::error::{Cause, StoreError};
 pub use engine::faults::Faults;
 pub use engine::page::{Cursor, ListOrder, MAX_LIMIT, Page, PageRequest};
 pub use engine::schema::Migrated;
+pub use engine::sealing::SealingKeys;
 pub use log::audit_events::{AuditEvent, AuditFilter};
 pub use reconcile::apply::Applied;
 pub use reconcile::lease::{Lease, LeaseAnswer};
 pub use reconcile::world::Chunk;
 pub use scope::{AdminScope, OperatorScope, SourceScope, TenantScope};
-pub use sealing::SealingKeys;
 pub use secret::{
     API_KEY_PREFIX, NewSecret, OPERATOR_KEY_PREFIX, RECOVERY_CODE_PREFIX, SCIM_TOKEN_PREFIX, SESSION_PREFIX,
     SIGN_IN_LINK_PREFIX, SecretDigest, digest, may_be_secret,
 };
-pub use sign_in::connections::{
-    ConnectionTest, NewSignInConnection, OpenConnection, SignInConnection, SignInConnectionChange,
-};
+pub use sign_in::connection_use::SignInConnectionChange;
+pub use sign_in::connections::{ConnectionTest, NewSignInConnection, OpenConnection, SignInConnection};
 pub use sign_in::domains::{DOMAIN_GRACE, DOMAIN_RECHECK, Domain, DueDomain};
 pub use sign_in::identities::{Identity, ProviderPerson, ProviderSignIn};
 pub use sign_in::provider_logout::ProviderLogout;

@@ -48,6 +48,7 @@ impl ApiAuth {
             if !is_own_request(request, admin.public_url.as_deref()) {
                 return Err(AdminError::Forbidden(NOT_OWN));
             }
+            refuse_other_tenant(request, &admin, &scope).await?;
             return Ok((Self { scope, admin, session: Some(session) }, session.id));
         }
         if bearer_token(request).is_some_and(|key| key.starts_with(OPERATOR_KEY_PREFIX)) {
@@ -62,6 +63,7 @@ impl ApiAuth {
             CallerError::Missing => Refusal::Unauthorized(missing(request)).into(),
             error => AdminError::from(error),
         })?;
+        refuse_other_tenant(request, &admin, &scope).await?;
         Ok((Self { scope, admin, session: None }, key))
     }
 
@@ -109,6 +111,14 @@ impl FromRequest for ApiAuth {
     }
 }
 
+/// A caller of one tenant who names another has mixed something up, and must not get the answer of its own.
+async fn refuse_other_tenant(request: &HttpRequest, admin: &Admin, scope: &AdminScope) -> Result<(), AdminError> {
+    let Some(named) = request.headers().get(TENANT) else { return Ok(()) };
+    let own = admin.hub.store.tenant_names(scope).await?;
+    let is_own = named.to_str().is_ok_and(|named| named == own.slug || named.eq_ignore_ascii_case(&own.id.to_string()));
+    if is_own { Ok(()) } else { Err(AdminError::Forbidden(OTHER_TENANT)) }
+}
+
 fn service(request: &HttpRequest) -> Result<web::Data<Admin>, AdminError> {
     let admin = request.app_data::<web::Data<Admin>>().cloned();
     Ok(admin.ok_or_else(|| StoreError::Database("the service is not configured".into()))?)
@@ -149,6 +159,7 @@ impl FromRequest for OperatorAuth {
 const TENANT: &str = "rollcall-tenant";
 const NO_TENANT: &str =
     "an operator's key reaches every tenant: name one by slug or id in the header `Rollcall-Tenant`";
+const OTHER_TENANT: &str = "the header `Rollcall-Tenant` names another organisation than the credential is of; only an operator's key reaches several";
 const NO_OPERATOR: &str =
     "this call takes the key of an operator, `Authorization: Bearer rco_…` (`rollcall operator-key create`)";
 const UNKNOWN_OPERATOR: &str =

@@ -72,7 +72,7 @@ fn add_cookie(answer: &mut HttpResponse, cookie: &actix_web::cookie::Cookie<'_>)
 /// The browser is back from the provider.
 pub(crate) async fn callback(request: HttpRequest, admin: web::Data<Admin>) -> HttpResponse {
     let mut answer = finished(&request, &admin).await.unwrap_or_else(|error| refused(&error));
-    // Whatever came of it: the state is for one return.
+    // The state is for one return, also for one that was refused.
     add_cookie(&mut answer, &ended_begun_sign_in_cookie());
     answer
 }
@@ -131,9 +131,13 @@ fn trial(accepted: bool, report: &Json) -> String {
 
 /// The button that signs out: here, and at the provider by which the person signed in.
 pub(crate) async fn sign_out(request: HttpRequest, admin: web::Data<Admin>) -> HttpResponse {
-    let mut answer = signed_out(&request, &admin).await.unwrap_or_else(|error| refused(&error));
-    add_cookie(&mut answer, &ended_session_cookie());
-    answer
+    match signed_out(&request, &admin).await {
+        Ok(mut answer) => {
+            add_cookie(&mut answer, &ended_session_cookie());
+            answer
+        }
+        Err(error) => refused(&error),
+    }
 }
 
 async fn signed_out(request: &HttpRequest, admin: &Admin) -> Result<HttpResponse, AdminError> {

@@ -13,8 +13,8 @@ use tokio::time::timeout;
 
 /// Time for which an answer of the dependencies is reused.
 const FRESH: Duration = Duration::from_secs(1);
-/// Longest wait for a dependency.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait for a dependency: less than probes wait, so that they are told which one fails.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The latest answers of the dependencies. Clones share them; concurrent callers share one check.
 #[derive(Clone, Default)]

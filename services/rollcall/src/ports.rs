@@ -8,6 +8,8 @@ use rollcall_hub::{DomainNames, GuardedClient, Hub, ProviderSignIns, Providers};
 use rollcall_runtime::cache::{CacheConfig, SealKey};
 use rollcall_runtime::{Cache, Metrics, Queue, QueueConfig};
 use rollcall_store::{SealingKeys, Store, StoreConfig, Synchronous, WorkLimits};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -89,7 +91,7 @@ impl Service {
 pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result<Store> {
     let url = match backend {
         Backend::Embedded(folder) => format!("sqlite://{}", folder.database().display()),
-        Backend::Services => DATABASE.required(&settings.database.url)?.to_owned(),
+        Backend::Services => postgres_url(settings)?.to_owned(),
     };
     let config = StoreConfig {
         url,
@@ -131,6 +133,18 @@ pub(crate) fn open_sign_ins(hub: Hub, settings: &Settings) -> Result<ProviderSig
     let client = GuardedClient::new(settings.sign_in.private_addresses).context("no HTTP client can be made")?;
     let names = DomainNames::new(settings.sign_in.name_server()?)?;
     Ok(ProviderSignIns { hub, providers: Providers::new(client), names })
+}
+
+/// The address of the server. An embedded database is named by its folder alone, never by an address, so none is made by mistake.
+fn postgres_url(settings: &Settings) -> Result<&str> {
+    let url = DATABASE.required(&settings.database.url)?;
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        let scheme = url.split_once(':').map_or("no scheme", |(scheme, _)| scheme);
+        bail!(
+            "DATABASE_URL has {scheme}: it takes postgres://…; for SQLite leave it out, and name the folder with --data"
+        );
+    }
+    Ok(url)
 }
 
 fn work_limits(settings: &Settings) -> WorkLimits {
@@ -188,6 +202,11 @@ fn outdated(backend: &Backend, settings: &Settings) -> String {
 
 /// A folder without a database is a wrong folder more often than a new one.
 pub(crate) fn missing(folder: &DataFolder) -> anyhow::Error {
+    if let Err(error) = fs::metadata(folder.database())
+        && error.kind() == ErrorKind::PermissionDenied
+    {
+        return anyhow!("this user may not look into {folder}: {error}; run the command as the user of its hub");
+    }
     let others = folder.others_here();
     let hint = if others.is_empty() {
         "name the folder of your hub with --data or ROLLCALL_DATA".to_owned()

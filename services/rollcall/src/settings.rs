@@ -377,6 +377,9 @@ fn merge_variable(table: &mut Table, name: &str, text: &str) -> Result<()> {
             if name == variable_of(section, key) {
                 let value = match slot {
                     Value::String(_) => Value::String(text.to_owned()),
+                    Value::Boolean(_) => {
+                        text.parse().map(Value::Boolean).unwrap_or_else(|_| Value::String(text.to_owned()))
+                    }
                     _ => text
                         .parse::<i64>()
                         .map(Value::Integer)
@@ -444,6 +447,8 @@ fn of_same_type(name: &str, default: &Value, given: Value) -> Result<Value> {
         (Value::Float(_), Value::Integer(number)) => Value::Float(number as f64),
         (Value::Integer(_), Value::Integer(number)) if number >= 0 => Value::Integer(number),
         (Value::Float(_), value @ Value::Float(_)) | (Value::String(_), value @ Value::String(_)) => value,
+        (Value::Boolean(_), value @ Value::Boolean(_)) => value,
+        (Value::Boolean(_), given) => bail!("{name} is {given}; it takes true or false"),
         (Value::Float(_) | Value::Integer(_), given) => {
             bail!("{name} is {given}; it takes a number, not negative, e.g. {default}")
         }

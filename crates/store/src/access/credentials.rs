@@ -9,11 +9,10 @@ use crate::scope::{AdminScope, SourceScope, TenantScope};
 use crate::secret::{
     AGENT_INSTALL_PREFIX, NewSecret, SCIM_TOKEN_PREFIX, SecretDigest, digest, random_secret, stored_digest,
 };
-use crate::sign_in::connections::ByProvider;
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::event::{Actor, CredentialCreated, Event, NoDetail};
-use rollcall_core::ids::{CredentialId, MemberId, SourceId, TenantId};
+use rollcall_core::ids::{CredentialId, IdentityId, MemberId, SourceId, TenantId};
 use rollcall_core::permission::Permissions;
 use rollcall_core::quota::{Quota, Quotas};
 use rollcall_core::roster::Role;
@@ -126,6 +125,14 @@ pub(super) struct Superseded {
     pub(super) old_expires_at: DateTime<Utc>,
     /// The end of the new one.
     pub(super) expires_at: Option<DateTime<Utc>>,
+}
+
+/// The provider's part in a session.
+#[derive(Clone, Debug)]
+pub(crate) struct ByProvider {
+    pub(crate) identity: IdentityId,
+    /// The provider's name for the session, by which it tells of a logout.
+    pub(crate) session: Option<String>,
 }
 
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! Sessions: members who signed in. A session is a credential of its member, and is in force while the member is active in the role
 //! of the sign-in: a suspension, a removal or another role ends it for good.
 
-use crate::access::credentials::NewCredential;
+use crate::access::credentials::{ByProvider, NewCredential};
 use crate::access::sign_in_links::SignInLink;
 use crate::committed::Committed;
 use crate::engine::connect::Store;
@@ -10,7 +10,6 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, credentials, members};
 use crate::scope::{AdminScope, TenantScope};
 use crate::secret::{NewSecret, SESSION_PREFIX, SecretDigest};
-use crate::sign_in::connections::ByProvider;
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::event::{
     Actor, Event, NoDetail, SessionEnd, SessionEnded, SessionStarted, SignInLinkUsed, SignInWay,

@@ -6,7 +6,7 @@ use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
-use crate::entity::{LiteralComparison, credentials, members};
+use crate::entity::{LiteralComparison, credentials, members, sign_in_connections};
 use crate::scope::AdminScope;
 use crate::secret::{NewSecret, RECOVERY_CODE_PREFIX, SIGN_IN_LINK_PREFIX, SecretDigest, stored_digest};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -134,6 +134,14 @@ impl Store {
 }
 
 impl TenantTx {
+    /// True while people sign in by their provider alone.
+    async fn provider_is_required(&self) -> Result<bool, StoreError> {
+        self.find::<sign_in_connections::Entity>()
+            .filter(sign_in_connections::Column::Usage.is("required"))
+            .exists()
+            .await
+    }
+
     async fn insert_link(
         &self,
         member: MemberId,

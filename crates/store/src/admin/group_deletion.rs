@@ -50,6 +50,8 @@ impl Store {
         let event = Event::GroupRemoved(id, detail);
         let still_there = group.directory_group_id.map(|id| tx.change(None, Touched::Group(id.into())).into());
         tx.tx.batch(still_there.into_iter().chain([tx.event(&event).into()]).collect()).await?;
+        // A candidate may have planned to take the group over.
+        tx.touch_simulated_groups().await?;
         tx.commit_and_wake(()).await
     }
 }

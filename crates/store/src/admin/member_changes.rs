@@ -94,7 +94,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Changed`] when `seen` is not the latest; [`StoreError::Forbidden`] for a role
-    /// that the key may not give; [`StoreError::Conflict`] for the last active admin or billing contact (DA7), a removed
+    /// that the key may not give; [`StoreError::Conflict`] for the last active owner, admin or billing contact (DA7), a removed
     /// member, and an attribute that the directory owns (PE6); [`StoreError::Invalid`] for a text that is none.
     #[tracing::instrument(name = "store.member_changes.change_member", skip_all)]
     pub async fn change_member(
@@ -134,7 +134,7 @@ impl Store {
 }
 
 impl TenantTx {
-    /// Checks who may give which role, and that an active admin and an active billing contact remain (DA7).
+    /// Checks who may give which role, and that an active owner, admin and billing contact remain (DA7).
     async fn refuse_role(
         &self,
         by: Role,
@@ -151,6 +151,11 @@ impl TenantTx {
         }
         if member.status != MemberStatus::Active.as_str() {
             return Ok(());
+        }
+        let leaves = difference.changes("role") && role == Role::Owner;
+        if leaves && !self.has_other(member.id, members::Column::Role.is("owner")).await? {
+            let why = "the member is the last active owner: make another active member an owner first";
+            return Err(StoreError::Conflict(why.into()));
         }
         let leaves = difference.changes("role") && changes.role == Some(Role::Member);
         if leaves && !self.has_other(member.id, members::Column::Role.is_not("member")).await? {

@@ -17,6 +17,7 @@ pub(crate) mod postgres_batching;
 pub(crate) mod private_files;
 pub(crate) mod row_sets;
 pub(crate) mod schema;
+pub(crate) mod sealing;
 pub(crate) mod session;
 pub(crate) mod single_write;
 pub(crate) mod slots;

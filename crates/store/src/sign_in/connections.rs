@@ -1,17 +1,14 @@
 //! Connections to identity providers. A connection is tried before people sign in by it, and one at a time is in use.
 
-use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
-use crate::entity::{LiteralComparison, credentials, domains, identities, sign_in_connections};
+use crate::entity::{LiteralComparison, sign_in_connections};
 use crate::scope::{AdminScope, TenantScope};
-use crate::secret::SecretDigest;
 use chrono::{DateTime, Utc};
-use rollcall_core::event::{Actor, Difference, Event, SessionEnd, SignInConnectionDetail, SignInConnectionTested};
-use rollcall_core::ids::{CredentialId, IdentityId, SignInConnectionId, TenantId};
+use rollcall_core::event::{Actor, Event, SignInConnectionDetail, SignInConnectionTested};
+use rollcall_core::ids::{CredentialId, SignInConnectionId, TenantId};
 use rollcall_core::sign_in::ConnectionUse;
-use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DerivePartialModel};
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -49,7 +46,7 @@ impl SignInConnection {
         self.usage.parse().map_err(StoreError::database)
     }
 
-    fn detail(&self, secret_set: bool) -> Result<SignInConnectionDetail, StoreError> {
+    pub(super) fn detail(&self, secret_set: bool) -> Result<SignInConnectionDetail, StoreError> {
         let (issuer, client_id) = (self.issuer.clone(), self.client_id.clone());
         Ok(SignInConnectionDetail {
             issuer,
@@ -82,14 +79,6 @@ pub struct NewSignInConnection<'a> {
     pub email_trusted: bool,
 }
 
-/// A change of a connection; `None` leaves a part as it is.
-#[derive(Clone, Copy, Default)]
-pub struct SignInConnectionChange<'a> {
-    pub client_secret: Option<&'a str>,
-    pub email_trusted: Option<bool>,
-    pub usage: Option<ConnectionUse>,
-}
-
 /// The test of a connection: what the provider said, and what the hub makes of it.
 pub struct ConnectionTest {
     pub subject: Option<String>,
@@ -104,7 +93,7 @@ fn place(tenant: TenantId, id: SignInConnectionId) -> String {
 
 impl Store {
     /// The connections of a tenant.
-    #[tracing::instrument(name = "store.sign_in.connections", skip_all)]
+    #[tracing::instrument(name = "store.sign_in.sign_in_connections", skip_all)]
     pub async fn sign_in_connections(&self, scope: &AdminScope) -> Result<Vec<SignInConnection>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         tx.find::<sign_in_connections::Entity>().ascending(sign_in_connections::Column::Id).all().await
@@ -114,7 +103,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
-    #[tracing::instrument(name = "store.sign_in.connection", skip_all)]
+    #[tracing::instrument(name = "store.sign_in.sign_in_connection", skip_all)]
     pub async fn sign_in_connection(
         &self,
         scope: &AdminScope,
@@ -186,7 +175,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Invalid`] for texts that are too long or none; [`StoreError::Conflict`] for one too many, or the same again.
-    #[tracing::instrument(name = "store.sign_in.create_connection", skip_all)]
+    #[tracing::instrument(name = "store.sign_in.create_sign_in_connection", skip_all)]
     pub async fn create_sign_in_connection(
         &self,
         scope: &AdminScope,
@@ -227,64 +216,16 @@ impl Store {
         Ok(made)
     }
 
-    fn sealed(&self, tenant: TenantId, id: SignInConnectionId, secret: &str) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn sealed(&self, tenant: TenantId, id: SignInConnectionId, secret: &str) -> Result<Vec<u8>, StoreError> {
         check("client_secret", secret)?;
         self.sealing()?.seal(&place(tenant, id), secret.as_bytes())
-    }
-
-    /// Changes a connection. One that people use was tried with success; a connection that gets into use takes the place of another.
-    /// `session` is the caller's own, for the demand that an owner has signed in by the connection before it is required.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] for a use that would lock people out.
-    #[tracing::instrument(name = "store.sign_in.change_connection", skip_all)]
-    pub async fn change_sign_in_connection(
-        &self,
-        scope: &AdminScope,
-        id: SignInConnectionId,
-        change: &SignInConnectionChange<'_>,
-        session: Option<CredentialId>,
-    ) -> Result<Committed<SignInConnection>, StoreError> {
-        use sign_in_connections::{Column, Entity};
-        let tx = self.write(&scope.scope).await?;
-        let before = tx.connection(id).await?;
-        let (usage_before, usage) = (before.usage()?, change.usage.unwrap_or(before.usage()?));
-        if usage != usage_before {
-            tx.check_use(&before, usage, session).await?;
-        }
-        let mut update = tx.update::<Entity>(Column::Id.eq(id.0)).set(Column::Usage, usage.as_str());
-        if let Some(secret) = change.client_secret {
-            update = update.set(Column::SealedSecret, self.sealed(scope.tenant(), id, secret)?);
-            // The next test says whether it is the right one.
-            update = update.set(Column::TestAccepted, false);
-        }
-        if let Some(trusted) = change.email_trusted {
-            update = update.set(Column::EmailTrusted, trusted);
-        }
-        update.exec().await?;
-        let after = tx.connection(id).await?;
-        let difference =
-            Difference { before: before.detail(false)?, after: after.detail(change.client_secret.is_some())? };
-        let mut ended = Vec::new();
-        if difference.before != difference.after {
-            let event = Event::SignInConnectionUpdated(id, difference);
-            tx.tx.batch(vec![tx.event(&event).into()]).await?;
-        }
-        if usage != usage_before && usage != ConnectionUse::Off {
-            tx.stop_others(id).await?;
-        }
-        if usage == ConnectionUse::Required && usage_before != usage {
-            ended = tx.end_other_ways(session).await?;
-        }
-        tx.commit().await?;
-        Ok(Committed::without_duties(after).revoking(ended))
     }
 
     /// Seals the secret of a connection with the first key, unless that has sealed it; returns whether it had not.
     ///
     /// # Errors
     /// As [`open_connection`](Self::open_connection).
-    #[tracing::instrument(name = "store.sign_in.reseal", skip_all)]
+    #[tracing::instrument(name = "store.sign_in.reseal_connection", skip_all)]
     pub async fn reseal_connection(&self, tenant: TenantId, id: SignInConnectionId) -> Result<bool, StoreError> {
         use sign_in_connections::{Column, Entity};
         let tx = self.write(&TenantScope::new(tenant, Actor::Operator)).await?;
@@ -306,7 +247,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
-    #[tracing::instrument(name = "store.sign_in.note_test", skip_all)]
+    #[tracing::instrument(name = "store.sign_in.note_connection_test", skip_all)]
     pub async fn note_connection_test(
         &self,
         scope: &AdminScope,
@@ -330,7 +271,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] for one in use.
-    #[tracing::instrument(name = "store.sign_in.delete_connection", skip_all)]
+    #[tracing::instrument(name = "store.sign_in.delete_sign_in_connection", skip_all)]
     pub async fn delete_sign_in_connection(
         &self,
         scope: &AdminScope,
@@ -360,119 +301,14 @@ fn check(name: &str, text: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn in_use() -> Condition {
+pub(super) fn in_use() -> Condition {
     let offered = sign_in_connections::Column::Usage.is("offered");
     Condition::any().add(offered).add(sign_in_connections::Column::Usage.is("required"))
 }
 
 impl TenantTx {
-    async fn connection(&self, id: SignInConnectionId) -> Result<SignInConnection, StoreError> {
+    pub(super) async fn connection(&self, id: SignInConnectionId) -> Result<SignInConnection, StoreError> {
         let found = self.find::<sign_in_connections::Entity>().filter(sign_in_connections::Column::Id.eq(id.0));
         found.one().await?.ok_or(StoreError::NotFound("sign-in connection"))
     }
-
-    /// True while people sign in by their provider alone.
-    pub(crate) async fn provider_is_required(&self) -> Result<bool, StoreError> {
-        self.find::<sign_in_connections::Entity>()
-            .filter(sign_in_connections::Column::Usage.is("required"))
-            .exists()
-            .await
-    }
-
-    async fn check_use(
-        &self,
-        connection: &SignInConnection,
-        usage: ConnectionUse,
-        session: Option<CredentialId>,
-    ) -> Result<(), StoreError> {
-        let refuse = |why: &str| Err(StoreError::Conflict(why.into()));
-        if usage == ConnectionUse::Off {
-            return Ok(());
-        }
-        if !connection.test_accepted {
-            return refuse(
-                "the connection was not tried with success yet: POST /api/v1/sign-in-connections/{id}/test, and open its address",
-            );
-        }
-        let proven = domains::Column::VerifiedAt.is_not_null();
-        if !self.find::<domains::Entity>().filter(proven).exists().await? {
-            return refuse(
-                "no domain is proven, so nobody would be recognised: add one at /api/v1/domains and set its DNS record",
-            );
-        }
-        if usage == ConnectionUse::Required {
-            let issuer = match session {
-                Some(session) => self.issuer_of_session(session).await?,
-                None => None,
-            };
-            if issuer.as_ref() != Some(&connection.issuer) {
-                return refuse(
-                    "only an owner who has signed in by this connection can require it: offer it, sign in by it, and ask again",
-                );
-            }
-            let codes = credentials::Column::Kind.is("recovery_code").and(credentials::Column::RevokedAt.is_null());
-            if !self.find::<credentials::Entity>().filter(codes).exists().await? {
-                return refuse(
-                    "no owner has recovery codes for the day on which the provider fails: make some (POST /api/v1/session/recovery-codes)",
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// The issuer of the person who started a session.
-    async fn issuer_of_session(&self, session: CredentialId) -> Result<Option<String>, StoreError> {
-        let own = credentials::Column::Id.eq(session.0);
-        let identity: Option<Option<Uuid>> =
-            self.find::<credentials::Entity>().filter(own).value(credentials::Column::IdentityId).await?;
-        let Some(identity) = identity.flatten() else { return Ok(None) };
-        self.find::<identities::Entity>()
-            .filter(identities::Column::Id.eq(identity))
-            .value(identities::Column::Issuer)
-            .await
-    }
-
-    /// Takes every other connection out of use.
-    async fn stop_others(&self, id: SignInConnectionId) -> Result<(), StoreError> {
-        use sign_in_connections::{Column, Entity};
-        let others = in_use().and_not(id);
-        let before: Vec<SignInConnection> = self.find::<Entity>().filter(others.clone()).all().await?;
-        self.update::<Entity>(others).set(Column::Usage, ConnectionUse::Off.as_str()).exec().await?;
-        for connection in before {
-            let before = connection.detail(false)?;
-            let after = SignInConnectionDetail { usage: ConnectionUse::Off, ..before.clone() };
-            let event = Event::SignInConnectionUpdated(connection.id.into(), Difference { before, after });
-            self.tx.batch(vec![self.event(&event).into()]).await?;
-        }
-        Ok(())
-    }
-
-    /// Ends links and sessions that came by another way than a provider; recovery codes stay.
-    async fn end_other_ways(&self, but: Option<CredentialId>) -> Result<Vec<SecretDigest>, StoreError> {
-        use credentials::Column;
-        let way = Condition::any().add(Column::Kind.is("session")).add(Column::Kind.is("sign_in_link"));
-        let mut others = Condition::all().add(way).add(Column::IdentityId.is_null()).add(Column::RevokedAt.is_null());
-        if let Some(but) = but {
-            others = others.add(Column::Id.ne(but.0));
-        }
-        self.end(others, SessionEnd::ProviderRequired).await
-    }
-}
-
-trait AndNot {
-    fn and_not(self, id: SignInConnectionId) -> Condition;
-}
-
-impl AndNot for Condition {
-    fn and_not(self, id: SignInConnectionId) -> Condition {
-        Condition::all().add(self).add(sign_in_connections::Column::Id.ne(id.0))
-    }
-}
-
-/// The provider's part in a session.
-#[derive(Clone, Debug)]
-pub(crate) struct ByProvider {
-    pub(crate) identity: IdentityId,
-    /// The provider's name for the session, by which it tells of a logout.
-    pub(crate) session: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! People of an identity provider, and the members who they are.
 
+use crate::access::credentials::ByProvider;
 use crate::access::sessions::{SignInClient, StartedSession};
 use crate::committed::Committed;
 use crate::engine::connect::Store;
@@ -7,7 +8,7 @@ use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, credentials, identities, members};
 use crate::scope::{AdminScope, TenantScope};
-use crate::sign_in::connections::{ByProvider, OpenConnection};
+use crate::sign_in::connections::OpenConnection;
 use chrono::{DateTime, Utc};
 use rollcall_core::email::fold;
 use rollcall_core::event::{Actor, Event, IdentityDetail, SessionEnd, SignInWay};

@@ -54,11 +54,11 @@ impl From<store::SignInConnection> for SignInConnection {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SignInConnections {
     pub items: Vec<SignInConnection>,
-    /// Where the provider sends people back, to be registered there.
+    /// People come back here from the provider; to be registered there.
     pub redirect_uri: String,
-    /// Where the provider sends people after it has signed them out.
+    /// People come here once the provider has signed them out.
     pub post_logout_redirect_uri: String,
-    /// Where the provider tells that a person signed out (OpenID Connect Back-Channel Logout).
+    /// The provider tells here that a person signed out (OpenID Connect Back-Channel Logout).
     pub backchannel_logout_uri: String,
 }
 

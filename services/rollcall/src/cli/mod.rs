@@ -110,10 +110,10 @@ pub(crate) struct Up {
     #[arg(long, value_name = "EMAIL")]
     pub(crate) owner: Option<String>,
     /// The name of that tenant.
-    #[arg(long, value_name = "NAME", default_value = "My organisation", requires = "owner")]
+    #[arg(long, value_name = "NAME", default_value = "My organisation", requires = "owner", value_parser = name)]
     pub(crate) organisation: String,
     /// The seats of that tenant.
-    #[arg(long, value_name = "NUMBER", default_value_t = 100, requires = "owner")]
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, requires = "owner", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) seats: u32,
 }
 
@@ -140,6 +140,11 @@ pub(crate) struct Json {
     /// Print one JSON value and nothing else.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A name that says something; the store bounds its length.
+fn name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("a name has at least one character".into()) } else { Ok(text.to_owned()) }
 }
 
 /// The tenant that a command is about.

@@ -2,8 +2,8 @@
 
 use crate::output::line;
 use crate::settings::Settings;
-use anyhow::{Context, Result, bail};
-use std::io::{Read, Write};
+use anyhow::{Context, Result, anyhow, bail};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -17,8 +17,12 @@ pub(crate) fn run(live: bool, settings: &Settings) -> Result<()> {
     let listen = &settings.http.listen;
     let address = listen.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
     let address = reached_at(address.with_context(|| format!("http.listen is {listen:?}, which has no address"))?);
-    let answer = ask(address, path)
-        .with_context(|| format!("http://{address}{path} does not answer; check that the hub runs, and http.listen"))?;
+    let answer = ask(address, path).map_err(|error| {
+        let why = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        let late = matches!(why, Some(ErrorKind::WouldBlock | ErrorKind::TimedOut));
+        let why = if late { format!("it gave none within {} s", PATIENCE.as_secs()) } else { format!("{error:#}") };
+        anyhow!("http://{address}{path} does not answer: {why}; check that the hub runs, and http.listen")
+    })?;
     let status = answer.split_whitespace().nth(1).unwrap_or("no status");
     if status != "200" {
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body.trim());

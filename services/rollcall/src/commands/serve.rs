@@ -178,21 +178,7 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
         spawn_server(&mut tasks, server);
     }
     let cancel = CancellationToken::new();
-    if services.ingest {
-        tasks.spawn(process.ledger.clone().run(process.hub.store.clone(), cancel.clone()));
-    }
-    if services.ingest || services.admin {
-        tasks.spawn(write_uses(process.hub.clone(), cancel.clone()));
-    }
-    if services.admin {
-        tasks.spawn(recheck_domains(process.sign_ins.clone(), cancel.clone()));
-    }
-    if matches!(backend, Backend::Services) && (services.ingest || services.admin) {
-        let (hub, cancel) = (process.hub.clone(), cancel.clone());
-        tasks.spawn(async move {
-            cancel.run_until_cancelled(hub.watch_ends()).await;
-        });
-    }
+    spawn_upkeep(&mut tasks, &process, services, matches!(backend, Backend::Services), &cancel);
     if work {
         let hub = &process.hub;
         let worker = Worker::new(
@@ -211,6 +197,31 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     tracing::info!(version = VERSION, database, roles = roles(services, work), %address, "serving");
     let drain_delay = Duration::from_secs(settings.http.drain_delay_seconds);
     Ok(Running { process, address, url, cancel, drain_delay, servers, tasks, _claim: claim })
+}
+
+/// The upkeep of a process that serves: it writes what requests only noted, and looks at what others changed.
+fn spawn_upkeep(
+    tasks: &mut tokio::task::JoinSet<()>,
+    process: &Process,
+    services: Services,
+    has_others: bool,
+    cancel: &CancellationToken,
+) {
+    if services.ingest {
+        tasks.spawn(process.ledger.clone().run(process.hub.store.clone(), cancel.clone()));
+    }
+    if services.ingest || services.admin {
+        tasks.spawn(write_uses(process.hub.clone(), cancel.clone()));
+    }
+    if services.admin {
+        tasks.spawn(recheck_domains(process.sign_ins.clone(), cancel.clone()));
+    }
+    if has_others && (services.ingest || services.admin) {
+        let (hub, cancel) = (process.hub.clone(), cancel.clone());
+        tasks.spawn(async move {
+            cancel.run_until_cancelled(hub.watch_ends()).await;
+        });
+    }
 }
 
 /// Writes the last use of credentials every few seconds until cancelled. Later ones need a last flush.

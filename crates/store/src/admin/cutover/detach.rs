@@ -121,7 +121,11 @@ impl TenantTx {
         let detached = self.update::<sources::Entity>(sources::Column::Id.eq(source.0));
         detached.set(sources::Column::PeopleLeave, leave).exec().await?;
         match people {
-            PeopleAfter::Keep => self.keep_people(source).await?,
+            PeopleAfter::Keep => {
+                self.keep_people(source).await?;
+                // What-if plans took these people and groups for the source's.
+                self.touch_simulations().await?;
+            }
             PeopleAfter::Remove => self.touch_everything_of(source).await?,
         }
         let (members, groups) = (detachment.members, detachment.groups);

@@ -95,6 +95,15 @@ impl TenantTx {
         Ok(())
     }
 
+    /// Marks the groups of every simulated source for planning.
+    pub(crate) async fn touch_simulated_groups(&self) -> Result<(), StoreError> {
+        let simulated = self.find::<sources::Entity>().filter(sources::Column::Mode.is("simulate"));
+        for source in simulated.values::<Uuid>(sources::Column::Id).await? {
+            self.touch_groups_of(source.into()).await?;
+        }
+        Ok(())
+    }
+
     pub(crate) async fn touch_users_of(&self, source: SourceId) -> Result<(), StoreError> {
         self.touch_records_of(&TOUCH_USERS, source).await
     }

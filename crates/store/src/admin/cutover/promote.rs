@@ -120,10 +120,8 @@ impl TenantTx {
         };
         self.tx.batch(vec![self.event(&Event::SourcePromoted(source, detail)).into()]).await?;
         self.touch_everything_of(source).await?;
-        if let Some(former) = cutover.authority {
-            // For its own what-if run, and for its members that the new authority does not have.
-            self.touch_everything_of(former.into()).await?;
-        }
+        // For the former authority's own what-if run and its members that the new one does not have, and for every other candidate.
+        self.touch_simulations().await?;
         self.touch_differing_memberships(source).await?;
         Ok(tokens)
     }

@@ -1,0 +1,166 @@
+//! The use of a connection: off, offered, or required. A connection that people use was tried, and requiring it locks nobody out who
+//! could undo it.
+
+use crate::committed::Committed;
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::transaction::TenantTx;
+use crate::entity::{LiteralComparison, credentials, domains, identities, sign_in_connections};
+use crate::scope::AdminScope;
+use crate::secret::SecretDigest;
+use crate::sign_in::connections::{SignInConnection, in_use};
+use rollcall_core::event::{Difference, Event, SessionEnd, SignInConnectionDetail};
+use rollcall_core::ids::{CredentialId, SignInConnectionId};
+use rollcall_core::sign_in::ConnectionUse;
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ColumnTrait, Condition};
+use uuid::Uuid;
+
+/// A change of a connection; `None` leaves a part as it is.
+#[derive(Clone, Copy, Default)]
+pub struct SignInConnectionChange<'a> {
+    pub client_secret: Option<&'a str>,
+    pub email_trusted: Option<bool>,
+    pub usage: Option<ConnectionUse>,
+}
+
+impl Store {
+    /// Changes a connection. One that people use was tried with success; a connection that gets into use takes the place of another.
+    /// `session` is the caller's own, for the demand that an owner has signed in by the connection before it is required.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] for a use that would lock people out.
+    #[tracing::instrument(name = "store.sign_in.change_sign_in_connection", skip_all)]
+    pub async fn change_sign_in_connection(
+        &self,
+        scope: &AdminScope,
+        id: SignInConnectionId,
+        change: &SignInConnectionChange<'_>,
+        session: Option<CredentialId>,
+    ) -> Result<Committed<SignInConnection>, StoreError> {
+        use sign_in_connections::{Column, Entity};
+        let tx = self.write(&scope.scope).await?;
+        let before = tx.connection(id).await?;
+        let (usage_before, usage) = (before.usage()?, change.usage.unwrap_or(before.usage()?));
+        if usage != usage_before {
+            tx.check_use(&before, usage, session).await?;
+        }
+        let mut update = tx.update::<Entity>(Column::Id.eq(id.0)).set(Column::Usage, usage.as_str());
+        if let Some(secret) = change.client_secret {
+            update = update.set(Column::SealedSecret, self.sealed(scope.tenant(), id, secret)?);
+            // The next test says whether it is the right one.
+            update = update.set(Column::TestAccepted, false);
+        }
+        if let Some(trusted) = change.email_trusted {
+            update = update.set(Column::EmailTrusted, trusted);
+        }
+        update.exec().await?;
+        let after = tx.connection(id).await?;
+        let difference =
+            Difference { before: before.detail(false)?, after: after.detail(change.client_secret.is_some())? };
+        let mut ended = Vec::new();
+        if difference.before != difference.after {
+            let event = Event::SignInConnectionUpdated(id, difference);
+            tx.tx.batch(vec![tx.event(&event).into()]).await?;
+        }
+        if usage != usage_before && usage != ConnectionUse::Off {
+            tx.stop_others(id).await?;
+        }
+        if usage == ConnectionUse::Required && usage_before != usage {
+            ended = tx.end_other_ways(session).await?;
+        }
+        tx.commit().await?;
+        Ok(Committed::without_duties(after).revoking(ended))
+    }
+}
+
+impl TenantTx {
+    async fn check_use(
+        &self,
+        connection: &SignInConnection,
+        usage: ConnectionUse,
+        session: Option<CredentialId>,
+    ) -> Result<(), StoreError> {
+        let refuse = |why: &str| Err(StoreError::Conflict(why.into()));
+        if usage == ConnectionUse::Off {
+            return Ok(());
+        }
+        if !connection.test_accepted {
+            return refuse(
+                "the connection was not tried with success yet: POST /api/v1/sign-in-connections/{id}/test, and open its address",
+            );
+        }
+        let proven = domains::Column::VerifiedAt.is_not_null();
+        if !self.find::<domains::Entity>().filter(proven).exists().await? {
+            return refuse(
+                "no domain is proven, so nobody would be recognised: add one at /api/v1/domains and set its DNS record",
+            );
+        }
+        if usage == ConnectionUse::Required {
+            let issuer = match session {
+                Some(session) => self.issuer_of_session(session).await?,
+                None => None,
+            };
+            if issuer.as_ref() != Some(&connection.issuer) {
+                return refuse(
+                    "only an owner who has signed in by this connection can require it: offer it, sign in by it, and ask again",
+                );
+            }
+            let codes = credentials::Column::Kind.is("recovery_code").and(credentials::Column::RevokedAt.is_null());
+            if !self.find::<credentials::Entity>().filter(codes).exists().await? {
+                return refuse(
+                    "no owner has recovery codes for the day on which the provider fails: make some (POST /api/v1/session/recovery-codes)",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The issuer of the person who started a session.
+    pub(super) async fn issuer_of_session(&self, session: CredentialId) -> Result<Option<String>, StoreError> {
+        let own = credentials::Column::Id.eq(session.0);
+        let identity: Option<Option<Uuid>> =
+            self.find::<credentials::Entity>().filter(own).value(credentials::Column::IdentityId).await?;
+        let Some(identity) = identity.flatten() else { return Ok(None) };
+        self.find::<identities::Entity>()
+            .filter(identities::Column::Id.eq(identity))
+            .value(identities::Column::Issuer)
+            .await
+    }
+
+    /// Takes every other connection out of use.
+    async fn stop_others(&self, id: SignInConnectionId) -> Result<(), StoreError> {
+        use sign_in_connections::{Column, Entity};
+        let others = in_use().and_not(id);
+        let before: Vec<SignInConnection> = self.find::<Entity>().filter(others.clone()).all().await?;
+        self.update::<Entity>(others).set(Column::Usage, ConnectionUse::Off.as_str()).exec().await?;
+        for connection in before {
+            let before = connection.detail(false)?;
+            let after = SignInConnectionDetail { usage: ConnectionUse::Off, ..before.clone() };
+            let event = Event::SignInConnectionUpdated(connection.id.into(), Difference { before, after });
+            self.tx.batch(vec![self.event(&event).into()]).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends links and sessions that came by another way than a provider; recovery codes stay.
+    async fn end_other_ways(&self, but: Option<CredentialId>) -> Result<Vec<SecretDigest>, StoreError> {
+        use credentials::Column;
+        let way = Condition::any().add(Column::Kind.is("session")).add(Column::Kind.is("sign_in_link"));
+        let mut others = Condition::all().add(way).add(Column::IdentityId.is_null()).add(Column::RevokedAt.is_null());
+        if let Some(but) = but {
+            others = others.add(Column::Id.ne(but.0));
+        }
+        self.end(others, SessionEnd::ProviderRequired).await
+    }
+}
+
+trait AndNot {
+    fn and_not(self, id: SignInConnectionId) -> Condition;
+}
+
+impl AndNot for Condition {
+    fn and_not(self, id: SignInConnectionId) -> Condition {
+        Condition::all().add(self).add(sign_in_connections::Column::Id.ne(id.0))
+    }
+}
