@@ -33,6 +33,13 @@ impl Outcome {
             user.contested || disputed.contains(fold(member.own_address()).as_str())
         };
         let ended = world.users.iter().filter(|user| user.has_ended() && touched(user.id));
+        // A record that has ended may have got another address in this outcome, which somebody asked for in the same plan.
+        let moved = ended.clone().filter_map(|user| {
+            let before = user.member.as_ref()?;
+            let after = self.members.get(&before.id)?;
+            let moved = fold(before.own_address()) != fold(after.own_address()) && is_asked_for(user, after);
+            moved.then_some((after, before))
+        });
         let ended = ended.filter_map(|user| user.member.as_ref().filter(|member| is_asked_for(user, member)));
         let left = self.changed().filter(|(before, after)| {
             has_left(before, after) && {
@@ -44,7 +51,7 @@ impl Outcome {
         // Someone who left before a worker looked is a member without access from the start.
         let left_before = self.created.iter().filter(|member| member.status == MemberStatus::Suspended);
         let left = left.flat_map(|(before, after)| [before, after].map(|member| (member, before)));
-        let left = left.chain(left_before.map(|member| (member, member)));
+        let left = left.chain(left_before.map(|member| (member, member))).chain(moved);
         let departed = |member, before: &MemberState, just_now| {
             let followed = before.directory_user;
             Departed { member, followed, just_now }

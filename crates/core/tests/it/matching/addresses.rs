@@ -49,6 +49,11 @@ pub(super) const REISSUED: &[Case] = &[
         "new a ann@x #1; run; off a; run; new b ann@x #2; run",
         "1 a suspended (ann@x) | 2 b active ann@x",
     ),
+    (
+        "r6: the former holder gets the address while disabled, in one go with its next person",
+        "new a cy@x #1; run; off a; run; mail a ann@x; new b ann@x #2; run",
+        "1 a suspended (ann@x) | 2 b active ann@x",
+    ),
     ("r6: in one go", "new a ann@x #1; run; del a; new b ann@x #2; run", "1 a suspended (ann@x) | 2 b active ann@x"),
     (
         "r6: a linked person takes the address on",
