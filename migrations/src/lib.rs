@@ -44,6 +44,8 @@ mod m20261129_000085_ended_lately;
 mod m20261130_000086_signing_in;
 mod m20261130_000087_operator_keys;
 mod m20261130_000088_identity_providers;
+mod m20261130_000092_member_search;
+mod m20261130_000093_blocks;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -90,6 +92,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000086_signing_in::Migration),
             Box::new(m20261130_000087_operator_keys::Migration),
             Box::new(m20261130_000088_identity_providers::Migration),
+            Box::new(m20261130_000092_member_search::Migration),
+            Box::new(m20261130_000093_blocks::Migration),
         ]
     }
 }

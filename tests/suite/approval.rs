@@ -134,7 +134,7 @@ async fn lp5_decisions_that_cannot_be_are_refused_and_change_nothing(hub: Hub) {
     let reader = Tenant { key: key["key"].as_str().unwrap().to_owned(), ..tenant.clone() };
     let id = tenant.member(&email("ann")).await.unwrap().id;
     let before = tenant.everything(&source).await;
-    let many: Vec<String> = vec![id.clone(); 201];
+    let many: Vec<String> = vec![id.clone(); 1_001];
     for action in ["approve", "decline"] {
         reader.post(&format!("/api/v1/members/{id}/{action}"), &json!({})).await.expect_problem(403);
         let all = format!("/api/v1/members/{action}");

@@ -72,6 +72,8 @@ fn check_member(id: &str, status: &str, events: &[AuditEvent]) -> Result<(), Str
             "member.invited" => "invited",
             "member.suspended" => "suspended",
             "member.removed" => "removed",
+            "member.blocked" if now != "removed" => "suspended",
+            "member.unblocked" => event.detail["to"].as_str().unwrap_or_default(),
             "member.restored" if !is_out(now) => return Err(format!("restored from {now:?}: {kinds:?}")),
             // A member who was never active (left before a worker looked, or while waiting): the event names the
             // status.

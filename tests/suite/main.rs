@@ -21,6 +21,7 @@ mod as_deployed;
 mod attributes;
 mod audit;
 mod bad_input;
+mod blocks;
 mod broker;
 mod budgets;
 mod cache;
@@ -47,6 +48,7 @@ mod lifecycle;
 mod lists;
 mod logins;
 mod matching;
+mod member_search;
 mod members;
 mod new_user;
 mod on_demand;
@@ -181,6 +183,8 @@ fn every_case() -> Vec<Case> {
         random_input::cases(),
         access::cases(),
         members::cases(),
+        member_search::cases(),
+        blocks::cases(),
         new_user::cases(),
         first_hour::cases(),
         approval::cases(),

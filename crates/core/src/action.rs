@@ -28,6 +28,7 @@ text_enum! {
         ActiveAtSource = "active_at_source",
         SeatBecameFree = "seat_became_free",
         ApprovedByAdmin = "approved_by_admin",
+        BlockedByAdmin = "blocked_by_admin",
         RenamedAtSource = "renamed_at_source",
         AddedAtSource = "added_at_source",
         RemovedAtSource = "removed_at_source",

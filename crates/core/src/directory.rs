@@ -144,6 +144,11 @@ impl UserSubject {
         self.in_scope && self.record.as_ref().is_some_and(|record| record.active)
     }
 
+    /// True if the source wants this person in as this member, whom no admin blocked.
+    pub fn lets_in(&self, member: &MemberState) -> bool {
+        self.is_wanted() && !member.is_blocked()
+    }
+
     /// The record is deleted or disabled.
     pub fn has_ended(&self) -> bool {
         self.record.as_ref().is_none_or(|record| !record.active)

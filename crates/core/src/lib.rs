@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod backoff;
+pub mod block;
 pub mod budget;
 pub mod change;
 pub mod clock;
@@ -26,6 +27,7 @@ pub mod quota;
 pub mod remedy;
 pub mod roster;
 pub mod run;
+pub mod search;
 pub mod sign_in;
 pub mod slug;
 pub mod spelling;

@@ -110,6 +110,8 @@ remedies! {
     ADD_TO_SCOPE = "Add the person to one of these groups at the source, or name a group of theirs in `user_scope`."
         by [Way::Source, POLICY];
     APPROVE = "Approve the member: the decision can be changed at any time." by [APPROVE_MEMBER];
+    UNBLOCK = "Unblock the member: a source that wants them then lets them in, as far as seats and limits allow."
+        by [Way::Route("POST /api/v1/members/{id}/unblock")];
     APPROVE_OR_TRUST = "Approve the member, or turn `approval` off in the policy for those who come after."
         by [APPROVE_MEMBER, POLICY];
     BUY_SEATS = "Have the operator set more seats (`rollcall tenant set-seats`), raise `seat_cap` in the policy, or take somebody \

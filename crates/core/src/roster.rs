@@ -2,6 +2,7 @@
 
 use crate::ids::{DirectoryUserId, MemberId, SourceId};
 use crate::policy::LocalAttribute;
+use crate::search;
 use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +117,8 @@ pub struct MemberState {
     pub suspended_from: Option<MemberStatus>,
     pub waiting_for: Option<WaitingFor>,
     pub approval: Option<Approval>,
+    /// The status that an admin's block found. Only admins write it; no sync lets a blocked member in.
+    pub blocked_from: Option<MemberStatus>,
     /// Holds one of the bought seats.
     pub seated: bool,
     /// A guard withheld the irreversible part of this member's removal; only an approval releases it.
@@ -145,6 +148,12 @@ impl MemberState {
         self.gave_up().unwrap_or(&self.profile.email)
     }
 
+    /// The words by which the person is found, also by an address that they gave up.
+    pub fn search_text(&self) -> String {
+        let Profile { display_name, given_name, family_name, .. } = &self.profile;
+        search::text(self.own_address(), [display_name, given_name, family_name].map(Option::as_deref))
+    }
+
     /// False for a removed member, and for one who gave the address up: they return only to a free address.
     pub fn holds_address(&self) -> bool {
         self.status != MemberStatus::Removed && self.gave_up().is_none()
@@ -153,6 +162,11 @@ impl MemberState {
     /// True if the member has access now or by accepting an invitation. The removal limit counts losses of it.
     pub fn has_access(&self) -> bool {
         matches!(self.status, MemberStatus::Invited | MemberStatus::Active)
+    }
+
+    /// True while an admin's block is in force. Such a member is suspended or removed, and has no seat.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked_from.is_some()
     }
 
     /// True for a pending member whose wait an admin has ended (LP5).

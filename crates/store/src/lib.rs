@@ -39,8 +39,10 @@ pub use admin::cutover::{
 pub use admin::explain::Known;
 pub use admin::mapping_preview::{PreviewOf, PreviewedRecord};
 pub use admin::member_approval::{DECISIONS_MAX, DecisionResult};
+pub use admin::member_blocks::{BLOCKS_MAX, BlockResult};
 pub use admin::member_changes::MemberChanges;
-pub use admin::members::{FormerEmail, Member, MemberFilter, SharingGroup};
+pub use admin::member_search::{Manager, MemberFilter, SearchParts, SearchText};
+pub use admin::members::{FormerEmail, Member, SharingGroup};
 pub use admin::policy::VersionedPolicy;
 pub use admin::run_comparison::{ComparedItem, ComparedPage};
 pub use admin::runs::{Run, RunDecision, RunItem};

@@ -25,6 +25,7 @@ const TABLES: &[(&str, &str)] = &[
     ("disputes", "tenant_id"),
     ("group_losses", "tenant_id"),
     ("members", "tenant_id"),
+    ("member_words", "tenant_id"),
     ("sharing_groups", "tenant_id"),
     ("sharing_group_members", "tenant_id"),
     ("runs", "tenant_id"),

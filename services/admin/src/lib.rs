@@ -14,6 +14,7 @@ mod groups;
 mod html;
 mod identities;
 mod mapping;
+mod member_blocks;
 mod members;
 mod openapi;
 mod openapi_page;

@@ -5,14 +5,14 @@ use crate::auth::ApiAuth;
 use crate::body::{body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
-use crate::query::{address, parameters, parsed};
+use crate::query::{ListParameters, address, parameters, parsed};
 use crate::view::List;
 use crate::view::members as view;
 use actix_web::HttpRequest;
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::MemberId;
 use rollcall_core::policy::LocalAttribute;
-use rollcall_core::roster::{Approval, MemberStatus, Role};
+use rollcall_core::roster::{Approval, Role};
 use rollcall_store::{DECISIONS_MAX, MemberChanges, MemberFilter};
 use rollcall_web::Body;
 use serde::{Deserialize, Deserializer};
@@ -20,20 +20,45 @@ use utoipa::ToSchema;
 
 #[utoipa::path(
     get, path = "/api/v1/members", tag = "members", operation_id = "members_members", summary = "The roster",
-    params(("limit" = Option<u64>, Query), ("cursor" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("email" = Option<String>, Query), ("former_email" = Option<String>, Query), ("status" = Option<String>, Query), ("modified_since" = Option<String>, Query)),
+    params(("limit" = Option<u64>, Query), ("cursor" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("email" = Option<String>, Query), ("former_email" = Option<String>, Query), ("status" = Option<String>, Query), ("modified_since" = Option<String>, Query), ("q" = Option<String>, Query), ("contains" = Option<String>, Query), ("role" = Option<String>, Query), ("billing_contact" = Option<bool>, Query), ("managed_by" = Option<String>, Query), ("waiting_for" = Option<String>, Query), ("blocked" = Option<bool>, Query)),
     responses((status = 200, body = List<view::Member>)),
 )]
 pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
     auth.expects_large_answer(&request)?;
-    let asked = parameters(&request, &["email", "former_email", "status", "modified_since"])?;
-    let status: Option<MemberStatus> = parsed("status", asked.status.as_deref())?;
-    let filter = MemberFilter {
+    let asked = parameters(&request, &FILTERS)?;
+    let filter = filter_of(&asked)?;
+    list::<view::Member>(auth.admin.hub.store.members(&auth.scope, &filter, &asked.page()?).await?)
+}
+
+/// The filters of the list.
+pub(crate) const FILTERS: [&str; 11] = [
+    "email",
+    "former_email",
+    "status",
+    "modified_since",
+    "q",
+    "contains",
+    "role",
+    "billing_contact",
+    "managed_by",
+    "waiting_for",
+    "blocked",
+];
+
+pub(crate) fn filter_of(asked: &ListParameters) -> Result<MemberFilter, AdminError> {
+    Ok(MemberFilter {
         email: asked.email.as_deref().map(address),
         former_email: asked.former_email.as_deref().map(address),
-        status,
+        status: parsed("status", asked.status.as_deref())?,
+        role: parsed("role", asked.role.as_deref())?,
+        billing_contact: parsed("billing_contact", asked.billing_contact.as_deref())?,
+        managed_by: parsed("managed_by", asked.managed_by.as_deref())?,
+        waiting_for: parsed("waiting_for", asked.waiting_for.as_deref())?,
+        blocked: parsed("blocked", asked.blocked.as_deref())?,
+        text: parsed("q", asked.q.as_deref())?,
+        parts: parsed("contains", asked.contains.as_deref())?,
         modified_since: asked.modified_since()?,
-    };
-    list::<view::Member>(auth.admin.hub.store.members(&auth.scope, &filter, &asked.page()?).await?)
+    })
 }
 
 #[utoipa::path(
@@ -128,11 +153,11 @@ pub(crate) async fn accept_invitation(request: HttpRequest, auth: ApiAuth, paylo
 }
 
 #[derive(Deserialize, ToSchema)]
-#[schema(as = ApproveManyRequest)]
+#[schema(as = ManyMembersRequest)]
 #[serde(deny_unknown_fields)]
-struct Members {
+pub(crate) struct Members {
     #[schema(value_type = Vec<Uuid>)]
-    member_ids: Vec<MemberId>,
+    pub(crate) member_ids: Vec<MemberId>,
 }
 
 #[utoipa::path(

@@ -4,9 +4,7 @@
 use crate::Admin;
 use crate::error::AdminError;
 use crate::{
-    api_keys, audit_events, detachment, dialect, domains, explain, groups, identities, mapping, members, openapi,
-    openapi_page, policy, promotion, provider_pages, reconcile, rejected, request_log, runs, session, sessions,
-    sign_in_connections, sign_in_links, sign_in_page, skipped_records, sources, tenants, tokens,
+    api_keys, audit_events, detachment, dialect, domains, explain, groups, identities, mapping, member_blocks, members, openapi, openapi_page, policy, promotion, provider_pages, reconcile, rejected, request_log, runs, session, sessions, sign_in_connections, sign_in_links, sign_in_page, skipped_records, sources, tenants, tokens,
 };
 use actix_web::{HttpRequest, web};
 use rollcall_web::{Endpoint, RouteLabel, endpoints, resource, same_paths};
@@ -42,11 +40,15 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/api/v1/members" by Member may Read => members::members,
         POST "/api/v1/members/approve" by Admin may Members => members::approve_many,
         POST "/api/v1/members/decline" by Admin may Members => members::decline_many,
+        POST "/api/v1/members/block" by Admin may Members => member_blocks::block_many,
+        POST "/api/v1/members/unblock" by Admin may Members => member_blocks::unblock_many,
         GET "/api/v1/members/{id}" by Member may Read => members::member,
         PATCH "/api/v1/members/{id}" by Admin may Members => members::change_member,
         POST "/api/v1/members/{id}/accept" by Admin may Members => members::accept_invitation,
         POST "/api/v1/members/{id}/approve" by Admin may Members => members::approve,
         POST "/api/v1/members/{id}/decline" by Admin may Members => members::decline,
+        POST "/api/v1/members/{id}/block" by Admin may Members => member_blocks::block,
+        POST "/api/v1/members/{id}/unblock" by Admin may Members => member_blocks::unblock,
         POST "/api/v1/members/{id}/sign-in-link" by Owner may Access fresh => sign_in_links::create_sign_in_link,
         GET "/api/v1/members/{id}/identities" by Admin may Access => identities::identities,
         DELETE "/api/v1/members/{id}/identities" by Owner may Access fresh => identities::release_identities,

@@ -9,11 +9,13 @@ use crate::hub::Hub;
 use crate::routes::{Ids, Route, table};
 
 /// Routes for which `{}` is a valid request, or an empty one.
-const NEED_NO_BODY: [&str; 17] = [
+const NEED_NO_BODY: [&str; 19] = [
     "/api/v1/api-keys/{id}/rotate",
     "/api/v1/domains/{id}/check",
     "/api/v1/members/{id}",
     "/api/v1/members/{id}/accept",
+    "/api/v1/members/{id}/block",
+    "/api/v1/members/{id}/unblock",
     "/api/v1/members/{id}/approve",
     "/api/v1/members/{id}/decline",
     "/api/v1/members/{id}/sign-in-link",

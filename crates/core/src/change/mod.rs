@@ -36,6 +36,8 @@ text_enum! {
         NoSeat = "no_seat",
         /// The policy protects this member.
         ProtectedMember = "protected_member",
+        /// An admin blocked the member.
+        Blocked = "blocked",
         /// The member is an owner or admin, and no owner approved the rewind.
         PrivilegedMember = "privileged_member",
         /// No active admin would remain (DA7).
@@ -88,13 +90,14 @@ impl MemberFacts {
         }
     }
 
-    /// The member with these fields; role, billing contact and approval stay as they are.
+    /// The member with these fields; role, billing contact, approval and block stay as they are.
     pub fn into_member(self, member: &MemberState) -> MemberState {
         MemberState {
             id: member.id,
             role: member.role,
             billing_contact: member.billing_contact,
             approval: member.approval,
+            blocked_from: member.blocked_from,
             profile: self.profile,
             status: self.status,
             suspended_from: self.suspended_from,
@@ -105,6 +108,12 @@ impl MemberFacts {
             directory_user: self.directory_user,
             former_record: member.former_record,
         }
+    }
+
+    /// Would this let a member in, or let them wait for it?
+    pub(crate) fn lets_in(&self) -> bool {
+        let out = matches!(self.status, MemberStatus::Suspended | MemberStatus::Removed);
+        !out || self.seated || self.held || self.waiting_for.is_some()
     }
 
     /// Is this a state that a member can have? A change that was mixed with a later one can produce a removed member with a

@@ -212,6 +212,16 @@ pub enum MemberDetail {
         from: MemberStatus,
         why: Why,
     },
+    /// An admin shut the member out.
+    Blocked {
+        from: MemberStatus,
+        seat_released: bool,
+    },
+    /// An admin lifted the block; a managed member comes in by a later change.
+    Unblocked {
+        to: MemberStatus,
+        seat_taken: bool,
+    },
     Linked {
         before: MemberLink,
         after: MemberLink,

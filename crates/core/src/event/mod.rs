@@ -169,6 +169,8 @@ events! {
     MemberActivated(MemberId, MemberDetail) = "member.activated",
     MemberApproved(MemberId, MemberDecided) = "member.approved",
     MemberDeclined(MemberId, MemberDecided) = "member.declined",
+    MemberBlocked(MemberId, MemberDetail) = "member.blocked",
+    MemberUnblocked(MemberId, MemberDetail) = "member.unblocked",
     MemberAdopted(MemberId, MemberDetail) = "member.adopted",
     MemberRelinked(MemberId, MemberDetail) = "member.relinked",
     MemberDetached(MemberId, MemberDetail) = "member.detached",
@@ -219,6 +221,8 @@ impl AuditKind {
             | Self::MemberActivated
             | Self::MemberApproved
             | Self::MemberDeclined
+            | Self::MemberBlocked
+            | Self::MemberUnblocked
             | Self::MemberAdopted
             | Self::MemberRelinked
             | Self::MemberDetached

@@ -134,6 +134,8 @@ pub struct Facts {
     pub status_last: Option<Trace>,
     /// The last event by which an admin approved or declined the person.
     pub decided_last: Option<Trace>,
+    /// The last event by which an admin blocked or unblocked the person.
+    pub blocked_last: Option<Trace>,
     /// The member with the record's address, when the record is not linked.
     pub holder: Option<MemberId>,
     pub skipped: Option<Skipped>,

@@ -21,6 +21,8 @@ text_enum! {
         Match = "match",
         /// Did an admin decline the person (LP5)?
         Declined = "declined",
+        /// Did an admin block the person (DW9)?
+        Blocked = "blocked",
         /// Do the tenant's switches allow it?
         Policy = "policy",
         /// Is there a seat?

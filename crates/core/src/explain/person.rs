@@ -20,6 +20,7 @@ pub(super) fn gates(facts: &Facts) -> Vec<Gate> {
         scope(facts),
         matching(facts),
         declined(facts),
+        blocked(facts),
         policy(facts),
         seat(facts),
         hold(facts),
@@ -185,6 +186,18 @@ fn declined(facts: &Facts) -> Gate {
     }
 }
 
+fn blocked(facts: &Facts) -> Gate {
+    let gate = GateName::Blocked;
+    let last = facts.blocked_last.as_ref().map(Evidence::from).unwrap_or_default();
+    match &facts.member {
+        Some(member) if member.is_blocked() => {
+            Gate::blocked(gate, "An admin blocked the person: no sync lets them in.", &remedy::UNBLOCK).with(last)
+        }
+        _ if facts.blocked_last.is_some() => Gate::ok(gate, "An admin lifted the block.").with(last),
+        _ => Gate::ok(gate, "Nobody has blocked the person."),
+    }
+}
+
 fn policy(facts: &Facts) -> Gate {
     let gate = GateName::Policy;
     if let Some(withheld) = relevant(facts, gate) {
@@ -305,7 +318,13 @@ fn status(facts: &Facts) -> Gate {
             Gate::blocked(gate, "The member is pending: no seat, no access.", &remedy::EARLIER_GATES)
         }
         MemberStatus::Suspended => {
-            let remedy = if member.managed_by.is_some() { &remedy::ENABLE } else { &remedy::ADOPT_BY_SOURCE };
+            let remedy = if member.is_blocked() {
+                &remedy::UNBLOCK
+            } else if member.managed_by.is_some() {
+                &remedy::ENABLE
+            } else {
+                &remedy::ADOPT_BY_SOURCE
+            };
             let kept = "The member is suspended; role and groups are kept.";
             match member.gave_up() {
                 Some(email) => {

@@ -33,6 +33,7 @@ impl Player<'_> {
             suspended_from: None,
             waiting_for,
             approval: None,
+            blocked_from: None,
             seated,
             held: false,
         });

@@ -44,7 +44,7 @@ impl<'w> Match<'w> {
     fn enters(self, user: &UserSubject) -> bool {
         match self {
             Self::New => true,
-            Self::Linked(member) | Self::Returning(member) => user.is_wanted() && !member.holds_address(),
+            Self::Linked(member) | Self::Returning(member) => user.lets_in(member) && !member.holds_address(),
             _ => false,
         }
     }
@@ -343,8 +343,11 @@ fn claimed(
         // The former address must be free for a return.
         Match::Linked(member) | Match::Returning(member) if !member.holds_address() => {
             let present = wanted_email(record, Some(member));
-            let wanted =
-                if user.is_wanted() { present.or(Some(member.own_address())) } else { readdressed(present, member) };
+            let wanted = if user.lets_in(member) {
+                present.or(Some(member.own_address()))
+            } else {
+                readdressed(present, member)
+            };
             wanted.map(|email| (fold(email), None))
         }
         Match::Linked(member) | Match::Returning(member) if !who.is_frozen(world) => {

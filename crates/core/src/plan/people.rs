@@ -177,6 +177,8 @@ fn plan_access(policy: &Policy, member: &MemberState, record: &PersonRecord, ite
     if !items.subject.is_wanted() {
         let (fate, why) = left_by(policy, record, items.subject.in_scope);
         plan_gone(fate, member, why, items);
+    } else if member.is_blocked() {
+        // What the source wants waits until an admin lifts the block.
     } else if matches!(member.status, MemberStatus::Suspended | MemberStatus::Removed) {
         let (from, to) = (member.status, restored_status(policy, member));
         items.push(Action::Restore { member: member.id, from, to }, Why::ActiveAtSource);
@@ -213,7 +215,7 @@ fn plan_profile(
     address: Address,
     items: &mut UserItems<'_>,
 ) {
-    let wanted = items.subject.is_wanted();
+    let wanted = items.subject.lets_in(member);
     if address.frozen || (member.status == MemberStatus::Removed && !wanted) {
         return;
     }

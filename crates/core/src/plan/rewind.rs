@@ -5,7 +5,7 @@ use crate::action::{Action, Item, Plan, Why};
 use crate::change::{GroupFacts, Impossible, Inside, MemberFacts, Step, StepKind, Target};
 use crate::email::fold;
 use crate::ids::{MemberId, SharingGroupId};
-use crate::roster::{MemberStatus, former_address};
+use crate::roster::{MemberState, MemberStatus, former_address};
 use crate::world::{Rewind, World};
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -60,6 +60,9 @@ impl<'r> Draft<'r> {
                 let after: MemberFacts = step.change.applied_to(member)?;
                 if !after.is_sound() {
                     return Err(Impossible::ChangedSince);
+                }
+                if after.lets_in() && self.rewind.members.get(&id).is_some_and(MemberState::is_blocked) {
+                    return Err(Impossible::Blocked);
                 }
                 let follower = after.directory_user.and_then(|record| self.rewind.linked_users.get(&record));
                 if follower.is_some_and(|other| *other != id) {

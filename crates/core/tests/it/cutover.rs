@@ -31,6 +31,7 @@ fn member(number: u128, email: &str, external_id: &str) -> MemberState {
         suspended_from: None,
         waiting_for: None,
         approval: None,
+        blocked_from: None,
         seated: true,
         held: false,
     }

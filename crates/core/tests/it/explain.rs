@@ -39,6 +39,7 @@ fn ann() -> MemberState {
         suspended_from: None,
         waiting_for: None,
         approval: None,
+        blocked_from: None,
         seated: true,
         held: false,
     }
@@ -63,6 +64,7 @@ fn clear() -> Facts {
         said_last: Some(happened.clone()),
         status_last: Some(happened),
         decided_last: None,
+        blocked_last: None,
         holder: None,
         skipped: None,
         withheld: Vec::new(),
@@ -117,6 +119,14 @@ const SEEDS: &[Seed] = &[
     ),
     ("provisioning off", |f| (f.policy.auto_provision, f.member) = (false, None), GateName::Policy),
     ("unapproved", |f| f.member = waiting(WaitingFor::Approval), GateName::Policy),
+    (
+        "blocked",
+        |f| {
+            let blocked_from = Some(MemberStatus::Active);
+            f.member = with_status(MemberStatus::Suspended).map(|member| MemberState { blocked_from, ..member });
+        },
+        GateName::Blocked,
+    ),
     ("no seat", |f| f.member = waiting(WaitingFor::Seat), GateName::Seat),
     (
         "held",

@@ -6,6 +6,7 @@
 mod approval;
 mod attributes;
 mod audit_kinds;
+mod block;
 mod change_limits;
 mod cutover;
 mod dry_run;

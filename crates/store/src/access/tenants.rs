@@ -12,7 +12,7 @@ use rollcall_core::event::{Difference, Event, MemberCreated, SeatsChanged, Tenan
 use rollcall_core::ids::{MemberId, TenantId};
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::{MemberStatus, Role};
-use rollcall_core::slug;
+use rollcall_core::{search, slug};
 use rollcall_scim::TextPath;
 use sea_orm::ActiveValue::Set;
 use sea_orm::DerivePartialModel;
@@ -181,6 +181,7 @@ async fn insert_owner(tx: &TenantTx, email: &str) -> Result<(), StoreError> {
         id: Set(id.0),
         email: Set(email.into()),
         email_folded: Set(fold(email)),
+        search_text: Set(search::text(email, [])),
         status: Set(MemberStatus::Active.as_str().into()),
         role: Set(Role::Owner.as_str().into()),
         billing_contact: Set(true),

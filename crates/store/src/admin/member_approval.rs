@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// Most decisions in one call.
-pub const DECISIONS_MAX: usize = 200;
+pub const DECISIONS_MAX: usize = 1_000;
 
 /// The result of one decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

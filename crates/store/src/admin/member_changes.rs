@@ -12,7 +12,8 @@ use chrono::{DateTime, Utc};
 use rollcall_core::event::{self, Event, MemberDetail};
 use rollcall_core::ids::MemberId;
 use rollcall_core::policy::LocalAttribute;
-use rollcall_core::roster::{MemberStatus, Role};
+use rollcall_core::roster::{MemberStatus, Role, former_address};
+use rollcall_core::search;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr, Value};
 use sea_orm::{ColumnTrait, IdenStatic};
 use serde_json::{Map, Value as Json, json};
@@ -80,12 +81,27 @@ impl Difference {
             };
             found.note(column, value.clone().into(), json!(now), json!(value));
         }
+        if LocalAttribute::ALL.iter().any(|attribute| found.changes(attribute.as_str())) {
+            found.columns.push((Column::SearchText, search_text_after(before, changes).into()));
+        }
         found
     }
 
     fn changes(&self, name: &str) -> bool {
         self.after.contains_key(name)
     }
+}
+
+/// The words by which the member is found after these changes.
+fn search_text_after(before: &Member, changes: &MemberChanges) -> String {
+    let name = |attribute, now: &Option<String>| changes.local.get(&attribute).unwrap_or(now).clone();
+    let names = [
+        name(LocalAttribute::DisplayName, &before.display_name),
+        name(LocalAttribute::GivenName, &before.given_name),
+        name(LocalAttribute::FamilyName, &before.family_name),
+    ];
+    let email = former_address(before.id.into(), &before.email).unwrap_or(&before.email);
+    search::text(email, names.iter().map(Option::as_deref))
 }
 
 impl Store {

@@ -4,9 +4,8 @@ use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
-use crate::engine::row_sets::{ID, id_rows};
 use crate::engine::transaction::TenantTx;
-use crate::entity::{Find, LiteralComparison, RowList, audit_events, members, sharing_group_members, sharing_groups};
+use crate::entity::{LiteralComparison, RowList, audit_events, members, sharing_group_members, sharing_groups};
 use crate::log::changes::Touched;
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
@@ -39,6 +38,8 @@ pub struct Member {
     pub waiting_for: Option<String>,
     /// An admin's decision about a pending member: `approved` or `declined`.
     pub approval: Option<String>,
+    /// The status that an admin's block found; null for a member who is not blocked.
+    pub blocked_from: Option<String>,
     pub suspended_from: Option<String>,
     pub created_at: DateTime<Utc>,
     pub modified_at: DateTime<Utc>,
@@ -71,17 +72,6 @@ impl UpdateRow {
     }
 }
 
-/// Filters for members; all members when empty.
-#[derive(Clone, Debug, Default)]
-pub struct MemberFilter {
-    pub email: Option<String>,
-    /// An address that the member gave up.
-    pub former_email: Option<String>,
-    pub status: Option<MemberStatus>,
-    /// Members that changed at this time or later, in the order of their last changes.
-    pub modified_since: Option<DateTime<Utc>>,
-}
-
 /// One sharing group.
 #[derive(Clone, Debug, DerivePartialModel)]
 #[sea_orm(entity = "sharing_groups::Entity")]
@@ -105,23 +95,6 @@ struct InGroup {
 }
 
 impl Store {
-    #[tracing::instrument(name = "store.members.members", skip_all)]
-    pub async fn members(
-        &self,
-        scope: &AdminScope,
-        filter: &MemberFilter,
-        page: &PageRequest,
-    ) -> Result<Page<Member>, StoreError> {
-        if filter.modified_since.is_some() {
-            return self.modified_members(scope, filter, page).await;
-        }
-        let tx = self.read(&scope.scope).await?;
-        let list =
-            RowList::new("members").filtered("status", filter.status).looked_up("email", filter.email.as_deref());
-        let list = list.looked_up("former_email", filter.former_email.as_deref());
-        tx.find::<members::Entity>().of_filter(filter).page(page, list).await
-    }
-
     #[tracing::instrument(name = "store.members.member", skip_all)]
     pub async fn member(&self, scope: &AdminScope, id: MemberId) -> Result<Member, StoreError> {
         self.read(&scope.scope).await?.member_row(id).await
@@ -204,27 +177,10 @@ impl Store {
     }
 }
 
-impl Find<'_, members::Entity> {
-    /// The members that a filter leaves, whenever they were modified.
-    pub(super) fn of_filter(mut self, filter: &MemberFilter) -> Self {
-        if let Some(email) = &filter.email {
-            self = self.filter(members::Column::EmailFolded.eq(fold(email)));
-        }
-        if let Some(email) = &filter.former_email {
-            self = self.filter(members::Column::FormerEmailFolded.eq(fold(email)));
-        }
-        if let Some(status) = filter.status {
-            self = self.filter(members::Column::Status.eq(status.as_str()));
-        }
-        self
-    }
-}
-
 impl TenantTx {
     /// These members, by id.
     async fn members_by_id(&self, ids: impl Iterator<Item = Uuid>) -> Result<HashMap<Uuid, Member>, StoreError> {
-        let these = format!("members.id IN (SELECT r.id FROM {})", self.tx.rows(ID));
-        let these = self.condition(&these, [id_rows(ids)?]);
+        let these = self.is_one_of(&ids.collect::<Vec<_>>())?;
         let members: Vec<Member> = self.find::<members::Entity>().filter(these).all().await?;
         Ok(members.into_iter().map(|member| (member.id, member)).collect())
     }

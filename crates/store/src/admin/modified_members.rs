@@ -1,7 +1,8 @@
 //! Members in the order of their last changes (decision 0055). Each change of a member has an audit event, and the events are in
 //! commit order, so the audit log is read instead of an index that every change would have to write.
 
-use super::members::{Member, MemberFilter};
+use super::member_search::MemberFilter;
+use super::members::Member;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{ListOrder, Page, PageRequest, RowPlace, Rows};
@@ -51,6 +52,7 @@ impl Store {
         let list = RowList::new("members by change").searched("modified", Some("since"));
         let list = list.filtered("status", filter.status).filtered("email", filter.email.as_deref());
         let list = list.filtered("former_email", filter.former_email.as_deref());
+        let list = filter.named_in(list.filtered("q", filter.asked()));
         let name = list.name();
         let events = PageRequest { limit: EVENTS_READ - 1, since: Some(since - APART), until: None, ..*page };
         // These rows are short, so the bytes of a page hold all of them.

@@ -56,6 +56,8 @@ impl Default for WorkLimits {
 pub enum HeavyKind {
     /// A list that no index serves.
     List,
+    /// A search among members that reads the list.
+    Search,
     /// A plan about a whole tenant.
     Plan,
     /// A mapping's preview. It computes, as the next one, and a tenant has one of both at a time.
@@ -71,6 +73,9 @@ impl HeavyKind {
             Self::List => {
                 "filter by userName, externalId, id, emails or a group's displayName, or page through the list without a filter"
             }
+            Self::Search => {
+                "search by the beginnings of words (`q`), or filter by email, status, waiting_for, or the role of an owner or admin"
+            }
             Self::Plan => "ask again when the hub is less busy, or have the operator raise limits.plan_seconds",
             Self::Preview => "preview fewer records at a time, or simplify the expressions",
             Self::GroupPatch => "name the members by `members[value eq \"…\"]`",
@@ -84,7 +89,7 @@ impl HeavyKind {
                 "a mapping's preview of this tenant, or its PATCH with filters on a group's members, is running, and one may at a time"
                     .to_owned()
             }
-            Self::List | Self::Plan => format!(
+            Self::List | Self::Search | Self::Plan => format!(
                 "{limit} heavy requests of this tenant are running, and no more may at a time: lists without an index, and plans of \
                  a promotion or detachment, are heavy"
             ),
@@ -167,7 +172,7 @@ impl Admission {
     async fn heavy(&self, request: &Budget, kind: HeavyKind) -> Result<HeavyWork, StoreError> {
         let State { limits, heavy, computing, .. } = &*self.0;
         let (slots, time) = match kind {
-            HeavyKind::List => (heavy, limits.list_time),
+            HeavyKind::List | HeavyKind::Search => (heavy, limits.list_time),
             HeavyKind::Plan => (heavy, limits.plan_time),
             HeavyKind::Preview | HeavyKind::GroupPatch => (computing, limits.compute_time),
         };

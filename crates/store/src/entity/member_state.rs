@@ -12,7 +12,7 @@ macro_rules! member_columns {
             "m.id, m.email, m.display_name, m.given_name, m.family_name, m.external_id, m.status, m.role, \
              m.billing_contact, m.managed_by, ",
             $record,
-            ", m.former_record_id, m.suspended_from, m.waiting_for, m.approval, m.seated, m.held"
+            ", m.former_record_id, m.suspended_from, m.waiting_for, m.approval, m.blocked_from, m.seated, m.held"
         )
     };
 }
@@ -39,6 +39,7 @@ pub(crate) struct MemberRow {
     suspended_from: Option<String>,
     waiting_for: Option<String>,
     approval: Option<String>,
+    blocked_from: Option<String>,
     seated: bool,
     held: bool,
 }
@@ -66,6 +67,7 @@ impl MemberRow {
             suspended_from: self.suspended_from.as_deref().map(word).transpose()?,
             waiting_for: self.waiting_for.as_deref().map(word).transpose()?,
             approval: self.approval.as_deref().map(word).transpose()?,
+            blocked_from: self.blocked_from.as_deref().map(word).transpose()?,
             seated: self.seated,
             held: self.held,
         })

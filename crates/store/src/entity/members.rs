@@ -14,6 +14,9 @@ pub(crate) struct Model {
     pub(crate) email: String,
     #[sea_orm(column_type = "Text")]
     pub(crate) email_folded: String,
+    /// The words of the address and the names (`rollcall_core::search`).
+    #[sea_orm(column_type = "Text")]
+    pub(crate) search_text: String,
     #[sea_orm(column_type = "Text")]
     pub(crate) display_name: Option<String>,
     #[sea_orm(column_type = "Text")]
@@ -36,6 +39,9 @@ pub(crate) struct Model {
     pub(crate) waiting_for: Option<String>,
     #[sea_orm(column_type = "Text")]
     pub(crate) approval: Option<String>,
+    /// The status that an admin's block found; null for a member who is not blocked.
+    #[sea_orm(column_type = "Text")]
+    pub(crate) blocked_from: Option<String>,
     pub(crate) seated: bool,
     pub(crate) held: bool,
     #[sea_orm(column_type = "Text")]

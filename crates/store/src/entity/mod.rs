@@ -40,7 +40,7 @@ pub(crate) mod tenants;
 mod write;
 
 pub(crate) use find::Find;
-pub(crate) use list::RowList;
+pub(crate) use list::{ListedEntity, RowList};
 pub(crate) use literal::LiteralComparison;
 pub(crate) use write::Update;
 

@@ -25,6 +25,8 @@ pub struct Member {
     pub waiting_for: Option<String>,
     /// An admin's decision about a pending member: `approved` or `declined`.
     pub approval: Option<String>,
+    /// An admin blocked the member: no sync lets them in.
+    pub blocked: bool,
     pub suspended_from: Option<String>,
     pub created_at: DateTime<Utc>,
     pub modified_at: DateTime<Utc>,
@@ -46,6 +48,7 @@ impl From<store::Member> for Member {
             directory_user_id,
             waiting_for,
             approval,
+            blocked_from,
             suspended_from,
             created_at,
             modified_at,
@@ -64,6 +67,7 @@ impl From<store::Member> for Member {
             directory_user_id,
             waiting_for,
             approval,
+            blocked: blocked_from.is_some(),
             suspended_from,
             created_at,
             modified_at,

@@ -8,6 +8,7 @@ pub mod domains;
 pub mod groups;
 pub mod identities;
 pub mod mapping;
+pub mod member_blocks;
 pub mod members;
 pub mod policy;
 pub mod promotion;

@@ -207,6 +207,8 @@ impl Hub {
             let followed = member.former_record.is_none_or(|record| self.member_of(record).is_none());
             assert!(followed, "a former record feeds nobody: {member:?}");
             assert!(!has_access || member.seated, "nobody has access without a seat: {member:?}");
+            let shut_out = out && !member.seated && !member.held && member.waiting_for.is_none();
+            assert!(!member.is_blocked() || shut_out, "DW9: blocked, and in: {member:?}");
             let may_wait = matches!(member.status, MemberStatus::Pending | MemberStatus::Suspended);
             assert!(member.waiting_for.is_none() || may_wait, "{member:?}");
         }

@@ -201,6 +201,12 @@ impl Player {
                 let id = *self.hub.members.keys().nth(place).expect("in range");
                 self.hub.decide(id, if approve { Approval::Approved } else { Approval::Declined });
             }
+            Step::Block { member, block } => {
+                let place = member % self.hub.members.len();
+                let id = *self.hub.members.keys().nth(place).expect("in range");
+                // A refusal is a case of its own.
+                let _ = self.hub.set_block(Role::Owner, id, block);
+            }
             Step::Seats(seats) => self.hub.set_seats(seats),
             Step::Window => self.hub.pass_window(),
             Step::Scope(name) => {

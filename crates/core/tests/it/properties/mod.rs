@@ -14,9 +14,9 @@ use rollcall_core::directory::SourceMode;
 use rollcall_core::email::fold;
 use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId};
 use rollcall_core::policy::{Limit, OnDeleted, Onboarding, Policy};
-use rollcall_core::roster::{MemberState, MemberStatus, WaitingFor};
+use rollcall_core::roster::{MemberState, MemberStatus, Role, WaitingFor};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use steps::{Shape, Step, policies, scope_of, steps};
+use steps::{Shape, Step, policies, scope_of, steps, with_blocks};
 
 const ANY: Shape = Shape { anchors: true, runs: true, simulation: true, scopes: true };
 const UNANCHORED: Shape = Shape { anchors: false, ..ANY };
@@ -113,6 +113,8 @@ struct Before {
     protected: Vec<MemberState>,
     /// Owners and admins whom no owner agreed to change, without those whom Rollcall itself lets in.
     privileged: Vec<MemberState>,
+    /// Those whom an admin blocked, with the status that the block found.
+    blocked: Vec<(MemberId, Option<MemberStatus>)>,
 }
 
 impl Before {
@@ -129,6 +131,7 @@ impl Before {
             unmanaged: hub.members.values().filter(|m| m.managed_by.is_none()).map(|m| (m.id, m.clone())).collect(),
             protected: protected.cloned().collect(),
             privileged: privileged.cloned().collect(),
+            blocked: hub.members.values().filter(|m| m.is_blocked()).map(|m| (m.id, m.blocked_from)).collect(),
         }
     }
 
@@ -148,6 +151,7 @@ impl Before {
             let account = |m: &MemberState| (m.profile.email.clone(), m.status, m.role, m.managed_by, m.directory_user);
             assert_eq!(account(before), account(&hub.members[&before.id]), "S5: no owner approved it");
         }
+        assert_eq!(after.blocked, self.blocked, "DW9: only an admin blocks and unblocks");
         for (id, before) in &self.unmanaged {
             let after = &hub.members[id];
             assert!(after.managed_by.is_some() || after == before, "DX1: {before:?} became {after:?}");
@@ -174,6 +178,39 @@ proptest! {
         let mut player = Player::new(policy, seats);
         player.hub.owner_agrees = owner_agrees;
         play_checked(&mut player, &history);
+    }
+
+    /// DW9. No history lets a member in whom an admin blocked, and no run lifts a block ([`Hub::check`], [`Before::check`]). Once
+    /// nothing is blocked any more, everybody is as the source wants them, so a block leaves nothing behind.
+    #[test]
+    fn dw9_a_block_holds_through_every_history_and_leaves_nothing_behind(
+        policy in policies(), seats in 1..6_u32, history in with_blocks(any_history()), owner_agrees in any::<bool>(),
+    ) {
+        let mut player = Player::new(policy, seats);
+        player.hub.owner_agrees = owner_agrees;
+        play_checked(&mut player, &history);
+        let mut hub = player.hub;
+        hub.settle();
+        let shut_out: Vec<MemberId> = hub.members.values().filter(|m| m.is_blocked()).map(|m| m.id).collect();
+        hub.touch_everything();
+        let again = hub.settle();
+        let lets_in = |item: &rollcall_core::action::Item| match item.action {
+            rollcall_core::action::Action::Restore { member, .. }
+            | rollcall_core::action::Action::Waitlist { member } => shut_out.contains(&member),
+            _ => false,
+        };
+        prop_assert!(!again.applied.iter().any(lets_in), "{:?}", again.applied);
+        hub.set_seats(1_000);
+        hub.owner_agrees = true;
+        for id in &shut_out {
+            prop_assert_eq!(hub.set_block(Role::Owner, *id, false), Ok(()));
+        }
+        hub.settle();
+        for id in shut_out {
+            let member = &hub.members[&id];
+            let wanted = member.directory_user.filter(|_| member.managed_by.is_some()).is_some_and(|record| hub.wants(record));
+            prop_assert!(!wanted || member.has_access() || member.status == MemberStatus::Pending, "{:?}", member);
+        }
     }
 
     /// Once no work is left, touching everything again does nothing: no wake-up was forgotten (a dispute that could be

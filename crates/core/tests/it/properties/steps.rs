@@ -92,6 +92,10 @@ pub(crate) enum Step {
         member: usize,
         approve: bool,
     },
+    Block {
+        member: usize,
+        block: bool,
+    },
     Seats(u32),
     /// The guards' window passes.
     Window,
@@ -171,6 +175,17 @@ fn step(shape: Shape) -> impl Strategy<Value = Step> {
         1 => mode,
         6 => run,
     ]
+}
+
+/// A history in which an admin blocks and unblocks members as well.
+pub(crate) fn with_blocks(history: impl Strategy<Value = Vec<Step>>) -> impl Strategy<Value = Vec<Step>> {
+    let block = (0..64_usize, 0..64_usize, prop::bool::weighted(0.6));
+    (history, prop::collection::vec(block, 1..8)).prop_map(|(mut history, blocks)| {
+        for (place, member, block) in blocks {
+            history.insert(place % (history.len() + 1), Step::Block { member, block });
+        }
+        history
+    })
 }
 
 /// The people of one group, whatever the case and spacing of its name.

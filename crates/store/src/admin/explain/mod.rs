@@ -63,10 +63,13 @@ static TRACES: Sql = Sql::tenant(&[
                    UNION ALL SELECT * FROM (SELECT 'status' AS what, at, actor, run_id, request_id FROM audit_events \
                    WHERE tenant_id = {tenant} AND subject_id = $3 AND kind IN ('member.created', 'member.pending', \
                    'member.waitlisted', 'member.stopped_waiting', 'member.invited', 'member.activated', 'member.suspended', \
-                   'member.restored', 'member.removed') ORDER BY position DESC, id DESC LIMIT 1) AS status \
+                   'member.restored', 'member.removed', 'member.blocked', 'member.unblocked') ORDER BY position DESC, id DESC LIMIT 1) AS status \
                    UNION ALL SELECT * FROM (SELECT 'decided' AS what, at, actor, run_id, request_id FROM audit_events \
                    WHERE tenant_id = {tenant} AND subject_id = $3 AND kind IN ('member.approved', 'member.declined') \
-                   ORDER BY position DESC, id DESC LIMIT 1) AS decided",
+                   ORDER BY position DESC, id DESC LIMIT 1) AS decided \
+                   UNION ALL SELECT * FROM (SELECT 'blocked' AS what, at, actor, run_id, request_id FROM audit_events \
+                   WHERE tenant_id = {tenant} AND subject_id = $3 AND kind IN ('member.blocked', 'member.unblocked') \
+                   ORDER BY position DESC, id DESC LIMIT 1) AS blocked",
 ]);
 static MEMBERS_BY_EMAIL: Sql = Sql::tenant(&["SELECT x.id AS member_id, x.directory_user_id AS user_id FROM ( \
     SELECT id, directory_user_id, position FROM members WHERE tenant_id = {tenant} AND email_folded = $2 UNION ALL \
@@ -160,6 +163,7 @@ impl TenantTx {
             said_last: trace("said"),
             status_last: trace("status"),
             decided_last: trace("decided"),
+            blocked_last: trace("blocked"),
             holder: self.holder(&said, member.as_ref()).await?,
             skipped: self.skipped(user).await?,
             withheld: items.iter().filter(|item| !item.is_about_a_group()).filter_map(ItemRow::withheld).collect(),

@@ -1,0 +1,165 @@
+//! Blocks: an admin shuts a member out, and no sync lets them in until an admin lifts it (decision 0081). Everything here is about
+//! one member after the other, so that of many members in one call the last admin stays.
+
+use crate::action::Why;
+use crate::event::{DeviceWipe, Event, MemberDetail};
+use crate::ids::MemberId;
+use crate::policy::Policy;
+use crate::roster::{MemberState, MemberStatus, Role};
+use crate::text_enum::text_enum;
+use crate::world::Standing;
+
+text_enum! {
+    /// The reason why a member is not blocked, or a block not lifted.
+    BlockRefusal {
+        /// The caller is the member.
+        Yourself = "yourself",
+        /// Only an owner decides about an owner.
+        TakesOwner = "takes_owner",
+        ProtectedMember = "protected_member",
+        LastAdmin = "last_active_admin",
+        LastBillingContact = "last_billing_contact",
+        /// No source lets the member in again, and no seat is free.
+        NoSeat = "no_seat",
+    }
+}
+
+impl BlockRefusal {
+    /// The reason for people, with the remedy.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Yourself => "nobody blocks themselves: ask another admin",
+            Self::TakesOwner => "only an owner blocks or unblocks an owner",
+            Self::ProtectedMember => {
+                "the policy protects the member: take them out of `protected_members` first (PATCH /api/v1/policy)"
+            }
+            Self::LastAdmin => "the member is the last active admin: make another active member an admin first",
+            Self::LastBillingContact => {
+                "the member is the last billing contact: make another active member the billing contact first"
+            }
+            Self::NoSeat => {
+                "the member was made by hand and needs a seat, and none is free: have the operator set more seats, or block or \
+                 take out somebody else"
+            }
+        }
+    }
+}
+
+/// An admin at work on blocks, with the counts that the earlier ones of the call left.
+#[derive(Debug)]
+pub struct Blocks<'p> {
+    policy: &'p Policy,
+    by: Role,
+    caller: Option<MemberId>,
+    admins_left: usize,
+    billing_contacts_left: usize,
+    seats_free: i64,
+}
+
+/// A change of one member, and its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockChange {
+    pub before: MemberState,
+    pub after: MemberState,
+    pub events: Vec<Event>,
+}
+
+impl BlockChange {
+    /// Seats that the change takes; negative for those that it frees.
+    pub fn seats(&self) -> i64 {
+        i64::from(self.after.seated) - i64::from(self.before.seated)
+    }
+}
+
+/// `None` when the member is as it was asked for already.
+type Decided = Result<Option<BlockChange>, BlockRefusal>;
+
+impl<'p> Blocks<'p> {
+    /// `caller` is the member who signed in; none for a key or an operator.
+    pub fn by(by: Role, caller: Option<MemberId>, policy: &'p Policy, standing: &Standing) -> Self {
+        Self {
+            policy,
+            by,
+            caller,
+            admins_left: standing.active_admins.len(),
+            billing_contacts_left: standing.active_billing_contacts.len(),
+            seats_free: i64::from(standing.seats_bought) - i64::from(standing.seats_used),
+        }
+    }
+
+    /// Ends a member's access and seat at once, under no limit, since an admin means it.
+    ///
+    /// # Errors
+    /// [`BlockRefusal`]; then nothing is counted.
+    pub fn block(&mut self, member: &MemberState) -> Decided {
+        if member.is_blocked() {
+            return Ok(None);
+        }
+        self.refuse(member)?;
+        let before = member.clone();
+        let mut after = MemberState { blocked_from: Some(before.status), ..before.clone() };
+        if before.status != MemberStatus::Removed {
+            if before.status != MemberStatus::Suspended {
+                after.suspended_from = Some(before.status);
+            }
+            after.status = MemberStatus::Suspended;
+            (after.seated, after.held, after.waiting_for) = (false, false, None);
+        }
+        self.admins_left -= usize::from(before.is_active_admin());
+        self.billing_contacts_left -= usize::from(before.is_active_billing_contact());
+        self.seats_free += i64::from(before.seated);
+        let detail = MemberDetail::Blocked { from: before.status, seat_released: before.seated };
+        let mut events = vec![Event::MemberBlocked(before.id, detail)];
+        // A member who was never active has no data on a device.
+        if before.status == MemberStatus::Active && self.policy.wipe_on_suspend {
+            events.push(Event::DeviceWipeRequested(before.id, DeviceWipe { why: Why::BlockedByAdmin }));
+        }
+        Ok(Some(BlockChange { before, after, events }))
+    }
+
+    /// Lifts a block. A managed member comes in by their source, in the normal way; nobody else would let a member in who was made
+    /// by hand, so they get back what the block took.
+    ///
+    /// # Errors
+    /// [`BlockRefusal`]; then nothing is counted.
+    pub fn unblock(&mut self, member: &MemberState) -> Decided {
+        let Some(from) = member.blocked_from else { return Ok(None) };
+        self.refuse_lesser(member)?;
+        let before = member.clone();
+        let mut after = MemberState { blocked_from: None, ..before.clone() };
+        let had_access = matches!(from, MemberStatus::Invited | MemberStatus::Active);
+        if before.managed_by.is_none() && before.status == MemberStatus::Suspended && had_access {
+            if self.seats_free < 1 {
+                return Err(BlockRefusal::NoSeat);
+            }
+            (after.status, after.suspended_from, after.seated) = (from, None, true);
+            self.seats_free -= 1;
+        }
+        self.admins_left += usize::from(after.is_active_admin());
+        self.billing_contacts_left += usize::from(after.is_active_billing_contact());
+        let detail = MemberDetail::Unblocked { to: after.status, seat_taken: after.seated };
+        Ok(Some(BlockChange { before, after, events: vec![Event::MemberUnblocked(member.id, detail)] }))
+    }
+
+    fn refuse(&self, member: &MemberState) -> Result<(), BlockRefusal> {
+        self.refuse_lesser(member)?;
+        if self.caller == Some(member.id) {
+            return Err(BlockRefusal::Yourself);
+        }
+        if self.policy.protected_members.contains(&member.id) {
+            return Err(BlockRefusal::ProtectedMember);
+        }
+        if member.is_active_admin() && self.admins_left <= 1 {
+            return Err(BlockRefusal::LastAdmin);
+        }
+        if member.is_active_billing_contact() && self.billing_contacts_left <= 1 {
+            return Err(BlockRefusal::LastBillingContact);
+        }
+        Ok(())
+    }
+
+    fn refuse_lesser(&self, member: &MemberState) -> Result<(), BlockRefusal> {
+        let may = self.by == Role::Owner || member.role != Role::Owner;
+        if may { Ok(()) } else { Err(BlockRefusal::TakesOwner) }
+    }
+}
