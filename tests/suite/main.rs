@@ -37,6 +37,7 @@ mod discovery;
 mod entra_collection;
 mod etags;
 mod explain;
+mod exports;
 mod faults;
 mod field_reports;
 mod first_hour;
@@ -185,6 +186,7 @@ fn every_case() -> Vec<Case> {
         members::cases(),
         member_search::cases(),
         blocks::cases(),
+        exports::cases(),
         new_user::cases(),
         first_hour::cases(),
         approval::cases(),

@@ -20,6 +20,8 @@ text_enum! {
         Sources = "sources",
         /// Keys, sign-in links and sessions.
         Access = "access",
+        /// Whole lists as files.
+        Export = "export",
     }
 }
 

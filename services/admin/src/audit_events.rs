@@ -8,7 +8,7 @@ use crate::view::List;
 use crate::view::audit_events as view;
 use actix_web::HttpRequest;
 use rollcall_core::event::Actor;
-use rollcall_store::AuditFilter;
+use rollcall_store::{AuditFilter, Page, PageRequest};
 use std::collections::{BTreeSet, HashMap};
 
 #[utoipa::path(
@@ -21,9 +21,18 @@ pub(crate) async fn audit_events(request: HttpRequest, auth: ApiAuth) -> Answer 
     let asked = parameters(&request, &["kind", "subject_id"])?;
     let kind = parsed("kind", asked.kind.as_deref())?;
     let subject = parsed("subject_id", asked.subject_id.as_deref())?;
-    let page = auth.admin.hub.store.audit_events(&auth.scope, &AuditFilter { kind, subject }, &asked.page()?).await?;
-    let names = names_of(&auth, page.items.iter().filter_map(|event| Actor::of_text(&event.actor))).await?;
-    list::<view::AuditEvent>(page.map(|event| view::AuditEvent::named(event, &names)))
+    list::<view::AuditEvent>(page(&auth, &AuditFilter { kind, subject }, &asked.page()?).await?)
+}
+
+/// A page of events, with the names of their actors.
+pub(crate) async fn page(
+    auth: &ApiAuth,
+    filter: &AuditFilter,
+    page: &PageRequest,
+) -> Result<Page<view::AuditEvent>, AdminError> {
+    let page = auth.admin.hub.store.audit_events(&auth.scope, filter, page).await?;
+    let names = names_of(auth, page.items.iter().filter_map(|event| Actor::of_text(&event.actor))).await?;
+    Ok(page.map(|event| view::AuditEvent::named(event, &names)))
 }
 
 /// The names of people and keys among these actors: at most two look-ups for a page.

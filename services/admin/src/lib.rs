@@ -10,6 +10,7 @@ mod dialect;
 mod domains;
 mod error;
 mod explain;
+mod exports;
 mod groups;
 mod html;
 mod identities;

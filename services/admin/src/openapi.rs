@@ -96,7 +96,10 @@ use utoipa::{OpenApi as _, ToSchema};
         crate::rejected::replay,
         crate::reconcile::reconcile,
         crate::audit_events::audit_events,
-        crate::request_log::request_log
+        crate::request_log::request_log,
+        crate::exports::export_members,
+        crate::exports::export_groups,
+        crate::exports::export_audit_events
     ),
     components(schemas(Problem)),
     tags(
@@ -109,6 +112,7 @@ use utoipa::{OpenApi as _, ToSchema};
         (name = "policy", description = "What the organisation wants"),
         (name = "sources", description = "Identity providers, their tokens and their requests"),
         (name = "audit", description = "What happened"),
+        (name = "exports", description = "Whole lists as files"),
     )
 )]
 struct Described;

@@ -76,6 +76,8 @@ pub(crate) struct ListParameters {
     pub(crate) ignored: Option<String>,
     pub(crate) with: Option<String>,
     pub(crate) people: Option<String>,
+    pub(crate) format: Option<String>,
+    pub(crate) fields: Option<String>,
 }
 
 impl ListParameters {

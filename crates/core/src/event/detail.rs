@@ -10,7 +10,7 @@ use crate::roster::{Approval, MemberStatus, Profile, Role};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// No detail: the kind and the subject suffice, and `detail` is null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -248,6 +248,14 @@ pub enum MemberDetail {
         why: Why,
     },
     Nothing {},
+}
+
+/// An export, with the filters as they were given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExportMade {
+    pub list: &'static str,
+    pub format: &'static str,
+    pub filters: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

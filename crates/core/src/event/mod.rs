@@ -6,10 +6,10 @@ mod sign_in;
 
 pub use detail::{
     CredentialCreated, CredentialRotated, DeviceWipe, Difference, DirectoryGroupDetail, DirectoryMembershipDetail,
-    DirectoryUserDetail, GroupLink, GroupMember, GroupMoved, GroupName, GroupNamed, GroupRemoved, MemberCreated,
-    MemberDecided, MemberDetail, MemberLink, NoDetail, PolicyChanged, RunDecided, RunHeld, RunRewound, SeatsChanged,
-    SeatsGrown, SharingKeys, SkippedRecord, SourceCreated, SourceDeleted, SourceDetached, SourceModeChanged,
-    SourceName, SourcePromoted, SourceQuarantined, SourceReleased, TenantCreated, TenantNames,
+    DirectoryUserDetail, ExportMade, GroupLink, GroupMember, GroupMoved, GroupName, GroupNamed, GroupRemoved,
+    MemberCreated, MemberDecided, MemberDetail, MemberLink, NoDetail, PolicyChanged, RunDecided, RunHeld, RunRewound,
+    SeatsChanged, SeatsGrown, SharingKeys, SkippedRecord, SourceCreated, SourceDeleted, SourceDetached,
+    SourceModeChanged, SourceName, SourcePromoted, SourceQuarantined, SourceReleased, TenantCreated, TenantNames,
 };
 pub use sign_in::{
     DomainName, IdentityDetail, SessionEnd, SessionEnded, SessionStarted, SignInConnectionDetail,
@@ -196,6 +196,8 @@ events! {
     GroupRestored(SharingGroupId, GroupNamed) = "sharing_group.restored",
     GroupMemberAdded(SharingGroupId, GroupMember) = "sharing_group.member_added",
     GroupMemberRemoved(SharingGroupId, GroupMember) = "sharing_group.member_removed",
+    /// Somebody took a whole list away.
+    ExportMade(TenantId, ExportMade) = "export.made",
     PolicyChanged(TenantId, Box<PolicyChanged>) = "policy.changed",
     SkippedRecordRetried(RecordId, SkippedRecord) = "skipped_record.retried",
     SkippedRecordIgnored(RecordId, SkippedRecord) = "skipped_record.ignored",
@@ -284,6 +286,7 @@ impl AuditKind {
             | Self::DirectoryMembershipRemoved
             | Self::SeatsGrown
             | Self::PolicyChanged
+            | Self::ExportMade
             | Self::SkippedRecordRetried
             | Self::SkippedRecordIgnored
             | Self::ReconcileRequested

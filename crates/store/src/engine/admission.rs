@@ -58,6 +58,8 @@ pub enum HeavyKind {
     List,
     /// A search among members that reads the list.
     Search,
+    /// A whole list as a file. The slot is held for as long as its reader takes; the time is that of one page.
+    Export,
     /// A plan about a whole tenant.
     Plan,
     /// A mapping's preview. It computes, as the next one, and a tenant has one of both at a time.
@@ -76,6 +78,7 @@ impl HeavyKind {
             Self::Search => {
                 "search by the beginnings of words (`q`), or filter by email, status, waiting_for, or the role of an owner or admin"
             }
+            Self::Export => "export with a filter that an index serves, or a shorter time (`since`, `until`)",
             Self::Plan => "ask again when the hub is less busy, or have the operator raise limits.plan_seconds",
             Self::Preview => "preview fewer records at a time, or simplify the expressions",
             Self::GroupPatch => "name the members by `members[value eq \"…\"]`",
@@ -89,6 +92,7 @@ impl HeavyKind {
                 "a mapping's preview of this tenant, or its PATCH with filters on a group's members, is running, and one may at a time"
                     .to_owned()
             }
+            Self::Export => format!("{limit} exports of this tenant are running, and no more may at a time: take them first"),
             Self::List | Self::Search | Self::Plan => format!(
                 "{limit} heavy requests of this tenant are running, and no more may at a time: lists without an index, and plans of \
                  a promotion or detachment, are heavy"
@@ -109,6 +113,8 @@ struct State {
     /// Transactions that write, where there is one writer.
     writer: Slots,
     heavy: Slots,
+    /// Exports on their way. Each holds a page in memory and no connection.
+    exports: Slots,
     /// Heavy work that computes in this process.
     computing: Slots,
     connection_wait: Duration,
@@ -116,6 +122,9 @@ struct State {
 
 /// A pool of fewer connections than this is not divided: a command's, or a test's.
 const DIVIDED: usize = 8;
+/// Exports at a time: of all tenants, and of one. A page has some 4 MiB.
+const EXPORTS: usize = 8;
+const EXPORTS_OF_TENANT: usize = 2;
 /// More slots than there are callers, and still countable.
 const UNLIMITED: usize = usize::MAX / 2;
 
@@ -136,6 +145,7 @@ impl Admission {
             connections: for_requests,
             writer: Slots::new(UNLIMITED, 1),
             heavy: Slots::new(heavy, limits.tenant_heavy.clamp(1, (heavy / 2).max(1))),
+            exports: Slots::new(EXPORTS, EXPORTS_OF_TENANT),
             computing: Slots::new(half_of_cores, 1),
             connection_wait,
             limits,
@@ -170,8 +180,9 @@ impl Admission {
 
     /// A slot for heavy work, and the rest of the time that a request has for all of its kind.
     async fn heavy(&self, request: &Budget, kind: HeavyKind) -> Result<HeavyWork, StoreError> {
-        let State { limits, heavy, computing, .. } = &*self.0;
+        let State { limits, heavy, exports, computing, .. } = &*self.0;
         let (slots, time) = match kind {
+            HeavyKind::Export => (exports, limits.list_time),
             HeavyKind::List | HeavyKind::Search => (heavy, limits.list_time),
             HeavyKind::Plan => (heavy, limits.plan_time),
             HeavyKind::Preview | HeavyKind::GroupPatch => (computing, limits.compute_time),
@@ -265,5 +276,26 @@ impl HeavyWork {
             done.map_err(|error| StoreError::Unavailable(error.to_string().into()))
         });
         computed.await?.map_err(|_| self.kind.too_long(self.limit.map_or(Duration::ZERO, |limit| limit.time)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A slow reader holds its slot and takes no other tenant's.
+    #[tokio::test]
+    async fn s2_a_tenant_has_few_exports_at_a_time_beside_its_other_heavy_work() {
+        let limits = WorkLimits { heavy_wait: Duration::ZERO, ..WorkLimits::default() };
+        let admission = Admission::new(limits, 16, Duration::ZERO, false);
+        let (tenant, other) = (Clock::System.new_id(), Clock::System.new_id());
+        let take = async |tenant, kind| HeavyWork::admit(Some(&admission), &Budget::unlimited(tenant), kind).await;
+        let held = [take(tenant, HeavyKind::Export).await, take(tenant, HeavyKind::Export).await];
+        assert!(held.iter().all(Result::is_ok));
+        let refused = take(tenant, HeavyKind::Export).await.err();
+        assert!(matches!(&refused, Some(StoreError::Busy { limit, .. }) if limit.contains("2 exports")), "{refused:?}");
+        assert!(take(tenant, HeavyKind::Search).await.is_ok() && take(other, HeavyKind::Export).await.is_ok());
+        drop(held);
+        assert!(take(tenant, HeavyKind::Export).await.is_ok());
     }
 }

@@ -11,7 +11,7 @@ use crate::entity::RowList;
 use crate::entity::audit_events::{Column, Entity};
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
-use rollcall_core::event::{Actor, AuditKind, Event};
+use rollcall_core::event::{Actor, AuditKind, Event, ExportMade};
 use rollcall_core::ids::{RequestId, RunId};
 use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde::Serialize;
@@ -117,6 +117,14 @@ pub struct AuditFilter {
 }
 
 impl Store {
+    /// Tells the log of an export, before anything of it leaves.
+    #[tracing::instrument(name = "store.audit_events.note_export", skip_all)]
+    pub async fn note_export(&self, scope: &AdminScope, export: ExportMade) -> Result<(), StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        tx.tx.batch(vec![tx.event(&Event::ExportMade(tx.tenant, export)).into()]).await?;
+        tx.commit().await
+    }
+
     /// Events in the order they were committed.
     #[tracing::instrument(name = "store.audit_events.audit_events", skip_all)]
     pub async fn audit_events(
