@@ -46,6 +46,7 @@ mod m20261130_000087_operator_keys;
 mod m20261130_000088_identity_providers;
 mod m20261130_000092_member_search;
 mod m20261130_000093_blocks;
+mod m20261130_000094_idempotent_requests;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -94,6 +95,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000088_identity_providers::Migration),
             Box::new(m20261130_000092_member_search::Migration),
             Box::new(m20261130_000093_blocks::Migration),
+            Box::new(m20261130_000094_idempotent_requests::Migration),
         ]
     }
 }

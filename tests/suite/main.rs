@@ -44,6 +44,7 @@ mod first_hour;
 mod group_scope;
 mod guards;
 mod hub;
+mod idempotency;
 mod large_answers;
 mod lifecycle;
 mod lists;
@@ -187,6 +188,7 @@ fn every_case() -> Vec<Case> {
         member_search::cases(),
         blocks::cases(),
         exports::cases(),
+        idempotency::cases(),
         new_user::cases(),
         first_hour::cases(),
         approval::cases(),

@@ -24,6 +24,7 @@ mod statements;
 pub use access::api_keys::{ApiKey, NewApiKey};
 pub use access::credential_uses::CredentialUse;
 pub use access::credentials::{Credential, Rotated, RotatedExpiry};
+pub use access::idempotency::{KeptAnswer, Once, OnceOnly};
 pub use access::operator_keys::{NewOperatorKey, OperatorKey};
 pub use access::quotas::CountedUsage;
 pub use access::sessions::{ListedSession, SESSION_PAUSE, SESSION_TIME, Session, SignInClient, StartedSession};

@@ -31,6 +31,7 @@ const TABLES: &[(&str, &str)] = &[
     ("runs", "tenant_id"),
     ("run_items", "tenant_id"),
     ("audit_events", "tenant_id"),
+    ("idempotent_requests", "tenant_id"),
 ];
 
 /// Files whose statements serve all tenants.

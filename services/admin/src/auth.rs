@@ -4,9 +4,9 @@ use crate::Admin;
 use crate::error::AdminError;
 use actix_web::dev::Payload;
 use actix_web::http::{Method, header};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use chrono::TimeDelta;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{LocalBoxFuture, ready};
 use rollcall_core::ids::CredentialId;
 use rollcall_core::roster::Role;
 use rollcall_hub::{CallerError, SessionCaller};
@@ -26,6 +26,8 @@ pub(crate) struct ApiAuth {
     pub(crate) admin: web::Data<Admin>,
     /// The session of a person; none for a key.
     pub(crate) session: Option<Session>,
+    /// The key or session.
+    pub(crate) credential: CredentialId,
 }
 
 impl ApiAuth {
@@ -36,7 +38,7 @@ impl ApiAuth {
 
     /// The caller with the credential of the request. Bearer and cookie never mix: a request with an `Authorization` header is the
     /// key's, whatever cookie it has.
-    async fn of(request: &HttpRequest, admin: web::Data<Admin>) -> Result<(Self, CredentialId), AdminError> {
+    async fn of(request: &HttpRequest, admin: web::Data<Admin>) -> Result<Self, AdminError> {
         let secret = session_secret(request).filter(|_| !request.headers().contains_key(header::AUTHORIZATION));
         if let Some(secret) = secret {
             let writes = !matches!(*request.method(), Method::GET | Method::HEAD);
@@ -49,22 +51,22 @@ impl ApiAuth {
                 return Err(AdminError::Forbidden(NOT_OWN));
             }
             refuse_other_tenant(request, &admin, &scope).await?;
-            return Ok((Self { scope, admin, session: Some(session) }, session.id));
+            return Ok(Self { scope, admin, session: Some(session), credential: session.id });
         }
         if bearer_token(request).is_some_and(|key| key.starts_with(OPERATOR_KEY_PREFIX)) {
             let OperatorAuth { operator, admin } = OperatorAuth::of(request, admin).await?;
             let tenant = request.headers().get(TENANT).and_then(|name| name.to_str().ok());
             let tenant = tenant.ok_or_else(|| AdminError::BadRequest(NO_TENANT.into()))?;
             let scope = admin.hub.store.tenant_of_operator(&operator, tenant).await?;
-            return Ok((Self { scope, admin, session: None }, operator.key().0.into()));
+            return Ok(Self { scope, admin, session: None, credential: operator.key().0.into() });
         }
         let caller = admin.hub.admin_caller(bearer_token(request), &peer(request), &admin.limits).await;
-        let (scope, key) = caller.map_err(|error| match error {
+        let (scope, credential) = caller.map_err(|error| match error {
             CallerError::Missing => Refusal::Unauthorized(missing(request)).into(),
             error => AdminError::from(error),
         })?;
         refuse_other_tenant(request, &admin, &scope).await?;
-        Ok((Self { scope, admin, session: None }, key))
+        Ok(Self { scope, admin, session: None, credential })
     }
 
     fn check(&self, demand: Demand) -> Result<(), AdminError> {
@@ -98,11 +100,15 @@ impl FromRequest for ApiAuth {
     type Future = LocalBoxFuture<'static, Result<Self, AdminError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        // A request with an idempotency key is known already.
+        if let Some(known) = request.extensions_mut().remove::<Self>() {
+            return Box::pin(ready(Ok(known)));
+        }
         let request = request.clone();
         Box::pin(async move {
             let admin = service(&request)?;
-            let (auth, credential) = Self::of(&request, admin).await?;
-            known_caller(&request, auth.scope.tenant(), credential);
+            let auth = Self::of(&request, admin).await?;
+            known_caller(&request, auth.scope.tenant(), auth.credential);
             let demand = request.app_data::<Demands>().and_then(|demands| demands.of_method(request.method()));
             auth.check(demand.ok_or(AdminError::Forbidden("this call is open to nobody"))?)?;
             let scope = request_id(&request).map_or(auth.scope, |id| auth.scope.for_request(id));

@@ -15,6 +15,10 @@ pub(crate) enum AdminError {
     NotPermitted(Permission),
     #[error("this takes a sign-in of the last 10 minutes: sign in again, then repeat it")]
     SignInAgain,
+    #[error("the first request with this Idempotency-Key is still running; ask again in a moment")]
+    StillRunning,
+    #[error("this Idempotency-Key was used for another request; take a new key for each request")]
+    KeyReused,
     #[error("{0}")]
     NotFound(String),
     #[error("{0}")]
@@ -35,6 +39,8 @@ impl AdminError {
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Self::NotPermitted(_) => (StatusCode::FORBIDDEN, "not_permitted"),
             Self::SignInAgain => (StatusCode::FORBIDDEN, "sign_in_again"),
+            Self::StillRunning => (StatusCode::CONFLICT, "still_running"),
+            Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::SignIn(error) => (status_of_sign_in(error), "sign_in_failed"),

@@ -13,6 +13,7 @@ mod explain;
 mod exports;
 mod groups;
 mod html;
+mod idempotency;
 mod identities;
 mod mapping;
 mod member_blocks;

@@ -137,6 +137,7 @@ const FAILURES: &[(&str, &str)] = &[
     ("404", "Nothing of this organisation has this id"),
     ("408", "The body came too slowly"),
     ("409", "The state does not allow it, or another change came first"),
+    ("422", "The `Idempotency-Key` was used for another request"),
     ("413", "The body is too large"),
     ("415", "The body is compressed in an unknown way"),
     ("429", "Too many requests; `Retry-After` says when to try again"),

@@ -4,8 +4,9 @@
 use crate::Admin;
 use crate::error::AdminError;
 use crate::{
-    api_keys, audit_events, detachment, dialect, domains, explain, exports, groups, identities, mapping, member_blocks, members, openapi, openapi_page, policy, promotion, provider_pages, reconcile, rejected, request_log, runs, session, sessions, sign_in_connections, sign_in_links, sign_in_page, skipped_records, sources, tenants, tokens,
+    api_keys, audit_events, detachment, dialect, domains, explain, exports, groups, idempotency, identities, mapping, member_blocks, members, openapi, openapi_page, policy, promotion, provider_pages, reconcile, rejected, request_log, runs, session, sessions, sign_in_connections, sign_in_links, sign_in_page, skipped_records, sources, tenants, tokens,
 };
+use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, web};
 use rollcall_web::{Endpoint, RouteLabel, endpoints, resource, same_paths};
 
@@ -115,7 +116,7 @@ pub fn configure(admin: Admin) -> impl FnOnce(&mut web::ServiceConfig) {
     move |app| {
         app.app_data(web::Data::new(admin));
         for same_path in same_paths(&endpoints()) {
-            app.service(resource(same_path[0].path, same_path, AdminError::from));
+            app.service(resource(same_path[0].path, same_path, AdminError::from).wrap(from_fn(idempotency::once)));
         }
         let elsewhere = web::scope("/api").app_data(RouteLabel::unknown("admin"));
         app.service(elsewhere.default_service(web::to(unknown_path)));

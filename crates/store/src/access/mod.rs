@@ -3,6 +3,7 @@
 pub(crate) mod api_keys;
 pub(crate) mod credential_uses;
 pub(crate) mod credentials;
+pub(crate) mod idempotency;
 pub(crate) mod operator_keys;
 pub(crate) mod quarantine_release;
 pub(crate) mod quotas;

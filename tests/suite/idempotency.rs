@@ -1,0 +1,142 @@
+//! `Idempotency-Key`: a POST that is sent twice runs once.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::hub::Hub;
+use crate::person::{CSRF, Person};
+use crate::registry::{Case, cases};
+use crate::rest::Tenant;
+use crate::verbs::{ScimSource, unknown_id};
+
+pub(crate) fn cases() -> Vec<Case> {
+    cases![
+        a_post_that_is_repeated_runs_once_and_shows_no_secret_again,
+        of_many_at_once_one_runs,
+        a_key_is_for_one_request_of_one_caller,
+        a_refusal_is_kept_when_a_repetition_would_be_refused_too,
+        keys_that_cannot_be_are_refused,
+    ]
+}
+
+fn company(hub: &Hub) -> (Tenant, ScimSource) {
+    let tenant = hub.tenant().owner("boss@acme.example").create();
+    let source = tenant.scim_source();
+    (tenant, source)
+}
+
+async fn post(tenant: &Tenant, path: &str, key: &str, body: &Value) -> Answer {
+    let url = format!("{}{path}", tenant.hub.people_url());
+    let request = tenant.hub.http().post(url).bearer_auth(&tenant.key).header("idempotency-key", key);
+    Answer::of(request.json(body)).await
+}
+
+async fn names(tenant: &Tenant, source: &ScimSource) -> Vec<String> {
+    let tokens = tenant.get(&format!("/api/v1/sources/{}/tokens", source.id)).await.expect(200);
+    tokens.at("/items").as_array().unwrap().iter().map(|token| token["name"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn a_post_that_is_repeated_runs_once_and_shows_no_secret_again(hub: Hub) {
+    let (tenant, source) = company(&hub);
+    let path = format!("/api/v1/sources/{}/tokens", source.id);
+    let key = unknown_id().to_string();
+    let first = post(&tenant, &path, &key, &json!({ "name": "once" })).await.expect(201);
+    assert!(first.text_at("/token").starts_with("rcs_") && first.header("idempotency-replayed").is_empty());
+    for _ in 0..2 {
+        let again = post(&tenant, &path, &key, &json!({ "name": "once" })).await.expect(201);
+        assert_eq!((again.header("idempotency-replayed"), again.at("/id")), ("true", first.at("/id")));
+        assert!(again.at("/token").is_null() && !again.text.contains("rcs_"), "{}", again.describe());
+    }
+    assert_eq!(names(&tenant, &source).await, ["", "once"]);
+    let made = post(&tenant, &path, &unknown_id().to_string(), &json!({ "name": "once" })).await.expect(201);
+    assert_ne!(made.at("/id"), first.at("/id"), "another key is another request");
+    // The answer without a secret is the same, byte for byte.
+    let body = json!({ "member_ids": [unknown_id()] });
+    let key = unknown_id().to_string();
+    let one = post(&tenant, "/api/v1/members/block", &key, &body).await.expect(200);
+    let other = post(&tenant, "/api/v1/members/block", &key, &body).await.expect(200);
+    assert_eq!((&one.text, one.content_type()), (&other.text, other.content_type()));
+}
+
+async fn of_many_at_once_one_runs(hub: Hub) {
+    let (tenant, source) = company(&hub);
+    let path = format!("/api/v1/sources/{}/tokens", source.id);
+    let key = unknown_id().to_string();
+    let body = json!({ "name": "racing" });
+    let answers = join_all((0..12).map(|_| post(&tenant, &path, &key, &body))).await;
+    let ran = answers.iter().filter(|answer| answer.status == 201 && answer.header("idempotency-replayed").is_empty());
+    assert_eq!(ran.count(), 1);
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        answer.check_problem(409).unwrap();
+        assert_eq!(answer.text_at("/code"), "still_running");
+    }
+    let ids: BTreeSet<String> =
+        answers.iter().filter(|answer| answer.status == 201).map(|answer| answer.text_at("/id")).collect();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(names(&tenant, &source).await, ["", "racing"]);
+}
+
+async fn a_key_is_for_one_request_of_one_caller(hub: Hub) {
+    let (tenant, source) = company(&hub);
+    let path = format!("/api/v1/sources/{}/tokens", source.id);
+    let key = unknown_id().to_string();
+    post(&tenant, &path, &key, &json!({ "name": "one" })).await.expect(201);
+    for (path, body) in [(path.as_str(), json!({ "name": "two" })), ("/api/v1/api-keys", json!({ "name": "one" }))] {
+        let refused = post(&tenant, path, &key, &body).await.expect_problem(422);
+        assert_eq!(refused.text_at("/code"), "key_reused");
+    }
+    let second = hub.json_command(&["api-key", "create", "--tenant", &tenant.slug, "--role", "owner"]);
+    let second = Tenant { key: second["key"].as_str().unwrap().to_owned(), ..tenant.clone() };
+    post(&second, &path, &key, &json!({ "name": "two" })).await.expect(201);
+    let (other, theirs) = company(&hub);
+    post(&other, &format!("/api/v1/sources/{}/tokens", theirs.id), &key, &json!({ "name": "one" })).await.expect(201);
+    let boss = Person::sign_in(&tenant, "boss@acme.example").await;
+    let by_person = async || {
+        let request = boss.request(reqwest::Method::POST, &path).header("idempotency-key", &key);
+        Answer::of(request.header(CSRF.0, CSRF.1).json(&json!({ "name": "three" }))).await
+    };
+    let made = by_person().await.expect(201);
+    assert_eq!(by_person().await.expect(201).at("/id"), made.at("/id"));
+    assert_eq!(names(&tenant, &source).await, ["", "one", "two", "three"]);
+}
+
+async fn a_refusal_is_kept_when_a_repetition_would_be_refused_too(hub: Hub) {
+    let (tenant, source) = company(&hub);
+    let path = format!("/api/v1/sources/{}/tokens", source.id);
+    let key = unknown_id().to_string();
+    let wrong = json!({ "name": 7 });
+    let first = post(&tenant, &path, &key, &wrong).await.expect_problem(400);
+    let again = post(&tenant, &path, &key, &wrong).await.expect_problem(400);
+    assert_eq!((&again.text, again.header("idempotency-replayed")), (&first.text, "true"));
+    // A caller who may not is refused before the key is looked at, and a key that ran nothing is free.
+    let reader = hub.json_command(&["api-key", "create", "--tenant", &tenant.slug, "--role", "member"]);
+    let reader = Tenant { key: reader["key"].as_str().unwrap().to_owned(), ..tenant.clone() };
+    for _ in 0..2 {
+        let refused = post(&reader, &path, &unknown_id().to_string(), &json!({})).await.expect_problem(403);
+        assert!(refused.header("idempotency-replayed").is_empty());
+    }
+    let stranger = Tenant { key: "rck_unknown".to_owned(), ..tenant.clone() };
+    post(&stranger, &path, &key, &wrong).await.expect_problem(401);
+    let key = unknown_id().to_string();
+    let large = json!({ "name": "x".repeat(70_000) });
+    post(&tenant, &path, &key, &large).await.expect_problem(413);
+    assert!(post(&tenant, &path, &key, &large).await.expect_problem(413).header("idempotency-replayed").is_empty());
+}
+
+async fn keys_that_cannot_be_are_refused(hub: Hub) {
+    let (tenant, source) = company(&hub);
+    let path = format!("/api/v1/sources/{}/tokens", source.id);
+    for key in ["", "   ", &"x".repeat(256)] {
+        let refused = post(&tenant, &path, key, &json!({})).await.expect_problem(400);
+        assert!(refused.text_at("/detail").contains("Idempotency-Key"), "{}", refused.describe());
+    }
+    let url = format!("{}{path}", hub.people_url());
+    let twice =
+        hub.http().post(&url).bearer_auth(&tenant.key).header("idempotency-key", "a").header("idempotency-key", "b");
+    Answer::of(twice.json(&json!({}))).await.expect_problem(400);
+    let read = hub.http().get(&url).bearer_auth(&tenant.key).header("idempotency-key", "a");
+    assert_eq!(Answer::of(read).await.expect(200).at("/items").as_array().map(Vec::len), Some(1), "a GET needs none");
+}
