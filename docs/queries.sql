@@ -183,7 +183,7 @@ PREPARE holders(text, uuid) AS SELECT m.id, m.status FROM (SELECT j.text FROM js
 
 \echo == Active admins and billing contacts (TenantTx::read_standing)
 PREPARE admins(uuid) AS SELECT id, role, billing_contact FROM members
-  WHERE tenant_id = $1 AND (role <> 'member' OR billing_contact = TRUE) AND status = 'active';
+  WHERE tenant_id = $1 AND (role <> 'member' OR billing_contact = TRUE) AND status || '' = 'active';
 :explain admins(:tenant);
 
 \echo == Waitlist head (TenantTx::read_waiting)

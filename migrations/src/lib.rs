@@ -47,6 +47,7 @@ mod m20261130_000088_identity_providers;
 mod m20261130_000092_member_search;
 mod m20261130_000093_blocks;
 mod m20261130_000094_idempotent_requests;
+mod m20261130_000095_tenant_days;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -96,6 +97,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000092_member_search::Migration),
             Box::new(m20261130_000093_blocks::Migration),
             Box::new(m20261130_000094_idempotent_requests::Migration),
+            Box::new(m20261130_000095_tenant_days::Migration),
         ]
     }
 }

@@ -77,6 +77,7 @@ mod sign_in;
 mod simulated_idps;
 mod source_modes;
 mod spellings;
+mod statistics;
 mod strict_clients;
 mod tenants;
 mod tokens;
@@ -189,6 +190,7 @@ fn every_case() -> Vec<Case> {
         blocks::cases(),
         exports::cases(),
         idempotency::cases(),
+        statistics::cases(),
         new_user::cases(),
         first_hour::cases(),
         approval::cases(),

@@ -58,6 +58,9 @@ static DUE_TENANTS: Sql = Sql::across(&[
     "SELECT l.tenant_id AS id FROM tenant_leases l WHERE l.tenant_id > $3 AND (l.retry_at IS NULL OR l.retry_at <= $1) \
      AND EXISTS (SELECT 1 FROM directory_changes c WHERE c.tenant_id = l.tenant_id) ORDER BY l.tenant_id LIMIT $2",
 ]);
+static IDS_AFTER: Sql = Sql::across(&[
+    "SELECT l.tenant_id AS id FROM tenant_leases l WHERE l.tenant_id > $1 ORDER BY l.tenant_id LIMIT $2",
+]);
 /// One tenant among all, by its place in the order of ids as a share of a million.
 static TENANT_AT: Sql = Sql::across(&["SELECT l.tenant_id AS id FROM tenant_leases l ORDER BY l.tenant_id LIMIT 1 \
      OFFSET (SELECT count(*) * $1 / 1000000 FROM tenant_leases)"]);
@@ -322,6 +325,15 @@ impl Store {
         let tx = self.across(false).await?;
         let row: Option<TenantRow> = tx.one(TENANT_AT.text(tx.engine()), [i64::from(millionths).into()]).await?;
         Ok(row.map(|row| row.id.into()))
+    }
+
+    /// Tenants in the order of their ids, beginning after one of them.
+    #[tracing::instrument(name = "store.across.tenant_ids_after", skip_all)]
+    pub async fn tenant_ids_after(&self, after: Option<TenantId>, limit: u32) -> Result<Vec<TenantId>, StoreError> {
+        let after = after.map_or(Uuid::nil(), |tenant| tenant.0);
+        let tx = self.across(false).await?;
+        let rows: Vec<TenantRow> = tx.all(IDS_AFTER.text(tx.engine()), [after.into(), i64::from(limit).into()]).await?;
+        Ok(rows.into_iter().map(|row| row.id.into()).collect())
     }
 
     /// Tenants that have ended runs from before this instant, beginning after one of them.

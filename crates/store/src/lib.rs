@@ -48,6 +48,7 @@ pub use admin::policy::VersionedPolicy;
 pub use admin::run_comparison::{ComparedItem, ComparedPage};
 pub use admin::runs::{Run, RunDecision, RunItem};
 pub use admin::skipped_records::{SkippedFilter, SkippedRecord};
+pub use admin::statistics::{DayCounts, SyncLag, Waiting};
 pub use committed::{AfterCommit, Committed};
 pub use directory::dialect_counts::{DISCOVERY_READS, Dialect, DialectCount, DialectDay, REQUESTS};
 pub use directory::groups::{DirectoryGroup, MEMBER_BYTES, MembersLeftOut};

@@ -32,6 +32,7 @@ const TABLES: &[(&str, &str)] = &[
     ("run_items", "tenant_id"),
     ("audit_events", "tenant_id"),
     ("idempotent_requests", "tenant_id"),
+    ("tenant_days", "tenant_id"),
 ];
 
 /// Files whose statements serve all tenants.

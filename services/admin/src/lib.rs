@@ -38,6 +38,7 @@ mod sign_in_links;
 mod sign_in_page;
 mod skipped_records;
 mod sources;
+mod statistics;
 mod tenants;
 mod tokens;
 pub mod view;

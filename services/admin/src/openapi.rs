@@ -97,6 +97,8 @@ use utoipa::{OpenApi as _, ToSchema};
         crate::reconcile::reconcile,
         crate::audit_events::audit_events,
         crate::request_log::request_log,
+        crate::statistics::overview,
+        crate::statistics::statistics,
         crate::exports::export_members,
         crate::exports::export_groups,
         crate::exports::export_audit_events
@@ -112,6 +114,7 @@ use utoipa::{OpenApi as _, ToSchema};
         (name = "policy", description = "What the organisation wants"),
         (name = "sources", description = "Identity providers, their tokens and their requests"),
         (name = "audit", description = "What happened"),
+        (name = "statistics", description = "At a glance, and over time"),
         (name = "exports", description = "Whole lists as files"),
     )
 )]

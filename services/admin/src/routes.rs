@@ -4,7 +4,10 @@
 use crate::Admin;
 use crate::error::AdminError;
 use crate::{
-    api_keys, audit_events, detachment, dialect, domains, explain, exports, groups, idempotency, identities, mapping, member_blocks, members, openapi, openapi_page, policy, promotion, provider_pages, reconcile, rejected, request_log, runs, session, sessions, sign_in_connections, sign_in_links, sign_in_page, skipped_records, sources, tenants, tokens,
+    api_keys, audit_events, detachment, dialect, domains, explain, exports, groups, idempotency, identities, mapping,
+    member_blocks, members, openapi, openapi_page, policy, promotion, provider_pages, reconcile, rejected, request_log,
+    runs, session, sessions, sign_in_connections, sign_in_links, sign_in_page, skipped_records, sources, statistics,
+    tenants, tokens,
 };
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, web};
@@ -95,6 +98,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         POST "/api/v1/sources/{id}/users/{user_id}/reconcile" by Admin may Runs => reconcile::reconcile,
         GET "/api/v1/audit-events" by Member may Read => audit_events::audit_events,
         GET "/api/v1/request-log" by Member may Read => request_log::request_log,
+        GET "/api/v1/overview" by Member may Read => statistics::overview,
+        GET "/api/v1/statistics" by Member may Read => statistics::statistics,
         GET "/api/v1/exports/members" by Admin may Export => exports::export_members,
         GET "/api/v1/exports/groups" by Admin may Export => exports::export_groups,
         GET "/api/v1/exports/audit-events" by Admin may Export fresh => exports::export_audit_events,

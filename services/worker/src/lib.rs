@@ -3,6 +3,7 @@
 mod prune;
 mod recheck;
 mod reconcile;
+mod statistics;
 mod sweep;
 
 use recheck::Recheck;
@@ -58,6 +59,7 @@ impl Worker {
             self.consume(Lane::Bulk, self.config.bulk_concurrency, &cancel),
             sweep::run(&self, &cancel),
             prune::run(&self, &cancel),
+            statistics::run(&self, &cancel),
         );
     }
 

@@ -15,3 +15,4 @@ pub(crate) mod rewinds;
 pub(crate) mod run_comparison;
 pub(crate) mod runs;
 pub(crate) mod skipped_records;
+pub(crate) mod statistics;

@@ -19,8 +19,8 @@ struct Column {
 const SET_BASED: [&str; 2] = ["group_losses", "removal_counts"];
 /// The words of members, which triggers keep.
 const BY_TRIGGERS: [&str; 1] = ["member_words"];
-/// Rows of requests, which no other statement joins.
-const BY_TEXT: [&str; 1] = ["idempotent_requests"];
+/// Tables of one or two statements, which no other joins.
+const BY_TEXT: [&str; 2] = ["idempotent_requests", "tenant_days"];
 
 /// Migrations' tables, without sea-orm's own.
 async fn tables(store: &Store) -> BTreeSet<String> {

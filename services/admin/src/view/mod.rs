@@ -22,6 +22,7 @@ pub mod sign_in_connections;
 pub mod sign_in_links;
 pub mod skipped_records;
 pub mod sources;
+pub mod statistics;
 pub mod tenants;
 pub mod tokens;
 

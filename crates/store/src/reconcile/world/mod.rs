@@ -317,8 +317,9 @@ impl TenantTx {
         world.source_policies =
             world.policy.by_source().map_err(|e| StoreError::database(format!("the stored policy: {e}")))?;
         let [removals, creations, modifications] = self.counts_in_windows(&world.policy).await?;
+        // SQLite would take the index of the status, and read every active member.
         let sql = "SELECT id, role, billing_contact FROM members \
-                   WHERE tenant_id = $1 AND (role <> 'member' OR billing_contact = TRUE) AND status = 'active'";
+                   WHERE tenant_id = $1 AND (role <> 'member' OR billing_contact = TRUE) AND status || '' = 'active'";
         let admins: Vec<AdminRow> = self.tx.all(sql, [self.tenant.0.into()]).await?;
         let ids = |wanted: fn(&AdminRow) -> bool| -> HashSet<MemberId> {
             admins.iter().filter(|row| wanted(row)).map(|row| row.id.into()).collect()
