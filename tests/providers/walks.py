@@ -82,6 +82,7 @@ class Walk:
         self.names.records[record["name"]] = record["value"]
         checked = owner.rest("POST", self.url(f"/api/v1/domains/{domain}/check"))
         self.check("its record proves it", checked.status == 200 and checked.json["verified_at"], checked)
+        return record["name"]
 
     def connect(self, owner, issuer, **more):
         made = owner.rest("POST", self.url("/api/v1/sign-in-connections"),
@@ -203,7 +204,7 @@ def set_up(walk, provider, owner):
     walk.check("an untried connection is not offered", walk.use(owner, "offered").status == 409)
     page, test = walk.try_out(owner, provider, "ann")
     walk.check("without a proven domain the trial says so", not test["accepted"] and "/api/v1/domains" in test["report"]["why"], test)
-    walk.prove_domain(owner)
+    another_organisation(walk, walk.prove_domain(owner))
     page, test = walk.try_out(owner, provider, "ann")
     walk.check("the trial recognises the owner", test["accepted"] and test["report"]["claims"]["email"] == walk.ann, test)
     walk.check("its page shows the claims, escaped", page.heading == "The connection works" and "Ann &lt;Owner&gt;" in page.text, page)
@@ -213,6 +214,18 @@ def set_up(walk, provider, owner):
     walk.check("one in use is not deleted", owner.rest("DELETE", walk.connection).status == 409)
     key = walk.by_key("POST", f"{urllib.parse.urlsplit(walk.connection).path}/test")
     walk.check("a key tries nothing", key.status == 400, key)
+
+
+def another_organisation(walk, record):
+    """One domain is one organisation's, also when its administrator sets the record of another."""
+    slug = walk.hub.make("tenant", "create", "--name", "Rival", "--seats", "5")["slug"]
+    own, walk.key = walk.key, walk.hub.make("api-key", "create", "--tenant", slug, "--role", "owner")["key"]
+    added = walk.by_key("POST", "/api/v1/domains", {"domain": walk.domain}).json
+    walk.names.records[record], kept = added["record"]["value"], walk.names.records[record]
+    checked = walk.by_key("POST", f"/api/v1/domains/{added['id']}/check", {})
+    walk.check("a domain of another organisation is refused", checked.status == 409 and "another organisation" in checked.text, checked)
+    walk.check("none of its domains is seen there", walk.by_key("GET", "/api/v1/domains").json["items"][0]["verified_at"] is None)
+    walk.names.records[record], walk.key = kept, own
 
 
 def sign_in_and_fail(walk, provider):

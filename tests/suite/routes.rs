@@ -22,6 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
         every_route_of_the_api_is_as_strict_with_a_session,
         every_guarded_route_refuses_another_method_in_its_own_format,
         s10_no_answer_may_be_stored_or_sniffed,
+        browsers_stay_with_https_where_the_hub_has_it,
         the_table_is_whole_and_only_probes_are_open,
     ]
 }
@@ -323,6 +324,15 @@ async fn every_guarded_route_refuses_another_method_in_its_own_format(hub: Hub) 
         failures.extend(route.check(&answer, 405).err());
     }
     expect_none(&failures);
+}
+
+async fn browsers_stay_with_https_where_the_hub_has_it(hub: Hub) {
+    assert_eq!(hub.get(&format!("{}/sign-in", hub.people_url())).await.header("strict-transport-security"), "");
+    let public = hub.another().setting("ROLLCALL_HTTP_PUBLIC_URL", "https://rollcall.example").start().await;
+    for path in ["/sign-in", "/api/v1/members", "/nothing"] {
+        let answer = public.get(&format!("{}{path}", public.people_url())).await;
+        assert_eq!(answer.header("strict-transport-security"), "max-age=31536000", "{}", answer.describe());
+    }
 }
 
 async fn s10_no_answer_may_be_stored_or_sniffed(hub: Hub) {

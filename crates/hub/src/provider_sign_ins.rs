@@ -23,6 +23,10 @@ pub const SIGN_IN_TIME: TimeDelta = TimeDelta::minutes(10);
 const PLACE: &str = "a sign-in in a browser";
 /// Claims that are longer are shown by their length.
 const CLAIM_BYTES_MAX: usize = 2048;
+/// A longer name of a session at the provider is not kept; the person's logout still ends the session.
+const SESSION_BYTES_MAX: usize = 1024;
+/// Longest address (RFC 5321 §4.5.3.1, with its local part, `@` and domain).
+const ADDRESS_BYTES_MAX: usize = 320;
 /// Proven domains that are looked at in one sweep.
 const DOMAINS_OF_A_SWEEP: u32 = 100;
 
@@ -142,10 +146,11 @@ impl ProviderSignIns {
     /// # Errors
     /// See [`SignInError`].
     pub async fn begin(&self, email: &str, base: &str) -> Result<BegunSignIn, SignInError> {
-        let domain = domain_of(email.trim()).ok_or(SignInError::NoProvider)?;
+        let email = email.trim();
+        let domain = domain_of(email).filter(|_| email.len() <= ADDRESS_BYTES_MAX).ok_or(SignInError::NoProvider)?;
         let tenant = self.hub.store.tenant_of_domain(&domain).await?.ok_or(SignInError::NoProvider)?;
         let connection = self.hub.store.connection_in_use(tenant).await?.ok_or(SignInError::NoProvider)?;
-        self.begun(&connection, base, Some(email.trim()), None).await
+        self.begun(&connection, base, Some(email), None).await
     }
 
     /// Begins the trial of a connection by a member.
@@ -295,7 +300,12 @@ impl ProviderSignIns {
         session: CredentialId,
         back: &str,
     ) -> Result<Option<String>, StoreError> {
-        let Some(connection) = self.hub.store.connection_of_session(scope, session).await? else { return Ok(None) };
+        let connection = match self.hub.store.connection_of_session(scope, session).await {
+            // Without the key of its secret nobody signs in by it, and everybody signs out here.
+            Ok(None) | Err(StoreError::Conflict(_)) => return Ok(None),
+            Ok(Some(connection)) => connection,
+            Err(error) => return Err(error),
+        };
         let Ok(registration) = registration(&connection, back) else { return Ok(None) };
         Ok(self.providers.logout_url(&registration, back, &session.to_string()).await)
     }
@@ -329,7 +339,7 @@ fn person(claims: &Claims) -> ProviderPerson<'_> {
     ProviderPerson {
         subject: claims.subject(),
         asserted: Asserted { email: claims.text("email"), email_verified: claims.email_verified() },
-        session: claims.text("sid"),
+        session: claims.text("sid").filter(|session| session.len() <= SESSION_BYTES_MAX),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::health::{self, Health};
 use crate::settings::Settings;
 use actix_web::dev::Server;
 use actix_web::http::{StatusCode, header};
-use actix_web::middleware::{DefaultHeaders, NormalizePath, TrailingSlash, from_fn};
+use actix_web::middleware::{Condition, DefaultHeaders, NormalizePath, TrailingSlash, from_fn};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result};
 use nix::sys::socket::{Backlog, setsockopt, sockopt};
@@ -101,8 +101,12 @@ impl Process {
         let connections = Connections::new(limits, proxies, metrics);
         let (process, observer) = (web::Data::new(self.clone()), web::Data::new(observer));
         let of_bodies = web::Data::new(connections.clone());
+        let is_https = settings.http.public_url.starts_with("https://");
         let app = move || {
+            // Browsers that came by https once never come without (RFC 6797).
+            let https_only = DefaultHeaders::new().add((header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"));
             let mut app = App::new()
+                .wrap(Condition::new(is_https, https_only))
                 .wrap(NormalizePath::new(TrailingSlash::Trim))
                 .wrap(from_fn(observe))
                 .app_data(process.clone())
