@@ -1,4 +1,4 @@
-//! Members are found by the words of their address and names (decision 0080). A member has the words in one text; triggers keep each
+//! Members are found by the words of their address and names (decision 0075). A member has the words in one text; triggers keep each
 //! of them in `member_words`, whose key serves the search for the beginning of a word, so that no statement can forget it.
 
 use crate::column::{index, text};

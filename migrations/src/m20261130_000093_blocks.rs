@@ -1,4 +1,4 @@
-//! The status that an admin's block found (decision 0081); null for a member who is not blocked.
+//! The status that an admin's block found (decision 0076); null for a member who is not blocked.
 
 use crate::column::{index, text_null};
 use sea_orm_migration::prelude::*;

@@ -1,4 +1,4 @@
-//! Requests that carry an `Idempotency-Key`, with their answers (decision 0083). Rows go after a day.
+//! Requests that carry an `Idempotency-Key`, with their answers (decision 0078). Rows go after a day.
 
 use crate::column::{index, table, text_null, time, to_tenant, uuid};
 use crate::m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE, protect};

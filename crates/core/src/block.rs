@@ -1,4 +1,4 @@
-//! Blocks: an admin shuts a member out, and no sync lets them in until an admin lifts it (decision 0081). Everything here is about
+//! Blocks: an admin shuts a member out, and no sync lets them in until an admin lifts it (decision 0076). Everything here is about
 //! one member after the other, so that of many members in one call the last admin stays.
 
 use crate::action::Why;

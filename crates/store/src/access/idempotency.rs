@@ -1,5 +1,5 @@
 //! Requests that are to run once: the first one with a key runs, a repetition gets its answer, and a second one beside it is refused
-//! (decision 0083). A key belongs to one credential of one tenant.
+//! (decision 0078). A key belongs to one credential of one tenant.
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;

@@ -1,4 +1,4 @@
-//! Which members a list shows, and how they are found: by an index, or by reading the list (decision 0080).
+//! Which members a list shows, and how they are found: by an index, or by reading the list (decision 0075).
 
 use crate::admin::members::Member;
 use crate::engine::admission::HeavyKind;

@@ -1,4 +1,4 @@
-//! Counts of a tenant: now, on each day, and how long changes take (decision 0084).
+//! Counts of a tenant: now, on each day, and how long changes take (decision 0079).
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
