@@ -1,4 +1,4 @@
-//! What a tenant was on each day: members by state, seats, sign-ins and runs (decision 0079). A worker writes the day's row every hour.
+//! The days of a tenant: members by state, seats, sign-ins and runs (decision 0079). A worker writes the day's row every hour.
 
 use crate::column::{int, table, text, to_tenant, uuid};
 use crate::m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE, protect};

@@ -178,7 +178,7 @@ fn plan_access(policy: &Policy, member: &MemberState, record: &PersonRecord, ite
         let (fate, why) = left_by(policy, record, items.subject.in_scope);
         plan_gone(fate, member, why, items);
     } else if member.is_blocked() {
-        // What the source wants waits until an admin lifts the block.
+        // The wish of the source waits until an admin lifts the block.
     } else if matches!(member.status, MemberStatus::Suspended | MemberStatus::Removed) {
         let (from, to) = (member.status, restored_status(policy, member));
         items.push(Action::Restore { member: member.id, from, to }, Why::ActiveAtSource);

@@ -1,4 +1,6 @@
 //! Explain: each gate seeded alone is named, and without it the person is in.
+//!
+//! Length: each way to be without access is a seed of one list, and each gate is tried with all of them.
 
 use crate::model::{record, scim};
 use chrono::{DateTime, TimeDelta, Utc};

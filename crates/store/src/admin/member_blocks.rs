@@ -27,7 +27,7 @@ use uuid::Uuid;
 /// Most members of one call.
 pub const BLOCKS_MAX: usize = 1_000;
 
-/// What became of one member.
+/// The outcome for one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockResult {
     Done,

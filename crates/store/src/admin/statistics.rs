@@ -37,7 +37,7 @@ pub struct DayCounts {
     pub runs_withheld: i64,
 }
 
-/// What waits in a tenant.
+/// Things that wait in a tenant.
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct Waiting {
     pub for_seat: i64,

@@ -1,4 +1,4 @@
-//! What became of blocks on the wire.
+//! Outcomes of blocks on the wire.
 
 use rollcall_core::block::BlockRefusal;
 use rollcall_core::ids::MemberId;
@@ -6,7 +6,7 @@ use rollcall_store as store;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What became of one member of a call.
+/// The outcome for one member of a call.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BlockDecided {
     #[schema(value_type = Uuid)]

@@ -73,7 +73,7 @@ pub struct Statistics {
     pub sync_lag: Lag,
 }
 
-/// What waits for a person.
+/// Things that wait for a person.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Attention {
     pub held_runs: i64,
@@ -84,7 +84,7 @@ pub struct Attention {
     pub quarantined_sources: usize,
 }
 
-/// What waits for a worker.
+/// Things that wait for a worker.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Backlog {
     /// At most 10,001.
