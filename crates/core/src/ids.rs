@@ -31,9 +31,9 @@ macro_rules! ids {
         }
 
         impl FromStr for $name {
-            type Err = uuid::Error;
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                text.parse().map(Self)
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                text.parse().map(Self).map_err(|_| "an id looks like 01890a5d-ac96-774b-bcce-b302099a8057".to_owned())
             }
         }
     )+};

@@ -155,5 +155,7 @@ where
     if text == Some("") {
         return Err(AdminError::BadRequest(format!("{name}: it is empty; leave it out to list all")));
     }
-    text.map(str::parse).transpose().map_err(|e: T::Err| AdminError::BadRequest(format!("{name}: {e}")))
+    text.map(str::parse)
+        .transpose()
+        .map_err(|e: T::Err| AdminError::BadRequest(format!("{name}: {}", plainly(&e.to_string()))))
 }

@@ -19,8 +19,33 @@ const TYPES: &[(&str, &str)] = &[
     ("unit", "null"),
 ];
 
-/// The sentence of serde in the caller's words.
+const ID: &str = "it takes an id such as 01890a5d-ac96-774b-bcce-b302099a8057";
+const TIME: &str = "it takes a time like 2026-11-29T12:28:07Z (RFC 3339)";
+
+/// Sentences of the readers of single values, by how they begin.
+const SENTENCES: &[(&str, &str)] = &[
+    ("invalid digit found in string", "it takes a whole number"),
+    ("number too large to fit in target type", "the number is too large"),
+    ("number too small to fit in target type", "the number is too small"),
+    ("provided string was not `true` or `false`", "it takes true or false"),
+    ("UUID parsing failed", ID),
+    ("invalid character: found", ID),
+    ("invalid character: expected", ID),
+    ("invalid length: ", ID),
+    ("invalid group length", ID),
+    ("invalid group count", ID),
+    ("input contains invalid characters", TIME),
+    ("input is out of range", TIME),
+    ("premature end of input", TIME),
+    ("trailing input", TIME),
+];
+
+/// The sentence of serde, or of the reader of a value, in the caller's words.
 pub(crate) fn plainly(error: &str) -> String {
+    if let Some((begin, plain)) = SENTENCES.iter().find(|(begin, _)| error.starts_with(begin)) {
+        let place = error[begin.len()..].find(" at line ").map_or("", |at| &error[begin.len() + at..]);
+        return format!("{plain}{place}");
+    }
     let error = error.replace(" field `", " key `").replace("invalid type: ", "").replace("invalid value: ", "");
     let Some((found, rest)) = error.split_once(", expected ") else { return error };
     if found.starts_with("unknown") {
@@ -36,6 +61,26 @@ pub(crate) fn plainly(error: &str) -> String {
 mod tests {
     use super::plainly;
 
+    /// The sentences are those of the libraries: another version of them may have others.
+    #[test]
+    fn values_of_other_kinds_are_told_by_what_is_taken() {
+        use std::str::FromStr;
+        let told = |error: String| plainly(&error);
+        assert_eq!(told(u32::from_str("x").unwrap_err().to_string()), "it takes a whole number");
+        assert_eq!(told(u32::from_str("99999999999").unwrap_err().to_string()), "the number is too large");
+        assert_eq!(told(bool::from_str("yes").unwrap_err().to_string()), "it takes true or false");
+        for id in ["x", "123", "01890a5d-ac96-774b-bcce-b302099a805", "01890a5dxac96x774bxbccexb302099a8057"] {
+            assert_eq!(told(uuid::Uuid::from_str(id).unwrap_err().to_string()), super::ID, "{id}");
+        }
+        for time in ["yesterday", "2026", "2026-13-01T00:00:00Z", "2026-11-29T12:28:07Z!"] {
+            assert_eq!(
+                told(chrono::DateTime::<chrono::Utc>::from_str(time).unwrap_err().to_string()),
+                super::TIME,
+                "{time}"
+            );
+        }
+    }
+
     #[test]
     fn rust_s_types_are_not_named() {
         for (serde, plain) in [
@@ -47,6 +92,11 @@ mod tests {
             ("unknown variant `a`, expected one of `b`, `c`", "unknown variant `a`; known: `b`, `c`"),
             ("missing field `digest` at line 1 column 2", "missing key `digest` at line 1 column 2"),
             ("invalid type: map, expected a string", "map where a text is expected"),
+            ("provided string was not `true` or `false`", "it takes true or false"),
+            (
+                "input contains invalid characters at line 1 column 30",
+                "it takes a time like 2026-11-29T12:28:07Z (RFC 3339) at line 1 column 30",
+            ),
         ] {
             assert_eq!(plainly(serde), plain);
         }
