@@ -18,6 +18,8 @@ text_enum! {
         TakesOwner = "takes_owner",
         ProtectedMember = "protected_member",
         LastAdmin = "last_active_admin",
+        /// Nobody else could make an owner again.
+        LastOwner = "last_active_owner",
         LastBillingContact = "last_billing_contact",
         /// No source lets the member in again, and no seat is free.
         NoSeat = "no_seat",
@@ -34,6 +36,7 @@ impl BlockRefusal {
                 "the policy protects the member: take them out of `protected_members` first (PATCH /api/v1/policy)"
             }
             Self::LastAdmin => "the member is the last active admin: make another active member an admin first",
+            Self::LastOwner => "the member is the last active owner: make another active member an owner first",
             Self::LastBillingContact => {
                 "the member is the last billing contact: make another active member the billing contact first"
             }
@@ -52,6 +55,7 @@ pub struct Blocks<'p> {
     by: Role,
     caller: Option<MemberId>,
     admins_left: usize,
+    owners_left: usize,
     billing_contacts_left: usize,
     seats_free: i64,
 }
@@ -75,13 +79,14 @@ impl BlockChange {
 type Decided = Result<Option<BlockChange>, BlockRefusal>;
 
 impl<'p> Blocks<'p> {
-    /// `caller` is the member who signed in; none for a key or an operator.
-    pub fn by(by: Role, caller: Option<MemberId>, policy: &'p Policy, standing: &Standing) -> Self {
+    /// `caller` is the member who signed in; none for a key or an operator. `owners` are the active ones.
+    pub fn by(by: Role, caller: Option<MemberId>, policy: &'p Policy, standing: &Standing, owners: usize) -> Self {
         Self {
             policy,
             by,
             caller,
             admins_left: standing.active_admins.len(),
+            owners_left: owners,
             billing_contacts_left: standing.active_billing_contacts.len(),
             seats_free: i64::from(standing.seats_bought) - i64::from(standing.seats_used),
         }
@@ -106,6 +111,7 @@ impl<'p> Blocks<'p> {
             (after.seated, after.held, after.waiting_for) = (false, false, None);
         }
         self.admins_left -= usize::from(before.is_active_admin());
+        self.owners_left -= usize::from(is_active_owner(&before));
         self.billing_contacts_left -= usize::from(before.is_active_billing_contact());
         self.seats_free += i64::from(before.seated);
         let detail = MemberDetail::Blocked { from: before.status, seat_released: before.seated };
@@ -136,6 +142,7 @@ impl<'p> Blocks<'p> {
             self.seats_free -= 1;
         }
         self.admins_left += usize::from(after.is_active_admin());
+        self.owners_left += usize::from(is_active_owner(&after));
         self.billing_contacts_left += usize::from(after.is_active_billing_contact());
         let detail = MemberDetail::Unblocked { to: after.status, seat_taken: after.seated };
         Ok(Some(BlockChange { before, after, events: vec![Event::MemberUnblocked(member.id, detail)] }))
@@ -152,6 +159,9 @@ impl<'p> Blocks<'p> {
         if member.is_active_admin() && self.admins_left <= 1 {
             return Err(BlockRefusal::LastAdmin);
         }
+        if is_active_owner(member) && self.owners_left <= 1 {
+            return Err(BlockRefusal::LastOwner);
+        }
         if member.is_active_billing_contact() && self.billing_contacts_left <= 1 {
             return Err(BlockRefusal::LastBillingContact);
         }
@@ -162,4 +172,8 @@ impl<'p> Blocks<'p> {
         let may = self.by == Role::Owner || member.role != Role::Owner;
         if may { Ok(()) } else { Err(BlockRefusal::TakesOwner) }
     }
+}
+
+fn is_active_owner(member: &MemberState) -> bool {
+    member.role == Role::Owner && member.status == MemberStatus::Active
 }

@@ -104,6 +104,8 @@ fn dw9_nobody_blocks_the_last_admin_a_protected_member_or_an_owner_without_being
     hub.members.get_mut(&ann).expect("a member").billing_contact = true;
     assert_eq!(hub.set_block(Role::Admin, boss, true), Err(BlockRefusal::TakesOwner));
     assert_eq!(hub.set_block(Role::Owner, boss, true), Err(BlockRefusal::LastAdmin));
+    hub.unmanaged("admin@x", Role::Admin);
+    assert_eq!(hub.set_block(Role::Owner, boss, true), Err(BlockRefusal::LastOwner));
     assert_eq!(hub.set_block(Role::Owner, ann, true), Err(BlockRefusal::LastBillingContact));
     let glass = member(&hub, users[1]);
     hub.policy.protected_members.insert(glass);

@@ -8,7 +8,7 @@ use crate::engine::row_sets::{Columns, ID, Type, id_rows, time_text};
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::member_state::{MEMBER_COLUMNS, MemberRow};
-use crate::entity::tenant_leases;
+use crate::entity::{LiteralComparison, members, tenant_leases};
 use crate::log::audit_events::EventRow;
 use crate::log::changes::{Lane, Touched};
 use crate::reconcile::open_items::Retouch;
@@ -88,11 +88,13 @@ impl Store {
         tx.stop_the_planning().await?;
         let mut world = World::default();
         tx.read_standing(&mut world).await?;
-        let mut blocks = Blocks::by(scope.role(), scope.member(), &world.policy, &world.standing);
-        let mut members = tx.states(ids).await?;
+        let owners = tx.find::<members::Entity>().filter(members::Column::Role.is("owner"));
+        let owners: Vec<Uuid> = owners.filter(members::Column::Status.is("active")).values(members::Column::Id).await?;
+        let mut blocks = Blocks::by(scope.role(), scope.member(), &world.policy, &world.standing, owners.len());
+        let mut known = tx.states(ids).await?;
         let mut changes: Vec<BlockChange> = Vec::new();
         let mut decide = |id: &MemberId| {
-            let Some(member) = members.get_mut(id) else { return BlockResult::NotFound };
+            let Some(member) = known.get_mut(id) else { return BlockResult::NotFound };
             match if block { blocks.block(member) } else { blocks.unblock(member) } {
                 Ok(Some(change)) => {
                     *member = change.after.clone();

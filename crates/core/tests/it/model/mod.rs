@@ -301,7 +301,8 @@ impl Hub {
             active_billing_contacts: ids(MemberState::is_active_billing_contact),
             ..Standing::default()
         };
-        let mut blocks = Blocks::by(by, None, &self.policy, &standing);
+        let owners = self.members.values().filter(|m| m.role == Role::Owner && m.is_active_admin()).count();
+        let mut blocks = Blocks::by(by, None, &self.policy, &standing, owners);
         let member = &self.members[&id];
         let Some(change) = (if block { blocks.block(member)? } else { blocks.unblock(member)? }) else { return Ok(()) };
         self.seats_used += change.seats();
