@@ -63,7 +63,7 @@ fn da7_an_admin_and_a_worker_do_not_take_the_last_two_admins_at_once() {
         let desk = open(&store, engine).await;
         let ann = hired(&desk, "ann").await;
         hired(&desk, "bob").await;
-        give(&desk, "ann", Role::Admin).await.expect("a change");
+        give(&desk, "ann", Role::Owner).await.expect("a change");
         desk.set(ann, json!({ "active": false })).await;
         desk.work().await;
         owner_approves(&desk).await;
