@@ -14,9 +14,9 @@ use sea_orm_migration::sea_orm::{DbBackend, Statement};
 const SAMPLE: u32 = 200;
 
 /// Prefix of the sample tenants' slugs; no real slug has a space.
-const MADE_UP: &str = "made up ";
+pub(crate) const MADE_UP: &str = "made up ";
 
-const TABLES: &str = "directory_users, directory_groups, directory_memberships, members, sharing_groups, \
+pub(crate) const TABLES: &str = "directory_users, directory_groups, directory_memberships, members, sharing_groups, \
     sharing_group_members, runs, run_items";
 
 /// As for tenants (migration 8): a run may be most of its table.
@@ -56,7 +56,7 @@ impl MigrationTrait for Migration {
 
 /// One row for each tenant in every table, with distinct values, because repeated ones would count as common. All ids of one
 /// tenant equal the tenant's id, which is unique as well.
-fn made_up_rows() -> String {
+pub(crate) fn made_up_rows() -> String {
     format!(
         "INSERT INTO tenants (id, slug, name, policy, created_at)
            SELECT gen_random_uuid(), '{MADE_UP}' || i, '', '{{}}', now() FROM generate_series(1, {SAMPLE}) i;
