@@ -100,6 +100,8 @@ fn a_new_database_has_statistics_that_no_later_index_took_away() {
         let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, sql);
         let tables = Counted::find_by_statement(statement).all(&store.schema_of_test()).await.expect("the tables");
         assert_eq!(tables.len(), 8, "{tables:?}");
-        assert!(tables.iter().all(|table| table.rows > 0.0), "without statistics: {tables:?}");
+        let without: Vec<&str> =
+            tables.iter().filter(|table| table.rows <= 0.0).map(|table| table.name.as_str()).collect();
+        assert!(without.is_empty(), "without statistics: {without:?}");
     });
 }
