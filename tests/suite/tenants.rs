@@ -131,9 +131,16 @@ async fn only_an_operators_key_reaches_tenants(hub: Hub) {
         boss.get(&path).await.expect_problem(401);
         hub.get(&format!("{}{path}", hub.people_url())).await.expect_problem(401);
     }
-    // A tenant's key does not become another's by naming it.
+    // A tenant's key does not become another's by naming it, and does not answer with its own as if it had.
     let other = hub.tenant().create();
-    let request = hub.http().get(format!("{}/api/v1/session", hub.people_url())).bearer_auth(&tenant.key);
-    let session = Answer::of(request.header("rollcall-tenant", &other.slug)).await.expect(200);
-    assert_eq!(session.at("/tenant/id"), tenant.id.as_str(), "{}", session.describe());
+    let url = format!("{}/api/v1/session", hub.people_url());
+    let named = async |name: &str| {
+        Answer::of(hub.http().get(&url).bearer_auth(&tenant.key).header("rollcall-tenant", name)).await
+    };
+    named(&other.slug).await.expect_problem(403);
+    named(&other.id).await.expect_problem(403);
+    for own in [&tenant.slug, &tenant.id] {
+        let session = named(own).await.expect(200);
+        assert_eq!(session.at("/tenant/id"), tenant.id.as_str(), "{}", session.describe());
+    }
 }
