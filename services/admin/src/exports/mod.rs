@@ -28,7 +28,7 @@ const OF_ALL: [&str; 2] = ["format", "fields"];
 #[utoipa::path(
     get, path = "/api/v1/exports/members", tag = "exports", operation_id = "exports_members", summary = "The roster as CSV or JSON lines",
     params(("format" = Option<String>, Query), ("fields" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("email" = Option<String>, Query), ("former_email" = Option<String>, Query), ("status" = Option<String>, Query), ("modified_since" = Option<String>, Query), ("q" = Option<String>, Query), ("contains" = Option<String>, Query), ("role" = Option<String>, Query), ("billing_contact" = Option<bool>, Query), ("managed_by" = Option<String>, Query), ("waiting_for" = Option<String>, Query), ("blocked" = Option<bool>, Query)),
-    responses((status = 200, body = String, content_type = "text/csv"), (status = 200, body = String, content_type = "application/x-ndjson")),
+    responses((status = 200, content((String = "text/csv"), (String = "application/x-ndjson")))),
 )]
 pub(crate) async fn export_members(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request, &[&members::FILTERS[..], &OF_ALL].concat())?;
@@ -39,7 +39,7 @@ pub(crate) async fn export_members(request: HttpRequest, auth: ApiAuth) -> Answe
 #[utoipa::path(
     get, path = "/api/v1/exports/groups", tag = "exports", operation_id = "exports_groups", summary = "Sharing groups as CSV or JSON lines",
     params(("format" = Option<String>, Query), ("fields" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query)),
-    responses((status = 200, body = String, content_type = "text/csv"), (status = 200, body = String, content_type = "application/x-ndjson")),
+    responses((status = 200, content((String = "text/csv"), (String = "application/x-ndjson")))),
 )]
 pub(crate) async fn export_groups(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request, &OF_ALL)?;
@@ -49,7 +49,7 @@ pub(crate) async fn export_groups(request: HttpRequest, auth: ApiAuth) -> Answer
 #[utoipa::path(
     get, path = "/api/v1/exports/audit-events", tag = "exports", operation_id = "exports_audit_events", summary = "The audit log as CSV or JSON lines",
     params(("format" = Option<String>, Query), ("fields" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("kind" = Option<String>, Query), ("subject_id" = Option<String>, Query)),
-    responses((status = 200, body = String, content_type = "text/csv"), (status = 200, body = String, content_type = "application/x-ndjson")),
+    responses((status = 200, content((String = "text/csv"), (String = "application/x-ndjson")))),
 )]
 pub(crate) async fn export_audit_events(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request, &["kind", "subject_id", "format", "fields"])?;
