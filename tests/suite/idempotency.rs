@@ -10,7 +10,7 @@ use crate::hub::Hub;
 use crate::person::{CSRF, Person};
 use crate::registry::{Case, cases};
 use crate::rest::Tenant;
-use crate::verbs::{ScimSource, unknown_id};
+use crate::verbs::{ScimSource, eventually, unknown_id};
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![
@@ -34,9 +34,16 @@ async fn post(tenant: &Tenant, path: &str, key: &str, body: &Value) -> Answer {
     Answer::of(request.json(body)).await
 }
 
-async fn names(tenant: &Tenant, source: &ScimSource) -> Vec<String> {
-    let tokens = tenant.get(&format!("/api/v1/sources/{}/tokens", source.id)).await.expect(200);
-    tokens.at("/items").as_array().unwrap().iter().map(|token| token["name"].as_str().unwrap().to_owned()).collect()
+/// The tokens of a source are these, and no other comes. A list shows a row once no older transaction of the cluster is open.
+async fn expect_tokens(tenant: &Tenant, source: &ScimSource, expected: &[&str]) {
+    let path = format!("/api/v1/sources/{}/tokens", source.id);
+    eventually("the tokens are listed", async || {
+        let tokens = tenant.get(&path).await.expect(200);
+        let names: Vec<&str> =
+            tokens.at("/items").as_array().unwrap().iter().filter_map(|token| token["name"].as_str()).collect();
+        if names == expected { Ok(()) } else { Err(tokens.describe()) }
+    })
+    .await;
 }
 
 async fn a_post_that_is_repeated_runs_once_and_shows_no_secret_again(hub: Hub) {
@@ -50,7 +57,7 @@ async fn a_post_that_is_repeated_runs_once_and_shows_no_secret_again(hub: Hub) {
         assert_eq!((again.header("idempotency-replayed"), again.at("/id")), ("true", first.at("/id")));
         assert!(again.at("/token").is_null() && !again.text.contains("rcs_"), "{}", again.describe());
     }
-    assert_eq!(names(&tenant, &source).await, ["", "once"]);
+    expect_tokens(&tenant, &source, &["", "once"]).await;
     let made = post(&tenant, &path, &unknown_id().to_string(), &json!({ "name": "once" })).await.expect(201);
     assert_ne!(made.at("/id"), first.at("/id"), "another key is another request");
     // The answer without a secret is the same, byte for byte.
@@ -76,7 +83,7 @@ async fn of_many_at_once_one_runs(hub: Hub) {
     let ids: BTreeSet<String> =
         answers.iter().filter(|answer| answer.status == 201).map(|answer| answer.text_at("/id")).collect();
     assert_eq!(ids.len(), 1);
-    assert_eq!(names(&tenant, &source).await, ["", "racing"]);
+    expect_tokens(&tenant, &source, &["", "racing"]).await;
 }
 
 async fn a_key_is_for_one_request_of_one_caller(hub: Hub) {
@@ -100,7 +107,7 @@ async fn a_key_is_for_one_request_of_one_caller(hub: Hub) {
     };
     let made = by_person().await.expect(201);
     assert_eq!(by_person().await.expect(201).at("/id"), made.at("/id"));
-    assert_eq!(names(&tenant, &source).await, ["", "one", "two", "three"]);
+    expect_tokens(&tenant, &source, &["", "one", "two", "three"]).await;
 }
 
 async fn a_refusal_is_kept_when_a_repetition_would_be_refused_too(hub: Hub) {
@@ -138,5 +145,5 @@ async fn keys_that_cannot_be_are_refused(hub: Hub) {
         hub.http().post(&url).bearer_auth(&tenant.key).header("idempotency-key", "a").header("idempotency-key", "b");
     Answer::of(twice.json(&json!({}))).await.expect_problem(400);
     let read = hub.http().get(&url).bearer_auth(&tenant.key).header("idempotency-key", "a");
-    assert_eq!(Answer::of(read).await.expect(200).at("/items").as_array().map(Vec::len), Some(1), "a GET needs none");
+    assert!(Answer::of(read).await.expect(200).at("/items").is_array(), "a GET needs none");
 }
