@@ -27,6 +27,7 @@ pub(crate) fn cases() -> Vec<Case> {
         s10_a_malformed_request_of_nobody_is_no_error_of_the_hub,
         s10_the_last_counts_of_the_dialect_are_written_at_a_stop,
         d1_service_links_of_kubernetes_do_not_stop_a_command,
+        a_hub_without_certificates_serves_and_tells_what_is_missing,
     ];
     cases.extend(
         cases![s9_the_files_of_an_embedded_hub_are_its_users_alone]
@@ -307,4 +308,15 @@ async fn d2_an_address_file_holds_the_database(hub: Hub) {
     let folder = stored.folder.clone();
     let ran = stored.run_bare(&folder, &["migrate"], &[("ROLLCALL_DATABASE_URL_FILE", file.to_str().unwrap())]);
     crate::hub::Ran::new(&["migrate"], ran).expect_success();
+}
+
+/// An image may have no certificates to trust. Only sign-in by a provider needs them.
+async fn a_hub_without_certificates_serves_and_tells_what_is_missing(hub: Hub) {
+    let bare =
+        hub.another().setting("SSL_CERT_FILE", "/dev/null").setting("SSL_CERT_DIR", "/nonexistent").start().await;
+    let tenant = bare.tenant().create();
+    tenant.scim_source().user("ann").await;
+    let provider = json!({ "issuer": "https://idp.example", "client_id": "rollcall" });
+    let refused = tenant.post("/api/v1/sign-in-connections", &provider).await.expect_problem(400);
+    assert!(refused.text_at("/detail").contains("ca-certificates"), "{}", refused.describe());
 }

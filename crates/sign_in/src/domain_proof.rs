@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use hickory_resolver::config::{NameServerConfig, ResolverConfig};
+use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
 use hickory_resolver::{Resolver, TokioResolver};
@@ -26,43 +27,28 @@ pub enum Proof {
 
 /// A resolver of names. Cheap to clone.
 #[derive(Clone)]
-pub struct DomainNames(Arc<TokioResolver>);
+pub struct DomainNames(Result<Arc<TokioResolver>, Failure>);
 
 impl DomainNames {
-    /// A resolver that asks this server, or those of the system.
-    ///
-    /// # Errors
-    /// A system without a readable configuration.
-    pub fn new(server: Option<SocketAddr>) -> Result<Self, Failure> {
-        let unusable = |error: &dyn std::fmt::Display| Failure::Address(format!("no name server to ask: {error}"));
-        let builder = match server {
-            None => Resolver::builder_tokio().map_err(|error| unusable(&error))?,
-            Some(server) => {
-                let mut one = NameServerConfig::udp_and_tcp(server.ip());
-                for connection in &mut one.connections {
-                    connection.port = server.port();
-                }
-                Resolver::builder_with_config(
-                    ResolverConfig::from_name_servers(vec![one]),
-                    TokioRuntimeProvider::default(),
-                )
-            }
-        };
-        let mut builder = builder;
-        // An administrator who has just set the record asks again at once.
-        builder.options_mut().cache_size = 0;
-        Ok(Self(Arc::new(builder.build().map_err(|error| unusable(&error))?)))
+    /// A resolver that asks this server, or those of the system. A system that names none serves everything else.
+    pub fn new(server: Option<SocketAddr>) -> Self {
+        Self(resolver(server).map(Arc::new).map_err(|error| {
+            Failure::Address(format!(
+                "the hub has no name server to ask: {error}; its operator sets sign_in.dns_server"
+            ))
+        }))
     }
 
     /// Looks for the record of a domain.
     ///
     /// # Errors
-    /// [`Failure::Unreachable`] where no name server answers.
+    /// [`Failure::Unreachable`] where no name server answers; [`Failure::Address`] where there is none to ask.
     pub async fn proof(&self, domain: &str, expected: &str) -> Result<Proof, Failure> {
+        let resolver = self.0.as_ref().map_err(Failure::clone)?;
         // A name that ends with a dot is searched in no other domain.
         let name = format!("{RECORD_NAME}.{domain}.");
         let unreachable = |why: String| Failure::Unreachable { host: format!("the name server for {domain}"), why };
-        let found = match timeout(TIME, self.0.txt_lookup(name)).await {
+        let found = match timeout(TIME, resolver.txt_lookup(name)).await {
             Err(_) => return Err(unreachable(format!("no answer within {} s", TIME.as_secs()))),
             Ok(Err(error)) if error.is_no_records_found() || error.is_nx_domain() => return Ok(Proof::Missing),
             Ok(Err(error)) => return Err(unreachable(error.to_string())),
@@ -74,4 +60,21 @@ impl DomainNames {
         });
         Ok(if has { Proof::Found } else { Proof::Missing })
     }
+}
+
+fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
+    let mut builder = match server {
+        None => Resolver::builder_tokio()?,
+        Some(server) => {
+            let mut one = NameServerConfig::udp_and_tcp(server.ip());
+            for connection in &mut one.connections {
+                connection.port = server.port();
+            }
+            let servers = ResolverConfig::from_name_servers(vec![one]);
+            Resolver::builder_with_config(servers, TokioRuntimeProvider::default())
+        }
+    };
+    // An administrator who has just set the record asks again at once.
+    builder.options_mut().cache_size = 0;
+    builder.build()
 }

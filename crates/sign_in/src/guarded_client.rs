@@ -22,16 +22,14 @@ const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// Cheap to clone; clones share connections.
 #[derive(Clone, Debug)]
 pub struct GuardedClient {
-    client: reqwest::Client,
+    /// The reason where there is none: a hub without certificates to trust serves everything else.
+    client: Result<reqwest::Client, Failure>,
     private: bool,
 }
 
 impl GuardedClient {
     /// A client; `private` allows plain HTTP and private addresses.
-    ///
-    /// # Errors
-    /// A system without certificates to trust.
-    pub fn new(private: bool) -> Result<Self, reqwest::Error> {
+    pub fn new(private: bool) -> Self {
         let mut client = reqwest::Client::builder()
             .user_agent("Rollcall")
             .redirect(reqwest::redirect::Policy::none())
@@ -42,7 +40,13 @@ impl GuardedClient {
         if !private {
             client = client.dns_resolver(Arc::new(PublicNames));
         }
-        Ok(Self { client: client.build()?, private })
+        let client = client.build().map_err(|error| {
+            let why = innermost(&error);
+            Failure::Address(format!(
+                "the hub can call no identity provider: {why}; its operator installs certificates to trust (ca-certificates)"
+            ))
+        });
+        Self { client, private }
     }
 
     /// Refuses an address that this client does not call.
@@ -77,7 +81,8 @@ impl GuardedClient {
             why: innermost(error),
         };
         let request = request.try_into().map_err(|error| unreachable(&error))?;
-        let mut answer = self.client.execute(request).await.map_err(|error| unreachable(&error))?;
+        let client = self.client.as_ref().map_err(Failure::clone)?;
+        let mut answer = client.execute(request).await.map_err(|error| unreachable(&error))?;
         let mut body = Vec::new();
         while let Some(part) = answer.chunk().await.map_err(|error| unreachable(&error))? {
             if body.len() + part.len() > ANSWER_BYTES_MAX {
@@ -135,7 +140,7 @@ mod tests {
 
     fn client(private: bool) -> GuardedClient {
         rustls::crypto::ring::default_provider().install_default().ok();
-        GuardedClient::new(private).expect("a client")
+        GuardedClient::new(private)
     }
 
     fn get(address: &str) -> HttpRequest {

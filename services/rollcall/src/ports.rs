@@ -130,8 +130,8 @@ fn sealing_keys(backend: &Backend, settings: &Settings) -> Result<Option<Sealing
 
 /// Sign-in by identity providers.
 pub(crate) fn open_sign_ins(hub: Hub, settings: &Settings) -> Result<ProviderSignIns> {
-    let client = GuardedClient::new(settings.sign_in.private_addresses).context("no HTTP client can be made")?;
-    let names = DomainNames::new(settings.sign_in.name_server()?)?;
+    let client = GuardedClient::new(settings.sign_in.private_addresses);
+    let names = DomainNames::new(settings.sign_in.name_server()?);
     Ok(ProviderSignIns { hub, providers: Providers::new(client), names })
 }
 

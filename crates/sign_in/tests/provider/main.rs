@@ -101,7 +101,7 @@ async fn a_rotated_key_is_fetched_once_and_an_unknown_one_is_refused() {
     // A provider was asked a moment ago: keys are not fetched again for every token that names another.
     provider.sign_in().await.expect_err("within the pause");
     assert_eq!(provider.asked("/jwks"), 1);
-    let later = Providers::new(GuardedClient::new(true).expect("a client"));
+    let later = Providers::new(GuardedClient::new(true));
     let later = Provider { providers: later, ..provider.clone() };
     later.sign_in().await.expect("the new key");
     provider.set(|script| script.signs = 3);

@@ -188,7 +188,7 @@ impl Provider {
             client_secret: Some(SECRET.into()),
             redirect_uri: "http://hub.example/sign-in/callback/1".into(),
         };
-        Self { script, providers: Providers::new(GuardedClient::new(true).expect("a client")), registration }
+        Self { script, providers: Providers::new(GuardedClient::new(true)), registration }
     }
 
     pub(crate) fn set(&self, change: impl FnOnce(&mut Script)) {
