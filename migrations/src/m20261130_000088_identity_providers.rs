@@ -117,7 +117,15 @@ fn indexes() -> Vec<IndexCreateStatement> {
         .unique()
         .and_where(Expr::col("verified_at").is_not_null())
         .to_owned();
+    let one_in_use = Index::create()
+        .name("sign_in_connections_in_use")
+        .table(CONNECTIONS)
+        .col("tenant_id")
+        .unique()
+        .and_where(Expr::col("usage").ne("off"))
+        .to_owned();
     vec![
+        one_in_use,
         index(CONNECTIONS, "sign_in_connections_client", &["issuer", "client_id"]).unique().to_owned(),
         index(DOMAINS, "domains_name", &["domain"]).unique().to_owned(),
         one_tenant,

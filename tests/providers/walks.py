@@ -1,5 +1,6 @@
 """People sign in by a provider: what an owner sets up, what works, and what must not."""
 
+import concurrent.futures
 import json
 import time
 import urllib.parse
@@ -189,6 +190,8 @@ def whole_walk(walk, provider):
     provider.people(people)
     owner = walk.by_link(ann)
     set_up(walk, provider, owner)
+    at_once(walk, provider)
+    switched_off(walk, provider, owner)
     sign_in_and_fail(walk, provider)
     browsers_and_answers(walk, provider)
     people_who_change(walk, provider, people)
@@ -226,6 +229,26 @@ def another_organisation(walk, record):
     walk.check("a domain of another organisation is refused", checked.status == 409 and "another organisation" in checked.text, checked)
     walk.check("none of its domains is seen there", walk.by_key("GET", "/api/v1/domains").json["items"][0]["verified_at"] is None)
     walk.names.records[record], walk.key = kept, own
+
+
+def at_once(walk, provider):
+    """Two first sign-ins of one person that end at the same moment: both are signed in, and one ties the person."""
+    browsers = [Browser() for _ in range(6)]
+    backs = [walk.come_back(browser, provider, "ann") for browser in browsers]
+    with concurrent.futures.ThreadPoolExecutor(len(browsers)) as pool:
+        pages = list(pool.map(lambda pair: pair[0].get(pair[1]), zip(browsers, backs)))
+    seen = [walk.signed_in(browser) for browser in browsers]
+    walk.check("first sign-ins at once are all signed in", seen == [walk.ann] * len(browsers), (seen, pages))
+    tied = [event for event in walk.by_key("GET", "/api/v1/audit-events?kind=identity.tied").json["items"]]
+    walk.check("one of them ties the person", len(tied) == 1, tied)
+
+
+def switched_off(walk, provider, owner):
+    browser = Browser()
+    back = walk.come_back(browser, provider, "ann")
+    walk.use(owner, "off")
+    walk.refused("nobody comes in by a connection that was switched off meanwhile", browser.get(back), 400, "switched off")
+    walk.check("it is offered again", walk.use(owner, "offered").status == 200)
 
 
 def sign_in_and_fail(walk, provider):

@@ -7,9 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::ids::{CredentialId, MemberId, SignInConnectionId, TenantId};
 use rollcall_core::sign_in::{Asserted, Unrecognised, domain_of};
 use rollcall_runtime::Caller;
-use rollcall_sign_in::{
-    Attempt, Claims, DomainNames, Failure, Proof, ProviderAnswer, ProviderFacts, Providers, Registration,
-};
+use rollcall_sign_in::{Attempt, Claims, DomainNames, Failure, Proof, ProviderAnswer, Providers, Registration};
 use rollcall_store::{
     AdminScope, ConnectionTest, Domain, OpenConnection, ProviderLogout, ProviderPerson, ProviderSignIn, SignInClient,
     StartedSession, StoreError,
@@ -54,6 +52,10 @@ pub enum SignInError {
         "no organisation signs in by an identity provider for the domain of this address: open the link that you were given"
     )]
     NoProvider,
+    #[error(
+        "your organisation's sign-in by this identity provider was switched off meanwhile: start again, or ask an owner"
+    )]
+    SwitchedOff,
     #[error("this sign-in was begun in another browser, was ended, or is older than 10 minutes: start it again")]
     Stale,
     #[error("sign in first: a connection is tried by the person who sets it up")]
@@ -133,14 +135,6 @@ impl ProviderSignIns {
         self.hub.take_rate_token(&format!("sign-in:{address}"), limits).await
     }
 
-    /// The facts of a provider that is to be connected.
-    ///
-    /// # Errors
-    /// See [`Failure`].
-    pub async fn facts(&self, issuer: &str) -> Result<ProviderFacts, Failure> {
-        self.providers.facts(issuer).await
-    }
-
     /// Begins the sign-in of somebody with this address. Only its domain is looked at, so that nobody learns which addresses exist.
     ///
     /// # Errors
@@ -205,7 +199,7 @@ impl ProviderSignIns {
             return self.tested(&connection, claims, tester.ok_or(SignInError::NobodyTests)?).await;
         }
         if connection.usage == rollcall_core::sign_in::ConnectionUse::Off {
-            return Err(SignInError::NoProvider);
+            return Err(SignInError::SwitchedOff);
         }
         let claims = claims?;
         let signed_in = self.hub.store.sign_in_by_provider(&connection, &person(&claims), client).await?;
@@ -326,9 +320,11 @@ impl ProviderSignIns {
             Err(error) => return tracing::warn!(%error, "the domains to be checked cannot be read"),
         };
         for domain in due {
-            // A name server that does not answer proves nothing: the domain is looked at again in the next sweep.
-            let Ok(proof) = self.names.proof(&domain.domain, &domain.challenge).await else { continue };
-            if let Err(error) = self.hub.store.note_domain_recheck(&domain, proof == Proof::Found).await {
+            // A name server that does not answer counts as a missing record, which the domain survives for days; were it passed over,
+            // a hundred such domains would keep all others from their turn.
+            let found =
+                self.names.proof(&domain.domain, &domain.challenge).await.is_ok_and(|proof| proof == Proof::Found);
+            if let Err(error) = self.hub.store.note_domain_recheck(&domain, found).await {
                 tracing::warn!(%error, domain = domain.domain, "the check of a domain cannot be noted");
             }
         }

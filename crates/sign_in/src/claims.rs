@@ -6,7 +6,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 /// Claims beyond this are refused; a list of groups of some thousand names fits.
-pub const MAX_CLAIMS_BYTES: usize = 256 * 1024;
+const CLAIMS_BYTES_MAX: usize = 256 * 1024;
 
 /// Claims as the provider spelled them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,9 +18,9 @@ impl Claims {
         let payload = token.split('.').nth(1).unwrap_or_default();
         let unread = || Failure::not_believed("its token cannot be read");
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(payload).map_err(|_| unread())?;
-        if bytes.len() > MAX_CLAIMS_BYTES {
+        if bytes.len() > CLAIMS_BYTES_MAX {
             return Err(Failure::not_believed(format!(
-                "its token has more than {MAX_CLAIMS_BYTES} bytes of claims: send fewer groups"
+                "its token has more than {CLAIMS_BYTES_MAX} bytes of claims: send fewer groups"
             )));
         }
         serde_json::from_slice(&bytes).map(Self).map_err(|_| unread())

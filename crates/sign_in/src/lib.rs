@@ -10,10 +10,10 @@ mod logout_token;
 mod provider;
 mod public_address;
 
-pub use claims::{Claims, MAX_CLAIMS_BYTES};
+pub use claims::Claims;
 pub use domain_proof::{DomainNames, Proof, RECORD_NAME};
 pub use failure::Failure;
 pub use flow::{Attempt, Begun, ProviderAnswer, Registration};
 pub use guarded_client::GuardedClient;
 pub use logout_token::LogoutToken;
-pub use provider::{ProviderFacts, Providers};
+pub use provider::Providers;

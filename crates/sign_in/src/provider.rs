@@ -32,8 +32,6 @@ pub(crate) struct Extra {
     /// OpenID Connect RP-Initiated Logout 1.0 §2.1.
     #[serde(default)]
     pub(crate) end_session_endpoint: Option<Url>,
-    #[serde(default)]
-    pub(crate) backchannel_logout_supported: bool,
 }
 
 impl AdditionalProviderMetadata for Extra {}
@@ -52,17 +50,6 @@ pub(crate) type Metadata = ProviderMetadata<
     CoreResponseType,
     CoreSubjectIdentifierType,
 >;
-
-/// A provider as its document describes it, for the person who connects it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProviderFacts {
-    pub issuer: String,
-    pub authorization_endpoint: String,
-    /// Whether it names itself in each answer (RFC 9207).
-    pub names_issuer_in_answer: bool,
-    pub logout: bool,
-    pub backchannel_logout: bool,
-}
 
 struct Known {
     asked: Instant,
@@ -90,20 +77,12 @@ impl Providers {
         Self { client, known: Arc::default() }
     }
 
-    /// The facts of the provider with this issuer, asked now unless it was asked seconds ago.
+    /// Asks the provider with this issuer for its document and keys, unless it was asked seconds ago.
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn facts(&self, issuer: &str) -> Result<ProviderFacts, Failure> {
-        let metadata = self.again(issuer).await?;
-        let extra = metadata.additional_metadata();
-        Ok(ProviderFacts {
-            issuer: metadata.issuer().to_string(),
-            authorization_endpoint: metadata.authorization_endpoint().to_string(),
-            names_issuer_in_answer: extra.authorization_response_iss_parameter_supported,
-            logout: extra.end_session_endpoint.is_some(),
-            backchannel_logout: extra.backchannel_logout_supported,
-        })
+    pub async fn check(&self, issuer: &str) -> Result<(), Failure> {
+        self.again(issuer).await.map(drop)
     }
 
     /// The document and keys of a provider.

@@ -62,9 +62,9 @@ pub(crate) async fn connections(request: HttpRequest, auth: ApiAuth) -> Answer {
 )]
 pub(crate) async fn create_connection(auth: ApiAuth, payload: Body) -> Answer {
     let NewConnection { issuer, client_id, client_secret, email_trusted } = body(payload).await?;
-    let facts = auth.admin.sign_ins.facts(&issuer).await.map_err(AdminError::provider)?;
+    auth.admin.sign_ins.providers.check(&issuer).await.map_err(AdminError::provider)?;
     let client_secret = client_secret.as_deref();
-    let new = NewSignInConnection { issuer: &facts.issuer, client_id: &client_id, client_secret, email_trusted };
+    let new = NewSignInConnection { issuer: &issuer, client_id: &client_id, client_secret, email_trusted };
     let made = auth.admin.hub.store.create_sign_in_connection(&auth.scope, &new).await?;
     Ok(HttpResponse::Created().json(view::SignInConnection::from(made)))
 }

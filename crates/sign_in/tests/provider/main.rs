@@ -153,13 +153,13 @@ async fn an_address_that_only_userinfo_has_is_read_for_the_same_person_alone() {
 async fn documents_that_are_none_are_told() {
     let provider = Provider::start().await;
     provider.set(|script| script.document = json!({ "issuer": "https://evil.example" }));
-    let told = provider.providers.facts(&provider.registration.issuer).await.expect_err("another issuer").to_string();
+    let told = provider.providers.check(&provider.registration.issuer).await.expect_err("another issuer").to_string();
     assert!(told.contains("evil.example"), "{told}");
     let issuer = format!("{}/nowhere", provider.registration.issuer);
-    let told = provider.providers.facts(&issuer).await.expect_err("a 404").to_string();
+    let told = provider.providers.check(&issuer).await.expect_err("a 404").to_string();
     assert!(told.contains("404") && told.contains(".well-known"), "{told}");
     for issuer in ["", "nonsense", "https://idp.example/?tenant=1", "https://idp.example/#1"] {
-        assert!(matches!(provider.providers.facts(issuer).await, Err(Failure::Address(_))), "{issuer:?}");
+        assert!(matches!(provider.providers.check(issuer).await, Err(Failure::Address(_))), "{issuer:?}");
     }
 }
 

@@ -44,6 +44,9 @@ impl Store {
         let (usage_before, usage) = (before.usage()?, change.usage.unwrap_or(before.usage()?));
         if usage != usage_before {
             tx.check_use(&before, usage, session).await?;
+            if usage != ConnectionUse::Off {
+                tx.stop_others(id).await?;
+            }
         }
         let mut update = tx.update::<Entity>(Column::Id.eq(id.0)).set(Column::Usage, usage.as_str());
         if let Some(secret) = change.client_secret {
@@ -54,7 +57,12 @@ impl Store {
         if let Some(trusted) = change.email_trusted {
             update = update.set(Column::EmailTrusted, trusted);
         }
-        update.exec().await?;
+        update.exec().await.map_err(|error| match error {
+            StoreError::Taken(_) => {
+                StoreError::Conflict("another connection got into use at this moment: read them again".into())
+            }
+            error => error,
+        })?;
         let after = tx.connection(id).await?;
         let difference =
             Difference { before: before.detail(false)?, after: after.detail(change.client_secret.is_some())? };
@@ -62,9 +70,6 @@ impl Store {
         if difference.before != difference.after {
             let event = Event::SignInConnectionUpdated(id, difference);
             tx.tx.batch(vec![tx.event(&event).into()]).await?;
-        }
-        if usage != usage_before && usage != ConnectionUse::Off {
-            tx.stop_others(id).await?;
         }
         if usage == ConnectionUse::Required && usage_before != usage {
             ended = tx.end_other_ways(session).await?;

@@ -191,3 +191,6 @@ impl TenantTx {
 
 const OTHER_TENANT: &str = "the domain is proven to be another organisation's on this hub; it has to be removed there first: ask whoever \
      runs the hub";
+
+#[cfg(test)]
+mod tests;

@@ -65,14 +65,20 @@ impl Store {
         client: &SignInClient,
     ) -> Result<Committed<ProviderSignIn<StartedSession>>, StoreError> {
         let tx = self.write(&TenantScope::new(connection.tenant, Actor::System)).await?;
-        let recognised = match tx.recognise(connection, person).await? {
-            Ok(recognised) => recognised,
-            Err(unrecognised) => return Ok(Committed::without_duties(ProviderSignIn::Unrecognised(unrecognised))),
+        let unrecognised = |why| Ok(Committed::without_duties(ProviderSignIn::Unrecognised(why)));
+        let member = match tx.recognise(connection, person).await? {
+            Ok(recognised) => recognised.member(),
+            Err(why) => return unrecognised(why),
         };
-        let member = recognised.member();
         let tx = tx.acting_as(Actor::Member(member));
         let Some(role) = tx.signs_in_as(member).await? else {
             return Ok(Committed::without_duties(ProviderSignIn::NotAllowed(member)));
+        };
+        // The member's row is locked now: another first sign-in may have tied the member meanwhile.
+        let recognised = match tx.recognise(connection, person).await? {
+            Ok(recognised) if recognised.member() == member => recognised,
+            Ok(_) => return Err(StoreError::Changed),
+            Err(why) => return unrecognised(why),
         };
         let identity = tx.tie(connection, person, recognised).await?;
         let by = ByProvider { identity, session: person.session.map(str::to_owned) };
@@ -161,6 +167,11 @@ impl TenantTx {
                 proven = self.domain_is_proven(&domain).await?;
             }
             named = self.named_member(&connection.issuer, email).await?;
+        }
+        if named.is_some_and(|named| named.tied) {
+            // The member was tied between the two look-ups, perhaps to this person.
+            let tied = self.tied_member(&connection.issuer, subject).await?;
+            return Ok(recognise(asserted, connection.email_trusted, proven, tied, named));
         }
         Ok(recognise(asserted, connection.email_trusted, proven, None, named))
     }
