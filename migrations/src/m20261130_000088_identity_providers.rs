@@ -11,7 +11,7 @@ const CONNECTIONS: &str = "sign_in_connections";
 const DOMAINS: &str = "domains";
 const IDENTITIES: &str = "identities";
 const LOGOUT_TOKENS: &str = "logout_tokens";
-const SESSION_COLUMNS: [&str; 2] = ["identity_id", "provider_session"];
+const SESSION_COLUMNS: [&str; 3] = ["identity_id", "provider_session", "authenticated_at"];
 const OF_IDENTITY: &str = "credentials_identity";
 
 #[derive(DeriveMigrationName)]
@@ -26,8 +26,8 @@ impl MigrationTrait for Migration {
         for index in indexes() {
             manager.create_index(index).await?;
         }
-        let [identity, session] = SESSION_COLUMNS;
-        for column in [uuid_null(identity), text_null(session)] {
+        let [identity, session, authenticated] = SESSION_COLUMNS;
+        for column in [uuid_null(identity), text_null(session), time_null(authenticated)] {
             manager.alter_table(Table::alter().table("credentials").add_column(column).to_owned()).await?;
         }
         let of_identity =

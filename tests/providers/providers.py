@@ -59,7 +59,7 @@ class Process:
 class OidcProvider(Process):
     """npm oidc-provider: the whole walk."""
 
-    whole, vouches, backchannel, logout = True, True, True, True
+    whole, vouches, backchannel, logout, tells_time = True, True, True, True, True
 
     @staticmethod
     def install():
@@ -120,7 +120,7 @@ class OidcProvider(Process):
 class Canaille(Process):
     """Canaille: it does not say whether an address is verified, and its times have fractions."""
 
-    whole, vouches, backchannel, logout = False, False, False, True
+    whole, vouches, backchannel, logout, tells_time = False, False, False, True, True
 
     @staticmethod
     def install():
@@ -149,7 +149,7 @@ class Canaille(Process):
 class Glewlwyd:
     """glewlwyd: its audience is a text, its sign-in time 0, and its logout tokens have no end."""
 
-    whole, vouches, backchannel, logout = False, True, True, False
+    whole, vouches, backchannel, logout, tells_time = False, True, True, False, False
     LIBRARIES = ["libulfius2.7", "libiddawc1.1", "libhoel1.4", "librhonabwy1.1", "liboath0", "libconfig9", "libldap-2.5-0", "libcbor0.8", "openssl"]
 
     @staticmethod

@@ -165,6 +165,9 @@ def short_walk(walk, provider):
     walk.check("it is offered", walk.use(owner, "offered").status == 200)
     browser, page = walk.sign_in(provider, "ann")
     walk.check("the owner signs in", walk.signed_in(browser) == walk.ann, page)
+    fresh = browser.rest("POST", walk.url("/api/v1/api-keys"), {"role": "member"})
+    told = fresh.status == 201 if provider.tells_time else fresh.status == 403 and "auth_time" in fresh.text
+    walk.check("a session is fresh where the provider says when the person proved it", told, fresh)
     if provider.backchannel:
         # A trial in the same browser shows the provider's name for its session.
         claims = walk.try_out(browser, provider, "ann")[1]["report"]["claims"]
@@ -246,21 +249,33 @@ def at_once(walk, provider):
 def switched_off(walk, provider, owner):
     browser = Browser()
     back = walk.come_back(browser, provider, "ann")
+    before, _ = walk.sign_in(provider, "ann")
     walk.use(owner, "off")
     walk.refused("nobody comes in by a connection that was switched off meanwhile", browser.get(back), 400, "switched off")
+    walk.check("a session that it began goes on", walk.signed_in(before) == walk.ann)
+    provider.sign_out(before)
+    walk.ends("a logout at a provider that is switched off", before)
+    both = owner.rest("PATCH", walk.connection, {"use": "offered", "client_secret": "another"})
+    walk.check("an untried secret is not used", both.status == 409 and "tried" in both.text, both)
     walk.check("it is offered again", walk.use(owner, "offered").status == 200)
 
 
 def sign_in_and_fail(walk, provider):
     browser, page = walk.sign_in(provider, "ann")
     walk.check("the owner signs in", page.location == walk.url("/sign-in") and walk.signed_in(browser) == walk.ann, page)
-    walk.check("a sign-in takes few round trips", browser.requests <= 12, browser.requests)
+    session = browser.rest("GET", walk.url("/api/v1/session")).json["session"]
+    walk.check("the provider says when the person proved it", session["authenticated_at"], session)
+    made = browser.rest("POST", walk.url("/api/v1/api-keys"), {"role": "member"})
+    walk.check("so the session is fresh", made.status == 201, made)
+    walk.check("a sign-in takes few round trips", browser.requests <= 14, browser.requests)
     walk.check("the page says who is signed in", browser.get(walk.url("/sign-in")).heading == "You are signed in")
     browser, page = walk.sign_in(provider, "bea")
     walk.check("an admin signs in", walk.signed_in(browser) == walk.bea, page)
     for name, words in (("mallory", "no member has the address"), ("elsewhere", "not proven"), ("unverified", "not verified")):
         browser, page = walk.sign_in(provider, name)
         walk.refused(f"{name} does not sign in", page, 403, words)
+    nul = Browser().post(walk.url("/sign-in/provider"), {"email": "ann@\0"})
+    walk.check("NUL is refused", nul.status == 400, nul)
     for email in ("ann@nowhere.example", "ann", ""):
         _, page = walk.begin(Browser(), email)
         walk.refused(f"there is no provider for {email!r}", page, 400, "open the link")
@@ -338,6 +353,8 @@ def log_out(walk, provider):
     walk.check("the session has ended here", walk.signed_in(second) == 401)
     back = second.follow(provider.sign_out(second, page.onward), walk.url("/sign-in"))
     walk.check("and the provider sends the person back", isinstance(back, str), back)
+    page = second.get(back)
+    walk.check("to the page of the sign-in", page.status == 200 and page.heading == "Sign in", page)
     for token in ("", "nonsense", "a.b.c"):
         answer = Browser().post(walk.url(f"/sign-in/logout/{walk.tenant}"), {"logout_token": token})
         walk.check(f"the logout token {token!r} is refused", answer.status == 400, answer)

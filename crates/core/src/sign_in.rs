@@ -25,6 +25,8 @@ pub struct Asserted<'a> {
     pub email: Option<&'a str>,
     /// `None` where the provider does not say.
     pub email_verified: Option<bool>,
+    /// The Google Workspace domain of the account (`hd`).
+    pub hosted_domain: Option<&'a str>,
 }
 
 /// A member whom the address names.
@@ -66,6 +68,11 @@ pub enum Unrecognised {
     #[error("the identity provider says that {0} is not verified: verify the address there")]
     EmailUnverified(String),
     #[error(
+        "Google says that {0} was verified once, and not that it is an account of your Google Workspace: sign in with the Workspace \
+         account, and make the application an internal one"
+    )]
+    NotHosted(String),
+    #[error(
         "the domain of {0} is not proven to be this organisation's: add it at /api/v1/domains and set its DNS record"
     )]
     DomainNotVerified(String),
@@ -84,11 +91,23 @@ pub fn domain_of(email: &str) -> Option<String> {
     folded.rsplit_once('@').map(|(_, domain)| domain.to_owned()).filter(|domain| !domain.is_empty())
 }
 
+/// The provider that also has accounts of other organisations' addresses, which it verified once: only those of a Workspace (`hd`)
+/// are given and taken away by the organisation.
+const GOOGLE: &str = "https://accounts.google.com";
+
+impl Asserted<'_> {
+    fn is_hosted_elsewhere(&self, issuer: &str, email: &str) -> bool {
+        let hosted = self.hosted_domain.map(fold);
+        issuer == GOOGLE && (hosted.is_none() || hosted != domain_of(email))
+    }
+}
+
 /// Recognises a person: `tied` is the member of the subject, `named` the member of the asserted address.
 ///
 /// # Errors
 /// See [`Unrecognised`].
 pub fn recognise(
+    issuer: &str,
     asserted: Asserted<'_>,
     email_trusted: bool,
     domain_is_proven: bool,
@@ -104,6 +123,9 @@ pub fn recognise(
         Some(false) => return Err(Unrecognised::EmailUnverified(email.into())),
         None if email_trusted => {}
         None => return Err(Unrecognised::EmailNotVerified(email.into())),
+    }
+    if asserted.is_hosted_elsewhere(issuer, email) {
+        return Err(Unrecognised::NotHosted(email.into()));
     }
     if !domain_is_proven {
         return Err(Unrecognised::DomainNotVerified(email.into()));
@@ -123,8 +145,10 @@ mod tests {
     const ANN: MemberId = MemberId(Uuid::from_u128(1));
     const BOB: MemberId = MemberId(Uuid::from_u128(2));
 
+    const IDP: &str = "https://idp.example";
+
     fn asserted(email_verified: Option<bool>) -> Asserted<'static> {
-        Asserted { email: Some("ann@acme.example"), email_verified }
+        Asserted { email: Some("ann@acme.example"), email_verified, hosted_domain: None }
     }
 
     fn named(id: MemberId) -> Option<NamedMember> {
@@ -138,7 +162,7 @@ mod tests {
             for trusted in [false, true] {
                 for proven in [false, true] {
                     for member in [None, Some(NamedMember { id: ANN, tied: true }), named(ANN)] {
-                        let result = recognise(asserted(verified), trusted, proven, None, member);
+                        let result = recognise(IDP, asserted(verified), trusted, proven, None, member);
                         let vouched = verified == Some(true) || (verified.is_none() && trusted);
                         let free = member.is_some_and(|member| !member.tied);
                         assert_eq!(
@@ -155,13 +179,23 @@ mod tests {
         }
     }
 
+    /// Anybody could make a Google account with the work address that they had, and keeps it when they leave.
+    #[test]
+    fn google_vouches_for_its_workspaces_alone() {
+        for (hosted_domain, well) in [(None, false), (Some("evil.example"), false), (Some("ACME.example"), true)] {
+            let person = Asserted { hosted_domain, ..asserted(Some(true)) };
+            assert_eq!(recognise(GOOGLE, person, true, true, None, named(ANN)).is_ok(), well, "{hosted_domain:?}");
+            assert_eq!(recognise(GOOGLE, person, true, true, Some(ANN), None), Ok(Recognised::Tied(ANN)));
+        }
+    }
+
     #[test]
     fn once_tied_the_subject_alone_counts() {
-        let moved = Asserted { email: Some("bob@acme.example"), email_verified: Some(true) };
-        assert_eq!(recognise(moved, true, true, Some(ANN), named(BOB)), Ok(Recognised::Tied(ANN)));
-        let none = Asserted { email: None, email_verified: None };
-        assert_eq!(recognise(none, false, false, Some(ANN), None), Ok(Recognised::Tied(ANN)));
-        assert_eq!(recognise(none, true, true, None, None), Err(Unrecognised::NoEmail));
+        let moved = Asserted { email: Some("bob@acme.example"), email_verified: Some(true), hosted_domain: None };
+        assert_eq!(recognise(IDP, moved, true, true, Some(ANN), named(BOB)), Ok(Recognised::Tied(ANN)));
+        let none = Asserted { email: None, email_verified: None, hosted_domain: None };
+        assert_eq!(recognise(IDP, none, false, false, Some(ANN), None), Ok(Recognised::Tied(ANN)));
+        assert_eq!(recognise(IDP, none, true, true, None, None), Err(Unrecognised::NoEmail));
     }
 
     #[test]

@@ -7,7 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::ids::{CredentialId, MemberId, SignInConnectionId, TenantId};
 use rollcall_core::sign_in::{Asserted, Unrecognised, domain_of};
 use rollcall_runtime::Caller;
-use rollcall_sign_in::{Attempt, Claims, DomainNames, Failure, Proof, ProviderAnswer, Providers, Registration};
+use rollcall_sign_in::{
+    Attempt, Claims, DomainNames, Failure, LogoutToken, Proof, ProviderAnswer, Providers, Registration,
+};
 use rollcall_store::{
     AdminScope, ConnectionTest, Domain, OpenConnection, ProviderLogout, ProviderPerson, ProviderSignIn, SignInClient,
     StartedSession, StoreError,
@@ -23,6 +25,8 @@ const PLACE: &str = "a sign-in in a browser";
 const CLAIM_BYTES_MAX: usize = 2048;
 /// A longer name of a session at the provider is not kept; the person's logout still ends the session.
 const SESSION_BYTES_MAX: usize = 1024;
+/// Longest error code of a provider that is shown.
+const ERROR_CODE_MAX: usize = 100;
 /// Longest address (RFC 5321 §4.5.3.1, with its local part, `@` and domain).
 const ADDRESS_BYTES_MAX: usize = 320;
 /// Proven domains that are looked at in one sweep.
@@ -44,8 +48,8 @@ pub enum SignInError {
     #[error("{0}")]
     Unrecognised(#[from] Unrecognised),
     #[error(
-        "you are a member of this organisation, and may not sign in: only active owners, admins and billing contacts do; ask an owner \
-         to change your role"
+        "you are a member of this organisation, and may not sign in: only owners, admins and billing contacts do who are active; ask an \
+         owner"
     )]
     NotAllowed,
     #[error(
@@ -89,7 +93,6 @@ pub enum Finished {
     SignedIn(StartedSession),
     /// A connection was tried.
     Tested {
-        connection: SignInConnectionId,
         accepted: bool,
         report: Json,
     },
@@ -117,13 +120,13 @@ pub fn backchannel_logout_path(tenant: TenantId) -> String {
     format!("/sign-in/logout/{tenant}")
 }
 
-fn registration(connection: &OpenConnection, base: &str) -> Result<Registration, Failure> {
-    Ok(Registration {
+fn registration(connection: &OpenConnection, base: &str) -> Registration {
+    Registration {
         issuer: connection.issuer.clone(),
         client_id: connection.client_id.clone(),
         client_secret: connection.client_secret.clone(),
-        redirect_uri: Registration::page(base, &redirect_path(connection.tenant))?,
-    })
+        redirect_uri: format!("{}{}", base.trim_end_matches('/'), redirect_path(connection.tenant)),
+    }
 }
 
 impl ProviderSignIns {
@@ -169,7 +172,7 @@ impl ProviderSignIns {
         login_hint: Option<&str>,
         tester: Option<MemberId>,
     ) -> Result<BegunSignIn, SignInError> {
-        let begun = self.providers.begin(&registration(connection, base)?, login_hint).await?;
+        let begun = self.providers.begin(&registration(connection, base), login_hint).await?;
         let Attempt { nonce, verifier } = begun.attempt;
         let ends = self.hub.store.clock.now() + SIGN_IN_TIME;
         let (tenant, connection) = (connection.tenant, connection.id);
@@ -198,15 +201,17 @@ impl ProviderSignIns {
             let tester = tester.filter(|scope| scope.tenant() == tenant && scope.member() == Some(member));
             return self.tested(&connection, claims, tester.ok_or(SignInError::NobodyTests)?).await;
         }
-        if connection.usage == rollcall_core::sign_in::ConnectionUse::Off {
-            return Err(SignInError::SwitchedOff);
-        }
         let claims = claims?;
-        let signed_in = self.hub.store.sign_in_by_provider(&connection, &person(&claims), client).await?;
+        let signed_in = self
+            .hub
+            .store
+            .sign_in_by_provider(&connection, &person(&claims, self.hub.store.clock.now()), client)
+            .await?;
         match self.hub.after_commit(signed_in).await {
             ProviderSignIn::SignedIn(session) => Ok(Finished::SignedIn(session)),
             ProviderSignIn::Unrecognised(why) => Err(why.into()),
             ProviderSignIn::NotAllowed(_) => Err(SignInError::NotAllowed),
+            ProviderSignIn::SwitchedOff => Err(SignInError::SwitchedOff),
         }
     }
 
@@ -225,12 +230,13 @@ impl ProviderSignIns {
         base: &str,
     ) -> Result<Claims, Failure> {
         if let Some(code) = &returned.error {
-            return Err(Failure::Refused { code: code.clone(), description: returned.error_description.clone() });
+            let code = code.chars().filter(char::is_ascii_graphic).take(ERROR_CODE_MAX).collect();
+            return Err(Failure::Refused { code, description: returned.error_description.clone() });
         }
         let code = returned.code.clone().unwrap_or_default();
         let answer = ProviderAnswer { code, issuer: returned.iss.clone() };
         let attempt = Attempt { nonce: kept.nonce.clone(), verifier: kept.verifier.clone() };
-        self.providers.finish(&registration(connection, base)?, &attempt, &answer, self.hub.store.clock.now()).await
+        self.providers.finish(&registration(connection, base), &attempt, &answer, self.hub.store.clock.now()).await
     }
 
     async fn tested(
@@ -243,7 +249,8 @@ impl ProviderSignIns {
             Err(failure) => (None, false, json!({ "outcome": "failed", "why": failure.to_string() })),
             Ok(claims) => {
                 let subject = claims.subject().to_owned();
-                let outcome = self.hub.store.would_sign_in(connection, &person(&claims)).await?;
+                let outcome =
+                    self.hub.store.would_sign_in(connection, &person(&claims, self.hub.store.clock.now())).await?;
                 let accepted = matches!(outcome, ProviderSignIn::SignedIn(_));
                 let mut report = match outcome {
                     ProviderSignIn::SignedIn((member, role)) => {
@@ -251,6 +258,9 @@ impl ProviderSignIns {
                     }
                     ProviderSignIn::NotAllowed(member) => {
                         json!({ "outcome": "not_allowed", "member_id": member, "why": SignInError::NotAllowed.to_string() })
+                    }
+                    ProviderSignIn::SwitchedOff => {
+                        json!({ "outcome": "failed", "why": SignInError::SwitchedOff.to_string() })
                     }
                     ProviderSignIn::Unrecognised(why) => json!({ "outcome": "unrecognised", "why": why.to_string() }),
                 };
@@ -260,7 +270,7 @@ impl ProviderSignIns {
         };
         let test = ConnectionTest { subject, accepted, report: report.clone() };
         self.hub.store.note_connection_test(tester, connection.id, test).await?;
-        Ok(Finished::Tested { connection: connection.id, accepted, report })
+        Ok(Finished::Tested { accepted, report })
     }
 
     /// Ends sessions as a provider's logout token says; returns how many.
@@ -268,10 +278,13 @@ impl ProviderSignIns {
     /// # Errors
     /// See [`SignInError`].
     pub async fn logout(&self, tenant: TenantId, token: &str) -> Result<usize, SignInError> {
-        let connection = self.hub.store.connection_in_use(tenant).await?.ok_or(SignInError::NoProvider)?;
+        let (issuer, audiences) = LogoutToken::claimed(token)?;
+        // Also one that is off by now: sessions that it began may last.
+        let connection =
+            self.hub.store.connection_of(tenant, &issuer, &audiences).await?.ok_or(SignInError::NoProvider)?;
         let now = self.hub.store.clock.now();
         // A logout token has no address of this hub in it.
-        let token = self.providers.logout_token(&registration(&connection, "http://hub.invalid")?, token, now).await?;
+        let token = self.providers.logout_token(&registration(&connection, "http://hub.invalid"), token, now).await?;
         let logout = ProviderLogout {
             token: &token.id,
             ends: token.ends,
@@ -300,8 +313,7 @@ impl ProviderSignIns {
             Ok(Some(connection)) => connection,
             Err(error) => return Err(error),
         };
-        let Ok(registration) = registration(&connection, back) else { return Ok(None) };
-        Ok(self.providers.logout_url(&registration, back, &session.to_string()).await)
+        Ok(self.providers.logout_url(&registration(&connection, back), back).await)
     }
 
     /// Looks for the record of a domain.
@@ -331,11 +343,16 @@ impl ProviderSignIns {
     }
 }
 
-fn person(claims: &Claims) -> ProviderPerson<'_> {
+fn person(claims: &Claims, now: DateTime<Utc>) -> ProviderPerson<'_> {
     ProviderPerson {
         subject: claims.subject(),
-        asserted: Asserted { email: claims.text("email"), email_verified: claims.email_verified() },
+        asserted: Asserted {
+            email: claims.text("email"),
+            email_verified: claims.email_verified(),
+            hosted_domain: claims.text("hd"),
+        },
         session: claims.text("sid").filter(|session| session.len() <= SESSION_BYTES_MAX),
+        authenticated_at: claims.authenticated_at(now),
     }
 }
 

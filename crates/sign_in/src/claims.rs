@@ -1,8 +1,10 @@
 //! The claims of a person, read from a token that was checked.
 
 use crate::failure::Failure;
+use crate::flow::CLOCK_SKEW;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 /// Claims beyond this are refused; a list of groups of some thousand names fits.
@@ -23,12 +25,17 @@ impl Claims {
                 "its token has more than {CLAIMS_BYTES_MAX} bytes of claims: send fewer groups"
             )));
         }
-        serde_json::from_slice(&bytes).map(Self).map_err(|_| unread())
+        let claims: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|_| unread())?;
+        // No database keeps it, and no name has it.
+        if claims.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)) {
+            return Err(Failure::not_believed("its token holds NUL (U+0000)"));
+        }
+        Ok(Self(claims))
     }
 
     /// Adds the claims that are not there yet.
     pub(crate) fn complete(&mut self, others: Map<String, Value>) {
-        for (name, value) in others {
+        for (name, value) in others.into_iter().filter(|(_, value)| !holds_nul(value)) {
             self.0.entry(name).or_insert(value);
         }
     }
@@ -41,6 +48,13 @@ impl Claims {
         self.0.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
+    /// When the person proved to be the one; `None` where the provider does not say, or says 0 (glewlwyd) or a time to come.
+    pub fn authenticated_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let seconds = self.0.get("auth_time")?.as_f64()?;
+        let at = DateTime::from_timestamp(seconds as i64, 0).filter(|_| seconds > 0.0)?;
+        (at <= now + CLOCK_SKEW).then_some(at.min(now))
+    }
+
     pub fn subject(&self) -> &str {
         self.text("sub").unwrap_or_default()
     }
@@ -50,9 +64,17 @@ impl Claims {
         match self.0.get("email_verified")? {
             Value::Bool(verified) => Some(*verified),
             Value::String(text) => text.parse().ok(),
-            Value::Number(number) => number.as_i64().map(|number| number == 1),
             _ => None,
         }
+    }
+}
+
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Object(entries) => entries.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -71,13 +93,23 @@ mod tests {
         let verified = |value: Value| of(&json!({ "email_verified": value })).email_verified();
         assert_eq!(verified(json!(true)), Some(true));
         assert_eq!(verified(json!("true")), Some(true));
-        assert_eq!(verified(json!(1)), Some(true));
         assert_eq!(verified(json!(false)), Some(false));
         assert_eq!(verified(json!("false")), Some(false));
-        assert_eq!(verified(json!(0)), Some(false));
         assert_eq!(verified(json!("yes")), None);
         assert_eq!(verified(json!(null)), None);
         assert_eq!(of(&json!({})).email_verified(), None);
+    }
+
+    #[test]
+    fn the_time_of_the_proof_is_read_as_it_comes() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
+        let at = |value: Value| of(&json!({ "auth_time": value })).authenticated_at(now).map(|at| at.timestamp());
+        assert_eq!(at(json!(1_799_999_900)), Some(1_799_999_900));
+        assert_eq!(at(json!(1_799_999_900.75)), Some(1_799_999_900));
+        assert_eq!(at(json!(1_800_000_030)), Some(1_800_000_000), "clocks differ a little");
+        for value in [json!(0), json!(1_800_000_090), json!(1e300), json!(-5), json!("1799999900"), json!(null)] {
+            assert_eq!(at(value.clone()), None, "{value}");
+        }
     }
 
     #[test]

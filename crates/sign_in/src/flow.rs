@@ -17,10 +17,14 @@ use openidconnect::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::time::Duration;
 use url::Url;
 
 /// Clocks of provider and hub may differ by this much.
 pub(crate) const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
+
+/// The provider asks the person again when the last time was longer ago, and says when it was (`auth_time`).
+const AUTHENTICATION_AGE_MAX: Duration = Duration::from_secs(600);
 
 /// The hub as a client of one provider.
 #[derive(Clone, Debug)]
@@ -109,6 +113,8 @@ impl Providers {
         if let Some(hint) = login_hint {
             request = request.set_login_hint(openidconnect::LoginHint::new(hint.to_owned()));
         }
+        // A browser that somebody left is signed in at the provider still: who makes credentials here proves it anew there.
+        request = request.set_max_age(AUTHENTICATION_AGE_MAX);
         let (url, state, nonce) = request.set_pkce_challenge(challenge).url();
         let attempt = Attempt { nonce: nonce.secret().clone(), verifier: verifier.secret().clone() };
         Ok(Begun { url: url.to_string(), state: state.secret().clone(), attempt })
@@ -147,7 +153,7 @@ impl Providers {
         }
         .map_err(Unchecked::failure)?;
         let mut claims = Claims::of_checked(&id_token.to_string())?;
-        if claims.text("email").is_none() {
+        if claims.text("email").is_none() || claims.email_verified().is_none() {
             self.complete(&client, &mut claims, access).await;
         }
         Ok(claims)
@@ -167,14 +173,13 @@ impl Providers {
     }
 
     /// The address at which the provider signs the person out (RP-Initiated Logout 1.0 §2), if it has one.
-    pub async fn logout_url(&self, registration: &Registration, back: &str, state: &str) -> Option<String> {
+    pub async fn logout_url(&self, registration: &Registration, back: &str) -> Option<String> {
         let metadata = self.metadata(&registration.issuer).await.ok()?;
-        let mut url = metadata.additional_metadata().end_session_endpoint.clone()?;
+        let mut url = Url::parse(metadata.additional_metadata().end_session_endpoint.as_deref()?).ok()?;
         self.client.check(&url).ok()?;
         url.query_pairs_mut()
             .append_pair("client_id", &registration.client_id)
-            .append_pair("post_logout_redirect_uri", back)
-            .append_pair("state", state);
+            .append_pair("post_logout_redirect_uri", back);
         Some(url.to_string())
     }
 }
@@ -242,9 +247,8 @@ fn checked(
         let why = "its token was made in the future: the clocks of provider and hub differ";
         return Err(Unchecked::Refused(why.into()));
     }
-    let others: Vec<&str> = claims.audiences().iter().map(|audience| audience.as_str()).collect();
     let party = claims.authorized_party().map(|party| party.as_str());
-    if party.is_some_and(|party| !others.contains(&party)) {
+    if party.is_some_and(|party| claims.audiences().iter().all(|audience| audience.as_str() != party)) {
         return Err(Unchecked::Refused("its token was made for another application (azp)".into()));
     }
     let Some(expected) = claims.access_token_hash() else { return Ok(()) };
@@ -272,15 +276,5 @@ fn exchange_failed(issuer: &str, error: ExchangeError) -> Failure {
             Failure::not_believed(format!("{issuer} sends tokens that cannot be read: {error}"))
         }
         RequestTokenError::Other(why) => Failure::not_believed(format!("{issuer} sends no tokens: {why}")),
-    }
-}
-
-/// The address of a page of this hub, below its own address.
-impl Registration {
-    /// # Errors
-    /// [`Failure::Address`] for an address of the hub that is none.
-    pub fn page(base: &str, path: &str) -> Result<String, Failure> {
-        let refuse = |error| Failure::Address(format!("the hub's own address {base:?}: {error}"));
-        Url::parse(base).and_then(|base| base.join(path)).map(Into::into).map_err(refuse)
     }
 }

@@ -16,8 +16,8 @@ use url::{Host, Url};
 
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 const TIME: Duration = Duration::from_secs(10);
-/// Longest answer; documents and key sets of providers have some kilobytes.
-const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// Longest answer; documents and key sets of providers have some kilobytes, and tokens with many groups more.
+const ANSWER_BYTES_MAX: usize = 512 * 1024;
 
 /// Cheap to clone; clones share connections.
 #[derive(Clone, Debug)]

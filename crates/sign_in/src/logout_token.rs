@@ -38,6 +38,22 @@ struct Head {
     crit: Option<Value>,
 }
 
+impl LogoutToken {
+    /// The issuer and the audiences that a token claims, unchecked: they choose the registration that checks it.
+    ///
+    /// # Errors
+    /// [`Failure::NotBelieved`] for what is no token.
+    pub fn claimed(token: &str) -> Result<(String, Vec<String>), Failure> {
+        let claims = Claims::of_checked(token)?;
+        let audiences = match claims.all().get("aud") {
+            Some(Value::String(audience)) => vec![audience.clone()],
+            Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        };
+        Ok((claims.text("iss").unwrap_or_default().to_owned(), audiences))
+    }
+}
+
 impl Providers {
     /// Checks a logout token for this registration.
     ///
@@ -114,8 +130,12 @@ fn read(registration: &Registration, claims: &Claims, now: DateTime<Utc>) -> Res
         return refuse("it has a nonce, as an id token has");
     }
     let Some(issued) = time("iat") else { return refuse("it does not say when it was made") };
+    // Before anything is added to it: a time at the end of all times would overflow.
+    if issued > now + CLOCK_SKEW || issued < now - AGE_MAX - CLOCK_SKEW {
+        return refuse("its time is over, or has not come");
+    }
     let ends = time("exp").unwrap_or(issued + AGE_MAX).min(issued + AGE_MAX) + CLOCK_SKEW;
-    if issued > now + CLOCK_SKEW || ends <= now {
+    if ends <= now {
         return refuse("its time is over, or has not come");
     }
     let id = claims.text("jti").filter(|id| id.chars().count() <= JTI_CHARACTERS_MAX);

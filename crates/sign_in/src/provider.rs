@@ -14,13 +14,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
-use url::Url;
 
 /// A document is believed for this time.
 const BELIEVED: Duration = Duration::from_secs(3600);
 /// A provider is asked again no sooner than this, whatever its tokens name and whoever asks.
 const PAUSE: Duration = Duration::from_secs(10);
-/// Providers that are remembered; beyond that, those that were asked longest ago are forgotten.
+/// Providers that are remembered; beyond that, those whose document is old are forgotten, and a further one is asked each time.
 const REMEMBERED: usize = 10_000;
 
 /// Members of the document that the library does not know.
@@ -31,7 +30,7 @@ pub(crate) struct Extra {
     pub(crate) authorization_response_iss_parameter_supported: bool,
     /// OpenID Connect RP-Initiated Logout 1.0 §2.1.
     #[serde(default)]
-    pub(crate) end_session_endpoint: Option<Url>,
+    pub(crate) end_session_endpoint: Option<String>,
 }
 
 impl AdditionalProviderMetadata for Extra {}
@@ -52,13 +51,15 @@ pub(crate) type Metadata = ProviderMetadata<
 >;
 
 struct Known {
+    /// The last time that the provider was asked, and the one at which it said what is kept.
     asked: Instant,
+    said: Instant,
     found: Result<Arc<Metadata>, Failure>,
 }
 
 impl Known {
     fn is_believed(&self) -> bool {
-        self.asked.elapsed() < if self.found.is_ok() { BELIEVED } else { PAUSE }
+        if self.found.is_ok() { self.said.elapsed() < BELIEVED } else { self.asked.elapsed() < PAUSE }
     }
 }
 
@@ -77,12 +78,12 @@ impl Providers {
         Self { client, known: Arc::default() }
     }
 
-    /// Asks the provider with this issuer for its document and keys, unless it was asked seconds ago.
+    /// Asks whether there is a provider with this issuer, and remembers nothing: anybody may name any.
     ///
     /// # Errors
     /// See [`Failure`].
     pub async fn check(&self, issuer: &str) -> Result<(), Failure> {
-        self.again(issuer).await.map(drop)
+        self.discover(issuer).await.map(drop)
     }
 
     /// The document and keys of a provider.
@@ -102,8 +103,16 @@ impl Providers {
             return known.found.clone();
         }
         let found = self.discover(issuer).await.map(Arc::new);
-        *slot = Some(Known { asked: Instant::now(), found: found.clone() });
-        found
+        // A provider that does not answer once does not take away what it said before.
+        let kept = match (&found, slot.take()) {
+            (Err(_), Some(Known { found: Ok(before), said, .. })) if said.elapsed() < BELIEVED => {
+                Known { asked: Instant::now(), said, found: Ok(before) }
+            }
+            _ => Known { asked: Instant::now(), said: Instant::now(), found },
+        };
+        let answer = kept.found.clone();
+        *slot = Some(kept);
+        answer
     }
 
     fn slot(&self, issuer: &str) -> Slot {

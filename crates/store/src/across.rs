@@ -27,7 +27,8 @@ static CREDENTIAL: Sql = Sql::across(&[
 ]);
 /// A session in force: its member is active, in the role of the sign-in.
 static SESSION: Sql =
-    Sql::across(&["SELECT c.tenant_id, c.id, c.member_id, c.role, c.created_at, c.expires_at, m.billing_contact \
+    Sql::across(&["SELECT c.tenant_id, c.id, c.member_id, c.role, c.created_at, c.expires_at, m.billing_contact, \
+     CASE WHEN c.identity_id IS NULL THEN c.created_at ELSE c.authenticated_at END AS authenticated_at \
      FROM credentials c JOIN members m ON m.tenant_id = c.tenant_id AND m.id = c.member_id AND m.role = c.role \
      WHERE c.digest = $1 AND c.kind = 'session' AND c.revoked_at IS NULL AND c.expires_at > $2 \
      AND coalesce(c.last_used_at, c.created_at) > $3 AND m.status = 'active'"]);
@@ -90,6 +91,7 @@ struct SessionRow {
     role: String,
     billing_contact: bool,
     created_at: DateTime<Utc>,
+    authenticated_at: Option<DateTime<Utc>>,
     expires_at: DateTime<Utc>,
 }
 
@@ -102,6 +104,7 @@ impl SessionRow {
             member: self.member_id.into(),
             role,
             signed_in_at: self.created_at,
+            authenticated_at: self.authenticated_at,
             expires_at: self.expires_at,
         }))
     }

@@ -89,7 +89,8 @@ impl ApiAuth {
     pub(crate) fn require_fresh(&self) -> Result<(), AdminError> {
         let now = self.admin.hub.store.clock.now();
         match self.session {
-            Some(session) if now - session.signed_in_at > FRESH => Err(AdminError::SignInAgain),
+            Some(Session { authenticated_at: None, .. }) => Err(AdminError::ProviderSaysNoTime),
+            Some(Session { authenticated_at: Some(at), .. }) if now - at > FRESH => Err(AdminError::SignInAgain),
             _ => Ok(()),
         }
     }

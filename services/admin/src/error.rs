@@ -15,6 +15,11 @@ pub(crate) enum AdminError {
     NotPermitted(Permission),
     #[error("this takes a sign-in of the last 10 minutes: sign in again, then repeat it")]
     SignInAgain,
+    #[error(
+        "this takes a sign-in of the last 10 minutes, and your identity provider does not say when you signed in (`auth_time`): sign in with a \
+         recovery code or a link for this, or have the provider send the claim"
+    )]
+    ProviderSaysNoTime,
     #[error("the first request with this Idempotency-Key is still running; ask again in a moment")]
     StillRunning,
     #[error("this Idempotency-Key was used for another request; take a new key for each request")]
@@ -38,7 +43,7 @@ impl AdminError {
             Self::Web(refusal) => return refusal.problem(),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Self::NotPermitted(_) => (StatusCode::FORBIDDEN, "not_permitted"),
-            Self::SignInAgain => (StatusCode::FORBIDDEN, "sign_in_again"),
+            Self::SignInAgain | Self::ProviderSaysNoTime => (StatusCode::FORBIDDEN, "sign_in_again"),
             Self::StillRunning => (StatusCode::CONFLICT, "still_running"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),

@@ -99,7 +99,7 @@ async fn finished(request: &HttpRequest, admin: &Admin) -> Result<HttpResponse, 
             let cookie = session_cookie(started.secret, SESSION_TIME.num_seconds());
             Ok(HttpResponse::SeeOther().cookie(cookie).insert_header((header::LOCATION, "/sign-in")).finish())
         }
-        Finished::Tested { accepted, report, .. } => Ok(shown(StatusCode::OK, &trial(accepted, &report))),
+        Finished::Tested { accepted, report } => Ok(shown(StatusCode::OK, &trial(accepted, &report))),
     }
 }
 
@@ -151,9 +151,10 @@ async fn signed_out(request: &HttpRequest, admin: &Admin) -> Result<HttpResponse
     };
     let SessionCaller { scope, session } = caller;
     let back = format!("{}/sign-in", admin.base(request).trim_end_matches('/'));
-    let provider = admin.sign_ins.logout_url(&scope, session.id, &back).await?;
+    // First, since the provider may take its time, and the browser may go meanwhile.
     let ended = admin.hub.store.end_session(&scope, session.id, None, SessionEnd::SignedOut).await?;
     admin.hub.session_ended(session.id, ended).await;
+    let provider = admin.sign_ins.logout_url(&scope, session.id, &back).await?;
     Ok(provider.map_or_else(here, |url| onward("Sign out", &url)))
 }
 

@@ -62,9 +62,10 @@ pub(crate) async fn connections(request: HttpRequest, auth: ApiAuth) -> Answer {
 )]
 pub(crate) async fn create_connection(auth: ApiAuth, payload: Body) -> Answer {
     let NewConnection { issuer, client_id, client_secret, email_trusted } = body(payload).await?;
-    auth.admin.sign_ins.providers.check(&issuer).await.map_err(AdminError::provider)?;
     let client_secret = client_secret.as_deref();
     let new = NewSignInConnection { issuer: &issuer, client_id: &client_id, client_secret, email_trusted };
+    auth.admin.hub.store.check_new_sign_in_connection(&auth.scope, &new).await?;
+    auth.admin.sign_ins.providers.check(&issuer).await.map_err(AdminError::provider)?;
     let made = auth.admin.hub.store.create_sign_in_connection(&auth.scope, &new).await?;
     Ok(HttpResponse::Created().json(view::SignInConnection::from(made)))
 }

@@ -97,7 +97,12 @@ async fn pressed(request: &HttpRequest, admin: &Admin, payload: Body) -> Result<
 /// The fields of a form with one field.
 pub(crate) async fn form<T: DeserializeOwned>(payload: Body, field: &str) -> Result<T, AdminError> {
     let form = payload.read(FORM_BYTES_MAX).await?;
-    let fields = web::Query::<T>::from_query(&String::from_utf8_lossy(&form));
+    let text = String::from_utf8_lossy(&form);
+    // Postgres refuses NUL even in a comparison.
+    if text.contains("%00") || text.contains('\0') {
+        return Err(AdminError::BadRequest(format!("{field} holds no NUL (U+0000)")));
+    }
+    let fields = web::Query::<T>::from_query(&text);
     Ok(fields.map_err(|_| AdminError::BadRequest(format!("the form has one field, {field}")))?.into_inner())
 }
 

@@ -16,6 +16,7 @@ async fn a_right_answer_is_accepted_and_the_exchange_proves_the_browser() {
         "response_type=code",
         "scope=openid+profile+email",
         "code_challenge_method=S256",
+        "max_age=600",
         "login_hint=ann%40acme.example",
     ] {
         assert!(begun.url.contains(part), "{part} in {}", begun.url);
@@ -69,6 +70,8 @@ async fn untrue_tokens_are_refused_with_the_reason() {
         (json!({ "aud": CLIENT, "azp": "another" }), "azp"),
         (json!({ "exp": seconds - 120 }), "ended"),
         (json!({ "iat": seconds + 600 }), "future"),
+        (json!({ "name": "Ann\u{0}" }), "nul"),
+        (json!({ "address": { "lines": ["\u{0}"] } }), "nul"),
         (json!({ "at_hash": "AAAAAAAAAAAAAAAAAAAAAA" }), "at_hash"),
     ] {
         let refused = provider.with_claims(claims.clone()).await.expect_err(&claims.to_string());
@@ -193,6 +196,10 @@ async fn a_logout_token_counts_for_this_client_with_an_event_and_without_a_nonce
         json!({ "iat": seconds - 600, "exp": seconds + 600 }),
         json!({ "exp": seconds - 120 }),
         json!({ "iat": seconds + 600 }),
+        // The last times that a calendar has: nothing is added to them.
+        json!({ "iat": 8_210_266_876_799_i64, "exp": null }),
+        json!({ "iat": 1e300 }),
+        json!({ "iat": -8_334_601_228_800_i64 }),
     ] {
         provider.logout(&nothing, &claims, 1).await.expect_err(&claims.to_string());
     }

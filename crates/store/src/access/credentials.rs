@@ -133,6 +133,8 @@ pub(crate) struct ByProvider {
     pub(crate) identity: IdentityId,
     /// The provider's name for the session, by which it tells of a logout.
     pub(crate) session: Option<String>,
+    /// When the person proved it, as far as the provider says.
+    pub(crate) authenticated_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Default)]
@@ -292,6 +294,7 @@ impl TenantTx {
             permissions: Set(new.permissions.map(|permissions| permissions.to_string())),
             address: Set(new.address.map(Into::into)),
             identity_id: Set(new.by.as_ref().map(|by| by.identity.0)),
+            authenticated_at: Set(new.by.as_ref().and_then(|by| by.authenticated_at)),
             provider_session: Set(new.by.and_then(|by| by.session)),
             created_at: Set(self.clock.now()),
             expires_at: Set(new.expires_at),

@@ -43,6 +43,8 @@ pub struct Session {
     pub member: MemberId,
     pub role: Role,
     pub signed_in_at: DateTime<Utc>,
+    /// When the person proved to be the one: at the sign-in, or earlier at a provider; `None` where the provider does not say.
+    pub authenticated_at: Option<DateTime<Utc>>,
     pub expires_at: DateTime<Utc>,
 }
 
@@ -187,6 +189,7 @@ impl TenantTx {
         by: Option<ByProvider>,
     ) -> Result<StartedSession, StoreError> {
         let signed_in_at = self.clock.now();
+        let authenticated_at = by.as_ref().map_or(Some(signed_in_at), |by| by.authenticated_at);
         let expires_at = signed_in_at + SESSION_TIME;
         let agent: String = client.agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARACTERS_MAX).collect();
         let new = NewCredential {
@@ -202,7 +205,7 @@ impl TenantTx {
         };
         let started = SessionStarted { member_id: member, way, role, address: client.address.clone() };
         let NewSecret { id, secret } = self.insert_credential(new, |id, _| Event::SessionStarted(id, started)).await?;
-        let session = Session { tenant: self.tenant, id, member, role, signed_in_at, expires_at };
+        let session = Session { tenant: self.tenant, id, member, role, signed_in_at, authenticated_at, expires_at };
         Ok(StartedSession { secret, session })
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Model {
     pub(crate) identity_id: Option<Uuid>,
     #[sea_orm(column_type = "Text")]
     pub(crate) provider_session: Option<String>,
+    /// When the person proved it at the provider, as far as the provider says.
+    pub(crate) authenticated_at: Option<DateTimeUtc>,
     pub(crate) created_at: DateTimeUtc,
     pub(crate) expires_at: Option<DateTimeUtc>,
     pub(crate) revoked_at: Option<DateTimeUtc>,

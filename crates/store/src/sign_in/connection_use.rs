@@ -42,6 +42,10 @@ impl Store {
         let tx = self.write(&scope.scope).await?;
         let before = tx.connection(id).await?;
         let (usage_before, usage) = (before.usage()?, change.usage.unwrap_or(before.usage()?));
+        if change.client_secret.is_some() && change.usage.is_some_and(|usage| usage != ConnectionUse::Off) {
+            let why = "a new secret is tried before the connection is used by it: change the secret, try it, and then its use";
+            return Err(StoreError::Conflict(why.into()));
+        }
         if usage != usage_before {
             tx.check_use(&before, usage, session).await?;
             if usage != ConnectionUse::Off {
@@ -56,6 +60,9 @@ impl Store {
         }
         if let Some(trusted) = change.email_trusted {
             update = update.set(Column::EmailTrusted, trusted);
+            if trusted != before.email_trusted {
+                update = update.set(Column::TestAccepted, false);
+            }
         }
         update.exec().await.map_err(|error| match error {
             StoreError::Taken(_) => {
@@ -72,7 +79,7 @@ impl Store {
             tx.tx.batch(vec![tx.event(&event).into()]).await?;
         }
         if usage == ConnectionUse::Required && usage_before != usage {
-            ended = tx.end_other_ways(session).await?;
+            ended = tx.end_other_ways(&before.issuer).await?;
         }
         tx.commit().await?;
         Ok(Committed::without_duties(after).revoking(ended))
@@ -148,14 +155,14 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Ends links and sessions that came by another way than a provider; recovery codes stay.
-    async fn end_other_ways(&self, but: Option<CredentialId>) -> Result<Vec<SecretDigest>, StoreError> {
+    /// Ends links, and sessions that no person of this issuer started; recovery codes stay.
+    async fn end_other_ways(&self, issuer: &str) -> Result<Vec<SecretDigest>, StoreError> {
         use credentials::Column;
         let way = Condition::any().add(Column::Kind.is("session")).add(Column::Kind.is("sign_in_link"));
-        let mut others = Condition::all().add(way).add(Column::IdentityId.is_null()).add(Column::RevokedAt.is_null());
-        if let Some(but) = but {
-            others = others.add(Column::Id.ne(but.0));
-        }
+        let of_others = self.find::<identities::Entity>().filter(identities::Column::Issuer.ne(issuer));
+        let of_others: Vec<Uuid> = of_others.values(identities::Column::Id).await?;
+        let elsewhere = Condition::any().add(Column::IdentityId.is_null()).add(Column::IdentityId.is_in(of_others));
+        let others = Condition::all().add(way).add(elsewhere).add(Column::RevokedAt.is_null());
         self.end(others, SessionEnd::ProviderRequired).await
     }
 }

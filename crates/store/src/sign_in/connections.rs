@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 /// Most connections of a tenant: one in use, and others to move to.
 const CONNECTIONS_MAX: usize = 5;
-/// Longest issuer, client id and secret, in bytes.
-const TEXT_BYTES_MAX: usize = 2048;
+/// Longest issuer, client id and secret, in bytes: an index over the first two has room for 2,700.
+const TEXT_BYTES_MAX: usize = 1024;
 
 /// A connection as people see it, without its secret.
 #[derive(Clone, Debug, DerivePartialModel)]
@@ -137,6 +137,25 @@ impl Store {
         row.map(|row| self.opened(tenant, row)).transpose()
     }
 
+    /// The connection of this issuer that is one of these clients, in use or not.
+    ///
+    /// # Errors
+    /// As [`open_connection`](Self::open_connection).
+    #[tracing::instrument(name = "store.sign_in.connection_of", skip_all)]
+    pub async fn connection_of(
+        &self,
+        tenant: TenantId,
+        issuer: &str,
+        clients: &[String],
+    ) -> Result<Option<OpenConnection>, StoreError> {
+        use sign_in_connections::{Column, Entity};
+        let tx = self.read(&TenantScope::new(tenant, Actor::System)).await?;
+        let of_issuer: Vec<sign_in_connections::Model> =
+            tx.find::<Entity>().filter(Column::Issuer.eq(issuer)).all().await?;
+        let row = of_issuer.into_iter().find(|row| clients.contains(&row.client_id));
+        row.map(|row| self.opened(tenant, row)).transpose()
+    }
+
     /// The connection by which a session was started, if it is there still.
     #[tracing::instrument(name = "store.sign_in.connection_of_session", skip_all)]
     pub async fn connection_of_session(
@@ -171,6 +190,20 @@ impl Store {
         Ok(OpenConnection { tenant, id, issuer, client_id, client_secret, email_trusted, usage })
     }
 
+    /// Refuses a connection that could not be made, before its provider is asked.
+    ///
+    /// # Errors
+    /// As [`create_sign_in_connection`](Self::create_sign_in_connection).
+    #[tracing::instrument(name = "store.sign_in.check_new_sign_in_connection", skip_all)]
+    pub async fn check_new_sign_in_connection(
+        &self,
+        scope: &AdminScope,
+        new: &NewSignInConnection<'_>,
+    ) -> Result<(), StoreError> {
+        self.sealing()?;
+        self.read(&scope.scope).await?.check_new_connection(new).await
+    }
+
     /// Makes a connection that nobody uses yet.
     ///
     /// # Errors
@@ -181,20 +214,8 @@ impl Store {
         scope: &AdminScope,
         new: &NewSignInConnection<'_>,
     ) -> Result<SignInConnection, StoreError> {
-        check("issuer", new.issuer)?;
-        check("client_id", new.client_id)?;
         let tx = self.write(&scope.scope).await?;
-        let all: Vec<SignInConnection> = tx.find::<sign_in_connections::Entity>().all().await?;
-        if all.iter().any(|one| one.issuer == new.issuer && one.client_id == new.client_id) {
-            return Err(StoreError::Conflict(
-                "there is a connection with this issuer and client_id already; change that one".into(),
-            ));
-        }
-        if all.len() >= CONNECTIONS_MAX {
-            return Err(StoreError::Conflict(format!(
-                "there are {CONNECTIONS_MAX} connections; delete one that is off"
-            )));
-        }
+        tx.check_new_connection(new).await?;
         let id: SignInConnectionId = tx.clock.new_id();
         let sealed_secret = new.client_secret.map(|secret| self.sealed(scope.tenant(), id, secret)).transpose()?;
         let row = sign_in_connections::ActiveModel {
@@ -238,9 +259,11 @@ impl Store {
         }
         let secret = keys.open(&place(tenant, id), &sealed).ok_or_else(|| StoreError::Conflict(UNOPENED.into()))?;
         let again = keys.seal(&place(tenant, id), &secret)?;
-        tx.update::<Entity>(Column::Id.eq(id.0)).set(Column::SealedSecret, again).exec().await?;
+        // The owner may have set another secret meanwhile, which the first key has sealed.
+        let unchanged = Condition::all().add(Column::Id.eq(id.0)).add(Column::SealedSecret.eq(sealed));
+        let resealed = tx.update::<Entity>(unchanged).set(Column::SealedSecret, again).exec().await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(resealed > 0)
     }
 
     /// Keeps the result of a test.
@@ -307,6 +330,28 @@ pub(super) fn in_use() -> Condition {
 }
 
 impl TenantTx {
+    async fn check_new_connection(&self, new: &NewSignInConnection<'_>) -> Result<(), StoreError> {
+        check("issuer", new.issuer)?;
+        check("client_id", new.client_id)?;
+        let all: Vec<SignInConnection> = self.find::<sign_in_connections::Entity>().all().await?;
+        if all.iter().any(|one| one.issuer == new.issuer && one.client_id == new.client_id) {
+            return Err(StoreError::Conflict(
+                "there is a connection with this issuer and client_id already; change that one".into(),
+            ));
+        }
+        if all.len() >= CONNECTIONS_MAX {
+            return Err(StoreError::Conflict(format!(
+                "there are {CONNECTIONS_MAX} connections; delete one that is off"
+            )));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn is_in_use(&self, id: SignInConnectionId) -> Result<bool, StoreError> {
+        let this = Condition::all().add(sign_in_connections::Column::Id.eq(id.0)).add(in_use());
+        self.find::<sign_in_connections::Entity>().filter(this).exists().await
+    }
+
     pub(super) async fn connection(&self, id: SignInConnectionId) -> Result<SignInConnection, StoreError> {
         let found = self.find::<sign_in_connections::Entity>().filter(sign_in_connections::Column::Id.eq(id.0));
         found.one().await?.ok_or(StoreError::NotFound("sign-in connection"))

@@ -29,6 +29,8 @@ pub struct ProviderPerson<'a> {
     pub asserted: Asserted<'a>,
     /// The provider's name for the session.
     pub session: Option<&'a str>,
+    /// When the person proved to be the one, as far as the provider says.
+    pub authenticated_at: Option<DateTime<Utc>>,
 }
 
 /// The outcome of a sign-in by a provider.
@@ -38,6 +40,8 @@ pub enum ProviderSignIn<T> {
     Unrecognised(Unrecognised),
     /// The person is this member, who may not sign in.
     NotAllowed(MemberId),
+    /// The connection is no longer in use.
+    SwitchedOff,
 }
 
 /// A person as the tenant lists it.
@@ -65,6 +69,10 @@ impl Store {
         client: &SignInClient,
     ) -> Result<Committed<ProviderSignIn<StartedSession>>, StoreError> {
         let tx = self.write(&TenantScope::new(connection.tenant, Actor::System)).await?;
+        // The provider was asked for a while, in which an owner may have switched the connection off.
+        if !tx.is_in_use(connection.id).await? {
+            return Ok(Committed::without_duties(ProviderSignIn::SwitchedOff));
+        }
         let unrecognised = |why| Ok(Committed::without_duties(ProviderSignIn::Unrecognised(why)));
         let member = match tx.recognise(connection, person).await? {
             Ok(recognised) => recognised.member(),
@@ -77,11 +85,12 @@ impl Store {
         // The member's row is locked now: another first sign-in may have tied the member meanwhile.
         let recognised = match tx.recognise(connection, person).await? {
             Ok(recognised) if recognised.member() == member => recognised,
-            Ok(_) => return Err(StoreError::Changed),
+            Ok(_) => return Err(StoreError::Conflict("the member was changed at this moment: sign in again".into())),
             Err(why) => return unrecognised(why),
         };
         let identity = tx.tie(connection, person, recognised).await?;
-        let by = ByProvider { identity, session: person.session.map(str::to_owned) };
+        let session = person.session.map(str::to_owned);
+        let by = ByProvider { identity, session, authenticated_at: person.authenticated_at };
         let session = tx.start_session(member, role, SignInWay::Provider, client, Some(by)).await?;
         tx.forget_ended().await?;
         let ended = tx.end_oldest_sessions(member).await?;
@@ -159,7 +168,7 @@ impl TenantTx {
         }
         let tied = self.tied_member(&connection.issuer, subject).await?;
         if tied.is_some() {
-            return Ok(recognise(asserted, connection.email_trusted, false, tied, None));
+            return Ok(recognise(&connection.issuer, asserted, connection.email_trusted, false, tied, None));
         }
         let (mut proven, mut named) = (false, None);
         if let Some(email) = asserted.email {
@@ -171,9 +180,9 @@ impl TenantTx {
         if named.is_some_and(|named| named.tied) {
             // The member was tied between the two look-ups, perhaps to this person.
             let tied = self.tied_member(&connection.issuer, subject).await?;
-            return Ok(recognise(asserted, connection.email_trusted, proven, tied, named));
+            return Ok(recognise(&connection.issuer, asserted, connection.email_trusted, proven, tied, named));
         }
-        Ok(recognise(asserted, connection.email_trusted, proven, None, named))
+        Ok(recognise(&connection.issuer, asserted, connection.email_trusted, proven, None, named))
     }
 
     /// The member whom this person is. A member who was removed for good is nobody's.
@@ -210,7 +219,8 @@ impl TenantTx {
         let member = match recognised {
             Recognised::Tied(_) => {
                 let used = self.update::<Entity>(this_person).set(Column::LastUsedAt, now).returning().await?;
-                let used = used.into_iter().next().ok_or(StoreError::Moved)?;
+                let released = || StoreError::Conflict("the member was released at this moment: sign in again".into());
+                let used = used.into_iter().next().ok_or_else(released)?;
                 return Ok(used.id.into());
             }
             Recognised::New(member) => member,

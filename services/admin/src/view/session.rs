@@ -47,15 +47,17 @@ pub struct Session {
     pub member_id: MemberId,
     #[schema(value_type = String)]
     pub role: Role,
-    /// The session may make credentials and approve runs for ten minutes from here.
     pub signed_in_at: DateTime<Utc>,
+    /// The session may make credentials and approve runs for ten minutes from here; null where the identity provider does not say when
+    /// the person proved to be the one.
+    pub authenticated_at: Option<DateTime<Utc>>,
     pub expires_at: DateTime<Utc>,
 }
 
 impl From<store::Session> for Session {
     fn from(row: store::Session) -> Self {
-        let store::Session { tenant: _, id, member, role, signed_in_at, expires_at } = row;
-        Self { id, member_id: member, role, signed_in_at, expires_at }
+        let store::Session { tenant: _, id, member, role, signed_in_at, authenticated_at, expires_at } = row;
+        Self { id, member_id: member, role, signed_in_at, authenticated_at, expires_at }
     }
 }
 
