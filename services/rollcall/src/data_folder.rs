@@ -107,26 +107,27 @@ impl DataFolder {
 impl Claim {
     /// Makes the key that seals secrets, unless there is one.
     pub(crate) fn make_sealing_key(&self) -> Result<()> {
-        let path = self.folder.0.join(SEALING_KEYS);
-        let file = File::options().create_new(true).write(true).mode(FILE_MODE).open(&path);
-        let made = match file {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
-            file => file.and_then(|mut file| {
-                let key = SealingKeys::new_key().map_err(std::io::Error::other)?;
-                file.write_all(format!("{key}\n").as_bytes())?;
-                file.sync_all()
-            }),
-        };
-        made.with_context(|| format!("{} cannot be written", path.display()))
+        if self.folder.sealing_keys()?.is_some() {
+            return Ok(());
+        }
+        let key = SealingKeys::new_key()?;
+        self.replace(SEALING_KEYS, &format!("{key}\n"))
     }
 
     /// Notes where the hub serves. Readers see the old address or the new one, never half of it.
     pub(crate) fn note_address(&self, url: &str) -> Result<()> {
-        let folder = &self.folder;
-        let (fresh, path) = (folder.0.join(format!("{ADDRESS}.new")), folder.0.join(ADDRESS));
+        self.replace(ADDRESS, &format!("{url}\n"))
+    }
+
+    /// Writes a file of the folder: readers, and a hub that starts after a crash, see it whole or not at all.
+    fn replace(&self, name: &str, text: &str) -> Result<()> {
+        let (fresh, path) = (self.folder.0.join(format!("{name}.new")), self.folder.0.join(name));
         let file = File::options().create(true).truncate(true).write(true).mode(FILE_MODE).open(&fresh);
-        file.and_then(|mut file| file.write_all(format!("{url}\n").as_bytes()))
-            .and_then(|()| fs::rename(&fresh, &path))
-            .with_context(|| format!("{} cannot be written", path.display()))
+        file.and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&fresh, &path))
+        .with_context(|| format!("{} cannot be written", path.display()))
     }
 }
