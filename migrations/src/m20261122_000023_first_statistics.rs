@@ -14,9 +14,9 @@ use sea_orm_migration::sea_orm::{DbBackend, Statement};
 const SAMPLE: u32 = 200;
 
 /// Prefix of the sample tenants' slugs; no real slug has a space.
-pub(crate) const MADE_UP: &str = "made up ";
+const MADE_UP: &str = "made up ";
 
-pub(crate) const TABLES: &str = "directory_users, directory_groups, directory_memberships, members, sharing_groups, \
+const TABLES: &str = "directory_users, directory_groups, directory_memberships, members, sharing_groups, \
     sharing_group_members, runs, run_items";
 
 /// As for tenants (migration 8): a run may be most of its table.
@@ -31,19 +31,8 @@ impl MigrationTrait for Migration {
         if manager.get_database_backend() != DbBackend::Postgres {
             return Ok(());
         }
-        let db = manager.get_connection();
-        db.execute_unprepared(&format!("SET LOCAL ROLE {SYSTEM_ROLE}")).await?;
-        let is_new = db.query_one_raw(Statement::from_string(DbBackend::Postgres, "SELECT 1 FROM tenants LIMIT 1"));
-        let is_new = is_new.await?.is_none();
-        if is_new {
-            db.execute_unprepared(&made_up_rows()).await?;
-        }
-        db.execute_unprepared(&format!("RESET ROLE; {COARSE} SET (n_distinct = 4); ANALYZE {TABLES}")).await?;
-        if is_new {
-            let delete = format!("DELETE FROM tenants WHERE slug LIKE '{MADE_UP}%'");
-            db.execute_unprepared(&format!("SET LOCAL ROLE {SYSTEM_ROLE}; {delete}; RESET ROLE")).await?;
-        }
-        Ok(())
+        manager.get_connection().execute_unprepared(&format!("{COARSE} SET (n_distinct = 4)")).await?;
+        analyse(manager, Some(SYSTEM_ROLE)).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -54,9 +43,29 @@ impl MigrationTrait for Migration {
     }
 }
 
+/// Analyses the tables, those of a new database while they hold rows of sample tenants, which this role makes and deletes; without
+/// one the login does.
+pub(crate) async fn analyse(manager: &SchemaManager<'_>, role: Option<&str>) -> Result<(), DbErr> {
+    let db = manager.get_connection();
+    let (take, give_back) =
+        role.map_or_else(Default::default, |role| (format!("SET LOCAL ROLE {role};"), "RESET ROLE;"));
+    db.execute_unprepared(&format!("{take} SELECT 1")).await?;
+    let is_new = db.query_one_raw(Statement::from_string(DbBackend::Postgres, "SELECT 1 FROM tenants LIMIT 1"));
+    let is_new = is_new.await?.is_none();
+    if is_new {
+        db.execute_unprepared(&made_up_rows()).await?;
+    }
+    db.execute_unprepared(&format!("{give_back} ANALYZE {TABLES}")).await?;
+    if is_new {
+        let delete = format!("DELETE FROM tenants WHERE slug LIKE '{MADE_UP}%'");
+        db.execute_unprepared(&format!("{take} {delete}; {give_back}")).await?;
+    }
+    Ok(())
+}
+
 /// One row for each tenant in every table, with distinct values, because repeated ones would count as common. All ids of one
 /// tenant equal the tenant's id, which is unique as well.
-pub(crate) fn made_up_rows() -> String {
+fn made_up_rows() -> String {
     format!(
         "INSERT INTO tenants (id, slug, name, policy, created_at)
            SELECT gen_random_uuid(), '{MADE_UP}' || i, '', '{{}}', now() FROM generate_series(1, {SAMPLE}) i;
