@@ -1,4 +1,4 @@
-"""A name server for TXT records, on loopback: Names().records["_rollcall.acme.example"] = "…"."""
+"""A name server for TXT records, on loopback: NameServer().records["_rollcall.acme.example"] = "…"."""
 
 import socket
 import struct
@@ -7,7 +7,7 @@ import threading
 TXT = 16
 
 
-class Names:
+class NameServer:
     def __init__(self):
         self.records = {}
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
