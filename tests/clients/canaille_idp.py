@@ -6,17 +6,17 @@ Prints `ready PORT` and ends with its standard input. Two paths stand beside Can
 """
 
 import datetime
-import json
 import os
+import pathlib
 import sys
-import threading
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import pydantic._internal._fields  # noqa: E402
 from canaille import create_app  # noqa: E402
 from canaille.app import models  # noqa: E402
 from canaille.backends import Backend  # noqa: E402
+from canaille_server import serve  # noqa: E402
 from joserfc.jwk import JWKRegistry  # noqa: E402
 
 OUTSIDER = "outsider"
@@ -24,11 +24,6 @@ OUTSIDER = "outsider"
 # For every push Canaille makes its models of the hub's schemas anew, and pydantic reads the source of the calling functions for their
 # documentation, which is more than half of the time of a push and of no use here. Nothing of Canaille or its SCIM libraries is changed.
 pydantic._internal._fields._update_fields_from_docstrings = lambda *_, **__: None
-
-
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 def make_app(port, address, token):
@@ -74,26 +69,4 @@ def rename(wanted):
     return {}
 
 
-def beside(app):
-    """The application with the two paths."""
-    def answer(environ, start):
-        if not environ["PATH_INFO"].startswith("/-/"):
-            return app(environ, start)
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        with app.app_context():
-            done = rename(json.loads(body)) if environ["PATH_INFO"] == "/-/rename" else state()
-        start("200 OK", [("Content-Type", "application/json")])
-        return [json.dumps(done).encode()]
-    return answer
-
-
-def end_with_standard_input():
-    sys.stdin.read()
-    os._exit(0)
-
-
-server = WSGIServer(("127.0.0.1", 0), Quiet)
-server.set_app(beside(make_app(server.server_port, *sys.argv[1:3])))
-threading.Thread(target=end_with_standard_input, daemon=True).start()
-print("ready", server.server_port, flush=True)
-server.serve_forever()
+serve(lambda port: make_app(port, *sys.argv[1:3]), {"/-/state": lambda _: state(), "/-/rename": rename})

@@ -1,12 +1,11 @@
 """Canaille pushes to the hub while its people and groups change at random; afterwards the hub has exactly Canaille's people and groups."""
 
-import contextlib
 import os
 import pathlib
 import random
-import subprocess
 import time
 
+from programs import Program
 from scenes import Scene, call, eventually
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -17,34 +16,18 @@ FAMILIES = ["O'Neil", "Müller", "Nguyễn", "St. John", "de la Cruz", "Ødegår
 PASSWORD = "Sufficient-pass-1"
 
 
-class Canaille:
+class Canaille(Program):
     """A running Canaille, which ends with the block."""
 
     def __init__(self, programs, scene, folder):
         self.token = scene.token
-        self.log = folder / f"canaille-{scene.source}.log"
         command = [programs / "python", HERE / "canaille_idp.py", scene.scim, scene.token]
-        with open(self.log, "w") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
-        said = self.process.stdout.readline()
-        if not said.startswith("ready "):
-            raise AssertionError(f"Canaille did not start: {self.log.read_text()[-2000:]}")
-        self.address = f"http://127.0.0.1:{said.split()[1]}"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(10)
-        self.process.kill()
-        self.process.wait()
+        super().__init__(command, folder / f"canaille-{scene.source}.log")
 
     def ask(self, method, path, body=None):
         """A request to Canaille's own SCIM server; it pushes before it answers."""
         status, answer = call(method, f"{self.address}{path}", self.token, body)
-        assert status < 300, (method, path, status, answer, self.log.read_text()[-1500:])
+        assert status < 300, (method, path, status, answer, self.said()[-1500:])
         return answer
 
     def state(self):
@@ -52,7 +35,7 @@ class Canaille:
 
     def failures(self):
         """Pushes that Canaille itself calls failed."""
-        return [line for line in self.log.read_text().splitlines() if "SCIM" in line and ("failed" in line or "not supported" in line)]
+        return [line for line in self.said().splitlines() if "SCIM" in line and ("failed" in line or "not supported" in line)]
 
 
 class Walk:

@@ -4,22 +4,17 @@ Prints `ready PORT` and ends with its standard input. One path stands beside Can
   POST /-/people     {"ann": {"email": …}}: makes the people that are not there; each has the password "NAME-password-1"
 """
 
-import json
 import os
+import pathlib
 import sys
-import threading
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from canaille import create_app  # noqa: E402
 from canaille.app import models  # noqa: E402
 from canaille.backends import Backend  # noqa: E402
+from canaille_server import serve  # noqa: E402
 from joserfc.jwk import JWKRegistry  # noqa: E402
-
-
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 def make_app(port, redirect, after_logout):
@@ -51,26 +46,4 @@ def add(people):
                                               emails=[claims["email"]], password=f"{name}-password-1"))
 
 
-def beside(app):
-    """The application with the path."""
-    def answer(environ, start):
-        if environ["PATH_INFO"] != "/-/people":
-            return app(environ, start)
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        with app.app_context():
-            add(json.loads(body))
-        start("200 OK", [("Content-Type", "application/json")])
-        return [b"{}"]
-    return answer
-
-
-def end_with_standard_input():
-    sys.stdin.read()
-    os._exit(0)
-
-
-server = WSGIServer(("127.0.0.1", 0), Quiet)
-server.set_app(beside(make_app(server.server_port, *sys.argv[1:3])))
-threading.Thread(target=end_with_standard_input, daemon=True).start()
-print("ready", server.server_port, flush=True)
-server.serve_forever()
+serve(lambda port: make_app(port, *sys.argv[1:3]), {"/-/people": add})

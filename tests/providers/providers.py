@@ -14,6 +14,7 @@ import urllib.request
 
 from browser import Browser
 from hubs import ROOT, UNREACHABLE, Failed, Unreachable, install
+from programs import Program
 
 HERE = pathlib.Path(__file__).resolve().parent
 SECRET = "rollcall-secret-0123456789"
@@ -27,36 +28,23 @@ def post(url, body):
     urllib.request.urlopen(request, timeout=30).read()
 
 
-class Process:
-    """A program that prints `ready PORT` and ends with its standard input."""
+class Served(Program):
+    """A provider in a program of its own."""
 
     def __init__(self, command):
-        self.log = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
-        said = self.process.stdout.readline()
-        if not said.startswith("ready "):
-            raise AssertionError(f"{command} did not start: {self.said()}")
-        self.issuer = f"http://127.0.0.1:{said.split()[1]}"
-
-    def said(self):
-        self.log.seek(0)
-        return self.log.read()[-1500:]
+        self.folder = tempfile.TemporaryDirectory(prefix="provider-")
+        super().__init__(command, pathlib.Path(self.folder.name) / "log")
+        self.issuer = self.address
 
     def people(self, people):
         post(f"{self.issuer}/-/people", people)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(10)
-        self.process.kill()
-        self.process.wait()
+    def __exit__(self, *ended):
+        super().__exit__(*ended)
+        self.folder.cleanup()
 
 
-class OidcProvider(Process):
+class OidcProvider(Served):
     """npm oidc-provider: the whole walk."""
 
     whole, vouches, backchannel, logout, tells_time = True, True, True, True, True
@@ -117,7 +105,7 @@ class OidcProvider(Process):
         return browser.post(address, {**fields, "logout": "yes"})
 
 
-class Canaille(Process):
+class Canaille(Served):
     """Canaille: it does not say whether an address is verified, and its times have fractions."""
 
     whole, vouches, backchannel, logout, tells_time = False, False, False, True, True

@@ -146,7 +146,7 @@ def run(hub, names, kind, programs):
         except (AssertionError, KeyError, IndexError, TypeError) as failed:
             walk.problems.append(f"the walk ended: {type(failed).__name__}: {failed}")
         if walk.problems and hasattr(provider, "said"):
-            walk.problems.append(f"the provider says: {provider.said()}")
+            walk.problems.append(f"the provider says: {provider.said()[-1500:]}")
     return walk.problems, f"{walk.steps} checks in {time.monotonic() - begun:.1f} s"
 
 

@@ -12,7 +12,7 @@ use rollcall_web::Proxies;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::Path;
-use toml::{Table, Value};
+use toml::Table;
 
 /// The default file; it is the documentation too.
 pub(crate) const DEFAULTS: &str = include_str!("settings.toml");
