@@ -20,7 +20,6 @@ pub use provider_sign_ins::{
 };
 pub use quota::SharedQuotaBook;
 pub use replay::Replayed;
-pub use rollcall_sign_in::{DomainNames, Failure, GuardedClient, Providers, RECORD_NAME};
 pub use scim_write::{Performed, ScimWriteError, no_groups, request_budget};
 pub use sessions::{KnownSessions, SessionCaller};
 

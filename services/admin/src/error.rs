@@ -3,7 +3,8 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use rollcall_core::permission::Permission;
-use rollcall_hub::{Failure, SignInError};
+use rollcall_hub::SignInError;
+use rollcall_sign_in::Failure;
 use rollcall_store::StoreError;
 use rollcall_web::{Problem, Refusal, whole_seconds};
 

@@ -34,7 +34,7 @@ pub struct DnsRecord {
 impl From<store::Domain> for Domain {
     fn from(row: store::Domain) -> Self {
         let store::Domain { id, domain, challenge, created_at, checked_at, verified_at, missing_since } = row;
-        let name = format!("{}.{domain}", rollcall_hub::RECORD_NAME);
+        let name = format!("{}.{domain}", rollcall_sign_in::RECORD_NAME);
         let record = DnsRecord { name, kind: "TXT", value: challenge };
         Self { id, domain, record, created_at, checked_at, verified_at, missing_since }
     }
