@@ -23,7 +23,7 @@ pub const SIGN_IN_TIME: TimeDelta = TimeDelta::minutes(10);
 const PLACE: &str = "a sign-in in a browser";
 /// Claims that are longer are shown by their length.
 const CLAIM_BYTES_MAX: usize = 2048;
-/// A longer name of a session at the provider is not kept; the person's logout still ends the session.
+/// A longer name of a session at the provider is not kept.
 const SESSION_BYTES_MAX: usize = 1024;
 /// Longest error code of a provider that is shown.
 const ERROR_CODE_MAX: usize = 100;
@@ -289,7 +289,8 @@ impl ProviderSignIns {
             token: &token.id,
             ends: token.ends,
             subject: token.subject.as_deref(),
-            session: token.session.as_deref(),
+            // A name that is too long was not kept: the person's every session ends.
+            session: token.session.as_deref().filter(|name| name.len() <= SESSION_BYTES_MAX || token.subject.is_none()),
         };
         let ended = self.hub.store.signed_out_at_provider(&connection, &logout).await?;
         let ended = self.hub.after_commit(ended).await;

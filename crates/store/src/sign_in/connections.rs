@@ -357,3 +357,6 @@ impl TenantTx {
         found.one().await?.ok_or(StoreError::NotFound("sign-in connection"))
     }
 }
+
+#[cfg(test)]
+mod tests;
