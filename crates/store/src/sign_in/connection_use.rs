@@ -143,7 +143,7 @@ impl TenantTx {
     /// Takes every other connection out of use.
     async fn stop_others(&self, id: SignInConnectionId) -> Result<(), StoreError> {
         use sign_in_connections::{Column, Entity};
-        let others = in_use().and_not(id);
+        let others = Condition::all().add(in_use()).add(Column::Id.ne(id.0));
         let before: Vec<SignInConnection> = self.find::<Entity>().filter(others.clone()).all().await?;
         self.update::<Entity>(others).set(Column::Usage, ConnectionUse::Off.as_str()).exec().await?;
         for connection in before {
@@ -164,15 +164,5 @@ impl TenantTx {
         let elsewhere = Condition::any().add(Column::IdentityId.is_null()).add(Column::IdentityId.is_in(of_others));
         let others = Condition::all().add(way).add(elsewhere).add(Column::RevokedAt.is_null());
         self.end(others, SessionEnd::ProviderRequired).await
-    }
-}
-
-trait AndNot {
-    fn and_not(self, id: SignInConnectionId) -> Condition;
-}
-
-impl AndNot for Condition {
-    fn and_not(self, id: SignInConnectionId) -> Condition {
-        Condition::all().add(self).add(sign_in_connections::Column::Id.ne(id.0))
     }
 }

@@ -49,25 +49,21 @@ impl Store {
             StoreError::Taken(_) => StoreError::Conflict("this logout token was used already".into()),
             error => error,
         })?;
-        let of_issuer = identities::Column::Issuer.eq(connection.issuer.as_str());
-        let of_issuer = Condition::all().add(of_issuer);
-        let of_person = of_issuer.add_option(logout.subject.map(|subject| identities::Column::Subject.eq(subject)));
         let mut sessions = Condition::all().add(Column::Kind.is("session")).add(Column::RevokedAt.is_null());
-        sessions = match (logout.session, logout.subject) {
-            // A session's name is the provider's own, so the issuer is part of it.
-            (Some(session), _) => sessions.add(Column::ProviderSession.eq(session)),
-            (None, _) => sessions,
-        };
-        let people: Vec<Uuid> = match logout.subject {
-            Some(_) => tx.find::<identities::Entity>().filter(of_person).values(identities::Column::Id).await?,
+        if let Some(session) = logout.session {
+            sessions = sessions.add(Column::ProviderSession.eq(session));
+        }
+        // A session's name is the provider's own, so its person has to be one of this issuer.
+        let mut people = Condition::all().add(identities::Column::Issuer.eq(connection.issuer.as_str()));
+        people = match logout.subject {
+            Some(subject) => people.add(identities::Column::Subject.eq(subject)),
             None => {
-                let named =
-                    tx.find::<credentials::Entity>().filter(sessions.clone()).values(Column::IdentityId).await?;
-                let named: Vec<Option<Uuid>> = named;
-                let these = identities::Column::Id.is_in(named.into_iter().flatten());
-                tx.find::<identities::Entity>().filter(of_person.add(these)).values(identities::Column::Id).await?
+                let named = tx.find::<credentials::Entity>().filter(sessions.clone());
+                let named: Vec<Option<Uuid>> = named.values(Column::IdentityId).await?;
+                people.add(identities::Column::Id.is_in(named.into_iter().flatten()))
             }
         };
+        let people: Vec<Uuid> = tx.find::<identities::Entity>().filter(people).values(identities::Column::Id).await?;
         let ended = match people.is_empty() {
             true => Vec::new(),
             false => tx.end(sessions.add(Column::IdentityId.is_in(people)), SessionEnd::SignedOutAtProvider).await?,
