@@ -312,8 +312,9 @@ async fn d2_an_address_file_holds_the_database(hub: Hub) {
 
 /// An image may have no certificates to trust. Only sign-in by a provider needs them.
 async fn a_hub_without_certificates_serves_and_tells_what_is_missing(hub: Hub) {
-    let bare =
-        hub.another().setting("SSL_CERT_FILE", "/dev/null").setting("SSL_CERT_DIR", "/nonexistent").start().await;
+    let bare = hub.another().setting("SSL_CERT_FILE", "/dev/null").setting("SSL_CERT_DIR", "/nonexistent");
+    // Only an embedded hub makes a sealing key of its own.
+    let bare = bare.setting("ROLLCALL_SEALING_KEYS", &format!("{}=", "A".repeat(43))).start().await;
     let tenant = bare.tenant().create();
     tenant.scim_source().user("ann").await;
     let provider = json!({ "issuer": "https://idp.example", "client_id": "rollcall" });
