@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::list::{ListResponse, PageLimits, list_response};
+use crate::list::{ListResponse, PageLimits};
 use crate::schema::{Attribute, ResourceKind, Schema};
 
 const CONFIG_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig";
@@ -148,7 +148,7 @@ fn meta(resource_type: &str, location: &str) -> Value {
 
 fn listed(resources: Vec<Value>) -> Value {
     let total = Some(resources.len() as u64);
-    list_response(ListResponse { resources, total, start_index: Some(1), ..ListResponse::default() })
+    json!(ListResponse { total, start_index: Some(1), ..ListResponse::of(resources) })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Lists: the request of a client (RFC 7644 §3.4.2 and §3.4.3, RFC 9865), and its page.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::dialect::Quirks;
 use crate::error::ScimError;
@@ -241,43 +242,38 @@ fn sort(kind: ResourceKind, by: &str, order: Option<&str>, quirks: &mut Quirks) 
     Ok(Sort { by, descending })
 }
 
-/// One page of an answer.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ListResponse {
-    pub resources: Vec<Value>,
+/// The ListResponse of a page (RFC 7644 §3.4.2). `Resources` is always there, also when empty; the numbers are integers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListResponse<R> {
+    pub schemas: [&'static str; 1],
+    pub items_per_page: usize,
     /// May be missing when paging by cursor.
+    #[serde(rename = "totalResults", skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
     /// With index paging.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub start_index: Option<u64>,
     /// With cursor paging, unless this is the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
-    pub previous_cursor: Option<String>,
+    #[serde(rename = "Resources")]
+    pub resources: Vec<R>,
 }
 
-/// The ListResponse (RFC 7644 §3.4.2). `Resources` is always there, also when empty; the numbers are integers.
-#[must_use]
-pub fn list_response(page: ListResponse) -> Value {
-    let mut shown = json!({ "schemas": [LIST_SCHEMA], "itemsPerPage": page.resources.len() });
-    if let Some(total) = page.total {
-        shown["totalResults"] = total.into();
+impl<R> ListResponse<R> {
+    #[must_use]
+    pub fn of(resources: Vec<R>) -> Self {
+        let items_per_page = resources.len();
+        Self { schemas: [LIST_SCHEMA], items_per_page, total: None, start_index: None, next_cursor: None, resources }
     }
-    if let Some(start_index) = page.start_index {
-        shown["startIndex"] = start_index.into();
-    }
-    if let Some(cursor) = page.next_cursor {
-        shown["nextCursor"] = cursor.into();
-    }
-    if let Some(cursor) = page.previous_cursor {
-        shown["previousCursor"] = cursor.into();
-    }
-    shown["Resources"] = Value::Array(page.resources);
-    shown
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::ScimType;
+    use serde_json::json;
 
     const LIMITS: PageLimits = PageLimits { default: 100, max: 200 };
 
@@ -354,16 +350,15 @@ mod tests {
 
     #[test]
     fn trap10_an_empty_result_is_a_list_response() {
-        let shown = list_response(ListResponse { total: Some(0), start_index: Some(1), ..ListResponse::default() });
+        let nobody = ListResponse { total: Some(0), start_index: Some(1), ..ListResponse::<Value>::of(Vec::new()) };
         assert_eq!(
-            shown,
+            json!(nobody),
             json!({ "schemas": [LIST_SCHEMA], "totalResults": 0, "itemsPerPage": 0, "startIndex": 1, "Resources": [] })
         );
-        let shown = list_response(ListResponse {
-            resources: vec![json!({})],
-            next_cursor: Some("n".into()),
-            ..ListResponse::default()
-        });
-        assert_eq!(shown, json!({ "schemas": [LIST_SCHEMA], "itemsPerPage": 1, "nextCursor": "n", "Resources": [{}] }));
+        let one = ListResponse { next_cursor: Some("n".into()), ..ListResponse::of(vec![json!({})]) };
+        assert_eq!(
+            json!(one),
+            json!({ "schemas": [LIST_SCHEMA], "itemsPerPage": 1, "nextCursor": "n", "Resources": [{}] })
+        );
     }
 }

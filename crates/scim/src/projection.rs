@@ -95,10 +95,10 @@ impl Projection {
     }
 
     /// The kept part of an extension's attributes.
-    pub(crate) fn cut_extension(&self, urn: &str, members: &Map<String, Value>) -> Option<Value> {
+    pub(crate) fn cut_extension(&self, urn: &str, members: Map<String, Value>) -> Option<Value> {
         let kept: Map<_, _> = members
-            .iter()
-            .filter_map(|(name, value)| Some((name.clone(), self.cut_at(Some(urn), name, value.clone())?)))
+            .into_iter()
+            .filter_map(|(name, value)| self.cut_at(Some(urn), &name, value).map(|kept| (name, kept)))
             .collect();
         (!kept.is_empty()).then_some(Value::Object(kept))
     }

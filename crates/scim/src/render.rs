@@ -9,11 +9,11 @@ use crate::resource::{MemberKind, MemberRef};
 use crate::schema::{ResourceKind, is_urn};
 
 /// Input of a user's answer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct UserParts<'a> {
     pub id: &'a str,
     /// As from [`crate::UserResource::into_attributes`].
-    pub attributes: &'a Map<String, Value>,
+    pub attributes: Map<String, Value>,
     /// Id and name of each group of the user. May be empty when [`Projection::wants_groups`] is false.
     pub groups: &'a [(String, String)],
     pub created: DateTime<Utc>,
@@ -24,11 +24,11 @@ pub struct UserParts<'a> {
 }
 
 /// Input of a group's answer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct GroupParts<'a> {
     pub id: &'a str,
     /// As from [`crate::GroupResource::into_attributes`].
-    pub attributes: &'a Map<String, Value>,
+    pub attributes: Map<String, Value>,
     /// Ignored when [`Projection::wants_members`] is false; else no members means that the group is empty. `display` is shown only
     /// on request by name.
     pub members: &'a [MemberRef],
@@ -41,8 +41,8 @@ pub struct GroupParts<'a> {
 
 /// A user in its rendered form.
 #[must_use]
-pub fn render_user(user: &UserParts<'_>, projection: &Projection) -> Value {
-    let meta = Meta::of_user(user);
+pub fn render_user(user: UserParts<'_>, projection: &Projection) -> Value {
+    let meta = Meta::of_user(&user);
     let mut shown = render(ResourceKind::User, user.id, user.attributes, &meta, projection);
     if !user.groups.is_empty() && projection.wants("groups") {
         let base = base_of(user.location, ResourceKind::User);
@@ -56,8 +56,8 @@ pub fn render_user(user: &UserParts<'_>, projection: &Projection) -> Value {
 
 /// A group in its rendered form.
 #[must_use]
-pub fn render_group(group: &GroupParts<'_>, projection: &Projection) -> Value {
-    let meta = Meta::of_group(group);
+pub fn render_group(group: GroupParts<'_>, projection: &Projection) -> Value {
+    let meta = Meta::of_group(&group);
     let mut shown = render(ResourceKind::Group, group.id, group.attributes, &meta, projection);
     if group.members.is_empty() && projection.wants("members") {
         // Some clients add members only to a list that is there.
@@ -123,7 +123,7 @@ impl<'a> Meta<'a> {
 fn render(
     kind: ResourceKind,
     id: &str,
-    attributes: &Map<String, Value>,
+    attributes: Map<String, Value>,
     meta: &Meta<'_>,
     projection: &Projection,
 ) -> Map<String, Value> {
@@ -131,15 +131,14 @@ fn render(
     let mut schemas = vec![Value::from(kind.core().urn)];
     for (name, value) in attributes {
         match value {
-            Value::Object(members) if is_urn(name) => {
-                if let Some(kept) = projection.cut_extension(name, members) {
+            Value::Object(members) if is_urn(&name) => {
+                if let Some(kept) = projection.cut_extension(&name, members) {
                     schemas.push(Value::from(name.as_str()));
-                    shown.insert(name.clone(), kept);
+                    shown.insert(name, kept);
                 }
             }
             Value::Null => {}
-            _ if projection.wants(name) => insert_cut(&mut shown, name, value.clone(), projection),
-            _ => {}
+            value => insert_cut(&mut shown, name, value, projection),
         }
     }
     shown.insert("schemas".into(), Value::Array(schemas));
@@ -150,9 +149,10 @@ fn render(
     shown
 }
 
-fn insert_cut(shown: &mut Map<String, Value>, name: &str, value: Value, projection: &Projection) {
-    if let Some(value) = projection.cut(name, value) {
-        shown.insert(name.to_owned(), value);
+fn insert_cut(shown: &mut Map<String, Value>, name: impl Into<String>, value: Value, projection: &Projection) {
+    let name = name.into();
+    if let Some(value) = projection.cut(&name, value) {
+        shown.insert(name, value);
     }
 }
 
@@ -199,14 +199,14 @@ mod tests {
         let at = |seconds| DateTime::from_timestamp(seconds, 5_000_000).expect("in range");
         let user = UserParts {
             id: "u1",
-            attributes: &attributes(),
+            attributes: attributes(),
             groups: &[("g1".to_owned(), "G".to_owned())],
             created: at(1_700_000_000),
             last_modified: at(1_700_000_060),
             version: 3,
             location: "https://h/scim/v2/s/Users/u1",
         };
-        render_user(&user, &projection(ResourceKind::User, included, excluded))
+        render_user(user, &projection(ResourceKind::User, included, excluded))
     }
 
     #[test]
@@ -289,7 +289,7 @@ mod tests {
         let member = |value: &str, kind| MemberRef { value: value.into(), kind, display: Some("N".into()) };
         let group = GroupParts {
             id: "g1",
-            attributes: &attributes,
+            attributes,
             members: &[
                 member("u1", MemberKind::User),
                 member("g2", MemberKind::Group),
@@ -300,7 +300,8 @@ mod tests {
             version: 1,
             location: "https://h/s/Groups/g1",
         };
-        let show = |included, excluded| render_group(&group, &projection(ResourceKind::Group, included, excluded));
+        let show =
+            |included, excluded| render_group(group.clone(), &projection(ResourceKind::Group, included, excluded));
         assert_eq!(
             show(None, None)["members"],
             json!([

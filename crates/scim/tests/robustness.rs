@@ -192,7 +192,7 @@ fn assert_canonical(user: &UserResource) -> Result<(), TestCaseError> {
 fn show(user: &UserResource, included: &str, excluded: &str) {
     let parts = UserParts {
         id: "u1",
-        attributes: user.attributes(),
+        attributes: user.attributes().clone(),
         groups: &[],
         created: chrono::DateTime::UNIX_EPOCH,
         last_modified: chrono::DateTime::UNIX_EPOCH,
@@ -200,7 +200,7 @@ fn show(user: &UserResource, included: &str, excluded: &str) {
         location: "https://h/Users/u1",
     };
     let shown =
-        render_user(&parts, &Projection::parse(ResourceKind::User, Some(included), Some(excluded)).expect("few names"));
+        render_user(parts, &Projection::parse(ResourceKind::User, Some(included), Some(excluded)).expect("few names"));
     assert!(shown["id"].is_string() && shown["schemas"].is_array());
 }
 

@@ -23,19 +23,21 @@ pub(super) fn location(base: &str, id: DirectoryGroupId) -> String {
     format!("{base}/Groups/{id}")
 }
 
-fn render(group: &DirectoryGroup, base: &str, projection: &Projection) -> Value {
+fn render(mut group: DirectoryGroup, base: &str, projection: &Projection) -> Value {
+    let version = group.shown_version();
+    let members = group.resource.members.take();
     let parts = GroupParts {
         id: &group.id.to_string(),
-        attributes: group.resource.attributes(),
-        members: group.resource.members.as_deref().unwrap_or_default(),
+        attributes: group.resource.into_attributes(),
+        members: members.as_deref().unwrap_or_default(),
         created: group.created_at,
         last_modified: group.modified_at,
-        version: group.shown_version(),
+        version,
         location: &location(base, group.id),
     };
-    let mut shown = render_group(&parts, projection);
+    let mut shown = render_group(parts, projection);
     // Members that were not read are left out: an empty list would say that there are none.
-    if group.resource.members.is_none()
+    if members.is_none()
         && let Some(shown) = shown.as_object_mut()
     {
         shown.remove("members");
@@ -47,11 +49,12 @@ pub(super) fn one(
     request: &HttpRequest,
     auth: &SourceAuth,
     status: StatusCode,
-    group: &DirectoryGroup,
+    group: DirectoryGroup,
 ) -> Result<HttpResponse, IngestError> {
     let base = base_url(request, auth);
+    let (etag, location) = (etag(group.shown_version()), location(&base, group.id));
     let body = render(group, &base, &projection(request, auth, KIND)?);
-    Ok(resource(status, &body, &etag(group.shown_version()), &location(&base, group.id)))
+    Ok(resource(status, &body, &etag, &location))
 }
 
 /// The group with its members, if the client asks for them and they fit into an answer: the write is done, so it is no failure that
@@ -81,7 +84,7 @@ pub(crate) async fn get(request: HttpRequest, auth: SourceAuth) -> Result<HttpRe
     if if_none_match_hits(header_text(&request, header::IF_NONE_MATCH), version) {
         return Ok(not_modified(&etag(version)));
     }
-    one(&request, &auth, StatusCode::OK, &group)
+    one(&request, &auth, StatusCode::OK, group)
 }
 
 pub(crate) async fn list(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
@@ -112,5 +115,5 @@ pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &Lis
     if let [only] = page.items.as_slice() {
         auth.noted.concerns(only.id.0);
     }
-    Ok(Listed::of(page, |group| render(group, &base, &query.projection)))
+    Listed::of(page, |group| render(group, &base, &query.projection))
 }

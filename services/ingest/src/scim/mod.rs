@@ -13,11 +13,13 @@ use crate::scim::error::IngestError;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::budget::Budget;
-use rollcall_scim::list::{ListResponse, Paging, list_response};
+use rollcall_scim::list::{ListResponse, Paging};
 use rollcall_scim::{CONTENT_TYPE, ListQuery, Projection, ResourceKind, ScimError, query};
 use rollcall_store::{ListPage, ListRequest};
 use rollcall_web::origin;
+use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use std::str::FromStr;
 use uuid::Uuid;
 
@@ -40,7 +42,7 @@ fn header_text(request: &HttpRequest, name: header::HeaderName) -> Option<&str> 
     request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-fn answer(status: StatusCode, body: &Value) -> HttpResponse {
+fn answer(status: StatusCode, body: &impl Serialize) -> HttpResponse {
     HttpResponse::build(status).content_type(CONTENT_TYPE).json(body)
 }
 
@@ -114,20 +116,19 @@ fn list_request<'q>(
     }
 }
 
-/// A page in the client's form.
+/// A page in the client's form. Each resource is its text: as values, a page would take several times the bytes of its answer.
 struct Listed {
-    resources: Vec<Value>,
+    resources: Vec<Box<RawValue>>,
     total: Option<u64>,
     next: Option<String>,
 }
 
 impl Listed {
-    fn of<T>(page: ListPage<T>, render: impl Fn(&T) -> Value) -> Self {
-        Self {
-            resources: page.items.iter().map(render).collect(),
-            total: page.total,
-            next: page.next.map(|id| id.to_string()),
-        }
+    /// Renders a page, and drops each item when its text is made.
+    fn of<T>(page: ListPage<T>, render: impl Fn(T) -> Value) -> Result<Self, IngestError> {
+        let texts = page.items.into_iter().map(|item| to_raw_value(&render(item))).collect::<Result<_, _>>();
+        let unwritten = |error| ScimError::internal(format!("a resource has no text: {error}"));
+        Ok(Self { resources: texts.map_err(unwritten)?, total: page.total, next: page.next.map(|id| id.to_string()) })
     }
 }
 
@@ -138,6 +139,5 @@ fn list_answer(query: &ListQuery, page: Listed) -> HttpResponse {
         Paging::Cursor(_) => None,
     };
     let Listed { resources, total, next } = page;
-    let body = list_response(ListResponse { resources, total, start_index, next_cursor: next, previous_cursor: None });
-    answer(StatusCode::OK, &body)
+    answer(StatusCode::OK, &ListResponse { total, start_index, next_cursor: next, ..ListResponse::of(resources) })
 }

@@ -23,28 +23,30 @@ pub(super) fn location(base: &str, id: DirectoryUserId) -> String {
     format!("{base}/Users/{id}")
 }
 
-fn render(user: &DirectoryUser, base: &str, projection: &Projection) -> Value {
+fn render(user: DirectoryUser, base: &str, projection: &Projection) -> Value {
+    let version = user.shown_version();
     let parts = UserParts {
         id: &user.id.to_string(),
-        attributes: user.resource.attributes(),
+        attributes: user.resource.into_attributes(),
         groups: &user.groups,
         created: user.created_at,
         last_modified: user.modified_at,
-        version: user.shown_version(),
+        version,
         location: &location(base, user.id),
     };
-    render_user(&parts, projection)
+    render_user(parts, projection)
 }
 
 pub(super) fn one(
     request: &HttpRequest,
     auth: &SourceAuth,
     status: StatusCode,
-    user: &DirectoryUser,
+    user: DirectoryUser,
 ) -> Result<HttpResponse, IngestError> {
     let base = base_url(request, auth);
+    let (etag, location) = (etag(user.shown_version()), location(&base, user.id));
     let body = render(user, &base, &projection(request, auth, KIND)?);
-    Ok(resource(status, &body, &etag(user.shown_version()), &location(&base, user.id)))
+    Ok(resource(status, &body, &etag, &location))
 }
 
 pub(crate) async fn get(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
@@ -56,7 +58,7 @@ pub(crate) async fn get(request: HttpRequest, auth: SourceAuth) -> Result<HttpRe
     if if_none_match_hits(header_text(&request, header::IF_NONE_MATCH), version) {
         return Ok(not_modified(&etag(version)));
     }
-    one(&request, &auth, StatusCode::OK, &user)
+    one(&request, &auth, StatusCode::OK, user)
 }
 
 pub(crate) async fn list(request: HttpRequest, auth: SourceAuth) -> Result<HttpResponse, IngestError> {
@@ -87,5 +89,5 @@ pub(super) async fn listed(request: &HttpRequest, auth: &SourceAuth, query: &Lis
     if let [only] = page.items.as_slice() {
         auth.noted.concerns(only.id.0);
     }
-    Ok(Listed::of(page, |user| render(user, &base, &query.projection)))
+    Listed::of(page, |user| render(user, &base, &query.projection))
 }

@@ -17,7 +17,7 @@ pub(crate) async fn user(request: HttpRequest, auth: SourceAuth, body: Body) -> 
     let call = read_call(&request, &auth, ResourceKind::User, body).await?;
     let status = if *request.method() == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
     match alone(&auth, call).await? {
-        Performed::User(user) => users::one(&request, &auth, status, &user.value),
+        Performed::User(user) => users::one(&request, &auth, status, user.value),
         Performed::Group(_) | Performed::Deleted => Ok(HttpResponse::NoContent().finish()),
     }
 }
@@ -36,7 +36,7 @@ pub(crate) async fn group(request: HttpRequest, auth: SourceAuth, body: Body) ->
     match alone(&auth, call).await? {
         Performed::Group(group) if status != StatusCode::NO_CONTENT => {
             let group = groups::reread(&request, &auth, group.value).await?;
-            groups::one(&request, &auth, status, &group)
+            groups::one(&request, &auth, status, group)
         }
         _ => Ok(HttpResponse::NoContent().finish()),
     }

@@ -119,14 +119,14 @@ fn show_user(user: &DirectoryUser) -> Shown {
     let location = format!("{BASE}/Users/{id}");
     let parts = UserParts {
         id: &id,
-        attributes: user.resource.attributes(),
+        attributes: user.resource.attributes().clone(),
         groups: &user.groups,
         created: user.created_at,
         last_modified: user.modified_at,
         version: user.version,
         location: &location,
     };
-    Shown { json: render_user(&parts, &Projection::all()), id }
+    Shown { json: render_user(parts, &Projection::all()), id }
 }
 
 fn show_group(group: &DirectoryGroup) -> Shown {
@@ -135,14 +135,14 @@ fn show_group(group: &DirectoryGroup) -> Shown {
     let members = group.resource.members.as_deref().expect("members");
     let parts = GroupParts {
         id: &id,
-        attributes: group.resource.attributes(),
+        attributes: group.resource.attributes().clone(),
         members,
         created: group.created_at,
         last_modified: group.modified_at,
         version: group.version,
         location: &location,
     };
-    let mut json = render_group(&parts, &Projection::all());
+    let mut json = render_group(parts, &Projection::all());
     // Returned on request only, but stored.
     for (place, member) in members.iter().enumerate() {
         json["members"][place]["display"] = json!(member.display);
