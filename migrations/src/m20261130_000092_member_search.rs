@@ -22,7 +22,7 @@ impl MigrationTrait for Migration {
             DbBackend::Postgres => postgres(),
             _ => sqlite(),
         };
-        manager.get_connection().execute_unprepared(&format!("{sql}; {FILL}")).await?;
+        manager.get_connection().execute_unprepared(&sql).await?;
         // The few who wait, in the order of the list.
         let waiting = index("members", "members_who_wait", &["waiting_for", "position", "id"])
             .and_where(Expr::col("waiting_for").is_not_null())
@@ -40,31 +40,17 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// One statement for each statement, however many rows it wrote.
+/// New members are many at once, so their words are one statement. The words of a text that Rollcall writes are distinct and short, so
+/// that neither a sort nor a check for conflicts is needed. Few members change their words, and the condition of the trigger keeps
+/// every other update of a member from paying for it.
 fn postgres() -> String {
-    let split = |row: &str| format!("unnest(string_to_array({row}.search_text, ' '))");
-    let add = |rows: &str| {
-        format!(
-            "INSERT INTO member_words (tenant_id, word, member_id) SELECT DISTINCT n.tenant_id, left(w.word, 128), n.id \
-             FROM {rows}, {} AS w(word) WHERE w.word <> '' ON CONFLICT DO NOTHING",
-            split("n")
-        )
-    };
-    let changed =
-        "replaced o JOIN written n ON n.tenant_id = o.tenant_id AND n.id = o.id AND n.search_text <> o.search_text";
-    let drop = format!(
-        "DELETE FROM member_words d USING (SELECT o.tenant_id, left(w.word, 128) AS word, o.id FROM {changed}, {} AS w(word)) AS g \
-         WHERE d.tenant_id = g.tenant_id AND d.word = g.word AND d.member_id = g.id",
-        split("o")
-    );
+    let words =
+        |text: &str| format!("SELECT left(w.word, 128) AS word FROM unnest(string_to_array({text}, ' ')) AS w(word)");
+    let gone = format!("{} EXCEPT {}", words("OLD.search_text"), words("NEW.search_text"));
+    let new = format!("{} EXCEPT {}", words("NEW.search_text"), words("OLD.search_text"));
+    let add = "INSERT INTO member_words (tenant_id, word, member_id)";
     let function = |name: &str, body: &str| {
         format!("CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {body}; RETURN NULL; END$$;")
-    };
-    let trigger = |event: &str, referencing: &str, function: &str| {
-        format!(
-            "CREATE TRIGGER {function} AFTER {event} ON members REFERENCING {referencing} \
-             FOR EACH STATEMENT EXECUTE FUNCTION {function}();"
-        )
     };
     [
         // The order of bytes, whatever the database's collation is, so that a range is a prefix.
@@ -72,14 +58,31 @@ fn postgres() -> String {
          PRIMARY KEY (tenant_id, word, member_id));
          ALTER TABLE member_words ALTER COLUMN tenant_id SET (n_distinct = 4);"
             .to_owned(),
+        // The words are filled before there is a trigger: the engine's texts may hold a word twice.
+        format!("{FILL}; {add} SELECT DISTINCT m.tenant_id, g.word, m.id FROM members m, LATERAL ({}) AS g WHERE g.word <> '';",
+            words("m.search_text")),
         protected("member_words"),
-        function("member_words_added", &add("written n")),
-        function("member_words_changed", &format!("{drop}; {}", add(changed))),
-        trigger("INSERT", "NEW TABLE AS written", "member_words_added"),
-        trigger("UPDATE", "OLD TABLE AS replaced NEW TABLE AS written", "member_words_changed"),
+        function(
+            "member_words_added",
+            &format!("{add} SELECT n.tenant_id, w.word, n.id FROM written n, unnest(string_to_array(n.search_text, ' ')) AS w(word) \
+                WHERE w.word <> ''"),
+        ),
+        function(
+            "member_words_changed",
+            &format!(
+                "DELETE FROM member_words d USING ({gone}) AS g \
+                 WHERE d.tenant_id = OLD.tenant_id AND d.word = g.word AND d.member_id = OLD.id; \
+                 {add} SELECT NEW.tenant_id, g.word, NEW.id FROM ({new}) AS g WHERE g.word <> ''"
+            ),
+        ),
+        "CREATE TRIGGER member_words_added AFTER INSERT ON members REFERENCING NEW TABLE AS written \
+         FOR EACH STATEMENT EXECUTE FUNCTION member_words_added(); \
+         CREATE TRIGGER member_words_changed AFTER UPDATE OF search_text ON members \
+         FOR EACH ROW WHEN (OLD.search_text <> NEW.search_text) EXECUTE FUNCTION member_words_changed(); \
+         ANALYZE member_words"
+            .to_owned(),
     ]
     .concat()
-        + "ANALYZE member_words"
 }
 
 /// Row-level security. A tenant's role keeps the words of its own members, and changes none.
@@ -111,6 +114,7 @@ fn sqlite() -> String {
          PRIMARY KEY (tenant_id, word, member_id)) WITHOUT ROWID;
          CREATE TRIGGER members_words_added AFTER INSERT ON members BEGIN {add} END;
          CREATE TRIGGER members_words_changed AFTER UPDATE OF search_text ON members \
-         WHEN NEW.search_text <> OLD.search_text BEGIN {drop} {add} END"
+         WHEN NEW.search_text <> OLD.search_text BEGIN {drop} {add} END; \
+         {FILL}"
     )
 }
