@@ -7,6 +7,7 @@ use crate::engine::connect::{Pools, Store};
 use crate::engine::engine_kind::EngineKind;
 use crate::engine::error::StoreError;
 use crate::engine::fragment::{Fragment, fragment};
+use crate::engine::transaction::Turn;
 use crate::scope::SourceScope;
 use rollcall_core::budget::Budget;
 use rollcall_scim::list::{Paging, Sort};
@@ -117,7 +118,8 @@ impl ListRequest<'_> {
             alias,
             limit
         );
-        let counted: Vec<Total> = store.read_single(&scope.scope, &records, [scope.source().0.into()]).await?;
+        let turn = store.turn(&scope.scope).await?;
+        let counted: Vec<Total> = store.read_single(&scope.scope, &turn, &records, [scope.source().0.into()]).await?;
         let counted = counted.first().map_or(0, |row| u64::try_from(row.total).unwrap_or(0));
         if counted <= records_max {
             return Ok(());
@@ -206,8 +208,9 @@ impl List<'_> {
         offset: u64,
         sorted: Option<impl FnOnce(&mut Vec<Value>) -> Fragment>,
     ) -> Result<ListPage<T>, StoreError> {
+        let turn = self.store.turn(&self.scope.scope).await?;
         if count == 0 {
-            return Ok(ListPage { items: Vec::new(), total: Some(self.total().await?), next: None });
+            return Ok(ListPage { items: Vec::new(), total: Some(self.total(turn).await?), next: None });
         }
         let of_filter = self.values.len();
         // True if an index alone determines the skipped rows.
@@ -220,12 +223,12 @@ impl List<'_> {
             self.values.push(i64::try_from(offset).unwrap_or(i64::MAX).into());
             bounds.push(fragment!(" OFFSET {}", Fragment::parameter(self.values.len())));
         }
-        let (items, cut) = self.read_page(&self.page_sql(&bounds, index_only)).await?;
+        let (items, cut) = self.read_page(&turn, &self.page_sql(&bounds, index_only)).await?;
         self.values.truncate(of_filter);
         // A page that is not full is the last one, unless it lies beyond it or ends for its size.
         let read = items.len() as u64;
         let is_last = !cut && items.len() < count && (offset == 0 || read > 0);
-        let total = if is_last { offset + read } else { self.total().await? };
+        let total = if is_last { offset + read } else { self.total(turn).await? };
         Ok(ListPage { items, total: Some(total), next: None })
     }
 
@@ -271,32 +274,35 @@ impl List<'_> {
             self.order,
             limit
         );
-        let (mut items, cut) = self.read_page::<T>(&sql).await?;
+        let turn = self.store.turn(&self.scope.scope).await?;
+        let (mut items, cut) = self.read_page::<T>(&turn, &sql).await?;
         let more = cut || items.len() > count;
         items.truncate(count);
         let next = if more { items.last().map(Identified::id) } else { None };
         Ok(ListPage { items, total: None, next })
     }
 
-    async fn total(&self) -> Result<u64, StoreError> {
+    async fn total(&self, turn: Turn) -> Result<u64, StoreError> {
         let ListedTable { name, alias, .. } = self.table;
         let sql = fragment!("SELECT count(*) AS total FROM {} {} WHERE {}", name, alias, self.filter);
         if self.unfiltered
             && let Pools::Postgres { reads, .. } = &self.store.pools
         {
+            // The batch takes a slot of its own, for which those who hold one and wait for it would wait for ever.
+            drop(turn);
             return reads.total(self.scope.tenant(), self.scope.source(), sql).await;
         }
-        let rows: Vec<Total> = self.read(&sql).await?;
+        let rows: Vec<Total> = self.read(&turn, &sql).await?;
         Ok(rows.first().map_or(0, |row| u64::try_from(row.total).unwrap_or(0)))
     }
 
     /// The rows up to the bytes of a page, and whether there are more.
-    async fn read_page<T: FromQueryResult>(&self, sql: &Fragment) -> Result<(Vec<T>, bool), StoreError> {
+    async fn read_page<T: FromQueryResult>(&self, turn: &Turn, sql: &Fragment) -> Result<(Vec<T>, bool), StoreError> {
         let values = self.values.iter().skip(1).cloned();
-        self.store.read_bounded(&self.scope.scope, sql, values, self.bytes_max).await
+        self.store.read_bounded(&self.scope.scope, turn, sql, values, self.bytes_max).await
     }
 
-    async fn read<T: FromQueryResult>(&self, sql: &Fragment) -> Result<Vec<T>, StoreError> {
-        self.store.read_single(&self.scope.scope, sql, self.values.iter().skip(1).cloned()).await
+    async fn read<T: FromQueryResult>(&self, turn: &Turn, sql: &Fragment) -> Result<Vec<T>, StoreError> {
+        self.store.read_single(&self.scope.scope, turn, sql, self.values.iter().skip(1).cloned()).await
     }
 }

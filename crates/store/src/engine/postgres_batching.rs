@@ -166,7 +166,7 @@ impl Connections {
     /// Faults are armed before the batch, in its caller.
     async fn open(&self, tenant: TenantId) -> Result<Tx, StoreError> {
         let slot = Some(self.admission.connection(tenant).await?);
-        Tx::on_postgres(&self.pool, Terms { slot, statement_time: None }, Faults::default()).await
+        Tx::on_postgres(&self.pool, Terms { slot: slot.map(Arc::new), statement_time: None }, Faults::default()).await
     }
 }
 

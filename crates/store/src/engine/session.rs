@@ -149,7 +149,7 @@ pub(crate) struct Opened<DB: Database> {
 /// time itself.
 #[derive(Debug, Default)]
 pub(crate) struct Terms {
-    pub(crate) slot: Option<Slot>,
+    pub(crate) slot: Option<Arc<Slot>>,
     pub(crate) statement_time: Option<Duration>,
 }
 
@@ -351,7 +351,7 @@ impl<DB: Engine> Drop for Session<DB> {
 /// The caller of a running statement went away. The next caller must not wait for that statement, so the connection leaves the
 /// pool; and the statement is stopped, or callers that come and go would run more statements than the pool has connections. Its
 /// slot is free once it ends.
-fn abandon<DB: Engine>(connection: Object<Opener<DB>>, slot: Option<Slot>) {
+fn abandon<DB: Engine>(connection: Object<Opener<DB>>, slot: Option<Arc<Slot>>) {
     let pool = Object::pool(&connection);
     let opened = Object::take(connection);
     let process = match &opened.stop {

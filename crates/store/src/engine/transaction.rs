@@ -10,6 +10,7 @@ use crate::engine::fragment::Fragment;
 use crate::engine::position::BEGIN_WRITE;
 use crate::engine::session::Terms;
 use crate::engine::single_write::SingleWrite;
+use crate::engine::slots::Slot;
 use crate::engine::sql::Sql;
 use crate::engine::write_context::WriteContext;
 use crate::scope::TenantScope;
@@ -22,6 +23,10 @@ use sea_orm::sea_query::Value;
 use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
+
+/// A place in the tenant's share of the connections, which each statement of a list uses in turn. A list that waited again for its
+/// total would hold its page in memory meanwhile, and two hundred of them would hold as many pages.
+pub(crate) struct Turn(Option<Arc<Slot>>);
 
 /// One transaction of one tenant. It is rolled back when dropped.
 pub(crate) struct TenantTx {
@@ -97,8 +102,17 @@ impl Store {
             Some(tenant) => Some(self.admission.connection(tenant).await?),
             None => None,
         };
+        Ok(self.terms_with(slot.map(Arc::new)))
+    }
+
+    fn terms_with(&self, slot: Option<Arc<Slot>>) -> Terms {
         let statement_time = self.statement_time.filter(|_| !self.without_statement_timeout);
-        Ok(Terms { slot, statement_time })
+        Terms { slot, statement_time }
+    }
+
+    /// A place in the tenant's share of the connections, for reads that follow each other.
+    pub(crate) async fn turn(&self, scope: &TenantScope) -> Result<Turn, StoreError> {
+        Ok(Turn(self.terms(Some(scope.tenant), false).await?.slot))
     }
 
     /// Admits heavy work of a request; other work is not limited.
@@ -139,10 +153,11 @@ impl Store {
     pub(crate) async fn read_single<T: FromQueryResult>(
         &self,
         scope: &TenantScope,
+        turn: &Turn,
         select: &Fragment,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<T>, StoreError> {
-        let (tx, sql, tenant) = self.single(scope, select).await?;
+        let (tx, sql, tenant) = self.single(scope, turn, select).await?;
         tx.all(&sql, std::iter::once(tenant).chain(values)).await
     }
 
@@ -151,11 +166,12 @@ impl Store {
     pub(crate) async fn read_bounded<T: FromQueryResult>(
         &self,
         scope: &TenantScope,
+        turn: &Turn,
         select: &Fragment,
         values: impl IntoIterator<Item = Value>,
         bytes_max: usize,
     ) -> Result<(Vec<T>, bool), StoreError> {
-        let (tx, sql, tenant) = self.single(scope, select).await?;
+        let (tx, sql, tenant) = self.single(scope, turn, select).await?;
         let statement = tx.statement(&sql, std::iter::once(tenant).chain(values));
         let read = tx.query_bounded(statement, Bound::Bytes(bytes_max)).await?;
         // A connection in the middle of its rows does not wait until they are converted.
@@ -165,8 +181,13 @@ impl Store {
     }
 
     /// A connection for one statement that is a transaction of its own, the statement's text, and the tenant as its first value.
-    async fn single(&self, scope: &TenantScope, select: &Fragment) -> Result<(Tx, String, Value), StoreError> {
-        let terms = self.terms(Some(scope.tenant), false).await?;
+    async fn single(
+        &self,
+        scope: &TenantScope,
+        turn: &Turn,
+        select: &Fragment,
+    ) -> Result<(Tx, String, Value), StoreError> {
+        let terms = self.terms_with(turn.0.clone());
         Ok(match &self.pools {
             Pools::Postgres { pool, .. } => (
                 Tx::on_postgres(pool, terms, self.faults.clone()).await?,
@@ -187,7 +208,9 @@ impl Store {
         select: Arc<Fragment>,
         values: Vec<Value>,
     ) -> Result<Vec<T>, StoreError> {
-        let Pools::Postgres { reads, .. } = &self.pools else { return self.read_single(scope, &select, values).await };
+        let Pools::Postgres { reads, .. } = &self.pools else {
+            return self.read_single(scope, &self.turn(scope).await?, &select, values).await;
+        };
         self.faults.point()?;
         let rows = reads.rows.run((scope.tenant, select), BatchedRead(values)).await?;
         Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?)
