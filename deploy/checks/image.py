@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import time
 import tomllib
@@ -22,8 +23,8 @@ BASE = "localhost/rollcall-base"
 # The packages of distroless/cc, which users build on.
 BASE_PACKAGES = "base-files ca-certificates gcc-12-base libc6 libgcc-s1 media-types netbase tzdata".split()
 SHELLS = {"sh", "bash", "dash", "busybox", "ash"}
-MEMORY = "256m"
-LIMITS = ["--memory", MEMORY, "--pids-limit", "200", "--read-only", "--cap-drop=ALL", "--security-opt", "no-new-privileges"]
+PODMAN = ["podman", "--runtime", "runc"]
+LIMITS = ["--memory", "256m", "--pids-limit", "200", "--read-only", "--cap-drop=ALL", "--security-opt", "no-new-privileges"]
 USERS = ["65532:65532", "1000660000:0"]  # the image's own, and one that OpenShift gives
 READY_SECONDS = 30
 
@@ -127,39 +128,55 @@ def write_sbom(env):
 
 
 @contextlib.contextmanager
-def started(env, user, *arguments):
-    """A container that listens on the host's loopback address, removed at the end."""
-    listens = ["--env", "ROLLCALL_HTTP_LISTEN=127.0.0.1:0", "--env", "ROLLCALL_METRICS_LISTEN=127.0.0.1:0"]
+def started(env, arguments, options=(), user=USERS[0]):
+    """A container of the image, hardened, in the host's network, removed at the end."""
     name = f"rollcall-check-{os.getpid()}"
-    folders = ["--tmpfs", "/tmp:mode=1777", "--tmpfs", "/data:mode=1777"]
-    run = ["podman", "--runtime", "runc", "run", "--detach", "--network", "host", "--name", name, "--user", user]
-    ran(*run, *LIMITS, *folders, *listens, IMAGE, *arguments, env=env)
+    listens = ["--env", "ROLLCALL_HTTP_LISTEN=127.0.0.1:0", "--env", "ROLLCALL_METRICS_LISTEN=127.0.0.1:0"]
+    run = [*PODMAN, "run", "--detach", "--network", "host", "--name", name, "--user", user, "--tmpfs", "/tmp:mode=1777"]
+    ran(*run, *LIMITS, *listens, *options, IMAGE, *arguments, env=env)
     try:
         yield name
     finally:
-        ran("podman", "rm", "--force", name, env=env)
+        ran(*PODMAN, "rm", "--force", name, env=env)
+
+
+def said(env, name):
+    log = subprocess.run([*PODMAN, "logs", name], env=env, capture_output=True, text=True)
+    return log.stdout + log.stderr
+
+
+def address_of(env, name):
+    """The address that the hub prints, once it is ready there."""
+
+    def printed():
+        if json.loads(ran(*PODMAN, "inspect", name, env=env))[0]["State"]["Running"]:
+            return re.search(r"(?:is up at|listens on) (http://[0-9.:]+)", said(env, name))
+        raise Failed(f"the hub in the image ended: {said(env, name)[-1500:]}")
+
+    address = eventually("the hub in the image prints its address", printed, READY_SECONDS)[1]
+    eventually("the hub in the image is ready", lambda: status(f"{address}/readyz") == 200, READY_SECONDS)
+    return address
 
 
 def run_hardened(env, user):
     """Starts the hub, asks it, and stops it; answers the seconds until it was ready."""
     begun = time.monotonic()
-    with started(env, user, "up", "--data", "/data") as name:
-        said = lambda: subprocess.run(["podman", "logs", name], env=env, capture_output=True, text=True)  # noqa: E731
-        address = eventually(
-            "the hub in the image prints its address",
-            lambda: re.search(r"is up at (http://[0-9.:]+)", (lambda log: log.stdout + log.stderr)(said())),
-            READY_SECONDS,
-        )[1]
-        eventually("the hub in the image is ready", lambda: status(f"{address}/readyz") == 200, READY_SECONDS)
+    with started(env, ["up", "--data", "/data"], ["--tmpfs", "/data:mode=1777"], user) as name:
+        address = address_of(env, name)
         seconds = time.monotonic() - begun
         listens = address.removeprefix("http://")
-        asked = ["podman", "--runtime", "runc", "exec", "--env", f"ROLLCALL_HTTP_LISTEN={listens}", name]
-        ran(*asked, "/usr/bin/rollcall", "healthcheck", env=env)
-        ran("podman", "--runtime", "runc", "stop", "--time", "20", name, env=env)
-        state = json.loads(ran("podman", "inspect", name, env=env))[0]["State"]
+        ran(*PODMAN, "exec", "--env", f"ROLLCALL_HTTP_LISTEN={listens}", name, "/usr/bin/rollcall", "healthcheck", env=env)
+        ran(*PODMAN, "stop", "--time", "20", name, env=env)
+        state = json.loads(ran(*PODMAN, "inspect", name, env=env))[0]["State"]
         if state["ExitCode"] != 0:
-            raise Failed(f"after SIGTERM the hub as {user} ended with {state['ExitCode']}: {said().stderr[-800:]}")
+            raise Failed(f"after SIGTERM the hub as {user} ended with {state['ExitCode']}: {said(env, name)[-800:]}")
     return seconds
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def status(url):
