@@ -130,7 +130,7 @@ def write_sbom(env):
 @contextlib.contextmanager
 def started(env, arguments, options=(), user=USERS[0]):
     """A container of the image, hardened, in the host's network, removed at the end."""
-    name = f"rollcall-check-{os.getpid()}"
+    name = f"rollcall-check-{os.getpid()}-{arguments[0]}"
     listens = ["--env", "ROLLCALL_HTTP_LISTEN=127.0.0.1:0", "--env", "ROLLCALL_METRICS_LISTEN=127.0.0.1:0"]
     run = [*PODMAN, "run", "--detach", "--network", "host", "--name", name, "--user", user, "--tmpfs", "/tmp:mode=1777"]
     ran(*run, *LIMITS, *listens, *options, IMAGE, *arguments, env=env)

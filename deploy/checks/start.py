@@ -1,8 +1,10 @@
-"""Starts the hub's part of compose.yaml as it says, on private services instead of the images of others.
+"""Starts the hub as compose.yaml and the rendered pods say, on private services instead of the images of others.
 
-Postgres and Redis are set up by the same files; RabbitMQ's image is not to be had here, so its file is not tried.
+Postgres and Redis are set up by the files of compose.yaml; RabbitMQ's image is not to be had here, so its file is not tried. No cluster is
+to be had here either: each container of the overlay `small` is started by itself, with its arguments, settings, files and user.
 """
 
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -14,8 +16,10 @@ import tempfile
 import urllib.parse
 import urllib.request
 
+import chart
 import image
-from tools import DEPLOY, ROOT, Failed, eventually, need, ran, say
+import policy
+from tools import DEPLOY, ROOT, Failed, eventually, helms, need, ran, say
 
 
 def services(folder):
@@ -74,7 +78,9 @@ def point(secrets, name, place):
     (secrets / name).write_text(address._replace(netloc=f"{login}@{place}").geturl())
 
 
-def check_start(env, folder):
+@contextlib.contextmanager
+def private(folder):
+    """The secrets of compose.yaml, leading to private services that its files have set up."""
     secrets = folder / "secrets"
     check_secrets(secrets)
     given = services(folder / "services")
@@ -86,20 +92,65 @@ def check_start(env, folder):
     for name in ("owner_url", "database_url"):
         point(secrets, name, urllib.parse.urlsplit(database).netloc.rpartition("@")[2])
     (secrets / "queue_url").write_text(given["AMQP_URL"])
-    parts = described()["services"]
     with redis(secrets, folder) as place:
         point(secrets, "cache_url", place)
-        with image.started(env, parts["migrate"]["command"], options(parts["migrate"], secrets)) as name:
-            ended = ran(*image.PODMAN, "wait", name, env=env).strip()
-            if ended != "0":
-                raise Failed(f"migrate ended with {ended}: {image.said(env, name)[-1500:]}")
-        with image.started(env, parts["hub"]["command"], options(parts["hub"], secrets)) as name:
-            address = image.address_of(env, name)
-            try:
-                eventually("database, queue and cache are ok", lambda: all_well(address), 20)
-            except Failed as failed:
-                raise Failed(f"{failed}: {image.said(env, name)[-1500:]}") from None
-            ran(*image.PODMAN, "stop", "--time", "20", name, env=env)
+        yield secrets
+
+
+def migrate(env, arguments, words, user=image.USERS[0]):
+    with image.started(env, arguments, words, user) as name:
+        ended = ran(*image.PODMAN, "wait", name, env=env).strip()
+        if ended != "0":
+            raise Failed(f"migrate ended with {ended}: {image.said(env, name)[-1500:]}")
+
+
+def serve(env, arguments, words, user=image.USERS[0]):
+    """Starts a role, waits until all is well, and stops it orderly."""
+    with image.started(env, arguments, words, user) as name:
+        address = image.address_of(env, name)
+        try:
+            eventually("database, queue and cache are ok", lambda: all_well(address), 20)
+        except Failed as failed:
+            raise Failed(f"{failed}: {image.said(env, name)[-1500:]}") from None
+        ran(*image.PODMAN, "stop", "--time", "40", name, env=env)
+        if (ended := json.loads(ran(*image.PODMAN, "inspect", name, env=env))[0]["State"]["ExitCode"]) != 0:
+            raise Failed(f"after SIGTERM {arguments} ended with {ended}: {image.said(env, name)[-1500:]}")
+
+
+def start_compose(env, secrets):
+    parts = described()["services"]
+    migrate(env, parts["migrate"]["command"], options(parts["migrate"], secrets))
+    serve(env, parts["hub"]["command"], options(parts["hub"], secrets))
+
+
+def pod_options(pod, settings, secrets):
+    """What a pod says, in podman's words, and its user. The names of the chart's secrets stand for the files of compose.yaml."""
+    files = {"rollcall-database": "database_url", "rollcall-database-owner": "owner_url", "rollcall-queue": "queue_url"}
+    files |= {"rollcall-cache": "cache_url", "rollcall-sealing": "sealing_keys"}
+    container = pod["containers"][0]
+    variables = (settings if container.get("envFrom") else {}) | {one["name"]: one["value"] for one in container.get("env", [])}
+    words = [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
+    places = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    for volume in pod["volumes"]:
+        held = [("secretName", volume["secret"])] if "secret" in volume else []
+        held += [("name", source["secret"]) for source in volume.get("projected", {}).get("sources", [])]
+        for key, secret in held:
+            words += ["--volume", f"{secrets / files[secret[key]]}:{places[volume['name']]}/{secret['items'][0]['path']}:ro"]
+    words += ["--memory", container["resources"]["limits"]["memory"].lower().removesuffix("i")]
+    return words, f"{pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}"
+
+
+def start_pods(env, secrets):
+    objects = chart.objects_of(ran(helms()[1] / "kubectl", "kustomize", DEPLOY / "kubernetes/overlays/small"))
+    settings = policy.of_kind(objects, "ConfigMap")[0]["data"]
+    for one in policy.of_kind(objects, "Job"):
+        pod = one["spec"]["template"]["spec"]
+        migrate(env, pod["containers"][0]["args"], *pod_options(pod, settings, secrets))
+    roles = policy.of_kind(objects, "Deployment")
+    pods = [one["spec"]["template"]["spec"] for one in roles]
+    with concurrent.futures.ThreadPoolExecutor() as pool:  # each waits for its drain delay when it stops
+        list(pool.map(lambda pod: serve(env, pod["containers"][0]["args"], *pod_options(pod, settings, secrets)), pods))
+    return len(roles)
 
 
 def all_well(address):
@@ -118,7 +169,9 @@ def check():
         folder = pathlib.Path(folder)
         folder.chmod(0o755)
         try:
-            check_start(env, folder)
+            with private(folder) as secrets:
+                start_compose(env, secrets)
+                roles = start_pods(env, secrets)
         finally:
             subprocess.run([ROOT / "tests/services", "down", "--dir", folder / "services"], capture_output=True)
-    say("compose.yaml: migrate and hub ran on private services with the secrets of deploy/compose/secrets")
+    say(f"the migration, the hub of compose.yaml and the {roles} roles of the overlay small ran on private services")
