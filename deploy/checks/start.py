@@ -117,9 +117,20 @@ def serve(env, arguments, words, user=image.USERS[0]):
             raise Failed(f"after SIGTERM {arguments} ended with {ended}: {image.said(env, name)[-1500:]}")
 
 
+def run_statements(secrets):
+    """The statements of the runbooks run with the login that serves."""
+    address = (secrets / "database_url").read_text().strip()
+    found = re.findall(r"(?ms)^```sql\n(.*?)^```", (ROOT / "docs/runbooks.md").read_text())
+    for statement in found:
+        ran("psql", "--quiet", "-v", "ON_ERROR_STOP=1", "-d", address, "-c", statement)
+    return len(found)
+
+
 def start_compose(env, secrets):
     parts = described()["services"]
     migrate(env, parts["migrate"]["command"], options(parts["migrate"], secrets))
+    if not run_statements(secrets):
+        raise Failed("docs/runbooks.md has no statement that could be run")
     serve(env, parts["hub"]["command"], options(parts["hub"], secrets))
 
 
