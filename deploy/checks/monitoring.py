@@ -12,6 +12,7 @@ import urllib.parse
 import urllib.request
 
 import dashboards
+import pages
 from image import free_port
 from tools import DEPLOY, ROOT, Failed, eventually, need, ran, rollcall, say
 
@@ -50,33 +51,17 @@ def check_tests():
 
 
 def check_runbooks(alerts):
-    """Each alert has a section, and each section a command of the hub, which exists with its flags."""
+    """Each alert has a section, and each section a command of the hub, which the check of pages tries."""
     parts = re.split(r"(?m)^## ", RUNBOOKS.read_text())[1:]
     sections = {part.split("\n", 1)[0].strip(): part for part in parts}
-    if alerts ^ {name for name in sections if name.startswith("Rollcall")}:
-        raise Failed(f"docs/runbooks.md and the alerts differ in {sorted(alerts ^ sections.keys())}")
+    if differ := alerts ^ sections.keys():
+        raise Failed(f"docs/runbooks.md and the alerts differ in {sorted(differ)}")
     for rule in rules():
         if "alert" in rule and rule["annotations"]["runbook"] != f"docs/runbooks.md#{rule['alert'].lower()}":
             raise Failed(f"{rule['alert']} names the runbook {rule['annotations']['runbook']}")
-    known = set()
     for name, section in sections.items():
-        commands = re.findall(r"(?m)^(?:.* -- /usr/bin/)?rollcall ([^#\n|]+)", section)
-        if name in alerts and not commands:
+        if not pages.commands(section):
             raise Failed(f"the runbook of {name} names no command of the hub")
-        known |= {command.strip() for command in commands}
-    for command in sorted(known):
-        words = command.split()
-        flags = [word for word in words if word.startswith("--")]
-        path = []
-        for word in words:
-            if not re.fullmatch(r"[a-z][a-z-]*", word):
-                break
-            path.append(word)
-        told = subprocess.run([rollcall(), "help", *path[:2]], capture_output=True, text=True)
-        missing = [flag for flag in flags if not re.search(rf"(?m){flag}\b", told.stdout)]
-        if told.returncode != 0 or missing:
-            raise Failed(f"docs/runbooks.md names `rollcall {command}`, which does not exist: {missing or told.stderr}")
-    return len(known)
 
 
 def queries():
@@ -221,7 +206,7 @@ def check():
     if {path.name: path.read_text() for path in dashboards.HOME.glob("*.json")} != dashboards.files():
         raise Failed("the dashboards do not follow from deploy/checks/dashboards.py: run deploy/check --write")
     alerts = check_tests()
-    commands = check_runbooks(alerts)
+    check_runbooks(alerts)
     with tempfile.TemporaryDirectory(prefix="rollcall-monitoring-") as folder:
         folder = pathlib.Path(folder)
         metrics = f"127.0.0.1:{free_port()}"
@@ -234,4 +219,4 @@ def check():
                 count = check_queries(address)
         finally:
             hub.stop()
-    say(f"{len(alerts)} alerts with tests and runbooks, which name {commands} commands; {count} queries ran against a hub")
+    say(f"{len(alerts)} alerts with tests and runbooks; {count} queries ran against a hub")
