@@ -129,6 +129,18 @@ def refused(helm, wrong, words):
         raise Failed(f"the chart does not refuse {wrong} with {words!r}: {told.stderr}")
 
 
+def check_samples(helm):
+    """The values of the samples render, and Redis keeps to the rules of pods. The operators' schemas are in no registry of packages."""
+    samples = KUBERNETES / "samples"
+    check_all(objects_of(rendered(helm, "--values", samples / "values.yaml")), "samples/values.yaml")
+    redis = objects_of((samples / "redis.yaml").read_text())
+    check_schemas(redis, "samples/redis.yaml")
+    if found := list(policy.pod_faults(redis[0]["spec"]["template"]["spec"])):
+        raise Failed(f"samples/redis.yaml: {found}")
+    for name in ("cloudnative-pg.yaml", "rabbitmq.yaml"):
+        objects_of((samples / name).read_text())
+
+
 def check_typos():
     """The schemas refuse what a typing error makes."""
     wrong = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"port": [{"port": 80}]}}
@@ -145,6 +157,7 @@ def check():
     old, new = helms()
     check_fresh(old)
     check_typos()
+    check_samples(new)
     cases = sorted((CHART / "ci").glob("*-values.yaml"))
     renderings = []
     for case in cases:

@@ -138,6 +138,18 @@ def check_names(scrape):
         raise Failed(f"docs/operations.md and the hub's metrics differ in {sorted(described ^ metrics)}")
 
 
+def check_routes():
+    """The example leads each severity to its receiver, and inhibits by alerts that exist."""
+    example = DEPLOY / "monitoring" / "alertmanager.example.yaml"
+    ran("amtool", "check-config", example)
+    for severity, receiver in (("critical", "pager"), ("warning", "day"), ("info", "day")):
+        if (led := ran("amtool", "config", "routes", "test", f"--config.file={example}", f"severity={severity}").strip()) != receiver:
+            raise Failed(f"alertmanager.example.yaml leads {severity} to {led}")
+    named = set(re.findall(r"Rollcall\w+", example.read_text()))
+    if unknown := named - {rule.get("alert") for rule in rules()}:
+        raise Failed(f"alertmanager.example.yaml names {sorted(unknown)}")
+
+
 def fetched(url, headers=None):
     with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=10) as answer:
         return answer.read().decode()
@@ -200,13 +212,14 @@ def check_queries(address):
 
 
 def check():
-    need("prometheus")
+    need("prometheus", "prometheus-alertmanager")
     from hubs import Hub
 
     if {path.name: path.read_text() for path in dashboards.HOME.glob("*.json")} != dashboards.files():
         raise Failed("the dashboards do not follow from deploy/checks/dashboards.py: run deploy/check --write")
     alerts = check_tests()
     check_runbooks(alerts)
+    check_routes()
     with tempfile.TemporaryDirectory(prefix="rollcall-monitoring-") as folder:
         folder = pathlib.Path(folder)
         metrics = f"127.0.0.1:{free_port()}"
