@@ -1,15 +1,13 @@
 """Renders the chart under two releases of Helm and checks what comes out: schemas, rules, and that base and overlays follow from it."""
 
 import json
-import os
-import pathlib
 import re
 import shutil
 import subprocess
 
 import policy
 import settings
-from tools import DEPLOY, ROOT, TARGET, Failed, helms, ran, say
+from tools import DEPLOY, Failed, helms, ran, say
 
 CHART, KUBERNETES = DEPLOY / "chart", DEPLOY / "kubernetes"
 SCHEMA, BASE = CHART / "values.schema.json", KUBERNETES / "base"
@@ -24,7 +22,7 @@ OTHERS = {
 RESERVED = {
     ("http", "public_url"), ("http", "listen"), ("metrics", "listen"), ("sealing", "keys"), ("sealing", "keys_file"),
     ("database", "sqlite_synchronous"), *((part, key) for part in ("database", "queue", "cache") for key in ("url", "url_file")),
-}  # fmt: skip
+}
 # Each is refused, with these words.
 WRONG = {
     "publicUrl=rollcall.example.com": "publicUrl",
@@ -96,7 +94,9 @@ def write():
 def check_fresh(helm):
     there = {path.name: path.read_text() for path in BASE.iterdir()}
     if there != base_files(helm) or SCHEMA.read_text() != schema_text():
-        raise Failed("kubernetes/base or values.schema.json does not follow from the chart and the hub's settings: run deploy/check --write")
+        raise Failed(
+            "kubernetes/base or values.schema.json does not follow from the chart and the hub's settings: run deploy/check --write"
+        )
 
 
 def check_schemas(objects, where):
@@ -123,7 +123,9 @@ def check_all(objects, where):
 
 def refused(helm, wrong, words):
     told = subprocess.run(
-        [helm / "helm", "template", "rollcall", CHART, "--set", "publicUrl=https://a.example", "--set", wrong], capture_output=True, text=True
+        [helm / "helm", "template", "rollcall", CHART, "--set", "publicUrl=https://a.example", "--set", wrong],
+        capture_output=True,
+        text=True,
     )
     if told.returncode == 0 or words not in told.stderr:
         raise Failed(f"the chart does not refuse {wrong} with {words!r}: {told.stderr}")

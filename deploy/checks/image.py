@@ -14,6 +14,7 @@ import socket
 import subprocess
 import time
 import tomllib
+import urllib.parse
 import urllib.request
 
 from tools import DEPLOY, HERE, ROOT, TARGET, Failed, eventually, need, programs, ran, rollcall, say
@@ -32,9 +33,7 @@ READY_SECONDS = 30
 def environment():
     """Containers are kept under target/, apart from those of the machine's user."""
     settings = TARGET / "storage.conf"
-    settings.write_text(
-        f'[storage]\ndriver = "overlay"\ngraphroot = "{TARGET}/containers"\nrunroot = "{TARGET}/containers-run"\n'
-    )
+    settings.write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{TARGET}/containers"\nrunroot = "{TARGET}/containers-run"\n')
     return os.environ | {"CONTAINERS_STORAGE_CONF": str(settings), "CONTAINERS_CONF": str(HERE / "containers.conf")}
 
 
@@ -79,7 +78,7 @@ def build(env):
         ran(
             *bud, "--build-arg", f"BASE_IMAGE={BASE}", "--build-context", f"binary={binary}", "--tag", IMAGE,
             "--file", DEPLOY / "Dockerfile", ROOT, env=env,
-        )  # fmt: skip
+        )
         about = json.loads(ran("podman", "image", "inspect", IMAGE, env=env))[0]
         builds.add(json.dumps([about["RootFS"], about["Config"]], sort_keys=True))
     if len(builds) != 1:
@@ -103,7 +102,7 @@ def check_contents(env):
     listing = subprocess.run(
         f"set -o pipefail; podman save {IMAGE} | tar -xO --wildcards '*.tar' -f - | tar -itf -",
         shell=True, executable="/bin/bash", capture_output=True, text=True, env=env,
-    ).stdout  # fmt: skip
+    ).stdout
     names = {pathlib.PurePath(name).name for name in listing.splitlines() if "/bin/" in name or name.startswith("bin/")}
     if "rollcall" not in names or names & SHELLS:
         raise Failed(f"the image has the programs {sorted(names)}")
@@ -118,7 +117,7 @@ def write_sbom(env):
     ran(
         programs() / "syft", "scan", f"docker-archive:{archive}", "--select-catalogers", "+rust-cargo-lock-cataloger",
         "--output", f"cyclonedx-json={sbom}", "--quiet", env=env | {"SYFT_CHECK_FOR_APP_UPDATE": "false"},
-    )  # fmt: skip
+    )
     archive.unlink()
     found = {component["name"] for component in json.loads(sbom.read_text())["components"]}
     crates = {crate["name"] for crate in tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]}
@@ -158,6 +157,15 @@ def address_of(env, name):
     return address
 
 
+def play(env, name, address):
+    """A first sync with the commands of the image, as docs/deploy.md makes the first organisation."""
+    command = [*PODMAN, "exec", name, "/usr/bin/rollcall"]
+    ran(*command, "tenant", "create", "--data", "/data", "--name", "Acme", "--seats", "50", env=env)
+    made = ran(*command, "source", "create", "--data", "/data", "--tenant", "acme", "--kind", "scim", "--json", env=env)
+    endpoint = address + urllib.parse.urlsplit(json.loads(made)["scim_endpoint"]).path
+    ran(*command, "simulate-idp", "okta", "--endpoint", endpoint, "--token", json.loads(made)["token"], "--users", "12", env=env)
+
+
 def run_hardened(env, user):
     """Starts the hub, asks it, and stops it; answers the seconds until it was ready."""
     begun = time.monotonic()
@@ -166,6 +174,7 @@ def run_hardened(env, user):
         seconds = time.monotonic() - begun
         listens = address.removeprefix("http://")
         ran(*PODMAN, "exec", "--env", f"ROLLCALL_HTTP_LISTEN={listens}", name, "/usr/bin/rollcall", "healthcheck", env=env)
+        play(env, name, address)
         ran(*PODMAN, "stop", "--time", "20", name, env=env)
         state = json.loads(ran(*PODMAN, "inspect", name, env=env))[0]["State"]
         if state["ExitCode"] != 0:
@@ -195,6 +204,7 @@ def check():
     build(env)
     size, components = check_contents(env), write_sbom(env)
     seconds = [run_hardened(env, user) for user in USERS]
+    ran("podman", "image", "prune", "--force", env=env)  # those of earlier runs
     binary = (TARGET / "binary" / "rollcall").stat().st_size
     say(
         f"two builds are the same; {size >> 20} MiB, of which the binary has {binary >> 20}; {components} components in "

@@ -23,7 +23,11 @@ NOT_OF_THE_HUB = {"job", "role", "instance", "__name__"}
 OF_EVENTS = {"status"}
 WINDOW = "20s"  # in place of Grafana's
 # Fails for a query that is wrong on purpose.
-WRONG = ['sum(rate(rollcall_scim_requests_total{job="rollcall"}[5m]))', 'max(rollcall_rate_limited_total{service="ingest"})', 'rollcall_queue_depth{lane="push"}']
+WRONG = [
+    'sum(rate(rollcall_scim_requests_total{job="rollcall"}[5m]))',
+    'max(rollcall_rate_limited_total{service="ingest"})',
+    'rollcall_queue_depth{lane="push"}',
+]
 
 
 def loaded(path):
@@ -101,7 +105,7 @@ def series(scrape):
 
 
 def fault(expr, there, records):
-    """What an expression names that no scrape has."""
+    """The first metric or label value of an expression that no scrape has."""
     for name, conditions in selectors(expr):
         if name in records or name == "up":
             continue
@@ -133,7 +137,8 @@ def check_names(scrape):
     if unseen := metrics - {re.sub(r"_bucket$", "", name) for name in used}:
         raise Failed(f"no dashboard and no rule shows {sorted(unseen)}")
     table = OPERATIONS.read_text().partition("| metric (all begin")[2].partition("\n\n")[0]
-    described = {f"rollcall_{name}" for name in re.findall(r"`([a-z_]+)`", "\n".join(row.split("|")[1] for row in table.splitlines() if row.count("|") > 3))}
+    firsts = "\n".join(row.split("|")[1] for row in table.splitlines() if row.count("|") > 3)
+    described = {f"rollcall_{name}" for name in re.findall(r"`([a-z_]+)`", firsts)}
     if described ^ metrics:
         raise Failed(f"docs/operations.md and the hub's metrics differ in {sorted(described ^ metrics)}")
 
@@ -161,7 +166,11 @@ def prometheus(folder, target):
     import yaml
 
     scrape = {"job_name": "rollcall", "static_configs": [{"targets": [target], "labels": {"role": "all"}}]}
-    config = {"global": {"scrape_interval": "1s", "evaluation_interval": "1s"}, "rule_files": [str(RULES.resolve())], "scrape_configs": [scrape]}
+    config = {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(RULES.resolve())],
+        "scrape_configs": [scrape],
+    }
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
     listens = f"127.0.0.1:{free_port()}"
     words = [f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/tsdb", f"--web.listen-address={listens}"]

@@ -1,4 +1,4 @@
-"""What rendered objects must keep to, beyond their schemas: Pod Security "restricted", and what a roll-out without failed requests needs."""
+"""Rules for rendered objects beyond their schemas: Pod Security "restricted", and a roll-out without failed requests."""
 
 import copy
 import re
@@ -107,7 +107,10 @@ def deployment_faults(objects, deployment):
     drain = int(settings.get("ROLLCALL_HTTP_DRAIN_DELAY_SECONDS", 0))
     if drain < 5:
         yield "stops before balancers notice (http.drain_delay_seconds)"
-    if pod["spec"].get("terminationGracePeriodSeconds", 30) < drain + int(settings.get("ROLLCALL_HTTP_SHUTDOWN_SECONDS", 8)) + FLUSH_SECONDS:
+    if (
+        pod["spec"].get("terminationGracePeriodSeconds", 30)
+        < drain + int(settings.get("ROLLCALL_HTTP_SHUTDOWN_SECONDS", 8)) + FLUSH_SECONDS
+    ):
         yield "is killed before it has stopped"
     if len(pod["spec"].get("topologySpreadConstraints", [])) < 2:
         yield "is not spread over zones and nodes"

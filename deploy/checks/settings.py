@@ -4,7 +4,7 @@ import re
 
 from tools import DEPLOY, ROOT, Failed, ran, rollcall, say
 
-# Of the build and of the checks; no setting of the hub.
+# The build and the checks read these; they are no settings of the hub.
 OURS = {"ROLLCALL_BIN", "ROLLCALL_REVISION"}
 NAME = re.compile(r"ROLLCALL_[A-Z][A-Z_]*[A-Z]")
 

@@ -59,7 +59,7 @@ def described():
 
 
 def options(service, secrets):
-    """What compose.yaml says about a service, in podman's words."""
+    """The service of compose.yaml in podman's words."""
     for key in ("read_only", "cap_drop", "security_opt", "tmpfs", "pids_limit", "mem_limit"):
         if key not in service:
             raise Failed(f"compose.yaml starts the hub without {key}")
@@ -112,6 +112,7 @@ def serve(env, arguments, words, user=image.USERS[0]):
             eventually("database, queue and cache are ok", lambda: all_well(address), 20)
         except Failed as failed:
             raise Failed(f"{failed}: {image.said(env, name)[-1500:]}") from None
+        ran(*image.PODMAN, "exec", name, "/usr/bin/rollcall", "doctor", env=env)
         ran(*image.PODMAN, "stop", "--time", "40", name, env=env)
         if (ended := json.loads(ran(*image.PODMAN, "inspect", name, env=env))[0]["State"]["ExitCode"]) != 0:
             raise Failed(f"after SIGTERM {arguments} ended with {ended}: {image.said(env, name)[-1500:]}")
@@ -135,7 +136,7 @@ def start_compose(env, secrets):
 
 
 def pod_options(pod, settings, secrets):
-    """What a pod says, in podman's words, and its user. The names of the chart's secrets stand for the files of compose.yaml."""
+    """A pod in podman's words, and its user. The names of the chart's secrets stand for the files of compose.yaml."""
     files = {"rollcall-database": "database_url", "rollcall-database-owner": "owner_url", "rollcall-queue": "queue_url"}
     files |= {"rollcall-cache": "cache_url", "rollcall-sealing": "sealing_keys"}
     container = pod["containers"][0]

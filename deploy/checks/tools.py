@@ -1,4 +1,4 @@
-"""What the checks of deploy/ need: fetched once, by hash, into target/deploy."""
+"""Programs that the checks of deploy/ need, fetched once, by hash, into target/deploy."""
 
 import io
 import os
