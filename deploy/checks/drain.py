@@ -30,6 +30,8 @@ defaults
     timeout connect 2s
     timeout client 30s
     timeout server 30s
+    # A loaded machine answers late; only a clear no takes a process out.
+    timeout check 5s
 listen hub
     bind 127.0.0.1:{port}
     option httpchk GET /readyz
