@@ -16,6 +16,7 @@ import tempfile
 import urllib.parse
 import urllib.request
 
+import backup
 import chart
 import image
 import policy
@@ -91,6 +92,7 @@ def private(folder):
     ran(*psql, "-f", DEPLOY / "compose/postgres.sql", env=os.environ | {"SECRETS": str(secrets)})
     for name in ("owner_url", "database_url"):
         point(secrets, name, urllib.parse.urlsplit(database).netloc.rpartition("@")[2])
+    (secrets / "superuser_url").write_text(database)
     (secrets / "queue_url").write_text(given["AMQP_URL"])
     with redis(secrets, folder) as place:
         point(secrets, "cache_url", place)
@@ -184,6 +186,8 @@ def check():
             with private(folder) as secrets:
                 start_compose(env, secrets)
                 roles = start_pods(env, secrets)
+                names = {"OWNER_URL": "owner_url", "DATABASE_URL": "database_url", "SUPERUSER_URL": "superuser_url"}
+                backup.check({name: (secrets / file).read_text().strip() for name, file in names.items()}, folder)
         finally:
             subprocess.run([ROOT / "tests/services", "down", "--dir", folder / "services"], capture_output=True)
-    say(f"the migration, the hub of compose.yaml and the {roles} roles of the overlay small ran on private services")
+    say(f"the migration, the hub of compose.yaml and the {roles} roles of the overlay small ran on private services; a dump was restored")
