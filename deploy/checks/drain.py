@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import tempfile
@@ -53,6 +54,11 @@ class Ingest:
         env = self.environment | settings
         self.process = subprocess.Popen([rollcall(), "ingest"], env=env, stdout=self.log, stderr=self.log)
         eventually("ingest is ready", lambda: status(f"http://127.0.0.1:{self.port}/readyz") == 200)
+
+    def peak(self):
+        """The most memory that the process had, in MiB."""
+        about = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+)", about)[1]) >> 10
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -135,7 +141,7 @@ def check_replacement(folder, environment):
         eventually("the balancer serves", lambda: status(f"http://127.0.0.1:{port}/readyz") == 200)
         with Load(port, path, made["token"]) as load:
             failed = replace(processes, load, 0)
-            answered = load.answered
+            answered, peak = load.answered, max(one.peak() for one in processes)
             if failed or answered < REQUESTS_MIN:
                 raise Failed(f"{failed} of {answered + failed} requests failed while processes were replaced: {sorted(load.why)[:3]}")
             undelayed = replace(processes[:1], load, 0)
@@ -146,7 +152,7 @@ def check_replacement(folder, environment):
             if process and process.poll() is None:
                 process.kill()
                 process.wait()
-    return answered, undelayed
+    return answered, undelayed, peak
 
 
 def check():
@@ -158,7 +164,7 @@ def check():
             given = start.services(folder / "services")
             clean = {key: value for key, value in os.environ.items() if not key.startswith("ROLLCALL_")}
             limits = {"ROLLCALL_INGEST_RATE_PER_SECOND": "100000", "ROLLCALL_INGEST_RATE_BURST": "100000", "ROLLCALL_METRICS_LISTEN": ""}
-            answered, undelayed = check_replacement(folder, clean | given | limits)
+            answered, undelayed, peak = check_replacement(folder, clean | given | limits)
         finally:
             subprocess.run([ROOT / "tests/services", "down", "--dir", folder / "services"], capture_output=True)
-    say(f"two processes replaced behind a balancer: 0 of {answered} requests failed; without a drain delay {undelayed} did")
+    say(f"two processes replaced behind a balancer: 0 of {answered} requests failed; without a drain delay {undelayed} did; {peak} MiB at most")
