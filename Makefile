@@ -1,5 +1,5 @@
 # The README's two commands are `make run` and `make test`. Every target has one to three lines; longer ones are scripts of their own.
-.PHONY: run test fuzz abuse bench ci
+.PHONY: run test fuzz abuse bench deploy ci
 TEST ?= cargo test --workspace --no-fail-fast
 
 run: # a hub with a demo tenant, played to by two identity providers; a debug build, which Ctrl-C ends
@@ -20,6 +20,9 @@ abuse: # tenants and strangers attack a hub in every shape, on each combination;
 bench: # measures the hub beside the machine's own limits, then how reconciling scales
 	bench/run
 	bench/scale
+
+deploy: # the image, compose file, chart, alerts and dashboards are built, started and compared with the hub
+	deploy/check
 
 ci: # what must pass before anything lands
 	.ci/run
