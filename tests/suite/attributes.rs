@@ -283,7 +283,7 @@ async fn policies_that_cannot_be_are_refused(hub: Hub) {
         (json!({ "email_attribute": "active" }), "email_attribute"),
         (json!({ "email_attribute": "emails[type eq" }), "email_attribute"),
         (json!({ "email_attribute": 5 }), "email_attribute"),
-        (json!({ "mapping": { "email": "user.a b" } }), "mapping.email: at 1:8"),
+        (json!({ "mapping": { "email": "user.a b" } }), "mapping.email: at line 1, column 8"),
         (json!({ "mapping": { "given_name": "x".repeat(501) } }), "mapping.given_name is longer than 500 bytes"),
         (json!({ "mapping": { "status": "\"active\"" } }), "status"),
         (

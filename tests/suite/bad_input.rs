@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use admin_routes::{
     bodies_that_no_admin_route_takes, ids_and_pages_that_no_admin_route_knows,
+    r15_a_parameter_without_a_value_is_refused_by_every_list_with_the_values_it_takes,
     refused_input_is_named_in_the_words_of_rest, rest_queries_that_cannot_be_understood,
 };
 
@@ -35,6 +36,7 @@ pub(crate) fn cases() -> Vec<Case> {
         compressed_bodies_are_counted_as_what_they_stand_for,
         bodies_of_a_thousand_levels,
         refused_input_is_named_in_the_words_of_rest,
+        r15_a_parameter_without_a_value_is_refused_by_every_list_with_the_values_it_takes,
         rest_queries_that_cannot_be_understood,
         bodies_that_no_admin_route_takes,
         ids_and_pages_that_no_admin_route_knows,

@@ -18,6 +18,7 @@ pub(crate) fn cases() -> Vec<Case> {
         dw9_who_is_blocked_stays_out_through_all_that_the_source_says,
         dw9_a_block_is_explained_and_names_who_did_it,
         dw9_a_block_ends_sessions_and_frees_the_seat,
+        dw9_who_left_while_blocked_stays_out_after_their_source_was_detached,
         dw1_many_are_blocked_at_once_with_a_result_each,
         dw9_blocks_that_cannot_be_are_refused_and_change_nothing,
     ]
@@ -121,6 +122,33 @@ async fn dw9_a_block_ends_sessions_and_frees_the_seat(hub: Hub) {
         answer.check_problem(401)
     })
     .await;
+}
+
+/// The source is not asked at the unblock any more.
+async fn dw9_who_left_while_blocked_stays_out_after_their_source_was_detached(hub: Hub) {
+    let (tenant, source, users) = company(&hub, 9, &["ann", "bea", "cem"]).await;
+    for name in ["ann", "bea", "cem"] {
+        tenant.eventually_status(&email(name), "active").await;
+        set(&tenant, name, "block").await;
+    }
+    source.deactivate(&users[0]).await.expect_success();
+    source.delete(&format!("/Users/{}", users[1])).await.expect_success();
+    let plan = format!("/api/v1/sources/{}/detachment", source.id);
+    let digest = tenant.get(&format!("{plan}?people=keep")).await.expect(200).text_at("/digest");
+    let items: Vec<Value> = tenant.list(&format!("{plan}/items?people=keep")).await;
+    let behind = |name: &str| {
+        let item = items.iter().find(|item| item["who"]["email"] == json!(email(name))).unwrap();
+        (item["before"]["blocked_from"].clone(), item["after"]["blocked_from"].clone())
+    };
+    assert_eq!(behind("ann"), (json!("active"), json!("suspended")), "{items:#?}");
+    assert!(behind("cem").1.is_null(), "the source wants this one in: {items:#?}");
+    let body = json!({ "people": "keep", "digest": digest });
+    tenant.post(&format!("/api/v1/sources/{}/detach", source.id), &body).await.expect(200);
+    for (name, status) in [("ann", "suspended"), ("bea", "suspended"), ("cem", "active")] {
+        let answer = set(&tenant, name, "unblock").await;
+        assert_eq!((&answer["status"], &answer["blocked"]), (&json!(status), &json!(false)), "{name}");
+    }
+    expect_explained(&tenant).await;
 }
 
 async fn dw1_many_are_blocked_at_once_with_a_result_each(hub: Hub) {

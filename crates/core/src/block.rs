@@ -4,6 +4,7 @@
 use crate::action::Why;
 use crate::event::{DeviceWipe, Event, MemberDetail};
 use crate::ids::MemberId;
+use crate::plan::restored_status;
 use crate::policy::Policy;
 use crate::roster::{MemberState, MemberStatus, Role};
 use crate::text_enum::text_enum;
@@ -124,7 +125,7 @@ impl<'p> Blocks<'p> {
     }
 
     /// Lifts a block. A managed member comes in by their source, in the normal way; nobody else would let a member in who was made
-    /// by hand, so they get back what the block took.
+    /// by hand, so they get back what the block took. A member whose address went to another person has left.
     ///
     /// # Errors
     /// [`BlockRefusal`]; then nothing is counted.
@@ -133,8 +134,8 @@ impl<'p> Blocks<'p> {
         self.refuse_lesser(member)?;
         let before = member.clone();
         let mut after = MemberState { blocked_from: None, ..before.clone() };
-        let had_access = matches!(from, MemberStatus::Invited | MemberStatus::Active);
-        if before.managed_by.is_none() && before.status == MemberStatus::Suspended && had_access {
+        let out = before.status == MemberStatus::Suspended && before.holds_address();
+        if before.managed_by.is_none() && out && gives_access(from) {
             if self.seats_free < 1 {
                 return Err(BlockRefusal::NoSeat);
             }
@@ -172,6 +173,25 @@ impl<'p> Blocks<'p> {
         let may = self.by == Role::Owner || member.role != Role::Owner;
         if may { Ok(()) } else { Err(BlockRefusal::TakesOwner) }
     }
+}
+
+/// The status that a member would have without their block, when their source loses its say and they stay as a member made by
+/// hand: the source is not asked again at the unblock. `wanted`: by its last word the source wants the person in. `None` for a
+/// member who is not blocked.
+pub fn without_block(policy: &Policy, member: &MemberState, wanted: bool, seat_is_free: bool) -> Option<MemberStatus> {
+    let found = member.blocked_from?;
+    let left = !wanted || !member.holds_address();
+    Some(match found {
+        MemberStatus::Removed => found,
+        _ if left => MemberStatus::Suspended,
+        // A person who had left came back behind the block. An owner or admin comes back by an owner's approval alone.
+        MemberStatus::Suspended if seat_is_free && !member.is_privileged() => restored_status(policy, member),
+        _ => found,
+    })
+}
+
+fn gives_access(status: MemberStatus) -> bool {
+    matches!(status, MemberStatus::Invited | MemberStatus::Active)
 }
 
 fn is_active_owner(member: &MemberState) -> bool {

@@ -11,7 +11,7 @@ text_enum! {
         /// Released, and not applied yet.
         Approved = "approved",
         Rejected = "rejected",
-        /// The source took back everything that was held.
+        /// The source took back everything that was held, also after an approval: nothing of it happened.
         Withdrawn = "withdrawn",
         /// The effect of a promotion, or a rewind that waits for an approval.
         Planned = "planned",

@@ -44,3 +44,18 @@ pub(crate) async fn preview_mapping(auth: ApiAuth, payload: Body) -> Answer {
     let records = auth.admin.hub.store.preview_mapping(&auth.scope, asked.source_id, of, asked.mapping).await?;
     snapshot::<view::PreviewedRecord>(records, None)
 }
+
+#[cfg(test)]
+mod tests {
+    use rollcall_core::policy::RECORD_ATTRIBUTES;
+    use rollcall_scim::ResourceKind;
+    use std::collections::BTreeSet;
+
+    /// The core has no schema of its own; the password is dropped, and the groups are read from elsewhere.
+    #[test]
+    fn pe13_an_expression_may_name_what_a_record_can_have_and_nothing_else() {
+        let of_schema = ResourceKind::User.core().attributes.iter().map(|attribute| attribute.name);
+        let kept = of_schema.filter(|name| !["password", "groups"].contains(name)).chain(["externalId"]);
+        assert_eq!(kept.collect::<BTreeSet<_>>(), RECORD_ATTRIBUTES.iter().copied().collect());
+    }
+}

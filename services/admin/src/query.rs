@@ -1,4 +1,4 @@
-//! Query strings of admins: known parameters only, without NUL.
+//! Query strings of admins: known parameters only, each with a value, without NUL.
 
 use crate::error::AdminError;
 use crate::words::plainly;
@@ -6,7 +6,11 @@ use actix_web::HttpRequest;
 use actix_web::error::QueryPayloadError;
 use actix_web::web::Query;
 use chrono::{DateTime, Utc};
-use rollcall_store::{Cursor, ListOrder, PageRequest};
+use rollcall_core::directory::{Dispute, PeopleAfter};
+use rollcall_core::event::AuditKind;
+use rollcall_core::roster::{MemberStatus, Role, WaitingFor};
+use rollcall_core::run::RunState;
+use rollcall_store::{Cursor, ListOrder, MAX_LIMIT, PageRequest};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
@@ -19,17 +23,47 @@ pub(crate) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Adm
     if text.contains("%00") {
         return Err(wrong("no value holds NUL (U+0000)"));
     }
-    // A parameter without a value is one that was left out, as a form sends it; but an empty name of somebody is not everybody.
-    let names_one = |key: &str| key == "email" || key.ends_with("_id");
-    let given = text.split('&').filter(|pair| {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        !value.is_empty() || names_one(key)
-    });
-    let parameters = Query::<T>::from_query(&given.collect::<Vec<_>>().join("&"));
-    parameters.map(Query::into_inner).map_err(|e| match e {
+    // A variable that a script forgot to set must not answer with everything.
+    let mut values =
+        text.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    if let Some((name, _)) = values.find(|(_, value)| value.is_empty()) {
+        let why = format!("`{name}` is empty: it takes {}; or leave it out", taken_by(name));
+        return Err(AdminError::BadRequest(why));
+    }
+    Query::<T>::from_query(text).map(Query::into_inner).map_err(|e| match e {
         QueryPayloadError::Deserialize(e) => wrong(&plainly(&e.to_string())),
         other => wrong(&other.to_string()),
     })
+}
+
+/// The values that a parameter takes. A closed list is told whole.
+fn taken_by(name: &str) -> String {
+    fn one_of<T: Copy + Into<&'static str>>(all: &[T]) -> String {
+        let names: Vec<&str> = all.iter().map(|value| (*value).into()).collect();
+        format!("one of {}", names.join(", "))
+    }
+    match name {
+        "status" => one_of(MemberStatus::ALL),
+        "role" => one_of(Role::ALL),
+        "waiting_for" => one_of(WaitingFor::ALL),
+        "state" => one_of(RunState::ALL),
+        "kind" => one_of(AuditKind::ALL),
+        "dispute" => one_of(Dispute::ALL),
+        "people" => one_of(PeopleAfter::ALL),
+        "order" => one_of(&["asc", "desc"]),
+        "format" => one_of(&["csv", "jsonl"]),
+        "blocked" | "billing_contact" | "ignored" => "true or false".to_owned(),
+        "since" | "until" | "modified_since" => "a time like 2026-11-29T12:28:07Z (RFC 3339)".to_owned(),
+        "limit" => format!("a whole number from 1 to {MAX_LIMIT}"),
+        "days" => "a whole number".to_owned(),
+        "cursor" => "the `next_cursor` or `resume_cursor` of an answer".to_owned(),
+        "with" => "the id of a run".to_owned(),
+        "managed_by" => "the id of a source".to_owned(),
+        "email" | "former_email" => "an address".to_owned(),
+        "fields" => "names of columns with commas between them".to_owned(),
+        _ if name.ends_with("_id") => "an id".to_owned(),
+        _ => "a text".to_owned(),
+    }
 }
 
 /// Refuses parameters of a list that has none.
@@ -124,7 +158,8 @@ const OF_ALL_LISTS: [&str; 5] = ["limit", "cursor", "order", "since", "until"];
 /// The parameters of a list that has these filters of its own. A filter of another list is refused, because the answer would be
 /// unfiltered.
 pub(crate) fn parameters(request: &HttpRequest, filters: &[&str]) -> Result<ListParameters, AdminError> {
-    let given: Vec<(String, String)> = query(request)?;
+    let given = Query::<Vec<(String, String)>>::from_query(request.query_string());
+    let given = given.map(Query::into_inner).unwrap_or_default();
     let takes = || OF_ALL_LISTS.iter().chain(filters);
     if let Some((name, _)) = given.iter().find(|(name, _)| !takes().any(|known| known == name)) {
         let takes = takes().copied().collect::<Vec<_>>().join(", ");
@@ -152,9 +187,6 @@ pub(crate) fn parsed<T: FromStr>(name: &str, text: Option<&str>) -> Result<Optio
 where
     T::Err: std::fmt::Display,
 {
-    if text == Some("") {
-        return Err(AdminError::BadRequest(format!("{name}: it is empty; leave it out to list all")));
-    }
     text.map(str::parse)
         .transpose()
         .map_err(|e: T::Err| AdminError::BadRequest(format!("{name}: {}", plainly(&e.to_string()))))

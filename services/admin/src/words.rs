@@ -38,6 +38,8 @@ const SENTENCES: &[(&str, &str)] = &[
     ("input is out of range", TIME),
     ("premature end of input", TIME),
     ("trailing input", TIME),
+    ("input is not enough", TIME),
+    ("no possible date and time", TIME),
 ];
 
 /// The sentence of serde, or of the reader of a value, in the caller's words.
@@ -72,7 +74,9 @@ mod tests {
         for id in ["x", "123", "01890a5d-ac96-774b-bcce-b302099a805", "01890a5dxac96x774bxbccexb302099a8057"] {
             assert_eq!(told(uuid::Uuid::from_str(id).unwrap_err().to_string()), super::ID, "{id}");
         }
-        for time in ["yesterday", "2026", "2026-13-01T00:00:00Z", "2026-11-29T12:28:07Z!"] {
+        for time in
+            ["yesterday", "2026", "2026-13-01T00:00:00Z", "2026-11-29T12:28:07Z!", "2026-11-29", "2026-02-30T00:00:00Z"]
+        {
             assert_eq!(
                 told(chrono::DateTime::<chrono::Utc>::from_str(time).unwrap_err().to_string()),
                 super::TIME,

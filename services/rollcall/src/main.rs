@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         output::remark("rollcall: another crypto provider is installed already");
         return ExitCode::FAILURE;
     }
-    match run(Cli::parse()) {
+    match run(Cli::parse_from(cli::json_last(std::env::args_os()))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if Unwritten::reader_has_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,5 +1,7 @@
 //! Bad input for the REST API. The tests walk the router's own table, so a new route cannot be left out.
 
+use std::collections::BTreeMap;
+
 use reqwest::Method;
 use serde_json::json;
 
@@ -212,6 +214,47 @@ pub(super) async fn ids_and_pages_that_no_admin_route_knows(hub: Hub) {
         }
     }
     assert!(lists >= 9, "only {lists} lists");
+    quiet.expect_all_refused_and_nothing_changed().await;
+}
+
+/// Each list names in its refusal of an unknown parameter those that it takes.
+pub(super) async fn r15_a_parameter_without_a_value_is_refused_by_every_list_with_the_values_it_takes(hub: Hub) {
+    let mut quiet = Quiet::set(&hub).await;
+    let own = quiet.ids().await;
+    let reads = |route: &Route| route.auth == "api" && route.method() == Method::GET;
+    let mut told = BTreeMap::new();
+    for route in table(&hub).into_iter().filter(reads) {
+        let path = route.filled(&own);
+        let unknown = quiet.tenant.get(&format!("{path}?no_such=1")).await;
+        let detail = unknown.at("/detail").as_str().unwrap_or_default();
+        let Some((_, takes)) = detail.split_once("it takes ") else { continue };
+        for name in takes.split(", ") {
+            for query in [format!("{name}="), name.to_owned(), format!("limit=5&{name}=&limit=5")] {
+                let answer = quiet.tenant.get(&format!("{path}?{query}")).await;
+                let detail = answer.text_at("/detail").to_owned();
+                let named = detail.contains(&format!("`{name}` is empty: it takes "));
+                let outcome = answer.check_problem(400).and_then(|()| if named { Ok(()) } else { Err(detail.clone()) });
+                quiet.note(&format!("{} {query}", route.path), outcome);
+                told.insert(name.to_owned(), detail);
+            }
+        }
+    }
+    for (name, values) in [
+        ("status", "pending, invited, active, suspended, removed"),
+        ("state", "applied, held, approved"),
+        ("kind", "member.invited"),
+        ("dispute", "email_taken"),
+        ("role", "owner, admin, member"),
+        ("blocked", "true or false"),
+        ("since", "2026-"),
+        ("people", "keep, remove"),
+    ] {
+        assert!(told.get(name).is_some_and(|told| told.contains(values)), "{name}: {told:?}");
+    }
+    for path in ["/api/v1/explain?email=".to_owned(), format!("/api/v1/sources/{}/dialect?days=", own.source)] {
+        let answer = quiet.tenant.get(&path).await;
+        quiet.note(&path, answer.check_problem(400));
+    }
     quiet.expect_all_refused_and_nothing_changed().await;
 }
 

@@ -29,29 +29,27 @@ impl Outcome {
         disputed: &[Disputed],
     ) -> Vec<Departed<'o>> {
         let disputed: HashSet<&str> = disputed.iter().map(|disputed| disputed.about.as_str()).collect();
-        let is_asked_for = |user: &UserSubject, member: &MemberState| {
-            user.contested || disputed.contains(fold(member.own_address()).as_str())
+        let in_dispute = |member: &MemberState| {
+            let id = member.profile.external_id.as_deref();
+            disputed.contains(fold(member.own_address()).as_str()) || id.is_some_and(|id| disputed.contains(id))
         };
+        let is_asked_for = |user: &UserSubject, member: &MemberState| user.contested || in_dispute(member);
         let ended = world.users.iter().filter(|user| user.has_ended() && touched(user.id));
-        // A record that has ended may have got another address in this outcome, which somebody asked for in the same plan.
-        let moved = ended.clone().filter_map(|user| {
-            let before = user.member.as_ref()?;
-            let after = self.members.get(&before.id)?;
-            let moved = fold(before.own_address()) != fold(after.own_address()) && is_asked_for(user, after);
-            moved.then_some((after, before))
-        });
         let ended = ended.filter_map(|user| user.member.as_ref().filter(|member| is_asked_for(user, member)));
+        // Any change of a member who is out may let go of what the same plan refused to somebody else: the departure, another
+        // address, a link to another record.
         let left = self.changed().filter(|(before, after)| {
-            has_left(before, after) && {
-                let user = after.directory_user.and_then(|record| world.user(record)).filter(|user| user.has_ended());
-                user.is_none_or(|user| is_asked_for(user, before) || is_asked_for(user, after))
-            }
+            let user = after.directory_user.and_then(|record| world.user(record)).filter(|user| user.has_ended());
+            let asked = user.is_some_and(|user| user.contested) || in_dispute(before) || in_dispute(after);
+            // The record that lost to this one may be the active one of the two, and then it rules.
+            let relinked = before.directory_user != after.directory_user;
+            is_out(after) && (asked || relinked || (user.is_none() && has_left(before, after)))
         });
         let left = left.chain(self.changed().filter(|(before, after)| has_other_id(before, after)));
         // Someone who left before a worker looked is a member without access from the start.
         let left_before = self.created.iter().filter(|member| member.status == MemberStatus::Suspended);
         let left = left.flat_map(|(before, after)| [before, after].map(|member| (member, before)));
-        let left = left.chain(left_before.map(|member| (member, member))).chain(moved);
+        let left = left.chain(left_before.map(|member| (member, member)));
         let departed = |member, before: &MemberState, just_now| {
             let followed = before.directory_user;
             Departed { member, followed, just_now }
@@ -63,8 +61,11 @@ impl Outcome {
 
 /// The member has no access any more, or nothing is held for them any more.
 fn has_left(before: &MemberState, after: &MemberState) -> bool {
-    let gone = |member: &MemberState| matches!(member.status, MemberStatus::Suspended | MemberStatus::Removed);
-    gone(after) && (!gone(before) || (before.held && !after.held))
+    is_out(after) && (!is_out(before) || (before.held && !after.held))
+}
+
+fn is_out(member: &MemberState) -> bool {
+    matches!(member.status, MemberStatus::Suspended | MemberStatus::Removed)
 }
 
 fn has_other_id(before: &MemberState, after: &MemberState) -> bool {

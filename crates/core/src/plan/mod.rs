@@ -7,6 +7,7 @@ pub(crate) mod matching;
 mod people;
 mod rewind;
 
+pub(crate) use people::restored_status;
 pub(crate) use rewind::plan_rewind;
 
 use crate::action::{ItemKey, Plan};

@@ -153,7 +153,7 @@ fn admitted_status(policy: &Policy) -> MemberStatus {
 }
 
 /// Status after a restore. A member who never had access starts over, by an admin's decision if there is one (LP5).
-fn restored_status(policy: &Policy, member: &MemberState) -> MemberStatus {
+pub(crate) fn restored_status(policy: &Policy, member: &MemberState) -> MemberStatus {
     match (member.suspended_from, member.approval) {
         (Some(former @ (MemberStatus::Invited | MemberStatus::Active)), _) => former,
         (_, Some(Approval::Approved)) => admitted_status(policy),

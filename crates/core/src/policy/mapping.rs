@@ -98,7 +98,14 @@ impl Mapping {
         if self.is_empty() {
             return Ok(());
         }
-        on_own_stack(|| self.compile(&Language::new()).map(|_| ()))?
+        on_own_stack(|| {
+            let language = Language::new();
+            self.compile(&language)?;
+            let check = |(attribute, text): (MappedAttribute, &str)| {
+                language.check(text).map_err(|error| format!("mapping.{attribute}: {error}"))
+            };
+            self.expressions().try_for_each(check)
+        })?
     }
 
     /// Evaluates the expressions for each of the records, in order. The budget is asked before each evaluation, so work that is

@@ -1,5 +1,6 @@
 //! The part of the Common Expression Language (CEL) that mappings may use, with functions for names and addresses.
 
+use super::mapping_errors::{ENDS_TOO_EARLY, known_attributes, plainly};
 use cel::common::ast::operators::{
     ADD, CONDITIONAL, EQUALS, GREATER, GREATER_EQUALS, IN, INDEX, LESS, LESS_EQUALS, LOGICAL_AND, LOGICAL_NOT,
     LOGICAL_OR, NOT_EQUALS, NOT_STRICTLY_FALSE, OPT_INDEX, OPT_SELECT,
@@ -19,7 +20,7 @@ const NESTING_MAX: u16 = 32;
 const LOOP_COST_MAX: usize = 12_000_000;
 
 /// The variable that holds the record.
-const USER: &str = "user";
+pub(super) const USER: &str = "user";
 
 const OPERATORS: &[&str] = &[
     ADD,
@@ -88,7 +89,7 @@ struct Size {
 }
 
 /// A problem, with the id of its node.
-type Refusal = (u64, String);
+pub(super) type Refusal = (u64, String);
 
 impl Language {
     pub(super) fn new() -> Self {
@@ -116,13 +117,23 @@ impl Language {
         let parsed = self.env.parser().max_recursion_depth(NESTING_MAX).parse_with_source_info(text);
         let (tree, source) = parsed.map_err(|errors| match errors.errors.first() {
             Some(error) if error.msg.contains("Recursion limit") => format!("nests more than {NESTING_MAX} deep"),
-            Some(error) => format!("at {}:{}: {}", error.pos.0, error.pos.1, short(&error.msg)),
+            Some(error) if ends_before(text, error.pos) => at(error.pos, ENDS_TOO_EARLY),
+            Some(error) => at(error.pos, &plainly(&short(&error.msg))),
             None => "is no expression".to_owned(),
         })?;
         let mut checker = Checker { names: vec![USER.to_owned()], loops: 0, outside: 1, calls_in_loops: 0, widest: 0 };
         let checked = checker.check(&tree);
-        checked.map_err(|(id, reason)| format!("at {}: {reason}", position(&source, text, id)))?;
+        checked.map_err(|(id, reason)| at(position(&source, text, id), &reason))?;
         Ok(Expression { tree, calls_in_loops: checker.calls_in_loops, widest: checker.widest })
+    }
+
+    /// As [`compile`](Self::compile), for a new expression: an attribute that no record can have is refused. A stored one may name
+    /// attributes that an earlier version knew.
+    pub(super) fn check(&self, text: &str) -> Result<(), String> {
+        let compiled = self.compile(text)?;
+        let Err((id, reason)) = known_attributes(&compiled.tree) else { return Ok(()) };
+        let parsed = self.env.parser().max_recursion_depth(NESTING_MAX).parse_with_source_info(text);
+        Err(parsed.map_or_else(|_| reason.clone(), |(_, source)| at(position(&source, text, id), &reason)))
     }
 
     /// The record in the form that expressions read.
@@ -193,11 +204,24 @@ fn short(message: &str) -> String {
     message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(160).collect()
 }
 
-fn position(source: &SourceInfo, text: &str, id: u64) -> String {
+/// Line and column, from 1.
+fn position(source: &SourceInfo, text: &str, id: u64) -> (isize, isize) {
     let start = source.offset_for(id).map_or(0, |(start, _)| start as usize);
     let before: String = text.chars().take(start).collect();
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    format!("{}:{column}", before.matches('\n').count() + 1)
+    let line = before.matches('\n').count() + 1;
+    (line.cast_signed(), column.cast_signed())
+}
+
+/// True if the text has nothing at that place or after it.
+fn ends_before(text: &str, (line, column): (isize, isize)) -> bool {
+    let mut rest = text.split('\n').skip(line.cast_unsigned().saturating_sub(1));
+    let here = rest.next().map(|line| line.chars().skip(column.cast_unsigned().saturating_sub(1)).collect::<String>());
+    here.is_none_or(|here| here.trim().is_empty()) && rest.all(|line| line.trim().is_empty())
+}
+
+fn at((line, column): (isize, isize), problem: &str) -> String {
+    format!("at line {line}, column {column}: {problem}")
 }
 
 /// Accepts only expressions with bounded time and memory.

@@ -2,11 +2,13 @@
 
 mod change;
 mod mapping;
+mod mapping_errors;
 mod mapping_language;
 mod per_source;
 mod scope;
 
 pub use mapping::{EXPRESSION_BYTES_MAX, Mapped, MappedAttribute, Mapping, Unmapped};
+pub use mapping_errors::RECORD_ATTRIBUTES;
 pub use per_source::{OVERRIDABLE, SourcePolicy};
 pub use scope::GroupScope;
 

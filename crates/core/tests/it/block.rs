@@ -1,6 +1,6 @@
 //! Members whom an admin blocked (DW1, DW9). That no history lets one in is part of [`Hub::check`](crate::model::Hub::check).
 
-use crate::model::{Hub, Vary, record};
+use crate::model::{Hub, Vary, record, scim};
 use rollcall_core::block::BlockRefusal;
 use rollcall_core::change::Impossible;
 use rollcall_core::ids::{DirectoryUserId, MemberId};
@@ -95,6 +95,37 @@ fn dw9_who_was_made_by_hand_gets_back_what_the_block_took() {
     hub.set_block(Role::Owner, ann, false).expect("a seat is free");
     assert_eq!((hub.members[&ann].status, hub.seats_used), (MemberStatus::Active, 2));
     hub.check();
+}
+
+#[test]
+fn dw9_who_left_while_blocked_stays_out_when_their_source_was_detached_before_the_unblock() {
+    let (mut hub, users) = company(5, 9);
+    let [stays, left, left_and_back, is_deleted, back] = [0, 1, 2, 3, 4].map(|n| member(&hub, users[n]));
+    hub.edit_user(users[4], |record| record.active = false);
+    hub.settle();
+    users.iter().for_each(|user| block(&mut hub, *user, true));
+    hub.edit_user(users[1], |record| record.active = false);
+    hub.edit_user(users[2], |record| record.active = false);
+    hub.delete_user(users[3]);
+    hub.settle();
+    // The address of a person who left goes on, so that of their member is a placeholder.
+    hub.create_user(record("p3@x").anchored("new"));
+    hub.edit_user(users[2], |record| record.active = true);
+    hub.edit_user(users[4], |record| record.active = true);
+    hub.settle();
+    assert!(hub.members[&is_deleted].gave_up().is_some());
+    hub.detach(scim());
+    for (id, expected) in [
+        (stays, MemberStatus::Active),
+        (left, MemberStatus::Suspended),
+        (left_and_back, MemberStatus::Active),
+        (is_deleted, MemberStatus::Suspended),
+        (back, MemberStatus::Active),
+    ] {
+        hub.set_block(Role::Owner, id, false).expect("a seat is free");
+        hub.check();
+        assert_eq!((hub.members[&id].status, hub.members[&id].blocked_from), (expected, None));
+    }
 }
 
 #[test]

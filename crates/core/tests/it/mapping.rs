@@ -133,20 +133,23 @@ fn pe13_one_bad_record_does_not_stop_the_others() {
 #[test]
 fn pe13_what_cannot_be_is_refused_with_its_place() {
     for (expression, named) in [
-        ("user.", "at 1:6: "),
-        ("", "at 1:1: "),
-        ("user.a b", "at 1:8: "),
-        ("users.name", "at 1:1: there is no `users`; the record is `user`"),
-        ("lower(name)", "at 1:7: there is no `name`"),
+        ("user.", "at line 1, column 6: "),
+        ("", "at line 1, column 1: "),
+        ("user.a b", "at line 1, column 8: "),
+        ("users.name", "at line 1, column 1: there is no `users`; the record is `user`"),
+        ("lower(name)", "at line 1, column 7: there is no `name`"),
         ("user.floor * 2", "`*` is not among the functions"),
         ("1 / 0", "`/` is not among the functions"),
         ("user.title.matches(\"(a+)+\")", "`matches` is not among the functions"),
         ("user.emails.map(e, e.value)", "`map` is not among the functions"),
         ("user.emails.filter(e, user.emails.exists(f, f == e))[0].value", "within another"),
-        ("user.a.all(e, e in user.a)", "at 1:17: `in` looks through a list, and that cannot be done within another"),
+        (
+            "user.a.all(e, e in user.a)",
+            "at line 1, column 17: `in` looks through a list, and that cannot be done within another",
+        ),
         (
             "user.a.all(e, user.a == user.b)",
-            "at 1:22: while a list is looked through, compare with a part of its element",
+            "at line 1, column 22: while a list is looked through, compare with a part of its element",
         ),
         ("user.a.all(e, user[\"a\"] != user.b)", "compare with a part of its element"),
         ("user.a.all(e, (e ? user.a : user.b) == user.b)", "compare with a part of its element"),
@@ -160,6 +163,22 @@ fn pe13_what_cannot_be_is_refused_with_its_place() {
         let error = display_name(expression).check().expect_err(expression);
         assert!(error.starts_with("mapping.display_name: at "), "{expression}: {error}");
         assert!(error.contains(named), "{expression}: {error}");
+    }
+    for (expression, told) in [
+        ("user.", "column 6: the expression ends too early: complete it"),
+        ("user.userName +", "the expression ends too early"),
+        ("user.title user.userName", "column 12: 'user' cannot stand here: texts are joined with +"),
+        ("lower(user.title", "the expression ends too early"),
+        ("user.title + 'x", "no part of an expression: a text stands between two quotes"),
+        ("user.title\n  + #", "line 2, column 5: '#' is no part of an expression"),
+        ("user.titel", "column 5: a record has no `titel`; it has active, addresses, "),
+        ("user.titel", "Did you mean \"title\"?"),
+        ("default(user.deprtment, \"none\")", "a record has no `deprtment`"),
+        ("has(user.nme) ? \"a\" : \"b\"", "Did you mean \"name\"?"),
+        ("user[\"titel\"]", "a record has no `titel`"),
+    ] {
+        let error = display_name(expression).check().expect_err(expression);
+        assert!(error.contains(told) && !error.contains("Syntax") && !error.contains("EOF"), "{expression}: {error}");
     }
     let error = display_name(&format!("{}1{}", "(".repeat(100), ")".repeat(100))).check().unwrap_err();
     assert_eq!(error, "mapping.display_name: nests more than 32 deep");

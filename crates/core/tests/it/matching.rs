@@ -314,6 +314,7 @@ impl Script {
             ["member", letter] => {
                 let member = self.member(letter);
                 (member.role, member.billing_contact) = (Role::Member, false);
+                self.hub.changes.push_back(Touch::User(self.records[letter]));
             }
             ["protect", letter] => {
                 let id = self.member(letter).id;

@@ -9,9 +9,11 @@ use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{sharing_group_members, sharing_groups};
 use crate::log::changes::Touched;
+use crate::reconcile::apply::candidate::Identifier;
 use crate::scope::AdminScope;
 use rollcall_core::action::Why;
 use rollcall_core::directory::Dispute;
+use rollcall_core::email::fold;
 use rollcall_core::event::{Event, GroupRemoved};
 use rollcall_core::ids::SharingGroupId;
 use rollcall_core::policy::Policy;
@@ -46,12 +48,13 @@ impl Store {
         removed.set(sharing_groups::Column::ModifiedAt, tx.clock.now()).exec().await?;
         let of_group = sharing_group_members::Column::GroupId.eq(id.0);
         tx.delete::<sharing_group_members::Entity>(of_group).exec().await?;
+        let name = fold(&group.name);
         let detail = GroupRemoved { name: Some(group.name), why: Why::DeletedInProduct };
         let event = Event::GroupRemoved(id, detail);
         let still_there = group.directory_group_id.map(|id| tx.change(None, Touched::Group(id.into())).into());
         tx.tx.batch(still_there.into_iter().chain([tx.event(&event).into()]).collect()).await?;
-        // A candidate may have planned to take the group over.
-        tx.touch_simulated_groups().await?;
+        // A candidate may have planned to take the group over, by its name.
+        tx.touch_candidates([Identifier::Name(name)].into_iter()).await?;
         tx.commit_and_wake(()).await
     }
 }
@@ -93,3 +96,6 @@ impl TenantTx {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use crate::engine::row_sets::{Columns, ID, Type, id_rows, time_text};
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::member_state::{MEMBER_COLUMNS, MemberRow};
-use crate::entity::{LiteralComparison, members, tenant_leases};
+use crate::entity::tenant_leases;
 use crate::log::audit_events::EventRow;
 use crate::log::changes::{Lane, Touched};
 use crate::reconcile::open_items::Retouch;
@@ -88,9 +88,8 @@ impl Store {
         tx.stop_the_planning().await?;
         let mut world = World::default();
         tx.read_standing(&mut world).await?;
-        let owners = tx.find::<members::Entity>().filter(members::Column::Role.is("owner"));
-        let owners: Vec<Uuid> = owners.filter(members::Column::Status.is("active")).values(members::Column::Id).await?;
-        let mut blocks = Blocks::by(scope.role(), scope.member(), &world.policy, &world.standing, owners.len());
+        let owners = tx.active_with_authority().await?.iter().filter(|member| member.is_owner()).count();
+        let mut blocks = Blocks::by(scope.role(), scope.member(), &world.policy, &world.standing, owners);
         let mut known = tx.states(ids).await?;
         let mut changes: Vec<BlockChange> = Vec::new();
         let mut decide = |id: &MemberId| {
@@ -138,7 +137,7 @@ impl Store {
 }
 
 impl TenantTx {
-    async fn states(&self, ids: &[MemberId]) -> Result<HashMap<MemberId, MemberState>, StoreError> {
+    pub(super) async fn states(&self, ids: &[MemberId]) -> Result<HashMap<MemberId, MemberState>, StoreError> {
         let rows: Vec<MemberRow> = self.all(&STATES, [id_rows(ids.iter().map(|id| id.0))?]).await?;
         let states = rows.into_iter().map(MemberRow::into_state);
         states.map(|state| state.map(|state| (state.id, state))).collect()

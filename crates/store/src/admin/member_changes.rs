@@ -5,7 +5,9 @@ use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
-use crate::entity::{LiteralComparison, members};
+use crate::entity::members;
+use crate::log::changes::{Lane, Touched};
+use crate::reconcile::authority::AuthorityRow;
 use crate::reconcile::open_items::Retouch;
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
@@ -14,7 +16,7 @@ use rollcall_core::ids::MemberId;
 use rollcall_core::policy::LocalAttribute;
 use rollcall_core::roster::{MemberStatus, Role, former_address};
 use rollcall_core::search;
-use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr, Value};
+use sea_orm::sea_query::Value;
 use sea_orm::{ColumnTrait, IdenStatic};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
@@ -139,6 +141,10 @@ impl Store {
         tx.write_difference(id, difference).await?;
         if other_authority {
             tx.end_access(&[id.0]).await?;
+            // The address of a leaver without authority may go to the person who asks for it.
+            let left = before.status == MemberStatus::Suspended.as_str();
+            let record = before.directory_user_id.filter(|_| left).map(|record| Touched::User(record.into()));
+            tx.write_changes(None, Lane::Push, record).await?;
         }
         if changes.role.is_some() || changes.billing_contact == Some(true) {
             // An item may be held for this member's role, or for the last admin or billing contact.
@@ -169,31 +175,27 @@ impl TenantTx {
             return Ok(());
         }
         let leaves = difference.changes("role") && role == Role::Owner;
-        if leaves && !self.has_other(member.id, members::Column::Role.is("owner")).await? {
+        if leaves && !self.has_other(member.id, AuthorityRow::is_owner).await? {
             let why = "the member is the last active owner: make another active member an owner first";
             return Err(StoreError::Conflict(why.into()));
         }
         let leaves = difference.changes("role") && changes.role == Some(Role::Member);
-        if leaves && !self.has_other(member.id, members::Column::Role.is_not("member")).await? {
+        if leaves && !self.has_other(member.id, AuthorityRow::is_admin).await? {
             let why = "the member is the last active admin: make another active member an admin first";
             return Err(StoreError::Conflict(why.into()));
         }
         let leaves = difference.changes("billing_contact") && changes.billing_contact == Some(false);
-        if leaves
-            && !self
-                .has_other(member.id, members::Column::BillingContact.into_expr().eq(Expr::Constant(true.into())))
-                .await?
-        {
+        if leaves && !self.has_other(member.id, |other| other.billing_contact).await? {
             let why = "the member is the last billing contact: make another active member the billing contact first";
             return Err(StoreError::Conflict(why.into()));
         }
         Ok(())
     }
 
-    /// True if another active member meets the condition.
-    async fn has_other(&self, member: Uuid, condition: SimpleExpr) -> Result<bool, StoreError> {
-        let others = self.find::<members::Entity>().filter(members::Column::Id.ne(member));
-        others.filter(members::Column::Status.is("active")).filter(condition).exists().await
+    /// True if another active member has the authority.
+    async fn has_other(&self, member: Uuid, authority: fn(&AuthorityRow) -> bool) -> Result<bool, StoreError> {
+        let others = self.active_with_authority().await?;
+        Ok(others.iter().any(|other| other.id != member && authority(other)))
     }
 
     async fn refuse_owned_by_directory(&self, member: &Member, difference: &Difference) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! The worker's side: the lease, the world of a plan, and the write of an outcome.
 
 pub(crate) mod apply;
+pub(crate) mod authority;
 pub(crate) mod lease;
 pub(crate) mod open_items;
 pub(crate) mod retention;

@@ -16,10 +16,12 @@ pub(crate) use simulate::SimulateArgs;
 pub(crate) use source::{SourceCommand, SourceConfigure, SourceCreate, SourceDetach, SourcePromote, SourceRewind};
 pub(crate) use tenant::{TenantCommand, TenantCreate, TenantSetQuota, TenantSetSeats};
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use rollcall_bench::BenchArgs;
 use rollcall_core::ids::SourceId;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Keeps the members and groups of organisations in line with their directories.
@@ -142,6 +144,22 @@ pub(crate) struct Json {
     pub(crate) json: bool,
 }
 
+/// The arguments with `--json` after the command that takes it, wherever it was written. It has no value, so its place says nothing.
+pub(crate) fn json_last(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let all: Vec<OsString> = arguments.collect();
+    let end = all.iter().position(|argument| argument == "--").unwrap_or(all.len());
+    let (options, rest) = all.split_at(end);
+    let (json, others): (Vec<_>, Vec<_>) = options.iter().cloned().partition(|argument| argument == "--json");
+    others.into_iter().chain(json).chain(rest.iter().cloned()).collect()
+}
+
+/// A time of RFC 3339.
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    let time = DateTime::parse_from_rfc3339(text);
+    let wrong = |_| "it takes a time with its offset like 2026-11-29T12:28:07Z or 2026-11-29T13:28:07+01:00 (RFC 3339)";
+    Ok(time.map_err(wrong)?.with_timezone(&Utc))
+}
+
 /// A name that says something; the store bounds its length.
 fn name(text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err("a name has at least one character".into()) } else { Ok(text.to_owned()) }
@@ -164,4 +182,42 @@ pub(crate) struct OfSource {
     /// The source's id, as `source create` and `source list` print it.
     #[arg(long, value_name = "ID")]
     pub(crate) source: SourceId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Cli, String> {
+        let words = line.split(' ').map(OsString::from);
+        Cli::try_parse_from(json_last(words)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn f8_json_is_understood_before_the_command_and_within_it() {
+        for line in ["rollcall --json routes", "rollcall routes --json", "rollcall --data d --json routes"] {
+            let parsed = parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert!(matches!(parsed.command, Command::Routes(Json { json: true })), "{line}");
+        }
+        for line in ["rollcall --json tenant list", "rollcall tenant --json list", "rollcall tenant list --json"] {
+            let parsed = parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert!(matches!(parsed.command, Command::Tenant(TenantCommand::List(Json { json: true }))), "{line}");
+        }
+        let refused = parsed("rollcall --json migrate").err().expect("it prints no JSON");
+        assert!(refused.contains("--json"), "{refused}");
+    }
+
+    #[test]
+    fn f8_a_wrong_time_is_told_with_the_form_and_an_example() {
+        let rewind = |since: &str| {
+            parsed(&format!(
+                "rollcall source rewind --tenant acme --source 01890a5d-ac96-774b-bcce-b302099a8057 --since {since}"
+            ))
+        };
+        for wrong in ["yesterday", "2026-11-29", "2026-11-29T12:28:07", "1764419287", "2026-13-01T00:00:00Z"] {
+            let error = rewind(wrong).err().expect(wrong);
+            assert!(error.contains("2026-11-29T12:28:07Z") && error.contains("RFC 3339"), "{error}");
+        }
+        assert!(rewind("2026-11-29T13:28:07+01:00").is_ok());
+    }
 }

@@ -136,7 +136,7 @@ pub(crate) struct SourceRewind {
     #[command(flatten)]
     pub(crate) of: OfSource,
     /// The instant, as RFC 3339: 2026-11-29T12:00:00Z.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = super::time)]
     pub(crate) since: chrono::DateTime<chrono::Utc>,
     #[command(flatten)]
     pub(crate) output: Json,

@@ -12,14 +12,16 @@ use serde_json::json;
 use std::path::Path;
 
 const NAME: &str = "rollcall";
+/// A topic of the help that is no command.
+const CONFIG: &str = "config";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// `rollcall help [command …]`, `rollcall help config`.
 pub(crate) fn help(topic: &[String]) -> Result<()> {
-    if topic == ["config"] {
+    if topic == [CONFIG] {
         return help_config();
     }
-    let text = named(topic)?.render_long_help();
+    let text = found(topic, &[CONFIG])?.render_long_help();
     Ok(line(text.to_string().trim_end())?)
 }
 
@@ -65,11 +67,17 @@ pub(crate) fn man(command: &[String], dir: Option<&Path>) -> Result<()> {
 
 /// A command by its path, e.g. `tenant create`, with the options that all commands have.
 fn named(path: &[String]) -> Result<Command> {
+    found(path, &[])
+}
+
+/// As [`named`]; a wrong first name may also be meant for one of `topics`.
+fn found(path: &[String], topics: &[&str]) -> Result<Command> {
     let mut command = Cli::command();
     command.build();
-    for name in path {
+    for (depth, name) in path.iter().enumerate() {
         let Some(found) = command.find_subcommand(name) else {
-            let known: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+            let topics = topics.iter().copied().filter(|_| depth == 0);
+            let known: Vec<&str> = command.get_subcommands().map(Command::get_name).chain(topics).collect();
             bail!("there is no command {:?}; `rollcall help` lists them{}", path.join(" "), did_you_mean(name, known));
         };
         command = found.clone();
@@ -110,6 +118,10 @@ mod tests {
         );
         let error = named(&path("tenant crate")).unwrap_err().to_string();
         assert!(error.contains("Did you mean \"create\"?"), "{error}");
+        let error = help(&path("confg")).unwrap_err().to_string();
+        assert!(error.contains("Did you mean \"config\"?"), "{error}");
+        let error = named(&path("confg")).unwrap_err().to_string();
+        assert!(!error.contains("config"), "no command and no page of the manual: {error}");
     }
 
     #[test]

@@ -54,6 +54,11 @@ pub(super) const REISSUED: &[Case] = &[
         "new a cy@x #1; run; off a; run; mail a ann@x; new b ann@x #2; run",
         "1 a suspended (ann@x) | 2 b active ann@x",
     ),
+    (
+        "r6: the former holder goes to an older, disabled record of theirs, in one go with the address's next person",
+        "new a - #1; off a; run; new b ann@x #1; run; del b; new c ann@x #2; run",
+        "1 a suspended (ann@x) | 2 c active ann@x",
+    ),
     ("r6: in one go", "new a ann@x #1; run; del a; new b ann@x #2; run", "1 a suspended (ann@x) | 2 b active ann@x"),
     (
         "r6: a linked person takes the address on",
@@ -98,7 +103,7 @@ pub(super) const REISSUED: &[Case] = &[
     ),
     (
         "r6: the former holder is no admin any more",
-        "new z z@x #9; new a ann@x #1; run; admin z; admin a; del a; run; new b ann@x #2; run; member a; retry b; run",
+        "new z z@x #9; new a ann@x #1; run; admin z; admin a; del a; run; new b ann@x #2; run; member a; run",
         "1 z active z@x | 2 a suspended (ann@x) | 3 b active ann@x",
     ),
     (

@@ -64,6 +64,11 @@ pub(super) const TWO_RECORDS: &[Case] = &[
         "new a ann@x #1; run; off a; run; new b an@x #1; run; del b; run",
         "1 a suspended ann@x",
     ),
+    (
+        "r13: the ruling record is deleted, and of an older, disabled one and a new one the new one rules, in one go",
+        "new a an@x #1; run; off a; run; new b ann@x #1; run; del b; new c - #1; run",
+        "1 c active ann@x",
+    ),
     ("r13: both are disabled", "new a ann@x #1; run; off a; run; off-new b an@x #1; run", "1 a suspended ann@x"),
     (
         "r13: both are disabled, then the newer one is enabled",

@@ -3,11 +3,11 @@
 //! a history of a thousand runs takes milliseconds.
 
 mod apply;
+mod blocks;
 mod read;
 mod rewind;
 
 use rollcall_core::action::{Item, ItemKey};
-use rollcall_core::block::{BlockRefusal, Blocks};
 use rollcall_core::change::{Impossible, Recorded, Subject};
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::directory::{Dispute, PersonRecord, SourceMode};
@@ -17,7 +17,6 @@ use rollcall_core::ids::{DirectoryGroupId, DirectoryUserId, MemberId, SharingGro
 use rollcall_core::plan::plan;
 use rollcall_core::policy::{Onboarding, Policy};
 use rollcall_core::roster::{Approval, MemberState, MemberStatus, Profile, Role};
-use rollcall_core::world::Standing;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use uuid::Uuid;
 
@@ -289,35 +288,6 @@ impl Hub {
         let Some(member) = self.members.get_mut(&id).filter(|m| m.status == MemberStatus::Pending) else { return };
         member.approval = Some(approval);
         self.changes.extend(member.directory_user.map(Touch::User));
-    }
-
-    /// An admin blocks a member, or lifts the block; the member's record is planned again, and a free seat is given away.
-    pub(crate) fn set_block(&mut self, by: Role, id: MemberId, block: bool) -> Result<(), BlockRefusal> {
-        let ids = |which: fn(&MemberState) -> bool| self.members.values().filter(|m| which(m)).map(|m| m.id).collect();
-        let standing = Standing {
-            seats_bought: self.seats,
-            seats_used: u32::try_from(self.seats_used).expect("seats"),
-            active_admins: ids(MemberState::is_active_admin),
-            active_billing_contacts: ids(MemberState::is_active_billing_contact),
-            ..Standing::default()
-        };
-        let owners = self.members.values().filter(|m| m.role == Role::Owner && m.is_active_admin()).count();
-        let mut blocks = Blocks::by(by, None, &self.policy, &standing, owners);
-        let member = &self.members[&id];
-        let Some(change) = (if block { blocks.block(member)? } else { blocks.unblock(member)? }) else { return Ok(()) };
-        self.seats_used += change.seats();
-        self.changes.extend(change.after.directory_user.map(Touch::User).into_iter().chain([Touch::Tenant]));
-        self.members.insert(id, change.after);
-        Ok(())
-    }
-
-    /// True if nothing but an admin keeps this record's person out.
-    pub(crate) fn wants(&self, record: DirectoryUserId) -> bool {
-        let user = &self.users[&record];
-        let is_live = self.modes.get(&user.source) == Some(&SourceMode::Live);
-        let in_dispute = self.disputes.contains_key(&Subject::DirectoryUser(record));
-        let active = user.record.as_ref().is_some_and(|record| record.active);
-        active && is_live && !in_dispute && self.in_scope(record)
     }
 
     /// One run over these subjects.

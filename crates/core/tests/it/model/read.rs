@@ -143,7 +143,7 @@ impl Hub {
         record.is_none_or(|record| !record.active)
     }
 
-    fn policy_of(&self, source: SourceId) -> Policy {
+    pub(super) fn policy_of(&self, source: SourceId) -> Policy {
         self.policy.of_source(source).expect("a valid policy")
     }
 

@@ -47,7 +47,7 @@ fn replaced(hub: &Hub) -> usize {
 #[test]
 fn r5_r6_r13_the_histories_make_the_situations() {
     let counts = RefCell::new(Counts::new());
-    let mut runner = TestRunner::new(config(600));
+    let mut runner = TestRunner::new(config(1_200));
     let input = (policies(), 1..6_u32, any_history());
     let played = runner.run(&input, |(policy, seats, history)| {
         let mut player = Player::new(policy, seats);

@@ -169,6 +169,7 @@ fn step(shape: Shape) -> impl Strategy<Value = Step> {
         1 => any_place().prop_map(|member| Step::Protect { member }),
         2 => any_place().prop_map(|member| Step::Accept { member }),
         2 => (any_place(), any::<bool>()).prop_map(|(member, approve)| Step::Decide { member, approve }),
+        2 => (any_place(), prop::bool::weighted(0.6)).prop_map(|(member, block)| Step::Block { member, block }),
         1 => (0..6_u32).prop_map(Step::Seats),
         1 => Just(Step::Window),
         1 => scope,

@@ -100,7 +100,7 @@ impl TenantTx {
                 items.extend(self.going_items(Some(source.0), None, after, limit).await?);
                 items
             }
-            PeopleAfter::Keep => self.kept_items(source.0, after, limit).await?,
+            PeopleAfter::Keep => self.kept_items(&world, source.0, after, limit).await?,
         };
         Ok(page.cut_plan(list, items, |item| item.id))
     }
@@ -122,7 +122,9 @@ impl TenantTx {
         detached.set(sources::Column::PeopleLeave, leave).exec().await?;
         match people {
             PeopleAfter::Keep => {
-                self.keep_people(source).await?;
+                let mut world = World::default();
+                self.read_standing(&mut world).await?;
+                self.keep_people(&world, source).await?;
                 // What-if plans took these people and groups for the source's.
                 self.touch_simulations().await?;
             }
@@ -145,7 +147,7 @@ impl TenantTx {
                 let leaving = Leaving::of(&world, source, Some(source.0), None);
                 self.fold_leaving(&leaving, &mut digest).await?
             }
-            PeopleAfter::Keep => Left { all: self.fold_kept(source.0, &mut digest).await?, with_access: 0 },
+            PeopleAfter::Keep => Left { all: self.fold_kept(&world, source.0, &mut digest).await?, with_access: 0 },
         };
         let groups = self.fold_going(Some(source.0), None, &mut digest).await?;
         Ok(Detachment {

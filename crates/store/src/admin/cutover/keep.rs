@@ -1,5 +1,6 @@
 //! A detachment that keeps people: members of the source stay and become unmanaged. Pending members and members on the waitlist
-//! would wait for ever, since only the source could have admitted them; they end up suspended, without a seat.
+//! would wait for ever, since only the source could have admitted them; they end up suspended, without a seat. The block of a member
+//! gives back later what the source's last word leaves, since the source is not asked again.
 
 use super::ROWS;
 use super::leaving::simulated_item;
@@ -13,16 +14,19 @@ use crate::entity::{LiteralComparison, members, tenant_leases};
 use crate::log::audit_events::EventRow;
 use chrono::{DateTime, Utc};
 use rollcall_core::action::Why;
+use rollcall_core::block::without_block;
 use rollcall_core::change::Change;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::event::{Event, MemberDetail};
 use rollcall_core::ids::{MemberId, SourceId};
-use rollcall_core::roster::MemberStatus;
+use rollcall_core::roster::{MemberState, MemberStatus};
 use rollcall_core::run::RunState;
+use rollcall_core::world::World;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// The `why` of items and events.
@@ -42,13 +46,16 @@ struct Kept {
     status: String,
     suspended_from: Option<String>,
     waiting_for: Option<String>,
+    blocked_from: Option<String>,
     seated: bool,
     held: bool,
 }
 
 impl Kept {
-    fn afterwards(&self) -> Self {
-        let kept = Self { managed_by: None, ..self.clone() };
+    /// `without_block` is the status that a blocked member would have otherwise.
+    fn afterwards(&self, without_block: Option<MemberStatus>) -> Self {
+        let blocked_from = without_block.map(|status| status.as_str().to_owned());
+        let kept = Self { managed_by: None, blocked_from, ..self.clone() };
         let pending = self.status == MemberStatus::Pending.as_str();
         if !pending && self.status != MemberStatus::Suspended.as_str() {
             return kept;
@@ -57,23 +64,36 @@ impl Kept {
         let status = MemberStatus::Suspended.as_str().to_owned();
         Self { status, suspended_from, waiting_for: None, seated: false, held: false, ..kept }
     }
+}
 
-    /// The audit events of the changes beside the manager.
+/// A member that stays, before the detachment and after it.
+struct Stay {
+    before: Kept,
+    after: Kept,
+}
+
+impl Stay {
+    /// True if more than the manager changes.
+    fn is_changed(&self) -> bool {
+        self.after != Kept { managed_by: None, ..self.before.clone() }
+    }
+
+    /// The audit events of the changes beside the manager. The status behind a block is told with the manager.
     fn events(&self) -> Vec<Event> {
-        let after = self.afterwards();
-        let id = MemberId(self.id);
-        if self.status != after.status {
+        let Self { before, after } = self;
+        let id = MemberId(before.id);
+        if before.status != after.status {
             // Only a pending member changes status.
             let from = MemberStatus::Pending;
             return vec![Event::MemberSuspended(
                 id,
-                MemberDetail::Suspended { from, why: WHY, seat_released: self.seated },
+                MemberDetail::Suspended { from, why: WHY, seat_released: before.seated },
             )];
         }
-        let waits = self.waiting_for != after.waiting_for;
+        let waits = before.waiting_for != after.waiting_for;
         let waits = waits.then_some(Event::MemberStoppedWaiting(id, MemberDetail::Because { why: WHY }));
         // A hold concerns a seat that the member kept.
-        let seat = (self.seated != after.seated || self.held != after.held)
+        let seat = (before.seated != after.seated || before.held != after.held)
             .then_some(Event::SeatReleased(id, MemberDetail::Because { why: WHY }));
         waits.into_iter().chain(seat).collect()
     }
@@ -86,6 +106,7 @@ struct KeptRow {
     status: String,
     suspended_from: Option<String>,
     waiting_for: Option<String>,
+    blocked_from: Option<String>,
     seated: bool,
     held: bool,
     #[serde(serialize_with = "time_text")]
@@ -98,6 +119,7 @@ const KEPT_ROW: Columns = &[
     ("status", Type::Text),
     ("suspended_from", Type::Text),
     ("waiting_for", Type::Text),
+    ("blocked_from", Type::Text),
     ("seated", Type::Flag),
     ("held", Type::Flag),
     ("modified_at", Type::Time),
@@ -110,36 +132,76 @@ static DELETE_DISPUTES_OF_SOURCE: Sql = Sql::tenant(&[
 ]);
 
 impl TenantTx {
-    async fn kept(&self, source: Uuid, after: Uuid, limit: u64) -> Result<Vec<Kept>, StoreError> {
+    async fn kept(&self, world: &World, source: Uuid, after: Uuid, limit: u64) -> Result<Vec<Stay>, StoreError> {
         use members::Column;
         let managed = Column::ManagedBy.eq(source).and(Column::Status.is_not("removed"));
         let kept = self.find::<members::Entity>().filter(managed).filter(Column::Id.gt(after));
-        kept.ascending(Column::Id).limit(limit).all().await
+        let kept: Vec<Kept> = kept.ascending(Column::Id).limit(limit).all().await?;
+        let without_blocks = self.without_blocks(world, source, &kept).await?;
+        let stay = |before: Kept| Stay { after: before.afterwards(without_blocks.get(&before.id).copied()), before };
+        Ok(kept.into_iter().map(stay).collect())
     }
 
-    pub(super) async fn kept_items(&self, source: Uuid, after: Uuid, limit: u64) -> Result<Vec<RunItem>, StoreError> {
-        Ok(self.kept(source, after, limit).await?.into_iter().map(kept_item).collect())
+    /// The status that each blocked one of these members would have without the block, by the last word of the source.
+    async fn without_blocks(
+        &self,
+        world: &World,
+        source: Uuid,
+        kept: &[Kept],
+    ) -> Result<HashMap<Uuid, MemberStatus>, StoreError> {
+        let blocked = kept.iter().filter(|member| member.blocked_from.is_some());
+        let blocked: Vec<MemberId> = blocked.map(|member| MemberId(member.id)).collect();
+        if blocked.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let states = self.states(&blocked).await?;
+        let records = states.values().filter_map(|member| Some((member.directory_user?.0, None))).collect();
+        let records = self.read_records(world, &records).await?;
+        let wanted: HashSet<_> = records.iter().filter(|user| user.is_wanted()).map(|user| user.id).collect();
+        let policy = world.policy_of(source.into());
+        let seat_is_free = world.standing.seats_bought > world.standing.seats_used;
+        let status = |member: &MemberState| {
+            let wanted = member.directory_user.is_some_and(|record| wanted.contains(&record));
+            Some((member.id.0, without_block(policy, member, wanted, seat_is_free)?))
+        };
+        Ok(states.values().filter_map(status).collect())
+    }
+
+    pub(super) async fn kept_items(
+        &self,
+        world: &World,
+        source: Uuid,
+        after: Uuid,
+        limit: u64,
+    ) -> Result<Vec<RunItem>, StoreError> {
+        Ok(self.kept(world, source, after, limit).await?.into_iter().map(kept_item).collect())
     }
 
     /// Counts the kept members and adds them to the digest, a bounded number at a time.
-    pub(super) async fn fold_kept(&self, source: Uuid, digest: &mut PlanDigest) -> Result<i64, StoreError> {
+    pub(super) async fn fold_kept(
+        &self,
+        world: &World,
+        source: Uuid,
+        digest: &mut PlanDigest,
+    ) -> Result<i64, StoreError> {
         let (mut count, mut after) = (0, Uuid::nil());
         loop {
-            let rows = self.kept(source, after, ROWS).await?;
-            for row in &rows {
+            let rows = self.kept(world, source, after, ROWS).await?;
+            for stay in &rows {
                 count += 1;
-                let loose = row.events().len();
-                *digest = digest.with(PlanDigest::of(&format!("stays {} {} {loose}", row.id, row.status)));
+                let (loose, Kept { id, status, .. }) = (stay.events().len(), &stay.before);
+                let behind = stay.after.blocked_from.as_deref().unwrap_or_default();
+                *digest = digest.with(PlanDigest::of(&format!("stays {id} {status} {loose} {behind}")));
             }
             match rows.last() {
-                Some(last) => after = last.id,
+                Some(last) => after = last.before.id,
                 None => return Ok(count),
             }
         }
     }
 
-    pub(super) async fn keep_people(&self, source: SourceId) -> Result<(), StoreError> {
-        let seats = self.let_go(source.0).await?;
+    pub(super) async fn keep_people(&self, world: &World, source: SourceId) -> Result<(), StoreError> {
+        let seats = self.let_go(world, source.0).await?;
         let (as_member, as_group) = (Event::MemberDetached, Event::GroupDetached);
         let nobody = NewManager { source: None, run: None, as_member, as_group };
         let members = self.move_members(&MEMBERS_OF, source.0, nobody).await?;
@@ -154,31 +216,32 @@ impl TenantTx {
     }
 
     /// Suspends members and ends waits that only the source could have ended; returns the number of freed seats.
-    async fn let_go(&self, source: Uuid) -> Result<i64, StoreError> {
+    async fn let_go(&self, world: &World, source: Uuid) -> Result<i64, StoreError> {
         let (mut seats, mut after) = (0, Uuid::nil());
         loop {
-            let kept = self.kept(source, after, ROWS).await?;
+            let kept = self.kept(world, source, after, ROWS).await?;
             let Some(last) = kept.last() else { return Ok(seats) };
-            after = last.id;
-            let loose: Vec<&Kept> = kept.iter().filter(|member| !member.events().is_empty()).collect();
-            seats += loose.iter().map(|member| i64::from(member.seated)).sum::<i64>();
-            let rows: Vec<KeptRow> = loose.iter().map(|member| self.kept_row(member)).collect();
+            after = last.before.id;
+            let loose: Vec<&Stay> = kept.iter().filter(|stay| stay.is_changed()).collect();
+            let seated = |member: &Kept| i64::from(member.seated);
+            seats += loose.iter().map(|stay| seated(&stay.before) - seated(&stay.after)).sum::<i64>();
+            let rows: Vec<KeptRow> = loose.iter().map(|stay| self.kept_row(&stay.after)).collect();
             self.tx.update_rows("members", KEPT_ROW, &rows).await?;
             let told = |event: Event| self.event_row(&event, self.actor, self.request, None);
-            let events: Vec<EventRow> = loose.iter().flat_map(|member| member.events()).map(told).collect();
+            let events: Vec<EventRow> = loose.iter().flat_map(|stay| stay.events()).map(told).collect();
             self.write_events(&events).await?;
         }
     }
 
-    fn kept_row(&self, member: &Kept) -> KeptRow {
-        let Kept { id, status, suspended_from, waiting_for, seated, held, .. } = member.afterwards();
+    fn kept_row(&self, after: &Kept) -> KeptRow {
+        let Kept { id, status, suspended_from, waiting_for, blocked_from, seated, held, .. } = after.clone();
         let (tenant_id, modified_at) = (self.tenant.0, self.clock.now());
-        KeptRow { tenant_id, id, status, suspended_from, waiting_for, seated, held, modified_at }
+        KeptRow { tenant_id, id, status, suspended_from, waiting_for, blocked_from, seated, held, modified_at }
     }
 }
 
-fn kept_item(member: Kept) -> RunItem {
-    let Change { before, after } = Change::between(&member, &member.afterwards());
+fn kept_item(Stay { before: member, after }: Stay) -> RunItem {
+    let Change { before, after } = Change::between(&member, &after);
     let detail = json!({ "action": "detach", "member": member.id, "status": member.status });
     let who = json!({ "email": member.email, "display_name": member.display_name });
     RunItem {

@@ -21,7 +21,7 @@ use crate::log::changes::Lane;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::ids::SourceId;
 use rollcall_core::run::RunState;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, Value};
 use sea_orm::{ColumnTrait, FromQueryResult};
 use uuid::Uuid;
 
@@ -38,18 +38,33 @@ static WITHDRAW_ITEMS: Sql = Sql::tenant(&[
      AND run_id IN (SELECT r.id FROM runs r WHERE r.tenant_id = {tenant} AND r.source_id = $2 \
      AND r.state IN ('held', 'approved') AND r.rewinds IS NULL)",
 ]);
+const MARK_USERS: &str = "INSERT INTO directory_changes (tenant_id, id, lane, user_id, request_id, created_at) \
+     SELECT {tenant}, {random_id}, $2, x.id, $3, $4 FROM (";
+const MARK_GROUPS: &str = "INSERT INTO directory_changes (tenant_id, id, lane, group_id, request_id, created_at) \
+     SELECT {tenant}, {random_id}, $2, x.id, $3, $4 FROM (";
 /// A record that has an unread mark in this lane gets no second one, so that switches back and forth leave one mark a record. This
 /// is sound because the caller has taken the lease away: whoever read that mark will not consume it.
-static TOUCH_USERS: Sql =
-    Sql::tenant(&["INSERT INTO directory_changes (tenant_id, id, lane, user_id, request_id, created_at) \
-     SELECT {tenant}, {random_id}, $3, x.id, $4, $5 FROM (SELECT d.id FROM directory_users d \
-     WHERE d.tenant_id = {tenant} AND d.source_id = $2 EXCEPT SELECT c.user_id FROM directory_changes c \
-     WHERE c.tenant_id = {tenant} AND c.lane = $3 AND c.group_id IS NULL) AS x"]);
-static TOUCH_GROUPS: Sql =
-    Sql::tenant(&["INSERT INTO directory_changes (tenant_id, id, lane, group_id, request_id, created_at) \
-     SELECT {tenant}, {random_id}, $3, x.id, $4, $5 FROM (SELECT d.id FROM directory_groups d \
-     WHERE d.tenant_id = {tenant} AND d.source_id = $2 EXCEPT SELECT c.group_id FROM directory_changes c \
-     WHERE c.tenant_id = {tenant} AND c.lane = $3 AND c.user_id IS NULL) AS x"]);
+const UNMARKED_USERS: &str = " EXCEPT SELECT c.user_id FROM directory_changes c \
+     WHERE c.tenant_id = {tenant} AND c.lane = $2 AND c.group_id IS NULL) AS x";
+const UNMARKED_GROUPS: &str = " EXCEPT SELECT c.group_id FROM directory_changes c \
+     WHERE c.tenant_id = {tenant} AND c.lane = $2 AND c.user_id IS NULL) AS x";
+const SIMULATED: &str =
+    " ON d.tenant_id = s.tenant_id AND d.source_id = s.id WHERE s.tenant_id = {tenant} AND s.mode = 'simulate'";
+
+static TOUCH_USERS: Sql = Sql::tenant(&[
+    MARK_USERS,
+    "SELECT d.id FROM directory_users d WHERE d.tenant_id = {tenant} AND d.source_id = $5",
+    UNMARKED_USERS,
+]);
+static TOUCH_GROUPS: Sql = Sql::tenant(&[
+    MARK_GROUPS,
+    "SELECT d.id FROM directory_groups d WHERE d.tenant_id = {tenant} AND d.source_id = $5",
+    UNMARKED_GROUPS,
+]);
+static TOUCH_SIMULATED_USERS: Sql =
+    Sql::tenant(&[MARK_USERS, "SELECT d.id FROM sources s {join} directory_users d", SIMULATED, UNMARKED_USERS]);
+static TOUCH_SIMULATED_GROUPS: Sql =
+    Sql::tenant(&[MARK_GROUPS, "SELECT d.id FROM sources s {join} directory_groups d", SIMULATED, UNMARKED_GROUPS]);
 
 impl TenantTx {
     async fn authority(&self) -> Result<Option<Uuid>, StoreError> {
@@ -86,35 +101,25 @@ impl TenantTx {
         self.touch_groups_of(source).await
     }
 
-    /// Marks the records of every simulated source for planning.
+    /// Marks the records of every simulated source for planning: two statements, however many sources there are.
     pub(crate) async fn touch_simulations(&self) -> Result<(), StoreError> {
-        let simulated = self.find::<sources::Entity>().filter(sources::Column::Mode.is("simulate"));
-        for source in simulated.values::<Uuid>(sources::Column::Id).await? {
-            self.touch_everything_of(source.into()).await?;
-        }
-        Ok(())
-    }
-
-    /// Marks the groups of every simulated source for planning.
-    pub(crate) async fn touch_simulated_groups(&self) -> Result<(), StoreError> {
-        let simulated = self.find::<sources::Entity>().filter(sources::Column::Mode.is("simulate"));
-        for source in simulated.values::<Uuid>(sources::Column::Id).await? {
-            self.touch_groups_of(source.into()).await?;
-        }
+        self.exec(&TOUCH_SIMULATED_USERS, self.mark()).await?;
+        self.exec(&TOUCH_SIMULATED_GROUPS, self.mark()).await?;
         Ok(())
     }
 
     pub(crate) async fn touch_users_of(&self, source: SourceId) -> Result<(), StoreError> {
-        self.touch_records_of(&TOUCH_USERS, source).await
+        self.exec(&TOUCH_USERS, self.mark().into_iter().chain([source.0.into()])).await?;
+        Ok(())
     }
 
     pub(crate) async fn touch_groups_of(&self, source: SourceId) -> Result<(), StoreError> {
-        self.touch_records_of(&TOUCH_GROUPS, source).await
+        self.exec(&TOUCH_GROUPS, self.mark().into_iter().chain([source.0.into()])).await?;
+        Ok(())
     }
 
-    async fn touch_records_of(&self, touch: &Sql, source: SourceId) -> Result<(), StoreError> {
-        let (lane, request) = (Lane::Bulk as i64, self.request.map(|id| id.0));
-        self.exec(touch, [source.0.into(), lane.into(), request.into(), self.clock.now().into()]).await?;
-        Ok(())
+    /// The lane, the request and the time of change marks.
+    fn mark(&self) -> [Value; 3] {
+        [(Lane::Bulk as i64).into(), self.request.map(|id| id.0).into(), self.clock.now().into()]
     }
 }

@@ -198,7 +198,7 @@ impl TenantTx {
 
     /// Touches records of candidates that may match one of these people or groups, because the effect of a promotion
     /// may change. `known` are addresses, external ids and names, before and after.
-    pub(super) async fn touch_candidates(&self, known: impl Iterator<Item = Identifier>) -> Result<(), StoreError> {
+    pub(crate) async fn touch_candidates(&self, known: impl Iterator<Item = Identifier>) -> Result<(), StoreError> {
         let rows: Vec<IdentifierRow> = known.map(IdentifierRow::from).collect();
         if rows.is_empty() {
             return Ok(());
@@ -228,7 +228,7 @@ impl TenantTx {
 }
 
 /// A key by which a candidate's record may match the roster.
-pub(super) enum Identifier {
+pub(crate) enum Identifier {
     Address(String),
     ExternalId(String),
     Name(String),

@@ -84,9 +84,10 @@ static OPEN_COUNTS: Sql = Sql::tenant_rows(
 static UPDATE_OPEN_RUN: Sql = Sql::tenant(&[
     "UPDATE runs SET counts = $4, digest = $5, held_reasons = $6, modified_at = $3 WHERE tenant_id = {tenant} AND id = $2",
 ]);
-/// Its counts and digest stay as a record of its last items.
+/// Its counts and digest stay as a record of its last items. An approved run of which nothing was wanted any more is no applied one.
 static CLOSE_RUN: Sql =
-    Sql::tenant(&["UPDATE runs SET state = CASE WHEN state = 'approved' THEN 'applied' ELSE 'withdrawn' END, \
+    Sql::tenant(&["UPDATE runs SET state = CASE WHEN state = 'approved' AND EXISTS (SELECT 1 FROM run_items i \
+     WHERE i.tenant_id = {tenant} AND i.run_id = $2 AND i.decision = 'applied') THEN 'applied' ELSE 'withdrawn' END, \
      modified_at = $3 WHERE tenant_id = {tenant} AND id = $2 AND state IN ('held', 'approved')"]);
 
 impl TenantTx {
@@ -256,3 +257,6 @@ impl TenantTx {
 fn reasons_of(withheld: &[Withheld<'_>]) -> BTreeSet<&'static str> {
     withheld.iter().map(|(_, reason, _)| reason.as_str()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //! transaction, under the lease's fence. Either all of it happened, or none
 //! (docs/design.md#one-change-one-audit-event).
 
-mod candidate;
+pub(crate) mod candidate;
 mod follow;
 mod group_losses;
 mod hold;

@@ -20,6 +20,7 @@ use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::member_state::{MEMBER_COLUMNS, MemberRow};
 use crate::log::changes::{ChangeRow, Lane, ReadChanges, Touched};
+use crate::reconcile::authority::AuthorityRow;
 use crate::reconcile::lease::Lease;
 use crate::reconcile::user_scope::UserScopes;
 use chrono::{DateTime, Utc};
@@ -29,7 +30,7 @@ use rollcall_core::directory::{Origin, SourceMode};
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryUserId, MemberId, RequestId, SourceId};
 use rollcall_core::policy::{Policy, SeatOrder};
-use rollcall_core::roster::{MemberStatus, Role};
+use rollcall_core::roster::MemberStatus;
 use rollcall_core::run::ItemDecision;
 use rollcall_core::world::{Standing, World};
 use sea_orm::FromQueryResult;
@@ -132,13 +133,6 @@ pub(crate) struct Authority {
     quarantined: bool,
     /// Some source is not live.
     beside: bool,
-}
-
-#[derive(FromQueryResult)]
-struct AdminRow {
-    id: Uuid,
-    role: String,
-    billing_contact: bool,
 }
 
 impl Store {
@@ -317,12 +311,9 @@ impl TenantTx {
         world.source_policies =
             world.policy.by_source().map_err(|e| StoreError::database(format!("the stored policy: {e}")))?;
         let [removals, creations, modifications] = self.counts_in_windows(&world.policy).await?;
-        // SQLite would take the index of the status, and read every active member.
-        let sql = "SELECT id, role, billing_contact FROM members \
-                   WHERE tenant_id = $1 AND (role <> 'member' OR billing_contact = TRUE) AND status || '' = 'active'";
-        let admins: Vec<AdminRow> = self.tx.all(sql, [self.tenant.0.into()]).await?;
-        let ids = |wanted: fn(&AdminRow) -> bool| -> HashSet<MemberId> {
-            admins.iter().filter(|row| wanted(row)).map(|row| row.id.into()).collect()
+        let authorities = self.active_with_authority().await?;
+        let ids = |wanted: fn(&AuthorityRow) -> bool| -> HashSet<MemberId> {
+            authorities.iter().filter(|row| wanted(row)).map(|row| row.id.into()).collect()
         };
         world.standing = Standing {
             seats_bought: count(row.seats),
@@ -331,7 +322,7 @@ impl TenantTx {
             removals_in_window: removals,
             creations_in_window: creations,
             modifications_in_window: modifications,
-            active_admins: ids(|row| row.role != Role::Member.as_str()),
+            active_admins: ids(AuthorityRow::is_admin),
             active_billing_contacts: ids(|row| row.billing_contact),
         };
         Ok(Authority { source: row.authority.map(Into::into), quarantined: row.quarantined, beside: row.beside })
