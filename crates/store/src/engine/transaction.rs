@@ -108,6 +108,7 @@ impl Store {
     #[tracing::instrument(name = "store.work.heavy", skip_all)]
     pub async fn heavy(&self, budget: &Budget, kind: HeavyKind) -> Result<HeavyWork, StoreError> {
         let admission = Some(&self.admission).filter(|_| !self.without_statement_timeout);
+        let kind = if self.exports && kind == HeavyKind::Search { HeavyKind::ExportPage } else { kind };
         HeavyWork::admit(admission, budget, kind).await
     }
 
