@@ -70,7 +70,7 @@ impl ApiAuth {
     }
 
     fn check(&self, demand: Demand) -> Result<(), AdminError> {
-        let Demand { least_role, permission, fresh } = demand;
+        let Demand { least_role, permission, fresh, previews: _ } = demand;
         if !self.scope.role().is_at_least(least_role) {
             return Err(AdminError::Forbidden(match (least_role, self.session) {
                 (Role::Owner, None) => "this call takes the key of an owner",

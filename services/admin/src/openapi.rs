@@ -198,7 +198,7 @@ fn describe(operation: &mut Operation, endpoint: &Endpoint) {
         Some(schemes.iter().map(scheme).collect::<Vec<_>>())
     };
     operation.description = Some(match endpoint.demand {
-        Some(Demand { least_role, permission, fresh }) => {
+        Some(Demand { least_role, permission, fresh, previews: _ }) => {
             let fresh = if fresh { " A session must have signed in within the last ten minutes." } else { "" };
             operation.security = by(&["key", "session", "operator"]);
             format!("Least role: `{least_role}`. Permission: `{permission}`.{fresh}")
