@@ -68,7 +68,7 @@ pub use log::audit_events::{AuditEvent, AuditFilter};
 pub use reconcile::apply::Applied;
 pub use reconcile::lease::{Lease, LeaseAnswer};
 pub use reconcile::world::Chunk;
-pub use scope::{AdminScope, OperatorScope, SourceScope, TenantScope};
+pub use scope::{AdminScope, Expected, OperatorScope, SourceScope, TenantScope, Version, Versioned};
 pub use secret::{
     API_KEY_PREFIX, NewSecret, OPERATOR_KEY_PREFIX, RECOVERY_CODE_PREFIX, SCIM_TOKEN_PREFIX, SESSION_PREFIX,
     SIGN_IN_LINK_PREFIX, SecretDigest, digest, may_be_secret,

@@ -96,6 +96,7 @@ fn problem_of_store(error: &StoreError) -> Problem {
         StoreError::Invalid(_) | StoreError::TooMany(_) => (StatusCode::BAD_REQUEST, "bad_request"),
         StoreError::Stale | StoreError::Unsettled => (StatusCode::CONFLICT, "plan_stale"),
         StoreError::Taken(_) | StoreError::Changed | StoreError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+        StoreError::Outdated => (StatusCode::PRECONDITION_FAILED, "outdated"),
         StoreError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_busy"),
         StoreError::TooMuch(_) => (StatusCode::BAD_REQUEST, "too_much_work"),
         StoreError::Unavailable(_) | StoreError::Contended(_) => {

@@ -58,7 +58,11 @@ impl Store {
 
     async fn open(&self, scope: &TenantScope, writes: bool) -> Result<TenantTx, StoreError> {
         let tx = self.begin(TENANT_ROLE, Some(scope.tenant), writes).await?;
-        Ok(TenantTx { tx, context: WriteContext::new(scope, self.clock.clone()) })
+        let tx = TenantTx { tx, context: WriteContext::new(scope, self.clock.clone()) };
+        if let Some(expected) = scope.expected.filter(|_| writes) {
+            tx.expect(&expected).await?;
+        }
+        Ok(tx)
     }
 
     /// Opens a transaction across tenants; for `across.rs` only.
