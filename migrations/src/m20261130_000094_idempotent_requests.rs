@@ -1,4 +1,4 @@
-//! Requests that carry an `Idempotency-Key`, with their answers (decision 0078). Rows go after a day.
+//! Requests that carry an `Idempotency-Key`, with their answers (decision 0078). A worker deletes rows after a day.
 
 use crate::column::{index, table, text_null, time, to_tenant, uuid};
 use crate::m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE, protect};
@@ -18,9 +18,12 @@ impl MigrationTrait for Migration {
             .col(uuid("credential_id"))
             .col(ColumnDef::new("key_digest").binary().not_null())
             .col(ColumnDef::new("fingerprint").binary().not_null())
+            // Names the run whose answer is kept.
+            .col(uuid("attempt"))
             .col(time("started_at"))
             // Null while the request runs.
             .col(ColumnDef::new("status").big_integer().null())
+            // Null for an answer that was too large, too.
             .col(text_null("body"))
             .primary_key(Index::create().col("tenant_id").col("credential_id").col("key_digest"))
             .foreign_key(&mut to_tenant())

@@ -343,6 +343,7 @@ async fn rc22_s1_limits_are_settings(hub: Hub) {
         "list_seconds",
         "list_cost_max",
         "plan_seconds",
+        "export_seconds",
         "compute_seconds",
     ] {
         assert!(shown.contains(&format!("\n{key} = ")), "{key}: {shown}");

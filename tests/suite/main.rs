@@ -45,6 +45,7 @@ mod group_scope;
 mod guards;
 mod hub;
 mod idempotency;
+mod if_match;
 mod large_answers;
 mod lifecycle;
 mod lists;
@@ -190,6 +191,7 @@ fn every_case() -> Vec<Case> {
         blocks::cases(),
         exports::cases(),
         idempotency::cases(),
+        if_match::cases(),
         statistics::cases(),
         new_user::cases(),
         first_hour::cases(),

@@ -74,9 +74,23 @@ async fn a_day_counts_members_seats_sign_ins_and_runs(hub: Hub) {
 
 async fn a_worker_writes_the_day_of_every_tenant(hub: Hub) {
     let hub = hub.another().start().await;
+    // One whose counts cannot be written, as nobody's could before; it is no other tenant's loss.
+    let broken = hub.tenant().owner(BOSS).create();
+    let fails = match hub.combination() {
+        Combination::Sqlite => format!(
+            "CREATE TRIGGER broken BEFORE INSERT ON tenant_days WHEN hex(NEW.tenant_id) = upper('{}') \
+             BEGIN SELECT RAISE(ABORT, 'broken'); END",
+            broken.id.replace('-', "")
+        ),
+        Combination::Full => {
+            format!("ALTER TABLE tenant_days ADD CONSTRAINT broken CHECK (tenant_id <> '{}')", broken.id)
+        }
+    };
     let tenant = hub.tenant().owner(BOSS).create();
-    // A worker writes as it starts.
+    hub.deployment().change(&fails).await;
+    // The worker had its turn as it started.
     hub.stop();
+    hub.deployment().change("UPDATE upkeep_turns SET begun_at = NULL").await;
     hub.start_again().await;
     let yesterday = match hub.combination() {
         Combination::Sqlite => "date('now', '-1 day')",

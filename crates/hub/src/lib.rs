@@ -7,6 +7,7 @@ mod after_commit;
 mod caller;
 mod credential_uses;
 mod ends;
+mod idempotency_keys;
 mod provider_sign_ins;
 mod quota;
 mod replay;

@@ -2,6 +2,9 @@
 //! refuses a statement without the tenant's condition (`statements.rs`).
 
 mod sign_in;
+mod upkeep;
+
+pub use upkeep::UpkeepTurn;
 
 use crate::access::credentials::Credential;
 use crate::access::operator_keys::OperatorKey;
@@ -10,7 +13,6 @@ use crate::access::sign_in_links::SignInLink;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
-use crate::reconcile::retention::{FORGOTTEN, first_id_of};
 use crate::scope::{AdminScope, OperatorScope};
 use crate::secret::{SecretDigest, stored_digest};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -161,13 +163,6 @@ pub struct Backlog {
     pub held_runs: u64,
     pub quarantined_sources: u64,
 }
-
-static TENANTS_WITH_OLD_RUNS: Sql = Sql::across(&[
-    "SELECT l.tenant_id AS id FROM tenant_leases l WHERE l.tenant_id > $1 \
-     AND EXISTS (SELECT 1 FROM runs r WHERE r.tenant_id = l.tenant_id AND ",
-    FORGOTTEN,
-    ") ORDER BY l.tenant_id LIMIT 100",
-]);
 
 impl Store {
     /// The valid credential with this digest.
@@ -336,20 +331,6 @@ impl Store {
         let after = after.map_or(Uuid::nil(), |tenant| tenant.0);
         let tx = self.across(false).await?;
         let rows: Vec<TenantRow> = tx.all(IDS_AFTER.text(tx.engine()), [after.into(), i64::from(limit).into()]).await?;
-        Ok(rows.into_iter().map(|row| row.id.into()).collect())
-    }
-
-    /// Tenants that have ended runs from before this instant, beginning after one of them.
-    #[tracing::instrument(name = "store.across.tenants_with_old_runs", skip_all)]
-    pub async fn tenants_with_old_runs(
-        &self,
-        before: DateTime<Utc>,
-        after: Option<TenantId>,
-    ) -> Result<Vec<TenantId>, StoreError> {
-        let after = after.map_or(Uuid::nil(), |tenant| tenant.0);
-        let tx = self.across(false).await?;
-        let values = [after.into(), first_id_of(before).into(), before.into()];
-        let rows: Vec<TenantRow> = tx.all(TENANTS_WITH_OLD_RUNS.text(tx.engine()), values).await?;
         Ok(rows.into_iter().map(|row| row.id.into()).collect())
     }
 

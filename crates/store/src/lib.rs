@@ -24,7 +24,7 @@ mod statements;
 pub use access::api_keys::{ApiKey, NewApiKey};
 pub use access::credential_uses::CredentialUse;
 pub use access::credentials::{Credential, Rotated, RotatedExpiry};
-pub use access::idempotency::{KeptAnswer, Once, OnceOnly};
+pub use access::idempotency::{Attempt, KeptAnswer, ONCE_TIME, Once, OnceOnly};
 pub use access::operator_keys::{NewOperatorKey, OperatorKey};
 pub use access::quotas::CountedUsage;
 pub use access::sessions::{ListedSession, SESSION_PAUSE, SESSION_TIME, Session, SignInClient, StartedSession};
@@ -32,7 +32,7 @@ pub use access::sign_in_links::{NewSignInLink, SIGN_IN_LINK_TIME_MAX, SignInLink
 pub use access::source_upkeep::{NewSource, SourceDeletion};
 pub use access::sources::{Source, SourceChange, SourceToken};
 pub use access::tenants::{NewTenant, SeatsSet, TenantName};
-pub use across::{Backlog, TenantSummary};
+pub use across::{Backlog, TenantSummary, UpkeepTurn};
 pub use admin::cutover::{
     Detachment, GroupCounts, MembershipCounts, PeopleCounts, Promotion, PromotionItems, RemovalOutlook, Respelled,
     SeatOutlook,
@@ -68,7 +68,7 @@ pub use log::audit_events::{AuditEvent, AuditFilter};
 pub use reconcile::apply::Applied;
 pub use reconcile::lease::{Lease, LeaseAnswer};
 pub use reconcile::world::Chunk;
-pub use scope::{AdminScope, OperatorScope, SourceScope, TenantScope};
+pub use scope::{AdminScope, Expected, OperatorScope, SourceScope, TenantScope, Version, Versioned};
 pub use secret::{
     API_KEY_PREFIX, NewSecret, OPERATOR_KEY_PREFIX, RECOVERY_CODE_PREFIX, SCIM_TOKEN_PREFIX, SESSION_PREFIX,
     SIGN_IN_LINK_PREFIX, SecretDigest, digest, may_be_secret,

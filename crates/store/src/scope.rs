@@ -3,7 +3,7 @@
 
 use rollcall_core::directory::SourceSettings;
 use rollcall_core::event::Actor;
-use rollcall_core::ids::{MemberId, OperatorKeyId, RequestId, SourceId, TenantId};
+use rollcall_core::ids::{MemberId, OperatorKeyId, RequestId, SharingGroupId, SignInConnectionId, SourceId, TenantId};
 use rollcall_core::permission::Permissions;
 use rollcall_core::roster::Role;
 
@@ -13,11 +13,34 @@ pub struct TenantScope {
     pub(crate) tenant: TenantId,
     pub(crate) actor: Actor,
     pub(crate) request: Option<RequestId>,
+    /// A write is refused unless this is as it was read.
+    pub(crate) expected: Option<Expected>,
+}
+
+/// A thing that has versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versioned {
+    Member(MemberId),
+    Group(SharingGroupId),
+    Source(SourceId),
+    Connection(SignInConnectionId),
+    Policy,
+}
+
+/// A version of a thing, in the first bytes of a digest of what it shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version(pub [u8; 16]);
+
+/// A thing in the version that the caller read (`If-Match`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    pub thing: Versioned,
+    pub version: Version,
 }
 
 impl TenantScope {
     pub(crate) fn new(tenant: TenantId, actor: Actor) -> Self {
-        Self { tenant, actor, request: None }
+        Self { tenant, actor, request: None, expected: None }
     }
 
     /// The same permission, as part of one request.
@@ -82,6 +105,12 @@ pub struct AdminScope {
 }
 
 impl AdminScope {
+    /// The same permission, for writes to a thing that is as the caller read it.
+    #[must_use]
+    pub fn expecting(self, expected: Expected) -> Self {
+        Self { scope: TenantScope { expected: Some(expected), ..self.scope }, ..self }
+    }
+
     pub(crate) fn new(scope: TenantScope, role: Role, permissions: Permissions) -> Self {
         Self { scope, role, permissions: permissions.and(Permissions::of_role(role)) }
     }

@@ -36,7 +36,7 @@ const TABLES: &[(&str, &str)] = &[
 ];
 
 /// Files whose statements serve all tenants.
-const ALL_TENANTS: [&str; 2] = ["across.rs", "across/sign_in.rs"];
+const ALL_TENANTS: [&str; 3] = ["across.rs", "across/sign_in.rs", "across/upkeep.rs"];
 
 /// Reviewed statements that serve all tenants outside of `across.rs`.
 const REVIEWED: &[(&str, &str)] = &[
@@ -50,6 +50,7 @@ const ACROSS: &[&str] = &[
     "access/credential_uses.rs",
     "across.rs",
     "across/sign_in.rs",
+    "across/upkeep.rs",
     "directory/dialect_counts.rs",
     "directory/rejected.rs",
     "directory/request_log.rs",

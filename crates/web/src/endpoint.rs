@@ -30,7 +30,7 @@ impl Endpoint {
     /// An endpoint for API keys and sessions of at least this role that may do this.
     #[must_use]
     pub fn by(self, least_role: Role, permission: Permission) -> Self {
-        Self { demand: Some(Demand { least_role, permission, fresh: false }), ..self }
+        Self { demand: Some(Demand { least_role, permission, fresh: false, previews: false }), ..self }
     }
 
     /// An endpoint for operators' keys alone.
@@ -43,6 +43,12 @@ impl Endpoint {
     #[must_use]
     pub fn fresh(self) -> Self {
         Self { demand: self.demand.map(|demand| Demand { fresh: true, ..demand }), ..self }
+    }
+
+    /// A POST that may run any number of times, because it changes nothing or only begins a trial.
+    #[must_use]
+    pub fn preview(self) -> Self {
+        Self { demand: self.demand.map(|demand| Demand { previews: true, ..demand }), ..self }
     }
 
     /// An endpoint that answers GET answers HEAD too, without the body (RFC 9110 §9.3.2).
@@ -63,13 +69,13 @@ impl Endpoint {
 
 /// A list of endpoints: `endpoints!["admin"; GET "/api/v1/members" by Member may Read => members::list]`, methods of one path next
 /// to each other. Role and permission are left out where neither keys nor sessions count; `fresh` after them asks for a sign-in of
-/// the last minutes. `for operator` is in their place where only an operator's key counts.
+/// the last minutes, and `preview` says that a POST may run any number of times. `for operator` is in their place where only an operator's key counts.
 #[macro_export]
 macro_rules! endpoints {
-    ($service:literal; $($method:ident $path:literal $(by $role:ident may $permission:ident $($fresh:ident)?)? $(for $operator:ident)? => $handler:path),+ $(,)?) => {
+    ($service:literal; $($method:ident $path:literal $(by $role:ident may $permission:ident $($mark:ident)*)? $(for $operator:ident)? => $handler:path),+ $(,)?) => {
         vec![$(
             $crate::Endpoint::new($service, ::actix_web::http::Method::$method, $path, |route| route.to($handler))
-                $(.by($crate::Role::$role, $crate::Permission::$permission) $(.$fresh())?)?
+                $(.by($crate::Role::$role, $crate::Permission::$permission) $(.$mark())*)?
                 $(.$operator())?
         ),+]
     };
@@ -82,6 +88,8 @@ pub struct Demand {
     pub permission: Permission,
     /// A session signed in within the last minutes (step-up); a key never waits at a screen that somebody left.
     pub fresh: bool,
+    /// It may run any number of times though its method is POST.
+    pub previews: bool,
 }
 
 /// The demand of each method of one path, as data of its resource: authentication reads it, so that no handler can ask for less than

@@ -8,7 +8,7 @@ use crate::view::List;
 use crate::view::audit_events as view;
 use actix_web::HttpRequest;
 use rollcall_core::event::Actor;
-use rollcall_store::{AuditFilter, Page, PageRequest};
+use rollcall_store::{AdminScope, AuditFilter, Page, PageRequest, Store};
 use std::collections::{BTreeSet, HashMap};
 
 #[utoipa::path(
@@ -21,22 +21,29 @@ pub(crate) async fn audit_events(request: HttpRequest, auth: ApiAuth) -> Answer 
     let asked = parameters(&request, &["kind", "subject_id"])?;
     let kind = parsed("kind", asked.kind.as_deref())?;
     let subject = parsed("subject_id", asked.subject_id.as_deref())?;
-    list::<view::AuditEvent>(page(&auth, &AuditFilter { kind, subject }, &asked.page()?).await?)
+    list::<view::AuditEvent>(
+        page(&auth.admin.hub.store, &auth.scope, &AuditFilter { kind, subject }, &asked.page()?).await?,
+    )
 }
 
 /// A page of events, with the names of their actors.
 pub(crate) async fn page(
-    auth: &ApiAuth,
+    store: &Store,
+    scope: &AdminScope,
     filter: &AuditFilter,
     page: &PageRequest,
 ) -> Result<Page<view::AuditEvent>, AdminError> {
-    let page = auth.admin.hub.store.audit_events(&auth.scope, filter, page).await?;
-    let names = names_of(auth, page.items.iter().filter_map(|event| Actor::of_text(&event.actor))).await?;
+    let page = store.audit_events(scope, filter, page).await?;
+    let names = names_of(store, scope, page.items.iter().filter_map(|event| Actor::of_text(&event.actor))).await?;
     Ok(page.map(|event| view::AuditEvent::named(event, &names)))
 }
 
 /// The names of people and keys among these actors: at most two look-ups for a page.
-async fn names_of(auth: &ApiAuth, actors: impl Iterator<Item = Actor>) -> Result<HashMap<String, String>, AdminError> {
+async fn names_of(
+    store: &Store,
+    scope: &AdminScope,
+    actors: impl Iterator<Item = Actor>,
+) -> Result<HashMap<String, String>, AdminError> {
     let (mut people, mut keys) = (BTreeSet::new(), BTreeSet::new());
     for actor in actors {
         match actor {
@@ -45,8 +52,8 @@ async fn names_of(auth: &ApiAuth, actors: impl Iterator<Item = Actor>) -> Result
             Actor::Source(_) | Actor::Operator | Actor::OperatorKey(_) | Actor::System => {}
         }
     }
-    let people = auth.admin.hub.store.member_names(&auth.scope, &people).await?;
-    let keys = auth.admin.hub.store.key_names(&auth.scope, &keys).await?;
+    let people = store.member_names(scope, &people).await?;
+    let keys = store.key_names(scope, &keys).await?;
     let people = people.into_iter().map(|(member, name)| (Actor::Member(member).to_text(), name));
     let keys = keys.into_iter().map(|(key, name)| (Actor::ApiKey(key).to_text(), name));
     Ok(people.chain(keys).collect())

@@ -2,6 +2,7 @@
 
 use crate::Admin;
 use crate::error::AdminError;
+use crate::etag;
 use actix_web::dev::Payload;
 use actix_web::http::{Method, header};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
@@ -70,7 +71,7 @@ impl ApiAuth {
     }
 
     fn check(&self, demand: Demand) -> Result<(), AdminError> {
-        let Demand { least_role, permission, fresh } = demand;
+        let Demand { least_role, permission, fresh, previews: _ } = demand;
         if !self.scope.role().is_at_least(least_role) {
             return Err(AdminError::Forbidden(match (least_role, self.session) {
                 (Role::Owner, None) => "this call takes the key of an owner",
@@ -113,6 +114,7 @@ impl FromRequest for ApiAuth {
             let demand = request.app_data::<Demands>().and_then(|demands| demands.of_method(request.method()));
             auth.check(demand.ok_or(AdminError::Forbidden("this call is open to nobody"))?)?;
             let scope = request_id(&request).map_or(auth.scope, |id| auth.scope.for_request(id));
+            let scope = etag::expecting(&request, scope)?;
             Ok(Self { scope, ..auth })
         })
     }
@@ -157,7 +159,9 @@ impl FromRequest for OperatorAuth {
         let request = request.clone();
         Box::pin(async move {
             let admin = service(&request)?;
-            Self::of(&request, admin).await
+            let auth = Self::of(&request, admin).await?;
+            etag::expects_nothing(&request)?;
+            Ok(auth)
         })
     }
 }

@@ -25,6 +25,11 @@ pub(crate) enum AdminError {
     StillRunning,
     #[error("this Idempotency-Key was used for another request; take a new key for each request")]
     KeyReused,
+    #[error(
+        "the first request with this Idempotency-Key ran and was answered with {0}; its answer is larger than 64 KiB and was not kept. Read \
+         what it changed, or send a new key"
+    )]
+    AnswerNotKept(u16),
     #[error("{0}")]
     NotFound(String),
     #[error("{0}")]
@@ -39,13 +44,14 @@ pub(crate) enum AdminError {
 
 impl AdminError {
     /// The status, a stable code for programs, and the sentence for people.
-    fn problem(&self) -> Problem {
+    pub(crate) fn problem(&self) -> Problem {
         let (status, code) = match self {
             Self::Web(refusal) => return refusal.problem(),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Self::NotPermitted(_) => (StatusCode::FORBIDDEN, "not_permitted"),
             Self::SignInAgain | Self::ProviderSaysNoTime => (StatusCode::FORBIDDEN, "sign_in_again"),
             Self::StillRunning => (StatusCode::CONFLICT, "still_running"),
+            Self::AnswerNotKept(_) => (StatusCode::CONFLICT, "answer_not_kept"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
@@ -90,6 +96,7 @@ fn problem_of_store(error: &StoreError) -> Problem {
         StoreError::Invalid(_) | StoreError::TooMany(_) => (StatusCode::BAD_REQUEST, "bad_request"),
         StoreError::Stale | StoreError::Unsettled => (StatusCode::CONFLICT, "plan_stale"),
         StoreError::Taken(_) | StoreError::Changed | StoreError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+        StoreError::Outdated => (StatusCode::PRECONDITION_FAILED, "outdated"),
         StoreError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_busy"),
         StoreError::TooMuch(_) => (StatusCode::BAD_REQUEST, "too_much_work"),
         StoreError::Unavailable(_) | StoreError::Contended(_) => {

@@ -1,6 +1,6 @@
 //! `/api/v1/groups`: sharing groups and their members.
 
-use crate::answer::{Answer, list};
+use crate::answer::{Answer, list, one};
 use crate::auth::ApiAuth;
 use crate::path::id_in_path;
 use crate::query::parameters;
@@ -16,6 +16,16 @@ use actix_web::{HttpRequest, HttpResponse};
 pub(crate) async fn groups(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request, &[])?;
     list::<view::groups::SharingGroup>(auth.admin.hub.store.groups(&auth.scope, &asked.page()?).await?)
+}
+
+#[utoipa::path(
+    get, path = "/api/v1/groups/{id}", tag = "groups", operation_id = "groups_group", summary = "A sharing group",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = view::groups::SharingGroup)),
+)]
+pub(crate) async fn group(request: HttpRequest, auth: ApiAuth) -> Answer {
+    let id = id_in_path(&request, "group")?;
+    one::<view::groups::SharingGroup>(auth.admin.hub.store.sharing_group(&auth.scope, id).await?)
 }
 
 #[utoipa::path(

@@ -9,13 +9,16 @@ use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
+use actix_web::rt::spawn;
+use actix_web::rt::time::timeout;
 use actix_web::web::Bytes;
 use actix_web::{Error, FromRequest, HttpMessage, HttpResponse, ResponseError};
 use futures_util::stream;
-use rollcall_store::{KeptAnswer, Once, OnceOnly};
+use rollcall_store::{AdminScope, Attempt, KeptAnswer, ONCE_TIME, Once, OnceOnly, StoreError};
 use rollcall_web::{Body, Demands};
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
+use tracing::{Instrument, Span};
 
 const KEY: &str = "idempotency-key";
 /// Says that an answer is that of an earlier request.
@@ -27,7 +30,8 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Secrets, which are shown once: a repetition has null in their place, and no database keeps them.
 const SECRETS: [&str; 5] = ["key", "token", "url", "codes", "sign_in_link"];
 
-/// Runs a request with a key once.
+/// Runs a request with a key once. A caller who goes away ends neither the work nor the keeping of its answer: both are in a task of
+/// their own, which has its time.
 ///
 /// # Errors
 /// None of its own: a refusal is an answer.
@@ -36,60 +40,90 @@ pub(crate) async fn once(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let asks = request.headers().contains_key(KEY) && *request.method() == Method::POST;
-    let demands = request.app_data::<Demands>().and_then(|demands| demands.of_method(&Method::POST));
-    if !asks || demands.is_none() {
+    let demand = request.app_data::<Demands>().and_then(|demands| demands.of_method(&Method::POST));
+    // A preview changes nothing, so it runs each time.
+    if !asks || demand.is_none_or(|demand| demand.previews) {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
-    let begun = begin(&mut request).await;
-    match begun {
-        Ok(Begun::Runs(running)) => {
-            let answer = next.call(request).await?.map_into_boxed_body();
-            Ok(running.keep(answer).await)
-        }
-        Ok(Begun::Answered(answer)) => Ok(request.into_response(answer)),
-        Err(error) => Ok(request.into_response(error.error_response())),
-    }
+    let asked = match asked(&mut request).await {
+        Ok(asked) => asked,
+        Err(error) => return Ok(request.into_response(error.error_response())),
+    };
+    let head = request.request().clone();
+    let answer = spawn(answered(request, next, asked).instrument(Span::current())).await;
+    let answer = answer.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request with an idempotency key ended without an answer");
+        AdminError::from(StoreError::Database("the request ended without an answer".into())).error_response()
+    });
+    Ok(ServiceResponse::new(head, answer))
 }
 
-enum Begun {
-    Runs(Running),
-    Answered(HttpResponse),
-}
-
-/// A request that runs for the first time.
-struct Running {
-    admin: actix_web::web::Data<Admin>,
-    scope: rollcall_store::AdminScope,
+/// A request with a key, and its caller.
+struct Asked {
+    auth: ApiAuth,
     once: OnceOnly,
 }
 
 /// The caller is known, and within all limits, before anything is looked up; the handler takes both from the request.
-async fn begin(request: &mut ServiceRequest) -> Result<Begun, AdminError> {
+async fn asked(request: &mut ServiceRequest) -> Result<Asked, AdminError> {
     let key = key_of(request)?;
     let auth = ApiAuth::from_request(request.request(), &mut Payload::None).await?;
     let mut payload = request.take_payload();
     let Ok(body) = Body::from_request(request.request(), &mut payload).await;
-    let bytes = Bytes::from(body.read(BODY_BYTES_MAX).await?);
+    let body = Bytes::from(body.read(BODY_BYTES_MAX).await?);
+    // It was decompressed.
+    request.headers_mut().remove(header::CONTENT_ENCODING);
     let mut asked = Sha256::new();
-    for part in [request.method().as_str().as_bytes(), request.path().as_bytes(), &bytes] {
+    let [method, path, query] = [request.method().as_str(), request.path(), request.query_string()];
+    for part in [method.as_bytes(), path.as_bytes(), query.as_bytes(), &body] {
         asked.update((part.len() as u64).to_be_bytes());
         asked.update(part);
     }
     let once =
         OnceOnly { credential: auth.credential, key: Sha256::digest(key).into(), fingerprint: asked.finalize().into() };
-    let standing = auth.admin.hub.store.begin_once(&auth.scope, &once).await?;
-    match standing {
-        Once::Runs => {}
-        Once::Answered(answer) => return Ok(Begun::Answered(replayed(&answer))),
-        Once::Running => return Err(AdminError::StillRunning),
-        Once::Differs => return Err(AdminError::KeyReused),
-    }
-    let running = Running { admin: auth.admin.clone(), scope: auth.scope, once };
-    // It was decompressed.
-    request.headers_mut().remove(header::CONTENT_ENCODING);
-    request.set_payload(Payload::Stream { payload: Box::pin(stream::once(async { Ok(bytes) })) });
+    request.set_payload(Payload::Stream { payload: Box::pin(stream::once(async { Ok(body) })) });
+    Ok(Asked { auth, once })
+}
+
+/// The answer of the first run, now or from before.
+async fn answered(request: ServiceRequest, next: Next<impl MessageBody + 'static>, asked: Asked) -> HttpResponse {
+    let Asked { auth, once } = asked;
+    let (admin, scope) = (auth.admin.clone(), auth.scope);
+    let attempt = match begin(&auth, once).await {
+        Ok(Begun::Runs(attempt)) => attempt,
+        Ok(Begun::Answered(answer)) => return answer,
+        Err(error) => return error.error_response(),
+    };
     request.extensions_mut().insert(auth);
-    Ok(Begun::Runs(running))
+    let answer = match timeout(ONCE_TIME, next.call(request)).await {
+        Ok(Ok(answer)) => answer.map_into_boxed_body().into_parts().1,
+        Ok(Err(error)) => error.error_response(),
+        // The work may be done. A repetition is refused until the request counts as lost.
+        Err(_) => return AdminError::from(StoreError::Unavailable("it took too long".into())).error_response(),
+    };
+    keep(&admin, &scope, &attempt, answer).await
+}
+
+enum Begun {
+    Runs(Attempt),
+    Answered(HttpResponse),
+}
+
+async fn begin(auth: &ApiAuth, once: OnceOnly) -> Result<Begun, AdminError> {
+    let hub = &auth.admin.hub;
+    match hub.store.begin_once(&auth.scope, once).await? {
+        Once::Runs(attempt) => match hub.room_for_key(auth.scope.tenant()).await {
+            Ok(()) => Ok(Begun::Runs(attempt)),
+            Err(full) => {
+                hub.store.drop_once(&auth.scope, &attempt).await?;
+                Err(full.into())
+            }
+        },
+        Once::Answered(answer) => Ok(Begun::Answered(replayed(&answer))),
+        Once::TooLarge(status) => Err(AdminError::AnswerNotKept(status)),
+        Once::Running => Err(AdminError::StillRunning),
+        Once::Differs => Err(AdminError::KeyReused),
+    }
 }
 
 fn key_of(request: &ServiceRequest) -> Result<String, AdminError> {
@@ -112,27 +146,33 @@ fn replayed(kept: &KeptAnswer) -> HttpResponse {
     answer.content_type(media_type).body(kept.body.clone())
 }
 
-impl Running {
-    /// Keeps the answer, or forgets the request when it did nothing and may do something later.
-    async fn keep(self, answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
-        let (request, answer) = answer.into_parts();
-        let (answer, body) = answer.into_parts();
-        let status = answer.status();
-        let bytes = to_bytes(body).await.unwrap_or_default();
-        let store = &self.admin.hub.store;
-        let kept = match status.as_u16() {
-            401 | 403 | 408 | 413 | 415 | 429 | 500.. => store.drop_once(&self.scope, &self.once).await,
-            status => {
-                let answer = KeptAnswer { status, body: without_secrets(&bytes) };
-                store.keep_answer(&self.scope, &self.once, &answer).await
-            }
-        };
-        if let Err(error) = kept {
-            // The work is done and its caller must hear so; a repetition is refused until the request counts as lost.
+/// An answer is kept when it says what was done, or that the request itself is wrong. Every other one tells of a state that may
+/// change: such a request did nothing, and its repetition runs.
+fn is_lasting(status: StatusCode) -> bool {
+    status.is_success() || matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY)
+}
+
+/// Keeps the answer, or forgets the request when it did nothing and may do something later.
+async fn keep(admin: &Admin, scope: &AdminScope, attempt: &Attempt, answer: HttpResponse) -> HttpResponse {
+    let (answer, body) = answer.into_parts();
+    let status = answer.status();
+    let bytes = to_bytes(body).await.unwrap_or_default();
+    let store = &admin.hub.store;
+    let kept = if is_lasting(status) {
+        let answer = KeptAnswer { status: status.as_u16(), body: without_secrets(&bytes) };
+        store.keep_answer(scope, attempt, &answer).await
+    } else {
+        store.drop_once(scope, attempt).await.map(|()| true)
+    };
+    match kept {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!("a request with an idempotency key was late, and another attempt took its place"),
+        // The work is done and its caller must hear so; a repetition is refused until the request counts as lost.
+        Err(error) => {
             tracing::warn!(%error, "the answer to a request with an idempotency key could not be kept");
         }
-        ServiceResponse::new(request, answer.set_body(BoxBody::new(bytes)))
     }
+    answer.set_body(BoxBody::new(bytes))
 }
 
 /// The body as it is kept.

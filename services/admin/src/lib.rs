@@ -9,6 +9,7 @@ mod detachment;
 mod dialect;
 mod domains;
 mod error;
+mod etag;
 mod explain;
 mod exports;
 mod groups;

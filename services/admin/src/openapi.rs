@@ -1,15 +1,18 @@
 //! `/api/openapi.json`: the REST API described by OpenAPI 3.1, from the handlers, their bodies and the endpoint table.
 
+use crate::etag;
 use crate::routes::endpoints;
 use actix_web::HttpResponse;
+use actix_web::http::Method;
 use rollcall_web::{Demand, Endpoint};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, OpenApi, PathItem, Ref, RefOr, ResponseBuilder, SecurityRequirement,
+    ContentBuilder, HeaderBuilder, InfoBuilder, Object, OpenApi, PathItem, Ref, RefOr, Required, ResponseBuilder,
+    SecurityRequirement, Type,
 };
 use utoipa::{OpenApi as _, ToSchema};
 
@@ -59,6 +62,7 @@ use utoipa::{OpenApi as _, ToSchema};
         crate::explain::somebody,
         crate::explain::record,
         crate::groups::groups,
+        crate::groups::group,
         crate::groups::group_members,
         crate::groups::delete_group,
         crate::runs::runs,
@@ -198,7 +202,7 @@ fn describe(operation: &mut Operation, endpoint: &Endpoint) {
         Some(schemes.iter().map(scheme).collect::<Vec<_>>())
     };
     operation.description = Some(match endpoint.demand {
-        Some(Demand { least_role, permission, fresh }) => {
+        Some(Demand { least_role, permission, fresh, previews: _ }) => {
             let fresh = if fresh { " A session must have signed in within the last ten minutes." } else { "" };
             operation.security = by(&["key", "session", "operator"]);
             format!("Least role: `{least_role}`. Permission: `{permission}`.{fresh}")
@@ -216,11 +220,41 @@ fn describe(operation: &mut Operation, endpoint: &Endpoint) {
             response.description = "Done".to_owned();
         }
     }
+    if etag::is_versioned(endpoint.path) {
+        describe_version(operation, &endpoint.method);
+    }
     for (status, why) in FAILURES {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let failure = ResponseBuilder::new().description(*why).content("application/problem+json", content).build();
         operation.responses.responses.entry((*status).to_owned()).or_insert_with(|| failure.into());
     }
+}
+
+/// Adds the header of the version: that of the answer, or that of a write which expects it.
+fn describe_version(operation: &mut Operation, method: &Method) {
+    let text = || Object::with_type(Type::String);
+    if *method == Method::GET {
+        if let Some(RefOr::T(read)) = operation.responses.responses.get_mut("200") {
+            let tag = HeaderBuilder::new()
+                .schema(Some(text()))
+                .description(Some("The version that is shown, for `If-Match`"));
+            read.headers.insert("ETag".to_owned(), tag.build().into());
+        }
+        return;
+    }
+    let expects = ParameterBuilder::new()
+        .name("If-Match")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some("The `ETag` that was read: 412 when there is another version now"))
+        .schema(Some(text()));
+    operation.parameters.get_or_insert_default().push(expects.build().into());
+    let outdated = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let outdated = ResponseBuilder::new()
+        .description("It is not in the version that `If-Match` names: read it again")
+        .content("application/problem+json", outdated)
+        .build();
+    operation.responses.responses.insert("412".to_owned(), outdated.into());
 }
 
 #[cfg(test)]

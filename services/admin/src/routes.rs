@@ -4,10 +4,10 @@
 use crate::Admin;
 use crate::error::AdminError;
 use crate::{
-    api_keys, audit_events, detachment, dialect, domains, explain, exports, groups, idempotency, identities, mapping,
-    member_blocks, members, openapi, openapi_page, policy, promotion, provider_pages, reconcile, rejected, request_log,
-    runs, session, sessions, sign_in_connections, sign_in_links, sign_in_page, skipped_records, sources, statistics,
-    tenants, tokens,
+    api_keys, audit_events, detachment, dialect, domains, etag, explain, exports, groups, idempotency, identities,
+    mapping, member_blocks, members, openapi, openapi_page, policy, promotion, provider_pages, reconcile, rejected,
+    request_log, runs, session, sessions, sign_in_connections, sign_in_links, sign_in_page, skipped_records, sources,
+    statistics, tenants, tokens,
 };
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, web};
@@ -36,7 +36,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/api/v1/sign-in-connections/{id}" by Admin may Access => sign_in_connections::connection,
         PATCH "/api/v1/sign-in-connections/{id}" by Owner may Access fresh => sign_in_connections::change_connection,
         DELETE "/api/v1/sign-in-connections/{id}" by Owner may Access fresh => sign_in_connections::delete_connection,
-        POST "/api/v1/sign-in-connections/{id}/test" by Owner may Access => sign_in_connections::test_connection,
+        POST "/api/v1/sign-in-connections/{id}/test" by Owner may Access preview => sign_in_connections::test_connection,
         GET "/api/v1/domains" by Admin may Access => domains::domains,
         POST "/api/v1/domains" by Owner may Access fresh => domains::add_domain,
         DELETE "/api/v1/domains/{id}" by Owner may Access fresh => domains::remove_domain,
@@ -59,6 +59,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/api/v1/members/{id}/explain" by Member may Read => explain::member,
         GET "/api/v1/explain" by Member may Read => explain::somebody,
         GET "/api/v1/groups" by Member may Read => groups::groups,
+        GET "/api/v1/groups/{id}" by Member may Read => groups::group,
         DELETE "/api/v1/groups/{id}" by Admin may Members => groups::delete_group,
         GET "/api/v1/groups/{id}/members" by Member may Read => groups::group_members,
         GET "/api/v1/runs" by Member may Read => runs::runs,
@@ -71,7 +72,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/api/v1/policy" by Member may Read => policy::policy,
         PUT "/api/v1/policy" by Admin may Policy => policy::set_policy,
         PATCH "/api/v1/policy" by Admin may Policy => policy::change_policy,
-        POST "/api/v1/policy/mapping/preview" by Admin may Read => mapping::preview_mapping,
+        POST "/api/v1/policy/mapping/preview" by Admin may Read preview => mapping::preview_mapping,
         GET "/api/v1/skipped-records" by Member may Read => skipped_records::skipped_records,
         POST "/api/v1/skipped-records/{id}/retry" by Admin may Runs => skipped_records::retry,
         POST "/api/v1/skipped-records/{id}/ignore" by Admin may Runs => skipped_records::ignore,
@@ -121,7 +122,11 @@ pub fn configure(admin: Admin) -> impl FnOnce(&mut web::ServiceConfig) {
     move |app| {
         app.app_data(web::Data::new(admin));
         for same_path in same_paths(&endpoints()) {
-            app.service(resource(same_path[0].path, same_path, AdminError::from).wrap(from_fn(idempotency::once)));
+            app.service(
+                resource(same_path[0].path, same_path, AdminError::from)
+                    .wrap(from_fn(idempotency::once))
+                    .wrap(from_fn(etag::tagged)),
+            );
         }
         let elsewhere = web::scope("/api").app_data(RouteLabel::unknown("admin"));
         app.service(elsewhere.default_service(web::to(unknown_path)));

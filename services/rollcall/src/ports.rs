@@ -158,6 +158,7 @@ fn work_limits(settings: &Settings) -> WorkLimits {
         list_time: Duration::from_secs(given.list_seconds),
         list_cost: given.list_cost_max,
         plan_time: Duration::from_secs(given.plan_seconds),
+        export_time: Duration::from_secs(given.export_seconds),
         compute_time: Duration::from_secs(given.compute_seconds),
     }
 }

@@ -87,6 +87,7 @@ pub(crate) struct Limits {
     pub(crate) list_seconds: u64,
     pub(crate) list_cost_max: u64,
     pub(crate) plan_seconds: u64,
+    pub(crate) export_seconds: u64,
     pub(crate) compute_seconds: u64,
 }
 
@@ -283,6 +284,7 @@ impl Settings {
             ("worker.sweep_seconds", self.worker.sweep_seconds as f64),
             ("worker.run_retention_days", self.worker.run_retention_days as f64),
             ("database.connections_max", f64::from(self.database.connections_max)),
+            ("limits.export_seconds", self.limits.export_seconds as f64),
             ("database.acquire_timeout_seconds", self.database.acquire_timeout_seconds as f64),
             ("http.request_timeout_seconds", self.http.request_timeout_seconds as f64),
             ("http.body_timeout_seconds", self.http.body_timeout_seconds as f64),

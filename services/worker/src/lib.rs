@@ -3,8 +3,8 @@
 mod prune;
 mod recheck;
 mod reconcile;
-mod statistics;
 mod sweep;
+mod upkeep;
 
 use recheck::Recheck;
 use rollcall_runtime::{Lane, Metrics, Queue};
@@ -59,7 +59,7 @@ impl Worker {
             self.consume(Lane::Bulk, self.config.bulk_concurrency, &cancel),
             sweep::run(&self, &cancel),
             prune::run(&self, &cancel),
-            statistics::run(&self, &cancel),
+            upkeep::run(&self, &cancel),
         );
     }
 

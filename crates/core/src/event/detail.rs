@@ -250,12 +250,12 @@ pub enum MemberDetail {
     Nothing {},
 }
 
-/// An export, with the filters as they were given.
+/// An export, with its filters: null for the value of one that may name a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExportMade {
     pub list: &'static str,
     pub format: &'static str,
-    pub filters: BTreeMap<String, String>,
+    pub filters: BTreeMap<String, Option<String>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -15,13 +15,15 @@ use rollcall_core::email::fold;
 use rollcall_core::ids::SourceId;
 use rollcall_core::roster::{MemberStatus, Role, WaitingFor};
 use rollcall_core::search;
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, LikeExpr};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, LikeExpr, Value};
 use sea_orm::{ColumnTrait, FromQueryResult};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Most members that an index may name for one search. When a word names more, a page of them is soon found in the list itself.
-const NAMED_MAX: u64 = 1_000;
+const NAMED_MAX: usize = 1_000;
+/// So few members are compared faster than another word is looked up.
+const FEW: usize = 50;
 /// Fewest characters of a part of a word. Fewer are in nearly everybody's words.
 const PART_CHARACTERS_MIN: usize = 3;
 
@@ -82,9 +84,11 @@ impl std::str::FromStr for SearchText {
 }
 
 impl SearchText {
-    /// The word that the fewest people have, as far as its length tells.
-    fn rarest(&self) -> &str {
-        self.words.iter().max_by_key(|word| word.chars().count()).map_or("", String::as_str)
+    /// The words in the order in which they are looked up: the longest first, since few people share it, as a rule.
+    fn longest_first(&self) -> Vec<&str> {
+        let mut words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        words.sort_by_key(|word| std::cmp::Reverse(word.chars().count()));
+        words
     }
 }
 
@@ -123,14 +127,16 @@ struct NamedRow {
     id: Uuid,
 }
 
-static NAMED: Sql = Sql::tenant(&[
-    "SELECT x.id FROM (SELECT w.member_id AS id FROM member_words w WHERE w.tenant_id = {tenant} AND w.word >= $2 AND w.word < $3 \
-     LIMIT $4) AS x \
-     UNION ALL SELECT m.id FROM members m WHERE m.tenant_id = {tenant} AND m.id = $5 \
-     UNION ALL SELECT m.id FROM members m WHERE m.tenant_id = {tenant} AND m.directory_user_id = $5 \
-     UNION ALL SELECT y.id FROM (SELECT m.id FROM sources s {join} members m ON m.tenant_id = s.tenant_id \
-     AND m.managed_by = s.id AND m.external_id = $6 WHERE s.tenant_id = {tenant} LIMIT 100) AS y",
-]);
+static NAMED_BY_WORD: Sql =
+    Sql::tenant(&["SELECT w.member_id AS id FROM member_words w WHERE w.tenant_id = {tenant} \
+     AND w.word >= $2 AND w.word < $3 LIMIT $4"]);
+/// The index of external ids begins with the manager, whom a member left behind does not have.
+static NAMED_BY_ID: Sql = Sql::tenant(&["SELECT m.id FROM members m WHERE m.tenant_id = {tenant} AND m.id = $2 \
+     UNION ALL SELECT m.id FROM members m WHERE m.tenant_id = {tenant} AND m.directory_user_id = $2 \
+     UNION ALL SELECT x.id FROM (SELECT m.id FROM sources s {join} members m ON m.tenant_id = s.tenant_id \
+     AND m.managed_by = s.id AND m.external_id = $3 WHERE s.tenant_id = {tenant} LIMIT $4) AS x \
+     UNION ALL SELECT y.id FROM (SELECT m.id FROM members m WHERE m.tenant_id = {tenant} AND m.managed_by IS NULL \
+     AND m.external_id = $3 LIMIT $4) AS y"]);
 
 impl Store {
     /// The members that the filter leaves. A filter that no index serves, and a search for what many have, is heavy work.
@@ -271,20 +277,36 @@ fn like(before: &str, word: &str) -> Expr {
 }
 
 impl TenantTx {
-    /// The members that an index names for the rarest word, or by an id.
+    /// The members that the index names for the rarest word, or by an id. Each word costs at most as many entries as may be named.
     async fn named(&self, text: &SearchText) -> Result<Named, StoreError> {
-        let word = text.rarest();
-        // The order of words is that of their bytes, and no character comes after this one.
-        let beyond = format!("{word}\u{10ffff}");
-        let id = text.given.parse::<Uuid>().unwrap_or_default();
-        let most = i64::try_from(NAMED_MAX + 1).unwrap_or(i64::MAX);
-        let values = [word.into(), beyond.into(), most.into(), id.into(), text.given.as_str().into()];
-        let rows: Vec<NamedRow> = self.all(&NAMED, values).await?;
-        if rows.len() as u64 > NAMED_MAX {
+        let mut rarest: Option<Vec<NamedRow>> = None;
+        for word in text.longest_first() {
+            let of_word = self.with_word(word).await?;
+            if of_word.len() < rarest.as_ref().map_or(NAMED_MAX + 1, Vec::len) {
+                rarest = Some(of_word);
+            }
+            if rarest.as_ref().is_some_and(|rarest| rarest.len() <= FEW) {
+                break;
+            }
+        }
+        let Some(rarest) = rarest else { return Ok(Named::TooMany) };
+        let of_id = self.with_id(&text.given).await?;
+        if of_id.len() > NAMED_MAX {
             return Ok(Named::TooMany);
         }
-        let ids: BTreeSet<Uuid> = rows.into_iter().map(|row| row.id).collect();
+        let ids: BTreeSet<Uuid> = rarest.into_iter().chain(of_id).map(|row| row.id).collect();
         Ok(Named::These(ids.into_iter().collect()))
+    }
+
+    async fn with_word(&self, word: &str) -> Result<Vec<NamedRow>, StoreError> {
+        // The order of words is that of their bytes, and no character comes after this one.
+        let beyond = format!("{word}\u{10ffff}");
+        self.all(&NAMED_BY_WORD, [word.into(), beyond.into(), one_too_many()]).await
+    }
+
+    async fn with_id(&self, given: &str) -> Result<Vec<NamedRow>, StoreError> {
+        let id = given.parse::<Uuid>().unwrap_or_default();
+        self.all(&NAMED_BY_ID, [id.into(), given.into(), one_too_many()]).await
     }
 
     /// The condition that a member is one of these.
@@ -292,6 +314,10 @@ impl TenantTx {
         let these = format!("members.id IN (SELECT r.id FROM {})", self.tx.rows(ID));
         Ok(self.condition(&these, [id_rows(ids.iter().copied())?]))
     }
+}
+
+fn one_too_many() -> Value {
+    i64::try_from(NAMED_MAX + 1).unwrap_or(i64::MAX).into()
 }
 
 #[cfg(test)]

@@ -134,6 +134,15 @@ impl Store {
         groups.page(page, RowList::new("groups")).await
     }
 
+    /// A sharing group that exists.
+    #[tracing::instrument(name = "store.members.sharing_group", skip_all)]
+    pub async fn sharing_group(&self, scope: &AdminScope, id: SharingGroupId) -> Result<SharingGroup, StoreError> {
+        let tx = self.read(&scope.scope).await?;
+        let present = sharing_groups::Column::Id.eq(id.0).and(sharing_groups::Column::RemovedAt.is_null());
+        let group = tx.find::<sharing_groups::Entity>().filter(present).one().await?;
+        group.ok_or(StoreError::NotFound("group"))
+    }
+
     /// The members of one sharing group, in the order in which they joined. A removed person is in no group; the rows stay for a
     /// return (PE4).
     #[tracing::instrument(name = "store.members.group_members", skip_all)]

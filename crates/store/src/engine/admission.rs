@@ -32,6 +32,8 @@ pub struct WorkLimits {
     pub list_cost: u64,
     /// Longest time of a plan about a whole tenant: promotion, detachment, comparison.
     pub plan_time: Duration,
+    /// Longest time of an export, from its first page to its last byte.
+    pub export_time: Duration,
     /// Longest time of a mapping's preview, or of the filters of a group's PATCH.
     pub compute_time: Duration,
 }
@@ -46,6 +48,7 @@ impl Default for WorkLimits {
             list_time: Duration::from_secs(5),
             list_cost: 10_000_000,
             plan_time: Duration::from_secs(30),
+            export_time: Duration::from_secs(900),
             compute_time: Duration::from_secs(1),
         }
     }
@@ -58,8 +61,10 @@ pub enum HeavyKind {
     List,
     /// A search among members that reads the list.
     Search,
-    /// A whole list as a file. The slot is held for as long as its reader takes; the time is that of one page.
+    /// A whole list as a file. The slot is held until its reader has taken it, or its time is over.
     Export,
+    /// A page of an export that reads the list. It was admitted with the export, so it waits for its turn instead of being refused.
+    ExportPage,
     /// A plan about a whole tenant.
     Plan,
     /// A mapping's preview. It computes, as the next one, and a tenant has one of both at a time.
@@ -78,7 +83,9 @@ impl HeavyKind {
             Self::Search => {
                 "search by the beginnings of words (`q`), or filter by email, status, waiting_for, or the role of an owner or admin"
             }
-            Self::Export => "export with a filter that an index serves, or a shorter time (`since`, `until`)",
+            Self::Export | Self::ExportPage => {
+                "export with a filter that an index serves, or a shorter time (`since`, `until`), and take it faster"
+            }
             Self::Plan => "ask again when the hub is less busy, or have the operator raise limits.plan_seconds",
             Self::Preview => "preview fewer records at a time, or simplify the expressions",
             Self::GroupPatch => "name the members by `members[value eq \"…\"]`",
@@ -93,7 +100,7 @@ impl HeavyKind {
                     .to_owned()
             }
             Self::Export => format!("{limit} exports of this tenant are running, and no more may at a time: take them first"),
-            Self::List | Self::Search | Self::Plan => format!(
+            Self::List | Self::Search | Self::ExportPage | Self::Plan => format!(
                 "{limit} heavy requests of this tenant are running, and no more may at a time: lists without an index, and plans of \
                  a promotion or detachment, are heavy"
             ),
@@ -181,8 +188,10 @@ impl Admission {
     /// A slot for heavy work, and the rest of the time that a request has for all of its kind.
     async fn heavy(&self, request: &Budget, kind: HeavyKind) -> Result<HeavyWork, StoreError> {
         let State { limits, heavy, exports, computing, .. } = &*self.0;
+        let wait = if kind == HeavyKind::ExportPage { limits.export_time } else { limits.heavy_wait };
         let (slots, time) = match kind {
-            HeavyKind::Export => (exports, limits.list_time),
+            HeavyKind::Export => (exports, limits.export_time),
+            HeavyKind::ExportPage => (heavy, limits.export_time),
             HeavyKind::List | HeavyKind::Search => (heavy, limits.list_time),
             HeavyKind::Plan => (heavy, limits.plan_time),
             HeavyKind::Preview | HeavyKind::GroupPatch => (computing, limits.compute_time),
@@ -191,7 +200,7 @@ impl Admission {
         if left.is_zero() {
             return Err(kind.too_long(time));
         }
-        let slot = slots.take(request.tenant(), limits.heavy_wait).await.map_err(|full| match full {
+        let slot = slots.take(request.tenant(), wait).await.map_err(|full| match full {
             Full::Tenant => kind.busy(slots.share()),
             Full::All => StoreError::Unavailable("the hub has as much heavy work as it takes".into()),
         })?;
@@ -241,6 +250,11 @@ impl HeavyWork {
             Some(admission) => admission.heavy(budget, kind).await,
             None => Ok(Self { kind, limit: None, budget: budget.clone(), _slot: None }),
         }
+    }
+
+    /// The time of the work, if it has one.
+    pub fn time(&self) -> Option<Duration> {
+        self.limit.map(|limit| limit.time)
     }
 
     /// Runs the work until its time is over, and notes the time that it took. Work that is not awaited any more ends: its
@@ -297,5 +311,24 @@ mod tests {
         assert!(take(tenant, HeavyKind::Search).await.is_ok() && take(other, HeavyKind::Export).await.is_ok());
         drop(held);
         assert!(take(tenant, HeavyKind::Export).await.is_ok());
+    }
+
+    /// The tenant's own searches would end its export midway.
+    #[tokio::test(start_paused = true)]
+    async fn s2_a_page_of_an_export_waits_for_its_turn() {
+        let limits = WorkLimits { heavy_wait: Duration::ZERO, ..WorkLimits::default() };
+        let admission = Admission::new(limits, 16, Duration::ZERO, false);
+        let tenant = Clock::System.new_id();
+        let budget = Budget::unlimited(tenant);
+        let take = async |kind| HeavyWork::admit(Some(&admission), &budget, kind).await;
+        let searches = [take(HeavyKind::Search).await, take(HeavyKind::Search).await];
+        assert!(searches.iter().all(Result::is_ok));
+        assert!(matches!(take(HeavyKind::Search).await, Err(StoreError::Busy { .. })), "another search is refused");
+        let (page, ()) = tokio::join!(take(HeavyKind::ExportPage), async {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            drop(searches);
+        });
+        let page = page.expect("its turn");
+        assert_eq!(page.time(), Some(WorkLimits::default().export_time), "a page has the time of the export");
     }
 }

@@ -85,6 +85,8 @@ pub struct Store {
     /// Longest time of a request's statement, where the server does not keep it.
     pub(super) statement_time: Option<Duration>,
     pub(super) without_statement_timeout: bool,
+    /// Searches are pages of an export.
+    pub(super) exports: bool,
     pub clock: Clock,
     pub faults: Faults,
     /// Quotas of tenants to which the operator gave no others.
@@ -115,6 +117,7 @@ impl Store {
             admission,
             statement_time,
             without_statement_timeout: false,
+            exports: false,
             clock,
             faults,
             quotas,
@@ -126,6 +129,13 @@ impl Store {
     #[must_use]
     pub fn without_statement_timeout(&self) -> Self {
         Self { without_statement_timeout: true, ..self.clone() }
+    }
+
+    /// The same for the pages of an export that was admitted: they wait for their turn, and none is refused because the tenant searches
+    /// meanwhile.
+    #[must_use]
+    pub fn for_export(&self) -> Self {
+        Self { exports: true, ..self.clone() }
     }
 
     /// The same, with keys that seal and open secrets.

@@ -18,6 +18,9 @@ pub enum StoreError {
     /// The row is not what the caller saw (ETag).
     #[error("it was changed meanwhile: read it again, and repeat your change on what is there now")]
     Changed,
+    /// The thing is not in the version that the caller asked for (`If-Match`).
+    #[error("it is not as you read it any more: read it again for its present ETag, and decide anew")]
+    Outdated,
     /// The plan is no longer the one that the caller saw.
     #[error("the plan changed since you read it")]
     Stale,

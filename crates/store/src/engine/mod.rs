@@ -8,6 +8,7 @@ pub(crate) mod connection;
 pub(crate) mod data_file;
 pub(crate) mod engine_kind;
 pub(crate) mod error;
+mod expected;
 pub(crate) mod faults;
 pub(crate) mod fragment;
 pub(crate) mod interrupt;

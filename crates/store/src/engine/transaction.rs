@@ -63,7 +63,11 @@ impl Store {
 
     async fn open(&self, scope: &TenantScope, writes: bool) -> Result<TenantTx, StoreError> {
         let tx = self.begin(TENANT_ROLE, Some(scope.tenant), writes).await?;
-        Ok(TenantTx { tx, context: WriteContext::new(scope, self.clock.clone()) })
+        let tx = TenantTx { tx, context: WriteContext::new(scope, self.clock.clone()) };
+        if let Some(expected) = scope.expected.filter(|_| writes) {
+            tx.expect(&expected).await?;
+        }
+        Ok(tx)
     }
 
     /// Opens a transaction across tenants; for `across.rs` only.
@@ -122,6 +126,7 @@ impl Store {
     #[tracing::instrument(name = "store.work.heavy", skip_all)]
     pub async fn heavy(&self, budget: &Budget, kind: HeavyKind) -> Result<HeavyWork, StoreError> {
         let admission = Some(&self.admission).filter(|_| !self.without_statement_timeout);
+        let kind = if self.exports && kind == HeavyKind::Search { HeavyKind::ExportPage } else { kind };
         HeavyWork::admit(admission, budget, kind).await
     }
 

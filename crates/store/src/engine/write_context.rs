@@ -19,7 +19,7 @@ pub(crate) struct WriteContext {
 
 impl WriteContext {
     pub(super) fn new(scope: &TenantScope, clock: Clock) -> Self {
-        let TenantScope { tenant, actor, request } = *scope;
+        let TenantScope { tenant, actor, request, expected: _ } = *scope;
         Self { tenant, actor, request, clock }
     }
 

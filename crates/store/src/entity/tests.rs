@@ -87,7 +87,7 @@ fn each_table_has_an_entity_with_its_columns() {
             assert!(tables.remove(*without_entity), "{without_entity} on {engine}");
         }
         // Tables of no tenant: keys, secrets and floors of the whole database, and the counter of positions.
-        for of_nobody in ["cache_key", "operator_keys", "schema_floor"] {
+        for of_nobody in ["cache_key", "operator_keys", "schema_floor", "upkeep_turns"] {
             assert!(tables.remove(of_nobody), "{of_nobody} on {engine}");
         }
         assert_eq!(tables.remove("list_positions"), engine == "SQLite");

@@ -2,7 +2,8 @@
 //! `=HYPERLINK(…)` would run it on the admin's machine; so such a cell gets an apostrophe before it.
 
 use super::rows::Row;
-use serde_json::{Map, Value as Json};
+use actix_web::web::Bytes;
+use serde_json::{Map, Value as Json, json};
 use std::str::FromStr;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,12 @@ impl Columns {
             found.ok_or_else(|| format!("fields: `{name}` is not one of {}", known.join(", ")))
         };
         let columns: Vec<&'static str> = asked.split(',').map(column).collect::<Result<_, _>>()?;
-        Ok(Self(columns))
+        // A row as an object has each name once.
+        let twice = columns.iter().enumerate().find(|(place, column)| columns[..*place].contains(column));
+        match twice {
+            Some((_, column)) => Err(format!("fields: `{column}` is there twice; name each column once")),
+            None => Ok(Self(columns)),
+        }
     }
 }
 
@@ -74,6 +80,18 @@ impl Format {
             }
         }
     }
+
+    /// The line at which an export ends that did not come to the end of its list. Its first cell is like that of no row.
+    pub(super) fn incomplete(self, code: &str, detail: &str) -> Bytes {
+        match self {
+            Self::Csv => {
+                let mut bytes = Vec::new();
+                line(std::iter::once(quoted_always(&format!("INCOMPLETE: {code}: {detail}"))), &mut bytes);
+                bytes.into()
+            }
+            Self::JsonLines => format!("{}\n", json!({ "incomplete": true, "code": code, "detail": detail })).into(),
+        }
+    }
 }
 
 /// The value of `subject.id`, or of `id`.
@@ -103,10 +121,14 @@ fn cell(text: &str) -> String {
 
 fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\r', '\n', ';', '\t']) || text.starts_with('\'') {
-        format!("\"{}\"", text.replace('"', "\"\""))
+        quoted_always(text)
     } else {
         text.to_owned()
     }
+}
+
+fn quoted_always(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
 }
 
 fn line(cells: impl Iterator<Item = String>, into: &mut Vec<u8>) {
@@ -122,7 +144,6 @@ fn line(cells: impl Iterator<Item = String>, into: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     const KNOWN: &[&str] = &["id", "name", "subject.kind", "detail"];
 
@@ -151,6 +172,11 @@ mod tests {
         );
         assert!(lines.ends_with("}\n") && lines.matches('\n').count() == 1, "{lines:?}");
         assert!(Columns::of(KNOWN, Some("password")).is_err_and(|why| why.contains("subject.kind")));
+        for twice in ["name,name", "id,name, id", "subject.kind,id,subject.kind"] {
+            let name = twice.split(',').next().expect("a name");
+            let refused = Columns::of(KNOWN, Some(twice)).err().expect("a refusal");
+            assert!(refused.contains(&format!("`{name}` is there twice")), "{refused}");
+        }
     }
 
     #[test]

@@ -3,13 +3,13 @@
 
 mod format;
 mod rows;
+mod transfer;
 
 use crate::answer::Answer;
 use crate::auth::ApiAuth;
 use crate::error::AdminError;
 use crate::members;
 use crate::query::{ListParameters, parameters, parsed};
-use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use format::{Columns, Format};
@@ -17,11 +17,11 @@ use futures_util::stream;
 use rollcall_core::budget::Budget;
 use rollcall_core::event::ExportMade;
 use rollcall_store::{AuditFilter, Cursor, HeavyKind, HeavyWork, MAX_LIMIT, PageRequest};
-use rows::Exported;
+use rows::{Exported, Row};
 use std::collections::BTreeMap;
+use std::time::Duration;
+use transfer::{Pages, Transfer};
 
-/// Bytes that are handed to the connection at a time.
-const SLICE: usize = 32 * 1024;
 /// Parameters of every export.
 const OF_ALL: [&str; 2] = ["format", "fields"];
 
@@ -58,19 +58,24 @@ pub(crate) async fn export_audit_events(request: HttpRequest, auth: ApiAuth) -> 
     export(&request, auth, &asked, Exported::AuditEvents(AuditFilter { kind, subject })).await
 }
 
-/// An export at work.
-struct Export {
+/// The pages of an export, which has one of the few slots while they are taken.
+struct Admitted {
     auth: ApiAuth,
     what: Exported,
-    format: Format,
-    columns: Columns,
     page: PageRequest,
-    /// The slot of the export, and the time of each of its pages.
-    work: HeavyWork,
-    /// Rendered, and not taken yet.
-    ready: Bytes,
-    /// The cursor of the next page.
-    next: Option<Cursor>,
+    _slot: HeavyWork,
+}
+
+impl Pages for Admitted {
+    async fn page(&self, after: Option<Cursor>, begun: bool) -> Result<(Vec<Row>, Option<Cursor>), AdminError> {
+        let store = &self.auth.admin.hub.store;
+        let page = self.page.after(after);
+        if begun {
+            self.what.page(&store.for_export(), &self.auth.scope, &page).await
+        } else {
+            self.what.page(store, &self.auth.scope, &page).await
+        }
+    }
 }
 
 /// The first page is read before the answer begins, so that a refusal is one; and the audit log tells of the export before anything of
@@ -84,21 +89,19 @@ async fn export(request: &HttpRequest, auth: ApiAuth, asked: &ListParameters, wh
     let format = parsed::<Format>("format", asked.format.as_deref())?.unwrap_or(Format::Csv);
     let columns = Columns::of(what.columns(), asked.fields.as_deref()).map_err(AdminError::BadRequest)?;
     let page = PageRequest { limit: MAX_LIMIT, ..asked.page()? };
-    let budget = Budget::unlimited(auth.scope.tenant());
-    let work = auth.admin.hub.store.heavy(&budget, HeavyKind::Export).await?;
-    let name = what.name();
-    let mut export = Export { auth, what, format, columns, page, work, ready: Bytes::new(), next: None };
-    export.read(true).await?;
-    let filters: BTreeMap<String, String> =
-        crate::query::query::<Vec<(String, String)>>(request)?.into_iter().collect();
-    let made = ExportMade { list: name, format: format.as_str(), filters };
-    export.auth.admin.hub.store.note_export(&export.auth.scope, made).await?;
-    let today: DateTime<Utc> = export.auth.admin.hub.store.clock.now();
+    let (admin, scope, name) = (auth.admin.clone(), auth.scope, what.name());
+    let store = &admin.hub.store;
+    let slot = store.heavy(&Budget::unlimited(scope.tenant()), HeavyKind::Export).await?;
+    let time = slot.time().unwrap_or(TIME);
+    let transfer = Transfer::begin(Admitted { auth, what, page, _slot: slot }, format, columns, time).await?;
+    let made = ExportMade { list: name, format: format.as_str(), filters: told_filters(request)? };
+    store.note_export(&scope, made).await?;
+    let today: DateTime<Utc> = store.clock.now();
     let file = format!("attachment; filename=\"{name}-{}.{}\"", today.format("%Y-%m-%d"), format.as_str());
-    let answer = stream::try_unfold(export, |mut export| async move {
+    let answer = stream::try_unfold(transfer, |mut transfer| async move {
         let slice =
-            export.slice().await.inspect_err(|error| tracing::error!(%error, "an export ends before its end"))?;
-        Ok::<_, AdminError>(slice.map(|slice| (slice, export)))
+            transfer.slice().await.inspect_err(|error| tracing::warn!(%error, "an export ends before its end"))?;
+        Ok::<_, AdminError>(slice.map(|slice| (slice, transfer)))
     });
     Ok(HttpResponse::Ok()
         .content_type(format.media_type())
@@ -106,29 +109,32 @@ async fn export(request: &HttpRequest, auth: ApiAuth, asked: &ListParameters, wh
         .streaming(answer))
 }
 
-impl Export {
-    /// The next bytes; none at the end.
-    async fn slice(&mut self) -> Result<Option<Bytes>, AdminError> {
-        while self.ready.is_empty() {
-            if self.next.is_none() {
-                return Ok(None);
-            }
-            self.read(false).await?;
-        }
-        Ok(Some(self.ready.split_to(SLICE.min(self.ready.len()))))
-    }
+/// The time of an export where the store has no limits.
+const TIME: Duration = Duration::from_secs(900);
+/// Parameters that name no person. The audit log is kept for ever, so it holds the values of these alone.
+const IMPERSONAL: [&str; 14] = [
+    "format",
+    "fields",
+    "order",
+    "since",
+    "until",
+    "status",
+    "role",
+    "billing_contact",
+    "managed_by",
+    "waiting_for",
+    "blocked",
+    "modified_since",
+    "kind",
+    "subject_id",
+];
 
-    async fn read(&mut self, first: bool) -> Result<(), AdminError> {
-        let page = self.page.after(self.next);
-        // A page that takes too long ends the export, and its statement.
-        let read = async { Ok(self.what.page(&self.auth, &page).await) };
-        let (rows, next) = self.work.run(read).await??;
-        let mut bytes = Vec::new();
-        if first {
-            self.format.begin(&self.columns, &mut bytes);
-        }
-        rows.iter().for_each(|row| self.format.row(&self.columns, row, &mut bytes));
-        (self.ready, self.next) = (bytes.into(), next);
-        Ok(())
-    }
+/// The filters as the audit log tells of them: null for a search or an address.
+fn told_filters(request: &HttpRequest) -> Result<BTreeMap<String, Option<String>>, AdminError> {
+    let given = crate::query::query::<Vec<(String, String)>>(request)?;
+    let told = |(name, value): (String, String)| {
+        let value = IMPERSONAL.contains(&name.as_str()).then_some(value);
+        (name, value)
+    };
+    Ok(given.into_iter().map(told).collect())
 }

@@ -1,10 +1,9 @@
 //! The lists that are exported, and their rows.
 
 use crate::audit_events;
-use crate::auth::ApiAuth;
 use crate::error::AdminError;
 use crate::view;
-use rollcall_store::{AuditFilter, Cursor, MemberFilter, Page, PageRequest};
+use rollcall_store::{AdminScope, AuditFilter, Cursor, MemberFilter, Page, PageRequest, Store};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
@@ -71,16 +70,16 @@ impl Exported {
 
     pub(super) async fn page(
         &self,
-        auth: &ApiAuth,
+        store: &Store,
+        scope: &AdminScope,
         page: &PageRequest,
     ) -> Result<(Vec<Row>, Option<Cursor>), AdminError> {
-        let (store, scope) = (&auth.admin.hub.store, &auth.scope);
         Ok(match self {
             Self::Members(filter) => {
                 rows_of(store.members(scope, filter, page).await?.map(view::members::Member::from))
             }
             Self::Groups => rows_of(store.groups(scope, page).await?.map(view::groups::SharingGroup::from)),
-            Self::AuditEvents(filter) => rows_of(audit_events::page(auth, filter, page).await?),
+            Self::AuditEvents(filter) => rows_of(audit_events::page(store, scope, filter, page).await?),
         })
     }
 }
@@ -126,11 +125,33 @@ mod tests {
             created_at: at,
             modified_at: at,
         };
-        for (fields, columns) in [(keys(&event), AUDIT_EVENT), (keys(&group), GROUP)] {
+        for (fields, columns) in [(keys(&event), AUDIT_EVENT), (keys(&group), GROUP), (keys(&member()), MEMBER)] {
             let mut of_columns: Vec<&str> =
                 columns.iter().map(|column| column.split('.').next().unwrap_or(column)).collect();
             of_columns.dedup();
             assert_eq!(fields, of_columns);
+        }
+    }
+
+    fn member() -> view::members::Member {
+        view::members::Member {
+            id: Uuid::nil(),
+            email: String::new(),
+            display_name: None,
+            given_name: None,
+            family_name: None,
+            status: String::new(),
+            role: String::new(),
+            billing_contact: false,
+            managed_by: None,
+            external_id: None,
+            directory_user_id: None,
+            waiting_for: None,
+            approval: None,
+            blocked: false,
+            suspended_from: None,
+            created_at: DateTime::UNIX_EPOCH,
+            modified_at: DateTime::UNIX_EPOCH,
         }
     }
 

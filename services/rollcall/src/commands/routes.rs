@@ -31,7 +31,7 @@ pub(crate) fn run(output: &Json) -> Result<()> {
     } else {
         for (route, auth) in routes {
             let method = route.method.as_str();
-            let demand = route.demand.map_or(String::new(), |Demand { least_role, permission, fresh }| {
+            let demand = route.demand.map_or(String::new(), |Demand { least_role, permission, fresh, previews: _ }| {
                 format!("{least_role:<6} {permission}{}", if fresh { ", fresh" } else { "" })
             });
             line(format_args!("{method:<7} {:<62} {auth:<8} {demand}", route.path))?;

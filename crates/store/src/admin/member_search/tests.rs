@@ -42,6 +42,33 @@ async fn all(store: &Store, scope: &AdminScope, filter: &MemberFilter) -> Vec<St
     }
 }
 
+/// The members whom the index names for a search.
+async fn leads(store: &Store, scope: &AdminScope, text: &str) -> usize {
+    let tx = store.read(&scope.scope).await.expect("a transaction");
+    match tx.named(&text.parse().expect("words")).await.expect("an answer") {
+        Named::These(ids) => ids.len(),
+        Named::TooMany => usize::MAX,
+    }
+}
+
+/// Managed or left behind, and whether an index names the members or the list is read.
+#[test]
+fn an_external_id_means_the_same_member_on_every_path() {
+    on_each_engine(async |store, engine| {
+        let scope = crowd(&store).await;
+        let tx = store.write(&scope.scope).await.expect("a transaction");
+        // A word of nobody, and one of everybody else, for which the list is read.
+        for (email, external_id) in [("p7@x.test", "ext-7"), ("p8@x.test", "everybody")] {
+            let sql = "UPDATE members SET external_id = $2, search_text = ' x' WHERE tenant_id = $1 AND email = $3";
+            tx.tx.exec(sql, [tx.tenant.0.into(), external_id.into(), email.into()]).await.expect("an update");
+        }
+        tx.commit().await.expect("committed");
+        assert_eq!(all(&store, &scope, &asking("ext-7")).await, ["p7@x.test"], "{engine}: by the index");
+        assert_eq!(leads(&store, &scope, "everybody").await, usize::MAX, "{engine}");
+        assert!(all(&store, &scope, &asking("everybody")).await.contains(&"p8@x.test".to_owned()), "{engine}");
+    });
+}
+
 fn asking(text: &str) -> MemberFilter {
     MemberFilter { text: Some(text.parse().expect("words")), ..MemberFilter::default() }
 }
@@ -64,6 +91,13 @@ fn a_search_finds_the_same_whether_an_index_names_the_members_or_the_list_is_rea
             "{engine}: the rarer word is the shorter"
         );
         assert!(all(&store, &scope, &asking("p%")).await.is_empty(), "{engine}: no wildcards");
+        assert_eq!(
+            leads(&store, &scope, "everybody p77").await,
+            with("p77").len(),
+            "{engine}: the rarest word leads, and not the longest"
+        );
+        assert_eq!(leads(&store, &scope, "p@ nobody everybody").await, 0, "{engine}: nobody is the fewest");
+        assert_eq!(leads(&store, &scope, "every p").await, usize::MAX, "{engine}: too many for each");
         let parts = MemberFilter { parts: Some("77@x.te verybod".parse().expect("parts")), ..MemberFilter::default() };
         let ends: Vec<String> = everybody.iter().filter(|email| email.contains("77@")).cloned().collect();
         assert_eq!((ends.len(), all(&store, &scope, &parts).await), (15, ends), "{engine}");

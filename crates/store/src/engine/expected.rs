@@ -1,0 +1,141 @@
+//! Versions of single things, and writes that expect one. The check is in the transaction of the write and locks what it reads, so
+//! that nothing changes between the two.
+
+use crate::engine::connect::Store;
+use crate::engine::error::StoreError;
+use crate::engine::sql::Sql;
+use crate::engine::transaction::TenantTx;
+use crate::scope::{AdminScope, Expected, Version, Versioned};
+use chrono::{DateTime, Utc};
+use sea_orm::FromQueryResult;
+use sea_orm::sea_query::Value;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+/// A lock under which a thing stays as it is, and rows may refer to it.
+const LOCK: &str = " FOR NO KEY UPDATE";
+
+const MEMBER: &str = "SELECT m.email, m.display_name, m.given_name, m.family_name, m.status, m.role, m.billing_contact, m.managed_by, \
+    m.external_id, m.directory_user_id, m.waiting_for, m.approval, m.blocked_from, m.suspended_from, m.modified_at \
+    FROM members m WHERE m.tenant_id = {tenant} AND m.id = $2";
+const GROUP: &str = "SELECT g.name, g.managed_by, g.directory_group_id, g.members_count, g.entitled_count, g.modified_at \
+    FROM sharing_groups g WHERE g.tenant_id = {tenant} AND g.id = $2 AND g.removed_at IS NULL";
+/// Its last use is no change.
+const SOURCE: &str = "SELECT s.kind, s.mode, s.name, s.users_only, s.plain_discovery, s.quarantined_at, s.quarantine_reason \
+    FROM sources s WHERE s.tenant_id = {tenant} AND s.id = $2";
+const CONNECTION: &str = "SELECT c.sealed_secret, c.email_trusted, c.usage, c.tested_at, c.test_accepted \
+    FROM sign_in_connections c WHERE c.tenant_id = {tenant} AND c.id = $2";
+const POLICY: &str = "SELECT t.policy_version FROM tenants t WHERE t.id = {tenant}";
+
+static MEMBER_READ: Sql = Sql::tenant(&[MEMBER]);
+static MEMBER_LOCKED: Sql = Sql::tenant_by_engine(&[], &[MEMBER, LOCK], &[MEMBER]);
+static GROUP_READ: Sql = Sql::tenant(&[GROUP]);
+static GROUP_LOCKED: Sql = Sql::tenant_by_engine(&[], &[GROUP, LOCK], &[GROUP]);
+static SOURCE_READ: Sql = Sql::tenant(&[SOURCE]);
+static SOURCE_LOCKED: Sql = Sql::tenant_by_engine(&[], &[SOURCE, LOCK], &[SOURCE]);
+static CONNECTION_READ: Sql = Sql::tenant(&[CONNECTION]);
+static CONNECTION_LOCKED: Sql = Sql::tenant_by_engine(&[], &[CONNECTION, LOCK], &[CONNECTION]);
+static POLICY_READ: Sql = Sql::tenant(&[POLICY]);
+static POLICY_LOCKED: Sql = Sql::tenant_by_engine(&[], &[POLICY, LOCK], &[POLICY]);
+/// Workers and admins who change a tenant lock this row first, and so does a write that expects something.
+const LEASE: &str = "SELECT l.fence FROM tenant_leases l WHERE l.tenant_id = {tenant}";
+static LEASE_LOCKED: Sql = Sql::tenant_by_engine(&[], &[LEASE, LOCK], &[LEASE]);
+
+#[derive(FromQueryResult, Serialize)]
+struct MemberRow {
+    email: String,
+    display_name: Option<String>,
+    given_name: Option<String>,
+    family_name: Option<String>,
+    status: String,
+    role: String,
+    billing_contact: bool,
+    managed_by: Option<Uuid>,
+    external_id: Option<String>,
+    directory_user_id: Option<Uuid>,
+    waiting_for: Option<String>,
+    approval: Option<String>,
+    blocked_from: Option<String>,
+    suspended_from: Option<String>,
+    modified_at: DateTime<Utc>,
+}
+
+#[derive(FromQueryResult, Serialize)]
+struct GroupRow {
+    name: String,
+    managed_by: Option<Uuid>,
+    directory_group_id: Option<Uuid>,
+    members_count: i64,
+    entitled_count: i64,
+    modified_at: DateTime<Utc>,
+}
+
+#[derive(FromQueryResult, Serialize)]
+struct SourceRow {
+    kind: String,
+    mode: String,
+    name: String,
+    users_only: bool,
+    plain_discovery: bool,
+    quarantined_at: Option<DateTime<Utc>>,
+    quarantine_reason: Option<String>,
+}
+
+#[derive(FromQueryResult, Serialize)]
+struct ConnectionRow {
+    sealed_secret: Option<Vec<u8>>,
+    email_trusted: bool,
+    usage: String,
+    tested_at: Option<DateTime<Utc>>,
+    test_accepted: bool,
+}
+
+#[derive(FromQueryResult, Serialize)]
+struct PolicyRow {
+    policy_version: i64,
+}
+
+impl Store {
+    /// The present version of a thing; none if there is no such thing.
+    #[tracing::instrument(name = "store.expected.version", skip_all)]
+    pub async fn version(&self, scope: &AdminScope, thing: Versioned) -> Result<Option<Version>, StoreError> {
+        self.read(&scope.scope).await?.version(thing, false).await
+    }
+}
+
+impl TenantTx {
+    /// Refuses a write to what is not as its caller read it. The write itself tells of a thing that is not there.
+    pub(super) async fn expect(&self, expected: &Expected) -> Result<(), StoreError> {
+        self.exec(&LEASE_LOCKED, []).await?;
+        match self.version(expected.thing, true).await? {
+            Some(version) if version != expected.version => Err(StoreError::Outdated),
+            _ => Ok(()),
+        }
+    }
+
+    async fn version(&self, thing: Versioned, locked: bool) -> Result<Option<Version>, StoreError> {
+        let sql = |read, write| if locked { write } else { read };
+        match thing {
+            Versioned::Member(id) => self.shown::<MemberRow>(sql(&MEMBER_READ, &MEMBER_LOCKED), Some(id.0)).await,
+            Versioned::Group(id) => self.shown::<GroupRow>(sql(&GROUP_READ, &GROUP_LOCKED), Some(id.0)).await,
+            Versioned::Source(id) => self.shown::<SourceRow>(sql(&SOURCE_READ, &SOURCE_LOCKED), Some(id.0)).await,
+            Versioned::Connection(id) => {
+                self.shown::<ConnectionRow>(sql(&CONNECTION_READ, &CONNECTION_LOCKED), Some(id.0)).await
+            }
+            Versioned::Policy => self.shown::<PolicyRow>(sql(&POLICY_READ, &POLICY_LOCKED), None).await,
+        }
+    }
+
+    /// A digest of the row. Another version of the hub may give another one; a caller then reads once more.
+    async fn shown<T: FromQueryResult + Serialize>(
+        &self,
+        sql: &Sql,
+        id: Option<Uuid>,
+    ) -> Result<Option<Version>, StoreError> {
+        let Some(row) = self.one::<T>(sql, id.map(Value::from)).await? else { return Ok(None) };
+        let row = serde_json::to_string(&row).map_err(|error| StoreError::Invalid(error.to_string()))?;
+        let digest: [u8; 32] = Sha256::digest(format!("{id:?} {row}")).into();
+        Ok(Some(Version(digest.first_chunk().copied().unwrap_or_default())))
+    }
+}
