@@ -81,7 +81,7 @@ async fn pe12_a_link_connects_a_provider_without_an_account(hub: Hub) {
         assert!(answer.text.contains(part), "{part}: {}", answer.text);
     }
     let guide = page.open("entra").await.expect(200);
-    let address = format!("<code>{}/scim/v2/{}</code>?aadOptscim062020", hub.people_url(), source.id);
+    let address = format!("<code>{}/scim/v2/{}?aadOptscim062020</code>", hub.people_url(), source.id);
     assert!(guide.text.contains(&address) && guide.text.contains("Secret token"), "{}", guide.text);
     page.open("nonsense").await.expect(200);
 

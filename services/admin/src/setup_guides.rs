@@ -1,5 +1,5 @@
 //! The steps at each identity provider, in short, for the page of a set-up link; `docs/idp` has them in full. `{address}` and `{token}` stand
-//! for the source's values, and words between stars are names that the provider's pages show.
+//! for the source's values, `{flagged}` for the address as Entra wants it, and words between stars are names that the provider's pages show.
 
 use html_escape::encode_safe;
 use std::fmt::Write;
@@ -31,7 +31,7 @@ pub(crate) const GUIDES: &[Guide] = &[
         steps: &[
             "*Enterprise applications*, *New application*, *Create your own application*: one that is not in the gallery.",
             "*Provisioning*, *Get started*. *Provisioning mode*: Automatic.",
-            "*Tenant URL*: {address}?aadOptscim062020. *Secret token*: {token}. *Test connection*.",
+            "*Tenant URL*: {flagged}. *Secret token*: {token}. *Test connection*.",
             "*Mappings*: keep the defaults, and check that objectId maps to externalId.",
             "*Users and groups*: assign. Set *Provisioning status* to On. A cycle runs about every 40 minutes.",
         ],
@@ -90,13 +90,15 @@ impl Guide {
     pub(crate) fn written(&self, address: &str, token: Option<&str>) -> String {
         let code = |text: &str| format!("<code>{}</code>", encode_safe(text));
         let token = token.map_or_else(|| "the token".to_owned(), code);
+        let values = [
+            ("{address}", code(address)),
+            ("{flagged}", code(&format!("{address}?aadOptscim062020"))),
+            ("{token}", token),
+        ];
+        let filled = |step: &str| values.iter().fold(marked(step), |text, (place, value)| text.replace(place, value));
         let mut list = String::from("<ol>");
         for step in self.steps {
-            let _ = write!(
-                list,
-                "<li>{}</li>",
-                marked(step).replace("{address}", &code(address)).replace("{token}", &token)
-            );
+            let _ = write!(list, "<li>{}</li>", filled(step));
         }
         list.push_str("</ol>");
         list
@@ -135,14 +137,15 @@ mod tests {
             for name in steps.split('*').skip(1).step_by(2) {
                 assert!(page.contains(&plain(name)), "{key}: {name}");
             }
-            assert!(steps.contains("{address}") && steps.contains("{token}"), "{key}");
+            let has_address = steps.contains("{address}") || steps.contains("{flagged}");
+            assert!(has_address && steps.contains("{token}"), "{key}");
         }
     }
 
     #[test]
     fn values_are_filled_in_and_escaped() {
         let text = guide("entra").expect("a guide").written("https://a.example/<x>", Some("rcs_1"));
-        assert!(text.contains("<code>https:&#x2F;&#x2F;a.example&#x2F;&lt;x&gt;</code>?aadOptscim062020"), "{text}");
+        assert!(text.contains("<code>https:&#x2F;&#x2F;a.example&#x2F;&lt;x&gt;?aadOptscim062020</code>"), "{text}");
         assert!(text.contains("<strong>Secret token</strong>: <code>rcs_1</code>"), "{text}");
         assert!(!text.contains('{') && !text.contains('*'), "{text}");
     }
