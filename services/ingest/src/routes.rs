@@ -47,7 +47,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints.into_iter().map(Endpoint::with_head).collect()
 }
 
-/// Where an OAuth client gets a token for its source, and gives it back.
+/// The endpoints at which an OAuth client gets a token for its source, and gives it back.
 pub fn oauth_endpoints() -> Vec<Endpoint> {
     endpoints![
         "oauth";

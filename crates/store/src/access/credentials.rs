@@ -257,7 +257,7 @@ impl TenantTx {
         stored_digest(digest.ok_or(StoreError::NotFound("credential"))?)
     }
 
-    /// Lets a credential in force end after `overlap` at the latest, since another takes its place. Where several meet the
+    /// Lets a credential in force end after `overlap` at the latest, since another takes its place. If several meet the
     /// condition, all end, and the newest is replaced.
     ///
     /// # Errors
