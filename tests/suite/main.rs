@@ -54,6 +54,7 @@ mod matching;
 mod member_search;
 mod members;
 mod new_user;
+mod oauth;
 mod on_demand;
 mod person;
 mod privileged;
@@ -74,6 +75,7 @@ mod scim_groups;
 mod scim_patch;
 mod scim_users;
 mod services;
+mod setup_links;
 mod sign_in;
 mod simulated_idps;
 mod source_modes;
@@ -179,7 +181,9 @@ fn every_case() -> Vec<Case> {
         strict_clients::cases(),
         cutover::cases(),
         tokens::cases(),
+        oauth::cases(),
         api_keys::cases(),
+        setup_links::cases(),
         sign_in::cases(),
         tenants::cases(),
         cache::cases(),

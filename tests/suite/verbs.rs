@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -37,6 +37,12 @@ pub(crate) async fn within<T>(limit: Duration, what: &str, mut probe: impl Async
 pub(crate) fn unknown_id() -> uuid::Uuid {
     static GIVEN: AtomicU64 = AtomicU64::new(1);
     uuid::Uuid::from_u64_pair(u64::from(std::process::id()) << 32, GIVEN.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The request with the fields of a form, as a browser or an OAuth client sends them.
+pub(crate) fn with_form(request: RequestBuilder, fields: &[(&str, &str)]) -> RequestBuilder {
+    let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    request.header("content-type", "application/x-www-form-urlencoded").body(form)
 }
 
 pub(crate) async fn eventually<T>(what: &str, probe: impl AsyncFnMut() -> Result<T, String>) -> T {
@@ -193,7 +199,7 @@ pub(crate) struct ScimSource {
 }
 
 impl ScimSource {
-    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.hub
             .http()
             .request(method, format!("{}{path}", self.base))

@@ -5,8 +5,8 @@ use crate::Hub;
 use rollcall_core::ids::CredentialId;
 use rollcall_runtime::{Caller, LookedUp, Rate};
 use rollcall_store::{
-    API_KEY_PREFIX, AdminScope, Credential, OPERATOR_KEY_PREFIX, OperatorScope, SCIM_TOKEN_PREFIX, SecretDigest,
-    SourceScope, StoreError, digest, may_be_secret,
+    ACCESS_TOKEN_PREFIX, API_KEY_PREFIX, AdminScope, Credential, OPERATOR_KEY_PREFIX, OperatorScope, SCIM_TOKEN_PREFIX,
+    SecretDigest, SourceScope, StoreError, digest, may_be_secret,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -84,7 +84,7 @@ pub struct SourceCaller {
 }
 
 impl Hub {
-    /// The source of a SCIM token. A request takes one rate token of its source.
+    /// The source of a SCIM token or an access token. A request takes one rate token of its source.
     ///
     /// # Errors
     /// See [`CallerError`].
@@ -94,7 +94,9 @@ impl Hub {
         address: &Caller,
         limits: &CallerLimits,
     ) -> Result<SourceCaller, CallerError> {
-        let token = token.filter(|token| may_be_secret(token, SCIM_TOKEN_PREFIX));
+        let has_form =
+            |token: &&str| [SCIM_TOKEN_PREFIX, ACCESS_TOKEN_PREFIX].iter().any(|of| may_be_secret(token, of));
+        let token = token.filter(has_form);
         let (credential, scope) = self.identify(token, address, limits, SourceScope::of_token).await?;
         self.take_rate_token(&source_key(&scope), limits).await?;
         Ok(SourceCaller { scope, token: credential.id(), source_is_off: credential.source_is_off() })
@@ -183,7 +185,7 @@ impl Hub {
         }
     }
 
-    fn too_many(&self, limits: &CallerLimits, retry_after: Duration) -> CallerError {
+    pub(crate) fn too_many(&self, limits: &CallerLimits, retry_after: Duration) -> CallerError {
         self.metrics.rate_limited(limits.service);
         CallerError::RateLimited { retry_after }
     }

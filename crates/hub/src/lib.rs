@@ -8,14 +8,17 @@ mod caller;
 mod credential_uses;
 mod ends;
 mod idempotency_keys;
+mod oauth;
 mod provider_sign_ins;
 mod quota;
 mod replay;
 mod scim_write;
 mod sessions;
+mod setup_links;
 
 pub use caller::{CallerError, CallerLimits, Sampler, SourceCaller};
 pub use credential_uses::CredentialUses;
+pub use oauth::ClientSecret;
 pub use provider_sign_ins::{
     BegunSignIn, Finished, ProviderSignIns, Return, SIGN_IN_TIME, SignInError, backchannel_logout_path, redirect_path,
 };

@@ -21,13 +21,16 @@ mod sign_in;
 #[cfg(test)]
 mod statements;
 
+pub use access::access_tokens::{ACCESS_TOKEN_TIME, NewAccessToken};
 pub use access::api_keys::{ApiKey, NewApiKey};
 pub use access::credential_uses::CredentialUse;
 pub use access::credentials::{Credential, Rotated, RotatedExpiry};
 pub use access::idempotency::{Attempt, KeptAnswer, ONCE_TIME, Once, OnceOnly};
+pub use access::oauth_clients::{NewOauthClient, OauthSecret, RotatedOauthClient};
 pub use access::operator_keys::{NewOperatorKey, OperatorKey};
 pub use access::quotas::CountedUsage;
 pub use access::sessions::{ListedSession, SESSION_PAUSE, SESSION_TIME, Session, SignInClient, StartedSession};
+pub use access::setup_links::{NewSetupLink, OpenSetupLink, SETUP_LINK_TIME_MAX, SetupLink};
 pub use access::sign_in_links::{NewSignInLink, SIGN_IN_LINK_TIME_MAX, SignInLink};
 pub use access::source_upkeep::{NewSource, SourceDeletion};
 pub use access::sources::{Source, SourceChange, SourceToken};
@@ -68,10 +71,10 @@ pub use log::audit_events::{AuditEvent, AuditFilter};
 pub use reconcile::apply::Applied;
 pub use reconcile::lease::{Lease, LeaseAnswer};
 pub use reconcile::world::Chunk;
-pub use scope::{AdminScope, Expected, OperatorScope, SourceScope, TenantScope, Version, Versioned};
+pub use scope::{AdminScope, Expected, OauthClient, OperatorScope, SourceScope, TenantScope, Version, Versioned};
 pub use secret::{
-    API_KEY_PREFIX, NewSecret, OPERATOR_KEY_PREFIX, RECOVERY_CODE_PREFIX, SCIM_TOKEN_PREFIX, SESSION_PREFIX,
-    SIGN_IN_LINK_PREFIX, SecretDigest, digest, may_be_secret,
+    ACCESS_TOKEN_PREFIX, API_KEY_PREFIX, CLIENT_SECRET_PREFIX, NewSecret, OPERATOR_KEY_PREFIX, RECOVERY_CODE_PREFIX,
+    SCIM_TOKEN_PREFIX, SESSION_PREFIX, SETUP_LINK_PREFIX, SIGN_IN_LINK_PREFIX, SecretDigest, digest, may_be_secret,
 };
 pub use sign_in::connection_use::SignInConnectionChange;
 pub use sign_in::connections::{ConnectionTest, NewSignInConnection, OpenConnection, SignInConnection};

@@ -3,7 +3,10 @@
 
 use rollcall_core::directory::SourceSettings;
 use rollcall_core::event::Actor;
-use rollcall_core::ids::{MemberId, OperatorKeyId, RequestId, SharingGroupId, SignInConnectionId, SourceId, TenantId};
+use rollcall_core::ids::{
+    CredentialId, MemberId, OauthClientId, OperatorKeyId, RequestId, SharingGroupId, SignInConnectionId, SourceId,
+    TenantId,
+};
 use rollcall_core::permission::Permissions;
 use rollcall_core::roster::Role;
 
@@ -160,5 +163,30 @@ pub struct OperatorScope {
 impl OperatorScope {
     pub fn key(&self) -> OperatorKeyId {
         self.key
+    }
+}
+
+/// Permission to get tokens for one source, for a client whose secret was presented.
+#[derive(Clone, Copy, Debug)]
+pub struct OauthClient {
+    pub(crate) scope: TenantScope,
+    /// The secret.
+    pub secret: CredentialId,
+    pub client: OauthClientId,
+    pub source: SourceId,
+}
+
+impl OauthClient {
+    pub(crate) fn new(tenant: TenantId, secret: CredentialId, client: OauthClientId, source: SourceId) -> Self {
+        Self { scope: TenantScope::new(tenant, Actor::Source(source)), secret, client, source }
+    }
+
+    #[must_use]
+    pub fn for_request(self, request: RequestId) -> Self {
+        Self { scope: self.scope.for_request(request), ..self }
+    }
+
+    pub fn tenant(&self) -> TenantId {
+        self.scope.tenant()
     }
 }

@@ -16,10 +16,13 @@ pub type SecretDigest = [u8; 32];
 
 /// The prefix tells people and secret scanners the kind of a secret.
 pub const SCIM_TOKEN_PREFIX: &str = "rcs_";
+pub const ACCESS_TOKEN_PREFIX: &str = "rca_";
+pub const CLIENT_SECRET_PREFIX: &str = "rcc_";
 pub const API_KEY_PREFIX: &str = "rck_";
 pub const OPERATOR_KEY_PREFIX: &str = "rco_";
 pub const SESSION_PREFIX: &str = "rss_";
 pub const SIGN_IN_LINK_PREFIX: &str = "rcl_";
+pub const SETUP_LINK_PREFIX: &str = "rcu_";
 pub const RECOVERY_CODE_PREFIX: &str = "rcr_";
 pub(crate) const AGENT_INSTALL_PREFIX: &str = "rci_";
 /// Characters after the prefix: 256 bits.

@@ -8,6 +8,7 @@ use crate::view::List;
 use crate::view::audit_events as view;
 use actix_web::HttpRequest;
 use rollcall_core::event::Actor;
+use rollcall_core::ids::CredentialId;
 use rollcall_store::{AdminScope, AuditFilter, Page, PageRequest, Store};
 use std::collections::{BTreeSet, HashMap};
 
@@ -38,7 +39,7 @@ pub(crate) async fn page(
     Ok(page.map(|event| view::AuditEvent::named(event, &names)))
 }
 
-/// The names of people and keys among these actors: at most two look-ups for a page.
+/// The names of people, keys and set-up links among these actors: at most two look-ups for a page.
 async fn names_of(
     store: &Store,
     scope: &AdminScope,
@@ -48,13 +49,15 @@ async fn names_of(
     for actor in actors {
         match actor {
             Actor::Member(member) => _ = people.insert(member),
-            Actor::ApiKey(key) => _ = keys.insert(key),
+            Actor::ApiKey(key) | Actor::SetupLink(key) => _ = keys.insert(key),
             Actor::Source(_) | Actor::Operator | Actor::OperatorKey(_) | Actor::System => {}
         }
     }
     let people = store.member_names(scope, &people).await?;
     let keys = store.key_names(scope, &keys).await?;
     let people = people.into_iter().map(|(member, name)| (Actor::Member(member).to_text(), name));
-    let keys = keys.into_iter().map(|(key, name)| (Actor::ApiKey(key).to_text(), name));
-    Ok(people.chain(keys).collect())
+    let of_key = |(key, name): (CredentialId, String)| {
+        [(Actor::SetupLink(key).to_text(), name.clone()), (Actor::ApiKey(key).to_text(), name)]
+    };
+    Ok(people.chain(keys.into_iter().flat_map(of_key)).collect())
 }

@@ -5,15 +5,15 @@ use crate::Admin;
 use crate::error::AdminError;
 use crate::{
     api_keys, audit_events, detachment, dialect, domains, etag, explain, exports, groups, idempotency, identities,
-    mapping, member_blocks, members, openapi, openapi_page, policy, promotion, provider_pages, reconcile, rejected,
-    request_log, runs, session, sessions, sign_in_connections, sign_in_links, sign_in_page, skipped_records, sources,
-    statistics, tenants, tokens,
+    mapping, member_blocks, members, oauth_clients, openapi, openapi_page, policy, promotion, provider_pages,
+    reconcile, rejected, request_log, runs, session, sessions, setup_links, setup_page, sign_in_connections,
+    sign_in_links, sign_in_page, skipped_records, sources, statistics, tenants, tokens,
 };
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, web};
 use rollcall_web::{Endpoint, RouteLabel, endpoints, resource, same_paths};
 
-/// Everything under `/api/v1`, and the page of sign-in links; methods of one path next to each other.
+/// Everything under `/api/v1`, and the pages of sign-in and set-up links; methods of one path next to each other.
 #[expect(clippy::too_many_lines, reason = "it is one table")]
 pub fn endpoints() -> Vec<Endpoint> {
     endpoints!["admin";
@@ -93,6 +93,13 @@ pub fn endpoints() -> Vec<Endpoint> {
         POST "/api/v1/sources/{id}/tokens/{token_id}/rotate" by Owner may Sources fresh => tokens::rotate_token,
         DELETE "/api/v1/sources/{id}/tokens/{token_id}" by Admin may Sources => tokens::revoke_token,
         GET "/api/v1/sources/{id}/dialect" by Member may Read => dialect::dialect,
+        GET "/api/v1/sources/{id}/oauth-clients" by Member may Read => oauth_clients::oauth_clients,
+        POST "/api/v1/sources/{id}/oauth-clients" by Owner may Sources fresh => oauth_clients::create_oauth_client,
+        POST "/api/v1/sources/{id}/oauth-clients/{client_id}/rotate" by Owner may Sources fresh => oauth_clients::rotate_oauth_client,
+        DELETE "/api/v1/sources/{id}/oauth-clients/{client_id}" by Admin may Sources => oauth_clients::revoke_oauth_client,
+        GET "/api/v1/sources/{id}/setup-links" by Member may Read => setup_links::setup_links,
+        POST "/api/v1/sources/{id}/setup-links" by Owner may Sources fresh => setup_links::create_setup_link,
+        DELETE "/api/v1/sources/{id}/setup-links/{link_id}" by Admin may Sources => setup_links::revoke_setup_link,
         GET "/api/v1/sources/{id}/rejected" by Member may Read => rejected::rejected,
         POST "/api/v1/sources/{id}/rejected/{rejected_id}/replay" by Admin may Runs => rejected::replay,
         GET "/api/v1/sources/{id}/users/{user_id}/explain" by Member may Read => explain::record,
@@ -113,6 +120,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/sign-in/callback/{tenant_id}" => provider_pages::callback,
         POST "/sign-in/logout/{tenant_id}" => provider_pages::backchannel_logout,
         POST "/sign-out" => provider_pages::sign_out,
+        GET "/set-up" => setup_page::page,
+        POST "/set-up/token" => setup_page::make_token,
+        POST "/set-up/oauth-client" => setup_page::make_client,
         GET "/sign-in.css" => sign_in_page::style,
     ]
 }

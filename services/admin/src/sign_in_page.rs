@@ -118,3 +118,8 @@ pub(crate) fn refused(error: &AdminError) -> HttpResponse {
 pub(crate) fn shown(status: StatusCode, text: &str) -> HttpResponse {
     html::answer(status, html::page("Rollcall", "/sign-in.css", &format!("<main>\n{text}\n</main>")))
 }
+
+/// As [`shown`], with room for more than a form.
+pub(crate) fn shown_wide(status: StatusCode, text: &str) -> HttpResponse {
+    html::answer(status, html::page("Rollcall", "/sign-in.css", &format!("<main class=\"wide\">\n{text}\n</main>")))
+}

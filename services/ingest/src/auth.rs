@@ -11,13 +11,16 @@ use rollcall_core::budget::Budget;
 use rollcall_core::ids::SourceId;
 use rollcall_hub::{CallerError, SourceCaller, no_groups, request_budget};
 use rollcall_scim::{Quirks, ScimError};
-use rollcall_store::{MEMBER_BYTES, SourceScope};
+use rollcall_store::{ACCESS_TOKEN_PREFIX, CLIENT_SECRET_PREFIX, MEMBER_BYTES, SourceScope};
 use rollcall_web::{NoSecret, Refusal, RouteLabel, bearer_token, expects_large_answer, known_caller, peer, request_id};
 use std::cell::RefMut;
 use std::ops::Deref;
 use std::rc::Rc;
 
 const NO_TOKEN: &str = "no SCIM token: send it as `Authorization: Bearer rcs_…`";
+
+const NO_ACCESS_TOKEN: &str =
+    "the access token is unknown, was revoked or has expired; get another (POST /oauth/token)";
 
 /// A verified SCIM token whose source is the one in the path, within its rate limit.
 pub(crate) struct SourceAuth {
@@ -104,6 +107,9 @@ impl FromRequest for SourceAuth {
             let caller = ingest.hub.source_caller(bearer_token(&request), &peer(&request), limits).await;
             let caller = caller.map_err(|error| match error {
                 CallerError::Missing => Refusal::Unauthorized(missing(&request)).into(),
+                CallerError::Unknown | CallerError::Ended if is_access_token(&request) => {
+                    Refusal::Unauthorized(NO_ACCESS_TOKEN).into()
+                }
                 error => IngestError::from(error),
             })?;
             refuse_elsewhere(&request, &caller)?;
@@ -151,6 +157,10 @@ fn refuse_elsewhere(request: &HttpRequest, caller: &SourceCaller) -> Result<(), 
     Ok(())
 }
 
+fn is_access_token(request: &HttpRequest) -> bool {
+    bearer_token(request).is_some_and(|token| token.starts_with(ACCESS_TOKEN_PREFIX))
+}
+
 /// The reason why a request has no secret in the form of a SCIM token.
 fn missing(request: &HttpRequest) -> &'static str {
     match NoSecret::of(request) {
@@ -158,6 +168,9 @@ fn missing(request: &HttpRequest) -> &'static str {
         NoSecret::OtherScheme => "the token came under another scheme than Bearer: send `Authorization: Bearer rcs_…`",
         NoSecret::Malformed if bearer_token(request).is_some_and(|token| token.starts_with("rck_")) => {
             "this is an API key, which opens the REST API alone; send the token of the source, `Authorization: Bearer rcs_…`"
+        }
+        NoSecret::Malformed if bearer_token(request).is_some_and(|token| token.starts_with(CLIENT_SECRET_PREFIX)) => {
+            "this is the secret of an OAuth client; exchange it for a token first (POST /oauth/token)"
         }
         NoSecret::Malformed => {
             "this has not the form of a SCIM token, `rcs_` and 43 characters more; copy it whole and unchanged"

@@ -1,8 +1,9 @@
-//! HTTP for machines: identity providers push SCIM here. A write records the source's data, adds a change mark and
+//! HTTP for machines: identity providers push SCIM here, and those that want it get their tokens here. A write records the source's data, adds a change mark and
 //! wakes a worker; the roster is not read before the answer (docs/design.md#the-idea).
 
 mod auth;
 mod ledger;
+mod oauth;
 pub mod routes;
 mod scim;
 

@@ -1,7 +1,9 @@
-//! The endpoint table of this service. Every endpoint requires a SCIM token of the source in its path.
+//! The endpoint tables of this service. Every endpoint of SCIM requires a token of the source in its path; the others are those at which
+//! an OAuth client gets one.
 
 use crate::Ingest;
 use crate::ledger;
+use crate::oauth::{self, OauthError};
 use crate::scim::error::IngestError;
 use crate::scim::{bulk, discovery, groups, search, users, write};
 use actix_web::dev::HttpServiceFactory;
@@ -45,6 +47,16 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints.into_iter().map(Endpoint::with_head).collect()
 }
 
+/// The endpoints at which an OAuth client gets a token for its source, and gives it back.
+pub fn oauth_endpoints() -> Vec<Endpoint> {
+    endpoints![
+        "oauth";
+        POST "/oauth/token" => oauth::token,
+        POST "/oauth/revoke" => oauth::revoke,
+        GET "/.well-known/oauth-authorization-server" => oauth::metadata,
+    ]
+}
+
 /// The start of every path. As a scope of its own it is compared once for each request, and not once for each path of the
 /// table.
 const BASE: &str = "/scim/v2/{source_id}";
@@ -68,6 +80,9 @@ pub fn configure(ingest: Ingest) -> impl FnOnce(&mut web::ServiceConfig) {
             if lower != path {
                 scope = scope.service(observed(&lower, same_path));
             }
+        }
+        for same_path in same_paths(&oauth_endpoints()) {
+            app.service(resource(same_path[0].path, same_path, OauthError::from));
         }
         let elsewhere = web::scope("/scim").app_data(label).default_service(web::to(unknown_path));
         app.service(scope).service(elsewhere);

@@ -11,7 +11,7 @@ use crate::hub::Hub;
 use crate::routes::{Ids, Route, table};
 
 /// Routes for which `{}` is a valid request, or an empty one.
-const NEED_NO_BODY: [&str; 19] = [
+const NEED_NO_BODY: [&str; 22] = [
     "/api/v1/api-keys/{id}/rotate",
     "/api/v1/domains/{id}/check",
     "/api/v1/members/{id}",
@@ -28,7 +28,10 @@ const NEED_NO_BODY: [&str; 19] = [
     "/api/v1/sign-in-connections/{id}",
     "/api/v1/sign-in-connections/{id}/test",
     "/api/v1/sources",
+    "/api/v1/sources/{id}/oauth-clients",
+    "/api/v1/sources/{id}/oauth-clients/{client_id}/rotate",
     "/api/v1/sources/{id}/release",
+    "/api/v1/sources/{id}/setup-links",
     "/api/v1/sources/{id}/tokens",
     "/api/v1/sources/{id}/tokens/{token_id}/rotate",
 ];

@@ -2,6 +2,7 @@
 //! change.
 
 mod detail;
+mod machine;
 mod sign_in;
 
 pub use detail::{
@@ -11,6 +12,7 @@ pub use detail::{
     SeatsChanged, SeatsGrown, SharingKeys, SkippedRecord, SourceCreated, SourceDeleted, SourceDetached,
     SourceModeChanged, SourceName, SourcePromoted, SourceQuarantined, SourceReleased, TenantCreated, TenantNames,
 };
+pub use machine::{AccessTokenEnd, AccessTokenIssued, AccessTokenRevoked, OauthClientCreated, SetupLinkCreated};
 pub use sign_in::{
     DomainName, IdentityDetail, SessionEnd, SessionEnded, SessionStarted, SignInConnectionDetail,
     SignInConnectionTested, SignInLinkCreated, SignInLinkUsed, SignInWay,
@@ -18,8 +20,8 @@ pub use sign_in::{
 
 use crate::directory::SourceSettings;
 use crate::ids::{
-    CredentialId, DirectoryGroupId, DirectoryUserId, DomainId, MemberId, OperatorKeyId, RunId, SharingGroupId,
-    SignInConnectionId, SourceId, TenantId,
+    CredentialId, DirectoryGroupId, DirectoryUserId, DomainId, MemberId, OauthClientId, OperatorKeyId, RunId,
+    SharingGroupId, SignInConnectionId, SourceId, TenantId,
 };
 use crate::quota::QuotaOverrides;
 use crate::text_enum::text_enum;
@@ -50,6 +52,7 @@ subjects! {
     TenantId = "tenant",
     SourceId = "source",
     CredentialId = "credential",
+    OauthClientId = "oauth_client",
     DirectoryUserId = "directory_user",
     DirectoryGroupId = "directory_group",
     MemberId = "member",
@@ -134,6 +137,15 @@ events! {
     CredentialCreated(CredentialId, CredentialCreated) = "credential.created",
     CredentialRotated(CredentialId, CredentialRotated) = "credential.rotated",
     CredentialRevoked(CredentialId, NoDetail) = "credential.revoked",
+    /// A program may get tokens for one source.
+    OauthClientCreated(OauthClientId, OauthClientCreated) = "oauth_client.created",
+    OauthClientRotated(OauthClientId, CredentialRotated) = "oauth_client.rotated",
+    /// Its secrets and its tokens ended.
+    OauthClientRevoked(OauthClientId, NoDetail) = "oauth_client.revoked",
+    AccessTokenIssued(CredentialId, AccessTokenIssued) = "access_token.issued",
+    AccessTokenRevoked(CredentialId, AccessTokenRevoked) = "access_token.revoked",
+    /// Its holder makes one token for the source, as this link.
+    SetupLinkCreated(CredentialId, SetupLinkCreated) = "setup_link.created",
     /// A link with which one member signs in once, or a recovery code of an owner.
     SignInLinkCreated(CredentialId, SignInLinkCreated) = "sign_in_link.created",
     SignInLinkUsed(CredentialId, SignInLinkUsed) = "sign_in_link.used",
@@ -262,6 +274,12 @@ impl AuditKind {
             | Self::CredentialCreated
             | Self::CredentialRotated
             | Self::CredentialRevoked
+            | Self::OauthClientCreated
+            | Self::OauthClientRotated
+            | Self::OauthClientRevoked
+            | Self::AccessTokenIssued
+            | Self::AccessTokenRevoked
+            | Self::SetupLinkCreated
             | Self::SignInLinkCreated
             | Self::SignInLinkUsed
             | Self::SessionStarted
@@ -311,6 +329,8 @@ pub enum Actor {
     ApiKey(CredentialId),
     /// A member who signed in.
     Member(MemberId),
+    /// The holder of a link to set a source up.
+    SetupLink(CredentialId),
     /// A person at the hosted service's command line.
     Operator,
     /// A program of the hosted service.
@@ -320,12 +340,13 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// The form that is stored and shown: `source:<id>`, `api_key:<id>`, `member:<id>`, `operator`, `operator_key:<id>`, `system`.
+    /// The form that is stored and shown: `source:<id>`, `api_key:<id>`, `member:<id>`, `setup_link:<id>`, `operator`, `operator_key:<id>`, `system`.
     pub fn to_text(self) -> String {
         match self {
             Self::Source(id) => format!("source:{id}"),
             Self::ApiKey(id) => format!("api_key:{id}"),
             Self::Member(id) => format!("member:{id}"),
+            Self::SetupLink(id) => format!("setup_link:{id}"),
             Self::Operator => "operator".into(),
             Self::OperatorKey(id) => format!("operator_key:{id}"),
             Self::System => "system".into(),
@@ -338,6 +359,7 @@ impl Actor {
             Some(("source", id)) => Some(Self::Source(id.parse().ok()?)),
             Some(("api_key", id)) => Some(Self::ApiKey(id.parse().ok()?)),
             Some(("member", id)) => Some(Self::Member(id.parse().ok()?)),
+            Some(("setup_link", id)) => Some(Self::SetupLink(id.parse().ok()?)),
             Some(("operator_key", id)) => Some(Self::OperatorKey(id.parse().ok()?)),
             None if text == "operator" => Some(Self::Operator),
             None if text == "system" => Some(Self::System),

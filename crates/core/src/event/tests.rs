@@ -1,4 +1,4 @@
-use super::{AuditKind, Difference, Event, MemberDetail, MemberLink, NoDetail};
+use super::{Actor, AuditKind, Difference, Event, MemberDetail, MemberLink, NoDetail};
 use crate::action::Why;
 use crate::directory::SourceSettings;
 use crate::roster::MemberStatus;
@@ -65,4 +65,21 @@ fn a_detail_is_the_json_that_readers_know() {
         assert_eq!(event.subject(), (subject, id));
         assert_eq!(event.detail(), detail, "{event:?}");
     }
+}
+
+#[test]
+fn an_actor_reads_back_from_its_text() {
+    let id = Uuid::from_u128(7);
+    for actor in [
+        Actor::Source(id.into()),
+        Actor::ApiKey(id.into()),
+        Actor::Member(id.into()),
+        Actor::SetupLink(id.into()),
+        Actor::Operator,
+        Actor::OperatorKey(id.into()),
+        Actor::System,
+    ] {
+        assert_eq!(Actor::of_text(&actor.to_text()), Some(actor));
+    }
+    assert_eq!(Actor::of_text("setup_link"), None);
 }

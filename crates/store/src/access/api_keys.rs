@@ -1,6 +1,6 @@
 //! API keys: secrets with which programs use the REST API. Nobody makes a key that may do more than its maker.
 
-use crate::access::credentials::{Credential, NewCredential, Rotated, RotatedExpiry, Superseded};
+use crate::access::credentials::{Credential, NewCredential, Rotated, RotatedExpiry, SETUP_LINK, Superseded};
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -37,6 +37,13 @@ pub struct ApiKey {
     pub revoked_at: Option<DateTime<Utc>>,
     /// To the minute.
     pub last_used_at: Option<DateTime<Utc>>,
+}
+
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "credentials::Entity")]
+struct Named {
+    id: Uuid,
+    name: String,
 }
 
 /// Input for a new key.
@@ -105,7 +112,7 @@ impl Store {
         keys.page(page, RowList::new("api keys")).await
     }
 
-    /// The names of these keys. Keys of other tenants have none here.
+    /// The names of these keys and set-up links. Those of other tenants have none here.
     #[tracing::instrument(name = "store.api_keys.key_names", skip_all)]
     pub async fn key_names(
         &self,
@@ -117,9 +124,9 @@ impl Store {
         }
         let tx = self.read(&scope.scope).await?;
         let these = credentials::Column::Id.is_in(ids.iter().map(|id| id.0));
-        let keys = tx.find::<credentials::Entity>().filter(credentials::Column::Kind.is(API_KEY).and(these));
-        let keys: Vec<ApiKey> = keys.all().await?;
-        Ok(keys.into_iter().map(|key| (key.id.into(), key.name)).collect())
+        let named = credentials::Column::Kind.is_one_of([API_KEY, SETUP_LINK]).and(these);
+        let named: Vec<Named> = tx.find::<credentials::Entity>().filter(named).all().await?;
+        Ok(named.into_iter().map(|one| (one.id.into(), one.name)).collect())
     }
 
     /// One key, revoked or not.
@@ -180,7 +187,7 @@ impl Store {
         if role.is_none_or(|role| !scope.role().is_at_least(role)) {
             return Err(StoreError::Forbidden("this key may do more than you: an owner revokes it".into()));
         }
-        let digest = tx.revoke(id, None).await?;
+        let digest = tx.revoke(id, api_key(id)).await?;
         tx.commit().await?;
         Ok(Committed::without_duties(()).revoking(vec![digest]))
     }

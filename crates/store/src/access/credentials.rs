@@ -12,11 +12,11 @@ use crate::secret::{
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
 use rollcall_core::event::{Actor, CredentialCreated, Event, NoDetail};
-use rollcall_core::ids::{CredentialId, IdentityId, MemberId, SourceId, TenantId};
+use rollcall_core::ids::{CredentialId, IdentityId, MemberId, OauthClientId, SourceId, TenantId};
 use rollcall_core::permission::Permissions;
 use rollcall_core::quota::{Quota, Quotas};
 use rollcall_core::roster::Role;
-use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, IntoCondition, SimpleExpr};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, FromQueryResult};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -25,7 +25,14 @@ use uuid::Uuid;
 pub(crate) const NAME_CHARACTERS_MAX: usize = 200;
 /// RFC 3339 years have four digits.
 const YEAR_MAX: i32 = 9999;
-/// Most tokens in force per source. A rotation needs two.
+/// The kinds with which a source's provider comes for good: they count as tokens.
+pub(super) const SCIM_TOKEN: &str = "scim_token";
+pub(super) const OAUTH_CLIENT: &str = "oauth_client";
+/// A link with which somebody without an account sets a source up.
+pub(super) const SETUP_LINK: &str = "setup_link";
+/// A short-lived token of an OAuth client.
+pub(super) const ACCESS_TOKEN: &str = "access_token";
+/// Most tokens and secrets of clients in force per source. A rotation needs two.
 const TOKENS_MAX: usize = 20;
 
 /// The end of a rotation's new token.
@@ -72,9 +79,10 @@ impl Credential {
 }
 
 impl SourceScope {
-    /// The scope of a SCIM token; `None` for another kind of credential.
+    /// The scope of a SCIM token, or of an access token; `None` for another kind of credential.
     pub fn of_token(token: &Credential) -> Option<Self> {
-        let source: SourceId = token.source_id.filter(|_| token.kind == "scim_token")?.into();
+        let opens = [SCIM_TOKEN, ACCESS_TOKEN].contains(&token.kind.as_str());
+        let source: SourceId = token.source_id.filter(|_| opens)?.into();
         let scope = TenantScope::new(token.tenant_id.into(), Actor::Source(source));
         let settings = SourceSettings {
             users_only: token.users_only == Some(true),
@@ -106,7 +114,8 @@ impl Store {
     #[tracing::instrument(name = "store.credentials.revoke_credential", skip_all)]
     pub async fn revoke_credential(&self, scope: &AdminScope, id: CredentialId) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
-        let digest = tx.revoke(id, None).await?;
+        // An OAuth client ends with its tokens, by a call of its own.
+        let digest = tx.revoke(id, credentials::Column::Kind.is_not(OAUTH_CLIENT)).await?;
         tx.commit().await?;
         Ok(Committed::without_duties(()).revoking(vec![digest]))
     }
@@ -144,6 +153,7 @@ pub(super) struct NewCredential<'a> {
     pub(super) prefix: &'static str,
     pub(super) source: Option<SourceId>,
     pub(super) member: Option<MemberId>,
+    pub(super) client: Option<OauthClientId>,
     pub(super) role: Option<Role>,
     pub(super) permissions: Option<Permissions>,
     pub(super) name: &'a str,
@@ -162,7 +172,7 @@ impl TenantTx {
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<NewSecret, StoreError> {
         let (kind, prefix) = match kind {
-            SourceKind::Scim => ("scim_token", SCIM_TOKEN_PREFIX),
+            SourceKind::Scim => (SCIM_TOKEN, SCIM_TOKEN_PREFIX),
             SourceKind::Agent => ("agent_install", AGENT_INSTALL_PREFIX),
         };
         let credential = NewCredential { kind, prefix, source: Some(source), expires_at, ..Default::default() };
@@ -176,13 +186,16 @@ impl TenantTx {
         name: &str,
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<NewSecret, StoreError> {
-        let is_source = sources::Column::Id.eq(source.0).and(sources::Column::Kind.is("scim"));
-        if !self.find::<sources::Entity>().filter(is_source).exists().await? {
-            return Err(StoreError::NotFound("SCIM source"));
-        }
-        let (kind, prefix) = ("scim_token", SCIM_TOKEN_PREFIX);
+        self.check_scim_source(source).await?;
+        let (kind, prefix) = (SCIM_TOKEN, SCIM_TOKEN_PREFIX);
         let credential = NewCredential { kind, prefix, source: Some(source), name, expires_at, ..Default::default() };
         self.create_credential(credential).await
+    }
+
+    pub(super) async fn check_scim_source(&self, source: SourceId) -> Result<(), StoreError> {
+        let is_source = sources::Column::Id.eq(source.0).and(sources::Column::Kind.is("scim"));
+        let exists = self.find::<sources::Entity>().filter(is_source).exists().await?;
+        if exists { Ok(()) } else { Err(StoreError::NotFound("SCIM source")) }
     }
 
     /// Refuses a name or an end that no credential has.
@@ -212,20 +225,27 @@ impl TenantTx {
         self.check_name_and_end(name, expires_at)?;
         let now = self.clock.now();
         self.refuse_one_more(Quota::Keys, quotas).await?;
-        let tokens = self.find::<credentials::Entity>().filter(credentials::Column::SourceId.eq(source.0));
+        let lasting = credentials::Column::Kind.is_one_of([SCIM_TOKEN, OAUTH_CLIENT]);
+        let of_source = credentials::Column::SourceId.eq(source.0).and(lasting);
+        let tokens = self.find::<credentials::Entity>().filter(of_source);
         let tokens: Vec<Uuid> = tokens.filter(in_force(now)).values(credentials::Column::Id).await?;
         if tokens.len() >= TOKENS_MAX {
-            let why = format!("the source has {TOKENS_MAX} tokens in force; revoke those that are no longer used");
+            let why = format!(
+                "the source has {TOKENS_MAX} tokens and clients in force; revoke those that are no longer used"
+            );
             return Err(StoreError::Conflict(why));
         }
         Ok(())
     }
 
-    /// Revokes a credential, of this source when one is named. A credential that was revoked before yields its digest and no event.
-    pub(crate) async fn revoke(&self, id: CredentialId, source: Option<SourceId>) -> Result<SecretDigest, StoreError> {
+    /// Revokes a credential, if it meets the condition. A credential that was revoked before yields its digest and no event.
+    pub(crate) async fn revoke(
+        &self,
+        id: CredentialId,
+        condition: impl IntoCondition,
+    ) -> Result<SecretDigest, StoreError> {
         use credentials::{Column, Entity};
-        let of_source = source.map(|source| Column::SourceId.eq(source.0));
-        let named = Condition::all().add(Column::Id.eq(id.0)).add_option(of_source);
+        let named = Condition::all().add(Column::Id.eq(id.0)).add(condition.into_condition());
         let in_force = named.clone().add(Column::RevokedAt.is_null());
         let revoked = self.update::<Entity>(in_force).set(Column::RevokedAt, self.clock.now()).returning().await?;
         if let Some(credential) = revoked.into_iter().next() {
@@ -237,7 +257,8 @@ impl TenantTx {
         stored_digest(digest.ok_or(StoreError::NotFound("credential"))?)
     }
 
-    /// Lets a credential in force end after `overlap` at the latest, since another takes its place.
+    /// Lets a credential in force end after `overlap` at the latest, since another takes its place. If several meet the
+    /// condition, all end, and the newest is replaced.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when none is in force.
@@ -252,16 +273,17 @@ impl TenantTx {
         // it is sooner.
         use credentials::{Column, Entity};
         let end = self.clock.now() + overlap;
-        let sooner = Expr::case(Column::ExpiresAt.lt(end), Column::ExpiresAt.into_expr()).finally(end);
         let old = which.add(in_force(self.clock.now()));
-        let before = self.find::<Entity>().filter(old.clone()).one::<credentials::Model>().await?;
+        let newest = self.find::<Entity>().filter(old.clone()).descending(Column::Id).limit(1);
+        let before: Option<credentials::Model> = newest.one().await?;
         let before = before.ok_or(StoreError::NotFound(what))?;
         let expires_at = match expiry {
             RotatedExpiry::At(expires_at) => expires_at,
             RotatedExpiry::AsLongLived => before.expires_at.map(|ends| self.clock.now() + (ends - before.created_at)),
         };
+        let sooner = Expr::case(Column::ExpiresAt.lt(end), Column::ExpiresAt.into_expr()).finally(end);
         let old = self.update::<Entity>(old).set(Column::ExpiresAt, sooner).returning().await?;
-        let old = old.into_iter().next().ok_or(StoreError::NotFound(what))?;
+        let old = old.into_iter().find(|row| row.id == before.id).ok_or(StoreError::NotFound(what))?;
         Ok(Superseded { old_expires_at: old.expires_at.unwrap_or(end), old, expires_at })
     }
 
@@ -286,6 +308,7 @@ impl TenantTx {
             id: Set(id.0),
             source_id: Set(new.source.map(|id| id.0)),
             member_id: Set(new.member.map(|id| id.0)),
+            client_id: Set(new.client.map(|id| id.0)),
             kind: Set(new.kind.into()),
             digest: Set(digest(&secret).to_vec()),
             prefix: Set(prefix.clone()),

@@ -38,7 +38,8 @@ const SIZE_SQLITE: &str = "length(CAST(d.attributes AS BLOB)) + coalesce(length(
 const RECORDS: &str = "SELECT CAST(u.records + g.records AS bigint) AS records, CAST(u.bytes + g.bytes + 100 * \
     (SELECT count(*) FROM directory_memberships m WHERE m.tenant_id = {tenant}) AS bigint) AS bytes, \
     (SELECT count(*) FROM sources s WHERE s.tenant_id = {tenant}) AS sources, \
-    (SELECT count(*) FROM credentials c WHERE c.tenant_id = {tenant} AND c.member_id IS NULL AND c.revoked_at IS NULL \
+    (SELECT count(*) FROM credentials c WHERE c.tenant_id = {tenant} AND c.member_id IS NULL \
+     AND c.kind NOT IN ('access_token', 'setup_link') AND c.revoked_at IS NULL \
      AND (c.expires_at IS NULL OR c.expires_at > $2)) AS keys, \
     (SELECT count(*) FROM directory_changes c WHERE c.tenant_id = {tenant}) AS changes, \
     (SELECT t.quotas FROM tenants t WHERE t.id = {tenant}) AS quotas FROM (SELECT count(*) AS records, coalesce(sum(";
@@ -54,7 +55,8 @@ static USAGE: Sql = Sql::tenant_by_engine(
 static OF_CREDENTIALS: Sql =
     Sql::tenant(&["SELECT CAST(0 AS bigint) AS records, CAST(0 AS bigint) AS bytes, CAST(0 AS bigint) AS changes, \
      (SELECT count(*) FROM sources s WHERE s.tenant_id = {tenant}) AS sources, \
-     (SELECT count(*) FROM credentials c WHERE c.tenant_id = {tenant} AND c.member_id IS NULL AND c.revoked_at IS NULL \
+     (SELECT count(*) FROM credentials c WHERE c.tenant_id = {tenant} AND c.member_id IS NULL \
+     AND c.kind NOT IN ('access_token', 'setup_link') AND c.revoked_at IS NULL \
       AND (c.expires_at IS NULL OR c.expires_at > $2)) AS keys, \
      (SELECT t.quotas FROM tenants t WHERE t.id = {tenant}) AS quotas"]);
 static SET_QUOTAS: Sql = Sql::tenant(&["UPDATE tenants SET quotas = $2 WHERE id = {tenant}"]);
@@ -119,10 +121,16 @@ impl TenantTx {
         row.ok_or(StoreError::NotFound("tenant"))?.read(defaults)
     }
 
-    /// Refuses one more source, or one more credential. Callers of one tenant take turns, so that they are counted together.
-    pub(crate) async fn refuse_one_more(&self, what: Quota, defaults: &Quotas) -> Result<(), StoreError> {
+    /// Waits for other callers of the tenant who make credentials.
+    pub(crate) async fn take_turn(&self) -> Result<(), StoreError> {
         let turn = self.find::<tenants::Entity>().lock(LockType::NoKeyUpdate);
         let _locked: Vec<Uuid> = turn.values(tenants::Column::Id).await?;
+        Ok(())
+    }
+
+    /// Refuses one more source, or one more credential. Callers of one tenant take turns, so that they are counted together.
+    pub(crate) async fn refuse_one_more(&self, what: Quota, defaults: &Quotas) -> Result<(), StoreError> {
+        self.take_turn().await?;
         let (CountedUsage { usage, limits }, _) = self.usage(&OF_CREDENTIALS, defaults).await?;
         if usage.of(what) < limits.of(what) {
             return Ok(());

@@ -1,6 +1,6 @@
 //! Sources as admins see and change them: their mode, and the tokens of each.
 
-use crate::access::credentials::{Rotated, RotatedExpiry, Superseded};
+use crate::access::credentials::{ACCESS_TOKEN, Rotated, RotatedExpiry, SCIM_TOKEN, Superseded, in_force};
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -93,10 +93,11 @@ pub struct SourceToken {
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// The last use of any token of the source.
+/// The last use of any token of the source; who opens a set-up link is no provider.
 fn last_used() -> SimpleExpr {
     Expr::cust(
-        "(SELECT max(c.last_used_at) FROM credentials c WHERE c.tenant_id = sources.tenant_id AND c.source_id = sources.id)",
+        "(SELECT max(c.last_used_at) FROM credentials c WHERE c.tenant_id = sources.tenant_id AND c.source_id = sources.id \
+         AND c.kind <> 'setup_link')",
     )
 }
 
@@ -228,7 +229,7 @@ impl Store {
         token: CredentialId,
     ) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
-        let digest = tx.revoke(token, Some(source)).await?;
+        let digest = tx.revoke(token, scim_token_of(source)).await?;
         tx.commit().await?;
         Ok(Committed::without_duties(()).revoking(vec![digest]))
     }
@@ -321,7 +322,8 @@ impl TenantTx {
     /// The digests of the tokens whose cached look-ups a switch makes wrong.
     pub(crate) async fn token_digests(&self, id: SourceId) -> Result<Vec<SecretDigest>, StoreError> {
         use credentials::{Column, Entity};
-        let tokens = self.find::<Entity>().filter(Column::SourceId.eq(id.0)).filter(Column::RevokedAt.is_null());
+        let opens = Column::Kind.is_one_of([SCIM_TOKEN, ACCESS_TOKEN]).and(in_force(self.clock.now()));
+        let tokens = self.find::<Entity>().filter(Column::SourceId.eq(id.0)).filter(opens);
         tokens.values(Column::Digest).await?.into_iter().map(stored_digest).collect()
     }
 
@@ -331,7 +333,7 @@ impl TenantTx {
 }
 
 fn scim_token_of(source: SourceId) -> SimpleExpr {
-    credentials::Column::SourceId.eq(source.0).and(credentials::Column::Kind.is("scim_token"))
+    credentials::Column::SourceId.eq(source.0).and(credentials::Column::Kind.is(SCIM_TOKEN))
 }
 
 pub(crate) fn without_quarantine(source: Update<'_, sources::Entity>) -> Update<'_, sources::Entity> {

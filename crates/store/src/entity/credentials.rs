@@ -1,4 +1,4 @@
-//! `credentials`: the SHA-256 digest of a secret and the scope it grants: tokens, API keys, sessions and sign-in links.
+//! `credentials`: the SHA-256 digest of a secret and the scope it grants: tokens, API keys, sessions and links.
 
 use crate::entity::{Relation, TenantEntity};
 use sea_orm::entity::prelude::*;
@@ -34,6 +34,10 @@ pub(crate) struct Model {
     pub(crate) provider_session: Option<String>,
     /// When the person proved it at the provider, as far as the provider says.
     pub(crate) authenticated_at: Option<DateTimeUtc>,
+    /// The OAuth client of a secret or of an access token.
+    pub(crate) client_id: Option<Uuid>,
+    /// The token, or the client's secret, that somebody made with this set-up link.
+    pub(crate) made_id: Option<Uuid>,
     pub(crate) created_at: DateTimeUtc,
     pub(crate) expires_at: Option<DateTimeUtc>,
     pub(crate) revoked_at: Option<DateTimeUtc>,

@@ -16,8 +16,9 @@ pub(crate) fn run(output: &Json) -> Result<()> {
         None if endpoint.by_operator => (endpoint, "operator"),
         None => (endpoint, "none"),
     });
+    let oauth = rollcall_ingest::routes::oauth_endpoints().into_iter().map(|endpoint| (endpoint, "none"));
     let open = health::endpoints().into_iter().map(|endpoint| (endpoint, "none"));
-    let routes: Vec<(Endpoint, &str)> = scim.chain(api).chain(open).collect();
+    let routes: Vec<(Endpoint, &str)> = scim.chain(oauth).chain(api).chain(open).collect();
     if output.json {
         let row = |(route, auth): &(Endpoint, &str)| {
             let method = route.method.as_str();

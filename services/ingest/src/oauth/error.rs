@@ -1,0 +1,95 @@
+//! Failures of `/oauth` in the form of RFC 6749 §5.2. A description is ASCII without quotes and backslashes, as that section wants it.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use rollcall_store::StoreError;
+use rollcall_web::{Refusal, whole_seconds};
+use serde_json::json;
+use std::time::Duration;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OauthError {
+    #[error("{0}")]
+    Invalid(&'static str),
+    #[error(
+        "the client is unknown, or its secret is wrong, was replaced or has ended; make or rotate one \
+         (POST /api/v1/sources/ID/oauth-clients)"
+    )]
+    InvalidClient {
+        /// The client tried to name itself in the `Authorization` header.
+        by_header: bool,
+    },
+    #[error("this grant is not served; grant_type is client_credentials")]
+    UnsupportedGrant,
+    #[error("too many requests; try again in {} s", whole_seconds(*.retry_after))]
+    RateLimited { retry_after: Duration },
+    #[error(transparent)]
+    Web(#[from] Refusal),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl OauthError {
+    pub(super) fn invalid(why: &'static str) -> Self {
+        Self::Invalid(why)
+    }
+
+    pub(super) fn unknown_client(request: &HttpRequest) -> Self {
+        Self::InvalidClient { by_header: request.headers().contains_key(header::AUTHORIZATION) }
+    }
+
+    fn code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::InvalidClient { .. } => (StatusCode::UNAUTHORIZED, "invalid_client"),
+            Self::UnsupportedGrant => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+            Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
+            Self::Web(refusal) => (refusal.problem().status(), "invalid_request"),
+            Self::Store(StoreError::Busy { .. }) => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
+            Self::Store(StoreError::Unavailable(_) | StoreError::Contended(_)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+            }
+            Self::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+        }
+    }
+
+    fn description(&self) -> String {
+        let text = match (self, self.code().0) {
+            (Self::Store(_), StatusCode::INTERNAL_SERVER_ERROR) => {
+                "an error on our side; it was logged under the request's id".to_owned()
+            }
+            (Self::Store(_), _) => "the hub is busy or its database away; try again".to_owned(),
+            (other, _) => other.to_string(),
+        };
+        text.chars().map(|c| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '\'' }).collect()
+    }
+}
+
+impl ResponseError for OauthError {
+    fn status_code(&self) -> StatusCode {
+        self.code().0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let (status, code) = self.code();
+        if status.is_server_error() {
+            tracing::error!(error = %self, "a request for a token failed");
+        }
+        let mut response = HttpResponse::build(status);
+        match self {
+            Self::Web(refusal) => refusal.add_headers(&mut response),
+            Self::InvalidClient { by_header: true } => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"rollcall\""));
+            }
+            Self::RateLimited { retry_after } | Self::Store(StoreError::Busy { retry_after, .. }) => {
+                response.insert_header((header::RETRY_AFTER, whole_seconds(*retry_after)));
+            }
+            Self::Store(StoreError::Unavailable(_) | StoreError::Contended(_)) => {
+                response.insert_header((header::RETRY_AFTER, 1));
+            }
+            _ => {}
+        }
+        response.insert_header((header::PRAGMA, "no-cache"));
+        response.json(json!({ "error": code, "error_description": self.description() }))
+    }
+}

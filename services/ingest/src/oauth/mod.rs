@@ -1,0 +1,80 @@
+//! `/oauth`: short-lived tokens for identity providers that want them instead of a token that lasts (RFC 6749 §4.4). One client is of
+//! one source; its tokens open that source alone. A token is given back at `/oauth/revoke` (RFC 7009).
+
+mod error;
+mod form;
+
+pub(crate) use error::OauthError;
+
+use self::form::{Form, Presented};
+use crate::Ingest;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use rollcall_hub::{CallerError, ClientSecret};
+use rollcall_store::{NewAccessToken, OauthClient};
+use rollcall_web::{Body, known_caller, origin, peer, request_id};
+use serde_json::json;
+
+type Answer = Result<HttpResponse, OauthError>;
+
+/// The only thing that a token is for; clients may ask for any, and are told this one (RFC 6749 §3.3).
+const SCOPE: &str = "scim";
+const GRANT: &str = "client_credentials";
+const METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+
+pub(crate) async fn token(request: HttpRequest, ingest: web::Data<Ingest>, payload: Body) -> Answer {
+    let form = Form::read(payload).await?;
+    let client = client(&request, &ingest, &form).await?;
+    match form.value("grant_type") {
+        Some(GRANT) => {}
+        Some(_) => return Err(OauthError::UnsupportedGrant),
+        None => return Err(OauthError::invalid("grant_type is missing; it is client_credentials")),
+    }
+    let issued = ingest.hub.access_token(&client, &peer(&request)).await.map_err(|error| refused(&request, error))?;
+    let NewAccessToken { token, expires_in, .. } = issued;
+    let token = json!({ "access_token": token, "token_type": "Bearer", "expires_in": expires_in, "scope": SCOPE });
+    Ok(HttpResponse::Ok().insert_header((header::PRAGMA, "no-cache")).json(token))
+}
+
+/// Ends a token of the client. Another text is answered in the same way (RFC 7009 §2.2), so that nobody learns about tokens of others.
+pub(crate) async fn revoke(request: HttpRequest, ingest: web::Data<Ingest>, payload: Body) -> Answer {
+    let form = Form::read(payload).await?;
+    let client = client(&request, &ingest, &form).await?;
+    let token = form.value("token").ok_or_else(|| OauthError::invalid("token is missing"))?;
+    ingest.hub.return_token(&client, token).await?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+/// The addresses and ways of this hub, for clients that read them (RFC 8414).
+pub(crate) async fn metadata(request: HttpRequest, ingest: web::Data<Ingest>) -> HttpResponse {
+    let base = ingest.config.public_url.clone().unwrap_or_else(|| origin(&request));
+    let base = base.trim_end_matches('/');
+    HttpResponse::Ok().json(json!({
+        "issuer": base,
+        "token_endpoint": format!("{base}/oauth/token"),
+        "revocation_endpoint": format!("{base}/oauth/revoke"),
+        "grant_types_supported": [GRANT],
+        "response_types_supported": [],
+        "scopes_supported": [SCOPE],
+        "token_endpoint_auth_methods_supported": METHODS,
+        "revocation_endpoint_auth_methods_supported": METHODS,
+    }))
+}
+
+/// The client that sent the request.
+async fn client(request: &HttpRequest, ingest: &Ingest, form: &Form) -> Result<OauthClient, OauthError> {
+    let Presented { id, secret } = Presented::of(request, form)?;
+    let presented = ClientSecret { id: &id, secret: &secret };
+    let client = ingest.hub.oauth_client(&presented, &peer(request), &ingest.config.callers).await;
+    let client = client.map_err(|error| refused(request, error))?;
+    known_caller(request, client.tenant(), client.secret);
+    Ok(request_id(request).map_or(client, |id| client.for_request(id)))
+}
+
+fn refused(request: &HttpRequest, error: CallerError) -> OauthError {
+    match error {
+        CallerError::Missing | CallerError::Unknown | CallerError::Ended => OauthError::unknown_client(request),
+        CallerError::RateLimited { retry_after } => OauthError::RateLimited { retry_after },
+        CallerError::Store(error) => error.into(),
+    }
+}
