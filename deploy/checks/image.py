@@ -17,6 +17,7 @@ import tomllib
 import urllib.parse
 import urllib.request
 
+import stages
 from tools import DEPLOY, HERE, ROOT, TARGET, Failed, eventually, need, programs, ran, rollcall, say
 
 IMAGE = "localhost/rollcall:check"
@@ -37,14 +38,14 @@ def environment():
     return os.environ | {"CONTAINERS_STORAGE_CONF": str(settings), "CONTAINERS_CONF": str(HERE / "containers.conf")}
 
 
-def unpack_base(folder):
+def unpack(folder, packages):
     """A root of Debian packages, each with its control file where scanners look for it."""
     if folder.exists():
         return
-    half = folder.with_name("base.half")
+    half = folder.with_name(f"{folder.name}.half")
     shutil.rmtree(half, ignore_errors=True)
     (half / "packages").mkdir(parents=True)
-    fetch = ["apt-get", "-q", "download", *BASE_PACKAGES]
+    fetch = ["apt-get", "-q", "download", *packages]
     if subprocess.run(fetch, cwd=half / "packages", capture_output=True).returncode != 0:
         ran("apt-get", "-q", "update")
         ran(*fetch, cwd=half / "packages")
@@ -64,25 +65,26 @@ def unpack_base(folder):
 
 def build(env):
     """Builds twice. Layers and configuration must be the same; buildah writes the order of ARGs in the history by chance."""
-    unpack_base(TARGET / "base")
+    unpack(TARGET / "base", BASE_PACKAGES)
     binary = TARGET / "binary"
     binary.mkdir(exist_ok=True)
     ran("strip", "--strip-debug", "-o", binary / "rollcall", rollcall())
-    bud = ["buildah", "bud", "--isolation", "chroot", "--pull-never", "--timestamp", "0", "--format", "docker", "--layers=false"]
+    bud = ["buildah", "bud", "--isolation", "chroot", "--pull-never", "--timestamp", "0", "--format", "docker"]
     empty = TARGET / "empty"
     empty.mkdir(exist_ok=True)
     (empty / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
-    ran(*bud, "--tag", BASE, "--file", empty / "Dockerfile", TARGET / "base", env=env)
+    ran(*bud, "--layers=false", "--tag", BASE, "--file", empty / "Dockerfile", TARGET / "base", env=env)
     builds = set()
     for _ in range(2):
         ran(
-            *bud, "--build-arg", f"BASE_IMAGE={BASE}", "--build-context", f"binary={binary}", "--tag", IMAGE,
+            *bud, "--layers=false", "--build-arg", f"BASE_IMAGE={BASE}", "--build-context", f"binary={binary}", "--tag", IMAGE,
             "--file", DEPLOY / "Dockerfile", ROOT, env=env,
         )
         about = json.loads(ran("podman", "image", "inspect", IMAGE, env=env))[0]
         builds.add(json.dumps([about["RootFS"], about["Config"]], sort_keys=True))
     if len(builds) != 1:
         raise Failed(f"two builds differ: {builds}")
+    stages.build(bud, env, unpack, empty)
 
 
 def check_contents(env):
@@ -201,10 +203,12 @@ def check():
     TARGET.mkdir(parents=True, exist_ok=True)
     ran(programs() / "hadolint", DEPLOY / "Dockerfile")
     env = environment()
+    # A build that failed leaves its containers and images, in this storage only.
+    ran("buildah", "rm", "--all", env=env)
+    ran("podman", "image", "prune", "--force", env=env)
     build(env)
     size, components = check_contents(env), write_sbom(env)
     seconds = [run_hardened(env, user) for user in USERS]
-    ran("podman", "image", "prune", "--force", env=env)  # those of earlier runs
     binary = (TARGET / "binary" / "rollcall").stat().st_size
     say(
         f"two builds are the same; {size >> 20} MiB, of which the binary has {binary >> 20}; {components} components in "
