@@ -40,6 +40,8 @@ impl Permissions {
     pub fn of_role(role: Role) -> Self {
         match role {
             Role::Owner | Role::Admin => Self::all(),
+            // Of these, an auditor has what the endpoint table opens to the role: the reads.
+            Role::Auditor => [Permission::Read, Permission::Access, Permission::Export].into_iter().collect(),
             Role::Member => Permission::Read.into(),
         }
     }

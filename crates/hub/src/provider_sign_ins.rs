@@ -48,8 +48,8 @@ pub enum SignInError {
     #[error("{0}")]
     Unrecognised(#[from] Unrecognised),
     #[error(
-        "you are a member of this organisation, and may not sign in: only owners, admins and billing contacts do who are active; ask an \
-         owner"
+        "you are a member of this organisation, and may not sign in: only owners, admins, auditors and billing contacts do who are \
+         active; ask an owner"
     )]
     NotAllowed,
     #[error(

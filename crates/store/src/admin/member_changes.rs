@@ -173,8 +173,9 @@ impl TenantTx {
             let why = "the member is the last active owner: make another active member an owner first";
             return Err(StoreError::Conflict(why.into()));
         }
-        let leaves = difference.changes("role") && changes.role == Some(Role::Member);
-        if leaves && !self.has_other(member.id, members::Column::Role.is_not("member")).await? {
+        let leaves = role.is_admin() && changes.role.is_some_and(|role| !role.is_admin());
+        let admin = members::Column::Role.is("owner").or(members::Column::Role.is("admin"));
+        if leaves && !self.has_other(member.id, admin).await? {
             let why = "the member is the last active admin: make another active member an admin first";
             return Err(StoreError::Conflict(why.into()));
         }

@@ -331,7 +331,7 @@ impl TenantTx {
             removals_in_window: removals,
             creations_in_window: creations,
             modifications_in_window: modifications,
-            active_admins: ids(|row| row.role != Role::Member.as_str()),
+            active_admins: ids(|row| row.role.parse().is_ok_and(Role::is_admin)),
             active_billing_contacts: ids(|row| row.billing_contact),
         };
         Ok(Authority { source: row.authority.map(Into::into), quarantined: row.quarantined, beside: row.beside })
