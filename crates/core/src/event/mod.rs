@@ -12,7 +12,7 @@ pub use detail::{
     SourceModeChanged, SourceName, SourcePromoted, SourceQuarantined, SourceReleased, TenantCreated, TenantNames,
 };
 pub use sign_in::{
-    DomainName, IdentityDetail, SessionEnd, SessionEnded, SessionStarted, SignInConnectionDetail,
+    ByRules, DomainName, IdentityDetail, SessionEnd, SessionEnded, SessionStarted, SignInConnectionDetail,
     SignInConnectionTested, SignInLinkCreated, SignInLinkUsed, SignInWay,
 };
 

@@ -11,7 +11,7 @@ use crate::directory::{Dispute, PersonRecord, UserSubject};
 use crate::email::{fold, strip_tombstone};
 use crate::ids::MemberId;
 use crate::policy::OnDeleted;
-use crate::roster::{MemberState, MemberStatus, Role};
+use crate::roster::{MemberState, MemberStatus};
 use crate::world::World;
 use std::collections::{HashMap, HashSet};
 

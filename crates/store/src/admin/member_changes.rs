@@ -69,9 +69,16 @@ impl Difference {
         let mut found = Self::default();
         if let Some(role) = changes.role {
             found.note(Column::Role, role.as_str().into(), json!(before.role), json!(role));
+            if found.changes("role") {
+                // A person's word takes the place of a rule's.
+                found.columns.push((Column::RoleBeforeRule, None::<String>.into()));
+            }
         }
         if let Some(contact) = changes.billing_contact {
             found.note(Column::BillingContact, contact.into(), json!(before.billing_contact), json!(contact));
+            if found.changes("billing_contact") {
+                found.columns.push((Column::ContactByRule, false.into()));
+            }
         }
         for (attribute, value) in &changes.local {
             let (column, now) = match attribute {
@@ -149,6 +156,15 @@ impl Store {
     }
 }
 
+/// Those who count for the last active admin (DA7).
+pub(crate) fn is_admin() -> SimpleExpr {
+    members::Column::Role.is("owner").or(members::Column::Role.is("admin"))
+}
+
+pub(crate) fn is_billing_contact() -> SimpleExpr {
+    members::Column::BillingContact.into_expr().eq(Expr::Constant(true.into()))
+}
+
 impl TenantTx {
     /// Checks who may give which role, and that an active owner, admin and billing contact remain (DA7).
     async fn refuse_role(
@@ -174,17 +190,12 @@ impl TenantTx {
             return Err(StoreError::Conflict(why.into()));
         }
         let leaves = role.is_admin() && changes.role.is_some_and(|role| !role.is_admin());
-        let admin = members::Column::Role.is("owner").or(members::Column::Role.is("admin"));
-        if leaves && !self.has_other(member.id, admin).await? {
+        if leaves && !self.has_other(member.id, is_admin()).await? {
             let why = "the member is the last active admin: make another active member an admin first";
             return Err(StoreError::Conflict(why.into()));
         }
         let leaves = difference.changes("billing_contact") && changes.billing_contact == Some(false);
-        if leaves
-            && !self
-                .has_other(member.id, members::Column::BillingContact.into_expr().eq(Expr::Constant(true.into())))
-                .await?
-        {
+        if leaves && !self.has_other(member.id, is_billing_contact()).await? {
             let why = "the member is the last billing contact: make another active member the billing contact first";
             return Err(StoreError::Conflict(why.into()));
         }
@@ -192,7 +203,7 @@ impl TenantTx {
     }
 
     /// True if another active member meets the condition.
-    async fn has_other(&self, member: Uuid, condition: SimpleExpr) -> Result<bool, StoreError> {
+    pub(crate) async fn has_other(&self, member: Uuid, condition: SimpleExpr) -> Result<bool, StoreError> {
         let others = self.find::<members::Entity>().filter(members::Column::Id.ne(member));
         others.filter(members::Column::Status.is("active")).filter(condition).exists().await
     }
