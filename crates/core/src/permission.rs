@@ -40,7 +40,7 @@ impl Permissions {
     pub fn of_role(role: Role) -> Self {
         match role {
             Role::Owner | Role::Admin => Self::all(),
-            // Of these, an auditor has what the endpoint table opens to the role: the reads.
+            // The endpoint table opens the reads among these to an auditor, and no write.
             Role::Auditor => [Permission::Read, Permission::Access, Permission::Export].into_iter().collect(),
             Role::Member => Permission::Read.into(),
         }
