@@ -109,8 +109,8 @@ impl Office {
     async fn member(&self, email: &str) -> Option<Member> {
         // A list shows a row once no older transaction of the cluster is open.
         let tx = self.store.read(&self.scope.scope).await.expect("a transaction");
-        let there = members::Column::EmailFolded.eq(email).and(members::Column::Status.ne("removed"));
-        tx.find::<members::Entity>().filter(there).one().await.expect("an answer")
+        let there = tx.find::<members::Entity>().filter(members::Column::EmailFolded.eq(email));
+        there.filter(members::Column::Status.ne("removed")).one().await.expect("an answer")
     }
 
     /// The role of a member, whether they are a billing contact, and whether a rule lends something.
