@@ -48,8 +48,9 @@ mod m20261130_000092_member_search;
 mod m20261130_000093_blocks;
 mod m20261130_000094_idempotent_requests;
 mod m20261130_000095_tenant_days;
-mod m20261130_000096_statistics_of_new_indexes;
-mod m20261130_000098_oauth_clients_and_setup_links;
+mod m20261130_000096_oauth_clients_and_setup_links;
+mod m20261130_000097_role_rules;
+mod m20261130_000098_statistics_of_new_indexes;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -100,8 +101,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000093_blocks::Migration),
             Box::new(m20261130_000094_idempotent_requests::Migration),
             Box::new(m20261130_000095_tenant_days::Migration),
-            Box::new(m20261130_000098_oauth_clients_and_setup_links::Migration),
-            Box::new(m20261130_000096_statistics_of_new_indexes::Migration),
+            Box::new(m20261130_000096_oauth_clients_and_setup_links::Migration),
+            Box::new(m20261130_000097_role_rules::Migration),
+            Box::new(m20261130_000098_statistics_of_new_indexes::Migration),
         ]
     }
 }

@@ -198,6 +198,7 @@ def whole_walk(walk, provider):
     sign_in_and_fail(walk, provider)
     browsers_and_answers(walk, provider)
     people_who_change(walk, provider, people)
+    roles_by_claims(walk, provider, owner, people)
     log_out(walk, provider)
     require(walk, provider, owner)
 
@@ -339,6 +340,43 @@ def people_who_change(walk, provider, people):
     browser, page = walk.sign_in(provider, "bea2")
     walk.refused("a plain member does not sign in", page, 403, "may not sign in")
     walk.by_key("PATCH", f"/api/v1/members/{member}", {"role": "admin"})
+    provider.people(people)
+
+
+def roles_by_claims(walk, provider, owner, people):
+    """A group of the provider gives a role, makes a member where that is on, and takes both back when it is gone."""
+    rules = [{"claim": "groups", "value": "hub-auditors", "role": "auditor"}, {"claim": "groups", "value": "hub-admins", "role": "admin"}]
+    change = lambda **changes: owner.rest("PATCH", walk.connection, changes)
+    refused = change(role_rules=[{**rules[0], "role": "owner"}])
+    walk.check("no rule makes an owner", refused.status == 400 and "billing_contact" in refused.text, refused)
+    refused = change(role_rules=[{**rules[0], "claim": "name"}])
+    walk.check("a claim that people write themselves gives nothing", refused.status == 400 and "groups" in refused.text, refused)
+    walk.check("rules are set", change(role_rules=rules).json["role_rules"] == rules)
+    cleo, email = (lambda *groups: {**people, "cleo": {"email": email, "email_verified": True, "groups": list(groups)}}), f"cleo@{walk.domain}"
+    provider.people(cleo("hub-auditors"))
+    _, page = walk.sign_in(provider, "cleo")
+    walk.refused("nobody joins by a rule where that is off", page, 403, "no member has the address")
+    walk.check("it is switched on", change(creates_members=True).json["creates_members"])
+    first, page = walk.sign_in(provider, "cleo")
+    session = first.rest("GET", walk.url("/api/v1/session")).json
+    walk.check("then somebody joins, as an auditor", session.get("role") == "auditor" and session["member"]["by_rule"], session)
+    provider.people(cleo("hub-admins", "staff"))
+    second, _ = walk.sign_in(provider, "cleo")
+    walk.check("another group is another role", second.rest("GET", walk.url("/api/v1/session")).json.get("role") == "admin")
+    walk.ends("another role by a rule", first)
+    provider.people(cleo("staff"))
+    _, page = walk.sign_in(provider, "cleo")
+    walk.refused("without the group the role is gone", page, 403, "may not sign in")
+    walk.ends("a role that a rule takes back", second)
+    events = walk.by_key("GET", "/api/v1/audit-events?order=desc&kind=member.updated").json["items"]
+    told = [(event["actor"], event["detail"]["after"]["role"]) for event in events if "rules" in event["detail"]]
+    walk.check("the audit log tells both", told == [("system", "member"), ("system", "admin")], told)
+    provider.people({**people, "ann": {**people["ann"], "groups": ["hub-auditors"]}})
+    _, test = walk.try_out(owner, provider, "ann")
+    report = test["report"]
+    walk.check("a trial shows what the rules give", report["ruled"]["role"] == "auditor" and report["ruled"]["rules"] == rules[:1], report)
+    walk.check("and that an owner stays one", report["role"] == "owner", report)
+    walk.check("rules are taken away", change(role_rules=[], creates_members=False).json["role_rules"] == [])
     provider.people(people)
 
 

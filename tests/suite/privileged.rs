@@ -21,6 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
         rc23_s5_the_run_about_an_owner_is_the_owners_to_decide,
         rc23_s5_a_rewind_of_an_admin_is_the_owners_to_approve,
         rc23_s5_no_way_of_a_source_reaches_an_owner,
+        s5_a_source_reaches_no_auditor,
         s5_what_takes_accounts_over_is_the_owners_to_set,
         rc23_s5_no_random_sequence_changes_an_owner,
     ]
@@ -124,6 +125,25 @@ async fn rc23_s5_a_rewind_of_an_admin_is_the_owners_to_approve(hub: Hub) {
         ann => Err(format!("{ann:?}")),
     })
     .await;
+}
+
+/// An account that reads everything is worth taking.
+async fn s5_a_source_reaches_no_auditor(hub: Hub) {
+    let tenant = hub.tenant().owner(BOSS).policy("onboarding", "federated").create();
+    let source = tenant.scim_source();
+    let id = source.user("ann").await;
+    let ann = tenant.eventually_status(&email("ann"), "active").await;
+    let role = json!({ "role": "auditor" });
+    tenant.send(Method::PATCH, &format!("/api/v1/members/{}", ann.id), Some(&role)).await.expect(200);
+    let before = tenant.member(&email("ann")).await.unwrap();
+    let readdress = operation("replace", "emails[type eq \"work\"].value", json!(email("mallory")));
+    source.patch(&format!("/Users/{id}"), vec![readdress]).await.expect_success();
+    let run = tenant.eventually_held("privileged_member").await;
+    decide(&by_admin(&tenant), &run, "approve").await.expect_problem(403);
+    assert_eq!(tenant.member(&email("ann")).await.unwrap(), before);
+    tenant.owner_approves().await;
+    let after = tenant.eventually_status(&email("mallory"), "active").await;
+    assert_eq!((after.id, after.role.as_str()), (ann.id, "auditor"));
 }
 
 async fn s5_what_takes_accounts_over_is_the_owners_to_set(hub: Hub) {

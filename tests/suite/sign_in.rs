@@ -22,6 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_session_writes_nothing_once_its_role_is_gone,
         a_new_link_ends_the_old_one,
         only_members_with_authority_sign_in,
+        an_auditor_reads_what_an_admin_reads_and_changes_nothing,
         a_session_writes_from_the_hubs_own_pages_alone,
         a_key_and_a_cookie_do_not_mix,
         sessions_are_listed_and_ended,
@@ -163,7 +164,7 @@ async fn only_members_with_authority_sign_in(hub: Hub) {
     let ann = tenant.eventually_status(&email("ann"), "active").await;
     let link = ["sign-in-link", "--tenant", &tenant.slug, "--email", &email("ann")];
     let refused = hub.run_command(&link).expect_failure();
-    assert!(refused.stderr.contains("only active owners, admins and billing contacts"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("only active owners, admins, auditors and billing contacts"), "{}", refused.stderr);
     let nobody = ["sign-in-link", "--tenant", &tenant.slug, "--email", "nobody@acme.example"];
     let refused = hub.run_command(&nobody).expect_failure();
     assert!(refused.stderr.contains("nobody@acme.example"), "{}", refused.stderr);
@@ -182,6 +183,60 @@ async fn only_members_with_authority_sign_in(hub: Hub) {
     admin.post("/api/v1/api-keys", &json!({ "role": "owner" })).await.expect_problem(403);
     admin.post("/api/v1/api-keys", &json!({ "role": "admin" })).await.expect(201);
     admin.post(&format!("/api/v1/members/{}/sign-in-link", ann.id), &json!({})).await.expect_problem(403);
+}
+
+/// An auditor sees what an admin sees, and nothing of it changes by them.
+async fn an_auditor_reads_what_an_admin_reads_and_changes_nothing(hub: Hub) {
+    let tenant = owned(&hub);
+    let source = tenant.scim_source();
+    source.user("ann").await;
+    let ann = tenant.eventually_status(&email("ann"), "active").await;
+    set_role(&tenant, &ann.id, &json!({ "role": "auditor" })).await;
+    let auditor = Person::sign_in(&tenant, &email("ann")).await;
+    let session = auditor.get("/api/v1/session").await.expect(200);
+    assert_eq!(
+        (session.text_at("/role").as_str(), session.at("/permissions")),
+        ("auditor", &json!(["read", "access", "export"]))
+    );
+    let identities = format!("members/{}/identities", ann.id);
+    for list in [
+        "members",
+        "groups",
+        "runs",
+        "audit-events",
+        "request-log",
+        "api-keys",
+        "sign-in-connections",
+        "domains",
+        &identities,
+    ] {
+        auditor.get(&format!("/api/v1/{list}")).await.expect(200);
+    }
+    for export in ["members", "groups", "audit-events"] {
+        let taken = auditor.get(&format!("/api/v1/exports/{export}?format=jsonl")).await.expect(200);
+        assert!(export == "groups" || taken.text.contains(&ann.id), "{}", taken.describe());
+    }
+    let own = format!("/api/v1/members/{}", ann.id);
+    for (method, path, body) in [
+        (Method::PATCH, own.as_str(), json!({ "role": "admin" })),
+        (Method::POST, "/api/v1/api-keys", json!({ "role": "auditor" })),
+        (Method::POST, "/api/v1/api-keys", json!({ "role": "member" })),
+        (Method::POST, "/api/v1/members/block", json!({ "member_ids": [ann.id] })),
+        (Method::PATCH, "/api/v1/policy", json!({ "adopt_existing": false })),
+        (Method::POST, "/api/v1/session/recovery-codes", json!({})),
+    ] {
+        auditor.send(method, path, &body).await.expect_problem(403);
+    }
+    // An admin makes a key for a program that checks; it makes no other.
+    set_role(&tenant, &ann.id, &json!({ "role": "admin" })).await;
+    let admin = Person::sign_in(&tenant, &email("ann")).await;
+    let key = admin.post("/api/v1/api-keys", &json!({ "role": "auditor" })).await.expect(201).text_at("/key");
+    let program = Tenant { key, ..tenant.clone() };
+    program.get("/api/v1/api-keys").await.expect(200);
+    program.post("/api/v1/api-keys", &json!({ "role": "member" })).await.expect_problem(403);
+    let boss = tenant.member(BOSS).await.unwrap();
+    let sign_in = program.post(&format!("/api/v1/members/{}/sign-in-link", boss.id), &json!({})).await;
+    sign_in.expect_problem(403);
 }
 
 async fn a_session_writes_from_the_hubs_own_pages_alone(hub: Hub) {

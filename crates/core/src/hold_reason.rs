@@ -16,7 +16,7 @@ text_enum! {
         GroupWipe = "group_wipe",
         /// The policy protects this member from the source (a break-glass account).
         ProtectedMember = "protected_member",
-        /// The member is an owner or admin, and no owner approved what the source asks for.
+        /// The member is an owner, admin or auditor, and no owner approved what the source asks for.
         PrivilegedMember = "privileged_member",
         /// No active admin would remain (DA7).
         LastAdmin = "last_active_admin",

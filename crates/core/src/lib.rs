@@ -25,6 +25,7 @@ pub mod plan;
 pub mod policy;
 pub mod quota;
 pub mod remedy;
+pub mod role_rules;
 pub mod roster;
 pub mod run;
 pub mod search;

@@ -40,6 +40,8 @@ impl Permissions {
     pub fn of_role(role: Role) -> Self {
         match role {
             Role::Owner | Role::Admin => Self::all(),
+            // The endpoint table opens the reads among these to an auditor, and no write.
+            Role::Auditor => [Permission::Read, Permission::Access, Permission::Export].into_iter().collect(),
             Role::Member => Permission::Read.into(),
         }
     }

@@ -54,7 +54,7 @@ remedies! {
         by [APPROVE_RUN, Way::Source];
     PROTECTED_MEMBER = "Take the member out of the policy's `protected_members` if they really left." by [POLICY];
     PRIVILEGED_MEMBER = "Have an owner approve the run, after checking with the person that the directory means it; or take the \
-        role of an owner or admin from the member first." by [APPROVE_RUN, MEMBER];
+        role from the member first." by [APPROVE_RUN, MEMBER];
     LAST_ADMIN = "Make another active member an admin first." by [MEMBER];
     LAST_BILLING_CONTACT = "Make another active member the billing contact first." by [MEMBER];
     PROVISIONING_OFF = "Turn `auto_provision` on in the policy." by [POLICY];

@@ -24,7 +24,13 @@ text_enum! {
 
 text_enum! {
     /// A member's role in the product.
-    Role { Owner = "owner", Admin = "admin", Member = "member" }
+    Role {
+        Owner = "owner",
+        Admin = "admin",
+        /// Reads what an admin reads, and changes nothing.
+        Auditor = "auditor",
+        Member = "member",
+    }
 }
 
 text_enum! {
@@ -47,15 +53,32 @@ impl Role {
     pub const fn is_at_least(self, least: Self) -> bool {
         match least {
             Self::Owner => matches!(self, Self::Owner),
-            Self::Admin => matches!(self, Self::Owner | Self::Admin),
+            Self::Admin => self.is_admin(),
+            Self::Auditor => self.is_privileged(),
             Self::Member => true,
+        }
+    }
+
+    /// True for the roles that change things: a tenant keeps at least one active member who has one (DA7).
+    pub const fn is_admin(self) -> bool {
+        match self {
+            Self::Owner | Self::Admin => true,
+            Self::Auditor | Self::Member => false,
+        }
+    }
+
+    /// True for the roles that open more than a member's own account: no source takes one over by itself.
+    pub const fn is_privileged(self) -> bool {
+        match self {
+            Self::Owner | Self::Admin | Self::Auditor => true,
+            Self::Member => false,
         }
     }
 
     /// The role with which a member signs in; none for members without authority. A billing contact may read.
     pub const fn signs_in_as(self, billing_contact: bool) -> Option<Self> {
         match self {
-            Self::Owner | Self::Admin => Some(self),
+            Self::Owner | Self::Admin | Self::Auditor => Some(self),
             Self::Member if billing_contact => Some(Self::Member),
             Self::Member => None,
         }
@@ -67,7 +90,7 @@ impl Role {
         match self {
             Self::Owner => true,
             Self::Admin => before == after || (before != Self::Owner && after != Self::Owner),
-            Self::Member => before == after,
+            Self::Auditor | Self::Member => before == after,
         }
     }
 }
@@ -174,14 +197,14 @@ impl MemberState {
         self.waiting_for == Some(WaitingFor::Approval) && self.approval == Some(Approval::Approved)
     }
 
-    /// True for an owner or admin, whatever the status: a return gives the role back.
+    /// True for an owner, admin or auditor, whatever the status: a return gives the role back.
     pub fn is_privileged(&self) -> bool {
-        self.role != Role::Member
+        self.role.is_privileged()
     }
 
     /// True for an active admin or owner (DA7).
     pub fn is_active_admin(&self) -> bool {
-        self.status == MemberStatus::Active && self.is_privileged()
+        self.status == MemberStatus::Active && self.role.is_admin()
     }
 
     /// True for an active billing contact (DA7).
@@ -192,7 +215,7 @@ impl MemberState {
 
 #[cfg(test)]
 mod tests {
-    use super::Role::{Admin, Member, Owner};
+    use super::Role::{self, Admin, Auditor, Member, Owner};
 
     #[test]
     fn only_owners_make_and_unmake_owners() {
@@ -204,9 +227,25 @@ mod tests {
             (Admin, Member, Owner, false),
             (Admin, Owner, Admin, false),
             (Admin, Owner, Owner, true),
+            (Admin, Member, Auditor, true),
+            (Admin, Auditor, Member, true),
+            (Auditor, Member, Auditor, false),
+            (Auditor, Auditor, Member, false),
             (Member, Member, Admin, false),
         ] {
             assert_eq!(by.may_change(before, after), may, "{by}: {before} to {after}");
+        }
+    }
+
+    #[test]
+    fn the_roles_are_in_one_order() {
+        let order = [Owner, Admin, Auditor, Member];
+        assert_eq!(order.as_slice(), Role::ALL);
+        for (place, role) in order.iter().enumerate() {
+            for (other, least) in order.iter().enumerate() {
+                assert_eq!(role.is_at_least(*least), place <= other, "{role}, {least}");
+            }
+            assert_eq!((role.is_admin(), role.is_privileged()), (place < 2, place < 3), "{role}");
         }
     }
 }

@@ -79,6 +79,14 @@ pub enum Unrecognised {
     #[error("no member has the address {0}: have the person added as a member first")]
     NoMember(String),
     #[error(
+        "the member with the address {0} was removed, and a sign-in brings nobody back: have the directory, or an admin, let the person in"
+    )]
+    WasRemoved(String),
+    #[error("{0} is no address to which mail could be sent: correct it at the identity provider")]
+    NoAddress(String),
+    #[error("no seat is free for {0}: ask an owner for more seats, or have somebody who left taken out")]
+    NoSeat(String),
+    #[error(
         "the member with the address {0} is tied to another person of this identity provider: if that person is gone, an owner \
          releases the member (DELETE /api/v1/members/{{id}}/identities)"
     )]

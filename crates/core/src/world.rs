@@ -34,7 +34,7 @@ pub struct World {
     pub waiting: Vec<(DirectoryUserId, MemberState)>,
     /// Items about the touched subjects that an admin released although a guard withheld them.
     pub approved: HashSet<ItemKey>,
-    /// Those among them that an owner released although they change an owner or admin, as they were then: an item with
+    /// Those among them that an owner released although they change a privileged member, as they were then: an item with
     /// another effect is another item.
     pub approved_by_owner: HashMap<ItemKey, PlanDigest>,
     /// Items about the touched subjects that wait for an admin, with the reason.
@@ -102,7 +102,7 @@ impl GroupStanding {
 pub struct Rewind {
     /// In reverse order of the items that they take back.
     pub steps: Vec<Step>,
-    /// The steps may change owners and admins: they are only being planned, or an owner approved them.
+    /// The steps may change privileged members: they are only being planned, or an owner approved them.
     pub reaches_privileged: bool,
     pub members: HashMap<MemberId, MemberState>,
     pub groups: HashMap<SharingGroupId, GroupFacts>,

@@ -12,7 +12,7 @@ use rollcall_sign_in::{
 };
 use rollcall_store::{
     AdminScope, ConnectionTest, Domain, OpenConnection, ProviderLogout, ProviderPerson, ProviderSignIn, SignInClient,
-    StartedSession, StoreError,
+    StartedSession, StoreError, Trial,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
@@ -48,8 +48,8 @@ pub enum SignInError {
     #[error("{0}")]
     Unrecognised(#[from] Unrecognised),
     #[error(
-        "you are a member of this organisation, and may not sign in: only owners, admins and billing contacts do who are active; ask an \
-         owner"
+        "you are a member of this organisation, and may not sign in: only owners, admins, auditors and billing contacts do who are \
+         active; ask an owner"
     )]
     NotAllowed,
     #[error(
@@ -126,6 +126,7 @@ fn registration(connection: &OpenConnection, base: &str) -> Registration {
         client_id: connection.client_id.clone(),
         client_secret: connection.client_secret.clone(),
         redirect_uri: format!("{}{}", base.trim_end_matches('/'), redirect_path(connection.tenant)),
+        claims: connection.role_rules.iter().map(|rule| rule.claim.clone()).collect(),
     }
 }
 
@@ -249,13 +250,14 @@ impl ProviderSignIns {
             Err(failure) => (None, false, json!({ "outcome": "failed", "why": failure.to_string() })),
             Ok(claims) => {
                 let subject = claims.subject().to_owned();
-                let outcome =
+                let Trial { outcome, ruled } =
                     self.hub.store.would_sign_in(connection, &person(&claims, self.hub.store.clock.now())).await?;
                 let accepted = matches!(outcome, ProviderSignIn::SignedIn(_));
                 let mut report = match outcome {
-                    ProviderSignIn::SignedIn((member, role)) => {
+                    ProviderSignIn::SignedIn((Some(member), role)) => {
                         json!({ "outcome": "recognised", "member_id": member, "role": role })
                     }
+                    ProviderSignIn::SignedIn((None, role)) => json!({ "outcome": "would_join", "role": role }),
                     ProviderSignIn::NotAllowed(member) => {
                         json!({ "outcome": "not_allowed", "member_id": member, "why": SignInError::NotAllowed.to_string() })
                     }
@@ -264,6 +266,7 @@ impl ProviderSignIns {
                     }
                     ProviderSignIn::Unrecognised(why) => json!({ "outcome": "unrecognised", "why": why.to_string() }),
                 };
+                report["ruled"] = json!(ruled);
                 report["claims"] = Json::Object(shown(&claims));
                 (Some(subject), accepted, report)
             }
@@ -354,6 +357,8 @@ fn person(claims: &Claims, now: DateTime<Utc>) -> ProviderPerson<'_> {
         },
         session: claims.text("sid").filter(|session| session.len() <= SESSION_BYTES_MAX),
         authenticated_at: claims.authenticated_at(now),
+        claims: claims.all(),
+        unanswered: claims.is_unanswered(),
     }
 }
 

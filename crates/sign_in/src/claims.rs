@@ -12,7 +12,10 @@ const CLAIMS_BYTES_MAX: usize = 256 * 1024;
 
 /// Claims as the provider spelled them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Claims(Map<String, Value>);
+pub struct Claims {
+    all: Map<String, Value>,
+    unanswered: bool,
+}
 
 impl Claims {
     /// The payload of a signed token; the caller has checked the signature.
@@ -30,27 +33,36 @@ impl Claims {
         if claims.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)) {
             return Err(Failure::not_believed("its token holds NUL (U+0000)"));
         }
-        Ok(Self(claims))
+        Ok(Self { all: claims, unanswered: false })
     }
 
     /// Adds the claims that are not there yet.
     pub(crate) fn complete(&mut self, others: Map<String, Value>) {
         for (name, value) in others.into_iter().filter(|(_, value)| !holds_nul(value)) {
-            self.0.entry(name).or_insert(value);
+            self.all.entry(name).or_insert(value);
         }
     }
 
+    pub(crate) fn note_unanswered(&mut self) {
+        self.unanswered = true;
+    }
+
     pub fn all(&self) -> &Map<String, Value> {
-        &self.0
+        &self.all
+    }
+
+    /// True if the provider was asked for claims that the token has not, and did not answer: what is missing may be there.
+    pub const fn is_unanswered(&self) -> bool {
+        self.unanswered
     }
 
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+        self.all.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
     /// When the person proved to be the one; `None` where the provider does not say, or says 0 (glewlwyd) or a time to come.
     pub fn authenticated_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let seconds = self.0.get("auth_time")?.as_f64()?;
+        let seconds = self.all.get("auth_time")?.as_f64()?;
         let at = DateTime::from_timestamp(seconds as i64, 0).filter(|_| seconds > 0.0)?;
         (at <= now + CLOCK_SKEW).then_some(at.min(now))
     }
@@ -61,7 +73,7 @@ impl Claims {
 
     /// `None` where the provider does not say (Core §5.1 leaves it open). Some send a text.
     pub fn email_verified(&self) -> Option<bool> {
-        match self.0.get("email_verified")? {
+        match self.all.get("email_verified")? {
             Value::Bool(verified) => Some(*verified),
             Value::String(text) => text.parse().ok(),
             _ => None,

@@ -34,6 +34,8 @@ pub struct Registration {
     /// None for a public client, which PKCE alone protects.
     pub client_secret: Option<String>,
     pub redirect_uri: String,
+    /// Claims that are read beyond name and address.
+    pub claims: Vec<String>,
 }
 
 /// A sign-in that was begun: where the browser goes, and what is kept for its return.
@@ -110,6 +112,11 @@ impl Providers {
         for scope in ["profile", "email"] {
             request = request.add_scope(Scope::new(scope.to_owned()));
         }
+        // Some providers send groups for it (Okta, Canaille), and some refuse a scope that they do not know (Entra).
+        let groups = Scope::new("groups".to_owned());
+        if !registration.claims.is_empty() && metadata.scopes_supported().is_some_and(|known| known.contains(&groups)) {
+            request = request.add_scope(groups);
+        }
         if let Some(hint) = login_hint {
             request = request.set_login_hint(openidconnect::LoginHint::new(hint.to_owned()));
         }
@@ -153,7 +160,9 @@ impl Providers {
         }
         .map_err(Unchecked::failure)?;
         let mut claims = Claims::of_checked(&id_token.to_string())?;
-        if claims.text("email").is_none() || claims.email_verified().is_none() {
+        let lacks = |name: &String| !claims.all().contains_key(name);
+        if claims.text("email").is_none() || claims.email_verified().is_none() || registration.claims.iter().any(lacks)
+        {
             self.complete(&client, &mut claims, access).await;
         }
         Ok(claims)
@@ -165,10 +174,9 @@ impl Providers {
         let subject = SubjectIdentifier::new(claims.subject().to_owned());
         let Ok(request) = client.user_info(access.clone(), Some(subject)) else { return };
         let answer: Result<UserInfoClaims<AnyClaims, CoreGenderClaim>, _> = request.request_async(&self.client).await;
-        if let Ok(answer) = answer
-            && let Ok(Value::Object(all)) = serde_json::to_value(&answer)
-        {
-            claims.complete(all);
+        match answer.map(|answer| serde_json::to_value(&answer)) {
+            Ok(Ok(Value::Object(all))) => claims.complete(all),
+            _ => claims.note_unanswered(),
         }
     }
 

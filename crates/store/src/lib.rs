@@ -79,5 +79,5 @@ pub use secret::{
 pub use sign_in::connection_use::SignInConnectionChange;
 pub use sign_in::connections::{ConnectionTest, NewSignInConnection, OpenConnection, SignInConnection};
 pub use sign_in::domains::{DOMAIN_GRACE, DOMAIN_RECHECK, Domain, DueDomain};
-pub use sign_in::identities::{Identity, ProviderPerson, ProviderSignIn};
+pub use sign_in::identities::{Identity, ProviderPerson, ProviderSignIn, Trial};
 pub use sign_in::provider_logout::ProviderLogout;

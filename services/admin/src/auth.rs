@@ -75,9 +75,11 @@ impl ApiAuth {
         if !self.scope.role().is_at_least(least_role) {
             return Err(AdminError::Forbidden(match (least_role, self.session) {
                 (Role::Owner, None) => "this call takes the key of an owner",
-                (_, None) => "this key may only read; use the key of an owner or admin",
+                (Role::Auditor, None) => "this call takes the key of an auditor, admin or owner",
+                (Role::Admin | Role::Member, None) => "this key may only read; use the key of an owner or admin",
                 (Role::Owner, Some(_)) => "this takes an owner: ask one, or have your role changed",
-                (_, Some(_)) => "you may only read: ask an owner or admin",
+                (Role::Auditor, Some(_)) => "this takes an auditor, admin or owner: ask one, or have your role changed",
+                (Role::Admin | Role::Member, Some(_)) => "you may only read: ask an owner or admin",
             }));
         }
         if !self.scope.permissions().allow(permission) {

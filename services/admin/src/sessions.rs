@@ -40,6 +40,6 @@ pub(crate) async fn end_session(request: HttpRequest, auth: ApiAuth) -> Answer {
 fn own_unless_owner(auth: &ApiAuth) -> Option<MemberId> {
     match auth.scope.role() {
         Role::Owner => None,
-        Role::Admin | Role::Member => Some(auth.scope.member().unwrap_or(MemberId(uuid::Uuid::nil()))),
+        Role::Admin | Role::Auditor | Role::Member => Some(auth.scope.member().unwrap_or(MemberId(uuid::Uuid::nil()))),
     }
 }

@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rollcall_core::ids::SignInConnectionId;
+use rollcall_core::role_rules::RoleRule;
 use rollcall_core::sign_in::ConnectionUse;
 use rollcall_hub::SIGN_IN_TIME;
 use rollcall_store::{NewSignInConnection, SignInConnectionChange};
@@ -42,6 +43,9 @@ struct Change {
     #[serde(rename = "use")]
     #[schema(value_type = Option<String>)]
     usage: Option<ConnectionUse>,
+    /// In the place of the present ones; 50 at most.
+    role_rules: Option<Vec<view::RoleRule>>,
+    creates_members: Option<bool>,
 }
 
 #[utoipa::path(
@@ -51,7 +55,7 @@ struct Change {
 pub(crate) async fn connections(request: HttpRequest, auth: ApiAuth) -> Answer {
     no_parameters(&request)?;
     let rows = auth.admin.hub.store.sign_in_connections(&auth.scope).await?;
-    one::<view::SignInConnections>(view::SignInConnections::new(&auth.admin.base(&request), auth.scope.tenant(), rows))
+    one::<view::SignInConnections>(view::SignInConnections::new(&auth.admin.base(&request), auth.scope.tenant(), rows)?)
 }
 
 /// Connects a provider, which has to answer. Nobody signs in by it yet.
@@ -67,7 +71,7 @@ pub(crate) async fn create_connection(auth: ApiAuth, payload: Body) -> Answer {
     auth.admin.hub.store.check_new_sign_in_connection(&auth.scope, &new).await?;
     auth.admin.sign_ins.providers.check(&issuer).await.map_err(AdminError::provider)?;
     let made = auth.admin.hub.store.create_sign_in_connection(&auth.scope, &new).await?;
-    Ok(HttpResponse::Created().json(view::SignInConnection::from(made)))
+    Ok(HttpResponse::Created().json(view::SignInConnection::try_from(made)?))
 }
 
 #[utoipa::path(
@@ -77,7 +81,8 @@ pub(crate) async fn create_connection(auth: ApiAuth, payload: Body) -> Answer {
 )]
 pub(crate) async fn connection(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id = id_in_path(&request, "sign-in connection")?;
-    one::<view::SignInConnection>(auth.admin.hub.store.sign_in_connection(&auth.scope, id).await?)
+    let found = auth.admin.hub.store.sign_in_connection(&auth.scope, id).await?;
+    one::<view::SignInConnection>(view::SignInConnection::try_from(found)?)
 }
 
 #[utoipa::path(
@@ -89,11 +94,18 @@ pub(crate) async fn connection(request: HttpRequest, auth: ApiAuth) -> Answer {
 pub(crate) async fn change_connection(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id: SignInConnectionId = id_in_path(&request, "sign-in connection")?;
     auth.admin.hub.store.sign_in_connection(&auth.scope, id).await?;
-    let Change { client_secret, email_trusted, usage } = body(payload).await?;
-    let change = SignInConnectionChange { client_secret: client_secret.as_deref(), email_trusted, usage };
+    let Change { client_secret, email_trusted, usage, role_rules, creates_members } = body(payload).await?;
+    let role_rules: Option<Vec<RoleRule>> = role_rules.map(|rules| rules.into_iter().map(Into::into).collect());
+    let change = SignInConnectionChange {
+        client_secret: client_secret.as_deref(),
+        email_trusted,
+        usage,
+        role_rules: role_rules.as_deref(),
+        creates_members,
+    };
     let session = auth.session.map(|session| session.id);
     let changed = auth.admin.hub.store.change_sign_in_connection(&auth.scope, id, &change, session).await?;
-    one::<view::SignInConnection>(auth.admin.hub.after_commit(changed).await)
+    one::<view::SignInConnection>(view::SignInConnection::try_from(auth.admin.hub.after_commit(changed).await)?)
 }
 
 #[utoipa::path(

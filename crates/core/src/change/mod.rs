@@ -38,7 +38,7 @@ text_enum! {
         ProtectedMember = "protected_member",
         /// An admin blocked the member.
         Blocked = "blocked",
-        /// The member is an owner or admin, and no owner approved the rewind.
+        /// The member is an owner, admin or auditor, and no owner approved the rewind.
         PrivilegedMember = "privileged_member",
         /// No active admin would remain (DA7).
         LastAdmin = "last_active_admin",

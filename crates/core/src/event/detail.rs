@@ -3,6 +3,7 @@
 use crate::action::Why;
 use crate::change::{GroupFacts, MemberFacts};
 use crate::directory::{PeopleAfter, SourceKind, SourceMode, SourceSettings};
+use crate::event::sign_in::ByRules;
 use crate::ids::{CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, RunId, SharingGroupId, SourceId};
 use crate::permission::Permissions;
 use crate::policy::Policy;
@@ -155,12 +156,14 @@ pub struct DirectoryMembershipDetail {
     pub user_id: DirectoryUserId,
 }
 
-/// The owner of a new tenant.
+/// The owner of a new tenant, or a person who came by the rules of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MemberCreated {
     pub email: String,
     pub role: Role,
     pub billing_contact: bool,
+    #[serde(flatten)]
+    pub by: Option<ByRules>,
 }
 
 /// A decision about a pending member.
@@ -238,6 +241,13 @@ pub enum MemberDetail {
     },
     /// An admin changed these fields.
     Fields(Difference<Map<String, Json>>),
+    /// A sign-in changed these fields, as the rules of its connection say.
+    Ruled {
+        #[serde(flatten)]
+        difference: Difference<Map<String, Json>>,
+        #[serde(flatten)]
+        by: ByRules,
+    },
     /// A rewind changed fields other than the status.
     TakenBack {
         before: Box<MemberFacts>,

@@ -14,7 +14,7 @@ pub use detail::{
 };
 pub use machine::{AccessTokenEnd, AccessTokenIssued, AccessTokenRevoked, OauthClientCreated, SetupLinkCreated};
 pub use sign_in::{
-    DomainName, IdentityDetail, SessionEnd, SessionEnded, SessionStarted, SignInConnectionDetail,
+    ByRules, DomainName, IdentityDetail, SessionEnd, SessionEnded, SessionStarted, SignInConnectionDetail,
     SignInConnectionTested, SignInLinkCreated, SignInLinkUsed, SignInWay,
 };
 

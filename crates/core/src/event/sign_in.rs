@@ -1,6 +1,7 @@
 //! Details of events about signing in: links, sessions, identity providers, domains and identities.
 
-use crate::ids::MemberId;
+use crate::ids::{MemberId, SignInConnectionId};
+use crate::role_rules::RoleRule;
 use crate::roster::Role;
 use crate::sign_in::ConnectionUse;
 use crate::text_enum::text_enum;
@@ -73,8 +74,17 @@ pub struct SignInConnectionDetail {
     pub email_trusted: bool,
     #[serde(rename = "use")]
     pub usage: ConnectionUse,
+    pub role_rules: Vec<RoleRule>,
+    pub creates_members: bool,
     /// True if the secret was set, or replaced by this change.
     pub secret_set: bool,
+}
+
+/// The connection whose rules decided at a sign-in, and those that matched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ByRules {
+    pub sign_in_connection_id: SignInConnectionId,
+    pub rules: Vec<RoleRule>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -4,7 +4,7 @@ use crate::action::{Action, Item};
 use crate::change::Impossible;
 use crate::hold_reason::HoldReason;
 use crate::ids::MemberId;
-use crate::roster::{MemberState, MemberStatus, Role};
+use crate::roster::{MemberState, MemberStatus};
 use crate::world::Standing;
 use std::collections::{HashMap, HashSet};
 
@@ -46,7 +46,7 @@ impl Invariants {
     /// The admins and billing contacts of now, and those who return in this plan.
     pub(super) fn new<'m>(standing: &Standing, returning: impl Iterator<Item = &'m MemberState> + Clone) -> Self {
         Self {
-            admins_left: standing.active_admins.len() + returning.clone().filter(|m| m.role != Role::Member).count(),
+            admins_left: standing.active_admins.len() + returning.clone().filter(|m| m.role.is_admin()).count(),
             billing_contacts_left: standing.active_billing_contacts.len()
                 + returning.filter(|m| m.billing_contact).count(),
             keeper: None,
@@ -86,5 +86,5 @@ pub(super) fn returning(items: &[Item], members: &HashMap<MemberId, &MemberState
         Action::Undo(step) => members.get(&step.activates()?),
         _ => None,
     });
-    restored.filter(|member| member.role != Role::Member || member.billing_contact).map(|member| member.id).collect()
+    restored.filter(|member| member.role.is_admin() || member.billing_contact).map(|member| member.id).collect()
 }

@@ -12,7 +12,7 @@ use crate::roster::{MemberStatus, Role};
 /// member whom it changes. A promotion links its people itself, by the digest that an owner approved.
 pub fn would_hold(policy: &Policy, role: Option<Role>, action: &Action) -> Option<HoldReason> {
     let links = matches!(action, Action::Adopt { .. } | Action::Relink { .. });
-    let privileged = role.is_some_and(|role| role != Role::Member) && account_of(action).is_some() && !links;
+    let privileged = role.is_some_and(Role::is_privileged) && account_of(action).is_some() && !links;
     match *action {
         Action::Suspend { member, .. } | Action::Remove { member, .. } | Action::ReleaseSeat { member }
             if policy.protected_members.contains(&member) =>

@@ -1,5 +1,6 @@
-//! Privileged members: no source takes over, re-addresses, suspends, restores or removes an owner or admin before an owner
-//! approved exactly that change. An account that may change the policy is worth more than the directory that feeds it.
+//! Privileged members: no source takes over, re-addresses, suspends, restores or removes an owner, admin or auditor before
+//! an owner approved exactly that change. An account that may change the policy, or read everything, is worth more than the directory
+//! that feeds it.
 
 use super::review::Review;
 use crate::action::{Action, Item};
@@ -41,7 +42,7 @@ impl Review<'_> {
         others
     }
 
-    /// Would a source change an owner or admin by this item, and did no owner approve this very item?
+    /// Would a source change a privileged member by this item, and did no owner approve this very item?
     fn awaits_owner(&self, item: &Item) -> bool {
         let asked = item.origin.is_some() && item.is_live();
         asked && account_of(&item.action).is_some_and(|id| self.is_privileged(id)) && !self.owner_approved(item)
@@ -52,7 +53,7 @@ impl Review<'_> {
         approved.is_some_and(|approved| item.digest().is_ok_and(|digest| digest == *approved))
     }
 
-    /// Would this step of a rewind change an owner or admin, and did no owner approve the rewind?
+    /// Would this step of a rewind change a privileged member, and did no owner approve the rewind?
     pub(super) fn is_kept_from(&self, step: &Step) -> bool {
         let reaches = self.world.rewind.reaches_privileged;
         !reaches && step.changes_account().is_some_and(|id| self.is_privileged(id))

@@ -11,7 +11,7 @@ use crate::directory::{Dispute, PersonRecord, UserSubject};
 use crate::email::{fold, strip_tombstone};
 use crate::ids::MemberId;
 use crate::policy::OnDeleted;
-use crate::roster::{MemberState, MemberStatus, Role};
+use crate::roster::{MemberState, MemberStatus};
 use crate::world::World;
 use std::collections::{HashMap, HashSet};
 
@@ -270,11 +270,11 @@ fn is_replaced(world: &World, subject: &UserSubject, record: &PersonRecord) -> b
 }
 
 /// The member who has this address gives it up for a person who is wanted: they have left and keep no right to it. An
-/// admin, a billing contact or a protected member never gives way, nor does anybody for whom a held item waits.
+/// admin, an auditor, a billing contact or a protected member never gives way, nor does anybody for whom a held item waits.
 fn gives_way(world: &World, subject: &UserSubject, holder: &MemberState) -> bool {
     let has_left = holder.directory_user.is_none_or(|id| world.user(id).is_some_and(|user| !user.is_wanted()));
     let waits = holder.directory_user.is_some_and(|id| world.holds_departure_of(id));
-    let counts = holder.role != Role::Member || holder.billing_contact;
+    let counts = holder.role.is_privileged() || holder.billing_contact;
     let protected = world.policy.protected_members.contains(&holder.id);
     let wanted = subject.is_wanted() && subject.origin.is_live() && !world.takes_over;
     let of_same_source = holder.managed_by == Some(subject.origin.source);

@@ -152,6 +152,42 @@ async fn an_address_that_only_userinfo_has_is_read_for_the_same_person_alone() {
     assert_eq!(claims.text("email"), None, "userinfo of somebody else");
 }
 
+/// Okta and Canaille send groups for a scope of that name; Entra refuses a sign-in that asks for it.
+#[tokio::test]
+async fn groups_are_asked_for_where_rules_read_claims_and_the_provider_knows_the_scope() {
+    for (document, claims, asks) in [
+        (json!({ "scopes_supported": ["openid", "groups"] }), vec!["groups".to_owned()], true),
+        (json!({ "scopes_supported": ["openid", "groups"] }), Vec::new(), false),
+        (json!({ "scopes_supported": ["openid"] }), vec!["groups".to_owned()], false),
+        (json!({}), vec!["groups".to_owned()], false),
+    ] {
+        let mut provider = Provider::start().await;
+        provider.registration.claims = claims;
+        provider.set(|script| script.document = document.clone());
+        let begun = provider.providers.begin(&provider.registration, None).await.expect("a provider");
+        assert_eq!(begun.url.contains("scope=openid+profile+email+groups"), asks, "{document}: {}", begun.url);
+    }
+}
+
+#[tokio::test]
+async fn claims_of_rules_that_the_token_has_not_are_asked_for() {
+    let mut provider = Provider::start().await;
+    provider.set(|script| script.userinfo = json!({ "sub": "ann", "groups": ["admins"] }));
+    let claims = provider.sign_in().await.expect("claims");
+    assert_eq!((claims.all().get("groups"), provider.asked("/me")), (None, 0), "no rule reads them");
+    provider.registration.claims = vec!["groups".into()];
+    let claims = provider.sign_in().await.expect("claims");
+    assert_eq!(claims.all()["groups"], json!(["admins"]));
+    assert!(!claims.is_unanswered());
+    provider.set(|script| script.userinfo = json!({ "sub": "ann" }));
+    assert!(!provider.sign_in().await.expect("claims").is_unanswered(), "the provider has none");
+    provider.set(|script| script.userinfo = json!({ "error": "busy" }));
+    assert!(provider.sign_in().await.expect("claims").is_unanswered());
+    let asked = provider.asked("/me");
+    let claims = provider.with_claims(json!({ "groups": [] })).await.expect("claims");
+    assert!(!claims.is_unanswered() && provider.asked("/me") == asked, "the token has them");
+}
+
 #[tokio::test]
 async fn documents_that_are_none_are_told() {
     let provider = Provider::start().await;

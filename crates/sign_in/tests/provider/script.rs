@@ -187,6 +187,7 @@ impl Provider {
             client_id: CLIENT.into(),
             client_secret: Some(SECRET.into()),
             redirect_uri: "http://hub.example/sign-in/callback/1".into(),
+            claims: Vec::new(),
         };
         Self { script, providers: Providers::new(GuardedClient::new(true)), registration }
     }

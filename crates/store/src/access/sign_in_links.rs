@@ -99,7 +99,7 @@ impl Store {
             return Err(StoreError::Conflict(why.into()));
         }
         if tx.signs_in_as(member).await?.is_none() {
-            let why = "this member may not sign in: only active owners, admins and billing contacts do; change the member's role first";
+            let why = "this member may not sign in: only active owners, admins, auditors and billing contacts do; change the member's role first";
             return Err(StoreError::Conflict(why.into()));
         }
         let replaced = tx.replace(member, SIGN_IN_LINK).await?;

@@ -191,7 +191,7 @@ async fn insert_owner(tx: &TenantTx, email: &str) -> Result<(), StoreError> {
         modified_at: Set(now),
         ..Default::default()
     };
-    let detail = MemberCreated { email: email.to_owned(), role: Role::Owner, billing_contact: true };
+    let detail = MemberCreated { email: email.to_owned(), role: Role::Owner, billing_contact: true, by: None };
     tx.tx.batch(vec![tx.insert(owner).into(), tx.event(&Event::MemberCreated(id, detail)).into()]).await
 }
 

@@ -71,9 +71,16 @@ impl Difference {
         let mut found = Self::default();
         if let Some(role) = changes.role {
             found.note(Column::Role, role.as_str().into(), json!(before.role), json!(role));
+            if found.changes("role") {
+                // A person's word takes the place of a rule's.
+                found.columns.push((Column::RoleBeforeRule, None::<String>.into()));
+            }
         }
         if let Some(contact) = changes.billing_contact {
             found.note(Column::BillingContact, contact.into(), json!(before.billing_contact), json!(contact));
+            if found.changes("billing_contact") {
+                found.columns.push((Column::ContactByRule, false.into()));
+            }
         }
         for (attribute, value) in &changes.local {
             let (column, now) = match attribute {
@@ -179,7 +186,7 @@ impl TenantTx {
             let why = "the member is the last active owner: make another active member an owner first";
             return Err(StoreError::Conflict(why.into()));
         }
-        let leaves = difference.changes("role") && changes.role == Some(Role::Member);
+        let leaves = role.is_admin() && changes.role.is_some_and(|role| !role.is_admin());
         if leaves && !self.has_other(member.id, AuthorityRow::is_admin).await? {
             let why = "the member is the last active admin: make another active member an admin first";
             return Err(StoreError::Conflict(why.into()));
@@ -193,7 +200,11 @@ impl TenantTx {
     }
 
     /// True if another active member has the authority.
-    async fn has_other(&self, member: Uuid, authority: fn(&AuthorityRow) -> bool) -> Result<bool, StoreError> {
+    pub(crate) async fn has_other(
+        &self,
+        member: Uuid,
+        authority: fn(&AuthorityRow) -> bool,
+    ) -> Result<bool, StoreError> {
         let others = self.active_with_authority().await?;
         Ok(others.iter().any(|other| other.id != member && authority(other)))
     }

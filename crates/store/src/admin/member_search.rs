@@ -182,7 +182,7 @@ impl MemberFilter {
 
     /// The filter leaves only members with authority, who are few and have an index.
     fn has_authority(&self) -> bool {
-        self.role.is_some_and(|role| role != Role::Member) || self.billing_contact == Some(true)
+        self.role.is_some_and(Role::is_privileged) || self.billing_contact == Some(true)
     }
 
     /// The list under the name that its cursors have.

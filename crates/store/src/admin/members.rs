@@ -31,6 +31,10 @@ pub struct Member {
     pub status: String,
     pub role: String,
     pub billing_contact: bool,
+    /// The role that people gave, where a rule of the sign-in lends a stronger one.
+    pub role_before_rule: Option<String>,
+    /// A rule of the sign-in lends the duty of a billing contact.
+    pub contact_by_rule: bool,
     /// The source that manages the member; null for an unmanaged one.
     pub managed_by: Option<Uuid>,
     pub external_id: Option<String>,

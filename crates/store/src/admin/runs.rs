@@ -114,7 +114,7 @@ static UNREAD: Sql = Sql::tenant(&[
      AND i.subject_id = m.id AND i.object_id = g.id)",
 ]);
 
-/// Items of a rewind that change an owner or admin themselves, beyond their groups.
+/// Items of a rewind that change a privileged member, beyond their groups.
 static REACHES_PRIVILEGED: Sql = Sql::tenant(&[
     "SELECT CAST(1 AS bigint) AS found WHERE EXISTS (SELECT 1 FROM members m {join} run_items i ON i.tenant_id = {tenant} \
      AND i.run_id = $2 AND i.decision = 'planned' AND i.member_id = m.id AND i.group_id IS NULL \
@@ -257,7 +257,7 @@ impl Store {
 }
 
 impl TenantTx {
-    /// Only an owner decides about a run that changes owners or admins. A rejection of a rewind changes nobody.
+    /// Only an owner decides about a run that changes privileged members. A rejection of a rewind changes nobody.
     async fn refuse_without_owner(&self, id: RunId, run: &OpenRun, by: Role, approves: bool) -> Result<(), StoreError> {
         let is_for_owner = || is_for_owner(&run.held_reasons);
         if by == Role::Owner {
@@ -268,7 +268,7 @@ impl TenantTx {
             _ => None,
         };
         if found.is_some() || is_for_owner() {
-            let why = "the run changes an owner or admin: only an owner decides about it";
+            let why = "the run changes an owner, admin or auditor: only an owner decides about it";
             return Err(StoreError::Forbidden(why.into()));
         }
         Ok(())

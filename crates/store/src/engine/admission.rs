@@ -81,7 +81,7 @@ impl HeavyKind {
                 "filter by userName, externalId, id, emails or a group's displayName, or page through the list without a filter"
             }
             Self::Search => {
-                "search by the beginnings of words (`q`), or filter by email, status, waiting_for, or the role of an owner or admin"
+                "search by the beginnings of words (`q`), or filter by email, status, waiting_for, or a role other than member"
             }
             Self::Export | Self::ExportPage => {
                 "export with a filter that an index serves, or a shorter time (`since`, `until`), and take it faster"

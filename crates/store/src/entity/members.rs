@@ -42,6 +42,11 @@ pub(crate) struct Model {
     /// The status that an admin's block found; null for a member who is not blocked.
     #[sea_orm(column_type = "Text")]
     pub(crate) blocked_from: Option<String>,
+    /// The role that people gave, where a rule of the sign-in lends a stronger one; null elsewhere.
+    #[sea_orm(column_type = "Text")]
+    pub(crate) role_before_rule: Option<String>,
+    /// A rule of the sign-in lends the duty of a billing contact.
+    pub(crate) contact_by_rule: bool,
     pub(crate) seated: bool,
     pub(crate) held: bool,
     #[sea_orm(column_type = "Text")]

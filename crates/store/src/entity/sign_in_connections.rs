@@ -25,6 +25,10 @@ pub(crate) struct Model {
     /// The claims of the last test, and what came of them.
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub(crate) test: Option<Json>,
+    /// Null for none.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub(crate) role_rules: Option<Json>,
+    pub(crate) creates_members: bool,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

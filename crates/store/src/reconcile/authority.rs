@@ -23,7 +23,7 @@ impl AuthorityRow {
 
     /// True for an owner, too.
     pub(crate) fn is_admin(&self) -> bool {
-        self.role != Role::Member.as_str()
+        self.role.parse().is_ok_and(Role::is_admin)
     }
 }
 

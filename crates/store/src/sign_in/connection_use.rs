@@ -11,9 +11,11 @@ use crate::secret::SecretDigest;
 use crate::sign_in::connections::{SignInConnection, in_use};
 use rollcall_core::event::{Difference, Event, SessionEnd, SignInConnectionDetail};
 use rollcall_core::ids::{CredentialId, SignInConnectionId};
+use rollcall_core::role_rules::{self, RoleRule};
 use rollcall_core::sign_in::ConnectionUse;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, Condition};
+use serde_json::json;
 use uuid::Uuid;
 
 /// A change of a connection; `None` leaves a part as it is.
@@ -22,6 +24,8 @@ pub struct SignInConnectionChange<'a> {
     pub client_secret: Option<&'a str>,
     pub email_trusted: Option<bool>,
     pub usage: Option<ConnectionUse>,
+    pub role_rules: Option<&'a [RoleRule]>,
+    pub creates_members: Option<bool>,
 }
 
 impl Store {
@@ -46,6 +50,7 @@ impl Store {
             let why = "a new secret is tried before the connection is used by it: change the secret, try it, and then its use";
             return Err(StoreError::Conflict(why.into()));
         }
+        scope.check_role_rules(change)?;
         if usage != usage_before {
             tx.check_use(&before, usage, session).await?;
             if usage != ConnectionUse::Off {
@@ -63,6 +68,12 @@ impl Store {
             if trusted != before.email_trusted {
                 update = update.set(Column::TestAccepted, false);
             }
+        }
+        if let Some(rules) = change.role_rules {
+            update = update.set(Column::RoleRules, json!(rules));
+        }
+        if let Some(creates) = change.creates_members {
+            update = update.set(Column::CreatesMembers, creates);
         }
         update.exec().await.map_err(|error| match error {
             StoreError::Taken(_) => {
@@ -83,6 +94,18 @@ impl Store {
         }
         tx.commit().await?;
         Ok(Committed::without_duties(after).revoking(ended))
+    }
+}
+
+impl AdminScope {
+    /// Refuses rules that no rule can be, and rules by somebody who could not give what they give.
+    fn check_role_rules(&self, change: &SignInConnectionChange<'_>) -> Result<(), StoreError> {
+        let Some(rules) = change.role_rules else { return Ok(()) };
+        role_rules::check(rules).map_err(StoreError::Invalid)?;
+        if self.role().is_admin() {
+            return Ok(());
+        }
+        Err(StoreError::Forbidden("a rule gives no more than its author could: have an owner set the rules".into()))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::scope::{AdminScope, TenantScope};
 use chrono::{DateTime, Utc};
 use rollcall_core::event::{Actor, Event, SignInConnectionDetail, SignInConnectionTested};
 use rollcall_core::ids::{CredentialId, SignInConnectionId, TenantId};
+use rollcall_core::role_rules::RoleRule;
 use rollcall_core::sign_in::ConnectionUse;
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DerivePartialModel};
 use serde_json::Value as Json;
@@ -33,6 +34,8 @@ pub struct SignInConnection {
     pub tested_at: Option<DateTime<Utc>>,
     pub test_accepted: bool,
     pub test: Option<Json>,
+    pub(super) role_rules: Option<Json>,
+    pub creates_members: bool,
 }
 
 fn has_secret() -> sea_orm::sea_query::SimpleExpr {
@@ -46,6 +49,14 @@ impl SignInConnection {
         self.usage.parse().map_err(StoreError::database)
     }
 
+    /// The rules by which its claims give roles.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] for rules that this program cannot read.
+    pub fn role_rules(&self) -> Result<Vec<RoleRule>, StoreError> {
+        stored_rules(self.role_rules.clone())
+    }
+
     pub(super) fn detail(&self, secret_set: bool) -> Result<SignInConnectionDetail, StoreError> {
         let (issuer, client_id) = (self.issuer.clone(), self.client_id.clone());
         Ok(SignInConnectionDetail {
@@ -53,6 +64,8 @@ impl SignInConnection {
             client_id,
             email_trusted: self.email_trusted,
             usage: self.usage()?,
+            role_rules: self.role_rules()?,
+            creates_members: self.creates_members,
             secret_set,
         })
     }
@@ -68,6 +81,7 @@ pub struct OpenConnection {
     pub client_secret: Option<String>,
     pub email_trusted: bool,
     pub usage: ConnectionUse,
+    pub role_rules: Vec<RoleRule>,
 }
 
 /// A connection to be made.
@@ -85,6 +99,11 @@ pub struct ConnectionTest {
     pub accepted: bool,
     /// As people see it.
     pub report: Json,
+}
+
+fn stored_rules(rules: Option<Json>) -> Result<Vec<RoleRule>, StoreError> {
+    let rules = rules.map_or(Ok(Vec::new()), serde_json::from_value);
+    rules.map_err(|error| StoreError::database(format!("the stored rules: {error}")))
 }
 
 fn place(tenant: TenantId, id: SignInConnectionId) -> String {
@@ -186,8 +205,9 @@ impl Store {
             }
         };
         let usage = row.usage.parse().map_err(StoreError::database)?;
-        let sign_in_connections::Model { issuer, client_id, email_trusted, .. } = row;
-        Ok(OpenConnection { tenant, id, issuer, client_id, client_secret, email_trusted, usage })
+        let sign_in_connections::Model { issuer, client_id, email_trusted, role_rules, .. } = row;
+        let role_rules = stored_rules(role_rules)?;
+        Ok(OpenConnection { tenant, id, issuer, client_id, client_secret, email_trusted, usage, role_rules })
     }
 
     /// Refuses a connection that could not be made, before its provider is asked.
@@ -347,9 +367,10 @@ impl TenantTx {
         Ok(())
     }
 
-    pub(super) async fn is_in_use(&self, id: SignInConnectionId) -> Result<bool, StoreError> {
+    /// The connection as it is now, if people sign in by it.
+    pub(super) async fn used_connection(&self, id: SignInConnectionId) -> Result<Option<SignInConnection>, StoreError> {
         let this = Condition::all().add(sign_in_connections::Column::Id.eq(id.0)).add(in_use());
-        self.find::<sign_in_connections::Entity>().filter(this).exists().await
+        self.find::<sign_in_connections::Entity>().filter(this).one().await
     }
 
     pub(super) async fn connection(&self, id: SignInConnectionId) -> Result<SignInConnection, StoreError> {

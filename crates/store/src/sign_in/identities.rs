@@ -9,14 +9,17 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, credentials, identities, members};
 use crate::scope::{AdminScope, TenantScope};
 use crate::sign_in::connections::OpenConnection;
+use crate::sign_in::ruled_roles::Rules;
 use chrono::{DateTime, Utc};
 use rollcall_core::email::fold;
 use rollcall_core::event::{Actor, Event, IdentityDetail, SessionEnd, SignInWay};
 use rollcall_core::ids::{IdentityId, MemberId};
+use rollcall_core::role_rules::Ruled;
 use rollcall_core::roster::Role;
 use rollcall_core::sign_in::{Asserted, NamedMember, Recognised, Unrecognised, domain_of, recognise};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DerivePartialModel};
+use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 /// Longest subject: OpenID Connect Core §2 allows 255 characters, and some providers send more.
@@ -31,6 +34,10 @@ pub struct ProviderPerson<'a> {
     pub session: Option<&'a str>,
     /// When the person proved to be the one, as far as the provider says.
     pub authenticated_at: Option<DateTime<Utc>>,
+    /// All that the provider says of the person.
+    pub claims: &'a Map<String, Json>,
+    /// The provider did not answer a question for more of it.
+    pub unanswered: bool,
 }
 
 /// The outcome of a sign-in by a provider.
@@ -42,6 +49,14 @@ pub enum ProviderSignIn<T> {
     NotAllowed(MemberId),
     /// The connection is no longer in use.
     SwitchedOff,
+}
+
+/// The end of a sign-in that is only tried.
+#[derive(Debug)]
+pub struct Trial {
+    /// The member, unless the sign-in would make one, and the role.
+    pub outcome: ProviderSignIn<(Option<MemberId>, Role)>,
+    pub ruled: Ruled,
 }
 
 /// A person as the tenant lists it.
@@ -69,18 +84,19 @@ impl Store {
         client: &SignInClient,
     ) -> Result<Committed<ProviderSignIn<StartedSession>>, StoreError> {
         let tx = self.write(&TenantScope::new(connection.tenant, Actor::System)).await?;
-        // The provider was asked for a while, in which an owner may have switched the connection off.
-        if !tx.is_in_use(connection.id).await? {
+        // The provider was asked for a while, in which an owner may have switched the connection off, or changed its rules.
+        let Some(used) = tx.used_connection(connection.id).await? else {
             return Ok(Committed::without_duties(ProviderSignIn::SwitchedOff));
-        }
+        };
+        let rules = Rules::of(&used, person.claims, person.unanswered)?;
         let unrecognised = |why| Ok(Committed::without_duties(ProviderSignIn::Unrecognised(why)));
-        let member = match tx.recognise(connection, person).await? {
-            Ok(recognised) => recognised.member(),
+        let Settled { member, plans_are_void } = match tx.settled(connection, person, &rules).await? {
+            Ok(settled) => settled,
             Err(why) => return unrecognised(why),
         };
         let tx = tx.acting_as(Actor::Member(member));
         let Some(role) = tx.signs_in_as(member).await? else {
-            return Ok(Committed::without_duties(ProviderSignIn::NotAllowed(member)));
+            return tx.ended(plans_are_void, ProviderSignIn::NotAllowed(member)).await;
         };
         // The member's row is locked now: another first sign-in may have tied the member meanwhile.
         let recognised = match tx.recognise(connection, person).await? {
@@ -94,8 +110,7 @@ impl Store {
         let session = tx.start_session(member, role, SignInWay::Provider, client, Some(by)).await?;
         tx.forget_ended().await?;
         let ended = tx.end_oldest_sessions(member).await?;
-        tx.commit().await?;
-        Ok(Committed::without_duties(ProviderSignIn::SignedIn(session)).revoking(ended))
+        Ok(tx.ended(plans_are_void, ProviderSignIn::SignedIn(session)).await?.revoking(ended))
     }
 
     /// The member whom a sign-in of this person would sign in, and the role; nothing is written.
@@ -107,17 +122,27 @@ impl Store {
         &self,
         connection: &OpenConnection,
         person: &ProviderPerson<'_>,
-    ) -> Result<ProviderSignIn<(MemberId, Role)>, StoreError> {
-        // The look at the role takes the row lock of a sign-in; the transaction is rolled back.
-        let tx = self.write(&TenantScope::new(connection.tenant, Actor::System)).await?;
-        let member = match tx.recognise(connection, person).await? {
-            Ok(recognised) => recognised.member(),
-            Err(unrecognised) => return Ok(ProviderSignIn::Unrecognised(unrecognised)),
+    ) -> Result<Trial, StoreError> {
+        let tx = self.read(&TenantScope::new(connection.tenant, Actor::System)).await?;
+        let rules = Rules::of(&tx.connection(connection.id).await?, person.claims, person.unanswered)?;
+        let outcome = match tx.recognise(connection, person).await? {
+            Ok(recognised) => {
+                let member = recognised.member();
+                let role = match tx.authority_of(member).await? {
+                    Some(now) => tx.keep_the_last(member, now, now.under(&rules.ruled)).await?.signs_in_as(),
+                    None => None,
+                };
+                role.map_or(ProviderSignIn::NotAllowed(member), |role| ProviderSignIn::SignedIn((Some(member), role)))
+            }
+            Err(Unrecognised::NoMember(email)) if rules.may_join() => {
+                match tx.refuse_to_join(person.subject, &connection.issuer, &email).await? {
+                    Some(why) => ProviderSignIn::Unrecognised(why),
+                    None => ProviderSignIn::SignedIn((None, rules.ruled.role.unwrap_or(Role::Member))),
+                }
+            }
+            Err(unrecognised) => ProviderSignIn::Unrecognised(unrecognised),
         };
-        Ok(match tx.signs_in_as(member).await? {
-            Some(role) => ProviderSignIn::SignedIn((member, role)),
-            None => ProviderSignIn::NotAllowed(member),
-        })
+        Ok(Trial { outcome, ruled: rules.ruled })
     }
 
     /// The people who are this member.
@@ -154,7 +179,50 @@ impl Store {
     }
 }
 
+/// The member who a person is, with the authority that the rules of the connection say.
+struct Settled {
+    member: MemberId,
+    /// The roster may have changed, and a worker looks again.
+    plans_are_void: bool,
+}
+
 impl TenantTx {
+    async fn settled(
+        &self,
+        connection: &OpenConnection,
+        person: &ProviderPerson<'_>,
+        rules: &Rules,
+    ) -> Result<Result<Settled, Unrecognised>, StoreError> {
+        let mut recognised = self.recognise(connection, person).await?;
+        let plans_are_void = self.may_change(&recognised, rules).await?;
+        if plans_are_void {
+            // The lease before the member, as every change of a member takes them.
+            self.stop_the_planning().await?;
+            recognised = self.recognise(connection, person).await?;
+        }
+        let member = match recognised {
+            Ok(recognised) => recognised.member(),
+            Err(Unrecognised::NoMember(email)) if plans_are_void && rules.may_join() => {
+                match self.join_by_rule(person.subject, &connection.issuer, &email, rules).await? {
+                    Ok(member) => member,
+                    Err(why) => return Ok(Err(why)),
+                }
+            }
+            Err(why) => return Ok(Err(why)),
+        };
+        self.settle_authority(member, rules, plans_are_void).await?;
+        Ok(Ok(Settled { member, plans_are_void }))
+    }
+
+    /// Commits a sign-in, also one that only took a role back.
+    async fn ended<T>(self, plans_are_void: bool, outcome: T) -> Result<Committed<T>, StoreError> {
+        if plans_are_void {
+            return self.commit_and_wake(outcome).await;
+        }
+        self.commit().await?;
+        Ok(Committed::without_duties(outcome))
+    }
+
     async fn recognise(
         &self,
         connection: &OpenConnection,

@@ -5,3 +5,4 @@ pub(crate) mod connections;
 pub(crate) mod domains;
 pub(crate) mod identities;
 pub(crate) mod provider_logout;
+pub(crate) mod ruled_roles;

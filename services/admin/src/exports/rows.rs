@@ -26,6 +26,7 @@ const MEMBER: &[&str] = &[
     "status",
     "role",
     "billing_contact",
+    "by_rule",
     "managed_by",
     "external_id",
     "directory_user_id",

@@ -18,6 +18,8 @@ pub struct Member {
     pub status: String,
     pub role: String,
     pub billing_contact: bool,
+    /// A rule of the sign-in lends the role, or the duty of a billing contact, and takes it back when the claim is gone.
+    pub by_rule: bool,
     /// The source that manages the member; null for an unmanaged one.
     pub managed_by: Option<Uuid>,
     pub external_id: Option<String>,
@@ -43,6 +45,8 @@ impl From<store::Member> for Member {
             status,
             role,
             billing_contact,
+            role_before_rule,
+            contact_by_rule,
             managed_by,
             external_id,
             directory_user_id,
@@ -62,6 +66,7 @@ impl From<store::Member> for Member {
             status,
             role,
             billing_contact,
+            by_rule: role_before_rule.is_some() || contact_by_rule,
             managed_by,
             external_id,
             directory_user_id,

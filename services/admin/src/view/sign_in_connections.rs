@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::TenantId;
+use rollcall_core::role_rules as rules;
 use rollcall_hub::{backchannel_logout_path, redirect_path};
 use rollcall_store as store;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -21,9 +22,38 @@ pub struct SignInConnection {
     /// `off`, `offered` or `required`.
     #[serde(rename = "use")]
     pub usage: String,
+    /// Roles by the provider's claims: from a sign-in with the claim until one without it.
+    pub role_rules: Vec<RoleRule>,
+    /// A person whom a rule gives a role and who is no member becomes one at the first sign-in.
+    pub creates_members: bool,
     pub created_at: DateTime<Utc>,
     /// The last trial; null before the first.
     pub test: Option<ConnectionTest>,
+}
+
+/// A role for everybody who has this value in this claim.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoleRule {
+    /// A claim of the id token, or of the provider's userinfo: `groups`, `roles`.
+    pub claim: String,
+    /// The claim's text, or one element of its list.
+    pub value: String,
+    /// `admin`, `auditor` or `billing_contact`; no rule makes an owner.
+    #[schema(value_type = String)]
+    pub role: rules::RuledRole,
+}
+
+impl From<rules::RoleRule> for RoleRule {
+    fn from(rules::RoleRule { claim, value, role }: rules::RoleRule) -> Self {
+        Self { claim, value, role }
+    }
+}
+
+impl From<RoleRule> for rules::RoleRule {
+    fn from(RoleRule { claim, value, role }: RoleRule) -> Self {
+        Self { claim, value, role }
+    }
 }
 
 /// A trial: a person signed in at the provider, and the hub looked whom it recognises.
@@ -32,21 +62,46 @@ pub struct ConnectionTest {
     pub at: DateTime<Utc>,
     /// The person would be signed in.
     pub accepted: bool,
-    /// `outcome` (`recognised`, `unrecognised`, `not_allowed` or `failed`), `why` unless recognised, `claims` as the provider sent
-    /// them, and the `member_id` and `role` of the member.
+    /// `outcome` (`recognised`, `would_join`, `unrecognised`, `not_allowed` or `failed`), `why` unless recognised, `claims` as the
+    /// provider sent them, the `member_id` and `role` of the member, and `ruled`: the `role` and `billing_contact` that the rules
+    /// give, the `rules` that match, and `incomplete` where a claim is kept elsewhere, so that nothing is taken back.
     #[schema(value_type = Object)]
     pub report: Json,
 }
 
-impl From<store::SignInConnection> for SignInConnection {
-    fn from(row: store::SignInConnection) -> Self {
-        let store::SignInConnection { id, issuer, client_id, has_secret, email_trusted, usage, created_at, .. } = row;
+impl TryFrom<store::SignInConnection> for SignInConnection {
+    type Error = store::StoreError;
+
+    fn try_from(row: store::SignInConnection) -> Result<Self, Self::Error> {
+        let role_rules = row.role_rules()?.into_iter().map(Into::into).collect();
+        let store::SignInConnection {
+            id,
+            issuer,
+            client_id,
+            has_secret,
+            email_trusted,
+            usage,
+            creates_members,
+            created_at,
+            ..
+        } = row;
         let test = row.tested_at.map(|at| ConnectionTest {
             at,
             accepted: row.test_accepted,
             report: row.test.unwrap_or_default(),
         });
-        Self { id, issuer, client_id, has_client_secret: has_secret, email_trusted, usage, created_at, test }
+        Ok(Self {
+            id,
+            issuer,
+            client_id,
+            has_client_secret: has_secret,
+            email_trusted,
+            usage,
+            role_rules,
+            creates_members,
+            created_at,
+            test,
+        })
     }
 }
 
@@ -63,14 +118,18 @@ pub struct SignInConnections {
 }
 
 impl SignInConnections {
-    pub(crate) fn new(base: &str, tenant: TenantId, rows: Vec<store::SignInConnection>) -> Self {
+    pub(crate) fn new(
+        base: &str,
+        tenant: TenantId,
+        rows: Vec<store::SignInConnection>,
+    ) -> Result<Self, store::StoreError> {
         let base = base.trim_end_matches('/');
-        Self {
-            items: rows.into_iter().map(Into::into).collect(),
+        Ok(Self {
+            items: rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
             redirect_uri: format!("{base}{}", redirect_path(tenant)),
             post_logout_redirect_uri: format!("{base}/sign-in"),
             backchannel_logout_uri: format!("{base}{}", backchannel_logout_path(tenant)),
-        }
+        })
     }
 }
 

@@ -39,10 +39,10 @@ pub(crate) struct ApiKeyRevoke {
 pub(crate) struct ApiKeyCreate {
     #[command(flatten)]
     pub(crate) of: OfTenant,
-    /// owner or admin may change things, member may read.
+    /// owner or admin may change things, auditor may read what an admin reads, member may read.
     #[arg(long)]
     pub(crate) role: Role,
-    /// Permissions of the key, divided by commas: read, members, runs, policy, sources, access; all of its role when left out.
+    /// Permissions of the key, divided by commas: read, members, runs, policy, sources, access, export; all of its role when left out.
     #[arg(long, value_delimiter = ',', value_name = "PERMISSIONS")]
     pub(crate) permissions: Vec<Permission>,
     /// The name that people know the key by.

@@ -1,5 +1,5 @@
 //! Withheld items: one open held run per source collects them until an admin decides or the source takes them back. Those
-//! about owners and admins have a run of their own, which an owner decides about.
+//! about privileged members have a run of their own, which an owner decides about.
 
 use super::rows::{ITEM_COLUMNS, ItemRow, SettledRow, digest_of, source_of};
 use super::{counts_of, digest_of_all, program_fault};

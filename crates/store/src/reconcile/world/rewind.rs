@@ -36,7 +36,7 @@ pub(crate) struct Progress {
     pub(crate) seats: i64,
     /// Start of the planning: earlier changes are in the plan.
     pub(crate) planned_since: Option<DateTime<Utc>>,
-    /// An owner approved it, so it may change owners and admins.
+    /// An owner approved it, so it may change privileged members.
     #[serde(default)]
     pub(crate) approved_by_owner: bool,
     /// Later runs that changed the same people and groups, with the number of items that they keep from being taken back.

@@ -1,4 +1,4 @@
-//! OAuth clients of a source with their access tokens, and links with which a source is set up: all are credentials (decisions 0084, 0085).
+//! OAuth clients of a source with their access tokens, and links with which a source is set up: all are credentials (decisions 0081, 0084).
 
 use crate::column::{index, uuid_null};
 use sea_orm_migration::prelude::*;
