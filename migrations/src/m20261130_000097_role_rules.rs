@@ -3,7 +3,9 @@
 use crate::column::{flag, json_null, text_null};
 use sea_orm_migration::prelude::*;
 
-const COLUMNS: [(&str, fn(&'static str) -> ColumnDef, &str); 4] = [
+type NewColumn = fn(&'static str) -> ColumnDef;
+
+const COLUMNS: [(&str, NewColumn, &str); 4] = [
     ("sign_in_connections", json_null, "role_rules"),
     ("sign_in_connections", flag, "creates_members"),
     ("members", text_null, "role_before_rule"),

@@ -96,7 +96,8 @@ impl RoleRule {
     fn is_value(&self, value: &Json) -> bool {
         match value {
             Json::String(text) => *text == self.value,
-            Json::Bool(_) | Json::Number(_) => value.to_string() == self.value,
+            Json::Bool(flag) => self.value == if *flag { "true" } else { "false" },
+            Json::Number(number) => number.to_string() == self.value,
             Json::Null | Json::Array(_) | Json::Object(_) => false,
         }
     }
