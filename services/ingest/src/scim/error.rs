@@ -54,7 +54,9 @@ impl IngestError {
                 // Not 507: an identity provider repeats a 5xx for ever, and nothing changes until somebody acts.
                 StoreError::OverQuota(over) if over.quota != Quota::Changes => ScimError::forbidden(over.to_string()),
                 StoreError::OverQuota(over) => ScimError::too_many_requests(over.to_string()),
-                StoreError::Changed | StoreError::Outdated => ScimError::precondition_failed("the resource changed since you read it"),
+                StoreError::Changed | StoreError::Outdated => {
+                    ScimError::precondition_failed("the resource changed since you read it")
+                }
                 StoreError::Invalid(why) => ScimError::invalid_value(why),
                 StoreError::TooMany(why) => ScimError::too_many(why),
                 StoreError::Busy { .. } => ScimError::too_many_requests(error.to_string()),
