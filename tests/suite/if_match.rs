@@ -58,7 +58,8 @@ async fn every_thing_that_is_read_and_changed_has_a_version(hub: Hub) {
     for route in routes.iter().filter(|route| route.auth == "api") {
         methods.entry(route.path.clone()).or_default().insert(route.method().to_string());
     }
-    let changed = |methods: &BTreeSet<String>| ["PATCH", "PUT", "DELETE"].iter().any(|method| methods.contains(*method));
+    let changed =
+        |methods: &BTreeSet<String>| ["PATCH", "PUT", "DELETE"].iter().any(|method| methods.contains(*method));
     methods.retain(|_, methods| methods.contains("GET") && changed(methods));
     let expected: Vec<&str> = VERSIONED.iter().chain(&UNVERSIONED).copied().collect();
     let mut found: Vec<&str> = methods.keys().map(String::as_str).collect();
