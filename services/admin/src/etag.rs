@@ -13,7 +13,7 @@ use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, ResponseError};
 use rollcall_store::{AdminScope, Expected, Version, Versioned};
 use rollcall_web::RouteLabel;
 
-/// Whether the things of a route have versions.
+/// True for a route whose things have versions.
 pub(crate) fn is_versioned(pattern: &str) -> bool {
     matches!(
         pattern,
