@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use crate::action::Disputed;
+use crate::change::Subject;
 use crate::directory::UserSubject;
 use crate::email::fold;
 use crate::ids::DirectoryUserId;
@@ -28,10 +29,16 @@ impl Outcome {
         touched: impl Fn(DirectoryUserId) -> bool,
         disputed: &[Disputed],
     ) -> Vec<Departed<'o>> {
+        // A record may be in dispute about its address, and be the same person as the member all the same.
+        let ids = disputed.iter().filter_map(|disputed| match disputed.subject {
+            Subject::DirectoryUser(user) => world.user(user)?.record.as_ref()?.external_id.as_deref(),
+            _ => None,
+        });
+        let ids: HashSet<&str> = ids.collect();
         let disputed: HashSet<&str> = disputed.iter().map(|disputed| disputed.about.as_str()).collect();
         let in_dispute = |member: &MemberState| {
-            let id = member.profile.external_id.as_deref();
-            disputed.contains(fold(member.own_address()).as_str()) || id.is_some_and(|id| disputed.contains(id))
+            let same_id = || member.profile.external_id.as_deref().is_some_and(|id| ids.contains(id));
+            !disputed.is_empty() && (same_id() || disputed.contains(fold(member.own_address()).as_str()))
         };
         let is_asked_for = |user: &UserSubject, member: &MemberState| user.contested || in_dispute(member);
         let ended = world.users.iter().filter(|user| user.has_ended() && touched(user.id));
@@ -41,9 +48,7 @@ impl Outcome {
         let left = self.changed().filter(|(before, after)| {
             let user = after.directory_user.and_then(|record| world.user(record)).filter(|user| user.has_ended());
             let asked = user.is_some_and(|user| user.contested) || in_dispute(before) || in_dispute(after);
-            // The record that lost to this one may be the active one of the two, and then it rules.
-            let relinked = before.directory_user != after.directory_user;
-            is_out(after) && (asked || relinked || (user.is_none() && has_left(before, after)))
+            is_out(after) && (asked || (user.is_none() && has_left(before, after)))
         });
         let left = left.chain(self.changed().filter(|(before, after)| has_other_id(before, after)));
         // Someone who left before a worker looked is a member without access from the start.

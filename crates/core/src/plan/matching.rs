@@ -206,15 +206,11 @@ impl<'w> Evidence<'w> {
     }
 
     /// Two records never get one member, and the ended record of a returning member gives it up. A live record goes
-    /// before a simulated one, an external id before an address, an active record before a disabled one, the earlier announced
-    /// before the later.
+    /// before a simulated one, an external id before an address, the earlier announced before the later.
     fn refuse_shared_members(&self, matched: &mut [Matched<'w>]) {
         let users = &self.world.users;
         let mut order: Vec<usize> = (0..users.len()).filter(|index| matched[*index].who.gained().is_some()).collect();
-        order.sort_by_key(|index| {
-            let user = &users[*index];
-            (!user.origin.is_live(), user.returning.is_none(), user.has_ended(), *index)
-        });
+        order.sort_by_key(|index| (!users[*index].origin.is_live(), users[*index].returning.is_none(), *index));
         let mut given: HashMap<MemberId, bool> = HashMap::new();
         for index in order {
             let subject = &users[index];
