@@ -144,6 +144,7 @@ mod tests {
             status: String::new(),
             role: String::new(),
             billing_contact: false,
+            by_rule: false,
             managed_by: None,
             external_id: None,
             directory_user_id: None,
