@@ -1,10 +1,15 @@
 //! Errors of mapping expressions in plain words, with the remedy: those of the parser name its tokens, and an attribute that no record
 //! has is an error only to the admin who meant another one.
 
-use super::mapping_language::{Refusal, USER};
 use crate::spelling::did_you_mean;
 use cel::common::ast::operators::{INDEX, OPT_INDEX, OPT_SELECT};
 use cel::common::ast::{Expr, IdedExpr, LiteralValue};
+
+/// The variable that holds the record.
+pub(super) const USER: &str = "user";
+
+/// A problem, with the id of its node.
+pub(super) type Refusal = (u64, String);
 
 /// The attributes of a record that every source may have; those of an extension stand below its URN.
 pub const RECORD_ATTRIBUTES: &[&str] = &[

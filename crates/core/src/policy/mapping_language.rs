@@ -1,6 +1,6 @@
 //! The part of the Common Expression Language (CEL) that mappings may use, with functions for names and addresses.
 
-use super::mapping_errors::{ENDS_TOO_EARLY, known_attributes, plainly};
+use super::mapping_errors::{ENDS_TOO_EARLY, Refusal, USER, known_attributes, plainly};
 use cel::common::ast::operators::{
     ADD, CONDITIONAL, EQUALS, GREATER, GREATER_EQUALS, IN, INDEX, LESS, LESS_EQUALS, LOGICAL_AND, LOGICAL_NOT,
     LOGICAL_OR, NOT_EQUALS, NOT_STRICTLY_FALSE, OPT_INDEX, OPT_SELECT,
@@ -18,9 +18,6 @@ const NESTING_MAX: u16 = 32;
 /// the record. The interpreter cannot be stopped, and each call may read the whole record; so the cost is worked out before, and
 /// the longest evaluation takes about a tenth of a second.
 const LOOP_COST_MAX: usize = 12_000_000;
-
-/// The variable that holds the record.
-pub(super) const USER: &str = "user";
 
 const OPERATORS: &[&str] = &[
     ADD,
@@ -87,9 +84,6 @@ struct Size {
     /// The most values side by side.
     widest: usize,
 }
-
-/// A problem, with the id of its node.
-pub(super) type Refusal = (u64, String);
 
 impl Language {
     pub(super) fn new() -> Self {

@@ -347,7 +347,8 @@ fn rules_are_set_by_somebody_who_could_give_what_they_give() {
         for wrong in [vec![rule.clone(); RULES_MAX + 1], vec![RoleRule { claim: "name".into(), ..rule.clone() }]] {
             assert!(matches!(set(&office.scope, &wrong).await, Err(StoreError::Invalid(_))), "{engine}");
         }
-        let kept = set(&office.scope, &[rule.clone()]).await.expect("a change").role_rules().expect("rules");
+        let kept =
+            set(&office.scope, std::slice::from_ref(&rule)).await.expect("a change").role_rules().expect("rules");
         assert_eq!(kept, [rule], "{engine}");
         let told =
             office.events("sign_in_connection.updated").await.pop().expect("an event")["detail"]["after"].clone();
