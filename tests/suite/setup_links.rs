@@ -32,7 +32,8 @@ struct Page {
 
 impl Page {
     async fn open(&self, provider: &str) -> Answer {
-        let url = format!("{}/set-up?link={}&provider={provider}", self.hub.people_url(), self.link);
+        let chosen = if provider.is_empty() { String::new() } else { format!("&provider={provider}") };
+        let url = format!("{}/set-up?link={}{chosen}", self.hub.people_url(), self.link);
         readable(Answer::of(self.hub.http().get(url)).await)
     }
 

@@ -95,15 +95,14 @@ async fn tenants_page_by_slug(hub: Hub) {
     for number in 0..7 {
         operator.make(&format!("Tenant {number}")).await.expect(201);
     }
-    let (mut slugs, mut cursor) = (Vec::new(), String::new());
+    let (mut slugs, mut path) = (Vec::new(), "/api/v1/tenants?limit=3".to_owned());
     loop {
-        let path = format!("/api/v1/tenants?limit=3&cursor={cursor}");
         let page = operator.send(Method::GET, &path, None, None).await.expect(200);
         let items = page.at("/items").as_array().cloned().unwrap_or_default();
         assert!(items.len() <= 3, "{}", page.describe());
         slugs.extend(items.iter().map(|tenant| tenant["slug"].as_str().unwrap().to_owned()));
         match page.at("/next_cursor").as_str() {
-            Some(next) => next.clone_into(&mut cursor),
+            Some(next) => path = format!("/api/v1/tenants?limit=3&cursor={next}"),
             None => break,
         }
     }

@@ -206,7 +206,7 @@ impl Page<'_> {
         let mut text = String::from("<nav>");
         for guide in GUIDES {
             let mark = if chosen.is_some_and(|chosen| chosen.key == guide.key) { " aria-current=\"true\"" } else { "" };
-            let _ = write!(text, "<a href=\"{}\"{mark}>{}</a> ", self.to(guide.key), guide.name);
+            let _ = write!(text, "<a href=\"{}\"{mark}>{}</a> ", self.to(Some(guide)), guide.name);
         }
         text.push_str("</nav>\n");
         match chosen {
@@ -227,12 +227,13 @@ impl Page<'_> {
         guide(&self.asked.provider)
     }
 
-    fn to(&self, provider: &str) -> String {
-        format!("/set-up?link={}&amp;provider={provider}", encode_safe(self.asked.link.trim()))
+    fn to(&self, provider: Option<&Guide>) -> String {
+        let chosen = provider.map(|guide| format!("&amp;provider={}", guide.key)).unwrap_or_default();
+        format!("/set-up?link={}{chosen}", encode_safe(self.asked.link.trim()))
     }
 
     fn of_calls(&self) -> String {
-        let again = format!("<a href=\"{}\">Look again</a>", self.to(self.provider().map_or("", |guide| guide.key)));
+        let again = format!("<a href=\"{}\">Look again</a>", self.to(self.provider()));
         match self.link.called_at {
             Some(at) => format!("<p>Yes, last on {}. {again}</p>", moment(at)),
             None => format!("<p>Not yet. A call is seen here some seconds after it came. {again}</p>"),

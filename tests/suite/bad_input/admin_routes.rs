@@ -247,7 +247,7 @@ pub(super) async fn r15_a_parameter_without_a_value_is_refused_by_every_list_wit
         ("state", "applied, held, approved"),
         ("kind", "member.invited"),
         ("dispute", "email_taken"),
-        ("role", "owner, admin, member"),
+        ("role", "owner, admin, auditor, member"),
         ("blocked", "true or false"),
         ("since", "2026-"),
         ("people", "keep, remove"),

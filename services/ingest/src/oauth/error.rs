@@ -13,7 +13,7 @@ pub(crate) enum OauthError {
     Invalid(&'static str),
     #[error(
         "the client is unknown, or its secret is wrong, was replaced or has ended; make or rotate one \
-         (POST /api/v1/sources/ID/oauth-clients)"
+         (POST /api/v1/sources/{{id}}/oauth-clients)"
     )]
     InvalidClient {
         /// The client tried to name itself in the `Authorization` header.

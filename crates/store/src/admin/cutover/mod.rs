@@ -48,9 +48,6 @@ const UNMARKED_USERS: &str = " EXCEPT SELECT c.user_id FROM directory_changes c 
      WHERE c.tenant_id = {tenant} AND c.lane = $2 AND c.group_id IS NULL) AS x";
 const UNMARKED_GROUPS: &str = " EXCEPT SELECT c.group_id FROM directory_changes c \
      WHERE c.tenant_id = {tenant} AND c.lane = $2 AND c.user_id IS NULL) AS x";
-const SIMULATED: &str =
-    " ON d.tenant_id = s.tenant_id AND d.source_id = s.id WHERE s.tenant_id = {tenant} AND s.mode = 'simulate'";
-
 static TOUCH_USERS: Sql = Sql::tenant(&[
     MARK_USERS,
     "SELECT d.id FROM directory_users d WHERE d.tenant_id = {tenant} AND d.source_id = $5",
@@ -61,10 +58,18 @@ static TOUCH_GROUPS: Sql = Sql::tenant(&[
     "SELECT d.id FROM directory_groups d WHERE d.tenant_id = {tenant} AND d.source_id = $5",
     UNMARKED_GROUPS,
 ]);
-static TOUCH_SIMULATED_USERS: Sql =
-    Sql::tenant(&[MARK_USERS, "SELECT d.id FROM sources s {join} directory_users d", SIMULATED, UNMARKED_USERS]);
-static TOUCH_SIMULATED_GROUPS: Sql =
-    Sql::tenant(&[MARK_GROUPS, "SELECT d.id FROM sources s {join} directory_groups d", SIMULATED, UNMARKED_GROUPS]);
+static TOUCH_SIMULATED_USERS: Sql = Sql::tenant(&[
+    MARK_USERS,
+    "SELECT d.id FROM sources s {join} directory_users d ON d.tenant_id = s.tenant_id AND d.source_id = s.id \
+     WHERE s.tenant_id = {tenant} AND s.mode = 'simulate'",
+    UNMARKED_USERS,
+]);
+static TOUCH_SIMULATED_GROUPS: Sql = Sql::tenant(&[
+    MARK_GROUPS,
+    "SELECT d.id FROM sources s {join} directory_groups d ON d.tenant_id = s.tenant_id AND d.source_id = s.id \
+     WHERE s.tenant_id = {tenant} AND s.mode = 'simulate'",
+    UNMARKED_GROUPS,
+]);
 
 impl TenantTx {
     async fn authority(&self) -> Result<Option<Uuid>, StoreError> {
