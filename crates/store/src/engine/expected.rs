@@ -176,7 +176,7 @@ mod tests {
             ),
             none
         );
-        // Whether people leave is worked out of the source's requests.
+        // Whether people leave is said by a detachment, which names the digest of its plan.
         let of_source = ["tenant_id", "id", "created_at", "position", "people_leave", "quarantine_released_at"];
         assert_eq!(forgotten::<sources::Entity>(SOURCE, &of_source), none);
         // A connection is made anew for another issuer or client. The claims of its test are told by `tested_at`.
