@@ -127,9 +127,14 @@ struct NamedRow {
     id: Uuid,
 }
 
-static NAMED_BY_WORD: Sql =
-    Sql::tenant(&["SELECT w.member_id AS id FROM member_words w WHERE w.tenant_id = {tenant} \
-     AND w.word >= $2 AND w.word < $3 LIMIT $4"]);
+/// The address of a member is in the index of addresses, each other word of theirs in `member_words`.
+static NAMED_BY_WORD: Sql = Sql::tenant_by_engine(
+    &[],
+    &[NAMED_BY_NAME, "m.email_folded ~>=~ $2 AND m.email_folded ~<~ $3 LIMIT $4"],
+    &[NAMED_BY_NAME, "m.email_folded >= $2 AND m.email_folded < $3 LIMIT $4"],
+);
+const NAMED_BY_NAME: &str = "SELECT w.member_id AS id FROM member_words w WHERE w.tenant_id = {tenant} \
+     AND w.word >= $2 AND w.word < $3 UNION ALL SELECT m.id FROM members m WHERE m.tenant_id = {tenant} AND ";
 /// The index of external ids begins with the manager, whom a member left behind does not have.
 static NAMED_BY_ID: Sql = Sql::tenant(&["SELECT m.id FROM members m WHERE m.tenant_id = {tenant} AND m.id = $2 \
      UNION ALL SELECT m.id FROM members m WHERE m.tenant_id = {tenant} AND m.directory_user_id = $2 \

@@ -22,7 +22,7 @@ async fn crowd(store: &Store) -> AdminScope {
     };
     let sql = format!(
         "INSERT INTO members (tenant_id, id, email, email_folded, search_text, status, role, created_at, modified_at) \
-         SELECT $1, {id}, 'p' || i || '@x.test', 'p' || i || '@x.test', ' everybody p' || i || ' p' || i || '@x.test', 'active', \
+         SELECT $1, {id}, 'p' || i || '@x.test', 'p' || i || '@x.test', ' everybody p' || i || '@x.test', 'active', \
          'member', $3, $3 FROM {number}"
     );
     let tx = store.write(&scope.scope).await.expect("a transaction");
@@ -122,7 +122,11 @@ fn a_changed_text_loses_its_words_and_gains_others() {
         let scope = crowd(&store).await;
         let tx = store.write(&scope.scope).await.expect("a transaction");
         let before = words(&tx).await;
-        assert_eq!((before["everybody"], before["p7"], before["p7@x.test"]), (PEOPLE, 1, 1), "{engine}");
+        assert_eq!(
+            before,
+            BTreeMap::from([("everybody".to_owned(), PEOPLE)]),
+            "{engine}: addresses have an index of their own"
+        );
         let sql =
             "UPDATE members SET search_text = ' p7 anew' WHERE tenant_id = $1 AND email IN ('p7@x.test', 'p8@x.test')";
         tx.tx.exec(sql, [tx.tenant.0.into()]).await.expect("an update");
@@ -130,9 +134,6 @@ fn a_changed_text_loses_its_words_and_gains_others() {
         after.insert("everybody".into(), PEOPLE - 2);
         after.insert("p7".into(), 2);
         after.insert("anew".into(), 2);
-        for gone in ["p8", "p7@x.test", "p8@x.test"] {
-            after.remove(gone);
-        }
         assert_eq!(words(&tx).await, after, "{engine}");
     });
 }
