@@ -67,6 +67,7 @@ pub use engine::faults::Faults;
 pub use engine::page::{Cursor, ListOrder, MAX_LIMIT, Page, PageRequest};
 pub use engine::schema::Migrated;
 pub use engine::sealing::SealingKeys;
+pub use engine::stored_json::StoredJson;
 pub use log::audit_events::{AuditEvent, AuditFilter};
 pub use reconcile::apply::Applied;
 pub use reconcile::lease::{Lease, LeaseAnswer};

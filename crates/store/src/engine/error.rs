@@ -30,6 +30,9 @@ pub enum StoreError {
     /// The row's state does not allow this; the text says why.
     #[error("{0}")]
     Conflict(String),
+    /// More people would lose access than the caller said; the text has their number.
+    #[error("{0}")]
+    TooManyLeave(String),
     /// The caller's role does not allow this; the text names the required role.
     #[error("{0}")]
     Forbidden(String),

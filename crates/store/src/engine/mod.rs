@@ -24,5 +24,6 @@ pub(crate) mod single_write;
 pub(crate) mod slots;
 pub(crate) mod sql;
 pub(crate) mod sqlite_group_commit;
+pub(crate) mod stored_json;
 pub(crate) mod transaction;
 pub(crate) mod write_context;

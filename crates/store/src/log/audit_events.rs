@@ -5,6 +5,7 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::row_sets::{Columns, Type, time_text};
+use crate::engine::stored_json::StoredJson;
 use crate::engine::transaction::TenantTx;
 use crate::engine::write_context::{Row, WriteContext};
 use crate::entity::RowList;
@@ -106,7 +107,7 @@ pub struct AuditEvent {
     pub subject_id: Uuid,
     pub request_id: Option<Uuid>,
     pub run_id: Option<Uuid>,
-    pub detail: Option<Json>,
+    pub detail: Option<StoredJson>,
 }
 
 /// Filters for events; all events when empty.

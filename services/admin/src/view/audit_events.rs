@@ -19,7 +19,8 @@ pub struct AuditEvent {
     pub actor_name: Option<String>,
     pub subject: Subject,
     pub cause: Cause,
-    pub detail: Option<Json>,
+    #[schema(value_type = Option<Json>)]
+    pub detail: Option<store::StoredJson>,
 }
 
 /// A row that an event or a skipped record is about.
