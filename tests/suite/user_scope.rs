@@ -27,6 +27,7 @@ pub(crate) fn cases() -> Vec<Case> {
         da10_a_deleted_scope_group_is_held,
         da10_a_scope_group_renamed_away_is_held_and_back_again_nobody_left,
         da10_a_mistyped_scope_is_held,
+        da10_a_mistyped_scope_ends_no_access_unless_the_number_is_said,
         da11_with_deprovisioning_off_a_new_scope_lists_who_is_outside,
         da8_who_leaves_the_scope_while_waiting_is_not_let_in,
         dx3_a_simulated_source_is_planned_and_promoted_within_its_scope,
@@ -274,6 +275,24 @@ async fn da10_a_mistyped_scope_is_held(hub: Hub) {
     let (tenant, ..) = crew(&hub).await;
     set_policy(&tenant, json!({ "user_scope": { "names": ["Staf"] } })).await.expect(200);
     eventually_nine_stay(&tenant).await;
+}
+
+async fn da10_a_mistyped_scope_ends_no_access_unless_the_number_is_said(hub: Hub) {
+    let (tenant, ..) = crew(&hub).await;
+    change_policy(&tenant, "over_limit", json!("suspend_only")).await.expect(200);
+    for leaving in [0, 11] {
+        let mistyped = json!({ "policy": { "user_scope": { "names": ["Staf"] } }, "leaving": leaving });
+        let refused = tenant.send(Method::PATCH, "/api/v1/policy", Some(&mistyped)).await.expect_problem(409);
+        assert_eq!(refused.json["code"], "too_many_leave", "{}", refused.describe());
+        let told = refused.json["detail"].as_str().expect("a sentence");
+        for part in ["12 of 12 people", "allows 3", r#"matches "Staf" (Did you mean "Staff"?)"#, r#"`"leaving": 12`"#] {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+    }
+    assert_eq!(tenant.members().await.with_status("active").len(), 12);
+    let meant = json!({ "policy": { "user_scope": { "names": ["Staf"] } }, "leaving": 12 });
+    tenant.send(Method::PATCH, "/api/v1/policy", Some(&meant)).await.expect(200);
+    tenant.eventually("all are suspended", |members| members.with_status("suspended").len() == 12).await;
 }
 
 async fn da11_with_deprovisioning_off_a_new_scope_lists_who_is_outside(hub: Hub) {

@@ -56,6 +56,11 @@ impl<T> Committed<T> {
         !(self.changed.is_empty() && self.revoked.is_empty())
     }
 
+    /// Whether a worker has to look at the write.
+    pub fn wakes(&self) -> bool {
+        self.wake.is_some()
+    }
+
     /// Another value with the same duties, or an error, which has none: where it is answered nothing was written.
     pub(crate) fn and_then<U, E>(self, make: impl FnOnce(T) -> Result<U, E>) -> Result<Committed<U>, E> {
         let Self { value, wake, changed, revoked } = self;

@@ -14,7 +14,10 @@ pub(crate) enum AdminError {
     Forbidden(&'static str),
     #[error("this key lacks the permission `{0}`; use one that has it, or make one (`POST /api/v1/api-keys`)")]
     NotPermitted(Permission),
-    #[error("this takes a sign-in of the last 10 minutes: sign in again, then repeat it")]
+    #[error(
+        "this takes a sign-in of the last 10 minutes: sign in again at /sign-in, by your identity provider, with a recovery code, or with a \
+         link that another owner or `rollcall sign-in-link` makes; then repeat it"
+    )]
     SignInAgain,
     #[error(
         "this takes a sign-in of the last 10 minutes, and your identity provider does not say when you signed in (`auth_time`): sign in with a \
@@ -96,6 +99,7 @@ fn problem_of_store(error: &StoreError) -> Problem {
         StoreError::Invalid(_) | StoreError::TooMany(_) => (StatusCode::BAD_REQUEST, "bad_request"),
         StoreError::Stale | StoreError::Unsettled => (StatusCode::CONFLICT, "plan_stale"),
         StoreError::Taken(_) | StoreError::Changed | StoreError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+        StoreError::TooManyLeave(_) => (StatusCode::CONFLICT, "too_many_leave"),
         StoreError::Outdated => (StatusCode::PRECONDITION_FAILED, "outdated"),
         StoreError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_busy"),
         StoreError::TooMuch(_) => (StatusCode::BAD_REQUEST, "too_much_work"),

@@ -5,7 +5,9 @@ use crate::auth::ApiAuth;
 use crate::body::policy_body;
 use crate::error::AdminError;
 use crate::view::policy as view;
+use crate::words::plainly;
 use rollcall_core::policy::Policy;
+use rollcall_store::StoreError;
 use rollcall_web::Body;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -18,6 +20,9 @@ struct NewPolicy {
     policy: Map<String, Json>,
     /// The version that was read, so that another admin's change in between is not overwritten.
     version: i64,
+    /// People who may lose access at once by a new `user_scope`, beyond the removal limit.
+    #[serde(default)]
+    leaving: u32,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -27,6 +32,9 @@ struct PolicyChanges {
     policy: Map<String, Json>,
     /// As above, for changes that depend on the rest of the policy.
     version: Option<i64>,
+    /// As above.
+    #[serde(default)]
+    leaving: u32,
 }
 
 #[utoipa::path(
@@ -45,8 +53,9 @@ pub(crate) async fn policy(auth: ApiAuth) -> Answer {
 )]
 pub(crate) async fn set_policy(auth: ApiAuth, payload: Body) -> Answer {
     let new: NewPolicy = policy_body(payload).await?;
-    let policy = Policy::whole(&new.policy).map_err(AdminError::BadRequest)?;
-    let changed = auth.admin.hub.store.set_policy(&auth.scope, &policy, new.version).await?;
+    let policy = Policy::whole(&new.policy).map_err(|error| AdminError::BadRequest(plainly(&error)))?;
+    let changed = auth.admin.hub.store.set_policy(&auth.scope, &policy, new.version, new.leaving).await;
+    let changed = changed.map_err(in_plain_words)?;
     one::<view::VersionedPolicy>(auth.admin.hub.after_commit(changed).await)
 }
 
@@ -58,6 +67,15 @@ pub(crate) async fn set_policy(auth: ApiAuth, payload: Body) -> Answer {
 )]
 pub(crate) async fn change_policy(auth: ApiAuth, payload: Body) -> Answer {
     let asked: PolicyChanges = policy_body(payload).await?;
-    let changed = auth.admin.hub.store.change_policy(&auth.scope, &asked.policy, asked.version).await?;
+    let changed = auth.admin.hub.store.change_policy(&auth.scope, &asked.policy, asked.version, asked.leaving).await;
+    let changed = changed.map_err(in_plain_words)?;
     one::<view::VersionedPolicy>(auth.admin.hub.after_commit(changed).await)
+}
+
+/// A value of another kind is told as the rest of the API tells it.
+fn in_plain_words(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Invalid(text) => StoreError::Invalid(plainly(&text)),
+        error => error,
+    }
 }

@@ -114,6 +114,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/api/openapi.json" => openapi::json,
         GET "/api/docs" => openapi_page::page,
         GET "/api/docs.css" => openapi_page::style,
+        GET "/" => sign_in_page::front_door,
         GET "/sign-in" => sign_in_page::page,
         POST "/sign-in" => sign_in_page::sign_in,
         POST "/sign-in/provider" => provider_pages::begin,

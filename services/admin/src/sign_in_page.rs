@@ -49,18 +49,18 @@ async fn asked(request: &HttpRequest, admin: &Admin) -> Result<String, AdminErro
 
 /// Tells a visitor with a session who is signed in; others may present a recovery code.
 async fn without_link(request: &HttpRequest, admin: &Admin) -> Result<String, AdminError> {
-    let present = "<h1>Sign in</h1>\n\
-        <form method=\"post\" action=\"/sign-in/provider\"><label for=\"email\">Work email</label>\
+    let present = "<form method=\"post\" action=\"/sign-in/provider\"><label for=\"email\">Work email</label>\
         <input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"email\" required autofocus placeholder=\"you@your-company.example\">\
         <button>Continue</button></form>\n\
         <details><summary>Sign in with a link or a recovery code</summary>\n\
         <p>Open the link that you were given, or present a recovery code.</p>\n<form method=\"post\" action=\"/sign-in\"><label for=\"link\">Recovery code</label>\
         <input id=\"link\" name=\"link\" autocomplete=\"off\" spellcheck=\"false\" required placeholder=\"rcr_…\">\
         <button>Sign in</button></form></details>";
-    let Some(secret) = session_secret(request) else { return Ok(present.to_owned()) };
+    let first = || Ok(format!("<h1>Sign in</h1>\n{present}"));
+    let Some(secret) = session_secret(request) else { return first() };
     let caller = match admin.hub.session_caller(&secret, false, &peer(request), &admin.limits).await {
         Ok(caller) => caller,
-        Err(CallerError::Unknown) => return Ok(present.to_owned()),
+        Err(CallerError::Unknown) => return first(),
         Err(error) => return Err(error.into()),
     };
     let tenant = admin.hub.store.tenant_names(&caller.scope).await?;
@@ -69,12 +69,18 @@ async fn without_link(request: &HttpRequest, admin: &Admin) -> Result<String, Ad
     Ok(format!(
         "<h1>You are signed in</h1>\n<p><strong>{}</strong>, {} of {}, until {} UTC.</p>\n\
          <form method=\"post\" action=\"/sign-out\"><button>Sign out</button></form>\n\
-         <p class=\"note\"><a href=\"/api/docs\">What you can do with the REST API</a></p>",
+         <p class=\"note\"><a href=\"/api/docs\">What you can do with the REST API</a></p>\n\
+         <p class=\"note\">Approvals, roles and keys take a sign-in of the last ten minutes: sign in again here.</p>\n{present}",
         encode_safe(name),
         caller.session.role,
         encode_safe(&tenant.name),
         caller.session.expires_at.format("%H:%M"),
     ))
+}
+
+/// The address that a hub prints, opened in a browser.
+pub(crate) async fn front_door() -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, "/sign-in")).finish()
 }
 
 /// The button of the page. The browser gets its session, and goes on.

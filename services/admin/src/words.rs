@@ -24,6 +24,7 @@ const TIME: &str = "it takes a time like 2026-11-29T12:28:07Z (RFC 3339)";
 
 /// Sentences of the readers of single values, by how they begin.
 const SENTENCES: &[(&str, &str)] = &[
+    ("expected value", "a JSON value is expected, and a text where there is a choice"),
     ("invalid digit found in string", "it takes a whole number"),
     ("number too large to fit in target type", "the number is too large"),
     ("number too small to fit in target type", "the number is too small"),

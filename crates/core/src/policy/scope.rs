@@ -35,6 +35,19 @@ impl GroupScope {
             || external_id.is_some_and(|id| self.external_ids.iter().any(|wanted| wanted == id))
     }
 
+    /// The first entry that matches none of these groups, which are names with external ids.
+    pub fn without_group<'s, 'g>(
+        &'s self,
+        groups: impl Iterator<Item = (&'g str, Option<&'g str>)>,
+    ) -> Option<&'s str> {
+        let groups: Vec<(String, Option<&str>)> = groups.map(|(name, id)| (fold(name), id)).collect();
+        let no_name = |wanted: &&String| groups.iter().all(|(name, _)| *name != fold(wanted));
+        let no_prefix = |prefix: &&String| groups.iter().all(|(name, _)| !name.starts_with(&fold(prefix)));
+        let no_id = |wanted: &&String| groups.iter().all(|(_, id)| *id != Some(wanted.as_str()));
+        let unmatched = self.names.iter().find(no_name).or_else(|| self.prefixes.iter().find(no_prefix));
+        unmatched.or_else(|| self.external_ids.iter().find(no_id)).map(String::as_str)
+    }
+
     /// The entries for people: `Staff`, `App-*`, an external id.
     pub(crate) fn described(&self) -> String {
         let prefixes = self.prefixes.iter().map(|prefix| format!("{prefix}*"));
@@ -90,6 +103,21 @@ mod tests {
             assert!(Policy::default().feeds_group(name, external_id), "no scope: all");
             assert!(!Policy { group_sync: false, ..policy.clone() }.feeds_group(name, external_id));
         }
+    }
+
+    #[test]
+    fn dx6_an_entry_without_a_group_is_found() {
+        let groups = [("All  Staff", Some("g-1")), ("App-wiki", None)];
+        let unmatched = |names: &[&str], prefixes: &[&str], external_ids: &[&str]| {
+            let [names, prefixes, external_ids] =
+                [names, prefixes, external_ids].map(|list| list.iter().map(|&entry| entry.to_owned()).collect());
+            let scope = GroupScope { names, prefixes, external_ids };
+            scope.without_group(groups.into_iter()).map(str::to_owned)
+        };
+        assert_eq!(unmatched(&["all staff"], &["app-"], &["g-1"]), None);
+        assert_eq!(unmatched(&["all staff", "All stuff"], &[], &[]).as_deref(), Some("All stuff"));
+        assert_eq!(unmatched(&[], &["wiki-"], &[]).as_deref(), Some("wiki-"));
+        assert_eq!(unmatched(&[], &[], &["g-2"]).as_deref(), Some("g-2"));
     }
 
     #[test]

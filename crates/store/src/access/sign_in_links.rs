@@ -61,6 +61,19 @@ pub struct NewSignInLink {
     pub expires_at: DateTime<Utc>,
 }
 
+/// The obstacle of a member who may not sign in, and its remedy.
+fn may_not_sign_in(status: &str) -> &'static str {
+    match status {
+        "active" => {
+            "this member may not sign in: only owners, admins, auditors and billing contacts do; change the member's role first"
+        }
+        "invited" => {
+            "this member is invited and has not accepted: report the acceptance (`POST /api/v1/members/{id}/accept`), then make the link"
+        }
+        _ => "this member has no access, so may not sign in: `GET /api/v1/explain` says why, and what mends it",
+    }
+}
+
 impl Store {
     /// The member with this address.
     ///
@@ -91,7 +104,7 @@ impl Store {
             return Err(StoreError::Invalid(format!("a sign-in link lasts more than nothing, and at most {hours} h")));
         }
         let tx = self.write(&scope.scope).await?;
-        tx.member_row(member).await?;
+        let status = tx.member_row(member).await?.status;
         let by_operator = matches!(scope.scope.actor, Actor::Operator | Actor::OperatorKey(_));
         if !by_operator && tx.provider_is_required().await? {
             let why = "people of this organisation sign in by its identity provider alone; an owner has recovery codes, and the operator \
@@ -99,8 +112,7 @@ impl Store {
             return Err(StoreError::Conflict(why.into()));
         }
         if tx.signs_in_as(member).await?.is_none() {
-            let why = "this member may not sign in: only active owners, admins, auditors and billing contacts do; change the member's role first";
-            return Err(StoreError::Conflict(why.into()));
+            return Err(StoreError::Conflict(may_not_sign_in(&status).into()));
         }
         let replaced = tx.replace(member, SIGN_IN_LINK).await?;
         let expires_at = tx.clock.now() + life;

@@ -196,6 +196,9 @@ async fn insert_owner(tx: &TenantTx, email: &str) -> Result<(), StoreError> {
 }
 
 fn check_new(new: &NewTenant) -> Result<(), StoreError> {
+    if new.owner_email.is_some() && new.seats == 0 {
+        return Err(StoreError::Invalid("seats is 0, and the owner takes one: give 1 or more".into()));
+    }
     check_name(&new.name)?;
     check_policy(&new.policy)?;
     if let Some(source) = new.policy.sources.keys().next() {

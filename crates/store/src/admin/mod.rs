@@ -14,5 +14,6 @@ pub(crate) mod policy;
 pub(crate) mod rewinds;
 pub(crate) mod run_comparison;
 pub(crate) mod runs;
+pub(crate) mod scope_change;
 pub(crate) mod skipped_records;
 pub(crate) mod statistics;

@@ -61,13 +61,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Changed`] when `version` is not the one in force; [`StoreError::Invalid`] names an invalid key;
-    /// [`StoreError::Forbidden`] one that only an owner changes.
+    /// [`StoreError::Forbidden`] one that only an owner changes; [`StoreError::TooManyLeave`] when its user scope leaves out more people
+    /// than `may_leave` and the removal limit allow.
     #[tracing::instrument(name = "store.policy.set_policy", skip_all)]
     pub async fn set_policy(
         &self,
         scope: &AdminScope,
         policy: &Policy,
         version: i64,
+        may_leave: u32,
     ) -> Result<Committed<VersionedPolicy>, StoreError> {
         check_policy(policy)?;
         let tx = self.write(&scope.scope).await?;
@@ -82,6 +84,7 @@ impl Store {
         }
         refuse_owners_keys(scope.role(), &before.policy, policy)?;
         tx.refuse_strangers(policy).await?;
+        tx.refuse_many_left_out(&before.policy, policy, may_leave).await?;
         tx.touch_reread(&before.policy, policy).await?;
         let after = serde_json::to_value(policy).map_err(|e| StoreError::Invalid(e.to_string()))?;
         let update = tx.update_own::<tenants::Entity>().set(tenants::Column::Policy, after);
@@ -106,11 +109,12 @@ impl Store {
         scope: &AdminScope,
         changes: &Map<String, Json>,
         version: Option<i64>,
+        may_leave: u32,
     ) -> Result<Committed<VersionedPolicy>, StoreError> {
         for _ in 0..CHANGE_TRIES {
             let now = self.policy(scope).await?;
             let policy = now.policy.with_changes(changes).map_err(StoreError::Invalid)?;
-            match self.set_policy(scope, &policy, version.unwrap_or(now.version)).await {
+            match self.set_policy(scope, &policy, version.unwrap_or(now.version), may_leave).await {
                 Err(StoreError::Changed) if version.is_none() => {}
                 outcome => return outcome,
             }
@@ -251,7 +255,7 @@ mod tests {
             for on in [true, false, true, false] {
                 let attribute = if on { json!("userName") } else { json!(null) };
                 let changes = Map::from_iter([("email_attribute".to_owned(), attribute)]);
-                store.change_policy(&owner, &changes, None).await.expect("a policy").unannounced();
+                store.change_policy(&owner, &changes, None, 0).await.expect("a policy").unannounced();
             }
             let tx = store.across(false).await.expect("a transaction");
             let count = "SELECT count(*) AS marks FROM directory_changes WHERE lane = 1";

@@ -48,9 +48,11 @@ impl IngestError {
             Self::Store(error) => match error {
                 StoreError::NotFound(what) => ScimError::not_found(format!("there is no such {what}")),
                 StoreError::Taken(what) => ScimError::uniqueness(format!("{what} is already in use")),
-                StoreError::Stale | StoreError::Unsettled | StoreError::Conflict(_) | StoreError::Forbidden(_) => {
-                    ScimError::conflict(error.to_string())
-                }
+                StoreError::Stale
+                | StoreError::Unsettled
+                | StoreError::Conflict(_)
+                | StoreError::TooManyLeave(_)
+                | StoreError::Forbidden(_) => ScimError::conflict(error.to_string()),
                 // Not 507: an identity provider repeats a 5xx for ever, and nothing changes until somebody acts.
                 StoreError::OverQuota(over) if over.quota != Quota::Changes => ScimError::forbidden(over.to_string()),
                 StoreError::OverQuota(over) => ScimError::too_many_requests(over.to_string()),

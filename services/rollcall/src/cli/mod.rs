@@ -129,7 +129,7 @@ pub(crate) struct Listen {
 
 #[derive(Args)]
 pub(crate) struct Healthcheck {
-    /// The address on which the hub listens [default: http.listen, 127.0.0.1:8080]
+    /// The address on which the hub listens [default: the one that the hub of --data noted, else http.listen, 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
     /// Ask only whether the process runs (/healthz), not whether it is ready (/readyz).

@@ -18,6 +18,7 @@ pub(crate) mod source;
 mod tenant;
 
 use crate::cli::Command;
+use crate::data_folder::DataFolder;
 use crate::http::Services;
 use crate::ports::Backend;
 use crate::settings::Settings;
@@ -61,7 +62,7 @@ pub(crate) async fn run(command: Command, data: Option<&Path>, mut settings: Set
         Command::Migrate => migrate::run(&Backend::of_command(data, &settings), &settings).await,
         Command::Doctor => doctor::run(&Backend::of_command(data, &settings), &settings).await,
         Command::Healthcheck(args) => {
-            listen(args.listen)?;
+            listen(args.listen.or_else(|| data.and_then(noted_address)))?;
             healthcheck::run(args.live, &settings)
         }
         Command::Tenant(command) => tenant::run(command, &Backend::of_command(data, &settings), &settings).await,
@@ -82,4 +83,10 @@ pub(crate) async fn run(command: Command, data: Option<&Path>, mut settings: Set
         | Command::Completions { .. }
         | Command::Man { .. } => Ok(()),
     }
+}
+
+/// Where the hub of a folder listens, if it noted that.
+fn noted_address(folder: &Path) -> Option<String> {
+    let url = DataFolder::given_or_default(Some(folder)).address()?;
+    url.strip_prefix("http://").filter(|address| address.contains(':')).map(ToOwned::to_owned)
 }

@@ -69,7 +69,7 @@ impl<'a> Operator<'a> {
     pub(crate) async fn after_commit<T>(&self, committed: Committed<T>) -> Result<T> {
         let metrics = Metrics::new()?;
         let queue = match self.backend {
-            Backend::Services if !self.settings.queue.url.is_empty() => {
+            Backend::Services if committed.wakes() && !self.settings.queue.url.is_empty() => {
                 ports::open_queue(self.backend, self.settings, &metrics)?
             }
             _ => Queue::in_process(metrics.clone()),
@@ -83,7 +83,8 @@ impl<'a> Operator<'a> {
             (CredentialUses::default(), KnownSessions::default(), SharedQuotaBook::default());
         let hub = Hub { store: self.store.clone(), queue, cache, metrics, uses, sessions, quotas };
         let value = hub.after_commit(committed).await;
-        hub.queue.flush(WAKE_FLUSH).await;
+        // The connection is closed before the runtime ends, which its thread would not survive.
+        hub.queue.shutdown(WAKE_FLUSH).await;
         Ok(value)
     }
 }

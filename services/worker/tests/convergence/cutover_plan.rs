@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 async fn change_policy(office: &Move, change: impl FnOnce(&mut Policy)) {
     let mut now = office.store.policy(&office.api).await.expect("a policy");
     change(&mut now.policy);
-    office.store.set_policy(&office.api, &now.policy, now.version).await.expect("a change").unannounced();
+    office.store.set_policy(&office.api, &now.policy, now.version, u32::MAX).await.expect("a change").unannounced();
 }
 
 fn of<'i>(items: &'i [RunItem], action: &str) -> Vec<&'i RunItem> {

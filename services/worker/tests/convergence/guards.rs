@@ -23,7 +23,7 @@ async fn set_policy(desk: &Desk, edit: impl FnOnce(&mut Policy)) -> Result<(), S
     let before = desk.store.policy(&desk.api).await?;
     let mut policy = before.policy;
     edit(&mut policy);
-    desk.store.set_policy(&desk.api, &policy, before.version).await.map(|set| drop(set.unannounced()))
+    desk.store.set_policy(&desk.api, &policy, before.version, 0).await.map(|set| drop(set.unannounced()))
 }
 
 /// The held run, and its reasons.

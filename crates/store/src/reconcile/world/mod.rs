@@ -129,7 +129,7 @@ struct StandingRow {
 
 /// The authority of a tenant.
 pub(crate) struct Authority {
-    source: Option<SourceId>,
+    pub(crate) source: Option<SourceId>,
     quarantined: bool,
     /// Some source is not live.
     beside: bool,
