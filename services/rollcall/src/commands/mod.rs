@@ -85,7 +85,7 @@ pub(crate) async fn run(command: Command, data: Option<&Path>, mut settings: Set
     }
 }
 
-/// Where the hub of a folder listens, if it noted that.
+/// The address on which the hub of a folder listens, if it noted that.
 fn noted_address(folder: &Path) -> Option<String> {
     let url = DataFolder::given_or_default(Some(folder)).address()?;
     url.strip_prefix("http://").filter(|address| address.contains(':')).map(ToOwned::to_owned)
