@@ -27,6 +27,7 @@ pub(crate) fn cases() -> Vec<Case> {
         rc22_s1_heavy_requests_of_a_tenant_are_few_at_a_time,
         rc22_s1_the_time_of_heavy_lists_is_charged_to_the_source,
         rc22_s1_a_caller_who_goes_away_is_charged_too,
+        rc22_s1_a_page_far_down_is_charged,
         rc22_s1_a_caller_who_goes_away_takes_the_statement_along,
         rc22_s5b_a_group_patch_compares_each_member_within_a_bound,
         rc22_s5b_the_operations_of_a_bulk_share_the_bound,
@@ -146,6 +147,19 @@ async fn rc22_s1_the_time_of_heavy_lists_is_charged_to_the_source(hub: Hub) {
     // A second of the database costs a hundred rate tokens.
     let refused = source.get("/Users?count=1").await.expect_scim_error(429, None);
     assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|wait| wait > 0), "{}", refused.describe());
+    other.get("/Users?count=1").await.expect(200);
+}
+
+/// The database walks over the rows before a page, so `startIndex` is no way around the charge for time.
+async fn rc22_s1_a_page_far_down_is_charged(hub: Hub) {
+    let builder = hub.another().setting("ROLLCALL_INGEST_RATE_PER_SECOND", "1");
+    let hub = builder.setting("ROLLCALL_INGEST_RATE_BURST", "40").start().await;
+    let (source, other) = (hub.tenant().create().scim_source(), hub.tenant().create().scim_source());
+    for _ in 0..10 {
+        source.get("/Users?startIndex=5001&count=1").await.expect(200);
+    }
+    source.get("/Users?startIndex=1000000&count=1").await.expect(200);
+    source.get("/Users?count=1").await.expect_scim_error(429, None);
     other.get("/Users?count=1").await.expect(200);
 }
 

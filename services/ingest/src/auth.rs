@@ -16,6 +16,7 @@ use rollcall_web::{NoSecret, Refusal, RouteLabel, bearer_token, expects_large_an
 use std::cell::RefMut;
 use std::ops::Deref;
 use std::rc::Rc;
+use std::time::Duration;
 
 const NO_TOKEN: &str = "no SCIM token: send it as `Authorization: Bearer rcs_…`";
 
@@ -58,6 +59,10 @@ impl SourceAuth {
     }
 }
 
+/// A caller who goes away from heavy work takes a connection of the pool along, and another one cancels the statement: the database
+/// starts two processes.
+const TIME_OF_ABANDONING: Duration = Duration::from_millis(300);
+
 /// The budget of a request. The time of heavy work is charged to the source before the answer, and also when the caller goes away
 /// without one: that would otherwise be the cheapest way to keep the database busy.
 pub(crate) struct ChargedBudget {
@@ -88,7 +93,7 @@ impl Drop for ChargedBudget {
     fn drop(&mut self) {
         let time = self.budget.database_time();
         if !self.settled && !time.is_zero() {
-            let (scope, ingest) = (self.scope, self.ingest.clone());
+            let (scope, ingest, time) = (self.scope, self.ingest.clone(), time + TIME_OF_ABANDONING);
             spawn(async move { ingest.hub.charge_database_time(&scope, time, &ingest.config.callers).await });
         }
     }

@@ -14,7 +14,14 @@ use rollcall_scim::list::{Paging, Sort};
 use rollcall_scim::{Filter, ResourceKind};
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::Value;
+use std::time::Duration;
 use uuid::Uuid;
+
+/// Charged for each row before a page by `startIndex`, which the database walks over. It is charged before it is known how many there
+/// are, or a caller who goes away would pay nothing.
+const TIME_A_SKIPPED_ROW: Duration = Duration::from_micros(1);
+/// Most rows that are charged.
+const SKIPPED_MAX: u64 = 1_000_000;
 
 /// The parts of a client's request for the database.
 #[derive(Clone, Debug)]
@@ -166,7 +173,11 @@ impl ListRequest<'_> {
                     let direction = if sort.descending { "DESC" } else { "ASC" };
                     move |values: &mut _| fragment!("{} {}, {}.id", target.sort_key(&sort.by, values), direction, alias)
                 });
-                list.page(self.count, start.saturating_sub(1), order).await
+                let skipped = start.saturating_sub(1);
+                self.budget.spend_database_time(
+                    TIME_A_SKIPPED_ROW * u32::try_from(skipped.min(SKIPPED_MAX)).unwrap_or(u32::MAX),
+                );
+                list.page(self.count, skipped, order).await
             }
             Paging::Cursor(cursor) => list.after(self.count, cursor.as_deref()).await,
         }
