@@ -177,9 +177,13 @@ impl ListRequest<'_> {
                 self.budget.spend_database_time(
                     TIME_A_SKIPPED_ROW * u32::try_from(skipped.min(SKIPPED_MAX)).unwrap_or(u32::MAX),
                 );
+                let _page = store.page_turn(&scope.scope).await?;
                 list.page(self.count, skipped, order).await
             }
-            Paging::Cursor(cursor) => list.after(self.count, cursor.as_deref()).await,
+            Paging::Cursor(cursor) => {
+                let _page = store.page_turn(&scope.scope).await?;
+                list.after(self.count, cursor.as_deref()).await
+            }
         }
     }
 }

@@ -117,6 +117,8 @@ pub(crate) struct Admission(Arc<State>);
 struct State {
     limits: WorkLimits,
     connections: Slots,
+    /// Pages of lists. Each has several times the bytes of its answer in memory while it is made.
+    pages: Slots,
     /// Transactions that write, where there is one writer.
     writer: Slots,
     heavy: Slots,
@@ -129,6 +131,8 @@ struct State {
 
 /// A pool of fewer connections than this is not divided: a command's, or a test's.
 const DIVIDED: usize = 8;
+/// Pages of one tenant that are made at a time. A page has up to 4 MiB of rows.
+const PAGES_OF_TENANT: usize = 6;
 /// Exports at a time: of all tenants, and of one. A page has some 4 MiB.
 const EXPORTS: usize = 8;
 const EXPORTS_OF_TENANT: usize = 2;
@@ -150,6 +154,7 @@ impl Admission {
         let heavy = or_else(limits.heavy, if embedded { half_of_cores.max(2) } else { quarter });
         Self(Arc::new(State {
             connections: for_requests,
+            pages: Slots::new(UNLIMITED, PAGES_OF_TENANT),
             writer: Slots::new(UNLIMITED, 1),
             heavy: Slots::new(heavy, limits.tenant_heavy.clamp(1, (heavy / 2).max(1))),
             exports: Slots::new(EXPORTS, EXPORTS_OF_TENANT),
@@ -166,6 +171,11 @@ impl Admission {
     /// A slot among the connections that serve requests.
     pub(crate) async fn connection(&self, tenant: TenantId) -> Result<Slot, StoreError> {
         self.admitted(&self.0.connections, tenant, "connections to the database").await
+    }
+
+    /// A slot among the pages that are made for a tenant.
+    pub(crate) async fn page(&self, tenant: TenantId) -> Result<Slot, StoreError> {
+        self.admitted(&self.0.pages, tenant, "pages of lists").await
     }
 
     /// A tenant's turn at the one writer.

@@ -119,6 +119,11 @@ impl Store {
         Ok(Turn(self.terms(Some(scope.tenant), false).await?.slot))
     }
 
+    /// A turn at making a page of a list, to be held until its rows are read.
+    pub(crate) async fn page_turn(&self, scope: &TenantScope) -> Result<Slot, StoreError> {
+        self.admission.page(scope.tenant).await
+    }
+
     /// Admits heavy work of a request; other work is not limited.
     ///
     /// # Errors

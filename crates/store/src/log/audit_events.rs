@@ -134,6 +134,7 @@ impl Store {
         filter: &AuditFilter,
         page: &PageRequest,
     ) -> Result<Page<AuditEvent>, StoreError> {
+        let _page = self.page_turn(&scope.scope).await?;
         let tx = self.read(&scope.scope).await?;
         let kind = filter.kind.map(AuditKind::as_str);
         let list = RowList::new("audit-events").searched("kind", kind).filtered("subject_id", filter.subject);
