@@ -28,6 +28,7 @@ pub(crate) fn cases() -> Vec<Case> {
         da10_a_scope_group_renamed_away_is_held_and_back_again_nobody_left,
         da10_a_mistyped_scope_is_held,
         da10_a_mistyped_scope_ends_no_access_unless_the_number_is_said,
+        da10_a_scope_that_leaves_out_everybody_is_asked_for_the_number,
         da11_with_deprovisioning_off_a_new_scope_lists_who_is_outside,
         da8_who_leaves_the_scope_while_waiting_is_not_let_in,
         dx3_a_simulated_source_is_planned_and_promoted_within_its_scope,
@@ -119,7 +120,8 @@ async fn lp5_a_source_may_have_a_scope_of_its_own(hub: Hub) {
     tenant.eventually_status(&email("ann"), "active").await;
     assert!(tenant.member(&email("bea")).await.is_none());
     let own = json!({ source.id.clone(): { "user_scope": { "names": ["Crew"] }, "on_out_of_scope": "remove" } });
-    change_policy(&tenant, "sources", own).await.expect(200);
+    let own = json!({ "policy": { "sources": own }, "leaving": 1 });
+    tenant.send(Method::PATCH, "/api/v1/policy", Some(&own)).await.expect(200);
     tenant.eventually_status(&email("ann"), "removed").await;
     rename(&source, &group, "Crew").await;
     join(&source, &group, &ids[1]).await;
@@ -242,7 +244,9 @@ async fn da10_an_emptied_scope_group_is_held(hub: Hub) {
     source.patch(&format!("/Groups/{staff}"), empty).await.expect_success();
     eventually_nine_stay(&tenant).await;
     // With suspend_only all lose access, and all keep the seat to come back to.
-    change_policy(&tenant, "over_limit", json!("suspend_only")).await.expect(200);
+    change_policy(&tenant, "over_limit", json!("suspend_only")).await.expect_problem(409);
+    let meant = json!({ "policy": { "over_limit": "suspend_only" }, "leaving": 9 });
+    tenant.send(Method::PATCH, "/api/v1/policy", Some(&meant)).await.expect(200);
     tenant.eventually("all are suspended", |members| members.with_status("suspended").len() == 12).await;
     let run = tenant.eventually_held(OVER_LIMIT).await;
     eventually("the seats are held", async || {
@@ -285,14 +289,45 @@ async fn da10_a_mistyped_scope_ends_no_access_unless_the_number_is_said(hub: Hub
         let refused = tenant.send(Method::PATCH, "/api/v1/policy", Some(&mistyped)).await.expect_problem(409);
         assert_eq!(refused.json["code"], "too_many_leave", "{}", refused.describe());
         let told = refused.json["detail"].as_str().expect("a sentence");
-        for part in ["12 of 12 people", "allows 3", r#"matches "Staf" (Did you mean "Staff"?)"#, r#"`"leaving": 12`"#] {
+        for part in ["12 of 12 people", "allows 3", r#"matches "Staf". Did you mean "Staff"?"#, r#"`"leaving": 12`"#] {
             assert!(told.contains(part), "{part} in {told}");
         }
     }
     assert_eq!(tenant.members().await.with_status("active").len(), 12);
+    // Beside a group that everybody is in, a misspelt one is told and harms nobody.
+    let both =
+        json!({ "policy": { "user_scope": { "names": ["staff", "Staf"] }, "group_scope": { "prefixes": ["stuff"] } } });
+    let warned = tenant.send(Method::PATCH, "/api/v1/policy", Some(&both)).await.expect(200);
+    let warnings = warned.at("/warnings").as_array().expect("a list");
+    let begin = |number: usize| warnings[number].as_str().and_then(|told| told.split_once(": ")).map(|(key, _)| key);
+    assert_eq!((begin(0), begin(1), warnings.len()), (Some("user_scope"), Some("group_scope"), 2), "{warnings:?}");
+    // A scope that was written while nobody left is asked for the number when people would.
+    for (switches, status) in [
+        (json!({ "auto_deprovision": false, "user_scope": { "names": ["Staf"] } }), 200),
+        (json!({ "auto_deprovision": true }), 409),
+        (json!({ "auto_deprovision": true, "user_scope": { "names": ["staff"] } }), 200),
+    ] {
+        let body = json!({ "policy": switches });
+        assert_eq!(tenant.send(Method::PATCH, "/api/v1/policy", Some(&body)).await.status, status, "{switches}");
+    }
     let meant = json!({ "policy": { "user_scope": { "names": ["Staf"] } }, "leaving": 12 });
     tenant.send(Method::PATCH, "/api/v1/policy", Some(&meant)).await.expect(200);
     tenant.eventually("all are suspended", |members| members.with_status("suspended").len() == 12).await;
+}
+
+/// The removal limit allows ten, and a small organisation has no more.
+async fn da10_a_scope_that_leaves_out_everybody_is_asked_for_the_number(hub: Hub) {
+    let tenant = hub.tenant().policy("onboarding", "federated").create();
+    let source = tenant.scim_source();
+    let ids = source.users(&["ann", "bea"]).await;
+    source.group("Staff", &[&ids[0]]).await;
+    source.group("Guests", &[]).await;
+    tenant.eventually("both are in", |members| members.with_status("active").len() == 2).await;
+    set_policy(&tenant, json!({ "user_scope": { "names": ["Guests"] } })).await.expect_problem(409);
+    set_policy(&tenant, json!({ "user_scope": { "names": ["Staff", "Guest"] } })).await.expect_problem(409);
+    assert_eq!(tenant.members().await.with_status("active").len(), 2);
+    set_policy(&tenant, json!({ "user_scope": { "names": ["Staff"] } })).await.expect(200);
+    tenant.eventually_status(&email("bea"), "suspended").await;
 }
 
 async fn da11_with_deprovisioning_off_a_new_scope_lists_who_is_outside(hub: Hub) {

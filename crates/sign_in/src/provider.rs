@@ -146,8 +146,9 @@ impl Providers {
 }
 
 fn issuer_url(issuer: &str) -> Result<IssuerUrl, Failure> {
-    let url = IssuerUrl::new(issuer.to_owned())
-        .map_err(|error| Failure::Address(format!("the issuer {issuer:?} is no address: {error}")))?;
+    let url = IssuerUrl::new(issuer.to_owned()).map_err(|error| {
+        Failure::Address(format!("the issuer {issuer:?} is no address like https://login.example: {error}"))
+    })?;
     if url.url().query().is_some() || url.url().fragment().is_some() {
         return Err(Failure::Address(format!("the issuer {issuer:?} has a query or a fragment, which no issuer has")));
     }

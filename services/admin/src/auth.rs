@@ -9,6 +9,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use chrono::TimeDelta;
 use futures_util::future::{LocalBoxFuture, ready};
 use rollcall_core::ids::CredentialId;
+use rollcall_core::permission::Permission;
 use rollcall_core::roster::Role;
 use rollcall_hub::{CallerError, SessionCaller};
 use rollcall_store::{AdminScope, OPERATOR_KEY_PREFIX, OperatorScope, Session, StoreError};
@@ -82,10 +83,13 @@ impl ApiAuth {
                 (Role::Admin | Role::Member, Some(_)) => "you may only read: ask an owner or admin",
             }));
         }
-        if !self.scope.permissions().allow(permission) {
-            return Err(AdminError::NotPermitted(permission));
-        }
+        self.require(permission)?;
         if fresh { self.require_fresh() } else { Ok(()) }
+    }
+
+    /// Refuses a caller without the permission.
+    pub(crate) fn require(&self, permission: Permission) -> Result<(), AdminError> {
+        if self.scope.permissions().allow(permission) { Ok(()) } else { Err(AdminError::NotPermitted(permission)) }
     }
 
     /// Refuses a session that signed in too long ago for what makes somebody stronger.

@@ -11,6 +11,7 @@ use crate::view::members as view;
 use actix_web::HttpRequest;
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::MemberId;
+use rollcall_core::permission::Permission;
 use rollcall_core::policy::LocalAttribute;
 use rollcall_core::roster::{Approval, Role};
 use rollcall_store::{DECISIONS_MAX, MemberChanges, MemberFilter};
@@ -130,6 +131,8 @@ pub(crate) async fn change_member(request: HttpRequest, auth: ApiAuth, payload: 
     auth.admin.hub.store.member(&auth.scope, id).await?;
     let patch: MemberPatch = body(payload).await?;
     if patch.role.is_some() || patch.billing_contact == Some(true) {
+        // Whoever gives a role gives its permissions.
+        auth.require(Permission::Access)?;
         auth.require_fresh()?;
     }
     let changed = auth.admin.hub.store.change_member(&auth.scope, id, &patch.into()).await?;

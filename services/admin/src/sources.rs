@@ -21,6 +21,8 @@ use utoipa::ToSchema;
 #[schema(as = ChangeSourceRequest)]
 #[serde(deny_unknown_fields)]
 struct Change {
+    /// Alone: it is written, and told in the audit log, as a change of its own.
+    name: Option<String>,
     #[schema(value_type = Option<String>)]
     mode: Option<SourceMode>,
     /// Groups are neither shown nor accepted (DS3).
@@ -93,12 +95,15 @@ pub(crate) async fn change_source(request: HttpRequest, auth: ApiAuth, payload: 
     let id: SourceId = id_in_path(&request, "source")?;
     // Another tenant's source is not found, whatever the body holds.
     auth.admin.hub.store.source(&auth.scope, id).await?;
-    let Change { mode, users_only, plain_discovery } = body(payload).await?;
+    let Change { name, mode, users_only, plain_discovery } = body(payload).await?;
     let change = SourceChange { mode, users_only, plain_discovery };
-    if change.is_empty() {
-        return Err(AdminError::BadRequest(
-            "the body has mode, users_only or plain_discovery, or several of them".into(),
-        ));
+    if name.is_some() != change.is_empty() {
+        let why = "the body has mode, users_only or plain_discovery, or several of them; or name alone";
+        return Err(AdminError::BadRequest(why.into()));
+    }
+    if let Some(name) = name {
+        auth.admin.hub.store.rename_source(&auth.scope, id, &name).await?;
+        return one::<view::Source>(auth.admin.hub.store.source(&auth.scope, id).await?);
     }
     let changed = auth.admin.hub.store.change_source(&auth.scope, id, change).await?;
     auth.admin.hub.after_commit(changed).await;

@@ -45,9 +45,13 @@ const SENTENCES: &[(&str, &str)] = &[
 
 /// The sentence of serde, or of the reader of a value, in the caller's words.
 pub(crate) fn plainly(error: &str) -> String {
-    if let Some((begin, plain)) = SENTENCES.iter().find(|(begin, _)| error.starts_with(begin)) {
-        let place = error[begin.len()..].find(" at line ").map_or("", |at| &error[begin.len() + at..]);
-        return format!("{plain}{place}");
+    // The sentence may follow the name of a key.
+    let key = error.find(": ").map_or("", |end| &error[..end + 2]);
+    for (key, error) in [("", error), (key, &error[key.len()..])] {
+        if let Some((begin, plain)) = SENTENCES.iter().find(|(begin, _)| error.starts_with(begin)) {
+            let place = error[begin.len()..].find(" at line ").map_or("", |at| &error[begin.len() + at..]);
+            return format!("{key}{plain}{place}");
+        }
     }
     let error = error.replace(" field `", " key `").replace("invalid type: ", "").replace("invalid value: ", "");
     let Some((found, rest)) = error.split_once(", expected ") else { return error };
@@ -95,6 +99,10 @@ mod tests {
             ),
             ("unknown field `a`, expected `b` or `c`", "unknown key `a`; known: `b` or `c`"),
             ("unknown variant `a`, expected one of `b`, `c`", "unknown variant `a`; known: `b`, `c`"),
+            (
+                "policy.protected_members: UUID parsing failed: invalid character: found `j` at 1",
+                "policy.protected_members: it takes an id such as 01890a5d-ac96-774b-bcce-b302099a8057",
+            ),
             ("missing field `digest` at line 1 column 2", "missing key `digest` at line 1 column 2"),
             ("invalid type: map, expected a string", "map where a text is expected"),
             ("provided string was not `true` or `false`", "it takes true or false"),

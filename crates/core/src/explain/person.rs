@@ -320,6 +320,8 @@ fn status(facts: &Facts) -> Gate {
         MemberStatus::Suspended => {
             let remedy = if member.is_blocked() {
                 &remedy::UNBLOCK
+            } else if facts.said.as_ref().is_some_and(|said| said.record.as_ref().is_some_and(|record| record.active)) {
+                &remedy::EARLIER_GATES
             } else if member.managed_by.is_some() {
                 &remedy::ENABLE
             } else {

@@ -5,6 +5,7 @@
 
 use crate::email::fold;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// Most entries of all three lists.
 const ENTRIES_MAX: usize = 500;
@@ -35,17 +36,19 @@ impl GroupScope {
             || external_id.is_some_and(|id| self.external_ids.iter().any(|wanted| wanted == id))
     }
 
-    /// The first entry that matches none of these groups, which are names with external ids.
-    pub fn without_group<'s, 'g>(
-        &'s self,
-        groups: impl Iterator<Item = (&'g str, Option<&'g str>)>,
-    ) -> Option<&'s str> {
+    /// The entries that match none of these groups, which are names with external ids.
+    pub fn without_group<'s, 'g>(&'s self, groups: impl Iterator<Item = (&'g str, Option<&'g str>)>) -> Vec<&'s str> {
         let groups: Vec<(String, Option<&str>)> = groups.map(|(name, id)| (fold(name), id)).collect();
-        let no_name = |wanted: &&String| groups.iter().all(|(name, _)| *name != fold(wanted));
-        let no_prefix = |prefix: &&String| groups.iter().all(|(name, _)| !name.starts_with(&fold(prefix)));
-        let no_id = |wanted: &&String| groups.iter().all(|(_, id)| *id != Some(wanted.as_str()));
-        let unmatched = self.names.iter().find(no_name).or_else(|| self.prefixes.iter().find(no_prefix));
-        unmatched.or_else(|| self.external_ids.iter().find(no_id)).map(String::as_str)
+        let (names, ids): (HashSet<&str>, HashSet<Option<&str>>) =
+            groups.iter().map(|(name, id)| (name.as_str(), *id)).unzip();
+        let no_name = |wanted: &&String| !names.contains(fold(wanted).as_str());
+        let no_prefix = |prefix: &&String| {
+            let prefix = fold(prefix);
+            !names.iter().any(|name| name.starts_with(&prefix))
+        };
+        let no_id = |wanted: &&String| !ids.contains(&Some(wanted.as_str()));
+        let unmatched = self.names.iter().filter(no_name).chain(self.prefixes.iter().filter(no_prefix));
+        unmatched.chain(self.external_ids.iter().filter(no_id)).map(String::as_str).collect()
     }
 
     /// The entries for people: `Staff`, `App-*`, an external id.
@@ -112,12 +115,10 @@ mod tests {
             let [names, prefixes, external_ids] =
                 [names, prefixes, external_ids].map(|list| list.iter().map(|&entry| entry.to_owned()).collect());
             let scope = GroupScope { names, prefixes, external_ids };
-            scope.without_group(groups.into_iter()).map(str::to_owned)
+            scope.without_group(groups.into_iter()).join(" ")
         };
-        assert_eq!(unmatched(&["all staff"], &["app-"], &["g-1"]), None);
-        assert_eq!(unmatched(&["all staff", "All stuff"], &[], &[]).as_deref(), Some("All stuff"));
-        assert_eq!(unmatched(&[], &["wiki-"], &[]).as_deref(), Some("wiki-"));
-        assert_eq!(unmatched(&[], &[], &["g-2"]).as_deref(), Some("g-2"));
+        assert_eq!(unmatched(&["all staff"], &["app-"], &["g-1"]), "");
+        assert_eq!(unmatched(&["all staff", "Stuff"], &["wiki-"], &["g-2"]), "Stuff wiki- g-2");
     }
 
     #[test]

@@ -29,6 +29,8 @@ const CHANGE_TRIES: usize = 5;
 pub struct VersionedPolicy {
     pub policy: Policy,
     pub version: i64,
+    /// Sentences about entries of scopes that a write gave, and that match no group.
+    pub warnings: Vec<String>,
 }
 
 #[derive(DerivePartialModel)]
@@ -47,7 +49,7 @@ impl PolicyRow {
     fn read(self) -> Result<VersionedPolicy, StoreError> {
         let policy = serde_json::from_value(self.policy);
         let policy = policy.map_err(|e| StoreError::database(format!("the stored policy: {e}")))?;
-        Ok(VersionedPolicy { policy, version: self.policy_version })
+        Ok(VersionedPolicy { policy, version: self.policy_version, warnings: Vec::new() })
     }
 }
 
@@ -62,7 +64,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Changed`] when `version` is not the one in force; [`StoreError::Invalid`] names an invalid key;
     /// [`StoreError::Forbidden`] one that only an owner changes; [`StoreError::TooManyLeave`] when its user scope leaves out more people
-    /// than `may_leave` and the removal limit allow.
+    /// than `may_leave`.
     #[tracing::instrument(name = "store.policy.set_policy", skip_all)]
     pub async fn set_policy(
         &self,
@@ -84,7 +86,7 @@ impl Store {
         }
         refuse_owners_keys(scope.role(), &before.policy, policy)?;
         tx.refuse_strangers(policy).await?;
-        tx.refuse_many_left_out(&before.policy, policy, may_leave).await?;
+        let warnings = tx.check_scopes(&before.policy, policy, may_leave).await?;
         tx.touch_reread(&before.policy, policy).await?;
         let after = serde_json::to_value(policy).map_err(|e| StoreError::Invalid(e.to_string()))?;
         let update = tx.update_own::<tenants::Entity>().set(tenants::Column::Policy, after);
@@ -94,7 +96,7 @@ impl Store {
         tx.tx.batch(vec![tx.change(None, Touched::Tenant).into(), tx.event(&event).into()]).await?;
         tx.touch_withheld().await?;
         tx.touch_simulations().await?;
-        tx.commit_and_wake(VersionedPolicy { policy: policy.clone(), version: version + 1 }).await
+        tx.commit_and_wake(VersionedPolicy { policy: policy.clone(), version: version + 1, warnings }).await
     }
 }
 

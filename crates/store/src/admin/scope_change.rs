@@ -14,9 +14,13 @@ use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
 /// Names of groups that are compared with a misspelt one.
 const COMPARED_MAX: u64 = 1_000;
 
+/// Entries that a sentence names.
+const ENTRIES_TOLD: usize = 5;
+
 #[derive(FromQueryResult)]
-struct CountRow {
-    count: i64,
+struct LeftOut {
+    everybody: i64,
+    leaving: i64,
 }
 
 #[derive(DerivePartialModel)]
@@ -26,72 +30,92 @@ struct GroupRow {
     external_id: Option<String>,
 }
 
+/// True if whoever the scope leaves out loses access before somebody decides. Under the other policies the limit holds them.
+fn takes_effect_at_once(policy: &Policy) -> bool {
+    policy.auto_deprovision && policy.over_limit == OverLimit::SuspendOnly
+}
+
 impl TenantTx {
-    /// Refuses a policy whose user scope leaves out more people than `may_leave` and the removal limit allow.
+    /// Sentences about entries of new scopes that match no group.
     ///
     /// # Errors
-    /// [`StoreError::TooManyLeave`] with their number, and the entries of the scope that match no group.
-    pub(super) async fn refuse_many_left_out(
+    /// [`StoreError::TooManyLeave`] when the user scope leaves out more people than `may_leave`, and they are more than the removal limit
+    /// allows, or all, or an entry matches no group.
+    pub(super) async fn check_scopes(
         &self,
         before: &Policy,
         after: &Policy,
         may_leave: u32,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<String>, StoreError> {
         let mut now = World::default();
-        let Some(source) = self.read_standing(&mut now).await?.source else { return Ok(()) };
+        let Some(source) = self.read_standing(&mut now).await?.source else { return Ok(Vec::new()) };
         let then = World::under(after.clone()).map_err(StoreError::Invalid)?;
         let (was, is) = (now.policy_of(source), then.policy_of(source));
-        // Under the other policies nobody beyond the limit loses access before somebody decides.
-        let at_once = is.auto_deprovision && is.over_limit == OverLimit::SuspendOnly;
-        let (Some(scope), true) = (&is.user_scope, at_once) else { return Ok(()) };
-        let was_at_once = before.auto_deprovision && before.over_limit == OverLimit::SuspendOnly;
-        if was.user_scope.as_ref() == Some(scope) && was_at_once {
-            return Ok(());
+        let mut warnings = Vec::new();
+        for (key, was, is) in
+            [("user_scope", &was.user_scope, &is.user_scope), ("group_scope", &was.group_scope, &is.group_scope)]
+        {
+            if let Some(scope) = is.as_ref().filter(|_| was != is) {
+                let told = self.without_group(source, scope).await?;
+                warnings.extend(told.into_iter().map(|told| format!("{key}: {told}")));
+            }
         }
-        let leaving = self.left_out(source, &now, &then).await?;
+        let was_at_once = takes_effect_at_once(before);
+        if is.user_scope.is_none() || !takes_effect_at_once(after) || (was.user_scope == is.user_scope && was_at_once) {
+            return Ok(warnings);
+        }
+        // A scope that was not in effect has left out nobody yet.
+        let LeftOut { everybody, leaving } = self.left_out(source, was_at_once.then_some(&now), &then).await?;
         let allowed = is.removal_limit.allowed(now.standing.managed);
-        let allowed = allowed.saturating_sub(now.standing.removals_in_window);
-        if leaving <= i64::from(allowed.max(may_leave)) {
-            return Ok(());
+        let allowed = i64::from(allowed.saturating_sub(now.standing.removals_in_window));
+        let suspicious =
+            leaving > allowed || leaving == everybody || warnings.iter().any(|told| told.starts_with("user_scope"));
+        if leaving <= i64::from(may_leave) || !suspicious {
+            return Ok(warnings);
         }
-        let with_access = now.standing.managed;
-        let unmatched = self.unmatched(source, scope).await?;
+        let told: String = warnings.iter().map(|told| format!(" {told}")).collect();
         Err(StoreError::TooManyLeave(format!(
-            "user_scope: {leaving} of {with_access} people whom the source manages would lose access at once, and the removal limit \
-             allows {allowed}{unmatched}. To do it all the same, send `\"leaving\": {leaving}` beside `policy`"
+            "user_scope: {leaving} of {everybody} people with access would lose it at once (removal_limit allows {allowed}).{told} To do it \
+             all the same, send `\"leaving\": {leaving}` beside `policy`"
         )))
     }
 
-    /// The people of the source who have access and are in its scope, and would not be in the new one.
-    async fn left_out(&self, source: SourceId, now: &World, then: &World) -> Result<i64, StoreError> {
-        let (was, is) = (self.user_scopes(now).await?, self.user_scopes(then).await?);
+    /// The people of the source who have access and are in its scope, and those of them who would not be in the new one.
+    async fn left_out(&self, source: SourceId, now: Option<&World>, then: &World) -> Result<LeftOut, StoreError> {
+        let was = match now {
+            Some(now) => self.user_scopes(now).await?,
+            None => None,
+        };
+        let is = self.user_scopes(then).await?;
         let join = self.tx.join();
         let sql = format!(
-            "SELECT count(*) AS count FROM members m {join} directory_users u ON u.tenant_id = m.tenant_id AND u.id = m.directory_user_id \
+            "SELECT count(*) AS everybody, count(CASE WHEN {} THEN NULL ELSE 1 END) AS leaving FROM members m \
+             {join} directory_users u ON u.tenant_id = m.tenant_id AND u.id = m.directory_user_id \
              WHERE m.tenant_id = $1 AND m.managed_by = $2 AND m.status IN ('invited', 'active') AND u.source_id = m.managed_by \
-             AND u.active = TRUE AND u.deleted_at IS NULL AND {} AND NOT {}",
-            self.in_scope(was.as_ref(), 3),
+             AND u.active = TRUE AND u.deleted_at IS NULL AND {}",
             self.in_scope(is.as_ref(), if was.is_some() { 4 } else { 3 }),
+            self.in_scope(was.as_ref(), 3),
         );
         let values = [self.tenant.0.into(), source.0.into()];
         let values = values.into_iter().chain(was.iter().chain(&is).map(UserScopes::parameter));
-        let row: Option<CountRow> = self.tx.one(&sql, values).await?;
-        Ok(row.map_or(0, |row| row.count))
+        let row: Option<LeftOut> = self.tx.one(&sql, values).await?;
+        row.ok_or(StoreError::NotFound("tenant"))
     }
 
-    /// The entry of the scope that matches no group of the source, with the group that may be meant. Says nothing of a source with more
-    /// groups than are read.
-    async fn unmatched(&self, source: SourceId, scope: &GroupScope) -> Result<String, StoreError> {
+    /// The entries of the scope that match no group of the source, with the groups that may be meant. Says nothing of a source without
+    /// groups, or with more than are read.
+    async fn without_group(&self, source: SourceId, scope: &GroupScope) -> Result<Vec<String>, StoreError> {
         use directory_groups::{Column, Entity};
         let groups = self.find::<Entity>().filter(Column::SourceId.eq(source.0)).filter(Column::DeletedAt.is_null());
         let groups: Vec<GroupRow> = groups.limit(COMPARED_MAX + 1).all().await?;
-        if groups.len() as u64 > COMPARED_MAX {
-            return Ok(String::new());
+        if groups.is_empty() || groups.len() as u64 > COMPARED_MAX {
+            return Ok(Vec::new());
         }
         let known = groups.iter().map(|group| (group.display_name.as_str(), group.external_id.as_deref()));
-        let Some(entry) = scope.without_group(known) else { return Ok(String::new()) };
-        let meant = did_you_mean(entry, groups.iter().map(|group| group.display_name.as_str()));
-        let meant = meant.strip_prefix(". ").map_or_else(String::new, |meant| format!(" ({meant})"));
-        Ok(format!(". No group of the source matches {entry:?}{meant}"))
+        let told = |entry: &str| {
+            let meant = did_you_mean(entry, groups.iter().map(|group| group.display_name.as_str()));
+            format!("No group of the source matches {entry:?}{}", if meant.is_empty() { "." } else { &meant })
+        };
+        Ok(scope.without_group(known).into_iter().take(ENTRIES_TOLD).map(told).collect())
     }
 }

@@ -11,10 +11,12 @@ pub struct VersionedPolicy {
     #[schema(value_type = Object)]
     pub policy: Policy,
     pub version: i64,
+    /// Entries of a scope that match no group of the source; only where the request gave the scope.
+    pub warnings: Vec<String>,
 }
 
 impl From<store::VersionedPolicy> for VersionedPolicy {
-    fn from(store::VersionedPolicy { policy, version }: store::VersionedPolicy) -> Self {
-        Self { policy, version }
+    fn from(store::VersionedPolicy { policy, version, warnings }: store::VersionedPolicy) -> Self {
+        Self { policy, version, warnings }
     }
 }
