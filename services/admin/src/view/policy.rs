@@ -11,7 +11,10 @@ pub struct VersionedPolicy {
     #[schema(value_type = Object)]
     pub policy: Policy,
     pub version: i64,
-    /// Entries of a scope that match no group of the source; only where the request gave the scope.
+    /// Entries of a scope that match no group of the source; there only where the request gave such a scope, so that an answer can be
+    /// sent back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     pub warnings: Vec<String>,
 }
 
