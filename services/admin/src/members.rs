@@ -131,7 +131,7 @@ pub(crate) async fn change_member(request: HttpRequest, auth: ApiAuth, payload: 
     auth.admin.hub.store.member(&auth.scope, id).await?;
     let patch: MemberPatch = body(payload).await?;
     if patch.role.is_some() || patch.billing_contact == Some(true) {
-        // Whoever gives a role gives its permissions.
+        // A role that is given gives its permissions.
         auth.require(Permission::Access)?;
         auth.require_fresh()?;
     }
