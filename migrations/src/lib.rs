@@ -51,6 +51,7 @@ mod m20261130_000095_tenant_days;
 mod m20261130_000096_oauth_clients_and_setup_links;
 mod m20261130_000097_role_rules;
 mod m20261130_000098_statistics_of_new_indexes;
+mod m20261201_000103_invitations;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -104,6 +105,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000096_oauth_clients_and_setup_links::Migration),
             Box::new(m20261130_000097_role_rules::Migration),
             Box::new(m20261130_000098_statistics_of_new_indexes::Migration),
+            Box::new(m20261201_000103_invitations::Migration),
         ]
     }
 }

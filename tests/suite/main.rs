@@ -46,6 +46,7 @@ mod guards;
 mod hub;
 mod idempotency;
 mod if_match;
+mod invitations;
 mod large_answers;
 mod lifecycle;
 mod lists;
@@ -193,6 +194,7 @@ fn every_case() -> Vec<Case> {
         members::cases(),
         member_search::cases(),
         blocks::cases(),
+        invitations::cases(),
         exports::cases(),
         idempotency::cases(),
         if_match::cases(),

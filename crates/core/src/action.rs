@@ -29,6 +29,8 @@ text_enum! {
         SeatBecameFree = "seat_became_free",
         ApprovedByAdmin = "approved_by_admin",
         BlockedByAdmin = "blocked_by_admin",
+        /// An admin took a member out who was made by hand.
+        RemovedByAdmin = "removed_by_admin",
         RenamedAtSource = "renamed_at_source",
         AddedAtSource = "added_at_source",
         RemovedAtSource = "removed_at_source",

@@ -19,6 +19,7 @@ pub mod explain;
 pub mod guard;
 pub mod hold_reason;
 pub mod ids;
+pub mod invitation;
 pub mod outcome;
 pub mod permission;
 pub mod plan;

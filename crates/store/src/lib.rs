@@ -43,7 +43,9 @@ pub use admin::cutover::{
 pub use admin::explain::Known;
 pub use admin::mapping_preview::{PreviewOf, PreviewedRecord};
 pub use admin::member_approval::{DECISIONS_MAX, DecisionResult};
-pub use admin::member_blocks::{BLOCKS_MAX, BlockResult};
+pub use admin::invitations::{INVITATIONS_MAX, InvitationResult};
+pub use admin::invitations_again::RepeatResult;
+pub use admin::member_blocks::{BLOCKS_MAX, BlockResult, Shut};
 pub use admin::member_changes::MemberChanges;
 pub use admin::member_search::{Manager, MemberFilter, SearchParts, SearchText};
 pub use admin::members::{FormerEmail, Member, SharingGroup};

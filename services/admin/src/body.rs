@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 
 /// Largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Largest list of people, in bytes: a kilobyte for each of a thousand.
+const LARGE_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Largest policy, in bytes: a group scope alone may have 128 kB, for the tenant and for each source.
 const POLICY_BYTES_MAX: usize = 1024 * 1024;
 
@@ -26,6 +28,11 @@ struct Nothing {}
 
 pub(crate) async fn body<T: DeserializeOwned>(payload: Body) -> Result<T, AdminError> {
     parse(&payload.read(BODY_BYTES_MAX).await?)
+}
+
+/// As [`body`], with room for a thousand people.
+pub(crate) async fn large_body<T: DeserializeOwned>(payload: Body) -> Result<T, AdminError> {
+    parse(&payload.read(LARGE_BODY_BYTES_MAX).await?)
 }
 
 /// As [`body`], with room for the largest policy.

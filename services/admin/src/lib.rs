@@ -16,6 +16,7 @@ mod groups;
 mod html;
 mod idempotency;
 mod identities;
+mod invitations;
 mod mapping;
 mod member_blocks;
 mod members;

@@ -5,7 +5,7 @@ use crate::Admin;
 use crate::error::AdminError;
 use crate::{
     api_keys, audit_events, detachment, dialect, domains, etag, explain, exports, groups, idempotency, identities,
-    mapping, member_blocks, members, oauth_clients, openapi, openapi_page, policy, promotion, provider_pages,
+    invitations, mapping, member_blocks, members, oauth_clients, openapi, openapi_page, policy, promotion, provider_pages,
     reconcile, rejected, request_log, runs, session, sessions, setup_links, setup_page, sign_in_connections,
     sign_in_links, sign_in_page, skipped_records, sources, statistics, tenants, tokens,
 };
@@ -42,12 +42,18 @@ pub fn endpoints() -> Vec<Endpoint> {
         DELETE "/api/v1/domains/{id}" by Owner may Access fresh => domains::remove_domain,
         POST "/api/v1/domains/{id}/check" by Owner may Access => domains::check_domain,
         GET "/api/v1/members" by Member may Read => members::members,
+        POST "/api/v1/members" by Admin may Members => invitations::invite,
+        POST "/api/v1/members/invite" by Admin may Members => invitations::invite_many,
+        POST "/api/v1/members/invite-again" by Admin may Members => invitations::invite_many_again,
+        POST "/api/v1/members/remove" by Admin may Members => invitations::remove_many,
         POST "/api/v1/members/approve" by Admin may Members => members::approve_many,
         POST "/api/v1/members/decline" by Admin may Members => members::decline_many,
         POST "/api/v1/members/block" by Admin may Members => member_blocks::block_many,
         POST "/api/v1/members/unblock" by Admin may Members => member_blocks::unblock_many,
         GET "/api/v1/members/{id}" by Member may Read => members::member,
         PATCH "/api/v1/members/{id}" by Admin may Members => members::change_member,
+        DELETE "/api/v1/members/{id}" by Admin may Members => invitations::remove,
+        POST "/api/v1/members/{id}/invite-again" by Admin may Members => invitations::invite_again,
         POST "/api/v1/members/{id}/accept" by Admin may Members => members::accept_invitation,
         POST "/api/v1/members/{id}/approve" by Admin may Members => members::approve,
         POST "/api/v1/members/{id}/decline" by Admin may Members => members::decline,

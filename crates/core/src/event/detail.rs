@@ -239,6 +239,20 @@ pub enum MemberDetail {
         why: Why,
         directory_user_id: Option<DirectoryUserId>,
     },
+    /// An admin invited the person, who gets this once a seat is theirs.
+    InvitedByHand {
+        after: Profile,
+        role: Role,
+        billing_contact: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+    /// The invitation goes out again; `repeats` counts how often it did.
+    InvitedAgain {
+        repeats: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
     /// An admin changed these fields.
     Fields(Difference<Map<String, Json>>),
     /// A sign-in changed these fields, as the rules of its connection say.

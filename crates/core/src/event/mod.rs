@@ -178,6 +178,8 @@ events! {
     MemberWaitlisted(MemberId, MemberDetail) = "member.waitlisted",
     MemberStoppedWaiting(MemberId, MemberDetail) = "member.stopped_waiting",
     MemberInvited(MemberId, MemberDetail) = "member.invited",
+    /// An open invitation is sent once more.
+    MemberInvitedAgain(MemberId, MemberDetail) = "member.invited_again",
     MemberActivated(MemberId, MemberDetail) = "member.activated",
     MemberApproved(MemberId, MemberDecided) = "member.approved",
     MemberDeclined(MemberId, MemberDecided) = "member.declined",
@@ -232,6 +234,7 @@ impl AuditKind {
             | Self::MemberWaitlisted
             | Self::MemberStoppedWaiting
             | Self::MemberInvited
+            | Self::MemberInvitedAgain
             | Self::MemberActivated
             | Self::MemberApproved
             | Self::MemberDeclined
@@ -318,7 +321,14 @@ impl AuditKind {
 
     /// True if the event causes a mail: to the invited person, to the admins (DX10, PE9), or to the owners when a link signed somebody in.
     pub const fn causes_mail(self) -> bool {
-        matches!(self, Self::MemberInvited | Self::RunHeld | Self::SourceQuarantined | Self::SignInLinkUsed)
+        matches!(
+            self,
+            Self::MemberInvited
+                | Self::MemberInvitedAgain
+                | Self::RunHeld
+                | Self::SourceQuarantined
+                | Self::SignInLinkUsed
+        )
     }
 }
 

@@ -13,6 +13,7 @@ mod dry_run;
 mod explain;
 mod group_wipe;
 mod guards;
+mod invitation;
 mod mapping;
 mod matching;
 mod model;

@@ -7,6 +7,7 @@ pub mod dialect;
 pub mod domains;
 pub mod groups;
 pub mod identities;
+pub mod invitations;
 pub mod mapping;
 pub mod member_blocks;
 pub mod members;

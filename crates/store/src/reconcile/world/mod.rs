@@ -25,12 +25,14 @@ use crate::reconcile::lease::Lease;
 use crate::reconcile::user_scope::UserScopes;
 use chrono::{DateTime, Utc};
 use rollcall_core::action::Plan;
+use rollcall_core::change::Subject;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::directory::{Origin, SourceMode};
+use rollcall_core::email::fold;
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryUserId, MemberId, RequestId, SourceId};
 use rollcall_core::policy::{Policy, SeatOrder};
-use rollcall_core::roster::MemberStatus;
+use rollcall_core::roster::{MemberState, MemberStatus};
 use rollcall_core::run::ItemDecision;
 use rollcall_core::world::{Standing, World};
 use sea_orm::FromQueryResult;
@@ -351,30 +353,37 @@ impl TenantTx {
         if limit == 0 {
             return Ok(false);
         }
-        let order = self.waitlist_place(world.policy.seat_order);
+        let order = world.policy.seat_order;
+        let (fed, by_hand) = (self.waitlist_place(order), self.waitlist_place_by_hand(order));
         let scopes = self.user_scopes(world).await?;
         // Without people that the source has disabled or left out of scope meanwhile, or that an admin declined, because an
-        // invitation cannot be taken back.
+        // invitation cannot be taken back. No source decides about those who were invited by hand.
         let sql = format!(
-            "SELECT {MEMBER_COLUMNS} FROM members m WHERE m.tenant_id = $1 AND m.waiting_for = 'seat' \
+            "SELECT * FROM (SELECT {MEMBER_COLUMNS} FROM members m WHERE m.tenant_id = $1 AND m.waiting_for = 'seat' \
              AND (m.approval IS NULL OR m.approval <> 'declined') AND EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id AND u.id = m.directory_user_id \
              AND u.source_id = m.managed_by AND u.active AND u.deleted_at IS NULL AND {} AND EXISTS (SELECT 1 FROM sources s \
-             WHERE s.tenant_id = u.tenant_id AND s.id = u.source_id AND s.people_leave = FALSE)) ORDER BY {order} LIMIT {limit}",
+             WHERE s.tenant_id = u.tenant_id AND s.id = u.source_id AND s.people_leave = FALSE)) ORDER BY {fed} LIMIT {limit}) AS fed \
+             UNION ALL SELECT * FROM (SELECT {MEMBER_COLUMNS} FROM members m WHERE {WAITS_BY_HAND} ORDER BY {by_hand} LIMIT {limit}) AS by_hand",
             self.in_scope(scopes.as_ref(), 2)
         );
         let scopes = scopes.iter().map(UserScopes::parameter);
         let rows: Vec<MemberRow> = self.tx.all(&sql, [self.tenant.0.into()].into_iter().chain(scopes)).await?;
-        let more = rows.len() == limit;
-        for row in rows {
-            let member = row.into_state()?;
-            let present = member.status != MemberStatus::Removed;
-            if let (Some(user), true) = (member.directory_user, present) {
-                world.waiting.push((user, member));
-            }
+        let mut waiting: Vec<MemberState> = rows.into_iter().map(MemberRow::into_state).collect::<Result<_, _>>()?;
+        match order {
+            SeatOrder::Announced => waiting.sort_by_key(|member| Subject::of_waiting(member).id()),
+            SeatOrder::Email => waiting.sort_by_cached_key(|member| fold(&member.profile.email)),
         }
+        let more = waiting.len() >= limit;
+        waiting.truncate(limit);
+        waiting.retain(|member| member.status != MemberStatus::Removed);
+        world.waiting = waiting;
         Ok(more)
     }
 }
+
+/// Members `m` who were invited by hand and wait for a seat. They are few, and the index of the waitlist has them together.
+pub(crate) const WAITS_BY_HAND: &str = "m.tenant_id = $1 AND m.waiting_for = 'seat' AND m.directory_user_id IS NULL \
+    AND m.managed_by IS NULL AND (m.approval IS NULL OR m.approval <> 'declined')";
 
 impl TenantTx {
     /// The order of the waitlist; `review` gives seats in the same order.
@@ -383,6 +392,14 @@ impl TenantTx {
             SeatOrder::Announced => "m.directory_user_id",
             SeatOrder::Email if self.tx.is_postgres() => "m.email_folded COLLATE \"C\"",
             SeatOrder::Email => "m.email_folded",
+        }
+    }
+
+    /// As [`waitlist_place`](Self::waitlist_place), of a member who was invited by hand: the invitation announced them.
+    pub(crate) fn waitlist_place_by_hand(&self, order: SeatOrder) -> &'static str {
+        match order {
+            SeatOrder::Announced => "m.id",
+            SeatOrder::Email => self.waitlist_place(order),
         }
     }
 }
