@@ -52,6 +52,7 @@ mod m20261130_000096_oauth_clients_and_setup_links;
 mod m20261130_000097_role_rules;
 mod m20261130_000098_statistics_of_new_indexes;
 mod m20261201_000103_invitations;
+mod m20261201_000104_groups_from_sign_in;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -106,6 +107,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000097_role_rules::Migration),
             Box::new(m20261130_000098_statistics_of_new_indexes::Migration),
             Box::new(m20261201_000103_invitations::Migration),
+            Box::new(m20261201_000104_groups_from_sign_in::Migration),
         ]
     }
 }

@@ -31,6 +31,7 @@ pub mod roster;
 pub mod run;
 pub mod search;
 pub mod sign_in;
+pub mod sign_in_groups;
 pub mod slug;
 pub mod spelling;
 mod text_enum;

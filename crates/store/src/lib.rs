@@ -78,6 +78,7 @@ pub use secret::{
     ACCESS_TOKEN_PREFIX, API_KEY_PREFIX, CLIENT_SECRET_PREFIX, NewSecret, OPERATOR_KEY_PREFIX, RECOVERY_CODE_PREFIX,
     SCIM_TOKEN_PREFIX, SESSION_PREFIX, SETUP_LINK_PREFIX, SIGN_IN_LINK_PREFIX, SecretDigest, digest, may_be_secret,
 };
+pub use sign_in::asserted_groups::GroupsTried;
 pub use sign_in::connection_use::SignInConnectionChange;
 pub use sign_in::connections::{ConnectionTest, NewSignInConnection, OpenConnection, SignInConnection};
 pub use sign_in::domains::{DOMAIN_GRACE, DOMAIN_RECHECK, Domain, DueDomain};

@@ -3,7 +3,7 @@
 use crate::error::AdminError;
 use crate::words::plainly;
 use rollcall_web::Body;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use utoipa::ToSchema;
@@ -82,4 +82,9 @@ pub(crate) async fn no_body(payload: Body) -> Result<(), AdminError> {
 pub(crate) async fn body_or_default<T: DeserializeOwned + Default>(payload: Body) -> Result<T, AdminError> {
     let bytes = payload.read(BODY_BYTES_MAX).await?;
     if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) }
+}
+
+/// Distinguishes a null key from a missing one.
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(json).map(Some)
 }

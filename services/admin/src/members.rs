@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, list, one};
 use crate::auth::ApiAuth;
-use crate::body::{body, no_body};
+use crate::body::{body, no_body, present};
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::{ListParameters, address, parameters, parsed};
@@ -15,7 +15,7 @@ use rollcall_core::policy::LocalAttribute;
 use rollcall_core::roster::{Approval, Role};
 use rollcall_store::{DECISIONS_MAX, MemberChanges, MemberFilter};
 use rollcall_web::Body;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 #[utoipa::path(
@@ -95,11 +95,6 @@ struct MemberPatch {
     family_name: Option<Option<String>>,
     /// The value that was read, so that another change in between is not overwritten.
     modified_at: Option<DateTime<Utc>>,
-}
-
-/// Distinguishes a null key from a missing one.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(json).map(Some)
 }
 
 impl From<MemberPatch> for MemberChanges {

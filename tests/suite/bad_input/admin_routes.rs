@@ -38,7 +38,7 @@ const NEED_NO_BODY: [&str; 23] = [
 ];
 
 /// Every key of any body.
-const KEYS: [&str; 36] = [
+const KEYS: [&str; 37] = [
     "billing_contact",
     "client_id",
     "client_secret",
@@ -52,6 +52,7 @@ const KEYS: [&str; 36] = [
     "expires_in_seconds",
     "family_name",
     "given_name",
+    "groups_from_sign_in",
     "issuer",
     "mapping",
     "member_ids",

@@ -4,7 +4,7 @@ use crate::action::Why;
 use crate::change::{GroupFacts, MemberFacts};
 use crate::directory::{PeopleAfter, SourceKind, SourceMode, SourceSettings};
 use crate::event::sign_in::ByRules;
-use crate::ids::{CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, RunId, SharingGroupId, SourceId};
+use crate::ids::{CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, RunId, SharingGroupId, SignInConnectionId, SourceId};
 use crate::permission::Permissions;
 use crate::policy::Policy;
 use crate::roster::{Approval, MemberStatus, Profile, Role};
@@ -334,6 +334,9 @@ pub struct GroupRemoved {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct GroupMember {
     pub member_id: MemberId,
+    /// A sign-in by this connection said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign_in_connection_id: Option<SignInConnectionId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -23,5 +23,6 @@ mod protected;
 mod quarantine;
 mod rewind;
 mod seats;
+mod sign_in_groups;
 mod smallest_part;
 mod user_scope;

@@ -218,6 +218,7 @@ impl Hub {
             managed_by: group.managed_by,
             directory_group: live,
             tied_to: group.directory_group,
+            from_sign_in: false,
         }
     }
 
