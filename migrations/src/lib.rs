@@ -53,6 +53,7 @@ mod m20261130_000097_role_rules;
 mod m20261130_000098_statistics_of_new_indexes;
 mod m20261201_000103_invitations;
 mod m20261201_000104_groups_from_sign_in;
+mod m20261201_000105_operators;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -108,6 +109,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000098_statistics_of_new_indexes::Migration),
             Box::new(m20261201_000103_invitations::Migration),
             Box::new(m20261201_000104_groups_from_sign_in::Migration),
+            Box::new(m20261201_000105_operators::Migration),
         ]
     }
 }

@@ -20,6 +20,7 @@ pub mod guard;
 pub mod hold_reason;
 pub mod ids;
 pub mod invitation;
+pub mod operator_rule;
 pub mod outcome;
 pub mod permission;
 pub mod plan;

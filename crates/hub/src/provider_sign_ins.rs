@@ -5,6 +5,7 @@ use crate::Hub;
 use crate::caller::{CallerError, CallerLimits};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::ids::{CredentialId, MemberId, SignInConnectionId, TenantId};
+use rollcall_core::operator_rule::NoOperator;
 use rollcall_core::sign_in::{Asserted, Unrecognised, domain_of};
 use rollcall_runtime::Caller;
 use rollcall_sign_in::{
@@ -62,6 +63,10 @@ pub enum SignInError {
     SwitchedOff,
     #[error("this sign-in was begun in another browser, was ended, or is older than 10 minutes: start it again")]
     Stale,
+    #[error("operators of this service do not sign in by a provider: use an operator's key, or set `operators.issuer`")]
+    NoOperators,
+    #[error(transparent)]
+    NoOperator(NoOperator),
     #[error("sign in first: a connection is tried by the person who sets it up")]
     NobodyTests,
     #[error(transparent)]

@@ -2,6 +2,7 @@
 //! refuses a statement without the tenant's condition (`statements.rs`).
 
 mod machines;
+mod operators;
 mod sign_in;
 mod upkeep;
 
@@ -250,7 +251,7 @@ impl Store {
         let tx = self.across(false).await?;
         let values = [digest.to_vec().into(), self.clock.now().into()];
         let row: Option<KeyRow> = tx.one(OPERATOR_KEY.text(tx.engine()), values).await?;
-        Ok(row.map(|row| OperatorScope { key: row.id.into() }))
+        Ok(row.map(|row| OperatorScope::Key(row.id.into())))
     }
 
     /// All keys of operators, revoked ones too, the oldest first.

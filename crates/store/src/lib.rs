@@ -28,6 +28,7 @@ pub use access::credentials::{Credential, Rotated, RotatedExpiry};
 pub use access::idempotency::{Attempt, KeptAnswer, ONCE_TIME, Once, OnceOnly};
 pub use access::oauth_clients::{NewOauthClient, OauthSecret, RotatedOauthClient};
 pub use access::operator_keys::{NewOperatorKey, OperatorKey};
+pub use access::operators::{Operator, OperatorPerson, OperatorSession, StartedOperatorSession};
 pub use access::quotas::CountedUsage;
 pub use access::sessions::{ListedSession, SESSION_PAUSE, SESSION_TIME, Session, SignInClient, StartedSession};
 pub use access::setup_links::{NewSetupLink, OpenSetupLink, SETUP_LINK_TIME_MAX, SetupLink};
@@ -75,7 +76,7 @@ pub use reconcile::lease::{Lease, LeaseAnswer};
 pub use reconcile::world::Chunk;
 pub use scope::{AdminScope, Expected, OauthClient, OperatorScope, SourceScope, TenantScope, Version, Versioned};
 pub use secret::{
-    ACCESS_TOKEN_PREFIX, API_KEY_PREFIX, CLIENT_SECRET_PREFIX, NewSecret, OPERATOR_KEY_PREFIX, RECOVERY_CODE_PREFIX,
+    ACCESS_TOKEN_PREFIX, API_KEY_PREFIX, CLIENT_SECRET_PREFIX, NewSecret, OPERATOR_KEY_PREFIX, OPERATOR_SESSION_PREFIX, RECOVERY_CODE_PREFIX,
     SCIM_TOKEN_PREFIX, SESSION_PREFIX, SETUP_LINK_PREFIX, SIGN_IN_LINK_PREFIX, SecretDigest, digest, may_be_secret,
 };
 pub use sign_in::asserted_groups::GroupsTried;

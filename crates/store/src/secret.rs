@@ -20,6 +20,7 @@ pub const ACCESS_TOKEN_PREFIX: &str = "rca_";
 pub const CLIENT_SECRET_PREFIX: &str = "rcc_";
 pub const API_KEY_PREFIX: &str = "rck_";
 pub const OPERATOR_KEY_PREFIX: &str = "rco_";
+pub const OPERATOR_SESSION_PREFIX: &str = "ros_";
 pub const SESSION_PREFIX: &str = "rss_";
 pub const SIGN_IN_LINK_PREFIX: &str = "rcl_";
 pub const SETUP_LINK_PREFIX: &str = "rcu_";

@@ -23,6 +23,8 @@ mod members;
 mod oauth_clients;
 mod openapi;
 mod openapi_page;
+mod operator_pages;
+mod operators;
 mod path;
 mod policy;
 mod promotion;
@@ -51,7 +53,7 @@ pub mod view;
 mod words;
 
 use actix_web::HttpRequest;
-use rollcall_hub::{CallerLimits, Hub, ProviderSignIns};
+use rollcall_hub::{CallerLimits, Hub, OperatorSignIns, ProviderSignIns};
 use rollcall_web::origin;
 
 /// The admin service; one value per process, shared by its threads.
@@ -62,6 +64,7 @@ pub struct Admin {
     /// The address of the hub for people, when the operator set one.
     pub public_url: Option<String>,
     pub sign_ins: ProviderSignIns,
+    pub operators: OperatorSignIns,
 }
 
 impl Admin {

@@ -5,7 +5,8 @@ use crate::Admin;
 use crate::error::AdminError;
 use crate::{
     api_keys, audit_events, detachment, dialect, domains, etag, explain, exports, groups, idempotency, identities,
-    invitations, mapping, member_blocks, members, oauth_clients, openapi, openapi_page, policy, promotion, provider_pages,
+    invitations, mapping, member_blocks, members, oauth_clients, openapi, openapi_page, operator_pages,
+    operators, policy, promotion, provider_pages,
     reconcile, rejected, request_log, runs, session, sessions, setup_links, setup_page, sign_in_connections,
     sign_in_links, sign_in_page, skipped_records, sources, statistics, tenants, tokens,
 };
@@ -21,6 +22,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         POST "/api/v1/tenants" for operator => tenants::create_tenant,
         GET "/api/v1/tenants/{id}" for operator => tenants::tenant,
         PATCH "/api/v1/tenants/{id}" for operator => tenants::change_tenant,
+        GET "/api/v1/operators" for operator => operators::operators,
+        DELETE "/api/v1/operators/{id}" for operator => operators::revoke,
+        GET "/api/v1/operator-session" for operator => operators::session,
+        DELETE "/api/v1/operator-session" for operator => operators::sign_out,
         GET "/api/v1/session" by Member may Read => session::session,
         POST "/api/v1/session" => session::sign_in,
         DELETE "/api/v1/session" by Member may Read => session::sign_out,
@@ -123,6 +128,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/sign-in" => sign_in_page::page,
         POST "/sign-in" => sign_in_page::sign_in,
         POST "/sign-in/provider" => provider_pages::begin,
+        GET "/sign-in/operator" => operator_pages::page,
+        POST "/sign-in/operator" => operator_pages::begin,
+        GET "/sign-in/operator/callback" => operator_pages::callback,
+        POST "/sign-out/operator" => operator_pages::sign_out,
         GET "/sign-in/callback/{tenant_id}" => provider_pages::callback,
         POST "/sign-in/logout/{tenant_id}" => provider_pages::backchannel_logout,
         POST "/sign-out" => provider_pages::sign_out,

@@ -20,7 +20,7 @@ pub use sign_in::{
 
 use crate::directory::SourceSettings;
 use crate::ids::{
-    CredentialId, DirectoryGroupId, DirectoryUserId, DomainId, MemberId, OauthClientId, OperatorKeyId, RunId,
+    CredentialId, DirectoryGroupId, DirectoryUserId, DomainId, MemberId, OauthClientId, OperatorId, OperatorKeyId, RunId,
     SharingGroupId, SignInConnectionId, SourceId, TenantId,
 };
 use crate::quota::QuotaOverrides;
@@ -345,12 +345,15 @@ pub enum Actor {
     Operator,
     /// A program of the hosted service.
     OperatorKey(OperatorKeyId),
+    /// A person of the hosted service who signed in.
+    OperatorPerson(OperatorId),
     /// Rollcall itself, for instance when a seat becomes free.
     System,
 }
 
 impl Actor {
-    /// The form that is stored and shown: `source:<id>`, `api_key:<id>`, `member:<id>`, `setup_link:<id>`, `operator`, `operator_key:<id>`, `system`.
+    /// The form that is stored and shown: `source:<id>`, `api_key:<id>`, `member:<id>`, `setup_link:<id>`, `operator`, `operator_key:<id>`,
+    /// `operator:<id>`, `system`.
     pub fn to_text(self) -> String {
         match self {
             Self::Source(id) => format!("source:{id}"),
@@ -359,6 +362,7 @@ impl Actor {
             Self::SetupLink(id) => format!("setup_link:{id}"),
             Self::Operator => "operator".into(),
             Self::OperatorKey(id) => format!("operator_key:{id}"),
+            Self::OperatorPerson(id) => format!("operator:{id}"),
             Self::System => "system".into(),
         }
     }
@@ -371,6 +375,7 @@ impl Actor {
             Some(("member", id)) => Some(Self::Member(id.parse().ok()?)),
             Some(("setup_link", id)) => Some(Self::SetupLink(id.parse().ok()?)),
             Some(("operator_key", id)) => Some(Self::OperatorKey(id.parse().ok()?)),
+            Some(("operator", id)) => Some(Self::OperatorPerson(id.parse().ok()?)),
             None if text == "operator" => Some(Self::Operator),
             None if text == "system" => Some(Self::System),
             _ => None,

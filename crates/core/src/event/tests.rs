@@ -77,6 +77,7 @@ fn an_actor_reads_back_from_its_text() {
         Actor::SetupLink(id.into()),
         Actor::Operator,
         Actor::OperatorKey(id.into()),
+        Actor::OperatorPerson(id.into()),
         Actor::System,
     ] {
         assert_eq!(Actor::of_text(&actor.to_text()), Some(actor));

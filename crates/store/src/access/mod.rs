@@ -7,6 +7,7 @@ pub(crate) mod credentials;
 pub(crate) mod idempotency;
 pub(crate) mod oauth_clients;
 pub(crate) mod operator_keys;
+pub(crate) mod operators;
 pub(crate) mod quarantine_release;
 pub(crate) mod quotas;
 pub(crate) mod sessions;

@@ -12,6 +12,7 @@ pub mod mapping;
 pub mod member_blocks;
 pub mod members;
 pub mod oauth_clients;
+pub mod operators;
 pub mod policy;
 pub mod promotion;
 pub mod reconcile;
