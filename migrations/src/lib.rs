@@ -54,6 +54,7 @@ mod m20261130_000098_statistics_of_new_indexes;
 mod m20261201_000103_invitations;
 mod m20261201_000104_groups_from_sign_in;
 mod m20261201_000105_operators;
+mod m20261201_000106_device_authorizations;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -110,6 +111,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000103_invitations::Migration),
             Box::new(m20261201_000104_groups_from_sign_in::Migration),
             Box::new(m20261201_000105_operators::Migration),
+            Box::new(m20261201_000106_device_authorizations::Migration),
         ]
     }
 }

@@ -34,6 +34,7 @@ mod deployment;
 mod dialect_fixtures;
 mod dialect_ledger;
 mod discovery;
+mod enrolments;
 mod entra_collection;
 mod etags;
 mod explain;
@@ -183,6 +184,7 @@ fn every_case() -> Vec<Case> {
         cutover::cases(),
         tokens::cases(),
         oauth::cases(),
+        enrolments::cases(),
         api_keys::cases(),
         setup_links::cases(),
         sign_in::cases(),

@@ -36,4 +36,5 @@ pub mod sign_in_groups;
 pub mod slug;
 pub mod spelling;
 mod text_enum;
+pub mod user_code;
 pub mod world;

@@ -7,6 +7,7 @@ mod after_commit;
 mod caller;
 mod credential_uses;
 mod ends;
+mod enrolments;
 mod idempotency_keys;
 mod oauth;
 mod operator_sign_ins;

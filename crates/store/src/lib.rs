@@ -25,6 +25,9 @@ pub use access::access_tokens::{ACCESS_TOKEN_TIME, NewAccessToken};
 pub use access::api_keys::{ApiKey, NewApiKey};
 pub use access::credential_uses::CredentialUse;
 pub use access::credentials::{Credential, Rotated, RotatedExpiry};
+pub use access::enrolments::{
+    AgentSource, BegunDevice, DEVICE_PAUSE_SECONDS, DEVICE_TIME, DevicePoll, ENROLMENT_TIME, user_code_digest,
+};
 pub use access::idempotency::{Attempt, KeptAnswer, ONCE_TIME, Once, OnceOnly};
 pub use access::oauth_clients::{NewOauthClient, OauthSecret, RotatedOauthClient};
 pub use access::operator_keys::{NewOperatorKey, OperatorKey};
@@ -36,6 +39,7 @@ pub use access::sign_in_links::{NewSignInLink, SIGN_IN_LINK_TIME_MAX, SignInLink
 pub use access::source_upkeep::{NewSource, SourceDeletion};
 pub use access::sources::{Source, SourceChange, SourceToken};
 pub use access::tenants::{NewTenant, SeatsSet, TenantName};
+pub use across::devices::WaitingDevice;
 pub use across::{Backlog, TenantSummary, UpkeepTurn};
 pub use admin::cutover::{
     Detachment, GroupCounts, MembershipCounts, PeopleCounts, Promotion, PromotionItems, RemovalOutlook, Respelled,
@@ -76,7 +80,7 @@ pub use reconcile::lease::{Lease, LeaseAnswer};
 pub use reconcile::world::Chunk;
 pub use scope::{AdminScope, Expected, OauthClient, OperatorScope, SourceScope, TenantScope, Version, Versioned};
 pub use secret::{
-    ACCESS_TOKEN_PREFIX, API_KEY_PREFIX, CLIENT_SECRET_PREFIX, NewSecret, OPERATOR_KEY_PREFIX, OPERATOR_SESSION_PREFIX, RECOVERY_CODE_PREFIX,
+    ACCESS_TOKEN_PREFIX, API_KEY_PREFIX, CLIENT_SECRET_PREFIX, DEVICE_CODE_PREFIX, NewSecret, OPERATOR_KEY_PREFIX, OPERATOR_SESSION_PREFIX, RECOVERY_CODE_PREFIX,
     SCIM_TOKEN_PREFIX, SESSION_PREFIX, SETUP_LINK_PREFIX, SIGN_IN_LINK_PREFIX, SecretDigest, digest, may_be_secret,
 };
 pub use sign_in::asserted_groups::GroupsTried;

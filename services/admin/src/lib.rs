@@ -1,5 +1,6 @@
 //! HTTP for people and dashboards: the REST API of one tenant, used with an API key or by a member who signed in.
 
+mod activate_page;
 mod answer;
 mod api_keys;
 mod audit_events;

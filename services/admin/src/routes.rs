@@ -4,7 +4,7 @@
 use crate::Admin;
 use crate::error::AdminError;
 use crate::{
-    api_keys, audit_events, detachment, dialect, domains, etag, explain, exports, groups, idempotency, identities,
+    activate_page, api_keys, audit_events, detachment, dialect, domains, etag, explain, exports, groups, idempotency, identities,
     invitations, mapping, member_blocks, members, oauth_clients, openapi, openapi_page, operator_pages,
     operators, policy, promotion, provider_pages,
     reconcile, rejected, request_log, runs, session, sessions, setup_links, setup_page, sign_in_connections,
@@ -135,6 +135,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/sign-in/callback/{tenant_id}" => provider_pages::callback,
         POST "/sign-in/logout/{tenant_id}" => provider_pages::backchannel_logout,
         POST "/sign-out" => provider_pages::sign_out,
+        GET "/activate" => activate_page::page,
+        POST "/activate" => activate_page::decide,
         GET "/set-up" => setup_page::page,
         POST "/set-up/token" => setup_page::make_token,
         POST "/set-up/oauth-client" => setup_page::make_client,

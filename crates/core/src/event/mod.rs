@@ -12,7 +12,9 @@ pub use detail::{
     SeatsChanged, SeatsGrown, SharingKeys, SkippedRecord, SourceCreated, SourceDeleted, SourceDetached,
     SourceModeChanged, SourceName, SourcePromoted, SourceQuarantined, SourceReleased, TenantCreated, TenantNames,
 };
-pub use machine::{AccessTokenEnd, AccessTokenIssued, AccessTokenRevoked, OauthClientCreated, SetupLinkCreated};
+pub use machine::{
+    AccessTokenEnd, AccessTokenIssued, AccessTokenRevoked, EnrolmentDecided, OauthClientCreated, SetupLinkCreated,
+};
 pub use sign_in::{
     ByRules, DomainName, IdentityDetail, SessionEnd, SessionEnded, SessionStarted, SignInConnectionDetail,
     SignInConnectionTested, SignInLinkCreated, SignInLinkUsed, SignInWay,
@@ -144,6 +146,9 @@ events! {
     OauthClientRevoked(OauthClientId, NoDetail) = "oauth_client.revoked",
     AccessTokenIssued(CredentialId, AccessTokenIssued) = "access_token.issued",
     AccessTokenRevoked(CredentialId, AccessTokenRevoked) = "access_token.revoked",
+    /// An agent becomes the source's: it gets a token of an hour, once.
+    EnrolmentApproved(SourceId, EnrolmentDecided) = "enrolment.approved",
+    EnrolmentDenied(TenantId, EnrolmentDecided) = "enrolment.denied",
     /// Its holder makes one token for the source, as this link.
     SetupLinkCreated(CredentialId, SetupLinkCreated) = "setup_link.created",
     /// A link with which one member signs in once, or a recovery code of an owner.
@@ -282,6 +287,8 @@ impl AuditKind {
             | Self::OauthClientRevoked
             | Self::AccessTokenIssued
             | Self::AccessTokenRevoked
+            | Self::EnrolmentApproved
+            | Self::EnrolmentDenied
             | Self::SetupLinkCreated
             | Self::SignInLinkCreated
             | Self::SignInLinkUsed

@@ -4,6 +4,7 @@ pub(crate) mod access_tokens;
 pub(crate) mod api_keys;
 pub(crate) mod credential_uses;
 pub(crate) mod credentials;
+pub(crate) mod enrolments;
 pub(crate) mod idempotency;
 pub(crate) mod oauth_clients;
 pub(crate) mod operator_keys;
