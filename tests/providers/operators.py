@@ -45,8 +45,7 @@ class Walk:
         return browser, browser.get(self.come_back(browser, name))
 
     def rest(self, browser, method, path, body=None, tenant=None):
-        headers = {"Rollcall-Tenant": tenant} if tenant else {}
-        return browser.rest(method, self.url(path), body, headers)
+        return browser.rest(method, self.url(path), body, {"Rollcall-Tenant": tenant} if tenant else {})
 
     def signed_in(self, browser):
         answer = self.rest(browser, "GET", "/api/v1/operator-session")

@@ -4,7 +4,7 @@ use crate::email::fold;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
 
-/// Who is an operator.
+/// The rule that says who is an operator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OperatorRule {
     /// Folded.
@@ -21,7 +21,7 @@ pub struct OperatorClaims<'a> {
     pub all: &'a Map<String, Json>,
 }
 
-/// What the hub knows of the person.
+/// The operator that the hub knows by this identity or address.
 #[derive(Clone, Copy, Debug)]
 pub enum KnownOperator<'a> {
     /// The subject signed in before, with this address.

@@ -114,7 +114,7 @@ const NEW: Columns = &[
 /// The time at which a member was made stays.
 const ONCE_MORE: Columns = NEW.split_at(NEW.len() - 1).0;
 
-/// Who has these addresses, and blocked people who had them.
+/// The holders of these addresses, and blocked people who had them.
 static HOLDERS: Sql = Sql::tenant_rows(
     &[("rows", 2, TEXT)],
     &[

@@ -336,29 +336,6 @@ impl Store {
         tx.tx.batch(vec![tx.event(&event).into()]).await?;
         tx.commit().await
     }
-
-    /// Deletes a connection that is off. The identities of its people stay, for a connection with the same issuer.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] for one in use.
-    #[tracing::instrument(name = "store.sign_in.delete_sign_in_connection", skip_all)]
-    pub async fn delete_sign_in_connection(
-        &self,
-        scope: &AdminScope,
-        id: SignInConnectionId,
-    ) -> Result<(), StoreError> {
-        let tx = self.write(&scope.scope).await?;
-        let before = tx.connection(id).await?;
-        if before.usage()? != ConnectionUse::Off {
-            return Err(StoreError::Conflict(
-                "people sign in by this connection: switch it off first (`\"use\": \"off\"`)".into(),
-            ));
-        }
-        tx.delete::<sign_in_connections::Entity>(sign_in_connections::Column::Id.eq(id.0)).exec().await?;
-        let event = Event::SignInConnectionDeleted(id, before.detail(false)?);
-        tx.tx.batch(vec![tx.event(&event).into()]).await?;
-        tx.commit().await
-    }
 }
 
 const UNOPENED: &str = "no sealing key of this hub opens the client secret of the connection: give the hub the key that sealed it \
