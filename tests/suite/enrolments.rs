@@ -60,7 +60,8 @@ impl Agent {
 
     #[track_caller]
     fn told(answer: &Answer, error: &str) {
-        let is_so = answer.status == 400 && answer.at("/error") == error && answer.header("cache-control") == "no-store";
+        let is_so =
+            answer.status == 400 && answer.at("/error") == error && answer.header("cache-control") == "no-store";
         assert!(is_so, "expected {error}: {}", answer.describe());
     }
 

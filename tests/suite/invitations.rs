@@ -9,7 +9,6 @@ use crate::hub::Hub;
 use crate::person::Person;
 use crate::registry::{Case, cases};
 use crate::rest::Tenant;
-use crate::roster::Roster;
 use crate::verbs::{TenantBuilder, email, unknown_id};
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -225,10 +224,11 @@ async fn dw1_who_was_made_by_hand_is_taken_out_with_sessions_and_seat(hub: Hub) 
     assert_eq!(results, ["done", "refused", "unchanged", "not_found"], "{answer}");
     assert_eq!(answer["items"][1]["reason"], "last_active_admin", "{answer}");
     source.user("ann").await;
-    tenant.eventually("the directory brings a new person in", |members| {
-        members.iter().any(|member| member.managed_by.is_some() && member.status == "active")
-    })
-    .await;
+    tenant
+        .eventually("the directory brings a new person in", |members| {
+            members.iter().any(|member| member.managed_by.is_some() && member.status == "active")
+        })
+        .await;
     expect_explained(&tenant).await;
 }
 
@@ -257,7 +257,11 @@ async fn dw2_an_invitation_goes_out_again_with_a_message_and_a_limit(hub: Hub) {
         .collect();
     let none = Value::Null;
     let two = json!(2);
-    assert_eq!(results, [("done", &two), ("not_invited", &none), ("done", &two), ("not_found", &none)], "one mail each");
+    assert_eq!(
+        results,
+        [("done", &two), ("not_invited", &none), ("done", &two), ("not_found", &none)],
+        "one mail each"
+    );
     for repeat in 3..=10 {
         let sent = tenant.post(&path(&by_hand), &Value::Null).await;
         sent.expect_problem(400);

@@ -162,7 +162,9 @@ async fn operators_who_sign_in_are_seen_by_operators_alone(hub: Hub) {
         tenant.get(path).await.expect_problem(401);
         boss.get(path).await.expect_problem(401);
         let url = format!("{}{path}", hub.people_url());
-        for cookie in ["__Host-rollcall-operator=ros_garbage".to_owned(), boss.cookie.replace("rollcall=", "rollcall-operator=")] {
+        for cookie in
+            ["__Host-rollcall-operator=ros_garbage".to_owned(), boss.cookie.replace("rollcall=", "rollcall-operator=")]
+        {
             Answer::of(hub.http().get(&url).header("cookie", cookie)).await.expect_problem(401);
         }
     }

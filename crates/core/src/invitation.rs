@@ -52,7 +52,9 @@ impl InvitationRefusal {
                 "the directory has a person with this address, who comes in by it: assign them to the application there; GET \
                  /api/v1/explain says what keeps them out"
             }
-            Self::TooMany => "the address was invited as often as it may be within a week: reach the person in another way",
+            Self::TooMany => {
+                "the address was invited as often as it may be within a week: reach the person in another way"
+            }
         }
     }
 }

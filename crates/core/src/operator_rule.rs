@@ -94,7 +94,11 @@ impl OperatorRule {
             _ if by_claim => Ok(Admitted::ByClaim),
             KnownOperator::Tied { email, .. } if self.names(email) => Ok(Admitted::ByAddress),
             KnownOperator::New { address_is_anothers } if self.names(claims.verified_email) => {
-                if address_is_anothers { Err(NoOperator::TiedToAnother) } else { Ok(Admitted::ByAddress) }
+                if address_is_anothers {
+                    Err(NoOperator::TiedToAnother)
+                } else {
+                    Ok(Admitted::ByAddress)
+                }
             }
             _ => Err(NoOperator::NotNamed),
         }

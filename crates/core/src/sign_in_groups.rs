@@ -145,7 +145,10 @@ mod tests {
         let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
         assert_eq!(asserted(json!({ "groups": ["Crew", " Pilots "] }), false), names(&["Crew", "Pilots"]));
         assert_eq!(asserted(json!({ "groups": "Crew" }), false), names(&["Crew"]));
-        assert_eq!(asserted(json!({ "groups": ["Crew", "CREW", "", " ", "a\u{7}b", 7, null] }), false).map(|n| n.len()), Some(1));
+        assert_eq!(
+            asserted(json!({ "groups": ["Crew", "CREW", "", " ", "a\u{7}b", 7, null] }), false).map(|n| n.len()),
+            Some(1)
+        );
         for claims in [json!({}), json!({ "groups": null }), json!({ "groups": { "a": 1 } }), json!({ "groups": [] })] {
             assert_eq!(asserted(claims, false), names(&[]));
         }

@@ -4,7 +4,9 @@ use crate::Hub;
 use crate::caller::{CallerError, CallerLimits};
 use rollcall_core::user_code;
 use rollcall_runtime::{Caller, Rate};
-use rollcall_store::{BegunDevice, DEVICE_CODE_PREFIX, DevicePoll, WaitingDevice, digest, may_be_secret, user_code_digest};
+use rollcall_store::{
+    BegunDevice, DEVICE_CODE_PREFIX, DevicePoll, WaitingDevice, digest, may_be_secret, user_code_digest,
+};
 
 /// Enrolments that one address may begin.
 const BEGIN_RATE: Rate = Rate { per_second: 0.2, burst: 10 };

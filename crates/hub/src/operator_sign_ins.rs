@@ -100,8 +100,7 @@ impl OperatorSignIns {
             let code = code.chars().filter(char::is_ascii_graphic).take(100).collect();
             return Err(Failure::Refused { code, description: returned.error_description.clone() }.into());
         }
-        let answer =
-            ProviderAnswer { code: returned.code.clone().unwrap_or_default(), issuer: returned.iss.clone() };
+        let answer = ProviderAnswer { code: returned.code.clone().unwrap_or_default(), issuer: returned.iss.clone() };
         let attempt = Attempt { nonce: kept.nonce, verifier: kept.verifier };
         let now = store.clock.now();
         let registration = connection.registration(base);

@@ -46,10 +46,10 @@ pub use admin::cutover::{
     SeatOutlook,
 };
 pub use admin::explain::Known;
-pub use admin::mapping_preview::{PreviewOf, PreviewedRecord};
-pub use admin::member_approval::{DECISIONS_MAX, DecisionResult};
 pub use admin::invitations::{INVITATIONS_MAX, InvitationResult};
 pub use admin::invitations_again::RepeatResult;
+pub use admin::mapping_preview::{PreviewOf, PreviewedRecord};
+pub use admin::member_approval::{DECISIONS_MAX, DecisionResult};
 pub use admin::member_blocks::{BLOCKS_MAX, BlockResult, Shut};
 pub use admin::member_changes::MemberChanges;
 pub use admin::member_search::{Manager, MemberFilter, SearchParts, SearchText};
@@ -80,8 +80,9 @@ pub use reconcile::lease::{Lease, LeaseAnswer};
 pub use reconcile::world::Chunk;
 pub use scope::{AdminScope, Expected, OauthClient, OperatorScope, SourceScope, TenantScope, Version, Versioned};
 pub use secret::{
-    ACCESS_TOKEN_PREFIX, API_KEY_PREFIX, CLIENT_SECRET_PREFIX, DEVICE_CODE_PREFIX, NewSecret, OPERATOR_KEY_PREFIX, OPERATOR_SESSION_PREFIX, RECOVERY_CODE_PREFIX,
-    SCIM_TOKEN_PREFIX, SESSION_PREFIX, SETUP_LINK_PREFIX, SIGN_IN_LINK_PREFIX, SecretDigest, digest, may_be_secret,
+    ACCESS_TOKEN_PREFIX, API_KEY_PREFIX, CLIENT_SECRET_PREFIX, DEVICE_CODE_PREFIX, NewSecret, OPERATOR_KEY_PREFIX,
+    OPERATOR_SESSION_PREFIX, RECOVERY_CODE_PREFIX, SCIM_TOKEN_PREFIX, SESSION_PREFIX, SETUP_LINK_PREFIX,
+    SIGN_IN_LINK_PREFIX, SecretDigest, digest, may_be_secret,
 };
 pub use sign_in::asserted_groups::GroupsTried;
 pub use sign_in::connection_use::SignInConnectionChange;

@@ -4,8 +4,8 @@
 use rollcall_core::directory::SourceSettings;
 use rollcall_core::event::Actor;
 use rollcall_core::ids::{
-    CredentialId, MemberId, OauthClientId, OperatorId, OperatorKeyId, RequestId, SharingGroupId, SignInConnectionId, SourceId,
-    TenantId,
+    CredentialId, MemberId, OauthClientId, OperatorId, OperatorKeyId, RequestId, SharingGroupId, SignInConnectionId,
+    SourceId, TenantId,
 };
 use rollcall_core::permission::Permissions;
 use rollcall_core::roster::Role;

@@ -123,13 +123,17 @@ async fn decided(request: &HttpRequest, admin: &Admin, payload: Body) -> Result<
     let device = waiting(request, admin, &typed).await?;
     let source: Option<SourceId> = match decision.as_str() {
         "deny" => None,
-        "approve" => Some(source.parse().map_err(|_| AdminError::BadRequest("choose the source that the agent feeds".into()))?),
+        "approve" => {
+            Some(source.parse().map_err(|_| AdminError::BadRequest("choose the source that the agent feeds".into()))?)
+        }
         _ => return Err(AdminError::BadRequest("decision is approve or deny".into())),
     };
     let scope = request_id(request).map_or(caller.scope, |id| caller.scope.for_request(id));
     admin.hub.store.decide_enrolment(&scope, &device, source).await?;
     Ok(match source {
-        Some(_) => "<h1>The agent is let in</h1>\n<p>It goes on by itself within some seconds. You can close this page.</p>",
+        Some(_) => {
+            "<h1>The agent is let in</h1>\n<p>It goes on by itself within some seconds. You can close this page.</p>"
+        }
         None => "<h1>The agent is refused</h1>\n<p>You can close this page.</p>",
     }
     .to_owned())

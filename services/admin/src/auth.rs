@@ -209,8 +209,7 @@ impl FromRequest for OperatorAuth {
 
 /// Names the tenant, by slug or id, in which a call with an operator's key works.
 const TENANT: &str = "rollcall-tenant";
-const NO_TENANT: &str =
-    "an operator reaches every tenant: name one by slug or id in the header `Rollcall-Tenant`";
+const NO_TENANT: &str = "an operator reaches every tenant: name one by slug or id in the header `Rollcall-Tenant`";
 const OTHER_TENANT: &str = "the header `Rollcall-Tenant` names another organisation than the credential is of; only an operator reaches several";
 const NO_OPERATOR: &str = "this call takes an operator: the key of one, `Authorization: Bearer rco_…` (`rollcall operator-key create`), or the \
     session of one who signed in at /sign-in/operator";

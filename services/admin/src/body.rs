@@ -3,8 +3,8 @@
 use crate::error::AdminError;
 use crate::words::plainly;
 use rollcall_web::Body;
-use serde::{Deserialize, Deserializer};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 

@@ -4,11 +4,11 @@
 use crate::Admin;
 use crate::error::AdminError;
 use crate::{
-    activate_page, api_keys, audit_events, detachment, dialect, domains, etag, explain, exports, groups, idempotency, identities,
-    invitations, mapping, member_blocks, members, oauth_clients, openapi, openapi_page, operator_pages,
-    operators, policy, promotion, provider_pages,
-    reconcile, rejected, request_log, runs, session, sessions, setup_links, setup_page, sign_in_connections,
-    sign_in_links, sign_in_page, skipped_records, sources, statistics, tenants, tokens,
+    activate_page, api_keys, audit_events, detachment, dialect, domains, etag, explain, exports, groups, idempotency,
+    identities, invitations, mapping, member_blocks, members, oauth_clients, openapi, openapi_page, operator_pages,
+    operators, policy, promotion, provider_pages, reconcile, rejected, request_log, runs, session, sessions,
+    setup_links, setup_page, sign_in_connections, sign_in_links, sign_in_page, skipped_records, sources, statistics,
+    tenants, tokens,
 };
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, web};

@@ -99,7 +99,8 @@ pub(crate) async fn connection(request: HttpRequest, auth: ApiAuth) -> Answer {
 pub(crate) async fn change_connection(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id: SignInConnectionId = id_in_path(&request, "sign-in connection")?;
     auth.admin.hub.store.sign_in_connection(&auth.scope, id).await?;
-    let Change { client_secret, email_trusted, usage, role_rules, creates_members, groups_from_sign_in } = body(payload).await?;
+    let Change { client_secret, email_trusted, usage, role_rules, creates_members, groups_from_sign_in } =
+        body(payload).await?;
     let role_rules: Option<Vec<RoleRule>> = role_rules.map(|rules| rules.into_iter().map(Into::into).collect());
     let groups: Option<Option<GroupsFromSignIn>> = groups_from_sign_in.map(|setting| setting.map(Into::into));
     let change = SignInConnectionChange {

@@ -138,7 +138,9 @@ impl Operators {
         if self.issuer.is_empty() {
             let others = [&self.client_id, &self.client_secret, &self.emails, &self.claim, &self.claim_value];
             if others.iter().any(|other| !other.is_empty()) {
-                bail!("operators.issuer is empty, and other settings of operators are not: name the provider, or leave all of them out");
+                bail!(
+                    "operators.issuer is empty, and other settings of operators are not: name the provider, or leave all of them out"
+                );
             }
             return Ok(None);
         }

@@ -42,7 +42,10 @@ const KEYS: &[(&str, &[&str])] = &[
     ("expires_at", &["\"2999-01-01T00:00:00Z\"", "\"+262142-12-31T23:59:59Z\"", "\"-262143-01-01T00:00:00Z\"", "null"]),
     ("mapping", &["{}", "{\"email\": \"user.userName\"}", "{\"display_name\": \"\\\"\\\\u0000\\\"\"}"]),
     ("member_ids", &["[]", "[\"$id\"]", "[\"$id\", \"$id\"]"]),
-    ("members", &["[]", "[{\"email\": \"ann@acme.example\"}, {\"email\": \"else@acme.example\", \"role\": \"admin\"}]"]),
+    (
+        "members",
+        &["[]", "[{\"email\": \"ann@acme.example\"}, {\"email\": \"else@acme.example\", \"role\": \"admin\"}]"],
+    ),
     ("message", &["\"Welcome\"", "null"]),
     ("mode", &["\"live\"", "\"simulate\"", "\"off\""]),
     ("modified_at", &["\"2026-01-01T00:00:00Z\"", "\"+262142-12-31T23:59:59Z\""]),

@@ -4,7 +4,9 @@ use crate::action::Why;
 use crate::change::{GroupFacts, MemberFacts};
 use crate::directory::{PeopleAfter, SourceKind, SourceMode, SourceSettings};
 use crate::event::sign_in::ByRules;
-use crate::ids::{CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, RunId, SharingGroupId, SignInConnectionId, SourceId};
+use crate::ids::{
+    CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, RunId, SharingGroupId, SignInConnectionId, SourceId,
+};
 use crate::permission::Permissions;
 use crate::policy::Policy;
 use crate::roster::{Approval, MemberStatus, Profile, Role};

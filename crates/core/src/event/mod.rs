@@ -22,8 +22,8 @@ pub use sign_in::{
 
 use crate::directory::SourceSettings;
 use crate::ids::{
-    CredentialId, DirectoryGroupId, DirectoryUserId, DomainId, MemberId, OauthClientId, OperatorId, OperatorKeyId, RunId,
-    SharingGroupId, SignInConnectionId, SourceId, TenantId,
+    CredentialId, DirectoryGroupId, DirectoryUserId, DomainId, MemberId, OauthClientId, OperatorId, OperatorKeyId,
+    RunId, SharingGroupId, SignInConnectionId, SourceId, TenantId,
 };
 use crate::quota::QuotaOverrides;
 use crate::text_enum::text_enum;

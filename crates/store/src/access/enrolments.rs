@@ -13,7 +13,7 @@ use crate::secret::{
 use chrono::TimeDelta;
 use rollcall_core::event::{Actor, EnrolmentDecided, Event};
 use rollcall_core::ids::{SourceId, TenantId};
-use sea_orm::{ColumnTrait, DerivePartialModel};
+use sea_orm::{ColumnTrait, Condition, DerivePartialModel};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -115,7 +115,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let tx = self.write(&scope.scope).await?;
         if let Some(source) = source {
-            let of_agents = sources::Column::Id.eq(source.0).and(sources::Column::Kind.is("agent"));
+            let of_agents =
+                Condition::all().add(sources::Column::Id.eq(source.0)).add(sources::Column::Kind.is("agent"));
             if !tx.find::<sources::Entity>().filter(of_agents).exists().await? {
                 return Err(StoreError::NotFound("source of agents"));
             }
@@ -149,9 +150,7 @@ impl Store {
                 Ok(Some(if is_too_soon { DevicePoll::SlowDown } else { DevicePoll::Pending }))
             }
             ("denied", ..) => Ok(Some(DevicePoll::Denied)),
-            ("approved", Some(tenant), Some(source)) => {
-                self.enrol(device.id, tenant.into(), source.into()).await
-            }
+            ("approved", Some(tenant), Some(source)) => self.enrol(device.id, tenant.into(), source.into()).await,
             _ => Ok(None),
         }
     }
@@ -161,7 +160,7 @@ impl Store {
         if !tx.use_device_up(device).await? {
             return Ok(None);
         }
-        let of_agents = sources::Column::Id.eq(source.0).and(sources::Column::Kind.is("agent"));
+        let of_agents = Condition::all().add(sources::Column::Id.eq(source.0)).add(sources::Column::Kind.is("agent"));
         if !tx.find::<sources::Entity>().filter(of_agents).exists().await? {
             // The source was deleted since.
             tx.commit().await?;

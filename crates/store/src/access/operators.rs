@@ -1,10 +1,10 @@
 //! People of the hosted service: each is a subject of the operators' provider, and signs in for hours.
 
+use crate::access::sessions::{SESSION_TIME, SignInClient};
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::scope::OperatorScope;
 use crate::secret::{OPERATOR_SESSION_PREFIX, digest, random_secret};
-use crate::access::sessions::{SESSION_TIME, SignInClient};
 use chrono::{DateTime, Utc};
 use rollcall_core::email::fold;
 use rollcall_core::ids::{CredentialId, OperatorId};

@@ -1,6 +1,8 @@
 //! Sources as admins see and change them: their mode, and the tokens of each.
 
-use crate::access::credentials::{ACCESS_TOKEN, AGENT_ENROLMENT, Rotated, RotatedExpiry, SCIM_TOKEN, Superseded, in_force};
+use crate::access::credentials::{
+    ACCESS_TOKEN, AGENT_ENROLMENT, Rotated, RotatedExpiry, SCIM_TOKEN, Superseded, in_force,
+};
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;

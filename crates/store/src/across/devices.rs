@@ -12,18 +12,16 @@ use uuid::Uuid;
 
 static FORGET: Sql = Sql::across(&["DELETE FROM device_authorizations WHERE expires_at < $1"]);
 /// Those that wait: of one address, and of all.
-static WAITING: Sql = Sql::across(&[
-    "SELECT (SELECT count(*) FROM device_authorizations d WHERE d.expires_at > $1) AS of_all, \
-     (SELECT count(*) FROM device_authorizations d WHERE d.expires_at > $1 AND d.address = $2) AS of_address",
-]);
+static WAITING: Sql =
+    Sql::across(&["SELECT (SELECT count(*) FROM device_authorizations d WHERE d.expires_at > $1) AS of_all, \
+     (SELECT count(*) FROM device_authorizations d WHERE d.expires_at > $1 AND d.address = $2) AS of_address"]);
 static INSERT: Sql = Sql::across(&[
     "INSERT INTO device_authorizations (id, device_digest, user_digest, device_name, address, state, pause_seconds, created_at, \
      expires_at) VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8)",
 ]);
-static BY_USER_CODE: Sql = Sql::across(&[
-    "SELECT id, device_name, address, created_at, expires_at FROM device_authorizations \
-     WHERE user_digest = $1 AND state = 'pending' AND expires_at > $2",
-]);
+static BY_USER_CODE: Sql =
+    Sql::across(&["SELECT id, device_name, address, created_at, expires_at FROM device_authorizations \
+     WHERE user_digest = $1 AND state = 'pending' AND expires_at > $2"]);
 static BY_DEVICE_CODE: Sql = Sql::across(&[
     "SELECT id, state, tenant_id, source_id, pause_seconds, expires_at, polled_at FROM device_authorizations WHERE device_digest = $1",
 ]);
@@ -32,8 +30,9 @@ static POLLED: Sql =
 static DECIDE: Sql = Sql::across(&[
     "UPDATE device_authorizations SET state = $3, tenant_id = $4, source_id = $5 WHERE id = $1 AND state = 'pending' AND expires_at > $2",
 ]);
-static USE_UP: Sql =
-    Sql::across(&["UPDATE device_authorizations SET state = 'used' WHERE id = $1 AND state = 'approved' AND expires_at > $2"]);
+static USE_UP: Sql = Sql::across(&[
+    "UPDATE device_authorizations SET state = 'used' WHERE id = $1 AND state = 'approved' AND expires_at > $2",
+]);
 
 /// An agent that waits for an admin, as the admin sees it.
 #[derive(Clone, Debug, FromQueryResult)]

@@ -18,11 +18,11 @@ const KEPT: TimeDelta = TimeDelta::days(30);
 /// A use is noted no more often than this.
 const USE_NOTED_AFTER: TimeDelta = TimeDelta::minutes(1);
 
-const OPERATOR: &str =
-    "SELECT o.id, o.issuer, o.subject, o.email, o.name, o.created_at, o.last_signed_in_at, o.revoked_at FROM operators o ";
+const OPERATOR: &str = "SELECT o.id, o.issuer, o.subject, o.email, o.name, o.created_at, o.last_signed_in_at, o.revoked_at FROM operators o ";
 static OPERATORS: Sql = Sql::across(&[OPERATOR, "ORDER BY o.id"]);
 static OPERATOR_OF: Sql = Sql::across(&[OPERATOR, "WHERE o.issuer = $1 AND o.subject = $2"]);
-static WITH_ADDRESS: Sql = Sql::across(&[OPERATOR, "WHERE o.issuer = $1 AND o.email_folded = $2 AND o.revoked_at IS NULL LIMIT 1"]);
+static WITH_ADDRESS: Sql =
+    Sql::across(&[OPERATOR, "WHERE o.issuer = $1 AND o.email_folded = $2 AND o.revoked_at IS NULL LIMIT 1"]);
 static INSERT: Sql = Sql::across(&[
     "INSERT INTO operators (id, issuer, subject, email, email_folded, name, created_at, last_signed_in_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",

@@ -18,9 +18,7 @@ use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::email::fold;
 use rollcall_core::ids::MemberId;
-use rollcall_core::invitation::{
-    Addressee, Invitation, InvitationRefusal, Invitations, Invited, Repeats, Withdrawn,
-};
+use rollcall_core::invitation::{Addressee, Invitation, InvitationRefusal, Invitations, Invited, Repeats, Withdrawn};
 use rollcall_core::roster::{MemberState, MemberStatus};
 use rollcall_core::world::World;
 use rollcall_scim::is_email;
@@ -216,11 +214,7 @@ impl Store {
     /// [`StoreError::Invalid`]; [`StoreError::Forbidden`] for a role that the caller may not give; [`StoreError::Conflict`] with the
     /// remedy.
     #[tracing::instrument(name = "store.invitations.invite_one", skip_all)]
-    pub async fn invite_one(
-        &self,
-        scope: &AdminScope,
-        person: Invitation,
-    ) -> Result<Committed<MemberId>, StoreError> {
+    pub async fn invite_one(&self, scope: &AdminScope, person: Invitation) -> Result<Committed<MemberId>, StoreError> {
         let invited = self.invite(scope, &[person]).await?;
         invited.and_then(|results| match results.first() {
             Some(InvitationResult::Done(id, _)) => Ok(*id),

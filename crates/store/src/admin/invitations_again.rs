@@ -58,11 +58,8 @@ const REPEAT: Columns = &[
 const TO_REPEAT: &str = "SELECT m.id, m.status, m.invitation_repeats, m.invitation_repeated_at, m.created_at FROM {rows} \
     {join} members m ON m.tenant_id = {tenant} AND m.id = r.id ORDER BY m.id";
 /// Locked in one order, so that of two calls none counts what the other one counts.
-static TO_REPEAT_LOCKED: Sql = Sql::tenant_by_engine(
-    &[("rows", 2, ID)],
-    &[TO_REPEAT, " FOR NO KEY UPDATE OF m"],
-    &[TO_REPEAT],
-);
+static TO_REPEAT_LOCKED: Sql =
+    Sql::tenant_by_engine(&[("rows", 2, ID)], &[TO_REPEAT, " FOR NO KEY UPDATE OF m"], &[TO_REPEAT]);
 
 impl Store {
     /// Sends open invitations once more, and answers in the order of the ids.

@@ -141,8 +141,10 @@ impl TenantTx {
         };
         self.write_events(&decided.iter().map(event).collect::<Vec<EventRow>>()).await?;
         // A person who was invited by hand has no record, and is found on the waitlist.
-        let touched: HashSet<Touched> =
-            decided.iter().map(|row| row.directory_user_id.map_or(Touched::Tenant, |id| Touched::User(id.into()))).collect();
+        let touched: HashSet<Touched> = decided
+            .iter()
+            .map(|row| row.directory_user_id.map_or(Touched::Tenant, |id| Touched::User(id.into())))
+            .collect();
         self.write_changes(None, Lane::Push, touched).await
     }
 }

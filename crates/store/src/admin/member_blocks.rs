@@ -180,9 +180,9 @@ impl TenantTx {
         if changes.iter().any(|change| signs_in(&change.after)) {
             self.touch_items(Retouch::ByRole).await?;
         }
-        let gone = |change: &&BlockChange| change.before.holds_address() && change.after.status == MemberStatus::Removed;
-        let freed: Vec<String> =
-            changes.iter().filter(gone).map(|change| fold(&change.before.profile.email)).collect();
+        let gone =
+            |change: &&BlockChange| change.before.holds_address() && change.after.status == MemberStatus::Removed;
+        let freed: Vec<String> = changes.iter().filter(gone).map(|change| fold(&change.before.profile.email)).collect();
         self.touch_disputed(&freed).await?;
         self.touch_candidates(freed.into_iter().map(Identifier::Address)).await
     }

@@ -167,8 +167,7 @@ mod tests {
     fn a_version_has_every_column_that_an_admin_can_change() {
         let none: [String; 0] = [];
         // A repeated invitation changes nothing that a writer could have read.
-        let of_member =
-            ["tenant_id", "id", "created_at", "position", "invitation_repeats", "invitation_repeated_at"];
+        let of_member = ["tenant_id", "id", "created_at", "position", "invitation_repeats", "invitation_repeated_at"];
         // They follow from others, or `modified_at` changes with them.
         let follow = ["email_folded", "search_text", "former_record_id", "former_email_folded", "seated", "held"];
         assert_eq!(forgotten::<members::Entity>(MEMBER, &[&of_member[..], &follow].concat()), none);

@@ -7,21 +7,8 @@ use rollcall_core::email::{fold, strip_tombstone};
 use rollcall_core::ids::{DirectoryUserId, MemberId};
 use rollcall_core::invitation::{Addressee, Invitation, InvitationRefusal, Invitations, Repeats, Withdrawn};
 use rollcall_core::roster::{MemberState, MemberStatus, Profile, Role, WaitingFor};
-use rollcall_core::world::Standing;
 
 impl Hub {
-    /// The counts that a decision of an admin depends on.
-    pub(super) fn standing(&self) -> Standing {
-        let ids = |which: fn(&MemberState) -> bool| self.members.values().filter(|m| which(m)).map(|m| m.id).collect();
-        Standing {
-            seats_bought: self.seats,
-            seats_used: u32::try_from(self.seats_used).expect("seats"),
-            active_admins: ids(MemberState::is_active_admin),
-            active_billing_contacts: ids(MemberState::is_active_billing_contact),
-            ..Standing::default()
-        }
-    }
-
     pub(super) fn owners(&self) -> usize {
         self.members.values().filter(|m| m.role == Role::Owner && m.is_active_admin()).count()
     }

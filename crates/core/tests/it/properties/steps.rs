@@ -200,7 +200,8 @@ pub(crate) fn with_blocks(history: impl Strategy<Value = Vec<Step>>) -> impl Str
 
 /// A history in which an admin invites people by hand and takes them out as well.
 pub(crate) fn with_invitations(history: impl Strategy<Value = Vec<Step>>) -> impl Strategy<Value = Vec<Step>> {
-    let invite = (0..ADDRESSES.len(), prop::bool::weighted(0.2)).prop_map(|(email, admin)| Step::Invite { email, admin });
+    let invite =
+        (0..ADDRESSES.len(), prop::bool::weighted(0.2)).prop_map(|(email, admin)| Step::Invite { email, admin });
     let by_hand = prop_oneof![3 => invite, 2 => (0..64_usize).prop_map(|member| Step::TakeOut { member })];
     (history, prop::collection::vec((0..64_usize, by_hand), 1..10)).prop_map(|(mut history, steps)| {
         for (place, step) in steps {

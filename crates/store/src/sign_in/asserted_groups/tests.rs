@@ -41,8 +41,7 @@ impl Office {
         let sql = "INSERT INTO sharing_groups (tenant_id, id, name, name_folded, managed_by, created_at, modified_at) \
                    VALUES ($1, $2, $3, $4, $5, $6, $6)";
         let now = tx.clock.now();
-        let values =
-            [tx.tenant.0.into(), id.into(), name.into(), fold(name).into(), source.0.into(), now.into()];
+        let values = [tx.tenant.0.into(), id.into(), name.into(), fold(name).into(), source.0.into(), now.into()];
         tx.tx.exec(sql, values).await.expect("a sharing group");
         tx.commit().await.expect("committed");
         id
@@ -86,7 +85,11 @@ fn ds8_groups_of_a_sign_in_fill_groups_and_are_a_loan() {
         assert_eq!(removed[0]["detail"]["sign_in_connection_id"], json!(office.connection), "{engine}");
         office.fill(None).await;
         office.sign_in("boss", &["Pilots"]).await;
-        assert_eq!(office.groups().await, counts([("Crew", 1), ("Pilots", 0), ("hub-admins", 1)]), "{engine}: it is off");
+        assert_eq!(
+            office.groups().await,
+            counts([("Crew", 1), ("Pilots", 0), ("hub-admins", 1)]),
+            "{engine}: it is off"
+        );
     });
 }
 

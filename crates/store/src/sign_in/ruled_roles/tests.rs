@@ -72,7 +72,12 @@ impl Office {
         self.sign_in_with(name, &json!({ "groups": groups }), false).await
     }
 
-    pub(in crate::sign_in) async fn sign_in_with(&self, name: &str, claims: &Json, unanswered: bool) -> ProviderSignIn<Role> {
+    pub(in crate::sign_in) async fn sign_in_with(
+        &self,
+        name: &str,
+        claims: &Json,
+        unanswered: bool,
+    ) -> ProviderSignIn<Role> {
         let email = format!("{name}@acme.example");
         let person = person(name, &email, claims, unanswered);
         let connection = self.store.open_connection(self.scope.tenant(), self.connection).await.expect("it");
