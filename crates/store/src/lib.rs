@@ -26,7 +26,7 @@ pub use access::api_keys::{ApiKey, NewApiKey};
 pub use access::credential_uses::CredentialUse;
 pub use access::credentials::{Credential, Rotated, RotatedExpiry};
 pub use access::enrolments::{
-    AgentSource, BegunDevice, DEVICE_PAUSE_SECONDS, DEVICE_TIME, DevicePoll, ENROLMENT_TIME, user_code_digest,
+    AgentSource, BegunDevice, DEVICE_PAUSE_SECONDS, DEVICE_TIME, DevicePoll, ENROLMENT_TIME, WaitingDevice, user_code_digest,
 };
 pub use access::idempotency::{Attempt, KeptAnswer, ONCE_TIME, Once, OnceOnly};
 pub use access::oauth_clients::{NewOauthClient, OauthSecret, RotatedOauthClient};
@@ -39,7 +39,6 @@ pub use access::sign_in_links::{NewSignInLink, SIGN_IN_LINK_TIME_MAX, SignInLink
 pub use access::source_upkeep::{NewSource, SourceDeletion};
 pub use access::sources::{Source, SourceChange, SourceToken};
 pub use access::tenants::{NewTenant, SeatsSet, TenantName};
-pub use across::devices::WaitingDevice;
 pub use across::{Backlog, TenantSummary, UpkeepTurn};
 pub use admin::cutover::{
     Detachment, GroupCounts, MembershipCounts, PeopleCounts, Promotion, PromotionItems, RemovalOutlook, Respelled,

@@ -2,7 +2,6 @@
 //! token of an hour, once. The token is bound to the source, and not to the admin.
 
 use crate::access::credentials::{AGENT_ENROLMENT, NewCredential};
-use crate::across::devices::{NewDevice, WaitingDevice};
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::entity::{LiteralComparison, sources};
@@ -10,10 +9,10 @@ use crate::scope::{AdminScope, TenantScope};
 use crate::secret::{
     AGENT_ENROLMENT_PREFIX, DEVICE_CODE_PREFIX, NewSecret, SecretDigest, digest, random_secret, random_user_code,
 };
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::event::{Actor, EnrolmentDecided, Event};
 use rollcall_core::ids::{SourceId, TenantId};
-use sea_orm::{ColumnTrait, Condition, DerivePartialModel};
+use sea_orm::{ColumnTrait, Condition, DerivePartialModel, FromQueryResult};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -55,6 +54,45 @@ pub enum DevicePoll {
 pub struct AgentSource {
     pub id: Uuid,
     pub name: String,
+}
+
+/// An agent that waits for an admin, as the admin sees it.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct WaitingDevice {
+    pub(crate) id: Uuid,
+    /// The agent's own name for its machine.
+    pub device_name: String,
+    /// The address from which it asked.
+    pub address: String,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+#[derive(FromQueryResult)]
+pub(crate) struct DeviceRow {
+    pub(crate) id: Uuid,
+    pub(crate) state: String,
+    pub(crate) tenant_id: Option<Uuid>,
+    pub(crate) source_id: Option<Uuid>,
+    pub(crate) pause_seconds: i64,
+    pub(crate) expires_at: DateTime<Utc>,
+    pub(crate) polled_at: Option<DateTime<Utc>>,
+}
+
+#[derive(FromQueryResult)]
+pub(crate) struct WaitingCounts {
+    pub(crate) of_all: i64,
+    pub(crate) of_address: i64,
+}
+
+/// A request of an agent to be enrolled.
+pub(crate) struct NewDevice<'a> {
+    pub(crate) device_digest: SecretDigest,
+    pub(crate) user_digest: SecretDigest,
+    pub(crate) name: &'a str,
+    pub(crate) address: &'a str,
+    pub(crate) pause_seconds: i64,
+    pub(crate) expires_at: DateTime<Utc>,
 }
 
 /// The digest under which a user code is looked up.

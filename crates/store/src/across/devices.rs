@@ -1,5 +1,6 @@
 //! Agents that ask to be enrolled (RFC 8628). None is of a tenant before an admin approves it.
 
+use crate::access::enrolments::{DeviceRow, NewDevice, WaitingCounts, WaitingDevice};
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
@@ -7,7 +8,6 @@ use crate::engine::transaction::TenantTx;
 use crate::secret::SecretDigest;
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::SourceId;
-use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 static FORGET: Sql = Sql::across(&["DELETE FROM device_authorizations WHERE expires_at < $1"]);
@@ -33,45 +33,6 @@ static DECIDE: Sql = Sql::across(&[
 static USE_UP: Sql = Sql::across(&[
     "UPDATE device_authorizations SET state = 'used' WHERE id = $1 AND state = 'approved' AND expires_at > $2",
 ]);
-
-/// An agent that waits for an admin, as the admin sees it.
-#[derive(Clone, Debug, FromQueryResult)]
-pub struct WaitingDevice {
-    pub(crate) id: Uuid,
-    /// The agent's own name for its machine.
-    pub device_name: String,
-    /// The address from which it asked.
-    pub address: String,
-    pub created_at: DateTime<Utc>,
-    pub expires_at: DateTime<Utc>,
-}
-
-#[derive(FromQueryResult)]
-pub(crate) struct DeviceRow {
-    pub(crate) id: Uuid,
-    pub(crate) state: String,
-    pub(crate) tenant_id: Option<Uuid>,
-    pub(crate) source_id: Option<Uuid>,
-    pub(crate) pause_seconds: i64,
-    pub(crate) expires_at: DateTime<Utc>,
-    pub(crate) polled_at: Option<DateTime<Utc>>,
-}
-
-#[derive(FromQueryResult)]
-pub(crate) struct WaitingCounts {
-    pub(crate) of_all: i64,
-    pub(crate) of_address: i64,
-}
-
-/// A request of an agent to be enrolled.
-pub(crate) struct NewDevice<'a> {
-    pub(crate) device_digest: SecretDigest,
-    pub(crate) user_digest: SecretDigest,
-    pub(crate) name: &'a str,
-    pub(crate) address: &'a str,
-    pub(crate) pause_seconds: i64,
-    pub(crate) expires_at: DateTime<Utc>,
-}
 
 impl Store {
     /// Writes a request, unless too many wait; forgets those that ended before `forgotten`.
