@@ -26,7 +26,8 @@ pub use access::api_keys::{ApiKey, NewApiKey};
 pub use access::credential_uses::CredentialUse;
 pub use access::credentials::{Credential, Rotated, RotatedExpiry};
 pub use access::enrolments::{
-    AgentSource, BegunDevice, DEVICE_PAUSE_SECONDS, DEVICE_TIME, DevicePoll, ENROLMENT_TIME, WaitingDevice, user_code_digest,
+    AgentSource, BegunDevice, DEVICE_PAUSE_SECONDS, DEVICE_TIME, DevicePoll, ENROLMENT_TIME, WaitingDevice,
+    user_code_digest,
 };
 pub use access::idempotency::{Attempt, KeptAnswer, ONCE_TIME, Once, OnceOnly};
 pub use access::oauth_clients::{NewOauthClient, OauthSecret, RotatedOauthClient};

@@ -2,13 +2,14 @@
 //! (DS8, decision 0091). The rules are [`rollcall_core::sign_in_groups`]'s.
 
 use crate::engine::error::StoreError;
-use crate::engine::row_sets::{TEXT, TextRow, json_rows};
+use crate::engine::row_sets::{Columns, TEXT, TextRow, Type, json_rows, time_text};
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{sharing_group_members, sharing_groups};
 use crate::log::audit_events::EventRow;
 use crate::reconcile::apply::candidate::Identifier;
 use crate::sign_in::connections::SignInConnection;
+use chrono::{DateTime, Utc};
 use rollcall_core::action::Why;
 use rollcall_core::email::fold;
 use rollcall_core::event::{Event, GroupMember, GroupName, GroupNamed, SharingKeys};
@@ -16,6 +17,7 @@ use rollcall_core::ids::{MemberId, SharingGroupId, SignInConnectionId};
 use rollcall_core::policy::Policy;
 use rollcall_core::sign_in_groups::{Fill, FoundGroup, GroupStep, steps};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, FromQueryResult};
+use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
@@ -87,6 +89,24 @@ struct FoundRow {
     lent: bool,
     wanted_by_source: bool,
 }
+
+#[derive(Serialize)]
+struct LentRow {
+    tenant_id: Uuid,
+    group_id: Uuid,
+    member_id: Uuid,
+    #[serde(serialize_with = "time_text")]
+    joined_at: DateTime<Utc>,
+    by_sign_in: bool,
+}
+
+const LENT_ROW: Columns = &[
+    ("tenant_id", Type::Uuid),
+    ("group_id", Type::Uuid),
+    ("member_id", Type::Uuid),
+    ("joined_at", Type::Time),
+    ("by_sign_in", Type::Flag),
+];
 
 const FOUND: &str = "SELECT g.id, g.name, g.name_folded, g.managed_by IS NOT NULL AS of_source, gm.member_id IS NOT NULL AS inside, \
     gm.by_sign_in IS NOT NULL AND gm.by_sign_in AS lent, EXISTS (SELECT 1 FROM directory_memberships dm \
@@ -188,16 +208,16 @@ impl TenantTx {
         Ok(id)
     }
 
+    /// Written as rows, because the table takes its positions from there.
     async fn lend(&self, group: SharingGroupId, member: MemberId) -> Result<(), StoreError> {
-        let membership = sharing_group_members::ActiveModel {
-            group_id: Set(group.0),
-            member_id: Set(member.0),
-            joined_at: Set(Some(self.clock.now())),
-            by_sign_in: Set(true),
-            ..Default::default()
+        let row = LentRow {
+            tenant_id: self.tenant.0,
+            group_id: group.0,
+            member_id: member.0,
+            joined_at: self.clock.now(),
+            by_sign_in: true,
         };
-        self.insert(membership).exec().await?;
-        Ok(())
+        self.tx.insert_rows("sharing_group_members", LENT_ROW, &[row], "").await.map(drop)
     }
 }
 

@@ -258,7 +258,7 @@ impl TenantTx {
             "SELECT count(*) AS counted FROM (SELECT 1 FROM members m WHERE m.tenant_id = $1 AND m.waiting_for = 'seat' \
                    AND (m.approval IS NULL OR m.approval <> 'declined') AND {place} < $2 AND EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id \
                    AND u.id = m.directory_user_id AND u.active AND u.deleted_at IS NULL) \
-                   UNION ALL SELECT 1 FROM members m WHERE {WAITS_BY_HAND} AND {by_hand} < $2 LIMIT $3) AS x"
+                   UNION ALL SELECT 1 FROM members m WHERE m.tenant_id = $1 AND {WAITS_BY_HAND} AND {by_hand} < $2 LIMIT $3) AS x"
         );
         let values = [self.tenant.0.into(), own, WAITING_COUNTED.into()];
         let row: Option<CountRow> = self.tx.one(&sql, values).await?;

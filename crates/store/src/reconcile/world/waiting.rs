@@ -13,8 +13,7 @@ use rollcall_core::world::World;
 /// Most people of the waitlist that one chunk reads.
 const WAITING_MAX: usize = 500;
 /// Members `m` who were invited by hand and wait for a seat. They are few, and the index of the waitlist has them together.
-pub(crate) const WAITS_BY_HAND: &str = "m.tenant_id = $1 AND m.waiting_for = 'seat' AND m.directory_user_id IS NULL \
-    AND m.managed_by IS NULL AND (m.approval IS NULL OR m.approval <> 'declined')";
+pub(crate) const WAITS_BY_HAND: &str = "m.waiting_for = 'seat' AND m.directory_user_id IS NULL AND m.managed_by IS NULL AND (m.approval IS NULL OR m.approval <> 'declined')";
 
 impl TenantTx {
     /// Reads as many waiting people as this plan could admit, and returns whether more of them wait.
@@ -33,7 +32,7 @@ impl TenantTx {
              AND (m.approval IS NULL OR m.approval <> 'declined') AND EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id AND u.id = m.directory_user_id \
              AND u.source_id = m.managed_by AND u.active AND u.deleted_at IS NULL AND {} AND EXISTS (SELECT 1 FROM sources s \
              WHERE s.tenant_id = u.tenant_id AND s.id = u.source_id AND s.people_leave = FALSE)) ORDER BY {fed} LIMIT {limit}) AS fed \
-             UNION ALL SELECT * FROM (SELECT {MEMBER_COLUMNS} FROM members m WHERE {WAITS_BY_HAND} ORDER BY {by_hand} LIMIT {limit}) AS by_hand",
+             UNION ALL SELECT * FROM (SELECT {MEMBER_COLUMNS} FROM members m WHERE m.tenant_id = $1 AND {WAITS_BY_HAND} ORDER BY {by_hand} LIMIT {limit}) AS by_hand",
             self.in_scope(scopes.as_ref(), 2)
         );
         let scopes = scopes.iter().map(UserScopes::parameter);
