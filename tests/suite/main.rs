@@ -166,25 +166,8 @@ fn run(arguments: &Arguments, combinations: &[Combination], workbench: &Workbenc
 }
 
 fn every_case() -> Vec<Case> {
-    [
-        discovery::cases(),
-        scim_users::cases(),
-        scim_filters::cases(),
-        scim_patch::cases(),
-        scim_groups::cases(),
-        etags::cases(),
-        scim_collisions::cases(),
-        scim_bulk::cases(),
-        field_reports::cases(),
-        dialect_fixtures::cases(),
-        dialect_ledger::cases(),
-        source_modes::cases(),
-        spellings::cases(),
-        strict_clients::cases(),
-        cutover::cases(),
-        tokens::cases(),
-        oauth::cases(),
-        enrolments::cases(),
+    let of_providers = of_providers().into_iter();
+    let of_people = [
         api_keys::cases(),
         setup_links::cases(),
         sign_in::cases(),
@@ -233,10 +216,32 @@ fn every_case() -> Vec<Case> {
         entra_collection::cases(),
         simulated_idps::cases(),
         traces::cases(),
+    ];
+    of_providers.chain(of_people).flatten().collect()
+}
+
+/// The cases of machines that feed the hub.
+fn of_providers() -> Vec<Vec<Case>> {
+    vec![
+        discovery::cases(),
+        scim_users::cases(),
+        scim_filters::cases(),
+        scim_patch::cases(),
+        scim_groups::cases(),
+        etags::cases(),
+        scim_collisions::cases(),
+        scim_bulk::cases(),
+        field_reports::cases(),
+        dialect_fixtures::cases(),
+        dialect_ledger::cases(),
+        source_modes::cases(),
+        spellings::cases(),
+        strict_clients::cases(),
+        cutover::cases(),
+        tokens::cases(),
+        oauth::cases(),
+        enrolments::cases(),
     ]
-    .into_iter()
-    .flatten()
-    .collect()
 }
 
 /// The filter rules of libtest, so that no hub is started without a test.

@@ -303,6 +303,17 @@ impl Settings {
         self.validate()
     }
 
+    fn validate_sign_in(&self) -> Result<()> {
+        self.sign_in.name_server()?;
+        self.operators.rule()?;
+        if !self.sealing.keys.is_empty()
+            && let Err(wrong) = self.sealing.keys.parse::<SealingKeys>()
+        {
+            bail!("sealing.keys: {wrong}");
+        }
+        Ok(())
+    }
+
     /// # Errors
     /// Names the first key whose value cannot work, and the valid values.
     fn validate(&self) -> Result<()> {
@@ -347,13 +358,7 @@ impl Settings {
                 );
             }
         }
-        self.sign_in.name_server()?;
-        self.operators.rule()?;
-        if !self.sealing.keys.is_empty()
-            && let Err(wrong) = self.sealing.keys.parse::<SealingKeys>()
-        {
-            bail!("sealing.keys: {wrong}");
-        }
+        self.validate_sign_in()?;
         if let Err(wrong) = self.http.trusted_proxies.parse::<Proxies>() {
             bail!("http.trusted_proxies: {wrong}");
         }
