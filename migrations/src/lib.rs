@@ -51,6 +51,10 @@ mod m20261130_000095_tenant_days;
 mod m20261130_000096_oauth_clients_and_setup_links;
 mod m20261130_000097_role_rules;
 mod m20261130_000098_statistics_of_new_indexes;
+mod m20261201_000103_invitations;
+mod m20261201_000104_groups_from_sign_in;
+mod m20261201_000105_operators;
+mod m20261201_000106_device_authorizations;
 mod m20261201_000108_cheaper_triggers;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
@@ -105,6 +109,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000096_oauth_clients_and_setup_links::Migration),
             Box::new(m20261130_000097_role_rules::Migration),
             Box::new(m20261130_000098_statistics_of_new_indexes::Migration),
+            Box::new(m20261201_000103_invitations::Migration),
+            Box::new(m20261201_000104_groups_from_sign_in::Migration),
+            Box::new(m20261201_000105_operators::Migration),
+            Box::new(m20261201_000106_device_authorizations::Migration),
             Box::new(m20261201_000108_cheaper_triggers::Migration),
         ]
     }

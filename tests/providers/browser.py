@@ -82,10 +82,10 @@ class Browser:
         """A form of the site's own page."""
         return self.ask("POST", url, urllib.parse.urlencode(fields), {**FORM, "Sec-Fetch-Site": "same-origin"})
 
-    def rest(self, method, url, body=None):
+    def rest(self, method, url, body=None, headers=()):
         """A request of a script of the hub's own page."""
-        headers = {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin", "X-Rollcall-CSRF": "1"}
-        return self.ask(method, url, None if body is None else json.dumps(body), headers)
+        own = {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin", "X-Rollcall-CSRF": "1"}
+        return self.ask(method, url, None if body is None else json.dumps(body), {**own, **dict(headers)})
 
     def follow(self, page, until=None, steps=20):
         """Goes where the pages lead, until an address that begins with `until`, which is not asked."""

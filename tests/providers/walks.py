@@ -44,7 +44,7 @@ class Walk:
 
     def add_admin(self):
         """Bea comes by SCIM and gets a role."""
-        source = self.hub.make("source", "create", "--tenant", self.slug, "--kind", "scim")
+        source = self.source = self.hub.make("source", "create", "--tenant", self.slug, "--kind", "scim")
         user = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": self.bea, "active": True,
                 "emails": [{"value": self.bea, "primary": True}]}
         headers = {"Authorization": f"Bearer {source['token']}", "Content-Type": "application/scim+json"}
@@ -61,6 +61,12 @@ class Walk:
             assert accepted.status == 200, accepted
         changed = self.by_key("PATCH", f"/api/v1/members/{member}", {"role": "admin"})
         assert changed.status == 200, changed
+
+    def push_group(self, name):
+        """A group without people of the source."""
+        group = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": name}
+        headers = {"Authorization": f"Bearer {self.source['token']}", "Content-Type": "application/scim+json"}
+        return Browser().ask("POST", self.url(f"/scim/v2/{self.source['source_id']}/Groups"), json.dumps(group), headers)
 
     def by_link(self, email):
         """A browser in which a member signed in by a link of the operator."""
@@ -199,6 +205,7 @@ def whole_walk(walk, provider):
     browsers_and_answers(walk, provider)
     people_who_change(walk, provider, people)
     roles_by_claims(walk, provider, owner, people)
+    groups_by_claims(walk, provider, owner, people)
     log_out(walk, provider)
     require(walk, provider, owner)
 
@@ -377,6 +384,33 @@ def roles_by_claims(walk, provider, owner, people):
     walk.check("a trial shows what the rules give", report["ruled"]["role"] == "auditor" and report["ruled"]["rules"] == rules[:1], report)
     walk.check("and that an owner stays one", report["role"] == "owner", report)
     walk.check("rules are taken away", change(role_rules=[], creates_members=False).json["role_rules"] == [])
+    provider.people(people)
+
+
+def groups_by_claims(walk, provider, owner, people):
+    """The groups of a sign-in fill sharing groups of their names, and a source takes such a group over."""
+    change = lambda setting: owner.rest("PATCH", walk.connection, {"groups_from_sign_in": setting})
+    refused = change({"claim": "groups", "fill": "everything"})
+    walk.check("what is filled is a closed list", refused.status == 400 and "own_groups" in refused.text, refused)
+    setting = {"claim": "groups", "fill": "own_groups"}
+    walk.check("groups of a sign-in are switched on", change(setting).json["groups_from_sign_in"] == setting)
+    ann = lambda *groups: provider.people({**people, "ann": {**people["ann"], "groups": list(groups)}})
+    sizes = lambda: {group["name"]: group["members_count"] for group in walk.by_key("GET", "/api/v1/groups?order=desc").json["items"]}
+    ann("Crew", "Pilots")
+    _, test = walk.try_out(owner, provider, "ann")
+    walk.check("a trial shows them", test["report"]["groups"] == {"joins": ["Crew", "Pilots"], "leaves": []}, test["report"])
+    walk.check("and makes none", sizes() == {}, sizes())
+    walk.sign_in(provider, "ann")
+    walk.check("a sign-in makes and fills them", sizes() == {"Crew": 1, "Pilots": 1}, sizes())
+    made = walk.push_group("CREW")
+    deadline = time.monotonic() + SETTLED_WITHIN
+    while "CREW" not in sizes() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    walk.check("a source's group of the same name is the same group", made.status == 201 and set(sizes()) == {"CREW", "Pilots"}, sizes())
+    ann("Crew")
+    walk.sign_in(provider, "ann")
+    walk.check("without the claim the membership is gone", sizes()["Pilots"] == 0, sizes())
+    walk.check("groups of a sign-in are switched off", change(None).json["groups_from_sign_in"] is None)
     provider.people(people)
 
 

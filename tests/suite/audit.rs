@@ -68,7 +68,8 @@ fn check_member(id: &str, status: &str, events: &[AuditEvent]) -> Result<(), Str
             // An owner made with the tenant, or a federated member: active at once.
             "member.created" | "member.activated" => "active",
             "member.pending" => "pending",
-            "member.waitlisted" if now.is_empty() => "pending",
+            // An invited person who was taken out before may be invited again.
+            "member.waitlisted" if now.is_empty() || event.detail["role"].is_string() => "pending",
             "member.invited" => "invited",
             "member.suspended" => "suspended",
             "member.removed" => "removed",

@@ -118,7 +118,7 @@ async fn a_write_to_another_version_changes_nothing(hub: Hub) {
         assert_eq!((&after.text, after.header("etag")), (&before.text, before.header("etag")), "{path}");
         walked += 1;
     }
-    assert_eq!(walked, 5, "PATCH of three, PUT of the policy, DELETE of the group");
+    assert_eq!(walked, 6, "PATCH of three, PUT of the policy, DELETE of the group and of the member");
     // With the tag that was read they do what they say.
     let source = format!("/api/v1/sources/{}", ids.source);
     let tag = tag_of(&tenant, &source).await;

@@ -34,6 +34,7 @@ mod deployment;
 mod dialect_fixtures;
 mod dialect_ledger;
 mod discovery;
+mod enrolments;
 mod entra_collection;
 mod etags;
 mod explain;
@@ -46,6 +47,7 @@ mod guards;
 mod hub;
 mod idempotency;
 mod if_match;
+mod invitations;
 mod large_answers;
 mod lifecycle;
 mod lists;
@@ -164,24 +166,8 @@ fn run(arguments: &Arguments, combinations: &[Combination], workbench: &Workbenc
 }
 
 fn every_case() -> Vec<Case> {
-    [
-        discovery::cases(),
-        scim_users::cases(),
-        scim_filters::cases(),
-        scim_patch::cases(),
-        scim_groups::cases(),
-        etags::cases(),
-        scim_collisions::cases(),
-        scim_bulk::cases(),
-        field_reports::cases(),
-        dialect_fixtures::cases(),
-        dialect_ledger::cases(),
-        source_modes::cases(),
-        spellings::cases(),
-        strict_clients::cases(),
-        cutover::cases(),
-        tokens::cases(),
-        oauth::cases(),
+    let of_providers = of_providers().into_iter();
+    let of_people = [
         api_keys::cases(),
         setup_links::cases(),
         sign_in::cases(),
@@ -193,6 +179,7 @@ fn every_case() -> Vec<Case> {
         members::cases(),
         member_search::cases(),
         blocks::cases(),
+        invitations::cases(),
         exports::cases(),
         idempotency::cases(),
         if_match::cases(),
@@ -229,10 +216,32 @@ fn every_case() -> Vec<Case> {
         entra_collection::cases(),
         simulated_idps::cases(),
         traces::cases(),
+    ];
+    of_providers.chain(of_people).flatten().collect()
+}
+
+/// The cases of machines that feed the hub.
+fn of_providers() -> Vec<Vec<Case>> {
+    vec![
+        discovery::cases(),
+        scim_users::cases(),
+        scim_filters::cases(),
+        scim_patch::cases(),
+        scim_groups::cases(),
+        etags::cases(),
+        scim_collisions::cases(),
+        scim_bulk::cases(),
+        field_reports::cases(),
+        dialect_fixtures::cases(),
+        dialect_ledger::cases(),
+        source_modes::cases(),
+        spellings::cases(),
+        strict_clients::cases(),
+        cutover::cases(),
+        tokens::cases(),
+        oauth::cases(),
+        enrolments::cases(),
     ]
-    .into_iter()
-    .flatten()
-    .collect()
 }
 
 /// The filter rules of libtest, so that no hub is started without a test.

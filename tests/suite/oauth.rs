@@ -174,7 +174,8 @@ async fn the_metadata_leads_a_client_to_its_token(hub: Hub) {
     let base = hub.machines_url();
     let answer = hub.get(&format!("{base}/.well-known/oauth-authorization-server")).await.expect(200);
     assert_eq!(answer.at("/issuer"), base.as_str());
-    assert_eq!(answer.at("/grant_types_supported"), &json!(["client_credentials"]));
+    let grants = json!(["client_credentials", "urn:ietf:params:oauth:grant-type:device_code"]);
+    assert_eq!(answer.at("/grant_types_supported"), &grants);
     assert_eq!(answer.at("/response_types_supported"), &json!([]));
     let tenant = hub.tenant().create();
     let client = Client::new(&tenant, &tenant.scim_source()).await;

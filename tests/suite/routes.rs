@@ -380,7 +380,7 @@ async fn the_table_is_whole_and_only_probes_are_open(hub: Hub) {
     for route in &routes {
         let wanted = if route.path.starts_with("/scim/") {
             "scim"
-        } else if route.path.starts_with("/api/v1/tenants") {
+        } else if ["/api/v1/tenants", "/api/v1/operator"].iter().any(|start| route.path.starts_with(start)) {
             "operator"
         } else if route.path.starts_with("/api/v1/") {
             "api"

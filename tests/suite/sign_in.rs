@@ -154,7 +154,7 @@ async fn a_new_link_ends_the_old_one(hub: Hub) {
     }
 }
 
-async fn set_role(tenant: &Tenant, member: &str, change: &Value) {
+pub(crate) async fn set_role(tenant: &Tenant, member: &str, change: &Value) {
     tenant.send(Method::PATCH, &format!("/api/v1/members/{member}"), Some(change)).await.expect(200);
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn cases() -> Vec<Case> {
         tenants_page_by_slug,
         seats_in_use_are_not_taken_by_mistake,
         only_an_operators_key_reaches_tenants,
+        operators_who_sign_in_are_seen_by_operators_alone,
     ]
 }
 
@@ -142,4 +143,33 @@ async fn only_an_operators_key_reaches_tenants(hub: Hub) {
         let session = named(own).await.expect(200);
         assert_eq!(session.at("/tenant/id"), tenant.id.as_str(), "{}", session.describe());
     }
+}
+
+/// No provider is set here: `tests/providers` walks through the sign-in itself.
+async fn operators_who_sign_in_are_seen_by_operators_alone(hub: Hub) {
+    let operator = Operator::of(&hub);
+    let none = operator.send(Method::GET, "/api/v1/operators", None, None).await.expect(200);
+    assert_eq!(none.at("/items"), &json!([]), "{}", none.describe());
+    let nobody = format!("/api/v1/operators/{}", crate::verbs::unknown_id());
+    operator.send(Method::DELETE, &nobody, None, None).await.expect_problem(404);
+    for method in [Method::GET, Method::DELETE] {
+        let refused = operator.send(method, "/api/v1/operator-session", None, None).await.expect_problem(400);
+        assert!(refused.text_at("/detail").contains("a key has no session"), "{}", refused.describe());
+    }
+    let tenant = hub.tenant().owner("boss@acme.example").create();
+    let boss = Person::sign_in(&tenant, "boss@acme.example").await;
+    for path in ["/api/v1/operators", "/api/v1/operator-session"] {
+        tenant.get(path).await.expect_problem(401);
+        boss.get(path).await.expect_problem(401);
+        let url = format!("{}{path}", hub.people_url());
+        for cookie in
+            ["__Host-rollcall-operator=ros_garbage".to_owned(), boss.cookie.replace("rollcall=", "rollcall-operator=")]
+        {
+            Answer::of(hub.http().get(&url).header("cookie", cookie)).await.expect_problem(401);
+        }
+    }
+    let page = hub.get(&format!("{}/sign-in/operator", hub.people_url())).await;
+    assert!(page.status == 404 && page.text.contains("operators.issuer"), "{}", page.describe());
+    Answer::of(hub.http().post(format!("{}/sign-in/operator", hub.people_url()))).await.expect(400);
+    hub.get(&format!("{}/sign-in/operator/callback?code=x&state=y", hub.people_url())).await.expect(400);
 }

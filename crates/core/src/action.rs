@@ -29,6 +29,10 @@ text_enum! {
         SeatBecameFree = "seat_became_free",
         ApprovedByAdmin = "approved_by_admin",
         BlockedByAdmin = "blocked_by_admin",
+        /// An admin took a member out who was made by hand.
+        RemovedByAdmin = "removed_by_admin",
+        /// The identity provider named the group at a sign-in (DS8).
+        AssertedAtSignIn = "asserted_at_sign_in",
         RenamedAtSource = "renamed_at_source",
         AddedAtSource = "added_at_source",
         RemovedAtSource = "removed_at_source",

@@ -1,5 +1,5 @@
-//! Blocks: an admin shuts a member out, and no sync lets them in until an admin lifts it (decision 0076). Everything here is about
-//! one member after the other, so that of many members in one call the last admin stays.
+//! Blocks: an admin shuts a member out, and no sync lets them in until an admin lifts it (decision 0076); and removals of members made by
+//! hand (decision 0090). Everything here is about one member after the other, so that of many members in one call the last admin stays.
 
 use crate::action::Why;
 use crate::event::{DeviceWipe, Event, MemberDetail};
@@ -11,7 +11,7 @@ use crate::text_enum::text_enum;
 use crate::world::Standing;
 
 text_enum! {
-    /// The reason why a member is not blocked, or a block not lifted.
+    /// The reason why a member is not blocked or taken out, or a block not lifted.
     BlockRefusal {
         /// The caller is the member.
         Yourself = "yourself",
@@ -24,6 +24,8 @@ text_enum! {
         LastBillingContact = "last_billing_contact",
         /// No source lets the member in again, and no seat is free.
         NoSeat = "no_seat",
+        /// The next word of the source would bring back whom an admin took out.
+        ManagedBySource = "managed_by_source",
     }
 }
 
@@ -31,8 +33,8 @@ impl BlockRefusal {
     /// The reason for people, with the remedy.
     pub const fn sentence(self) -> &'static str {
         match self {
-            Self::Yourself => "nobody blocks themselves: ask another admin",
-            Self::TakesOwner => "only an owner blocks or unblocks an owner",
+            Self::Yourself => "nobody shuts themselves out: ask another admin",
+            Self::TakesOwner => "only an owner blocks, unblocks or takes out an owner",
             Self::ProtectedMember => {
                 "the policy protects the member: take them out of `protected_members` first (PATCH /api/v1/policy)"
             }
@@ -45,11 +47,15 @@ impl BlockRefusal {
                 "the member was made by hand and needs a seat, and none is free: have the operator set more seats, or block or \
                  take out somebody else"
             }
+            Self::ManagedBySource => {
+                "a source manages the member, and would bring them back: disable or delete the person there, or block the member (POST \
+                 /api/v1/members/{id}/block)"
+            }
         }
     }
 }
 
-/// An admin at work on blocks, with the counts that the earlier ones of the call left.
+/// An admin at work on blocks and removals, with the counts that the earlier ones of the call left.
 #[derive(Debug)]
 pub struct Blocks<'p> {
     policy: &'p Policy,
@@ -111,17 +117,50 @@ impl<'p> Blocks<'p> {
             after.status = MemberStatus::Suspended;
             (after.seated, after.held, after.waiting_for) = (false, false, None);
         }
+        let detail = MemberDetail::Blocked { from: before.status, seat_released: before.seated };
+        let event = Event::MemberBlocked(before.id, detail);
+        Ok(Some(self.leaves(before, after, event, Why::BlockedByAdmin)))
+    }
+
+    /// Takes out a member who was made by hand: an open invitation is withdrawn, a wait ends, and the address is free. A block stays, so
+    /// that nobody comes back by an invitation.
+    ///
+    /// # Errors
+    /// [`BlockRefusal`]; then nothing is counted.
+    pub fn remove(&mut self, member: &MemberState) -> Decided {
+        if member.status == MemberStatus::Removed {
+            return Ok(None);
+        }
+        if member.managed_by.is_some() {
+            return Err(BlockRefusal::ManagedBySource);
+        }
+        self.refuse(member)?;
+        let before = member.clone();
+        let after = MemberState {
+            status: MemberStatus::Removed,
+            suspended_from: Some(before.suspended_from.unwrap_or(before.status)),
+            waiting_for: None,
+            seated: false,
+            held: false,
+            ..before.clone()
+        };
+        let why = Why::RemovedByAdmin;
+        let event = Event::MemberRemoved(before.id, MemberDetail::Removed { from: before.status, why });
+        Ok(Some(self.leaves(before, after, event, why)))
+    }
+
+    /// Counts a member who has no access any more.
+    fn leaves(&mut self, before: MemberState, after: MemberState, event: Event, why: Why) -> BlockChange {
         self.admins_left -= usize::from(before.is_active_admin());
         self.owners_left -= usize::from(is_active_owner(&before));
         self.billing_contacts_left -= usize::from(before.is_active_billing_contact());
         self.seats_free += i64::from(before.seated);
-        let detail = MemberDetail::Blocked { from: before.status, seat_released: before.seated };
-        let mut events = vec![Event::MemberBlocked(before.id, detail)];
+        let mut events = vec![event];
         // A member who was never active has no data on a device.
         if before.status == MemberStatus::Active && self.policy.wipe_on_suspend {
-            events.push(Event::DeviceWipeRequested(before.id, DeviceWipe { why: Why::BlockedByAdmin }));
+            events.push(Event::DeviceWipeRequested(before.id, DeviceWipe { why }));
         }
-        Ok(Some(BlockChange { before, after, events }))
+        BlockChange { before, after, events }
     }
 
     /// Lifts a block. A managed member comes in by their source, in the normal way; nobody else would let a member in who was made

@@ -194,6 +194,8 @@ pub struct GroupState {
     pub directory_group: Option<DirectoryGroupId>,
     /// The directory group that it is linked to, also when that is gone.
     pub tied_to: Option<DirectoryGroupId>,
+    /// A sign-in made it, so it is the group of a source that has the same name (DS8).
+    pub from_sign_in: bool,
 }
 
 /// One touched membership of a synced group. Both ends exist in the roster: a membership without its person or group is touched

@@ -50,6 +50,8 @@ ids! {
     OauthClientId,
     /// A key of the hosted service's operator, which reaches every tenant.
     OperatorKeyId,
+    /// A person of the hosted service, who belongs to no tenant and reaches every one.
+    OperatorId,
     /// The connection of a tenant to its identity provider, for the sign-in of its people.
     SignInConnectionId,
     /// A domain of a tenant, proven or to be proven.

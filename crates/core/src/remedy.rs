@@ -33,6 +33,8 @@ macro_rules! remedies {
 const APPROVE_RUN: Way = Way::Route("POST /api/v1/runs/{id}/approve");
 const POLICY: Way = Way::Route("PATCH /api/v1/policy");
 const MEMBER: Way = Way::Route("PATCH /api/v1/members/{id}");
+const INVITE: Way = Way::Route("POST /api/v1/members");
+const TAKE_OUT: Way = Way::Route("DELETE /api/v1/members/{id}");
 const APPROVE_MEMBER: Way = Way::Route("POST /api/v1/members/{id}/approve");
 const SOURCE: Way = Way::Route("PATCH /api/v1/sources/{id}");
 const SET_MODE: Way = Way::Command("source set-mode");
@@ -89,8 +91,8 @@ remedies! {
         by [Way::Source, APPROVE_RUN, MEMBER, POLICY, RETRY];
     EXTERNAL_ID_TAKEN = "Disable or delete one of the two records in the directory, or give each person an external id of their own."
         by [Way::Source];
-    ADOPTION_OFF = "Turn `adopt_existing` on in the policy: the source then manages the member that was made by hand."
-        by [POLICY];
+    ADOPTION_OFF = "Turn `adopt_existing` on in the policy: the source then manages the member that was made by hand. Or take that \
+        member out: the source then makes its own." by [POLICY, TAKE_OUT];
     GROUP_OUT_OF_SCOPE = "Delete the group in the product if nobody needs it, or take it into the policy's `group_scope` again."
         by [DELETE_GROUP, POLICY];
     GROUP_LEFT_OUT = "Take the group into the policy's `group_scope`." by [POLICY];
@@ -125,7 +127,7 @@ remedies! {
         by [Way::Route("DELETE /api/v1/sources/{id}/tokens/{token_id}"), Way::Command("api-key revoke"), SET_QUOTA];
     TOO_MANY_CHANGES = "Try again when a worker has read some; if none does, have the operator look at the workers." by [Way::Wait];
     ADOPT_BY_SOURCE = "No source manages the member: a live source that has the person takes them over while `adopt_existing` is \
-        on." by [POLICY, PROMOTE, Way::Source];
+        on. Or take the member out and invite the person." by [POLICY, PROMOTE, Way::Source, TAKE_OUT, INVITE];
     ACCEPT = "Have the person accept the invitation." by [Way::Route("POST /api/v1/members/{id}/accept")];
     ACCEPT_OR_INVITE_AGAIN = "Have the person accept the invitation. If it went to a wrong address, disable the person at the source \
         and enable them again: the invitation then goes to the present address."

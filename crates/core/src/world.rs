@@ -31,7 +31,7 @@ pub struct World {
     /// Losses and sizes of the sharing groups that may lose a member.
     pub group_standing: HashMap<SharingGroupId, GroupStanding>,
     /// The head of the waitlist in the policy's order; at least as many people as could get a seat.
-    pub waiting: Vec<(DirectoryUserId, MemberState)>,
+    pub waiting: Vec<MemberState>,
     /// Items about the touched subjects that an admin released although a guard withheld them.
     pub approved: HashSet<ItemKey>,
     /// Those among them that an owner released although they change a privileged member, as they were then: an item with
@@ -138,8 +138,7 @@ impl World {
     pub fn members<'w>(&'w self) -> impl Iterator<Item = &'w MemberState> {
         let known = |user: &'w UserSubject| user.member.iter().chain(&user.returning);
         let touched = self.users.iter().flat_map(known).chain(self.former_members());
-        let waiting = self.waiting.iter().map(|(_, member)| member);
-        self.holders.values().chain(touched).chain(waiting).chain(self.rewind.members.values())
+        self.holders.values().chain(touched).chain(&self.waiting).chain(self.rewind.members.values())
     }
 
     /// Members that followed a record of this world before another one took over.

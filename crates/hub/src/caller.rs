@@ -136,7 +136,7 @@ impl Hub {
         let Some(operator) = found else {
             return Err(self.refuse(CallerError::Unknown, address, limits).await);
         };
-        self.take_rate_token(&format!("operator:{}", operator.key()), limits).await?;
+        self.take_rate_token(&format!("operator:{}", operator.id()), limits).await?;
         Ok(operator)
     }
 

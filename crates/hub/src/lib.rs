@@ -7,8 +7,10 @@ mod after_commit;
 mod caller;
 mod credential_uses;
 mod ends;
+mod enrolments;
 mod idempotency_keys;
 mod oauth;
+mod operator_sign_ins;
 mod provider_sign_ins;
 mod quota;
 mod replay;
@@ -19,6 +21,7 @@ mod setup_links;
 pub use caller::{CallerError, CallerLimits, Sampler, SourceCaller};
 pub use credential_uses::CredentialUses;
 pub use oauth::ClientSecret;
+pub use operator_sign_ins::{OPERATOR_REDIRECT_PATH, OperatorConnection, OperatorSignIns};
 pub use provider_sign_ins::{
     BegunSignIn, Finished, ProviderSignIns, Return, SIGN_IN_TIME, SignInError, backchannel_logout_path, redirect_path,
 };

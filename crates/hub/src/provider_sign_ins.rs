@@ -5,6 +5,7 @@ use crate::Hub;
 use crate::caller::{CallerError, CallerLimits};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::ids::{CredentialId, MemberId, SignInConnectionId, TenantId};
+use rollcall_core::operator_rule::NoOperator;
 use rollcall_core::sign_in::{Asserted, Unrecognised, domain_of};
 use rollcall_runtime::Caller;
 use rollcall_sign_in::{
@@ -62,6 +63,10 @@ pub enum SignInError {
     SwitchedOff,
     #[error("this sign-in was begun in another browser, was ended, or is older than 10 minutes: start it again")]
     Stale,
+    #[error("operators of this service do not sign in by a provider: use an operator's key, or set `operators.issuer`")]
+    NoOperators,
+    #[error(transparent)]
+    NoOperator(NoOperator),
     #[error("sign in first: a connection is tried by the person who sets it up")]
     NobodyTests,
     #[error(transparent)]
@@ -121,12 +126,13 @@ pub fn backchannel_logout_path(tenant: TenantId) -> String {
 }
 
 fn registration(connection: &OpenConnection, base: &str) -> Registration {
+    let groups = connection.groups_from_sign_in.iter().map(|setting| setting.claim.clone());
     Registration {
         issuer: connection.issuer.clone(),
         client_id: connection.client_id.clone(),
         client_secret: connection.client_secret.clone(),
         redirect_uri: format!("{}{}", base.trim_end_matches('/'), redirect_path(connection.tenant)),
-        claims: connection.role_rules.iter().map(|rule| rule.claim.clone()).collect(),
+        claims: connection.role_rules.iter().map(|rule| rule.claim.clone()).chain(groups).collect(),
     }
 }
 
@@ -250,7 +256,7 @@ impl ProviderSignIns {
             Err(failure) => (None, false, json!({ "outcome": "failed", "why": failure.to_string() })),
             Ok(claims) => {
                 let subject = claims.subject().to_owned();
-                let Trial { outcome, ruled } =
+                let Trial { outcome, ruled, groups } =
                     self.hub.store.would_sign_in(connection, &person(&claims, self.hub.store.clock.now())).await?;
                 let accepted = matches!(outcome, ProviderSignIn::SignedIn(_));
                 let mut report = match outcome {
@@ -267,6 +273,7 @@ impl ProviderSignIns {
                     ProviderSignIn::Unrecognised(why) => json!({ "outcome": "unrecognised", "why": why.to_string() }),
                 };
                 report["ruled"] = json!(ruled);
+                report["groups"] = json!({ "joins": groups.joins, "leaves": groups.leaves });
                 report["claims"] = Json::Object(shown(&claims));
                 (Some(subject), accepted, report)
             }

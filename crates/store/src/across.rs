@@ -1,7 +1,9 @@
 //! Queries across tenants: those that do not know the tenant yet, and those that serve all. All of them are here; elsewhere a test
 //! refuses a statement without the tenant's condition (`statements.rs`).
 
+mod devices;
 mod machines;
+mod operators;
 mod sign_in;
 mod upkeep;
 
@@ -250,7 +252,7 @@ impl Store {
         let tx = self.across(false).await?;
         let values = [digest.to_vec().into(), self.clock.now().into()];
         let row: Option<KeyRow> = tx.one(OPERATOR_KEY.text(tx.engine()), values).await?;
-        Ok(row.map(|row| OperatorScope { key: row.id.into() }))
+        Ok(row.map(|row| OperatorScope::Key(row.id.into())))
     }
 
     /// All keys of operators, revoked ones too, the oldest first.

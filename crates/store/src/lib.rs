@@ -25,9 +25,14 @@ pub use access::access_tokens::{ACCESS_TOKEN_TIME, NewAccessToken};
 pub use access::api_keys::{ApiKey, NewApiKey};
 pub use access::credential_uses::CredentialUse;
 pub use access::credentials::{Credential, Rotated, RotatedExpiry};
+pub use access::enrolments::{
+    AgentSource, BegunDevice, DEVICE_PAUSE_SECONDS, DEVICE_TIME, DevicePoll, ENROLMENT_TIME, WaitingDevice,
+    user_code_digest,
+};
 pub use access::idempotency::{Attempt, KeptAnswer, ONCE_TIME, Once, OnceOnly};
 pub use access::oauth_clients::{NewOauthClient, OauthSecret, RotatedOauthClient};
 pub use access::operator_keys::{NewOperatorKey, OperatorKey};
+pub use access::operators::{Operator, OperatorPerson, OperatorSession, StartedOperatorSession};
 pub use access::quotas::CountedUsage;
 pub use access::sessions::{ListedSession, SESSION_PAUSE, SESSION_TIME, Session, SignInClient, StartedSession};
 pub use access::setup_links::{NewSetupLink, OpenSetupLink, SETUP_LINK_TIME_MAX, SetupLink};
@@ -41,9 +46,11 @@ pub use admin::cutover::{
     SeatOutlook,
 };
 pub use admin::explain::Known;
+pub use admin::invitations::{INVITATIONS_MAX, InvitationResult};
+pub use admin::invitations_again::RepeatResult;
 pub use admin::mapping_preview::{PreviewOf, PreviewedRecord};
 pub use admin::member_approval::{DECISIONS_MAX, DecisionResult};
-pub use admin::member_blocks::{BLOCKS_MAX, BlockResult};
+pub use admin::member_blocks::{BLOCKS_MAX, BlockResult, Shut};
 pub use admin::member_changes::MemberChanges;
 pub use admin::member_search::{Manager, MemberFilter, SearchParts, SearchText};
 pub use admin::members::{FormerEmail, Member, SharingGroup};
@@ -74,9 +81,11 @@ pub use reconcile::lease::{Lease, LeaseAnswer};
 pub use reconcile::world::Chunk;
 pub use scope::{AdminScope, Expected, OauthClient, OperatorScope, SourceScope, TenantScope, Version, Versioned};
 pub use secret::{
-    ACCESS_TOKEN_PREFIX, API_KEY_PREFIX, CLIENT_SECRET_PREFIX, NewSecret, OPERATOR_KEY_PREFIX, RECOVERY_CODE_PREFIX,
-    SCIM_TOKEN_PREFIX, SESSION_PREFIX, SETUP_LINK_PREFIX, SIGN_IN_LINK_PREFIX, SecretDigest, digest, may_be_secret,
+    ACCESS_TOKEN_PREFIX, API_KEY_PREFIX, CLIENT_SECRET_PREFIX, DEVICE_CODE_PREFIX, NewSecret, OPERATOR_KEY_PREFIX,
+    OPERATOR_SESSION_PREFIX, RECOVERY_CODE_PREFIX, SCIM_TOKEN_PREFIX, SESSION_PREFIX, SETUP_LINK_PREFIX,
+    SIGN_IN_LINK_PREFIX, SecretDigest, digest, may_be_secret,
 };
+pub use sign_in::asserted_groups::GroupsTried;
 pub use sign_in::connection_use::SignInConnectionChange;
 pub use sign_in::connections::{ConnectionTest, NewSignInConnection, OpenConnection, SignInConnection};
 pub use sign_in::domains::{DOMAIN_GRACE, DOMAIN_RECHECK, Domain, DueDomain};

@@ -4,11 +4,12 @@
 use rollcall_core::directory::SourceSettings;
 use rollcall_core::event::Actor;
 use rollcall_core::ids::{
-    CredentialId, MemberId, OauthClientId, OperatorKeyId, RequestId, SharingGroupId, SignInConnectionId, SourceId,
-    TenantId,
+    CredentialId, MemberId, OauthClientId, OperatorId, OperatorKeyId, RequestId, SharingGroupId, SignInConnectionId,
+    SourceId, TenantId,
 };
 use rollcall_core::permission::Permissions;
 use rollcall_core::roster::Role;
+use uuid::Uuid;
 
 /// Permission to work with one tenant's rows.
 #[derive(Clone, Copy, Debug)]
@@ -123,9 +124,9 @@ impl AdminScope {
         Self::new(TenantScope::new(tenant, Actor::Operator), Role::Owner, Permissions::all())
     }
 
-    /// An operator's key at work in one tenant.
-    pub(crate) fn of_operator_key(tenant: TenantId, key: OperatorKeyId) -> Self {
-        Self::new(TenantScope::new(tenant, Actor::OperatorKey(key)), Role::Owner, Permissions::all())
+    /// An operator's key, or an operator who signed in, at work in one tenant.
+    pub(crate) fn of_operator_caller(tenant: TenantId, operator: &OperatorScope) -> Self {
+        Self::new(TenantScope::new(tenant, operator.actor()), Role::Owner, Permissions::all())
     }
 
     #[must_use]
@@ -154,15 +155,27 @@ impl AdminScope {
     }
 }
 
-/// Permission to administer all tenants, for the holder of an operator's key.
+/// Permission to administer all tenants, for the holder of an operator's key, or for an operator who signed in.
 #[derive(Clone, Copy, Debug)]
-pub struct OperatorScope {
-    pub(crate) key: OperatorKeyId,
+pub enum OperatorScope {
+    Key(OperatorKeyId),
+    Person(OperatorId),
 }
 
 impl OperatorScope {
-    pub fn key(&self) -> OperatorKeyId {
-        self.key
+    /// The id of the key or of the person.
+    pub fn id(&self) -> Uuid {
+        match self {
+            Self::Key(key) => key.0,
+            Self::Person(operator) => operator.0,
+        }
+    }
+
+    pub(crate) fn actor(&self) -> Actor {
+        match self {
+            Self::Key(key) => Actor::OperatorKey(*key),
+            Self::Person(operator) => Actor::OperatorPerson(*operator),
+        }
     }
 }
 

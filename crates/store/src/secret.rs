@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use rollcall_core::ids::CredentialId;
+use rollcall_core::user_code;
 use sha2::{Digest, Sha256};
 
 /// SHA-256 of a presented secret.
@@ -20,10 +21,13 @@ pub const ACCESS_TOKEN_PREFIX: &str = "rca_";
 pub const CLIENT_SECRET_PREFIX: &str = "rcc_";
 pub const API_KEY_PREFIX: &str = "rck_";
 pub const OPERATOR_KEY_PREFIX: &str = "rco_";
+pub const OPERATOR_SESSION_PREFIX: &str = "ros_";
 pub const SESSION_PREFIX: &str = "rss_";
 pub const SIGN_IN_LINK_PREFIX: &str = "rcl_";
 pub const SETUP_LINK_PREFIX: &str = "rcu_";
 pub const RECOVERY_CODE_PREFIX: &str = "rcr_";
+pub const DEVICE_CODE_PREFIX: &str = "rcd_";
+pub(crate) const AGENT_ENROLMENT_PREFIX: &str = "rce_";
 pub(crate) const AGENT_INSTALL_PREFIX: &str = "rci_";
 /// Characters after the prefix: 256 bits.
 const SECRET_CHARACTERS: usize = 43;
@@ -57,6 +61,14 @@ pub(crate) fn random_secret(prefix: &str) -> Result<String, StoreError> {
     let mut bytes = [0_u8; 32];
     OsRng.try_fill_bytes(&mut bytes).map_err(|e| StoreError::Unavailable(format!("no randomness: {e}").into()))?;
     Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// A code for people to type. It lives for minutes, and guesses of it are counted.
+pub(crate) fn random_user_code() -> Result<String, StoreError> {
+    let mut bytes = [0_u8; 64];
+    OsRng.try_fill_bytes(&mut bytes).map_err(|e| StoreError::Unavailable(format!("no randomness: {e}").into()))?;
+    // Sixty-four bytes have eight usable ones but for once in a lifetime of the universe.
+    user_code::of_random(&bytes).ok_or_else(|| StoreError::Unavailable("no randomness".into()))
 }
 
 #[cfg(test)]

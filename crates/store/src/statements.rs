@@ -36,7 +36,14 @@ const TABLES: &[(&str, &str)] = &[
 ];
 
 /// Files whose statements serve all tenants.
-const ALL_TENANTS: [&str; 4] = ["across.rs", "across/machines.rs", "across/sign_in.rs", "across/upkeep.rs"];
+const ALL_TENANTS: [&str; 6] = [
+    "across.rs",
+    "across/devices.rs",
+    "across/machines.rs",
+    "across/operators.rs",
+    "across/sign_in.rs",
+    "across/upkeep.rs",
+];
 
 /// Reviewed statements that serve all tenants outside of `across.rs`.
 const REVIEWED: &[(&str, &str)] = &[
@@ -49,7 +56,9 @@ const REVIEWED: &[(&str, &str)] = &[
 const ACROSS: &[&str] = &[
     "access/credential_uses.rs",
     "across.rs",
+    "across/devices.rs",
     "across/machines.rs",
+    "across/operators.rs",
     "across/sign_in.rs",
     "across/upkeep.rs",
     "directory/dialect_counts.rs",

@@ -24,6 +24,7 @@ pub use refusal::{Refusal, whole_seconds};
 pub use rollcall_core::permission::Permission;
 pub use rollcall_core::roster::Role;
 pub use session_cookie::{
-    begun_sign_in, begun_sign_in_cookie, ended_begun_sign_in_cookie, ended_session_cookie, is_from_own_page,
-    is_own_request, session_cookie, session_secret,
+    begun_sign_in, begun_sign_in_cookie, ended_begun_sign_in_cookie, ended_operator_session_cookie,
+    ended_session_cookie, is_from_own_page, is_own_request, operator_session_cookie, operator_session_secret,
+    session_cookie, session_secret,
 };

@@ -27,6 +27,25 @@ pub fn ended_session_cookie() -> Cookie<'static> {
     session_cookie(String::new(), 0)
 }
 
+/// The session of an operator, beside that of a member: one browser may have both.
+const OPERATOR: &str = "__Host-rollcall-operator";
+
+/// The secret of the operator's session that a request has.
+pub fn operator_session_secret(request: &HttpRequest) -> Option<String> {
+    request.cookie(OPERATOR).map(|cookie| cookie.value().to_owned())
+}
+
+/// The cookie that gives an operator's browser its session.
+pub fn operator_session_cookie(secret: String, seconds: i64) -> Cookie<'static> {
+    let cookie = Cookie::build(OPERATOR, secret).path("/").secure(true).http_only(true).same_site(SameSite::Lax);
+    cookie.max_age(Duration::seconds(seconds)).finish()
+}
+
+/// The cookie that takes an operator's session away.
+pub fn ended_operator_session_cookie() -> Cookie<'static> {
+    operator_session_cookie(String::new(), 0)
+}
+
 /// Holds the sealed state of a sign-in by an identity provider until the browser is back.
 const BEGUN: &str = "__Host-rollcall-sign-in";
 

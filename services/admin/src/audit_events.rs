@@ -39,23 +39,26 @@ pub(crate) async fn page(
     Ok(page.map(|event| view::AuditEvent::named(event, &names)))
 }
 
-/// The names of people, keys and set-up links among these actors: at most two look-ups for a page.
+/// The names of people, operators, keys and set-up links among these actors: at most three look-ups for a page.
 async fn names_of(
     store: &Store,
     scope: &AdminScope,
     actors: impl Iterator<Item = Actor>,
 ) -> Result<HashMap<String, String>, AdminError> {
-    let (mut people, mut keys) = (BTreeSet::new(), BTreeSet::new());
+    let (mut people, mut keys, mut operators) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for actor in actors {
         match actor {
             Actor::Member(member) => _ = people.insert(member),
             Actor::ApiKey(key) | Actor::SetupLink(key) => _ = keys.insert(key),
+            Actor::OperatorPerson(operator) => _ = operators.insert(operator),
             Actor::Source(_) | Actor::Operator | Actor::OperatorKey(_) | Actor::System => {}
         }
     }
     let people = store.member_names(scope, &people).await?;
     let keys = store.key_names(scope, &keys).await?;
-    let people = people.into_iter().map(|(member, name)| (Actor::Member(member).to_text(), name));
+    let operators = store.operator_names(&operators).await?;
+    let operators = operators.into_iter().map(|(operator, name)| (Actor::OperatorPerson(operator).to_text(), name));
+    let people = people.into_iter().map(|(member, name)| (Actor::Member(member).to_text(), name)).chain(operators);
     let of_key = |(key, name): (CredentialId, String)| {
         [(Actor::SetupLink(key).to_text(), name.clone()), (Actor::ApiKey(key).to_text(), name)]
     };

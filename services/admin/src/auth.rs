@@ -6,16 +6,16 @@ use crate::etag;
 use actix_web::dev::Payload;
 use actix_web::http::{Method, header};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{LocalBoxFuture, ready};
 use rollcall_core::ids::CredentialId;
 use rollcall_core::permission::Permission;
 use rollcall_core::roster::Role;
 use rollcall_hub::{CallerError, SessionCaller};
-use rollcall_store::{AdminScope, OPERATOR_KEY_PREFIX, OperatorScope, Session, StoreError};
+use rollcall_store::{AdminScope, OPERATOR_KEY_PREFIX, OperatorScope, OperatorSession, Session, StoreError};
 use rollcall_web::{
-    Demand, Demands, NoSecret, Refusal, bearer_token, expects_large_answer, is_own_request, known_caller, peer,
-    request_id, session_secret,
+    Demand, Demands, NoSecret, Refusal, bearer_token, expects_large_answer, is_own_request, known_caller,
+    operator_session_secret, peer, request_id, session_secret,
 };
 
 const NO_KEY: &str = "no API key: send one as `Authorization: Bearer rck_…`, or sign in";
@@ -26,8 +26,10 @@ const FRESH: TimeDelta = TimeDelta::minutes(10);
 pub(crate) struct ApiAuth {
     pub(crate) scope: AdminScope,
     pub(crate) admin: web::Data<Admin>,
-    /// The session of a person; none for a key.
+    /// The session of a member; none for a key, and for an operator.
     pub(crate) session: Option<Session>,
+    /// The session of an operator who signed in.
+    pub(crate) operator: Option<OperatorSession>,
     /// The key or session.
     pub(crate) credential: CredentialId,
 }
@@ -41,7 +43,11 @@ impl ApiAuth {
     /// The caller with the credential of the request. Bearer and cookie never mix: a request with an `Authorization` header is the
     /// key's, whatever cookie it has.
     async fn of(request: &HttpRequest, admin: web::Data<Admin>) -> Result<Self, AdminError> {
-        let secret = session_secret(request).filter(|_| !request.headers().contains_key(header::AUTHORIZATION));
+        let has_key = request.headers().contains_key(header::AUTHORIZATION);
+        if !has_key && request.headers().contains_key(TENANT) && operator_session_secret(request).is_some() {
+            return Self::of_operator(request, admin).await;
+        }
+        let secret = session_secret(request).filter(|_| !has_key);
         if let Some(secret) = secret {
             let writes = !matches!(*request.method(), Method::GET | Method::HEAD);
             let caller = admin.hub.session_caller(&secret, writes, &peer(request), &admin.limits).await;
@@ -53,14 +59,10 @@ impl ApiAuth {
                 return Err(AdminError::Forbidden(NOT_OWN));
             }
             refuse_other_tenant(request, &admin, &scope).await?;
-            return Ok(Self { scope, admin, session: Some(session), credential: session.id });
+            return Ok(Self { scope, admin, session: Some(session), operator: None, credential: session.id });
         }
         if bearer_token(request).is_some_and(|key| key.starts_with(OPERATOR_KEY_PREFIX)) {
-            let OperatorAuth { operator, admin } = OperatorAuth::of(request, admin).await?;
-            let tenant = request.headers().get(TENANT).and_then(|name| name.to_str().ok());
-            let tenant = tenant.ok_or_else(|| AdminError::BadRequest(NO_TENANT.into()))?;
-            let scope = admin.hub.store.tenant_of_operator(&operator, tenant).await?;
-            return Ok(Self { scope, admin, session: None, credential: operator.key().0.into() });
+            return Self::of_operator(request, admin).await;
         }
         let caller = admin.hub.admin_caller(bearer_token(request), &peer(request), &admin.limits).await;
         let (scope, credential) = caller.map_err(|error| match error {
@@ -68,7 +70,17 @@ impl ApiAuth {
             error => AdminError::from(error),
         })?;
         refuse_other_tenant(request, &admin, &scope).await?;
-        Ok(Self { scope, admin, session: None, credential })
+        Ok(Self { scope, admin, session: None, operator: None, credential })
+    }
+
+    /// An operator at work in the tenant that the request names.
+    async fn of_operator(request: &HttpRequest, admin: web::Data<Admin>) -> Result<Self, AdminError> {
+        let OperatorAuth { operator, admin, session } = OperatorAuth::of(request, admin).await?;
+        let tenant = request.headers().get(TENANT).and_then(|name| name.to_str().ok());
+        let tenant = tenant.ok_or_else(|| AdminError::BadRequest(NO_TENANT.into()))?;
+        let scope = admin.hub.store.tenant_of_operator(&operator, tenant).await?;
+        let credential = session.as_ref().map_or(operator.id().into(), OperatorSession::credential);
+        Ok(Self { scope, admin, session: None, operator: session, credential })
     }
 
     fn check(&self, demand: Demand) -> Result<(), AdminError> {
@@ -88,18 +100,31 @@ impl ApiAuth {
     }
 
     /// Refuses a caller without the permission.
-    pub(crate) fn require(&self, permission: Permission) -> Result<(), AdminError> {
+    fn require(&self, permission: Permission) -> Result<(), AdminError> {
         if self.scope.permissions().allow(permission) { Ok(()) } else { Err(AdminError::NotPermitted(permission)) }
+    }
+
+    /// Refuses a caller who may give no roles: a role that is given gives its permissions.
+    pub(crate) fn require_to_give_roles(&self) -> Result<(), AdminError> {
+        self.require(Permission::Access)?;
+        self.require_fresh()
     }
 
     /// Refuses a session that signed in too long ago for what makes somebody stronger.
     pub(crate) fn require_fresh(&self) -> Result<(), AdminError> {
-        let now = self.admin.hub.store.clock.now();
-        match self.session {
-            Some(Session { authenticated_at: None, .. }) => Err(AdminError::ProviderSaysNoTime),
-            Some(Session { authenticated_at: Some(at), .. }) if now - at > FRESH => Err(AdminError::SignInAgain),
-            _ => Ok(()),
-        }
+        let of_member = self.session.map(|session| session.authenticated_at);
+        let proven = of_member.or(self.operator.as_ref().map(|session| session.authenticated_at));
+        check_fresh(&self.admin, proven)
+    }
+}
+
+/// `proven` is when the person of a session proved to be the one, as far as the provider says; none for a key.
+fn check_fresh(admin: &Admin, proven: Option<Option<DateTime<Utc>>>) -> Result<(), AdminError> {
+    let now = admin.hub.store.clock.now();
+    match proven {
+        Some(None) => Err(AdminError::ProviderSaysNoTime),
+        Some(Some(at)) if now - at > FRESH => Err(AdminError::SignInAgain),
+        _ => Ok(()),
     }
 }
 
@@ -139,21 +164,41 @@ fn service(request: &HttpRequest) -> Result<web::Data<Admin>, AdminError> {
     Ok(admin.ok_or_else(|| StoreError::Database("the service is not configured".into()))?)
 }
 
-/// A verified key of an operator, within its rate limit.
+/// A verified key of an operator, or an operator who signed in, within the rate limit.
 pub(crate) struct OperatorAuth {
     pub(crate) operator: OperatorScope,
     pub(crate) admin: web::Data<Admin>,
+    /// None for a key.
+    pub(crate) session: Option<OperatorSession>,
 }
 
 impl OperatorAuth {
+    /// Bearer and cookie never mix, as for tenants.
     async fn of(request: &HttpRequest, admin: web::Data<Admin>) -> Result<Self, AdminError> {
+        let secret = operator_session_secret(request);
+        if let Some(secret) = secret.filter(|_| !request.headers().contains_key(header::AUTHORIZATION)) {
+            let session = admin.operators.caller(&secret, &peer(request), &admin.limits).await;
+            let session = session.map_err(|error| match error {
+                CallerError::Unknown => Refusal::Unauthorized(NO_OPERATOR_SESSION).into(),
+                error => AdminError::from(error),
+            })?;
+            if !is_own_request(request, admin.public_url.as_deref()) {
+                return Err(AdminError::Forbidden(NOT_OWN));
+            }
+            return Ok(Self { operator: session.scope(), admin, session: Some(session) });
+        }
         let caller = admin.hub.operator_caller(bearer_token(request), &peer(request), &admin.limits).await;
         let operator = caller.map_err(|error| match error {
             CallerError::Missing => Refusal::Unauthorized(NO_OPERATOR).into(),
             CallerError::Unknown => Refusal::Unauthorized(UNKNOWN_OPERATOR).into(),
             error => AdminError::from(error),
         })?;
-        Ok(Self { operator, admin })
+        Ok(Self { operator, admin, session: None })
+    }
+
+    /// Refuses a session that signed in too long ago for what is hard to undo.
+    pub(crate) fn require_fresh(&self) -> Result<(), AdminError> {
+        check_fresh(&self.admin, self.session.as_ref().map(|session| session.authenticated_at))
     }
 }
 
@@ -174,11 +219,11 @@ impl FromRequest for OperatorAuth {
 
 /// Names the tenant, by slug or id, in which a call with an operator's key works.
 const TENANT: &str = "rollcall-tenant";
-const NO_TENANT: &str =
-    "an operator's key reaches every tenant: name one by slug or id in the header `Rollcall-Tenant`";
-const OTHER_TENANT: &str = "the header `Rollcall-Tenant` names another organisation than the credential is of; only an operator's key reaches several";
-const NO_OPERATOR: &str =
-    "this call takes the key of an operator, `Authorization: Bearer rco_…` (`rollcall operator-key create`)";
+const NO_TENANT: &str = "an operator reaches every tenant: name one by slug or id in the header `Rollcall-Tenant`";
+const OTHER_TENANT: &str = "the header `Rollcall-Tenant` names another organisation than the credential is of; only an operator reaches several";
+const NO_OPERATOR: &str = "this call takes an operator: the key of one, `Authorization: Bearer rco_…` (`rollcall operator-key create`), or the \
+    session of one who signed in at /sign-in/operator";
+const NO_OPERATOR_SESSION: &str = "the operator's session has ended; sign in again at /sign-in/operator";
 const UNKNOWN_OPERATOR: &str =
     "the key is unknown, was revoked or has ended; make a new one (`rollcall operator-key create`)";
 const NO_SESSION: &str = "the session has ended; sign in again";

@@ -3,13 +3,15 @@
 use crate::error::AdminError;
 use crate::words::plainly;
 use rollcall_web::Body;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 
 /// Largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Largest list of people, in bytes: a kilobyte for each of a thousand.
+const LARGE_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Largest policy, in bytes: a group scope alone may have 128 kB, for the tenant and for each source.
 const POLICY_BYTES_MAX: usize = 1024 * 1024;
 
@@ -26,6 +28,11 @@ struct Nothing {}
 
 pub(crate) async fn body<T: DeserializeOwned>(payload: Body) -> Result<T, AdminError> {
     parse(&payload.read(BODY_BYTES_MAX).await?)
+}
+
+/// As [`body`], with room for a thousand people.
+pub(crate) async fn large_body<T: DeserializeOwned>(payload: Body) -> Result<T, AdminError> {
+    parse(&payload.read(LARGE_BODY_BYTES_MAX).await?)
 }
 
 /// As [`body`], with room for the largest policy.
@@ -75,4 +82,9 @@ pub(crate) async fn no_body(payload: Body) -> Result<(), AdminError> {
 pub(crate) async fn body_or_default<T: DeserializeOwned + Default>(payload: Body) -> Result<T, AdminError> {
     let bytes = payload.read(BODY_BYTES_MAX).await?;
     if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) }
+}
+
+/// Distinguishes a null key from a missing one.
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(json).map(Some)
 }

@@ -68,9 +68,10 @@ impl AdminError {
 fn status_of_sign_in(error: &SignInError) -> StatusCode {
     match error {
         SignInError::Provider(failure) if failure.is_passing() => StatusCode::BAD_GATEWAY,
-        SignInError::Provider(Failure::Refused { .. }) | SignInError::Unrecognised(_) | SignInError::NotAllowed => {
-            StatusCode::FORBIDDEN
-        }
+        SignInError::Provider(Failure::Refused { .. })
+        | SignInError::Unrecognised(_)
+        | SignInError::NoOperator(_)
+        | SignInError::NotAllowed => StatusCode::FORBIDDEN,
         _ => StatusCode::BAD_REQUEST,
     }
 }

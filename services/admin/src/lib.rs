@@ -1,5 +1,6 @@
 //! HTTP for people and dashboards: the REST API of one tenant, used with an API key or by a member who signed in.
 
+mod activate_page;
 mod answer;
 mod api_keys;
 mod audit_events;
@@ -16,12 +17,15 @@ mod groups;
 mod html;
 mod idempotency;
 mod identities;
+mod invitations;
 mod mapping;
 mod member_blocks;
 mod members;
 mod oauth_clients;
 mod openapi;
 mod openapi_page;
+mod operator_pages;
+mod operators;
 mod path;
 mod policy;
 mod promotion;
@@ -50,7 +54,7 @@ pub mod view;
 mod words;
 
 use actix_web::HttpRequest;
-use rollcall_hub::{CallerLimits, Hub, ProviderSignIns};
+use rollcall_hub::{CallerLimits, Hub, OperatorSignIns, ProviderSignIns};
 use rollcall_web::origin;
 
 /// The admin service; one value per process, shared by its threads.
@@ -61,6 +65,7 @@ pub struct Admin {
     /// The address of the hub for people, when the operator set one.
     pub public_url: Option<String>,
     pub sign_ins: ProviderSignIns,
+    pub operators: OperatorSignIns,
 }
 
 impl Admin {

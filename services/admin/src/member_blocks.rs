@@ -9,7 +9,7 @@ use crate::path::id_in_path;
 use crate::view::member_blocks::{BlockDecided, BlocksDecided};
 use crate::view::members as view;
 use actix_web::HttpRequest;
-use rollcall_store::BLOCKS_MAX;
+use rollcall_store::{BLOCKS_MAX, Shut};
 use rollcall_web::Body;
 
 #[utoipa::path(
@@ -18,7 +18,7 @@ use rollcall_web::Body;
     responses((status = 200, body = view::Member)),
 )]
 pub(crate) async fn block(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
-    decide_one(&request, auth, payload, true).await
+    decide_one(&request, auth, payload, Shut::Block).await
 }
 
 #[utoipa::path(
@@ -27,7 +27,7 @@ pub(crate) async fn block(request: HttpRequest, auth: ApiAuth, payload: Body) ->
     responses((status = 200, body = view::Member)),
 )]
 pub(crate) async fn unblock(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
-    decide_one(&request, auth, payload, false).await
+    decide_one(&request, auth, payload, Shut::Unblock).await
 }
 
 #[utoipa::path(
@@ -36,7 +36,7 @@ pub(crate) async fn unblock(request: HttpRequest, auth: ApiAuth, payload: Body) 
     responses((status = 200, body = BlocksDecided)),
 )]
 pub(crate) async fn block_many(auth: ApiAuth, payload: Body) -> Answer {
-    decide_many(auth, payload, true).await
+    decide_many(auth, payload, Shut::Block).await
 }
 
 #[utoipa::path(
@@ -45,24 +45,24 @@ pub(crate) async fn block_many(auth: ApiAuth, payload: Body) -> Answer {
     responses((status = 200, body = BlocksDecided)),
 )]
 pub(crate) async fn unblock_many(auth: ApiAuth, payload: Body) -> Answer {
-    decide_many(auth, payload, false).await
+    decide_many(auth, payload, Shut::Unblock).await
 }
 
-async fn decide_one(request: &HttpRequest, auth: ApiAuth, payload: Body, block: bool) -> Answer {
+async fn decide_one(request: &HttpRequest, auth: ApiAuth, payload: Body, what: Shut) -> Answer {
     let id = id_in_path(request, "member")?;
     auth.admin.hub.store.member(&auth.scope, id).await?;
     no_body(payload).await?;
-    let decided = auth.admin.hub.store.block_member(&auth.scope, id, block).await?;
+    let decided = auth.admin.hub.store.block_member(&auth.scope, id, what).await?;
     auth.admin.hub.after_commit(decided).await;
     one::<view::Member>(auth.admin.hub.store.member(&auth.scope, id).await?)
 }
 
-async fn decide_many(auth: ApiAuth, payload: Body, block: bool) -> Answer {
+pub(crate) async fn decide_many(auth: ApiAuth, payload: Body, what: Shut) -> Answer {
     let Members { member_ids } = body(payload).await?;
     if !(1..=BLOCKS_MAX).contains(&member_ids.len()) {
         return Err(AdminError::BadRequest(format!("member_ids has 1 to {BLOCKS_MAX} ids")));
     }
-    let decided = auth.admin.hub.store.block_members(&auth.scope, &member_ids, block).await?;
+    let decided = auth.admin.hub.store.block_members(&auth.scope, &member_ids, what).await?;
     let results = auth.admin.hub.after_commit(decided).await;
     let items = member_ids.into_iter().zip(results).map(|(id, result)| BlockDecided::of(id, result)).collect();
     one::<BlocksDecided>(BlocksDecided { items })

@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, list, one};
 use crate::auth::ApiAuth;
-use crate::body::{body, no_body};
+use crate::body::{body, no_body, present};
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::{ListParameters, address, parameters, parsed};
@@ -11,12 +11,11 @@ use crate::view::members as view;
 use actix_web::HttpRequest;
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::MemberId;
-use rollcall_core::permission::Permission;
 use rollcall_core::policy::LocalAttribute;
 use rollcall_core::roster::{Approval, Role};
 use rollcall_store::{DECISIONS_MAX, MemberChanges, MemberFilter};
 use rollcall_web::Body;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 #[utoipa::path(
@@ -98,11 +97,6 @@ struct MemberPatch {
     modified_at: Option<DateTime<Utc>>,
 }
 
-/// Distinguishes a null key from a missing one.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(json).map(Some)
-}
-
 impl From<MemberPatch> for MemberChanges {
     fn from(patch: MemberPatch) -> Self {
         let local = [
@@ -131,9 +125,7 @@ pub(crate) async fn change_member(request: HttpRequest, auth: ApiAuth, payload: 
     auth.admin.hub.store.member(&auth.scope, id).await?;
     let patch: MemberPatch = body(payload).await?;
     if patch.role.is_some() || patch.billing_contact == Some(true) {
-        // A role that is given gives its permissions.
-        auth.require(Permission::Access)?;
-        auth.require_fresh()?;
+        auth.require_to_give_roles()?;
     }
     let changed = auth.admin.hub.store.change_member(&auth.scope, id, &patch.into()).await?;
     let member = auth.admin.hub.after_commit(changed).await;

@@ -23,6 +23,10 @@ use utoipa::{OpenApi as _, ToSchema};
         crate::tenants::create_tenant,
         crate::tenants::tenant,
         crate::tenants::change_tenant,
+        crate::operators::operators,
+        crate::operators::revoke,
+        crate::operators::session,
+        crate::operators::sign_out,
         crate::session::session,
         crate::session::sign_in,
         crate::session::sign_out,
@@ -54,6 +58,12 @@ use utoipa::{OpenApi as _, ToSchema};
         crate::members::accept_invitation,
         crate::members::approve,
         crate::members::decline,
+        crate::invitations::invite,
+        crate::invitations::invite_many,
+        crate::invitations::invite_again,
+        crate::invitations::invite_many_again,
+        crate::invitations::remove,
+        crate::invitations::remove_many,
         crate::member_blocks::block,
         crate::member_blocks::unblock,
         crate::member_blocks::block_many,
@@ -216,7 +226,7 @@ fn describe(operation: &mut Operation, endpoint: &Endpoint) {
         }
         None if endpoint.by_operator => {
             operation.security = by(&["operator"]);
-            "Takes the key of an operator.".to_owned()
+            "Takes the key of an operator, or the session of one.".to_owned()
         }
         None => "Takes no credential.".to_owned(),
     });

@@ -51,7 +51,7 @@ async fn begun(request: &HttpRequest, admin: &Admin, payload: Body) -> Result<Ht
 }
 
 /// A page that leads to another site. A redirect would not do: browsers hold the answer to a form to `form-action` too.
-fn onward(title: &str, url: &str) -> HttpResponse {
+pub(crate) fn onward(title: &str, url: &str) -> HttpResponse {
     let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     let (host, url) = (encode_safe(&host).into_owned(), encode_safe(url).into_owned());
     let text = format!(
@@ -63,7 +63,7 @@ fn onward(title: &str, url: &str) -> HttpResponse {
     )
 }
 
-fn add_cookie(answer: &mut HttpResponse, cookie: &actix_web::cookie::Cookie<'_>) {
+pub(crate) fn add_cookie(answer: &mut HttpResponse, cookie: &actix_web::cookie::Cookie<'_>) {
     if let Err(error) = answer.add_cookie(cookie) {
         tracing::error!(%error, "a cookie cannot be sent");
     }

@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, one};
 use crate::auth::ApiAuth;
-use crate::body::{body, no_body};
+use crate::body::{body, no_body, present};
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::no_parameters;
@@ -13,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rollcall_core::ids::SignInConnectionId;
 use rollcall_core::role_rules::RoleRule;
 use rollcall_core::sign_in::ConnectionUse;
+use rollcall_core::sign_in_groups::GroupsFromSignIn;
 use rollcall_hub::SIGN_IN_TIME;
 use rollcall_store::{NewSignInConnection, SignInConnectionChange};
 use rollcall_web::{Body, begun_sign_in_cookie};
@@ -46,6 +47,10 @@ struct Change {
     /// In the place of the present ones; 50 at most.
     role_rules: Option<Vec<view::RoleRule>>,
     creates_members: Option<bool>,
+    /// Sign-ins fill sharing groups; null for none.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<view::GroupsFromSignIn>)]
+    groups_from_sign_in: Option<Option<view::GroupsFromSignIn>>,
 }
 
 #[utoipa::path(
@@ -94,14 +99,17 @@ pub(crate) async fn connection(request: HttpRequest, auth: ApiAuth) -> Answer {
 pub(crate) async fn change_connection(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     let id: SignInConnectionId = id_in_path(&request, "sign-in connection")?;
     auth.admin.hub.store.sign_in_connection(&auth.scope, id).await?;
-    let Change { client_secret, email_trusted, usage, role_rules, creates_members } = body(payload).await?;
+    let Change { client_secret, email_trusted, usage, role_rules, creates_members, groups_from_sign_in } =
+        body(payload).await?;
     let role_rules: Option<Vec<RoleRule>> = role_rules.map(|rules| rules.into_iter().map(Into::into).collect());
+    let groups: Option<Option<GroupsFromSignIn>> = groups_from_sign_in.map(|setting| setting.map(Into::into));
     let change = SignInConnectionChange {
         client_secret: client_secret.as_deref(),
         email_trusted,
         usage,
         role_rules: role_rules.as_deref(),
         creates_members,
+        groups_from_sign_in: groups.as_ref().map(Option::as_ref),
     };
     let session = auth.session.map(|session| session.id);
     let changed = auth.admin.hub.store.change_sign_in_connection(&auth.scope, id, &change, session).await?;

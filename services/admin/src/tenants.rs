@@ -80,6 +80,7 @@ pub(crate) async fn tenants(request: HttpRequest, auth: OperatorAuth) -> Answer 
     responses((status = 201, body = view::NewTenant)),
 )]
 pub(crate) async fn create_tenant(request: HttpRequest, auth: OperatorAuth, payload: Body) -> Answer {
+    auth.require_fresh()?;
     let New { name, slug, seats, owner_email, policy } = body(payload).await?;
     if let Some(owner) = &owner_email
         && !rollcall_scim::is_email(owner)
@@ -89,10 +90,7 @@ pub(crate) async fn create_tenant(request: HttpRequest, auth: OperatorAuth, payl
     let policy = Policy::default().with_changes(&policy).map_err(AdminError::BadRequest)?;
     let new = NewTenant { name, seats, policy, owner_email: owner_email.clone() };
     let store = &auth.admin.hub.store;
-    let id = match slug {
-        Some(slug) => store.create_tenant_with_slug(&new, &slug).await?,
-        None => store.create_tenant(&new).await?.0,
-    };
+    let id = store.create_tenant_by(&auth.operator, &new, slug.as_deref()).await?;
     let scope = store.tenant_of_operator(&auth.operator, &id.to_string()).await?;
     let sign_in_link = match owner_email {
         None => None,

@@ -53,6 +53,7 @@ pub fn oauth_endpoints() -> Vec<Endpoint> {
         "oauth";
         POST "/oauth/token" => oauth::token,
         POST "/oauth/revoke" => oauth::revoke,
+        POST "/oauth/device_authorization" => oauth::device::begin,
         GET "/.well-known/oauth-authorization-server" => oauth::metadata,
     ]
 }

@@ -10,7 +10,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result};
 use nix::sys::socket::{Backlog, setsockopt, sockopt};
 use rollcall_admin::Admin;
-use rollcall_hub::{CallerLimits, Hub, ProviderSignIns, Sampler};
+use rollcall_hub::{CallerLimits, Hub, OperatorSignIns, ProviderSignIns, Sampler};
 use rollcall_ingest::{Ingest, IngestConfig, Ledger};
 use rollcall_runtime::{Rate, Readiness};
 use rollcall_scim::Limits;
@@ -37,6 +37,7 @@ const SCRAPERS_MAX: usize = 32;
 pub(crate) struct Process {
     pub(crate) hub: Hub,
     pub(crate) sign_ins: ProviderSignIns,
+    pub(crate) operators: OperatorSignIns,
     pub(crate) readiness: Readiness,
     /// Quirks and log lines of SCIM requests since the last flush.
     pub(crate) ledger: Ledger,
@@ -77,6 +78,7 @@ impl Process {
             limits: caller_limits("admin", rate, settings),
             public_url,
             sign_ins: self.sign_ins.clone(),
+            operators: self.operators.clone(),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::data_folder::DataFolder;
 use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
 use rollcall_core::clock::Clock;
-use rollcall_hub::{Hub, ProviderSignIns};
+use rollcall_hub::{Hub, OperatorConnection, OperatorSignIns, ProviderSignIns};
 use rollcall_runtime::cache::{CacheConfig, SealKey};
 use rollcall_runtime::{Cache, Metrics, Queue, QueueConfig};
 use rollcall_sign_in::{DomainNames, GuardedClient, Providers};
@@ -12,6 +12,7 @@ use rollcall_store::{SealingKeys, Store, StoreConfig, Synchronous, WorkLimits};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The arms.
@@ -134,6 +135,20 @@ pub(crate) fn open_sign_ins(hub: Hub, settings: &Settings) -> Result<ProviderSig
     let client = GuardedClient::new(settings.sign_in.private_addresses);
     let names = DomainNames::new(settings.sign_in.name_server()?);
     Ok(ProviderSignIns { hub, providers: Providers::new(client), names })
+}
+
+/// Sign-in of operators. The operator names their provider, so it may have a private address.
+pub(crate) fn open_operator_sign_ins(hub: Hub, settings: &Settings) -> Result<OperatorSignIns> {
+    let given = &settings.operators;
+    let connection = given.rule()?.map(|rule| OperatorConnection {
+        issuer: given.issuer.clone(),
+        client_id: given.client_id.clone(),
+        client_secret: Some(given.client_secret.clone()).filter(|secret| !secret.is_empty()),
+        rule,
+        claim: Some(given.claim.clone()).filter(|claim| !claim.is_empty()),
+        providers: Providers::new(GuardedClient::new(true)),
+    });
+    Ok(OperatorSignIns { hub, connection: connection.map(Arc::new) })
 }
 
 /// The address of the server. An embedded database is named by its folder alone, never by an address, so none is made by mistake.

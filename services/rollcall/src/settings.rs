@@ -6,6 +6,7 @@ mod given;
 use crate::address::{is_address, is_public_url, with_host};
 use anyhow::{Context, Result, anyhow, bail};
 use given::{USUAL_NAMES, merge_file, merge_variable, variable_of};
+use rollcall_core::operator_rule::OperatorRule;
 use rollcall_core::quota::Quotas;
 use rollcall_store::SealingKeys;
 use rollcall_web::Proxies;
@@ -29,6 +30,7 @@ pub(crate) struct Settings {
     pub(crate) ingest: Ingest,
     pub(crate) admin: Admin,
     pub(crate) sign_in: SignIn,
+    pub(crate) operators: Operators,
     pub(crate) sealing: Sealing,
     pub(crate) quotas: Quotas,
     pub(crate) worker: Worker,
@@ -107,6 +109,45 @@ impl SignIn {
             anyhow!("sign_in.dns_server is {:?}; it takes an address and a port such as 127.0.0.1:53", self.dns_server)
         };
         server.map(|server| server.parse().map_err(|_| wrong())).transpose()
+    }
+}
+
+/// Sign-in of the operators of a hosted service.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Operators {
+    pub(crate) issuer: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: String,
+    pub(crate) client_secret_file: String,
+    pub(crate) emails: String,
+    pub(crate) claim: String,
+    pub(crate) claim_value: String,
+}
+
+impl std::fmt::Debug for Operators {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The client secret is one.
+        f.debug_struct("Operators").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
+
+impl Operators {
+    /// The people who are operators; none where no provider is named.
+    pub(crate) fn rule(&self) -> Result<Option<OperatorRule>> {
+        if self.issuer.is_empty() {
+            let others = [&self.client_id, &self.client_secret, &self.emails, &self.claim, &self.claim_value];
+            if others.iter().any(|other| !other.is_empty()) {
+                bail!(
+                    "operators.issuer is empty, and other settings of operators are not: name the provider, or leave all of them out"
+                );
+            }
+            return Ok(None);
+        }
+        if self.client_id.is_empty() {
+            bail!("operators.client_id is empty: register the hub at {} and set it", self.issuer);
+        }
+        OperatorRule::of(&self.emails, &self.claim, &self.claim_value).map(Some).map_err(|why| anyhow!(why))
     }
 }
 
@@ -229,11 +270,13 @@ impl Settings {
     fn read_value_files(&mut self) -> Result<()> {
         let (database, queue, cache, sealing) =
             (&mut self.database, &mut self.queue, &mut self.cache, &mut self.sealing);
+        let operators = &mut self.operators;
         for (key, url, file) in [
             ("database.url", &mut database.url, &database.url_file),
             ("queue.url", &mut queue.url, &queue.url_file),
             ("cache.url", &mut cache.url, &cache.url_file),
             ("sealing.keys", &mut sealing.keys, &sealing.keys_file),
+            ("operators.client_secret", &mut operators.client_secret, &operators.client_secret_file),
         ] {
             if file.is_empty() {
                 continue;
@@ -258,6 +301,17 @@ impl Settings {
     pub(crate) fn listen_on(&mut self, address: &str) -> Result<()> {
         self.http.listen = with_host(address);
         self.validate()
+    }
+
+    fn validate_sign_in(&self) -> Result<()> {
+        self.sign_in.name_server()?;
+        self.operators.rule()?;
+        if !self.sealing.keys.is_empty()
+            && let Err(wrong) = self.sealing.keys.parse::<SealingKeys>()
+        {
+            bail!("sealing.keys: {wrong}");
+        }
+        Ok(())
     }
 
     /// # Errors
@@ -304,12 +358,7 @@ impl Settings {
                 );
             }
         }
-        self.sign_in.name_server()?;
-        if !self.sealing.keys.is_empty()
-            && let Err(wrong) = self.sealing.keys.parse::<SealingKeys>()
-        {
-            bail!("sealing.keys: {wrong}");
-        }
+        self.validate_sign_in()?;
         if let Err(wrong) = self.http.trusted_proxies.parse::<Proxies>() {
             bail!("http.trusted_proxies: {wrong}");
         }

@@ -11,11 +11,12 @@ use crate::hub::Hub;
 use crate::routes::{Ids, Route, table};
 
 /// Routes for which `{}` is a valid request, or an empty one.
-const NEED_NO_BODY: [&str; 22] = [
+const NEED_NO_BODY: [&str; 23] = [
     "/api/v1/api-keys/{id}/rotate",
     "/api/v1/domains/{id}/check",
     "/api/v1/members/{id}",
     "/api/v1/members/{id}/accept",
+    "/api/v1/members/{id}/invite-again",
     "/api/v1/members/{id}/block",
     "/api/v1/members/{id}/unblock",
     "/api/v1/members/{id}/approve",
@@ -37,7 +38,7 @@ const NEED_NO_BODY: [&str; 22] = [
 ];
 
 /// Every key of any body.
-const KEYS: [&str; 33] = [
+const KEYS: [&str; 37] = [
     "billing_contact",
     "client_id",
     "client_secret",
@@ -45,14 +46,18 @@ const KEYS: [&str; 33] = [
     "display_name",
     "domain",
     "dry_run",
+    "email",
     "email_trusted",
     "expires_at",
     "expires_in_seconds",
     "family_name",
     "given_name",
+    "groups_from_sign_in",
     "issuer",
     "mapping",
     "member_ids",
+    "members",
+    "message",
     "mode",
     "modified_at",
     "name",

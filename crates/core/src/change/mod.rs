@@ -16,6 +16,7 @@ use crate::text_enum::text_enum;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 text_enum! {
     /// The reason why an item cannot be taken back.
@@ -59,6 +60,23 @@ pub enum Subject {
     DirectoryGroup(DirectoryGroupId),
     Member(MemberId),
     SharingGroup(SharingGroupId),
+}
+
+impl Subject {
+    /// The id, whatever it is of. Ids are in the order in which things were announced or made.
+    pub const fn id(self) -> Uuid {
+        match self {
+            Self::DirectoryUser(id) => id.0,
+            Self::DirectoryGroup(id) => id.0,
+            Self::Member(id) => id.0,
+            Self::SharingGroup(id) => id.0,
+        }
+    }
+
+    /// The subject under which a member waits for a seat: their record, or the member who was invited by hand.
+    pub fn of_waiting(member: &MemberState) -> Self {
+        member.directory_user.map_or(Self::Member(member.id), Self::DirectoryUser)
+    }
 }
 
 /// The managed fields of a member: runs change them and a rewind brings them back. Role and billing contact are not among

@@ -4,7 +4,9 @@ use crate::action::Why;
 use crate::change::{GroupFacts, MemberFacts};
 use crate::directory::{PeopleAfter, SourceKind, SourceMode, SourceSettings};
 use crate::event::sign_in::ByRules;
-use crate::ids::{CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, RunId, SharingGroupId, SourceId};
+use crate::ids::{
+    CredentialId, DirectoryGroupId, DirectoryUserId, MemberId, RunId, SharingGroupId, SignInConnectionId, SourceId,
+};
 use crate::permission::Permissions;
 use crate::policy::Policy;
 use crate::roster::{Approval, MemberStatus, Profile, Role};
@@ -239,6 +241,20 @@ pub enum MemberDetail {
         why: Why,
         directory_user_id: Option<DirectoryUserId>,
     },
+    /// An admin invited the person, who gets this once a seat is theirs.
+    InvitedByHand {
+        after: Profile,
+        role: Role,
+        billing_contact: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+    /// The invitation goes out again; `repeats` counts how often it did.
+    InvitedAgain {
+        repeats: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
     /// An admin changed these fields.
     Fields(Difference<Map<String, Json>>),
     /// A sign-in changed these fields, as the rules of its connection say.
@@ -320,6 +336,9 @@ pub struct GroupRemoved {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct GroupMember {
     pub member_id: MemberId,
+    /// A sign-in by this connection said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign_in_connection_id: Option<SignInConnectionId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -49,3 +49,12 @@ pub struct SetupLinkCreated {
     pub name: String,
     pub expires_at: DateTime<Utc>,
 }
+
+/// An admin decided about an agent that asked to be enrolled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EnrolmentDecided {
+    /// The agent's own name for its machine.
+    pub device_name: String,
+    /// The address from which the agent asked, as far as the trusted proxies tell it.
+    pub address: String,
+}

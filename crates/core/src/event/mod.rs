@@ -12,7 +12,9 @@ pub use detail::{
     SeatsChanged, SeatsGrown, SharingKeys, SkippedRecord, SourceCreated, SourceDeleted, SourceDetached,
     SourceModeChanged, SourceName, SourcePromoted, SourceQuarantined, SourceReleased, TenantCreated, TenantNames,
 };
-pub use machine::{AccessTokenEnd, AccessTokenIssued, AccessTokenRevoked, OauthClientCreated, SetupLinkCreated};
+pub use machine::{
+    AccessTokenEnd, AccessTokenIssued, AccessTokenRevoked, EnrolmentDecided, OauthClientCreated, SetupLinkCreated,
+};
 pub use sign_in::{
     ByRules, DomainName, IdentityDetail, SessionEnd, SessionEnded, SessionStarted, SignInConnectionDetail,
     SignInConnectionTested, SignInLinkCreated, SignInLinkUsed, SignInWay,
@@ -20,8 +22,8 @@ pub use sign_in::{
 
 use crate::directory::SourceSettings;
 use crate::ids::{
-    CredentialId, DirectoryGroupId, DirectoryUserId, DomainId, MemberId, OauthClientId, OperatorKeyId, RunId,
-    SharingGroupId, SignInConnectionId, SourceId, TenantId,
+    CredentialId, DirectoryGroupId, DirectoryUserId, DomainId, MemberId, OauthClientId, OperatorId, OperatorKeyId,
+    RunId, SharingGroupId, SignInConnectionId, SourceId, TenantId,
 };
 use crate::quota::QuotaOverrides;
 use crate::text_enum::text_enum;
@@ -144,6 +146,9 @@ events! {
     OauthClientRevoked(OauthClientId, NoDetail) = "oauth_client.revoked",
     AccessTokenIssued(CredentialId, AccessTokenIssued) = "access_token.issued",
     AccessTokenRevoked(CredentialId, AccessTokenRevoked) = "access_token.revoked",
+    /// An agent becomes the source's: it gets a token of an hour, once.
+    EnrolmentApproved(SourceId, EnrolmentDecided) = "enrolment.approved",
+    EnrolmentDenied(TenantId, EnrolmentDecided) = "enrolment.denied",
     /// Its holder makes one token for the source, as this link.
     SetupLinkCreated(CredentialId, SetupLinkCreated) = "setup_link.created",
     /// A link with which one member signs in once, or a recovery code of an owner.
@@ -178,6 +183,8 @@ events! {
     MemberWaitlisted(MemberId, MemberDetail) = "member.waitlisted",
     MemberStoppedWaiting(MemberId, MemberDetail) = "member.stopped_waiting",
     MemberInvited(MemberId, MemberDetail) = "member.invited",
+    /// An open invitation is sent once more.
+    MemberInvitedAgain(MemberId, MemberDetail) = "member.invited_again",
     MemberActivated(MemberId, MemberDetail) = "member.activated",
     MemberApproved(MemberId, MemberDecided) = "member.approved",
     MemberDeclined(MemberId, MemberDecided) = "member.declined",
@@ -232,6 +239,7 @@ impl AuditKind {
             | Self::MemberWaitlisted
             | Self::MemberStoppedWaiting
             | Self::MemberInvited
+            | Self::MemberInvitedAgain
             | Self::MemberActivated
             | Self::MemberApproved
             | Self::MemberDeclined
@@ -279,6 +287,8 @@ impl AuditKind {
             | Self::OauthClientRevoked
             | Self::AccessTokenIssued
             | Self::AccessTokenRevoked
+            | Self::EnrolmentApproved
+            | Self::EnrolmentDenied
             | Self::SetupLinkCreated
             | Self::SignInLinkCreated
             | Self::SignInLinkUsed
@@ -318,7 +328,14 @@ impl AuditKind {
 
     /// True if the event causes a mail: to the invited person, to the admins (DX10, PE9), or to the owners when a link signed somebody in.
     pub const fn causes_mail(self) -> bool {
-        matches!(self, Self::MemberInvited | Self::RunHeld | Self::SourceQuarantined | Self::SignInLinkUsed)
+        matches!(
+            self,
+            Self::MemberInvited
+                | Self::MemberInvitedAgain
+                | Self::RunHeld
+                | Self::SourceQuarantined
+                | Self::SignInLinkUsed
+        )
     }
 }
 
@@ -335,12 +352,15 @@ pub enum Actor {
     Operator,
     /// A program of the hosted service.
     OperatorKey(OperatorKeyId),
+    /// A person of the hosted service who signed in.
+    OperatorPerson(OperatorId),
     /// Rollcall itself, for instance when a seat becomes free.
     System,
 }
 
 impl Actor {
-    /// The form that is stored and shown: `source:<id>`, `api_key:<id>`, `member:<id>`, `setup_link:<id>`, `operator`, `operator_key:<id>`, `system`.
+    /// The form that is stored and shown: `source:<id>`, `api_key:<id>`, `member:<id>`, `setup_link:<id>`, `operator`, `operator_key:<id>`,
+    /// `operator:<id>`, `system`.
     pub fn to_text(self) -> String {
         match self {
             Self::Source(id) => format!("source:{id}"),
@@ -349,6 +369,7 @@ impl Actor {
             Self::SetupLink(id) => format!("setup_link:{id}"),
             Self::Operator => "operator".into(),
             Self::OperatorKey(id) => format!("operator_key:{id}"),
+            Self::OperatorPerson(id) => format!("operator:{id}"),
             Self::System => "system".into(),
         }
     }
@@ -361,6 +382,7 @@ impl Actor {
             Some(("member", id)) => Some(Self::Member(id.parse().ok()?)),
             Some(("setup_link", id)) => Some(Self::SetupLink(id.parse().ok()?)),
             Some(("operator_key", id)) => Some(Self::OperatorKey(id.parse().ok()?)),
+            Some(("operator", id)) => Some(Self::OperatorPerson(id.parse().ok()?)),
             None if text == "operator" => Some(Self::Operator),
             None if text == "system" => Some(Self::System),
             _ => None,

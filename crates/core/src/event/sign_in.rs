@@ -4,6 +4,7 @@ use crate::ids::{MemberId, SignInConnectionId};
 use crate::role_rules::RoleRule;
 use crate::roster::Role;
 use crate::sign_in::ConnectionUse;
+use crate::sign_in_groups::GroupsFromSignIn;
 use crate::text_enum::text_enum;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -76,6 +77,8 @@ pub struct SignInConnectionDetail {
     pub usage: ConnectionUse,
     pub role_rules: Vec<RoleRule>,
     pub creates_members: bool,
+    /// Null where sign-ins fill no groups.
+    pub groups_from_sign_in: Option<GroupsFromSignIn>,
     /// True if the secret was set, or replaced by this change.
     pub secret_set: bool,
 }

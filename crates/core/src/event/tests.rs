@@ -18,7 +18,7 @@ fn what_concerns_a_member_or_a_sharing_group_is_outgoing() {
 #[test]
 fn a_mail_goes_to_the_invited_and_to_admins_who_have_to_decide_or_know() {
     let mail: Vec<&str> = AuditKind::ALL.iter().filter(|kind| kind.causes_mail()).map(|kind| kind.as_str()).collect();
-    assert_eq!(mail, ["source.quarantined", "sign_in_link.used", "member.invited", "run.held"]);
+    assert_eq!(mail, ["source.quarantined", "sign_in_link.used", "member.invited", "member.invited_again", "run.held"]);
 }
 
 #[test]
@@ -77,6 +77,7 @@ fn an_actor_reads_back_from_its_text() {
         Actor::SetupLink(id.into()),
         Actor::Operator,
         Actor::OperatorKey(id.into()),
+        Actor::OperatorPerson(id.into()),
         Actor::System,
     ] {
         assert_eq!(Actor::of_text(&actor.to_text()), Some(actor));

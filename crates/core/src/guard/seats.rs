@@ -21,7 +21,7 @@ pub(super) fn claims_seat(item: &Item) -> bool {
 impl Review<'_> {
     pub(super) fn give_seats(&mut self, mut claims: Vec<Item>) {
         match self.world.policy.seat_order {
-            SeatOrder::Announced => claims.sort_by_key(|item| item.subject),
+            SeatOrder::Announced => claims.sort_by_key(|item| (item.subject.id(), item.subject)),
             SeatOrder::Email => claims.sort_by_cached_key(|item| (self.address_of(item), item.subject)),
         }
         for item in claims {

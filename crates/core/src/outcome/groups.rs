@@ -63,12 +63,12 @@ impl Player<'_> {
 
     pub(super) fn join(&mut self, group: SharingGroupId, member: MemberId) -> Event {
         self.outcome.joined.push((group, member));
-        Event::GroupMemberAdded(group, GroupMember { member_id: member })
+        Event::GroupMemberAdded(group, GroupMember { member_id: member, sign_in_connection_id: None })
     }
 
     pub(super) fn leave(&mut self, group: SharingGroupId, member: MemberId) -> Event {
         self.outcome.left.push((group, member));
-        Event::GroupMemberRemoved(group, GroupMember { member_id: member })
+        Event::GroupMemberRemoved(group, GroupMember { member_id: member, sign_in_connection_id: None })
     }
 }
 

@@ -77,9 +77,11 @@ fn adopted_groups(world: &World, subjects: impl Iterator<Item = usize>) -> HashM
     adopted
 }
 
-/// A sharing group that a source made and whose directory group is gone: the same name is the same group (DS5).
+/// A sharing group that a source made and whose directory group is gone, or that a sign-in made: the same name is the same group
+/// (DS5, DS8).
 fn adoptable<'w>(world: &'w World, folded_name: &str) -> Option<&'w GroupState> {
-    world.group_names.get(folded_name).filter(|group| group.directory_group.is_none() && group.managed_by.is_some())
+    let named = world.group_names.get(folded_name);
+    named.filter(|group| group.directory_group.is_none() && (group.managed_by.is_some() || group.from_sign_in))
 }
 
 fn group_action(

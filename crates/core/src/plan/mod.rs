@@ -7,14 +7,14 @@ pub(crate) mod matching;
 mod people;
 mod rewind;
 
-pub(crate) use people::restored_status;
+pub(crate) use people::{admitted_status, restored_status};
 pub(crate) use rewind::plan_rewind;
 
 use crate::action::{ItemKey, Plan};
 use crate::world::World;
 use groups::{plan_groups, plan_memberships};
 use matching::match_users;
-use people::{admit_waiting, give_up_addresses, plan_user};
+use people::{admit_waiting, adopted_leavers, give_up_addresses, plan_user};
 use std::collections::{HashMap, HashSet};
 
 /// Works out the next state of the roster for the touched subjects.
@@ -31,10 +31,11 @@ pub(crate) fn plan_without(world: &World, beyond: &HashSet<ItemKey>) -> Plan {
     let mut plan = Plan::default();
     let matched = match_users(world, beyond);
     let given_up = give_up_addresses(world, &matched, &mut plan);
+    let leaving = adopted_leavers(world, &matched);
     for (subject, matched) in world.users.iter().zip(matched) {
         plan_user(world, subject, matched.with(&given_up), &mut plan);
     }
-    admit_waiting(world, &mut plan);
+    admit_waiting(world, &leaving, &mut plan);
     plan_groups(world, &mut plan);
     plan_memberships(world, &mut plan);
     plan

@@ -5,7 +5,7 @@ use crate::action::{Action, Disputed, Item, Plan, Why};
 use crate::change::Subject;
 use crate::directory::{Dispute, PersonRecord, UserSubject};
 use crate::email::fold;
-use crate::ids::{DirectoryUserId, MemberId};
+use crate::ids::MemberId;
 use crate::policy::{LocalAttribute, OnDeleted, Onboarding, Policy};
 use crate::roster::{Approval, MemberState, MemberStatus, Profile, WaitingFor, given_up as given_up_address};
 use crate::world::World;
@@ -145,7 +145,7 @@ fn entry_status(policy: &Policy) -> MemberStatus {
 }
 
 /// Status of a new member who needs no approval, or has it.
-fn admitted_status(policy: &Policy) -> MemberStatus {
+pub(crate) fn admitted_status(policy: &Policy) -> MemberStatus {
     match policy.onboarding {
         Onboarding::Invite => MemberStatus::Invited,
         Onboarding::Federated => MemberStatus::Active,
@@ -265,23 +265,28 @@ fn plan_leaving(member: &MemberState, why: Why, items: &mut UserItems<'_>) {
     }
 }
 
+/// Members made by hand whom a record takes over that does not want them in: they leave by the same plan, and ask for no seat.
+pub(super) fn adopted_leavers(world: &World, matched: &[Matched<'_>]) -> HashSet<MemberId> {
+    let leaver = |(subject, matched): (&UserSubject, &Matched<'_>)| match matched.who {
+        Match::Adopted(member) if !subject.is_wanted() => Some(member.id),
+        _ => None,
+    };
+    world.users.iter().zip(matched).filter_map(leaver).collect()
+}
+
 /// Every person at the head of the waitlist asks for a seat again; `review` gives out the free ones.
-pub(super) fn admit_waiting(world: &World, plan: &mut Plan) {
-    let touched: HashSet<DirectoryUserId> = world.users.iter().map(|user| user.id).collect();
-    for (user, member) in &world.waiting {
-        let touched_and_leaving = touched.contains(user) && world.users.iter().any(|u| u.id == *user && !u.is_wanted());
-        let restored_already = touched.contains(user) && member.status == MemberStatus::Suspended;
-        if touched_and_leaving || restored_already {
+pub(super) fn admit_waiting(world: &World, leaving: &HashSet<MemberId>, plan: &mut Plan) {
+    for member in &world.waiting {
+        let touched = member.directory_user.and_then(|user| world.user(user));
+        let leaves = touched.is_some_and(|user| !user.is_wanted()) || leaving.contains(&member.id);
+        let restored_already = touched.is_some() && member.status == MemberStatus::Suspended;
+        if leaves || restored_already {
             continue;
         }
         let policy = member.managed_by.map_or(&world.policy, |source| world.policy_of(source));
         let to = restored_status(policy, member);
         let action = Action::Restore { member: member.id, from: member.status, to };
-        plan.items.push(Item {
-            subject: Subject::DirectoryUser(*user),
-            action,
-            why: Why::SeatBecameFree,
-            origin: None,
-        });
+        let subject = Subject::of_waiting(member);
+        plan.items.push(Item { subject, action, why: Why::SeatBecameFree, origin: None });
     }
 }

@@ -32,6 +32,8 @@ pub(super) const OAUTH_CLIENT: &str = "oauth_client";
 pub(super) const SETUP_LINK: &str = "setup_link";
 /// A short-lived token of an OAuth client.
 pub(super) const ACCESS_TOKEN: &str = "access_token";
+/// With it an agent that an admin let in enrols itself; it opens nothing else.
+pub(super) const AGENT_ENROLMENT: &str = "agent_enrolment";
 /// Most tokens and secrets of clients in force per source. A rotation needs two.
 const TOKENS_MAX: usize = 20;
 

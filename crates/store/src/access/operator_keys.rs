@@ -51,6 +51,6 @@ impl Store {
             Ok(id) => self.tenant_by_id(id).await?,
             Err(_) => self.tenant_by_slug(tenant).await?,
         };
-        found.map(|id| AdminScope::of_operator_key(id, scope.key)).ok_or(StoreError::NotFound("tenant"))
+        found.map(|id| AdminScope::of_operator_caller(id, scope)).ok_or(StoreError::NotFound("tenant"))
     }
 }

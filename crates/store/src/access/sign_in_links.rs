@@ -105,7 +105,8 @@ impl Store {
         }
         let tx = self.write(&scope.scope).await?;
         let status = tx.member_row(member).await?.status;
-        let by_operator = matches!(scope.scope.actor, Actor::Operator | Actor::OperatorKey(_));
+        let by_operator =
+            matches!(scope.scope.actor, Actor::Operator | Actor::OperatorKey(_) | Actor::OperatorPerson(_));
         if !by_operator && tx.provider_is_required().await? {
             let why = "people of this organisation sign in by its identity provider alone; an owner has recovery codes, and the operator \
                        makes links (`rollcall sign-in-link`)";

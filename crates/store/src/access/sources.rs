@@ -1,6 +1,8 @@
 //! Sources as admins see and change them: their mode, and the tokens of each.
 
-use crate::access::credentials::{ACCESS_TOKEN, Rotated, RotatedExpiry, SCIM_TOKEN, Superseded, in_force};
+use crate::access::credentials::{
+    ACCESS_TOKEN, AGENT_ENROLMENT, Rotated, RotatedExpiry, SCIM_TOKEN, Superseded, in_force,
+};
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -220,7 +222,7 @@ impl Store {
         Ok(Committed::without_duties(Rotated { secret, expires_at, old_expires_at }).changing(vec![old_digest]))
     }
 
-    /// Ends a token. The caller then tells the cache.
+    /// Ends a token, or the enrolment of an agent. The caller then tells the cache.
     #[tracing::instrument(name = "store.sources.revoke_source_token", skip_all)]
     pub async fn revoke_source_token(
         &self,
@@ -229,7 +231,8 @@ impl Store {
         token: CredentialId,
     ) -> Result<Committed<()>, StoreError> {
         let tx = self.write(&scope.scope).await?;
-        let digest = tx.revoke(token, scim_token_of(source)).await?;
+        let kinds = credentials::Column::Kind.is_one_of([SCIM_TOKEN, AGENT_ENROLMENT]);
+        let digest = tx.revoke(token, credentials::Column::SourceId.eq(source.0).and(kinds)).await?;
         tx.commit().await?;
         Ok(Committed::without_duties(()).revoking(vec![digest]))
     }

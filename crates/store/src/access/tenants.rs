@@ -6,9 +6,9 @@ use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{members, tenant_leases, tenants};
 use crate::log::changes::Touched;
-use crate::scope::AdminScope;
+use crate::scope::{AdminScope, OperatorScope, TenantScope};
 use rollcall_core::email::fold;
-use rollcall_core::event::{Difference, Event, MemberCreated, SeatsChanged, TenantCreated, TenantNames};
+use rollcall_core::event::{Actor, Difference, Event, MemberCreated, SeatsChanged, TenantCreated, TenantNames};
 use rollcall_core::ids::{MemberId, TenantId};
 use rollcall_core::policy::Policy;
 use rollcall_core::roster::{MemberStatus, Role};
@@ -34,11 +34,32 @@ impl Store {
     /// Makes a tenant; its slug is derived from the name and made unique by a number.
     #[tracing::instrument(name = "store.tenants.create_tenant", skip_all)]
     pub async fn create_tenant(&self, new: &NewTenant) -> Result<(TenantId, String), StoreError> {
+        self.create_named(new, Actor::Operator).await
+    }
+
+    /// Makes a tenant for an operator, whom its log names; with this slug where one is given.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] when another tenant has the slug.
+    #[tracing::instrument(name = "store.tenants.create_tenant_by", skip_all)]
+    pub async fn create_tenant_by(
+        &self,
+        operator: &OperatorScope,
+        new: &NewTenant,
+        slug: Option<&str>,
+    ) -> Result<TenantId, StoreError> {
+        let Some(slug) = slug else { return Ok(self.create_named(new, operator.actor()).await?.0) };
+        check_new(new)?;
+        slug::check(slug).map_err(StoreError::Invalid)?;
+        self.insert_tenant(slug, new, operator.actor()).await.map_err(|error| error.or_taken("the slug"))
+    }
+
+    async fn create_named(&self, new: &NewTenant, by: Actor) -> Result<(TenantId, String), StoreError> {
         check_new(new)?;
         let base = slug::suggested(&new.name);
         for attempt in 1..=100 {
             let slug = if attempt == 1 { base.clone() } else { format!("{base}-{attempt}") };
-            match self.insert_tenant(&slug, new).await {
+            match self.insert_tenant(&slug, new, by).await {
                 Err(StoreError::Taken(_)) => {}
                 other => return other.map(|id| (id, slug)),
             }
@@ -54,12 +75,12 @@ impl Store {
     pub async fn create_tenant_with_slug(&self, new: &NewTenant, slug: &str) -> Result<TenantId, StoreError> {
         check_new(new)?;
         slug::check(slug).map_err(StoreError::Invalid)?;
-        self.insert_tenant(slug, new).await.map_err(|error| error.or_taken("the slug"))
+        self.insert_tenant(slug, new, Actor::Operator).await.map_err(|error| error.or_taken("the slug"))
     }
 
-    async fn insert_tenant(&self, slug: &str, new: &NewTenant) -> Result<TenantId, StoreError> {
+    async fn insert_tenant(&self, slug: &str, new: &NewTenant, by: Actor) -> Result<TenantId, StoreError> {
         let id: TenantId = self.clock.new_id();
-        let tx = self.write(&AdminScope::of_operator(id).scope).await?;
+        let tx = self.write(&TenantScope::new(id, by)).await?;
         let policy = serde_json::to_value(&new.policy).map_err(|e| StoreError::Invalid(e.to_string()))?;
         let tenant = tenants::ActiveModel {
             slug: Set(slug.into()),

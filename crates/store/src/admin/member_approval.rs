@@ -140,7 +140,11 @@ impl TenantTx {
             self.event_row(&event, self.actor, self.request, None)
         };
         self.write_events(&decided.iter().map(event).collect::<Vec<EventRow>>()).await?;
-        let touched = decided.iter().filter_map(|row| row.directory_user_id);
-        self.write_changes(None, Lane::Push, touched.map(|id| Touched::User(id.into()))).await
+        // A person who was invited by hand has no record, and is found on the waitlist.
+        let touched: HashSet<Touched> = decided
+            .iter()
+            .map(|row| row.directory_user_id.map_or(Touched::Tenant, |id| Touched::User(id.into())))
+            .collect();
+        self.write_changes(None, Lane::Push, touched).await
     }
 }

@@ -1,5 +1,5 @@
-//! Blocks of members by an admin (DW1, DW9): who may be blocked, and what a block takes, is [`rollcall_core::block`]'s to say. The
-//! lease is taken away first, so that no plan made before gives a blocked member anything.
+//! Blocks of members by an admin (DW1, DW9), and removals of those who were made by hand: the rules, and what either takes, are
+//! [`rollcall_core::block`]'s to say. The lease is taken away first, so that no plan made before gives such a member anything.
 
 use crate::committed::Committed;
 use crate::engine::connect::Store;
@@ -11,12 +11,14 @@ use crate::entity::member_state::{MEMBER_COLUMNS, MemberRow};
 use crate::entity::tenant_leases;
 use crate::log::audit_events::EventRow;
 use crate::log::changes::{Lane, Touched};
+use crate::reconcile::apply::candidate::Identifier;
 use crate::reconcile::open_items::Retouch;
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::block::{BlockChange, BlockRefusal, Blocks};
+use rollcall_core::email::fold;
 use rollcall_core::ids::MemberId;
-use rollcall_core::roster::MemberState;
+use rollcall_core::roster::{MemberState, MemberStatus};
 use rollcall_core::world::World;
 use sea_orm::ColumnTrait;
 use sea_orm::sea_query::ExprTrait;
@@ -27,11 +29,20 @@ use uuid::Uuid;
 /// Most members of one call.
 pub const BLOCKS_MAX: usize = 1_000;
 
+/// An admin's word about members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shut {
+    Block,
+    Unblock,
+    /// Takes out members who were made by hand, and withdraws open invitations of them.
+    Remove,
+}
+
 /// The outcome for one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockResult {
     Done,
-    /// Blocked already, or not blocked.
+    /// Blocked already, not blocked, or removed already.
     Unchanged,
     NotFound,
     Refused(BlockRefusal),
@@ -69,8 +80,8 @@ static STATES: Sql = Sql::tenant_rows(
 );
 
 impl Store {
-    /// Blocks members one by one, or lifts their blocks, and answers in the order of the ids. Sessions, seats and waiting end in the
-    /// same transaction. A number of statements that does not depend on the number of members.
+    /// Blocks members one by one, lifts their blocks, or takes them out, and answers in the order of the ids. Sessions, seats and
+    /// waiting end in the same transaction. A number of statements that does not depend on the number of members.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] for more than [`BLOCKS_MAX`] ids.
@@ -79,7 +90,7 @@ impl Store {
         &self,
         scope: &AdminScope,
         ids: &[MemberId],
-        block: bool,
+        what: Shut,
     ) -> Result<Committed<Vec<BlockResult>>, StoreError> {
         if ids.len() > BLOCKS_MAX {
             return Err(StoreError::Invalid(format!("at most {BLOCKS_MAX} members at once")));
@@ -94,7 +105,12 @@ impl Store {
         let mut changes: Vec<BlockChange> = Vec::new();
         let mut decide = |id: &MemberId| {
             let Some(member) = known.get_mut(id) else { return BlockResult::NotFound };
-            match if block { blocks.block(member) } else { blocks.unblock(member) } {
+            let decided = match what {
+                Shut::Block => blocks.block(member),
+                Shut::Unblock => blocks.unblock(member),
+                Shut::Remove => blocks.remove(member),
+            };
+            match decided {
                 Ok(Some(change)) => {
                     *member = change.after.clone();
                     changes.push(change);
@@ -122,9 +138,9 @@ impl Store {
         &self,
         scope: &AdminScope,
         id: MemberId,
-        block: bool,
+        what: Shut,
     ) -> Result<Committed<()>, StoreError> {
-        let decided = self.block_members(scope, &[id], block).await?;
+        let decided = self.block_members(scope, &[id], what).await?;
         decided.and_then(|results| match results.as_slice() {
             [BlockResult::Done | BlockResult::Unchanged] => Ok(()),
             [BlockResult::Refused(BlockRefusal::TakesOwner)] => {
@@ -156,7 +172,7 @@ impl TenantTx {
             counts.set(Column::SeatsUsed, Column::SeatsUsed.into_expr().add(seats)).exec().await?;
         }
         let signs_in = |member: &MemberState| member.role.signs_in_as(member.billing_contact).is_some();
-        let shut_out = changes.iter().filter(|change| change.after.is_blocked() && signs_in(&change.after));
+        let shut_out = changes.iter().filter(|change| !change.after.has_access() && signs_in(&change.after));
         self.end_access(&shut_out.map(|change| change.after.id.0).collect::<Vec<_>>()).await?;
         // Free seats go to those who wait, and an item may be held because somebody was the last admin.
         let people = changes.iter().filter_map(|change| change.after.directory_user).map(Touched::User);
@@ -164,7 +180,11 @@ impl TenantTx {
         if changes.iter().any(|change| signs_in(&change.after)) {
             self.touch_items(Retouch::ByRole).await?;
         }
-        Ok(())
+        let gone =
+            |change: &&BlockChange| change.before.holds_address() && change.after.status == MemberStatus::Removed;
+        let freed: Vec<String> = changes.iter().filter(gone).map(|change| fold(&change.before.profile.email)).collect();
+        self.touch_disputed(&freed).await?;
+        self.touch_candidates(freed.into_iter().map(Identifier::Address)).await
     }
 
     fn block_row(&self, member: &MemberState) -> BlockRow {

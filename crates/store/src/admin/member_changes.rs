@@ -38,15 +38,20 @@ pub struct MemberChanges {
 
 impl MemberChanges {
     fn check(&self) -> Result<(), StoreError> {
-        let fits = |text: &str| text.chars().count() <= TEXT_CHARACTERS_MAX;
-        let usable = |text: &str| !text.trim().is_empty() && fits(text) && !text.chars().any(char::is_control);
-        match self.local.iter().find(|(_, value)| value.as_deref().is_some_and(|text| !usable(text))) {
-            Some((attribute, _)) => Err(StoreError::Invalid(format!(
-                "{attribute} is null or text of 1 to {TEXT_CHARACTERS_MAX} characters, none of them a control character"
-            ))),
-            None => Ok(()),
-        }
+        self.local.iter().try_for_each(|(attribute, value)| check_name(attribute.as_str(), value.as_deref()))
     }
+}
+
+/// Checks a name of a person.
+pub(super) fn check_name(attribute: &str, name: Option<&str>) -> Result<(), StoreError> {
+    let fits = |text: &str| text.chars().count() <= TEXT_CHARACTERS_MAX;
+    let usable = |text: &str| !text.trim().is_empty() && fits(text) && !text.chars().any(char::is_control);
+    if name.is_none_or(usable) {
+        return Ok(());
+    }
+    Err(StoreError::Invalid(format!(
+        "{attribute} is null or text of 1 to {TEXT_CHARACTERS_MAX} characters, none of them a control character"
+    )))
 }
 
 /// The fields that differ: columns with their new values, and both sides for the log.

@@ -7,12 +7,13 @@ use crate::engine::page::{Page, PageRequest};
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, RowList, audit_events, members, sharing_group_members, sharing_groups};
 use crate::log::changes::Touched;
+use crate::reconcile::open_items::Retouch;
 use crate::scope::AdminScope;
 use chrono::{DateTime, Utc};
 use rollcall_core::email::fold;
 use rollcall_core::event::{AuditKind, Event, MemberDetail};
 use rollcall_core::ids::{MemberId, SharingGroupId};
-use rollcall_core::roster::MemberStatus;
+use rollcall_core::roster::{MemberStatus, Role};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, DerivePartialModel};
 use serde_json::Value as Json;
@@ -211,6 +212,11 @@ impl TenantTx {
             writes.push(self.change(member.managed_by.map(Into::into), Touched::User(user.into())).into());
         }
         writes.push(self.event(&event).into());
-        self.tx.batch(writes).await
+        self.tx.batch(writes).await?;
+        if member.role != Role::Member.as_str() || member.billing_contact {
+            // An item may be held for want of another admin or billing contact.
+            self.touch_items(Retouch::ByRole).await?;
+        }
+        Ok(())
     }
 }

@@ -3,6 +3,8 @@
 pub(crate) mod cutover;
 pub(crate) mod explain;
 pub(crate) mod group_deletion;
+pub(crate) mod invitations;
+pub(crate) mod invitations_again;
 pub(crate) mod mapping_preview;
 pub(crate) mod member_approval;
 pub(crate) mod member_blocks;

@@ -26,7 +26,7 @@ const GROUP: &str = "SELECT g.name, g.managed_by, g.directory_group_id, g.member
 const SOURCE: &str = "SELECT s.kind, s.mode, s.name, s.users_only, s.plain_discovery, s.quarantined_at, s.quarantine_reason \
     FROM sources s WHERE s.tenant_id = {tenant} AND s.id = $2";
 const CONNECTION: &str = "SELECT c.sealed_secret, c.email_trusted, c.usage, c.tested_at, c.test_accepted, c.role_rules, \
-    c.creates_members FROM sign_in_connections c WHERE c.tenant_id = {tenant} AND c.id = $2";
+    c.creates_members, c.groups_from_sign_in FROM sign_in_connections c WHERE c.tenant_id = {tenant} AND c.id = $2";
 const POLICY: &str = "SELECT t.policy_version FROM tenants t WHERE t.id = {tenant}";
 
 static MEMBER_READ: Sql = Sql::tenant(&[MEMBER]);
@@ -94,6 +94,7 @@ struct ConnectionRow {
     test_accepted: bool,
     role_rules: Option<Json>,
     creates_members: bool,
+    groups_from_sign_in: Option<Json>,
 }
 
 #[derive(FromQueryResult, Serialize)]
@@ -165,14 +166,15 @@ mod tests {
     #[test]
     fn a_version_has_every_column_that_an_admin_can_change() {
         let none: [String; 0] = [];
-        let of_member = ["tenant_id", "id", "created_at", "position"];
+        // A repeated invitation changes nothing that a writer could have read.
+        let of_member = ["tenant_id", "id", "created_at", "position", "invitation_repeats", "invitation_repeated_at"];
         // They follow from others, or `modified_at` changes with them.
         let follow = ["email_folded", "search_text", "former_record_id", "former_email_folded", "seated", "held"];
         assert_eq!(forgotten::<members::Entity>(MEMBER, &[&of_member[..], &follow].concat()), none);
         assert_eq!(
             forgotten::<sharing_groups::Entity>(
                 GROUP,
-                &["tenant_id", "id", "created_at", "position", "name_folded", "removed_at"]
+                &["tenant_id", "id", "created_at", "position", "name_folded", "removed_at", "from_sign_in"]
             ),
             none
         );

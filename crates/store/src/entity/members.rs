@@ -47,6 +47,9 @@ pub(crate) struct Model {
     pub(crate) role_before_rule: Option<String>,
     /// A rule of the sign-in lends the duty of a billing contact.
     pub(crate) contact_by_rule: bool,
+    /// How often an invitation went out again, and when last.
+    pub(crate) invitation_repeats: i64,
+    pub(crate) invitation_repeated_at: Option<DateTimeUtc>,
     pub(crate) seated: bool,
     pub(crate) held: bool,
     #[sea_orm(column_type = "Text")]

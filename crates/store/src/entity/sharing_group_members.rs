@@ -14,6 +14,8 @@ pub(crate) struct Model {
     pub(crate) member_id: Uuid,
     pub(crate) position: i64,
     pub(crate) joined_at: Option<DateTimeUtc>,
+    /// The groups of a sign-in lend it.
+    pub(crate) by_sign_in: bool,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -20,6 +20,8 @@ pub(crate) struct Model {
     pub(crate) modified_at: DateTimeUtc,
     pub(crate) removed_at: Option<DateTimeUtc>,
     pub(crate) position: i64,
+    /// A sign-in made it, so a source takes it over by its name.
+    pub(crate) from_sign_in: bool,
     pub(crate) members_count: i64,
     pub(crate) entitled_count: i64,
 }

@@ -29,6 +29,9 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub(crate) role_rules: Option<Json>,
     pub(crate) creates_members: bool,
+    /// Null where sign-ins fill no groups.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub(crate) groups_from_sign_in: Option<Json>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

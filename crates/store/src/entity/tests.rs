@@ -86,8 +86,18 @@ fn each_table_has_an_entity_with_its_columns() {
         for without_entity in SET_BASED.iter().chain(&BY_TRIGGERS).chain(&BY_TEXT) {
             assert!(tables.remove(*without_entity), "{without_entity} on {engine}");
         }
-        // Tables of no tenant: keys, secrets and floors of the whole database, and the counter of positions.
-        for of_nobody in ["cache_key", "operator_keys", "schema_floor", "upkeep_turns"] {
+        // Tables of no tenant: operators, keys, secrets and floors of the whole database, agents that nobody let in yet, and the counter
+        // of positions.
+        let of_nobody = [
+            "cache_key",
+            "device_authorizations",
+            "operator_keys",
+            "operator_sessions",
+            "operators",
+            "schema_floor",
+            "upkeep_turns",
+        ];
+        for of_nobody in of_nobody {
             assert!(tables.remove(of_nobody), "{of_nobody} on {engine}");
         }
         assert_eq!(tables.remove("list_positions"), engine == "SQLite");

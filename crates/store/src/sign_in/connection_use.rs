@@ -13,6 +13,7 @@ use rollcall_core::event::{Difference, Event, SessionEnd, SignInConnectionDetail
 use rollcall_core::ids::{CredentialId, SignInConnectionId};
 use rollcall_core::role_rules::{self, RoleRule};
 use rollcall_core::sign_in::ConnectionUse;
+use rollcall_core::sign_in_groups::GroupsFromSignIn;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, Condition};
 use serde_json::json;
@@ -26,6 +27,8 @@ pub struct SignInConnectionChange<'a> {
     pub usage: Option<ConnectionUse>,
     pub role_rules: Option<&'a [RoleRule]>,
     pub creates_members: Option<bool>,
+    /// `Some(None)` takes the setting back.
+    pub groups_from_sign_in: Option<Option<&'a GroupsFromSignIn>>,
 }
 
 impl Store {
@@ -51,6 +54,9 @@ impl Store {
             return Err(StoreError::Conflict(why.into()));
         }
         scope.check_role_rules(change)?;
+        if let Some(Some(setting)) = change.groups_from_sign_in {
+            setting.check().map_err(StoreError::Invalid)?;
+        }
         if usage != usage_before {
             tx.check_use(&before, usage, session).await?;
             if usage != ConnectionUse::Off {
@@ -75,6 +81,9 @@ impl Store {
         if let Some(creates) = change.creates_members {
             update = update.set(Column::CreatesMembers, creates);
         }
+        if let Some(setting) = change.groups_from_sign_in {
+            update = update.set(Column::GroupsFromSignIn, setting.map(|setting| json!(setting)));
+        }
         update.exec().await.map_err(|error| match error {
             StoreError::Taken(_) => {
                 StoreError::Conflict("another connection got into use at this moment: read them again".into())
@@ -94,6 +103,29 @@ impl Store {
         }
         tx.commit().await?;
         Ok(Committed::without_duties(after).revoking(ended))
+    }
+
+    /// Deletes a connection that is off. The identities of its people stay, for a connection with the same issuer.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] for one in use.
+    #[tracing::instrument(name = "store.sign_in.delete_sign_in_connection", skip_all)]
+    pub async fn delete_sign_in_connection(
+        &self,
+        scope: &AdminScope,
+        id: SignInConnectionId,
+    ) -> Result<(), StoreError> {
+        let tx = self.write(&scope.scope).await?;
+        let before = tx.connection(id).await?;
+        if before.usage()? != ConnectionUse::Off {
+            return Err(StoreError::Conflict(
+                "people sign in by this connection: switch it off first (`\"use\": \"off\"`)".into(),
+            ));
+        }
+        tx.delete::<sign_in_connections::Entity>(sign_in_connections::Column::Id.eq(id.0)).exec().await?;
+        let event = Event::SignInConnectionDeleted(id, before.detail(false)?);
+        tx.tx.batch(vec![tx.event(&event).into()]).await?;
+        tx.commit().await
     }
 }
 

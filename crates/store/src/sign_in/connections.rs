@@ -10,6 +10,7 @@ use rollcall_core::event::{Actor, Event, SignInConnectionDetail, SignInConnectio
 use rollcall_core::ids::{CredentialId, SignInConnectionId, TenantId};
 use rollcall_core::role_rules::RoleRule;
 use rollcall_core::sign_in::ConnectionUse;
+use rollcall_core::sign_in_groups::GroupsFromSignIn;
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DerivePartialModel};
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -36,6 +37,7 @@ pub struct SignInConnection {
     pub test: Option<Json>,
     pub(super) role_rules: Option<Json>,
     pub creates_members: bool,
+    pub(super) groups_from_sign_in: Option<Json>,
 }
 
 fn has_secret() -> sea_orm::sea_query::SimpleExpr {
@@ -57,6 +59,14 @@ impl SignInConnection {
         stored_rules(self.role_rules.clone())
     }
 
+    /// The groups that a sign-in by it fills; none where it fills none.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] for a setting that this program cannot read.
+    pub fn groups_from_sign_in(&self) -> Result<Option<GroupsFromSignIn>, StoreError> {
+        stored_groups(self.groups_from_sign_in.clone())
+    }
+
     pub(super) fn detail(&self, secret_set: bool) -> Result<SignInConnectionDetail, StoreError> {
         let (issuer, client_id) = (self.issuer.clone(), self.client_id.clone());
         Ok(SignInConnectionDetail {
@@ -66,6 +76,7 @@ impl SignInConnection {
             usage: self.usage()?,
             role_rules: self.role_rules()?,
             creates_members: self.creates_members,
+            groups_from_sign_in: self.groups_from_sign_in()?,
             secret_set,
         })
     }
@@ -82,6 +93,7 @@ pub struct OpenConnection {
     pub email_trusted: bool,
     pub usage: ConnectionUse,
     pub role_rules: Vec<RoleRule>,
+    pub groups_from_sign_in: Option<GroupsFromSignIn>,
 }
 
 /// A connection to be made.
@@ -104,6 +116,11 @@ pub struct ConnectionTest {
 fn stored_rules(rules: Option<Json>) -> Result<Vec<RoleRule>, StoreError> {
     let rules = rules.map_or(Ok(Vec::new()), serde_json::from_value);
     rules.map_err(|error| StoreError::database(format!("the stored rules: {error}")))
+}
+
+fn stored_groups(setting: Option<Json>) -> Result<Option<GroupsFromSignIn>, StoreError> {
+    let setting = setting.filter(|setting| !setting.is_null()).map(serde_json::from_value).transpose();
+    setting.map_err(|error| StoreError::database(format!("the stored setting of groups: {error}")))
 }
 
 fn place(tenant: TenantId, id: SignInConnectionId) -> String {
@@ -205,9 +222,19 @@ impl Store {
             }
         };
         let usage = row.usage.parse().map_err(StoreError::database)?;
-        let sign_in_connections::Model { issuer, client_id, email_trusted, role_rules, .. } = row;
-        let role_rules = stored_rules(role_rules)?;
-        Ok(OpenConnection { tenant, id, issuer, client_id, client_secret, email_trusted, usage, role_rules })
+        let sign_in_connections::Model { issuer, client_id, email_trusted, role_rules, groups_from_sign_in, .. } = row;
+        let (role_rules, groups_from_sign_in) = (stored_rules(role_rules)?, stored_groups(groups_from_sign_in)?);
+        Ok(OpenConnection {
+            tenant,
+            id,
+            issuer,
+            client_id,
+            client_secret,
+            email_trusted,
+            usage,
+            role_rules,
+            groups_from_sign_in,
+        })
     }
 
     /// Refuses a connection that could not be made, before its provider is asked.
@@ -306,29 +333,6 @@ impl Store {
             return Err(StoreError::NotFound("sign-in connection"));
         }
         let event = Event::SignInConnectionTested(id, SignInConnectionTested { subject, accepted });
-        tx.tx.batch(vec![tx.event(&event).into()]).await?;
-        tx.commit().await
-    }
-
-    /// Deletes a connection that is off. The identities of its people stay, for a connection with the same issuer.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] for one in use.
-    #[tracing::instrument(name = "store.sign_in.delete_sign_in_connection", skip_all)]
-    pub async fn delete_sign_in_connection(
-        &self,
-        scope: &AdminScope,
-        id: SignInConnectionId,
-    ) -> Result<(), StoreError> {
-        let tx = self.write(&scope.scope).await?;
-        let before = tx.connection(id).await?;
-        if before.usage()? != ConnectionUse::Off {
-            return Err(StoreError::Conflict(
-                "people sign in by this connection: switch it off first (`\"use\": \"off\"`)".into(),
-            ));
-        }
-        tx.delete::<sign_in_connections::Entity>(sign_in_connections::Column::Id.eq(id.0)).exec().await?;
-        let event = Event::SignInConnectionDeleted(id, before.detail(false)?);
         tx.tx.batch(vec![tx.event(&event).into()]).await?;
         tx.commit().await
     }

@@ -8,6 +8,7 @@ use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, credentials, identities, members};
 use crate::scope::{AdminScope, TenantScope};
+use crate::sign_in::asserted_groups::GroupsTried;
 use crate::sign_in::connections::OpenConnection;
 use crate::sign_in::ruled_roles::Rules;
 use chrono::{DateTime, Utc};
@@ -57,6 +58,8 @@ pub struct Trial {
     /// The member, unless the sign-in would make one, and the role.
     pub outcome: ProviderSignIn<(Option<MemberId>, Role)>,
     pub ruled: Ruled,
+    /// The sharing groups that the member would join and leave.
+    pub groups: GroupsTried,
 }
 
 /// A person as the tenant lists it.
@@ -125,11 +128,15 @@ impl Store {
     ) -> Result<Trial, StoreError> {
         let tx = self.read(&TenantScope::new(connection.tenant, Actor::System)).await?;
         let rules = Rules::of(&tx.connection(connection.id).await?, person.claims, person.unanswered)?;
+        let mut groups = GroupsTried::default();
         let outcome = match tx.recognise(connection, person).await? {
             Ok(recognised) => {
                 let member = recognised.member();
                 let role = match tx.authority_of(member).await? {
-                    Some(now) => tx.keep_the_last(member, now, now.under(&rules.ruled)).await?.signs_in_as(),
+                    Some(now) => {
+                        groups = tx.group_changes(member, rules.groups.as_ref()).await?.tried();
+                        tx.keep_the_last(member, now, now.under(&rules.ruled)).await?.signs_in_as()
+                    }
                     None => None,
                 };
                 role.map_or(ProviderSignIn::NotAllowed(member), |role| ProviderSignIn::SignedIn((Some(member), role)))
@@ -142,7 +149,7 @@ impl Store {
             }
             Err(unrecognised) => ProviderSignIn::Unrecognised(unrecognised),
         };
-        Ok(Trial { outcome, ruled: rules.ruled })
+        Ok(Trial { outcome, ruled: rules.ruled, groups })
     }
 
     /// The people who are this member.
@@ -211,6 +218,13 @@ impl TenantTx {
             Err(why) => return Ok(Err(why)),
         };
         self.settle_authority(member, rules, plans_are_void).await?;
+        if self.authority_of(member).await?.is_some() {
+            let changes = self.group_changes(member, rules.groups.as_ref()).await?;
+            if !changes.is_empty() && !plans_are_void {
+                return Err(StoreError::Conflict("the groups were changed at this moment: sign in again".into()));
+            }
+            self.settle_groups(member, rules.groups.as_ref(), &changes).await?;
+        }
         Ok(Ok(Settled { member, plans_are_void }))
     }
 

@@ -6,6 +6,7 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, identities, members, tenant_leases};
 use crate::reconcile::authority;
 use crate::reconcile::open_items::Retouch;
+use crate::sign_in::asserted_groups::AssertedGroups;
 use crate::sign_in::connections::SignInConnection;
 use rollcall_core::email::fold;
 use rollcall_core::event::{ByRules, Difference, Event, MemberCreated, MemberDetail};
@@ -23,6 +24,8 @@ use serde_json::{Map, Value as Json, json};
 /// The rules of a connection, as they are about one person.
 pub(super) struct Rules {
     pub(super) ruled: Ruled,
+    /// `None` where the sign-in says nothing about groups.
+    pub(super) groups: Option<AssertedGroups>,
     creates_members: bool,
     by: ByRules,
 }
@@ -35,7 +38,8 @@ impl Rules {
     ) -> Result<Self, StoreError> {
         let ruled = Ruled::by(&connection.role_rules()?, claims, unanswered);
         let by = ByRules { sign_in_connection_id: connection.id.into(), rules: ruled.rules.clone() };
-        Ok(Self { ruled, creates_members: connection.creates_members, by })
+        let groups = AssertedGroups::of(connection, claims, unanswered)?;
+        Ok(Self { ruled, groups, creates_members: connection.creates_members, by })
     }
 
     /// True if the person becomes a member where nobody has the address.
@@ -84,8 +88,10 @@ impl TenantTx {
     ) -> Result<bool, StoreError> {
         match recognised {
             Ok(recognised) => {
-                let now = self.authority_of(recognised.member()).await?;
-                Ok(now.is_some_and(|now| now.under(&rules.ruled) != now))
+                let member = recognised.member();
+                let Some(now) = self.authority_of(member).await? else { return Ok(false) };
+                let moves = now.under(&rules.ruled) != now;
+                Ok(moves || !self.group_changes(member, rules.groups.as_ref()).await?.is_empty())
             }
             Err(Unrecognised::NoMember(_)) => Ok(rules.may_join()),
             Err(_) => Ok(false),
@@ -222,4 +228,4 @@ fn difference(before: Authority, after: Authority) -> Difference<Map<String, Jso
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -15,7 +15,7 @@ pub struct AuditEvent {
     pub at: DateTime<Utc>,
     pub kind: String,
     pub actor: String,
-    /// The name or address of the person, or the name of the key or the set-up link; null for other actors.
+    /// The name or address of the person or operator, or the name of the key or the set-up link; null for other actors.
     pub actor_name: Option<String>,
     pub subject: Subject,
     pub cause: Cause,

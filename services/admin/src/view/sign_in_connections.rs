@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::TenantId;
-use rollcall_core::role_rules as rules;
+use rollcall_core::{role_rules as rules, sign_in_groups};
 use rollcall_hub::{backchannel_logout_path, redirect_path};
 use rollcall_store as store;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ pub struct SignInConnection {
     pub role_rules: Vec<RoleRule>,
     /// A person whom a rule gives a role and who is no member becomes one at the first sign-in.
     pub creates_members: bool,
+    /// Sign-ins fill sharing groups; null where they fill none.
+    pub groups_from_sign_in: Option<GroupsFromSignIn>,
     pub created_at: DateTime<Utc>,
     /// The last trial; null before the first.
     pub test: Option<ConnectionTest>,
@@ -56,6 +58,29 @@ impl From<RoleRule> for rules::RoleRule {
     }
 }
 
+/// Sign-ins fill the sharing groups whose names a claim has.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupsFromSignIn {
+    /// A claim of the id token, or of the provider's userinfo: `groups`.
+    pub claim: String,
+    /// `own_groups`: those that no source manages. `all_groups`: those of a source too, in which the last word counts.
+    #[schema(value_type = String)]
+    pub fill: sign_in_groups::Fill,
+}
+
+impl From<sign_in_groups::GroupsFromSignIn> for GroupsFromSignIn {
+    fn from(sign_in_groups::GroupsFromSignIn { claim, fill }: sign_in_groups::GroupsFromSignIn) -> Self {
+        Self { claim, fill }
+    }
+}
+
+impl From<GroupsFromSignIn> for sign_in_groups::GroupsFromSignIn {
+    fn from(GroupsFromSignIn { claim, fill }: GroupsFromSignIn) -> Self {
+        Self { claim, fill }
+    }
+}
+
 /// A trial: a person signed in at the provider, and the hub looked whom it recognises.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ConnectionTest {
@@ -64,7 +89,8 @@ pub struct ConnectionTest {
     pub accepted: bool,
     /// `outcome` (`recognised`, `would_join`, `unrecognised`, `not_allowed` or `failed`), `why` unless recognised, `claims` as the
     /// provider sent them, the `member_id` and `role` of the member, and `ruled`: the `role` and `billing_contact` that the rules
-    /// give, the `rules` that match, and `incomplete` where a claim is kept elsewhere, so that nothing is taken back.
+    /// give, the `rules` that match, and `incomplete` where a claim is kept elsewhere, so that nothing is taken back. `groups`: the
+    /// sharing groups that the member `joins` and `leaves`.
     #[schema(value_type = Object)]
     pub report: Json,
 }
@@ -74,6 +100,7 @@ impl TryFrom<store::SignInConnection> for SignInConnection {
 
     fn try_from(row: store::SignInConnection) -> Result<Self, Self::Error> {
         let role_rules = row.role_rules()?.into_iter().map(Into::into).collect();
+        let groups_from_sign_in = row.groups_from_sign_in()?.map(Into::into);
         let store::SignInConnection {
             id,
             issuer,
@@ -99,6 +126,7 @@ impl TryFrom<store::SignInConnection> for SignInConnection {
             usage,
             role_rules,
             creates_members,
+            groups_from_sign_in,
             created_at,
             test,
         })

@@ -19,8 +19,11 @@ pub(crate) enum OauthError {
         /// The client tried to name itself in the `Authorization` header.
         by_header: bool,
     },
-    #[error("this grant is not served; grant_type is client_credentials")]
+    #[error("this grant is not served; grant_type is client_credentials, or that of device codes for an agent")]
     UnsupportedGrant,
+    /// A code of RFC 8628 §3.5, or of RFC 6749 §5.2, with its description.
+    #[error("{1}")]
+    Device(&'static str, &'static str),
     #[error("too many requests; try again in {} s", whole_seconds(*.retry_after))]
     RateLimited { retry_after: Duration },
     #[error(transparent)]
@@ -42,6 +45,7 @@ impl OauthError {
         match self {
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::InvalidClient { .. } => (StatusCode::UNAUTHORIZED, "invalid_client"),
+            Self::Device(code, _) => (StatusCode::BAD_REQUEST, code),
             Self::UnsupportedGrant => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
             Self::Web(refusal) => (refusal.problem().status(), "invalid_request"),
@@ -49,6 +53,7 @@ impl OauthError {
             Self::Store(StoreError::Unavailable(_) | StoreError::Contended(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
             }
+            Self::Store(StoreError::Invalid(_)) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
         }
     }
@@ -58,6 +63,8 @@ impl OauthError {
             (Self::Store(_), StatusCode::INTERNAL_SERVER_ERROR) => {
                 "an error on our side; it was logged under the request's id".to_owned()
             }
+            (Self::Store(StoreError::Invalid(why)), _) => why.clone(),
+            (Self::Store(StoreError::Busy { limit, .. }), _) => limit.clone(),
             (Self::Store(_), _) => "the hub is busy or its database away; try again".to_owned(),
             (other, _) => other.to_string(),
         };

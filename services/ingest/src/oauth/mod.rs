@@ -1,6 +1,8 @@
 //! `/oauth`: short-lived tokens for identity providers that want them instead of a token that lasts (RFC 6749 §4.4). One client is of
-//! one source; its tokens open that source alone. A token is given back at `/oauth/revoke` (RFC 7009).
+//! one source; its tokens open that source alone. A token is given back at `/oauth/revoke` (RFC 7009). Agents are enrolled by device
+//! authorization (RFC 8628).
 
+pub(crate) mod device;
 mod error;
 mod form;
 
@@ -24,6 +26,9 @@ const METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
 pub(crate) async fn token(request: HttpRequest, ingest: web::Data<Ingest>, payload: Body) -> Answer {
     let form = Form::read(payload).await?;
+    if form.value("grant_type") == Some(device::GRANT) {
+        return device::token(&request, &ingest, &form).await;
+    }
     let client = client(&request, &ingest, &form).await?;
     match form.value("grant_type") {
         Some(GRANT) => {}
@@ -47,18 +52,24 @@ pub(crate) async fn revoke(request: HttpRequest, ingest: web::Data<Ingest>, payl
 
 /// The addresses and ways of this hub, for clients that read them (RFC 8414).
 pub(crate) async fn metadata(request: HttpRequest, ingest: web::Data<Ingest>) -> HttpResponse {
-    let base = ingest.config.public_url.clone().unwrap_or_else(|| origin(&request));
-    let base = base.trim_end_matches('/');
+    let base = base_of(&request, &ingest);
     HttpResponse::Ok().json(json!({
         "issuer": base,
         "token_endpoint": format!("{base}/oauth/token"),
         "revocation_endpoint": format!("{base}/oauth/revoke"),
-        "grant_types_supported": [GRANT],
+        "device_authorization_endpoint": format!("{base}/oauth/device_authorization"),
+        "grant_types_supported": [GRANT, device::GRANT],
         "response_types_supported": [],
-        "scopes_supported": [SCOPE],
-        "token_endpoint_auth_methods_supported": METHODS,
+        "scopes_supported": [SCOPE, device::SCOPE],
+        "token_endpoint_auth_methods_supported": [METHODS[0], METHODS[1], "none"],
         "revocation_endpoint_auth_methods_supported": METHODS,
     }))
+}
+
+/// The address of the hub as the caller reaches it.
+fn base_of(request: &HttpRequest, ingest: &Ingest) -> String {
+    let base = ingest.config.public_url.clone().unwrap_or_else(|| origin(request));
+    base.trim_end_matches('/').to_owned()
 }
 
 /// The client that sent the request.

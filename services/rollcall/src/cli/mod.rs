@@ -1,6 +1,7 @@
 //! The command line: the contract for scripts (docs/design.md#contract). It stays stable.
 
 mod api_key;
+mod operator;
 mod operator_key;
 mod sealing_key;
 mod sign_in_link;
@@ -9,6 +10,7 @@ mod source;
 mod tenant;
 
 pub(crate) use api_key::ApiKeyCommand;
+pub(crate) use operator::OperatorCommand;
 pub(crate) use operator_key::OperatorKeyCommand;
 pub(crate) use sealing_key::SealingKeyCommand;
 pub(crate) use sign_in_link::SignInLinkArgs;
@@ -69,6 +71,9 @@ pub(crate) enum Command {
     /// Makes, lists and ends keys of the operator, which reach every tenant.
     #[command(subcommand)]
     OperatorKey(OperatorKeyCommand),
+    /// Lists the people of a hosted service, and ends or gives back their access.
+    #[command(subcommand)]
+    Operator(OperatorCommand),
     /// Makes keys that seal secrets in the database, and changes them.
     #[command(subcommand)]
     SealingKey(SealingKeyCommand),

@@ -8,6 +8,7 @@ mod healthcheck;
 mod migrate;
 mod operator;
 mod operator_key;
+mod operators;
 pub(crate) mod reference;
 pub(crate) mod routes;
 mod sealing_key;
@@ -71,6 +72,7 @@ pub(crate) async fn run(command: Command, data: Option<&Path>, mut settings: Set
         Command::OperatorKey(command) => {
             operator_key::run(command, &Backend::of_command(data, &settings), &settings).await
         }
+        Command::Operator(command) => operators::run(command, &Backend::of_command(data, &settings), &settings).await,
         Command::SealingKey(command) => {
             sealing_key::run(command, &Backend::of_command(data, &settings), &settings).await
         }

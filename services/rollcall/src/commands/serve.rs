@@ -168,7 +168,8 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     let (uses, sessions, quotas) = (CredentialUses::default(), KnownSessions::default(), SharedQuotaBook::default());
     let hub = Hub { store, queue, cache, metrics, uses, sessions, quotas };
     let sign_ins = ports::open_sign_ins(hub.clone(), settings)?;
-    let process = Process { hub, sign_ins, readiness: Readiness::new(), ledger, health: Health::default() };
+    let operators = ports::open_operator_sign_ins(hub.clone(), settings)?;
+    let process = Process { hub, sign_ins, operators, readiness: Readiness::new(), ledger, health: Health::default() };
     let (server, address) = process.serve(services, listener, settings)?;
     let mut servers = vec![server.handle()];
     let mut tasks = tokio::task::JoinSet::new();

@@ -40,6 +40,8 @@ fn a_wrong_setting_is_named_with_its_remedy() {
         ("ROLLCALL_INGEST_RAET", "5", "ROLLCALL_INGEST_RAET", "help config"),
         ("ROLLCALL_SIGN_IN_PRIVATE_ADDRESSES", "yes", "sign_in.private_addresses", "true or false"),
         ("ROLLCALL_SIGN_IN_DNS_SERVER", "ns.example", "sign_in.dns_server", "127.0.0.1:53"),
+        ("ROLLCALL_OPERATORS_EMAILS", "ann@host.example", "operators.issuer", "name the provider"),
+        ("ROLLCALL_OPERATORS_ISSUER", "https://idp.example", "operators.client_id", "register the hub"),
         ("ROLLCALL_SEALING_KEYS", "secret", "sealing.keys", "rollcall sealing-key new"),
         ("ROLLCALL_LISTEN", "x", "ROLLCALL_LISTEN", "Did you mean ROLLCALL_HTTP_LISTEN or ROLLCALL_METRICS_LISTEN?"),
         ("ROLLCALL_INGST_RATE_BURST", "5", "ROLLCALL_INGST", "Did you mean \"ROLLCALL_INGEST_RATE_BURST\"?"),

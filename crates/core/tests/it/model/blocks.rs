@@ -6,21 +6,12 @@ use rollcall_core::change::Subject;
 use rollcall_core::directory::SourceMode;
 use rollcall_core::ids::{DirectoryUserId, MemberId, SourceId};
 use rollcall_core::roster::{MemberState, MemberStatus, Role};
-use rollcall_core::world::Standing;
 
 impl Hub {
     /// An admin blocks a member, or lifts the block; the member's record is planned again, and a free seat is given away.
     pub(crate) fn set_block(&mut self, by: Role, id: MemberId, block: bool) -> Result<(), BlockRefusal> {
-        let ids = |which: fn(&MemberState) -> bool| self.members.values().filter(|m| which(m)).map(|m| m.id).collect();
-        let standing = Standing {
-            seats_bought: self.seats,
-            seats_used: u32::try_from(self.seats_used).expect("seats"),
-            active_admins: ids(MemberState::is_active_admin),
-            active_billing_contacts: ids(MemberState::is_active_billing_contact),
-            ..Standing::default()
-        };
-        let owners = self.members.values().filter(|m| m.role == Role::Owner && m.is_active_admin()).count();
-        let mut blocks = Blocks::by(by, None, &self.policy, &standing, owners);
+        let standing = self.standing();
+        let mut blocks = Blocks::by(by, None, &self.policy, &standing, self.owners());
         let member = &self.members[&id];
         let Some(change) = (if block { blocks.block(member)? } else { blocks.unblock(member)? }) else { return Ok(()) };
         self.seats_used += change.seats();

@@ -4,6 +4,7 @@
 
 mod apply;
 mod blocks;
+mod by_hand;
 mod read;
 mod rewind;
 

@@ -218,6 +218,7 @@ impl Hub {
             managed_by: group.managed_by,
             directory_group: live,
             tied_to: group.directory_group,
+            from_sign_in: false,
         }
     }
 
@@ -244,18 +245,21 @@ impl Hub {
         let mut waiting: Vec<&MemberState> =
             self.members.values().filter(|m| m.waiting_for == Some(WaitingFor::Seat) && self.is_wanted(m)).collect();
         match world.policy.seat_order {
-            SeatOrder::Announced => waiting.sort_by_key(|member| member.directory_user),
+            SeatOrder::Announced => waiting.sort_by_key(|member| Subject::of_waiting(member).id()),
             SeatOrder::Email => waiting.sort_by_key(|member| fold(&member.profile.email)),
         }
         waiting.truncate(limit);
         let present = waiting.iter().filter(|member| member.status != MemberStatus::Removed);
-        world.waiting = present.filter_map(|member| Some((member.directory_user?, (*member).clone()))).collect();
+        world.waiting = present.map(|member| (*member).clone()).collect();
         limit > 0 && waiting.len() == limit
     }
 
     fn is_wanted(&self, member: &MemberState) -> bool {
         if member.approval == Some(Approval::Declined) {
             return false;
+        }
+        if member.managed_by.is_none() {
+            return true;
         }
         let user = member.directory_user.filter(|user| self.in_scope(*user));
         user.and_then(|user| self.users[&user].record.as_ref()).is_some_and(|record| record.active)

@@ -207,6 +207,15 @@ impl Player {
                 // A refusal is a case of its own.
                 let _ = self.hub.set_block(Role::Owner, id, block);
             }
+            Step::Invite { email, admin } => {
+                // A refusal is a case of its own.
+                let _ = self.hub.invite(Role::Owner, ADDRESSES[email], if admin { Role::Admin } else { Role::Member });
+            }
+            Step::TakeOut { member } => {
+                let place = member % self.hub.members.len();
+                let id = *self.hub.members.keys().nth(place).expect("in range");
+                let _ = self.hub.take_out(Role::Owner, id);
+            }
             Step::Seats(seats) => self.hub.set_seats(seats),
             Step::Window => self.hub.pass_window(),
             Step::Scope(name) => {

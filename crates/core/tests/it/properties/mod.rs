@@ -3,6 +3,7 @@
 mod blocks;
 mod groups;
 mod history;
+mod invitations;
 mod occurrence;
 mod rewind;
 mod steps;
@@ -157,7 +158,9 @@ impl Before {
         assert_eq!(after.blocked, self.blocked, "DW9: only an admin blocks and unblocks");
         for (id, before) in &self.unmanaged {
             let after = &hub.members[id];
-            assert!(after.managed_by.is_some() || after == before, "DX1: {before:?} became {after:?}");
+            // Rollcall itself gives a seat to whom an admin invited.
+            let waited = before.waiting_for == Some(WaitingFor::Seat);
+            assert!(waited || after.managed_by.is_some() || after == before, "DX1: {before:?} became {after:?}");
         }
     }
 }

@@ -96,6 +96,15 @@ pub(crate) enum Step {
         member: usize,
         block: bool,
     },
+    /// An admin invites the person of an address.
+    Invite {
+        email: usize,
+        admin: bool,
+    },
+    /// An admin takes out a member who was made by hand.
+    TakeOut {
+        member: usize,
+    },
     Seats(u32),
     /// The guards' window passes.
     Window,
@@ -184,6 +193,19 @@ pub(crate) fn with_blocks(history: impl Strategy<Value = Vec<Step>>) -> impl Str
     (history, prop::collection::vec(block, 1..8)).prop_map(|(mut history, blocks)| {
         for (place, member, block) in blocks {
             history.insert(place % (history.len() + 1), Step::Block { member, block });
+        }
+        history
+    })
+}
+
+/// A history in which an admin invites people by hand and takes them out as well.
+pub(crate) fn with_invitations(history: impl Strategy<Value = Vec<Step>>) -> impl Strategy<Value = Vec<Step>> {
+    let invite =
+        (0..ADDRESSES.len(), prop::bool::weighted(0.2)).prop_map(|(email, admin)| Step::Invite { email, admin });
+    let by_hand = prop_oneof![3 => invite, 2 => (0..64_usize).prop_map(|member| Step::TakeOut { member })];
+    (history, prop::collection::vec((0..64_usize, by_hand), 1..10)).prop_map(|(mut history, steps)| {
+        for (place, step) in steps {
+            history.insert(place % (history.len() + 1), step);
         }
         history
     })

@@ -9,8 +9,9 @@ use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::entity::member_state::MemberRow;
 use crate::entity::{LiteralComparison, disputes, members, run_items};
-use crate::reconcile::world::count;
+use crate::reconcile::world::{WAITS_BY_HAND, count};
 use crate::scope::AdminScope;
+use rollcall_core::change::Subject;
 use rollcall_core::directory::UserSubject;
 use rollcall_core::email::fold;
 use rollcall_core::explain::{Backlog, Facts, Seats, SourceRecord};
@@ -247,18 +248,17 @@ impl TenantTx {
     ) -> Result<Option<u32>, StoreError> {
         let waits = member.filter(|member| member.waiting_for == Some(WaitingFor::Seat));
         let waits = waits.filter(|member| member.approval != Some(Approval::Declined));
-        let Some((user, member)) = waits.and_then(|member| Some((member.directory_user?, member))) else {
-            return Ok(None);
-        };
+        let Some(member) = waits else { return Ok(None) };
         let own = match order {
-            SeatOrder::Announced => user.0.into(),
+            SeatOrder::Announced => Subject::of_waiting(member).id().into(),
             SeatOrder::Email => fold(&member.profile.email).into(),
         };
-        let place = self.waitlist_place(order);
+        let (place, by_hand) = (self.waitlist_place(order), self.waitlist_place_by_hand(order));
         let sql = format!(
             "SELECT count(*) AS counted FROM (SELECT 1 FROM members m WHERE m.tenant_id = $1 AND m.waiting_for = 'seat' \
                    AND (m.approval IS NULL OR m.approval <> 'declined') AND {place} < $2 AND EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id \
-                   AND u.id = m.directory_user_id AND u.active AND u.deleted_at IS NULL) LIMIT $3) AS x"
+                   AND u.id = m.directory_user_id AND u.active AND u.deleted_at IS NULL) \
+                   UNION ALL SELECT 1 FROM members m WHERE m.tenant_id = $1 AND {WAITS_BY_HAND} AND {by_hand} < $2 LIMIT $3) AS x"
         );
         let values = [self.tenant.0.into(), own, WAITING_COUNTED.into()];
         let row: Option<CountRow> = self.tx.one(&sql, values).await?;

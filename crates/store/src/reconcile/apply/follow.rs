@@ -179,7 +179,8 @@ impl TenantTx {
         Ok(())
     }
 
-    async fn touch_disputed(&self, freed: &[String]) -> Result<(), StoreError> {
+    /// Plans the records again that are in dispute about one of these addresses or names.
+    pub(crate) async fn touch_disputed(&self, freed: &[String]) -> Result<(), StoreError> {
         if freed.is_empty() {
             return Ok(());
         }

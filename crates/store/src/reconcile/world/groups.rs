@@ -32,6 +32,7 @@ struct SharingGroupRow {
     name: String,
     managed_by: Option<Uuid>,
     directory_group_id: Option<Uuid>,
+    from_sign_in: bool,
     live: bool,
 }
 
@@ -74,7 +75,7 @@ static GROUP_RECORDS: Sql = Sql::tenant_rows(
 );
 
 /// Present sharing groups, each with the directory group it is tied to, alive or not.
-const SHARING_GROUPS: &str = "SELECT g.id, g.name, g.managed_by, g.directory_group_id, \
+const SHARING_GROUPS: &str = "SELECT g.id, g.name, g.managed_by, g.directory_group_id, g.from_sign_in, \
     EXISTS (SELECT 1 FROM directory_groups d WHERE d.tenant_id = g.tenant_id AND d.id = g.directory_group_id \
     AND d.deleted_at IS NULL AND (g.managed_by IS NULL OR d.source_id = g.managed_by)) AS live \
     FROM {rows} {join} sharing_groups g ON g.tenant_id = {tenant} AND g.removed_at IS NULL AND ";
@@ -185,6 +186,7 @@ impl TenantTx {
                 managed_by: row.managed_by.map(Into::into),
                 directory_group: row.directory_group_id.filter(|_| row.live).map(Into::into),
                 tied_to: row.directory_group_id.map(Into::into),
+                from_sign_in: row.from_sign_in,
             };
             (group, row.directory_group_id)
         };

@@ -11,26 +11,25 @@ mod rewind;
 pub(crate) mod rewind_line;
 pub(crate) mod rewind_since;
 mod view;
+mod waiting;
 
 pub(crate) use rewind::{Progress, RewindPart};
 pub(crate) use rewind_line::{Line, Phase};
+pub(crate) use waiting::WAITS_BY_HAND;
 
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
-use crate::entity::member_state::{MEMBER_COLUMNS, MemberRow};
 use crate::log::changes::{ChangeRow, Lane, ReadChanges, Touched};
 use crate::reconcile::authority::AuthorityRow;
 use crate::reconcile::lease::Lease;
-use crate::reconcile::user_scope::UserScopes;
 use chrono::{DateTime, Utc};
 use rollcall_core::action::Plan;
 use rollcall_core::digest::PlanDigest;
 use rollcall_core::directory::{Origin, SourceMode};
 use rollcall_core::hold_reason::HoldReason;
 use rollcall_core::ids::{DirectoryUserId, MemberId, RequestId, SourceId};
-use rollcall_core::policy::{Policy, SeatOrder};
-use rollcall_core::roster::MemberStatus;
+use rollcall_core::policy::Policy;
 use rollcall_core::run::ItemDecision;
 use rollcall_core::world::{Standing, World};
 use sea_orm::FromQueryResult;
@@ -43,8 +42,6 @@ use view::View;
 pub(crate) const MANY_CHANGES: usize = 100;
 /// Rounds of following an address to its holder and the holder's record: enough for long cycles of swaps.
 const HOLDER_ROUNDS: usize = 8;
-/// Most people of the waitlist that one chunk reads.
-const WAITING_MAX: usize = 500;
 
 /// A world, and the changes it was read from.
 #[derive(Debug)]
@@ -343,46 +340,5 @@ impl TenantTx {
             }
         }
         Ok(())
-    }
-
-    /// Reads as many waiting people as this plan could admit, and returns whether more of them wait.
-    async fn read_waiting(&self, world: &mut World) -> Result<bool, StoreError> {
-        let limit = world.waiting_to_read().min(WAITING_MAX);
-        if limit == 0 {
-            return Ok(false);
-        }
-        let order = self.waitlist_place(world.policy.seat_order);
-        let scopes = self.user_scopes(world).await?;
-        // Without people that the source has disabled or left out of scope meanwhile, or that an admin declined, because an
-        // invitation cannot be taken back.
-        let sql = format!(
-            "SELECT {MEMBER_COLUMNS} FROM members m WHERE m.tenant_id = $1 AND m.waiting_for = 'seat' \
-             AND (m.approval IS NULL OR m.approval <> 'declined') AND EXISTS (SELECT 1 FROM directory_users u WHERE u.tenant_id = m.tenant_id AND u.id = m.directory_user_id \
-             AND u.source_id = m.managed_by AND u.active AND u.deleted_at IS NULL AND {} AND EXISTS (SELECT 1 FROM sources s \
-             WHERE s.tenant_id = u.tenant_id AND s.id = u.source_id AND s.people_leave = FALSE)) ORDER BY {order} LIMIT {limit}",
-            self.in_scope(scopes.as_ref(), 2)
-        );
-        let scopes = scopes.iter().map(UserScopes::parameter);
-        let rows: Vec<MemberRow> = self.tx.all(&sql, [self.tenant.0.into()].into_iter().chain(scopes)).await?;
-        let more = rows.len() == limit;
-        for row in rows {
-            let member = row.into_state()?;
-            let present = member.status != MemberStatus::Removed;
-            if let (Some(user), true) = (member.directory_user, present) {
-                world.waiting.push((user, member));
-            }
-        }
-        Ok(more)
-    }
-}
-
-impl TenantTx {
-    /// The order of the waitlist; `review` gives seats in the same order.
-    pub(crate) fn waitlist_place(&self, order: SeatOrder) -> &'static str {
-        match order {
-            SeatOrder::Announced => "m.directory_user_id",
-            SeatOrder::Email if self.tx.is_postgres() => "m.email_folded COLLATE \"C\"",
-            SeatOrder::Email => "m.email_folded",
-        }
     }
 }

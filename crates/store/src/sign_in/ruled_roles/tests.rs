@@ -21,10 +21,10 @@ use serde_json::{Value as Json, json};
 const BOSS: &str = "boss@acme.example";
 const ANN: &str = "ann@acme.example";
 
-struct Office {
-    store: Store,
-    scope: AdminScope,
-    connection: SignInConnectionId,
+pub(in crate::sign_in) struct Office {
+    pub(in crate::sign_in) store: Store,
+    pub(in crate::sign_in) scope: AdminScope,
+    pub(in crate::sign_in) connection: SignInConnectionId,
 }
 
 fn rules() -> Vec<RoleRule> {
@@ -38,7 +38,7 @@ fn rules() -> Vec<RoleRule> {
 
 impl Office {
     /// A tenant with a proven domain, and a connection in use with rules.
-    async fn open(store: Store, seats: u32, creates_members: bool, owner: Option<&str>) -> Self {
+    pub(in crate::sign_in) async fn open(store: Store, seats: u32, creates_members: bool, owner: Option<&str>) -> Self {
         let owner_email = owner.map(str::to_owned);
         let new = NewTenant { name: "Acme".into(), seats, policy: Policy::default(), owner_email };
         let (_, slug) = store.create_tenant(&new).await.expect("a tenant");
@@ -62,17 +62,22 @@ impl Office {
         office
     }
 
-    async fn change(&self, change: &SignInConnectionChange<'_>) {
+    pub(in crate::sign_in) async fn change(&self, change: &SignInConnectionChange<'_>) {
         let changed = self.store.change_sign_in_connection(&self.scope, self.connection, change, None).await;
         let _ = changed.expect("a change").unannounced();
     }
 
     /// A sign-in of the person with this name, and these groups, of which a trial says the same before.
-    async fn sign_in(&self, name: &str, groups: &[&str]) -> ProviderSignIn<Role> {
+    pub(in crate::sign_in) async fn sign_in(&self, name: &str, groups: &[&str]) -> ProviderSignIn<Role> {
         self.sign_in_with(name, &json!({ "groups": groups }), false).await
     }
 
-    async fn sign_in_with(&self, name: &str, claims: &Json, unanswered: bool) -> ProviderSignIn<Role> {
+    pub(in crate::sign_in) async fn sign_in_with(
+        &self,
+        name: &str,
+        claims: &Json,
+        unanswered: bool,
+    ) -> ProviderSignIn<Role> {
         let email = format!("{name}@acme.example");
         let person = person(name, &email, claims, unanswered);
         let connection = self.store.open_connection(self.scope.tenant(), self.connection).await.expect("it");
@@ -106,7 +111,7 @@ impl Office {
         })
     }
 
-    async fn member(&self, email: &str) -> Option<Member> {
+    pub(in crate::sign_in) async fn member(&self, email: &str) -> Option<Member> {
         // A list shows a row once no older transaction of the cluster is open.
         let tx = self.store.read(&self.scope.scope).await.expect("a transaction");
         let there = tx.find::<members::Entity>().filter(members::Column::EmailFolded.eq(email));
@@ -126,7 +131,7 @@ impl Office {
         let _ = self.store.change_member(&self.scope, id, &changes).await.expect("a change").unannounced();
     }
 
-    async fn events(&self, kind: &str) -> Vec<Json> {
+    pub(in crate::sign_in) async fn events(&self, kind: &str) -> Vec<Json> {
         use crate::entity::audit_events::{Column, Entity};
         let tx = self.store.read(&self.scope.scope).await.expect("a transaction");
         let found = tx.find::<Entity>().filter(Column::Kind.eq(kind)).ascending(Column::Id);
