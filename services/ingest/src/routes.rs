@@ -54,6 +54,7 @@ pub fn oauth_endpoints() -> Vec<Endpoint> {
         POST "/oauth/token" => oauth::token,
         POST "/oauth/revoke" => oauth::revoke,
         GET "/.well-known/oauth-authorization-server" => oauth::metadata,
+        GET "/oauth/openapi.json" => oauth::document,
     ]
 }
 
