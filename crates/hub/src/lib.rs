@@ -5,6 +5,7 @@
 
 mod after_commit;
 mod caller;
+mod change_streams;
 mod credential_uses;
 mod ends;
 mod idempotency_keys;
@@ -17,6 +18,7 @@ mod sessions;
 mod setup_links;
 
 pub use caller::{CallerError, CallerLimits, Sampler, SourceCaller};
+pub use change_streams::{ChangeStreams, Ended, Listener, ListenerKey, News, NoStream};
 pub use credential_uses::CredentialUses;
 pub use oauth::ClientSecret;
 pub use provider_sign_ins::{
@@ -40,4 +42,5 @@ pub struct Hub {
     pub uses: CredentialUses,
     pub sessions: KnownSessions,
     pub quotas: SharedQuotaBook,
+    pub streams: ChangeStreams,
 }

@@ -44,6 +44,7 @@ codes! {
     SlowBody = "slow_body",
     Conflict = "conflict",
     PlanStale = "plan_stale",
+    TooManyLeave = "too_many_leave",
     StillRunning = "still_running",
     AnswerNotKept = "answer_not_kept",
     Outdated = "outdated",

@@ -8,7 +8,7 @@ use actix_web::http::{Method, header};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use chrono::TimeDelta;
 use futures_util::future::{LocalBoxFuture, ready};
-use rollcall_core::ids::CredentialId;
+use rollcall_core::ids::{CredentialId, OperatorKeyId};
 use rollcall_core::permission::Permission;
 use rollcall_core::roster::Role;
 use rollcall_hub::{CallerError, SessionCaller};
@@ -30,6 +30,8 @@ pub(crate) struct ApiAuth {
     pub(crate) session: Option<Session>,
     /// The key or session.
     pub(crate) credential: CredentialId,
+    /// The key of an operator, where it is one.
+    pub(crate) operator: Option<OperatorKeyId>,
 }
 
 impl ApiAuth {
@@ -53,14 +55,15 @@ impl ApiAuth {
                 return Err(AdminError::Forbidden(NOT_OWN));
             }
             refuse_other_tenant(request, &admin, &scope).await?;
-            return Ok(Self { scope, admin, session: Some(session), credential: session.id });
+            return Ok(Self { scope, admin, session: Some(session), credential: session.id, operator: None });
         }
         if bearer_token(request).is_some_and(|key| key.starts_with(OPERATOR_KEY_PREFIX)) {
             let OperatorAuth { operator, admin } = OperatorAuth::of(request, admin).await?;
             let tenant = request.headers().get(TENANT).and_then(|name| name.to_str().ok());
             let tenant = tenant.ok_or_else(|| AdminError::BadRequest(NO_TENANT.into()))?;
             let scope = admin.hub.store.tenant_of_operator(&operator, tenant).await?;
-            return Ok(Self { scope, admin, session: None, credential: operator.key().0.into() });
+            let key = operator.key();
+            return Ok(Self { scope, admin, session: None, credential: key.0.into(), operator: Some(key) });
         }
         let caller = admin.hub.admin_caller(bearer_token(request), &peer(request), &admin.limits).await;
         let (scope, credential) = caller.map_err(|error| match error {
@@ -68,7 +71,7 @@ impl ApiAuth {
             error => AdminError::from(error),
         })?;
         refuse_other_tenant(request, &admin, &scope).await?;
-        Ok(Self { scope, admin, session: None, credential })
+        Ok(Self { scope, admin, session: None, credential, operator: None })
     }
 
     fn check(&self, demand: Demand) -> Result<(), AdminError> {

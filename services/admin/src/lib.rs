@@ -5,6 +5,8 @@ mod api_keys;
 mod audit_events;
 mod auth;
 mod body;
+mod changes;
+mod cors;
 mod detachment;
 mod dialect;
 mod domains;
@@ -12,6 +14,7 @@ mod error;
 mod etag;
 mod explain;
 mod exports;
+mod fields;
 mod groups;
 mod html;
 mod idempotency;
@@ -49,6 +52,8 @@ mod tokens;
 pub mod view;
 mod words;
 
+pub use cors::Origins;
+
 use actix_web::HttpRequest;
 use rollcall_hub::{CallerLimits, Hub, ProviderSignIns};
 use rollcall_web::origin;
@@ -61,6 +66,8 @@ pub struct Admin {
     /// The address of the hub for people, when the operator set one.
     pub public_url: Option<String>,
     pub sign_ins: ProviderSignIns,
+    /// The other sites whose pages may call the REST API with a key.
+    pub cors: Origins,
 }
 
 impl Admin {
