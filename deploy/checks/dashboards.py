@@ -72,6 +72,16 @@ OVERVIEW = [
             ],
         ),
     ],
+    [
+        (
+            "Streams of changes",
+            "short",
+            [
+                (f"sum(rollcall_change_streams{{{ALL}}})", "open"),
+                (rate("change_streams_ended_total", "", "reason"), "ended a second: {{reason}}"),
+            ],
+        ),
+    ],
 ]
 WORKER = [
     [

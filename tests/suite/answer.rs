@@ -30,7 +30,10 @@ impl Answer {
         let line = format!("{} {} {}", request.method(), request.url(), shorten(&body.unwrap_or_default()));
         let response = client.execute(request).await.map_err(|error| format!("{line}: {error:?}"))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.map_err(|error| format!("{line}: {error:?}"))?;
+        // A stream of events has no end to wait for.
+        let is_stream = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let text = if is_stream { Ok(String::new()) } else { response.text().await };
+        let text = text.map_err(|error| format!("{line}: {error:?}"))?;
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
         Ok(Self { request: line, status, headers, text, json })
     }

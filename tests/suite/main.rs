@@ -25,9 +25,11 @@ mod blocks;
 mod broker;
 mod budgets;
 mod cache;
+mod changes;
 mod commands;
 mod connections;
 mod conversation;
+mod cors;
 mod cutover;
 mod decisions;
 mod deployment;
@@ -41,6 +43,7 @@ mod explain;
 mod exports;
 mod faults;
 mod field_reports;
+mod fields;
 mod first_hour;
 mod group_scope;
 mod guards;
@@ -48,6 +51,7 @@ mod hub;
 mod idempotency;
 mod if_match;
 mod invitations;
+mod json_schema;
 mod large_answers;
 mod lifecycle;
 mod lists;
@@ -58,6 +62,7 @@ mod members;
 mod new_user;
 mod oauth;
 mod on_demand;
+mod openapi;
 mod person;
 mod privileged;
 mod process;
@@ -165,6 +170,7 @@ fn run(arguments: &Arguments, combinations: &[Combination], workbench: &Workbenc
     conclusion.exit_code()
 }
 
+#[expect(clippy::too_many_lines, reason = "it is one list")]
 fn every_case() -> Vec<Case> {
     let of_providers = of_providers().into_iter();
     let of_people = [
@@ -182,6 +188,10 @@ fn every_case() -> Vec<Case> {
         invitations::cases(),
         exports::cases(),
         idempotency::cases(),
+        fields::cases(),
+        openapi::cases(),
+        cors::cases(),
+        changes::cases(),
         if_match::cases(),
         statistics::cases(),
         new_user::cases(),

@@ -27,6 +27,26 @@ text_enum! {
 }
 
 text_enum! {
+    /// Whether everything in a run happened.
+    RunVerdict {
+        Applied = "applied",
+        /// Something was held, planned or simulated.
+        Withheld = "withheld",
+    }
+}
+
+text_enum! {
+    /// In which of two compared runs an action is.
+    FoundIn {
+        OnlyThis = "only_this",
+        OnlyOther = "only_other",
+        Same = "same",
+        /// The same action on the same subject, with another outcome.
+        Differs = "differs",
+    }
+}
+
+text_enum! {
     /// Decision about an item of a run.
     ItemDecision {
         Applied = "applied",

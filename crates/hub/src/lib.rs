@@ -5,6 +5,7 @@
 
 mod after_commit;
 mod caller;
+mod change_streams;
 mod credential_uses;
 mod ends;
 mod enrolments;
@@ -19,6 +20,7 @@ mod sessions;
 mod setup_links;
 
 pub use caller::{CallerError, CallerLimits, Sampler, SourceCaller};
+pub use change_streams::{ChangeStreams, Ended, Listener, ListenerKey, News, NoStream};
 pub use credential_uses::CredentialUses;
 pub use oauth::ClientSecret;
 pub use operator_sign_ins::{OPERATOR_REDIRECT_PATH, OperatorConnection, OperatorSignIns};
@@ -43,4 +45,5 @@ pub struct Hub {
     pub uses: CredentialUses,
     pub sessions: KnownSessions,
     pub quotas: SharedQuotaBook,
+    pub streams: ChangeStreams,
 }

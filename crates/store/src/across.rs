@@ -22,6 +22,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::ids::{OperatorKeyId, TenantId};
 use rollcall_core::roster::Role;
 use sea_orm::FromQueryResult;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 static CREDENTIAL: Sql = Sql::across(&[
@@ -53,6 +54,8 @@ const TENANT_SUMMARY: &str = "SELECT t.id, t.slug, t.name, t.seats, l.seats_used
      JOIN tenant_leases l ON l.tenant_id = t.id";
 static OPERATOR_KEY: Sql = Sql::across(&["SELECT id FROM operator_keys WHERE digest = $1 AND revoked_at IS NULL \
      AND (expires_at IS NULL OR expires_at > $2)"]);
+static OPERATOR_KEYS_IN_FORCE: Sql =
+    Sql::across(&["SELECT id FROM operator_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)"]);
 static OPERATOR_KEYS: Sql =
     Sql::across(&["SELECT id, name, prefix, created_at, expires_at, revoked_at FROM operator_keys ORDER BY id"]);
 static INSERT_OPERATOR_KEY: Sql = Sql::across(&[
@@ -253,6 +256,15 @@ impl Store {
         let values = [digest.to_vec().into(), self.clock.now().into()];
         let row: Option<KeyRow> = tx.one(OPERATOR_KEY.text(tx.engine()), values).await?;
         Ok(row.map(|row| OperatorScope::Key(row.id.into())))
+    }
+
+    /// The keys of operators that are in force.
+    #[tracing::instrument(name = "store.across.operator_keys_in_force", skip_all)]
+    pub async fn operator_keys_in_force(&self) -> Result<HashSet<OperatorKeyId>, StoreError> {
+        let tx = self.across(false).await?;
+        let now = self.clock.now();
+        let rows: Vec<KeyRow> = tx.all(OPERATOR_KEYS_IN_FORCE.text(tx.engine()), [now.into()]).await?;
+        Ok(rows.into_iter().map(|row| row.id.into()).collect())
     }
 
     /// All keys of operators, revoked ones too, the oldest first.

@@ -41,6 +41,7 @@ pub use access::source_upkeep::{NewSource, SourceDeletion};
 pub use access::sources::{Source, SourceChange, SourceToken};
 pub use access::tenants::{NewTenant, SeatsSet, TenantName};
 pub use across::{Backlog, TenantSummary, UpkeepTurn};
+pub use admin::changed_lists::{Look, Looked};
 pub use admin::cutover::{
     Detachment, GroupCounts, MembershipCounts, PeopleCounts, Promotion, PromotionItems, RemovalOutlook, Respelled,
     SeatOutlook,

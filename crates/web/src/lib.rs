@@ -19,7 +19,7 @@ pub use credential::{NoSecret, bearer_token};
 pub use endpoint::{Demand, Demands, Endpoint, RouteLabel, resource, same_paths};
 pub use observe::{HadTrailingSlash, Observer, expects_large_answer, observe, request_id};
 pub use peer::{Network, Proxies, origin, peer};
-pub use problem::Problem;
+pub use problem::{Code, Problem};
 pub use refusal::{Refusal, whole_seconds};
 pub use rollcall_core::permission::Permission;
 pub use rollcall_core::roster::Role;

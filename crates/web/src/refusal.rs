@@ -1,7 +1,7 @@
 //! Refusals of the HTTP layer, before any service handles the request: the reason and its headers. A service answers them
 //! in its own format.
 
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use std::time::Duration;
@@ -32,15 +32,15 @@ pub enum Refusal {
 impl Refusal {
     pub fn problem(&self) -> Problem {
         let (status, code) = match self {
-            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
-            Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
-            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
-            Self::UnknownEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
-            Self::UnreadableBody(_) => (StatusCode::BAD_REQUEST, "bad_request"),
-            Self::SlowBody { .. } => (StatusCode::REQUEST_TIMEOUT, "slow_body"),
-            Self::AnswersUnread { of_tenant: true, .. } => (StatusCode::TOO_MANY_REQUESTS, "answers_unread"),
-            Self::AnswersUnread { of_tenant: false, .. } => (StatusCode::SERVICE_UNAVAILABLE, "answers_unread"),
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, Code::Unauthorized),
+            Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, Code::MethodNotAllowed),
+            Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, Code::RateLimited),
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge),
+            Self::UnknownEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::UnsupportedMediaType),
+            Self::UnreadableBody(_) => (StatusCode::BAD_REQUEST, Code::BadRequest),
+            Self::SlowBody { .. } => (StatusCode::REQUEST_TIMEOUT, Code::SlowBody),
+            Self::AnswersUnread { of_tenant: true, .. } => (StatusCode::TOO_MANY_REQUESTS, Code::AnswersUnread),
+            Self::AnswersUnread { of_tenant: false, .. } => (StatusCode::SERVICE_UNAVAILABLE, Code::AnswersUnread),
         };
         Problem::new(status, code, self.to_string())
     }

@@ -8,6 +8,7 @@ use crate::query::page_of;
 use crate::tokens::Rotation;
 use crate::view::List;
 use crate::view::api_keys as view;
+use crate::view::closed;
 use crate::view::tokens::ReplacedToken;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
@@ -25,10 +26,10 @@ use utoipa::ToSchema;
 struct NewKey {
     #[serde(default)]
     name: String,
-    #[schema(value_type = String)]
+    #[schema(value_type = closed::Role)]
     role: Role,
     /// Everything that the role may do, when it is left out.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<closed::Permission>>)]
     permissions: Option<Permissions>,
     expires_at: Option<DateTime<Utc>>,
 }
@@ -39,7 +40,7 @@ struct NewKey {
     responses((status = 200, body = List<view::ApiKey>)),
 )]
 pub(crate) async fn api_keys(request: HttpRequest, auth: ApiAuth) -> Answer {
-    list::<view::ApiKey>(auth.admin.hub.store.api_keys(&auth.scope, &page_of(&request)?).await?)
+    list::<view::ApiKey>(&request, auth.admin.hub.store.api_keys(&auth.scope, &page_of(&request)?).await?)
 }
 
 #[utoipa::path(

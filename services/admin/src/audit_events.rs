@@ -23,6 +23,7 @@ pub(crate) async fn audit_events(request: HttpRequest, auth: ApiAuth) -> Answer 
     let kind = parsed("kind", asked.kind.as_deref())?;
     let subject = parsed("subject_id", asked.subject_id.as_deref())?;
     list::<view::AuditEvent>(
+        &request,
         page(&auth.admin.hub.store, &auth.scope, &AuditFilter { kind, subject }, &asked.page()?).await?,
     )
 }

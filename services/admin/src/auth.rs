@@ -8,7 +8,7 @@ use actix_web::http::{Method, header};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{LocalBoxFuture, ready};
-use rollcall_core::ids::CredentialId;
+use rollcall_core::ids::{CredentialId, OperatorKeyId};
 use rollcall_core::permission::Permission;
 use rollcall_core::roster::Role;
 use rollcall_hub::{CallerError, SessionCaller};
@@ -32,6 +32,8 @@ pub(crate) struct ApiAuth {
     pub(crate) operator: Option<OperatorSession>,
     /// The key or session.
     pub(crate) credential: CredentialId,
+    /// The key of an operator, where it is one.
+    pub(crate) operator_key: Option<OperatorKeyId>,
 }
 
 impl ApiAuth {
@@ -59,7 +61,14 @@ impl ApiAuth {
                 return Err(AdminError::Forbidden(NOT_OWN));
             }
             refuse_other_tenant(request, &admin, &scope).await?;
-            return Ok(Self { scope, admin, session: Some(session), operator: None, credential: session.id });
+            return Ok(Self {
+                scope,
+                admin,
+                session: Some(session),
+                operator: None,
+                operator_key: None,
+                credential: session.id,
+            });
         }
         if bearer_token(request).is_some_and(|key| key.starts_with(OPERATOR_KEY_PREFIX)) {
             return Self::of_operator(request, admin).await;
@@ -70,7 +79,7 @@ impl ApiAuth {
             error => AdminError::from(error),
         })?;
         refuse_other_tenant(request, &admin, &scope).await?;
-        Ok(Self { scope, admin, session: None, operator: None, credential })
+        Ok(Self { scope, admin, session: None, operator: None, operator_key: None, credential })
     }
 
     /// An operator at work in the tenant that the request names.
@@ -80,7 +89,11 @@ impl ApiAuth {
         let tenant = tenant.ok_or_else(|| AdminError::BadRequest(NO_TENANT.into()))?;
         let scope = admin.hub.store.tenant_of_operator(&operator, tenant).await?;
         let credential = session.as_ref().map_or(operator.id().into(), OperatorSession::credential);
-        Ok(Self { scope, admin, session: None, operator: session, credential })
+        let operator_key = match operator {
+            OperatorScope::Key(key) => Some(key),
+            OperatorScope::Person(_) => None,
+        };
+        Ok(Self { scope, admin, session: None, operator: session, operator_key, credential })
     }
 
     fn check(&self, demand: Demand) -> Result<(), AdminError> {

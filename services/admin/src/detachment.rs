@@ -9,6 +9,7 @@ use crate::path::id_in_path;
 use crate::query::{parameters, parsed};
 use crate::view;
 use crate::view::List;
+use crate::view::closed;
 use actix_web::HttpRequest;
 use rollcall_core::directory::PeopleAfter;
 use rollcall_core::ids::SourceId;
@@ -21,7 +22,7 @@ use utoipa::ToSchema;
 #[schema(as = DetachRequest)]
 #[serde(deny_unknown_fields)]
 struct SeenDetachment {
-    #[schema(value_type = String)]
+    #[schema(value_type = closed::PeopleAfter)]
     people: PeopleAfter,
     digest: String,
 }
@@ -47,7 +48,7 @@ pub(crate) async fn detachment_items(request: HttpRequest, auth: ApiAuth) -> Ans
     let id: SourceId = id_in_path(&request, "source")?;
     auth.admin.hub.store.source(&auth.scope, id).await?;
     let (people, page) = fate(&request)?;
-    list::<view::runs::RunItem>(auth.admin.hub.store.detachment_items(&auth.scope, id, people, &page).await?)
+    list::<view::runs::RunItem>(&request, auth.admin.hub.store.detachment_items(&auth.scope, id, people, &page).await?)
 }
 
 #[utoipa::path(

@@ -4,7 +4,7 @@ use crate::answer::{Answer, one, snapshot};
 use crate::auth::ApiAuth;
 use crate::body::{body, no_body};
 use crate::path::id_in_path;
-use crate::query::no_parameters;
+use crate::query::only_fields;
 use crate::view::List;
 use crate::view::domains as view;
 use actix_web::{HttpRequest, HttpResponse};
@@ -25,8 +25,8 @@ struct NewDomain {
     responses((status = 200, body = List<view::Domain>)),
 )]
 pub(crate) async fn domains(request: HttpRequest, auth: ApiAuth) -> Answer {
-    no_parameters(&request)?;
-    snapshot::<view::Domain>(auth.admin.hub.store.domains(&auth.scope).await?, None)
+    only_fields(&request)?;
+    snapshot::<view::Domain>(&request, auth.admin.hub.store.domains(&auth.scope).await?, None)
 }
 
 #[utoipa::path(

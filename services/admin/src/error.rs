@@ -3,10 +3,10 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use rollcall_core::permission::Permission;
-use rollcall_hub::SignInError;
+use rollcall_hub::{NoStream, SignInError};
 use rollcall_sign_in::Failure;
 use rollcall_store::StoreError;
-use rollcall_web::{Problem, Refusal, whole_seconds};
+use rollcall_web::{Code, Problem, Refusal, whole_seconds};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AdminError {
@@ -38,6 +38,8 @@ pub(crate) enum AdminError {
     #[error("{0}")]
     BadRequest(String),
     #[error(transparent)]
+    NoStream(NoStream),
+    #[error(transparent)]
     SignIn(SignInError),
     #[error(transparent)]
     Web(#[from] Refusal),
@@ -50,15 +52,22 @@ impl AdminError {
     pub(crate) fn problem(&self) -> Problem {
         let (status, code) = match self {
             Self::Web(refusal) => return refusal.problem(),
-            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
-            Self::NotPermitted(_) => (StatusCode::FORBIDDEN, "not_permitted"),
-            Self::SignInAgain | Self::ProviderSaysNoTime => (StatusCode::FORBIDDEN, "sign_in_again"),
-            Self::StillRunning => (StatusCode::CONFLICT, "still_running"),
-            Self::AnswerNotKept(_) => (StatusCode::CONFLICT, "answer_not_kept"),
-            Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
-            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
-            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
-            Self::SignIn(error) => (status_of_sign_in(error), "sign_in_failed"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, Code::Forbidden),
+            Self::NotPermitted(_) => (StatusCode::FORBIDDEN, Code::NotPermitted),
+            Self::SignInAgain | Self::ProviderSaysNoTime => (StatusCode::FORBIDDEN, Code::SignInAgain),
+            Self::StillRunning => (StatusCode::CONFLICT, Code::StillRunning),
+            Self::AnswerNotKept(_) => (StatusCode::CONFLICT, Code::AnswerNotKept),
+            Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, Code::KeyReused),
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, Code::NotFound),
+            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, Code::BadRequest),
+            Self::NoStream(NoStream::Store(error)) => return problem_of_store(error),
+            Self::NoStream(NoStream::OfCredential | NoStream::OfTenant) => {
+                (StatusCode::TOO_MANY_REQUESTS, Code::TooManyStreams)
+            }
+            Self::NoStream(NoStream::OfProcess | NoStream::Stopping) => {
+                (StatusCode::SERVICE_UNAVAILABLE, Code::TooManyStreams)
+            }
+            Self::SignIn(error) => (status_of_sign_in(error), Code::SignInFailed),
             Self::Store(error) => return problem_of_store(error),
         };
         Problem::new(status, code, self.to_string())
@@ -73,6 +82,15 @@ fn status_of_sign_in(error: &SignInError) -> StatusCode {
         | SignInError::NoOperator(_)
         | SignInError::NotAllowed => StatusCode::FORBIDDEN,
         _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+impl From<NoStream> for AdminError {
+    fn from(error: NoStream) -> Self {
+        match error {
+            NoStream::Store(error) => error.into(),
+            error => Self::NoStream(error),
+        }
     }
 }
 
@@ -94,23 +112,23 @@ impl AdminError {
 
 fn problem_of_store(error: &StoreError) -> Problem {
     let (status, code) = match error {
-        StoreError::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
-        StoreError::OverQuota(_) => (StatusCode::FORBIDDEN, "over_quota"),
-        StoreError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
-        StoreError::Invalid(_) | StoreError::TooMany(_) => (StatusCode::BAD_REQUEST, "bad_request"),
-        StoreError::Stale | StoreError::Unsettled => (StatusCode::CONFLICT, "plan_stale"),
-        StoreError::Taken(_) | StoreError::Changed | StoreError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
-        StoreError::TooManyLeave(_) => (StatusCode::CONFLICT, "too_many_leave"),
-        StoreError::Outdated => (StatusCode::PRECONDITION_FAILED, "outdated"),
-        StoreError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_busy"),
-        StoreError::TooMuch(_) => (StatusCode::BAD_REQUEST, "too_much_work"),
+        StoreError::Forbidden(_) => (StatusCode::FORBIDDEN, Code::Forbidden),
+        StoreError::OverQuota(_) => (StatusCode::FORBIDDEN, Code::OverQuota),
+        StoreError::NotFound(_) => (StatusCode::NOT_FOUND, Code::NotFound),
+        StoreError::Invalid(_) | StoreError::TooMany(_) => (StatusCode::BAD_REQUEST, Code::BadRequest),
+        StoreError::Stale | StoreError::Unsettled => (StatusCode::CONFLICT, Code::PlanStale),
+        StoreError::Taken(_) | StoreError::Changed | StoreError::Conflict(_) => (StatusCode::CONFLICT, Code::Conflict),
+        StoreError::TooManyLeave(_) => (StatusCode::CONFLICT, Code::TooManyLeave),
+        StoreError::Outdated => (StatusCode::PRECONDITION_FAILED, Code::Outdated),
+        StoreError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, Code::TooBusy),
+        StoreError::TooMuch(_) => (StatusCode::BAD_REQUEST, Code::TooMuchWork),
         StoreError::Unavailable(_) | StoreError::Contended(_) => {
             let detail = "the hub is busy or its database away; try again";
-            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, detail);
         }
         StoreError::LeaseLost | StoreError::Moved | StoreError::Database(_) => {
             let detail = "an error on our side; it was logged under the request's id";
-            return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
+            return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, detail);
         }
     };
     Problem::new(status, code, error.to_string())
@@ -130,6 +148,12 @@ impl ResponseError for AdminError {
             Self::Web(refusal) => refusal.add_headers(response),
             Self::Store(StoreError::Busy { retry_after, .. }) => {
                 response.insert_header((header::RETRY_AFTER, whole_seconds(*retry_after)));
+            }
+            Self::NoStream(NoStream::Stopping) => {
+                response.insert_header((header::RETRY_AFTER, 1));
+            }
+            Self::NoStream(_) => {
+                response.insert_header((header::RETRY_AFTER, 30));
             }
             Self::Store(StoreError::Unavailable(_) | StoreError::Contended(_)) => {
                 response.insert_header((header::RETRY_AFTER, 1));

@@ -1,10 +1,12 @@
 //! `/api/v1/…/explain`: explanation of a person's access (PE14), from the store's facts by the gates of `core`.
 
-use crate::answer::{Answer, one, snapshot};
+use crate::answer::{Answer, one, whole};
 use crate::auth::ApiAuth;
 use crate::error::AdminError;
 use crate::path::{id_in_path, second_id};
 use crate::query::{address, query};
+use crate::view::List;
+use crate::view::explain as view;
 use actix_web::HttpRequest;
 use rollcall_core::explain::{Explanation, explain};
 use rollcall_store::Known;
@@ -23,7 +25,7 @@ struct Somebody {
 #[utoipa::path(
     get, path = "/api/v1/members/{id}/explain", tag = "members", operation_id = "explain_member", summary = "Why a member has access, or has none",
     params(("id" = Uuid, Path)),
-    responses((status = 200, body = Object)),
+    responses((status = 200, body = view::Explanation)),
 )]
 pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
     let facts = auth.admin.hub.store.facts_of_member(&auth.scope, id_in_path(&request, "member")?).await?;
@@ -34,7 +36,7 @@ pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
 #[utoipa::path(
     get, path = "/api/v1/sources/{id}/users/{user_id}/explain", tag = "sources", operation_id = "explain_record", summary = "Why the person of a record has access, or has none",
     params(("id" = Uuid, Path), ("user_id" = Uuid, Path)),
-    responses((status = 200, body = Object)),
+    responses((status = 200, body = view::Explanation)),
 )]
 pub(crate) async fn record(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = id_in_path(&request, "source")?;
@@ -47,7 +49,7 @@ pub(crate) async fn record(request: HttpRequest, auth: ApiAuth) -> Answer {
 #[utoipa::path(
     get, path = "/api/v1/explain", tag = "members", operation_id = "explain_somebody", summary = "Everybody whom an address or external id may mean, explained",
     params(("email" = Option<String>, Query), ("external_id" = Option<String>, Query)),
-    responses((status = 200, body = List<Object>)),
+    responses((status = 200, body = List<view::Explanation>)),
 )]
 pub(crate) async fn somebody(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked: Somebody = query(&request)?;
@@ -63,5 +65,5 @@ pub(crate) async fn somebody(request: HttpRequest, auth: ApiAuth) -> Answer {
         return Err(AdminError::BadRequest(takes));
     }
     let facts = auth.admin.hub.store.facts_of_known(&auth.scope, known).await?;
-    snapshot::<Explanation>(facts.iter().map(explain).collect(), None)
+    whole::<Explanation>(facts.iter().map(explain).collect())
 }

@@ -1,6 +1,6 @@
 //! `/api/v1/groups`: sharing groups and their members.
 
-use crate::answer::{Answer, list, one};
+use crate::answer::{Answer, list, read};
 use crate::auth::ApiAuth;
 use crate::path::id_in_path;
 use crate::query::parameters;
@@ -15,7 +15,7 @@ use actix_web::{HttpRequest, HttpResponse};
 )]
 pub(crate) async fn groups(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request, &[])?;
-    list::<view::groups::SharingGroup>(auth.admin.hub.store.groups(&auth.scope, &asked.page()?).await?)
+    list::<view::groups::SharingGroup>(&request, auth.admin.hub.store.groups(&auth.scope, &asked.page()?).await?)
 }
 
 #[utoipa::path(
@@ -25,7 +25,7 @@ pub(crate) async fn groups(request: HttpRequest, auth: ApiAuth) -> Answer {
 )]
 pub(crate) async fn group(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id = id_in_path(&request, "group")?;
-    one::<view::groups::SharingGroup>(auth.admin.hub.store.sharing_group(&auth.scope, id).await?)
+    read::<view::groups::SharingGroup>(&request, auth.admin.hub.store.sharing_group(&auth.scope, id).await?)
 }
 
 #[utoipa::path(
@@ -37,7 +37,10 @@ pub(crate) async fn group_members(request: HttpRequest, auth: ApiAuth) -> Answer
     auth.expects_large_answer(&request)?;
     let asked = parameters(&request, &[])?;
     let group = id_in_path(&request, "group")?;
-    list::<view::members::Member>(auth.admin.hub.store.group_members(&auth.scope, group, &asked.page()?).await?)
+    list::<view::members::Member>(
+        &request,
+        auth.admin.hub.store.group_members(&auth.scope, group, &asked.page()?).await?,
+    )
 }
 
 /// The second of two steps: the source has let go of the group (DX20).

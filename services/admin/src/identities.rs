@@ -3,7 +3,7 @@
 use crate::answer::{Answer, snapshot};
 use crate::auth::ApiAuth;
 use crate::path::id_in_path;
-use crate::query::no_parameters;
+use crate::query::only_fields;
 use crate::view::List;
 use crate::view::identities as view;
 use actix_web::{HttpRequest, HttpResponse};
@@ -16,9 +16,9 @@ use rollcall_core::ids::MemberId;
 )]
 pub(crate) async fn identities(request: HttpRequest, auth: ApiAuth) -> Answer {
     let member: MemberId = id_in_path(&request, "member")?;
-    no_parameters(&request)?;
+    only_fields(&request)?;
     auth.admin.hub.store.member(&auth.scope, member).await?;
-    snapshot::<view::Identity>(auth.admin.hub.store.identities(&auth.scope, member).await?, None)
+    snapshot::<view::Identity>(&request, auth.admin.hub.store.identities(&auth.scope, member).await?, None)
 }
 
 /// Releases the member: sessions of the person end, and the next person with the member's address is tied anew.

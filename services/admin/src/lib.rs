@@ -6,6 +6,8 @@ mod api_keys;
 mod audit_events;
 mod auth;
 mod body;
+mod changes;
+mod cors;
 mod detachment;
 mod dialect;
 mod domains;
@@ -13,6 +15,7 @@ mod error;
 mod etag;
 mod explain;
 mod exports;
+mod fields;
 mod groups;
 mod html;
 mod idempotency;
@@ -53,6 +56,8 @@ mod tokens;
 pub mod view;
 mod words;
 
+pub use cors::Origins;
+
 use actix_web::HttpRequest;
 use rollcall_hub::{CallerLimits, Hub, OperatorSignIns, ProviderSignIns};
 use rollcall_web::origin;
@@ -66,6 +71,8 @@ pub struct Admin {
     pub public_url: Option<String>,
     pub sign_ins: ProviderSignIns,
     pub operators: OperatorSignIns,
+    /// The other sites whose pages may call the REST API with a key.
+    pub cors: Origins,
 }
 
 impl Admin {

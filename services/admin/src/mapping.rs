@@ -1,6 +1,6 @@
 //! `/api/v1/policy/mapping`: preview of expressions on real records.
 
-use crate::answer::{Answer, snapshot};
+use crate::answer::{Answer, whole};
 use crate::auth::ApiAuth;
 use crate::body::body;
 use crate::error::AdminError;
@@ -20,7 +20,7 @@ const SAMPLE: u32 = 5;
 #[schema(as = PreviewMappingRequest)]
 #[serde(deny_unknown_fields)]
 struct Preview {
-    #[schema(value_type = Object)]
+    #[schema(value_type = crate::view::policy::Mapping)]
     mapping: Mapping,
     #[schema(value_type = Uuid)]
     source_id: SourceId,
@@ -42,7 +42,7 @@ pub(crate) async fn preview_mapping(auth: ApiAuth, payload: Body) -> Answer {
         (None, sample) => PreviewOf::Sample(sample.unwrap_or(SAMPLE)),
     };
     let records = auth.admin.hub.store.preview_mapping(&auth.scope, asked.source_id, of, asked.mapping).await?;
-    snapshot::<view::PreviewedRecord>(records, None)
+    whole::<view::PreviewedRecord>(records)
 }
 
 #[cfg(test)]

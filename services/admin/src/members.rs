@@ -1,12 +1,13 @@
 //! `/api/v1/members`: the roster, changes of a member by an admin, and decisions about pending people (LP5).
 
-use crate::answer::{Answer, list, one};
+use crate::answer::{Answer, list, one, read};
 use crate::auth::ApiAuth;
 use crate::body::{body, no_body, present};
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::{ListParameters, address, parameters, parsed};
 use crate::view::List;
+use crate::view::closed;
 use crate::view::members as view;
 use actix_web::HttpRequest;
 use chrono::{DateTime, Utc};
@@ -27,7 +28,7 @@ pub(crate) async fn members(request: HttpRequest, auth: ApiAuth) -> Answer {
     auth.expects_large_answer(&request)?;
     let asked = parameters(&request, &FILTERS)?;
     let filter = filter_of(&asked)?;
-    list::<view::Member>(auth.admin.hub.store.members(&auth.scope, &filter, &asked.page()?).await?)
+    list::<view::Member>(&request, auth.admin.hub.store.members(&auth.scope, &filter, &asked.page()?).await?)
 }
 
 /// The filters of the list.
@@ -71,7 +72,7 @@ pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
     let member = auth.admin.hub.store.member(&auth.scope, id).await?.into();
     let former_emails =
         auth.admin.hub.store.former_emails(&auth.scope, id).await?.into_iter().map(Into::into).collect();
-    one::<view::MemberWithHistory>(view::MemberWithHistory { member, former_emails })
+    read::<view::MemberWithHistory>(&request, view::MemberWithHistory { member, former_emails })
 }
 
 /// Missing keys change nothing; a null name is removed.
@@ -80,7 +81,7 @@ pub(crate) async fn member(request: HttpRequest, auth: ApiAuth) -> Answer {
 #[serde(deny_unknown_fields)]
 struct MemberPatch {
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<closed::Role>)]
     role: Option<Role>,
     #[serde(default, deserialize_with = "present")]
     billing_contact: Option<bool>,

@@ -32,7 +32,7 @@ struct New {
 pub(crate) async fn oauth_clients(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = id_in_path(&request, "source")?;
     let secrets = auth.admin.hub.store.oauth_secrets(&auth.scope, source, &page_of(&request)?).await?;
-    list::<view::OauthClient>(secrets)
+    list::<view::OauthClient>(&request, secrets)
 }
 
 /// Makes a client, with its secret, which is shown once. The client gets tokens of an hour at `token_url`.

@@ -1,7 +1,7 @@
 //! `/api/docs`: the OpenAPI document as one page for people. It needs no script and nothing from elsewhere.
 
 use crate::html::{self, prose};
-use crate::openapi::{document, operations};
+use crate::openapi::described;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use html_escape::encode_safe;
@@ -9,6 +9,8 @@ use serde_json::Value as Json;
 use std::fmt::Write;
 use std::sync::LazyLock;
 
+/// The order of the calls of one path.
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const STYLE: &str = include_str!("openapi_page.css");
 
 static PAGE: LazyLock<String> = LazyLock::new(written);
@@ -22,23 +24,23 @@ pub(crate) async fn style() -> HttpResponse {
 }
 
 fn written() -> String {
-    let mut document = document();
-    let shapes = serde_json::to_value(document.components.take()).unwrap_or_default();
+    let document = described();
     let mut sections: Vec<(String, String)> = Vec::new();
-    for tag in document.tags.take().unwrap_or_default() {
-        let about = tag.description.unwrap_or_default();
-        sections.push((tag.name.clone(), format!("<h2>{}</h2><p>{}</p>", tag.name, encode_safe(&about))));
+    for tag in document["tags"].as_array().into_iter().flatten() {
+        let [name, about] = ["name", "description"].map(|key| tag[key].as_str().unwrap_or_default());
+        sections.push((name.to_owned(), format!("<h2>{name}</h2><p>{}</p>", encode_safe(about))));
     }
-    for (path, item) in &mut document.paths.paths {
-        for (method, operation) in operations(item) {
-            let json = serde_json::to_value(&*operation).unwrap_or_default();
-            let section = sections.iter_mut().find(|(name, _)| json["tags"][0] == name.as_str());
+    for (path, item) in document["paths"].as_object().into_iter().flatten() {
+        for method in METHODS {
+            let operation = &item[method.to_lowercase()];
+            let section = sections.iter_mut().find(|(name, _)| operation["tags"][0] == name.as_str());
             if let Some((_, text)) = section {
-                text.push_str(&call(method, path, &json));
+                text.push_str(&call(method, path, operation));
             }
         }
     }
-    sections.push(("shapes".to_owned(), format!("<h2>shapes</h2>{}", all_shapes(&shapes["schemas"]))));
+    let shapes = all_shapes(&document["components"]["schemas"]);
+    sections.push(("shapes".to_owned(), format!("<h2>shapes</h2>{shapes}")));
     let (mut links, mut body) = (String::new(), String::new());
     for (name, text) in &sections {
         let _ = write!(links, "<a href=\"#{name}\">{name}</a>");
@@ -46,8 +48,8 @@ fn written() -> String {
     }
     let head = format!(
         "<header><h1>Rollcall API {}</h1><p>{}</p><p><a href=\"/api/openapi.json\">OpenAPI document</a></p></header>",
-        encode_safe(&document.info.version),
-        prose(document.info.description.as_deref().unwrap_or_default()),
+        encode_safe(document["info"]["version"].as_str().unwrap_or_default()),
+        prose(document["info"]["description"].as_str().unwrap_or_default()),
     );
     html::page("Rollcall API", "/api/docs.css", &format!("{head}<nav>{links}</nav><main>{body}</main>"))
 }
@@ -56,21 +58,22 @@ fn written() -> String {
 fn call(method: &str, path: &str, operation: &Json) -> String {
     let text = |key: &str| prose(operation[key].as_str().unwrap_or_default());
     let mut parts = String::new();
-    let parameters = operation["parameters"].as_array().into_iter().flatten();
-    let names: Vec<String> =
-        parameters.filter_map(|one| one["name"].as_str()).map(|name| format!("<code>{name}</code>")).collect();
-    if !names.is_empty() {
-        let _ = write!(parts, "<dt>parameters</dt><dd>{}</dd>", names.join(" "));
+    for parameter in operation["parameters"].as_array().into_iter().flatten() {
+        // The headers that all calls have are told once, at the top.
+        if parameter["in"] != "header" || parameter["name"] == "If-Match" {
+            let [name, about] = ["name", "description"].map(|key| parameter[key].as_str().unwrap_or_default());
+            let _ = write!(parts, "<dt><code>{name}</code></dt><dd>{}</dd>", prose(about));
+        }
     }
-    let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let body = &operation["requestBody"]["content"]["application/json"];
     if !body.is_null() {
-        let _ = write!(parts, "<dt>body</dt><dd>{}</dd>", shape(body));
+        let _ = write!(parts, "<dt>body</dt><dd>{}{}</dd>", shape(&body["schema"]), example(body));
     }
     for (status, response) in operation["responses"].as_object().into_iter().flatten() {
         if status.starts_with('2') {
-            let schema = &response["content"]["application/json"]["schema"];
-            let answer = if schema.is_null() { "nothing".to_owned() } else { shape(schema) };
-            let _ = write!(parts, "<dt>{status}</dt><dd>{answer}</dd>");
+            let content = &response["content"]["application/json"];
+            let answer = if content.is_null() { "nothing".to_owned() } else { shape(&content["schema"]) };
+            let _ = write!(parts, "<dt>{status}</dt><dd>{answer}{}</dd>", example(content));
         }
     }
     format!(
@@ -80,6 +83,12 @@ fn call(method: &str, path: &str, operation: &Json) -> String {
         text("summary"),
         text("description"),
     )
+}
+
+fn example(content: &Json) -> String {
+    let Some(example) = content.get("example") else { return String::new() };
+    let text = serde_json::to_string_pretty(example).unwrap_or_default();
+    format!("<details><summary>example</summary><pre>{}</pre></details>", encode_safe(&text))
 }
 
 fn all_shapes(schemas: &Json) -> String {
@@ -116,6 +125,14 @@ fn shape(schema: &Json) -> String {
     }
     if !schema["items"].is_null() {
         return format!("list of {}", shape(&schema["items"]));
+    }
+    if let Some(values) = schema["enum"].as_array() {
+        let values: Vec<String> = values
+            .iter()
+            .filter_map(Json::as_str)
+            .map(|value| format!("<code>{}</code>", encode_safe(value)))
+            .collect();
+        return values.join(" ");
     }
     let kind = match &schema["type"] {
         Json::String(kind) => kind.clone(),

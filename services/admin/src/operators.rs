@@ -4,7 +4,7 @@ use crate::answer::{Answer, one, snapshot};
 use crate::auth::OperatorAuth;
 use crate::error::AdminError;
 use crate::path::id_in_path;
-use crate::query::no_parameters;
+use crate::query::only_fields;
 use crate::view::List;
 use crate::view::operators as view;
 use actix_web::{HttpRequest, HttpResponse};
@@ -16,8 +16,8 @@ use rollcall_web::ended_operator_session_cookie;
     responses((status = 200, body = List<view::Operator>)),
 )]
 pub(crate) async fn operators(request: HttpRequest, auth: OperatorAuth) -> Answer {
-    no_parameters(&request)?;
-    snapshot::<view::Operator>(auth.admin.hub.store.operators().await?, None)
+    only_fields(&request)?;
+    snapshot::<view::Operator>(&request, auth.admin.hub.store.operators().await?, None)
 }
 
 /// Ends an operator's access at once. Only the command line gives it back.

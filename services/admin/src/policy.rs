@@ -17,6 +17,8 @@ use utoipa::ToSchema;
 #[schema(as = SetPolicyRequest)]
 #[serde(deny_unknown_fields)]
 struct NewPolicy {
+    /// Every key of it.
+    #[schema(value_type = view::Policy)]
     policy: Map<String, Json>,
     /// The version that was read, so that another admin's change in between is not overwritten.
     version: i64,
@@ -29,6 +31,7 @@ struct NewPolicy {
 #[schema(as = ChangePolicyRequest)]
 #[serde(deny_unknown_fields)]
 struct PolicyChanges {
+    #[schema(value_type = view::PolicyChanges)]
     policy: Map<String, Json>,
     /// As above, for changes that depend on the rest of the policy.
     version: Option<i64>,

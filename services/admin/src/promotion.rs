@@ -31,7 +31,7 @@ pub(crate) async fn promotion_items(request: HttpRequest, auth: ApiAuth) -> Answ
     let (id, asked) = (id_in_path(&request, "source")?, parameters(&request, &[])?);
     let limit = asked.limit_of_plan()?;
     let page = auth.admin.hub.store.promotion_items(&auth.scope, id, limit, asked.cursor.as_deref()).await?;
-    snapshot::<view::runs::RunItem>(page.items, page.next)
+    snapshot::<view::runs::RunItem>(&request, page.items, page.next)
 }
 
 #[utoipa::path(

@@ -1,6 +1,7 @@
 //! Query strings of admins: known parameters only, each with a value, without NUL.
 
 use crate::error::AdminError;
+use crate::view::closed::texts;
 use crate::words::plainly;
 use actix_web::HttpRequest;
 use actix_web::error::QueryPayloadError;
@@ -12,7 +13,7 @@ use rollcall_core::roster::{MemberStatus, Role, WaitingFor};
 use rollcall_core::run::RunState;
 use rollcall_store::{Cursor, ListOrder, MAX_LIMIT, PageRequest};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::str::FromStr;
 
 /// The only way for a handler to read its parameters.
@@ -36,22 +37,28 @@ pub(crate) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Adm
     })
 }
 
+/// The closed list of values that a parameter takes, whatever the call; none for an open one.
+pub(crate) fn closed_values(name: &str) -> Option<Vec<&'static str>> {
+    Some(match name {
+        "status" => texts(MemberStatus::ALL),
+        "role" => texts(Role::ALL),
+        "waiting_for" => texts(WaitingFor::ALL),
+        "state" => texts(RunState::ALL),
+        "kind" => texts(AuditKind::ALL),
+        "dispute" => texts(Dispute::ALL),
+        "people" => texts(PeopleAfter::ALL),
+        "order" => vec!["asc", "desc"],
+        "format" => vec!["csv", "jsonl"],
+        _ => return None,
+    })
+}
+
 /// The values that a parameter takes. A closed list is told whole.
 fn taken_by(name: &str) -> String {
-    fn one_of<T: Copy + Into<&'static str>>(all: &[T]) -> String {
-        let names: Vec<&str> = all.iter().map(|value| (*value).into()).collect();
-        format!("one of {}", names.join(", "))
+    if let Some(values) = closed_values(name) {
+        return format!("one of {}", values.join(", "));
     }
     match name {
-        "status" => one_of(MemberStatus::ALL),
-        "role" => one_of(Role::ALL),
-        "waiting_for" => one_of(WaitingFor::ALL),
-        "state" => one_of(RunState::ALL),
-        "kind" => one_of(AuditKind::ALL),
-        "dispute" => one_of(Dispute::ALL),
-        "people" => one_of(PeopleAfter::ALL),
-        "order" => one_of(&["asc", "desc"]),
-        "format" => one_of(&["csv", "jsonl"]),
         "blocked" | "billing_contact" | "ignored" => "true or false".to_owned(),
         "since" | "until" | "modified_since" => "a time like 2026-11-29T12:28:07Z (RFC 3339)".to_owned(),
         "limit" => format!("a whole number from 1 to {MAX_LIMIT}"),
@@ -60,16 +67,30 @@ fn taken_by(name: &str) -> String {
         "with" => "the id of a run".to_owned(),
         "managed_by" => "the id of a source".to_owned(),
         "email" | "former_email" => "an address".to_owned(),
-        "fields" => "names of columns with commas between them".to_owned(),
+        "lists" => "names of lists with commas between them".to_owned(),
+        "fields" => "names of fields with commas between them".to_owned(),
         _ if name.ends_with("_id") => "an id".to_owned(),
         _ => "a text".to_owned(),
     }
 }
 
-/// Refuses parameters of a list that has none.
+/// Refuses parameters of a call that has none.
 pub(crate) fn no_parameters(request: &HttpRequest) -> Result<(), AdminError> {
     let NoParameters {} = query(request)?;
     Ok(())
+}
+
+/// Refuses all parameters but `fields`, which the answer reads.
+pub(crate) fn only_fields(request: &HttpRequest) -> Result<(), AdminError> {
+    let _: OnlyFields = query(request)?;
+    Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OnlyFields {
+    #[expect(dead_code, reason = "it is allowed here, and read with the answer")]
+    fields: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -153,7 +174,7 @@ impl ListParameters {
 }
 
 /// Parameters of every list.
-const OF_ALL_LISTS: [&str; 5] = ["limit", "cursor", "order", "since", "until"];
+const OF_ALL_LISTS: [&str; 6] = ["limit", "cursor", "order", "since", "until", "fields"];
 
 /// The parameters of a list that has these filters of its own. A filter of another list is refused, because the answer would be
 /// unfiltered.

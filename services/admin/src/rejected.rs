@@ -21,7 +21,7 @@ pub(crate) async fn rejected(request: HttpRequest, auth: ApiAuth) -> Answer {
     auth.expects_large_answer(&request)?;
     let source = id_in_path(&request, "source")?;
     let page = auth.admin.hub.store.rejected_requests(&auth.scope, source, &page_of(&request)?).await?;
-    list::<view::RejectedRequest>(page)
+    list::<view::RejectedRequest>(&request, page)
 }
 
 #[utoipa::path(

@@ -21,5 +21,5 @@ pub(crate) async fn request_log(request: HttpRequest, auth: ApiAuth) -> Answer {
         member: parsed("member_id", asked.member_id.as_deref())?,
     };
     let page = auth.admin.hub.store.logged_requests(&auth.scope, &filter, &asked.page()?).await?;
-    list::<view::LoggedRequest>(page)
+    list::<view::LoggedRequest>(&request, page)
 }

@@ -4,11 +4,11 @@
 use crate::Admin;
 use crate::error::AdminError;
 use crate::{
-    activate_page, api_keys, audit_events, detachment, dialect, domains, etag, explain, exports, groups, idempotency,
-    identities, invitations, mapping, member_blocks, members, oauth_clients, openapi, openapi_page, operator_pages,
-    operators, policy, promotion, provider_pages, reconcile, rejected, request_log, runs, session, sessions,
-    setup_links, setup_page, sign_in_connections, sign_in_links, sign_in_page, skipped_records, sources, statistics,
-    tenants, tokens,
+    activate_page, api_keys, audit_events, changes, cors, detachment, dialect, domains, etag, explain, exports, groups,
+    idempotency, identities, invitations, mapping, member_blocks, members, oauth_clients, openapi, openapi_page,
+    operator_pages, operators, policy, promotion, provider_pages, reconcile, rejected, request_log, runs, session,
+    sessions, setup_links, setup_page, sign_in_connections, sign_in_links, sign_in_page, skipped_records, sources,
+    statistics, tenants, tokens,
 };
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, web};
@@ -117,6 +117,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         POST "/api/v1/sources/{id}/users/{user_id}/reconcile" by Admin may Runs => reconcile::reconcile,
         GET "/api/v1/audit-events" by Member may Read => audit_events::audit_events,
         GET "/api/v1/request-log" by Member may Read => request_log::request_log,
+        GET "/api/v1/changes" by Member may Read => changes::changes,
         GET "/api/v1/overview" by Member may Read => statistics::overview,
         GET "/api/v1/statistics" by Member may Read => statistics::statistics,
         GET "/api/v1/exports/members" by Auditor may Export => exports::export_members,
@@ -153,7 +154,8 @@ pub fn configure(admin: Admin) -> impl FnOnce(&mut web::ServiceConfig) {
             app.service(
                 resource(same_path[0].path, same_path, AdminError::from)
                     .wrap(from_fn(idempotency::once))
-                    .wrap(from_fn(etag::tagged)),
+                    .wrap(from_fn(etag::tagged))
+                    .wrap(from_fn(cors::answered)),
             );
         }
         let elsewhere = web::scope("/api").app_data(RouteLabel::unknown("admin"));

@@ -1,6 +1,6 @@
 //! `/api/v1/runs`: planned, applied, held and simulated runs, and the decisions of admins about them.
 
-use crate::answer::{Answer, list, one, snapshot};
+use crate::answer::{Answer, list, one, read, snapshot};
 use crate::auth::ApiAuth;
 use crate::body::{Seen, body, no_body};
 use crate::error::AdminError;
@@ -24,7 +24,7 @@ use utoipa::ToSchema;
 pub(crate) async fn runs(request: HttpRequest, auth: ApiAuth) -> Answer {
     let asked = parameters(&request, &["state"])?;
     let state: Option<RunState> = parsed("state", asked.state.as_deref())?;
-    list::<view::Run>(auth.admin.hub.store.runs(&auth.scope, state, &asked.page()?).await?)
+    list::<view::Run>(&request, auth.admin.hub.store.runs(&auth.scope, state, &asked.page()?).await?)
 }
 
 #[utoipa::path(
@@ -34,7 +34,7 @@ pub(crate) async fn runs(request: HttpRequest, auth: ApiAuth) -> Answer {
 )]
 pub(crate) async fn run(request: HttpRequest, auth: ApiAuth) -> Answer {
     let run = auth.admin.hub.store.run(&auth.scope, id_in_path(&request, "run")?).await?;
-    one::<view::Run>(run)
+    read::<view::Run>(&request, run)
 }
 
 /// The items of a run: subject, action, before and after, reason, and decision.
@@ -47,7 +47,7 @@ pub(crate) async fn run_items(request: HttpRequest, auth: ApiAuth) -> Answer {
     auth.expects_large_answer(&request)?;
     let asked = parameters(&request, &[])?;
     let run = id_in_path(&request, "run")?;
-    list::<view::RunItem>(auth.admin.hub.store.run_items(&auth.scope, run, &asked.page()?).await?)
+    list::<view::RunItem>(&request, auth.admin.hub.store.run_items(&auth.scope, run, &asked.page()?).await?)
 }
 
 /// Comparison of this run with another one (PE11).
@@ -65,7 +65,7 @@ pub(crate) async fn compare_runs(request: HttpRequest, auth: ApiAuth) -> Answer 
     let other = parsed("with", asked.with.as_deref())?.ok_or_else(missing)?;
     let limit = asked.limit_of_plan()?;
     let page = auth.admin.hub.store.compare_runs(&auth.scope, (this, other), limit, asked.cursor.as_deref()).await?;
-    snapshot::<view::ComparedItem>(page.items, page.next)
+    snapshot::<view::ComparedItem>(&request, page.items, page.next)
 }
 
 #[utoipa::path(

@@ -3,7 +3,7 @@
 use crate::answer::{Answer, snapshot};
 use crate::auth::ApiAuth;
 use crate::path::id_in_path;
-use crate::query::no_parameters;
+use crate::query::only_fields;
 use crate::view::List;
 use crate::view::sessions as view;
 use actix_web::{HttpRequest, HttpResponse};
@@ -16,11 +16,11 @@ use rollcall_core::roster::Role;
     responses((status = 200, body = List<view::ListedSession>)),
 )]
 pub(crate) async fn sessions(request: HttpRequest, auth: ApiAuth) -> Answer {
-    no_parameters(&request)?;
+    only_fields(&request)?;
     let sessions = auth.admin.hub.store.sessions(&auth.scope, own_unless_owner(&auth)).await?;
     let own = auth.session.map(|session| session.id.0);
     let listed = sessions.into_iter().map(|session| view::ListedSession::of(session, own));
-    snapshot::<view::ListedSession>(listed.collect(), None)
+    snapshot::<view::ListedSession>(&request, listed.collect(), None)
 }
 
 #[utoipa::path(

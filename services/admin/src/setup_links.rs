@@ -38,7 +38,7 @@ struct New {
 )]
 pub(crate) async fn setup_links(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = id_in_path(&request, "source")?;
-    list::<view::SetupLink>(auth.admin.hub.store.setup_links(&auth.scope, source, &page_of(&request)?).await?)
+    list::<view::SetupLink>(&request, auth.admin.hub.store.setup_links(&auth.scope, source, &page_of(&request)?).await?)
 }
 
 /// Makes a link, which is shown once. Its holder sees the source's address and makes one token.

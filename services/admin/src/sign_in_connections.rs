@@ -1,11 +1,12 @@
 //! `/api/v1/sign-in-connections`: the identity providers by which people sign in. A connection is tried before it is used.
 
-use crate::answer::{Answer, one};
+use crate::answer::{Answer, one, read};
 use crate::auth::ApiAuth;
 use crate::body::{body, no_body, present};
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::no_parameters;
+use crate::view::closed;
 use crate::view::sign_in_connections as view;
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
@@ -42,7 +43,7 @@ struct Change {
     email_trusted: Option<bool>,
     /// `off`, `offered` or `required`. A connection that is offered takes the place of the one in use.
     #[serde(rename = "use")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<closed::ConnectionUse>)]
     usage: Option<ConnectionUse>,
     /// In the place of the present ones; 50 at most.
     role_rules: Option<Vec<view::RoleRule>>,
@@ -87,7 +88,7 @@ pub(crate) async fn create_connection(auth: ApiAuth, payload: Body) -> Answer {
 pub(crate) async fn connection(request: HttpRequest, auth: ApiAuth) -> Answer {
     let id = id_in_path(&request, "sign-in connection")?;
     let found = auth.admin.hub.store.sign_in_connection(&auth.scope, id).await?;
-    one::<view::SignInConnection>(view::SignInConnection::try_from(found)?)
+    read::<view::SignInConnection>(&request, view::SignInConnection::try_from(found)?)
 }
 
 #[utoipa::path(

@@ -32,7 +32,7 @@ pub(crate) async fn skipped_records(request: HttpRequest, auth: ApiAuth) -> Answ
     let ignored = parsed("ignored", asked.ignored.as_deref())?.unwrap_or(false);
     let filter = SkippedFilter { dispute, ignored };
     let page = auth.admin.hub.store.skipped_records(&auth.scope, &filter, &asked.page()?).await?;
-    list::<view::SkippedRecord>(page)
+    list::<view::SkippedRecord>(&request, page)
 }
 
 #[utoipa::path(

@@ -1,12 +1,13 @@
 //! `/api/v1/sources`: the sources of the tenant.
 
-use crate::answer::{Answer, list, one};
+use crate::answer::{Answer, list, one, read};
 use crate::auth::ApiAuth;
 use crate::body::{body, body_or_default, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::page_of;
 use crate::view::List;
+use crate::view::closed;
 use crate::view::sources as view;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
@@ -23,7 +24,7 @@ use utoipa::ToSchema;
 struct Change {
     /// Alone: it is written, and told in the audit log, as a change of its own.
     name: Option<String>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<closed::SourceMode>)]
     mode: Option<SourceMode>,
     /// Groups are neither shown nor accepted (DS3).
     users_only: Option<bool>,
@@ -37,7 +38,7 @@ struct Change {
     responses((status = 200, body = List<view::Source>)),
 )]
 pub(crate) async fn sources(request: HttpRequest, auth: ApiAuth) -> Answer {
-    list::<view::Source>(auth.admin.hub.store.page_of_sources(&auth.scope, &page_of(&request)?).await?)
+    list::<view::Source>(&request, auth.admin.hub.store.page_of_sources(&auth.scope, &page_of(&request)?).await?)
 }
 
 /// Input for a new source. It starts in simulation, so that nobody gets or loses access before somebody looked.
@@ -47,7 +48,7 @@ pub(crate) async fn sources(request: HttpRequest, auth: ApiAuth) -> Answer {
 struct New {
     name: String,
     /// `simulate` when it is left out.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<closed::SourceMode>)]
     mode: Option<SourceMode>,
     users_only: bool,
     plain_discovery: bool,
@@ -81,7 +82,7 @@ pub(crate) async fn create_source(request: HttpRequest, auth: ApiAuth, payload: 
 )]
 pub(crate) async fn source(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = auth.admin.hub.store.source(&auth.scope, id_in_path(&request, "source")?).await?;
-    one::<view::Source>(source)
+    read::<view::Source>(&request, source)
 }
 
 /// Changes the mode of a source, and its switches. At most one source of a tenant is live (DS2).

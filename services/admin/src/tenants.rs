@@ -1,12 +1,13 @@
 //! `/api/v1/tenants`: the organisations of a hosted service, for its operator.
 
-use crate::answer::{Answer, one, snapshot};
+use crate::answer::{Answer, one, read, snapshot};
 use crate::auth::OperatorAuth;
 use crate::body::body;
 use crate::error::AdminError;
 use crate::query::query;
 use crate::sign_in_links::shown;
 use crate::view::List;
+use crate::view::policy::PolicyChanges;
 use crate::view::tenants as view;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
@@ -14,6 +15,7 @@ use rollcall_core::policy::Policy;
 use rollcall_store::{AdminScope, NewTenant, PageRequest, SeatsSet};
 use rollcall_web::Body;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
 
@@ -27,6 +29,8 @@ struct After {
     /// The slug of the last tenant of the page before.
     #[serde(default)]
     cursor: String,
+    #[expect(dead_code, reason = "the answer reads it")]
+    fields: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -41,7 +45,7 @@ struct New {
     owner_email: Option<String>,
     /// Keys of the policy that differ from the defaults.
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = PolicyChanges)]
     policy: Map<String, Json>,
 }
 
@@ -63,7 +67,7 @@ struct Change {
     responses((status = 200, body = List<view::Tenant>)),
 )]
 pub(crate) async fn tenants(request: HttpRequest, auth: OperatorAuth) -> Answer {
-    let After { limit, cursor } = query(&request)?;
+    let After { limit, cursor, .. } = query(&request)?;
     let limit = PageRequest::limit_of(limit)?;
     let mut found = auth.admin.hub.store.tenants_after(&auth.operator, &cursor, limit + 1).await?;
     let more = u64::try_from(found.len()).is_ok_and(|found| found > limit);
@@ -71,7 +75,7 @@ pub(crate) async fn tenants(request: HttpRequest, auth: OperatorAuth) -> Answer 
         found.pop();
     }
     let next = found.last().filter(|_| more).map(|last| last.slug.clone());
-    snapshot::<view::Tenant>(found, next)
+    snapshot::<view::Tenant>(&request, found, next)
 }
 
 #[utoipa::path(
@@ -111,7 +115,7 @@ pub(crate) async fn create_tenant(request: HttpRequest, auth: OperatorAuth, payl
 )]
 pub(crate) async fn tenant(request: HttpRequest, auth: OperatorAuth) -> Answer {
     let scope = named(&request, &auth).await?;
-    one::<view::Tenant>(auth.admin.hub.store.tenant_summary(&scope).await?)
+    read::<view::Tenant>(&request, auth.admin.hub.store.tenant_summary(&scope).await?)
 }
 
 #[utoipa::path(

@@ -65,7 +65,7 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Opt
 pub(crate) async fn tokens(request: HttpRequest, auth: ApiAuth) -> Answer {
     let source = id_in_path(&request, "source")?;
     let tokens = auth.admin.hub.store.source_tokens(&auth.scope, source, &page_of(&request)?).await?;
-    list::<view::SourceToken>(tokens)
+    list::<view::SourceToken>(&request, tokens)
 }
 
 #[utoipa::path(

@@ -55,6 +55,7 @@ pub fn oauth_endpoints() -> Vec<Endpoint> {
         POST "/oauth/revoke" => oauth::revoke,
         POST "/oauth/device_authorization" => oauth::device::begin,
         GET "/.well-known/oauth-authorization-server" => oauth::metadata,
+        GET "/oauth/openapi.json" => oauth::document,
     ]
 }
 

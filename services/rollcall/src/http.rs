@@ -16,7 +16,7 @@ use rollcall_runtime::{Rate, Readiness};
 use rollcall_scim::Limits;
 use rollcall_scim::list::PageLimits;
 use rollcall_web::{
-    AnswerBytes, ConnectionLimits, Connections, Observer, Problem, Proxies, ServerLimits, listen, observe,
+    AnswerBytes, Code, ConnectionLimits, Connections, Observer, Problem, Proxies, ServerLimits, listen, observe,
 };
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
@@ -70,16 +70,17 @@ impl Process {
         Ingest { hub: self.hub.clone(), ledger: self.ledger.clone(), config }
     }
 
-    fn admin(&self, settings: &Settings) -> Admin {
+    fn admin(&self, settings: &Settings) -> Result<Admin> {
         let rate = Rate { per_second: settings.admin.rate_per_second, burst: settings.admin.rate_burst };
         let public_url = Some(settings.http.public_url.clone()).filter(|url| !url.is_empty());
-        Admin {
+        Ok(Admin {
             hub: self.hub.clone(),
             limits: caller_limits("admin", rate, settings),
             public_url,
             sign_ins: self.sign_ins.clone(),
             operators: self.operators.clone(),
-        }
+            cors: settings.admin.cors_origins.parse().map_err(anyhow::Error::msg)?,
+        })
     }
 
     /// Starts to serve; returns the bound address.
@@ -90,7 +91,7 @@ impl Process {
         settings: &Settings,
     ) -> Result<(Server, SocketAddr)> {
         let ingest = services.ingest.then(|| self.ingest(settings));
-        let admin = services.admin.then(|| self.admin(settings));
+        let admin = services.admin.then(|| self.admin(settings)).transpose()?;
         let metrics = self.hub.metrics.clone();
         let proxies: Proxies = settings.http.trusted_proxies.parse().map_err(anyhow::Error::msg)?;
         let (limits, accepted_max) = connection_limits(settings);
@@ -207,5 +208,5 @@ async fn render_metrics(process: web::Data<Process>) -> HttpResponse {
 }
 
 async fn unknown_path() -> HttpResponse {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here").response(|_| {})
+    Problem::new(StatusCode::NOT_FOUND, Code::NotFound, "there is nothing here").response(|_| {})
 }

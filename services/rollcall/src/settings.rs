@@ -6,6 +6,7 @@ mod given;
 use crate::address::{is_address, is_public_url, with_host};
 use anyhow::{Context, Result, anyhow, bail};
 use given::{USUAL_NAMES, merge_file, merge_variable, variable_of};
+use rollcall_admin::Origins;
 use rollcall_core::operator_rule::OperatorRule;
 use rollcall_core::quota::Quotas;
 use rollcall_store::SealingKeys;
@@ -202,6 +203,8 @@ pub(crate) struct Ingest {
 pub(crate) struct Admin {
     pub(crate) rate_per_second: f64,
     pub(crate) rate_burst: u32,
+    pub(crate) cors_origins: String,
+    pub(crate) streams_max: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -314,6 +317,17 @@ impl Settings {
         Ok(())
     }
 
+    /// The proxies that are believed, and the sites that may call.
+    fn validate_peers(&self) -> Result<()> {
+        if let Err(wrong) = self.http.trusted_proxies.parse::<Proxies>() {
+            bail!("http.trusted_proxies: {wrong}");
+        }
+        if let Err(wrong) = self.admin.cors_origins.parse::<Origins>() {
+            bail!("admin.cors_origins: {wrong}");
+        }
+        Ok(())
+    }
+
     /// # Errors
     /// Names the first key whose value cannot work, and the valid values.
     fn validate(&self) -> Result<()> {
@@ -359,9 +373,7 @@ impl Settings {
             }
         }
         self.validate_sign_in()?;
-        if let Err(wrong) = self.http.trusted_proxies.parse::<Proxies>() {
-            bail!("http.trusted_proxies: {wrong}");
-        }
+        self.validate_peers()?;
         if !matches!(self.database.sqlite_synchronous.as_str(), "full" | "normal") {
             bail!(
                 "database.sqlite_synchronous is {:?}; it takes \"full\" or \"normal\"",

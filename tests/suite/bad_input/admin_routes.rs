@@ -271,7 +271,7 @@ pub(super) async fn refused_input_is_named_in_the_words_of_rest(hub: Hub) {
     for (path, says) in [
         (
             "/api/v1/members?state=active",
-            "no parameter `state`; it takes limit, cursor, order, since, until, email, former_email, status",
+            "no parameter `state`; it takes limit, cursor, order, since, until, fields, email, former_email, status",
         ),
         ("/api/v1/explain?name=ann", "unknown key `name`; known: `email` or `external_id`"),
     ] {

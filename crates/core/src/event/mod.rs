@@ -2,6 +2,7 @@
 //! change.
 
 mod detail;
+mod lists;
 mod machine;
 mod sign_in;
 
@@ -12,6 +13,7 @@ pub use detail::{
     SeatsChanged, SeatsGrown, SharingKeys, SkippedRecord, SourceCreated, SourceDeleted, SourceDetached,
     SourceModeChanged, SourceName, SourcePromoted, SourceQuarantined, SourceReleased, TenantCreated, TenantNames,
 };
+pub use lists::ChangedList;
 pub use machine::{
     AccessTokenEnd, AccessTokenIssued, AccessTokenRevoked, EnrolmentDecided, OauthClientCreated, SetupLinkCreated,
 };
@@ -37,17 +39,22 @@ pub trait EventSubject {
 }
 
 macro_rules! subjects {
-    ($($id:ty = $kind:literal),+ $(,)?) => {$(
-        impl EventSubject for $id {
-            fn kind(&self) -> &'static str {
-                $kind
-            }
+    ($($id:ty = $kind:literal),+ $(,)?) => {
+        /// The kinds of all subjects.
+        pub const SUBJECT_KINDS: &[&str] = &[$($kind),+];
 
-            fn id(&self) -> Uuid {
-                self.0
+        $(
+            impl EventSubject for $id {
+                fn kind(&self) -> &'static str {
+                    $kind
+                }
+
+                fn id(&self) -> Uuid {
+                    self.0
+                }
             }
-        }
-    )+};
+        )+
+    };
 }
 
 subjects! {

@@ -66,6 +66,7 @@ impl Scene {
                 uses: CredentialUses::default(),
                 sessions: crate::KnownSessions::default(),
                 quotas: SharedQuotaBook::default(),
+                streams: crate::ChangeStreams::default(),
             },
             api,
             source,

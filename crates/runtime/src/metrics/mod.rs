@@ -164,6 +164,16 @@ impl Metrics {
         self.series.answers_refused.with_label_values(&[budget]).inc();
     }
 
+    /// Streams of changes that are open now.
+    pub fn set_change_streams(&self, open: usize) {
+        self.series.change_streams.set(gauge(open as u64));
+    }
+
+    /// A stream of changes ended, or was refused; `reason` is a fixed label.
+    pub fn change_stream_ended(&self, reason: &'static str) {
+        self.series.change_streams_ended.with_label_values(&[reason]).inc();
+    }
+
     /// A request had no credential in force; `reason` is a fixed label.
     pub fn auth_refused(&self, service: &str, reason: &'static str) {
         self.series.auth_refused.with_label_values(&[service, reason]).inc();

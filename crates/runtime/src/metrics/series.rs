@@ -43,6 +43,8 @@ pub(super) struct Series {
     pub(super) connections_closed: IntCounterVec,
     pub(super) answer_bytes_unread: IntGauge,
     pub(super) answers_refused: IntCounterVec,
+    pub(super) change_streams: IntGauge,
+    pub(super) change_streams_ended: IntCounterVec,
     pub(super) auth_refused: IntCounterVec,
     pub(super) database_connections: IntGaugeVec,
     pub(super) database_waits: IntCounter,
@@ -184,6 +186,16 @@ impl Series {
                 "Answers that were not given because too many others are not read yet.",
                 &["budget"],
             )?,
+            change_streams: register(
+                &registry,
+                IntGauge::with_opts(opts("change_streams", "Streams of changes that are open now."))?,
+            )?,
+            change_streams_ended: counters(
+                &registry,
+                "change_streams_ended_total",
+                "Streams of changes that ended or were refused, by reason.",
+                &["reason"],
+            )?,
             auth_refused: counters(
                 &registry,
                 "auth_refused_total",
@@ -264,6 +276,9 @@ impl Series {
         }
         for budget in ["tenant", "process"] {
             self.answers_refused.with_label_values(&[budget]);
+        }
+        for reason in ["client", "credential", "stopping", "time", "unavailable", "refused"] {
+            self.change_streams_ended.with_label_values(&[reason]);
         }
         for state in ["used", "idle", "waiting"] {
             self.database_connections.with_label_values(&[state]);

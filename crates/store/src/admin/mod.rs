@@ -1,5 +1,6 @@
 //! Reads and decisions of a tenant's admins: members, runs, policy, skipped records, cut-over, explanations.
 
+pub(crate) mod changed_lists;
 pub(crate) mod cutover;
 pub(crate) mod explain;
 pub(crate) mod group_deletion;

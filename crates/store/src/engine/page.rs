@@ -63,6 +63,12 @@ impl ListName {
 const ASCENDING: u8 = 0x10;
 const DESCENDING: u8 = 0x11;
 
+impl Cursor {
+    pub(crate) fn in_list(order: ListOrder, place: RowPlace, list: ListName) -> Self {
+        Self { order, place, list }
+    }
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = Vec::with_capacity(33);

@@ -80,7 +80,7 @@ impl<P: Pages> Transfer<P> {
         let problem = why.problem();
         self.ready.clear();
         self.failed = Some(why);
-        self.format.incomplete(problem.code, &problem.detail)
+        self.format.incomplete(problem.code.as_str(), &problem.detail)
     }
 
     /// Reads the next page. The tenant's other requests may have its share for a while.

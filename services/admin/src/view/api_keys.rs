@@ -1,5 +1,6 @@
 //! API keys on the wire. The secret is in the answer that made it, and in no other.
 
+use crate::view::closed;
 use crate::view::tokens::ReplacedToken;
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::CredentialId;
@@ -17,8 +18,9 @@ pub struct ApiKey {
     pub name: String,
     /// The first characters of the secret, for recognition.
     pub prefix: String,
+    #[schema(value_type = closed::Role)]
     pub role: String,
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<closed::Permission>)]
     pub permissions: Permissions,
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
@@ -45,9 +47,9 @@ pub struct NewApiKey {
     pub id: CredentialId,
     pub key: String,
     pub name: String,
-    #[schema(value_type = String)]
+    #[schema(value_type = closed::Role)]
     pub role: Role,
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<closed::Permission>)]
     pub permissions: Permissions,
     pub expires_at: Option<DateTime<Utc>>,
 }

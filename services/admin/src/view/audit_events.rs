@@ -1,9 +1,9 @@
 //! Audit events on the wire.
 
+use crate::view::closed;
 use chrono::{DateTime, Utc};
 use rollcall_store as store;
 use serde::Serialize;
-use serde_json::Value as Json;
 use std::collections::HashMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -13,19 +13,21 @@ use uuid::Uuid;
 pub struct AuditEvent {
     pub id: Uuid,
     pub at: DateTime<Utc>,
+    #[schema(value_type = closed::AuditKind)]
     pub kind: String,
     pub actor: String,
     /// The name or address of the person or operator, or the name of the key or the set-up link; null for other actors.
     pub actor_name: Option<String>,
     pub subject: Subject,
     pub cause: Cause,
-    #[schema(value_type = Option<Json>)]
+    #[schema(value_type = Option<Object>)]
     pub detail: Option<store::StoredJson>,
 }
 
 /// A row that an event or a skipped record is about.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Subject {
+    #[schema(value_type = closed::SubjectKind)]
     pub kind: String,
     pub id: Uuid,
 }

@@ -1,5 +1,6 @@
 //! The plan of a detachment on the wire.
 
+use crate::view::closed;
 use rollcall_core::directory::PeopleAfter;
 use rollcall_store as store;
 use serde::Serialize;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Detachment {
     pub source_id: Uuid,
-    #[schema(value_type = String)]
+    #[schema(value_type = closed::PeopleAfter)]
     pub people: PeopleAfter,
     /// Identifies the plan; `detach` accepts no other.
     pub digest: String,

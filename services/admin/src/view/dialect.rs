@@ -1,5 +1,6 @@
 //! The dialect ledger of a source on the wire.
 
+use crate::view::closed;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -18,13 +19,16 @@ pub struct Dialect {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CountedQuirk {
+    #[schema(value_type = closed::QuirkName)]
     pub quirk: &'static str,
     pub count: i64,
     pub read_as: &'static str,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DialectDay)]
 pub struct Day {
+    #[schema(format = Date)]
     pub day: String,
     /// Occurrences by quirk.
     pub counts: BTreeMap<String, i64>,

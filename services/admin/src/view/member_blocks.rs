@@ -1,5 +1,6 @@
 //! Outcomes of blocks on the wire.
 
+use crate::view::closed;
 use rollcall_core::block::BlockRefusal;
 use rollcall_core::ids::MemberId;
 use rollcall_store as store;
@@ -13,7 +14,7 @@ pub struct BlockDecided {
     pub member_id: MemberId,
     pub result: BlockResult,
     /// A stable code, for a refusal; else null.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<closed::BlockRefusal>)]
     pub reason: Option<BlockRefusal>,
     /// The reason in a sentence, with the remedy.
     pub detail: Option<&'static str>,

@@ -1,5 +1,6 @@
 //! Members on the wire.
 
+use crate::view::closed;
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::MemberId;
 use rollcall_store as store;
@@ -15,7 +16,9 @@ pub struct Member {
     pub display_name: Option<String>,
     pub given_name: Option<String>,
     pub family_name: Option<String>,
+    #[schema(value_type = closed::MemberStatus)]
     pub status: String,
+    #[schema(value_type = closed::Role)]
     pub role: String,
     pub billing_contact: bool,
     /// A rule of the sign-in lends the role, or the duty of a billing contact, and takes it back when the claim is gone.
@@ -24,11 +27,14 @@ pub struct Member {
     pub managed_by: Option<Uuid>,
     pub external_id: Option<String>,
     pub directory_user_id: Option<Uuid>,
+    #[schema(value_type = Option<closed::WaitingFor>)]
     pub waiting_for: Option<String>,
     /// An admin's decision about a pending member: `approved` or `declined`.
+    #[schema(value_type = Option<closed::Approval>)]
     pub approval: Option<String>,
     /// An admin blocked the member: no sync lets them in.
     pub blocked: bool,
+    #[schema(value_type = Option<closed::MemberStatus>)]
     pub suspended_from: Option<String>,
     pub created_at: DateTime<Utc>,
     pub modified_at: DateTime<Utc>,

@@ -2,9 +2,12 @@
 
 pub mod api_keys;
 pub mod audit_events;
+pub mod changes;
+pub mod closed;
 pub mod detachment;
 pub mod dialect;
 pub mod domains;
+pub mod explain;
 pub mod groups;
 pub mod identities;
 pub mod invitations;

@@ -1,5 +1,6 @@
 //! The steps of one person's reconcile on the wire.
 
+use crate::view::closed;
 use rollcall_core::action::{Disputed, Item};
 use rollcall_core::directory::{Dispute, SourceMode};
 use rollcall_core::dry_run::{self, MatchStep};
@@ -31,7 +32,7 @@ pub enum Step {
     Source {
         #[schema(value_type = Option<Uuid>)]
         source_id: Option<SourceId>,
-        #[schema(value_type = Option<String>)]
+        #[schema(value_type = Option<closed::SourceMode>)]
         mode: Option<SourceMode>,
         record: Option<Record>,
         in_scope: Option<bool>,
@@ -69,7 +70,7 @@ pub struct Record {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DisputedRecord {
-    #[schema(value_type = String)]
+    #[schema(value_type = closed::DisputeKind)]
     pub dispute: Dispute,
     pub about: String,
     pub remedy: &'static str,
@@ -79,7 +80,7 @@ pub struct DisputedRecord {
 pub struct Withheld {
     #[schema(value_type = Object)]
     pub item: Item,
-    #[schema(value_type = String)]
+    #[schema(value_type = closed::HeldReason)]
     pub held_reason: HoldReason,
     pub remedy: &'static str,
 }

@@ -1,6 +1,7 @@
 //! Rejected requests on the wire, without names.
 
 use crate::redact;
+use crate::view::closed;
 use chrono::{DateTime, Utc};
 use rollcall_hub::Replayed;
 use rollcall_store as store;
@@ -17,6 +18,7 @@ pub struct RejectedRequest {
     pub expires_at: DateTime<Utc>,
     pub method: String,
     pub path: String,
+    #[schema(value_type = Json)]
     pub body: Option<Json>,
     pub body_bytes: i64,
     pub answer: RejectedAnswer,
@@ -27,6 +29,7 @@ pub struct RejectedRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RejectedAnswer {
     pub status: i64,
+    #[schema(value_type = Option<closed::ScimType>)]
     pub scim_type: Option<String>,
     pub detail: String,
 }
@@ -60,22 +63,28 @@ fn replayable(one: &store::RejectedRequest) -> bool {
 
 /// The outcome of a replay.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-pub enum Replay {
-    Done { replayed: bool, changed: bool, status: u16 },
-    Refused { replayed: bool, changed: bool, status: u16, scim_type: Option<&'static str>, detail: String },
+pub struct Replay {
+    pub replayed: bool,
+    pub changed: bool,
+    pub status: u16,
+    /// Null when it was replayed, as `detail` is.
+    #[schema(value_type = Option<closed::ScimType>)]
+    pub scim_type: Option<&'static str>,
+    pub detail: Option<String>,
 }
 
 impl From<Replayed> for Replay {
     fn from(replayed: Replayed) -> Self {
         match replayed {
-            Replayed::Done { status, changed } => Self::Done { replayed: true, changed, status },
-            Replayed::Refused(error) => Self::Refused {
+            Replayed::Done { status, changed } => {
+                Self { replayed: true, changed, status, scim_type: None, detail: None }
+            }
+            Replayed::Refused(error) => Self {
                 replayed: false,
                 changed: false,
                 status: error.status,
                 scim_type: error.scim_type.map(|kind| kind.as_str()),
-                detail: redact::sentence(&error.detail),
+                detail: Some(redact::sentence(&error.detail)),
             },
         }
     }

@@ -1,5 +1,6 @@
 //! Lines of the request log on the wire.
 
+use crate::view::closed;
 use chrono::{DateTime, Utc};
 use rollcall_store as store;
 use serde::Serialize;
@@ -22,6 +23,7 @@ pub struct LoggedRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LoggedAnswer {
     pub status: i64,
+    #[schema(value_type = Option<closed::ScimType>)]
     pub scim_type: Option<String>,
 }
 

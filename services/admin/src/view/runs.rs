@@ -1,5 +1,6 @@
 //! Runs and their items on the wire.
 
+use crate::view::closed;
 use chrono::{DateTime, Utc};
 use rollcall_store as store;
 use serde::Serialize;
@@ -14,10 +15,14 @@ pub struct Run {
     pub id: Uuid,
     /// Null when the run belongs to several sources, or to none (a freed seat).
     pub source_id: Option<Uuid>,
+    #[schema(value_type = closed::RunState)]
     pub state: String,
+    #[schema(value_type = closed::RunVerdict)]
     pub verdict: String,
+    #[schema(value_type = Vec<closed::HeldReason>)]
     pub held_reasons: Json,
-    /// Items by action.
+    /// Items by action; of a rewind also `impossible`.
+    #[schema(value_type = BTreeMap<String, u64>)]
     pub counts: Json,
     pub digest: String,
     /// The run that this one rewinds; with `rewinds_since`, the first of them.
@@ -90,20 +95,28 @@ impl From<store::Run> for Run {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RunItem {
     pub id: Uuid,
+    #[schema(value_type = closed::ItemAction)]
     pub action: String,
+    #[schema(value_type = closed::SubjectKind)]
     pub subject_kind: String,
     pub subject_id: Uuid,
+    #[schema(value_type = closed::ItemReason)]
     pub why: String,
     /// `applied`, `held`, `approved` (released, not applied yet), `withdrawn` (the source took it back), `rejected`,
     /// `simulated`; for a rewind `planned` and `impossible`.
+    #[schema(value_type = closed::ItemDecision)]
     pub decision: String,
+    #[schema(value_type = Option<closed::HeldReason>)]
     pub held_reason: Option<String>,
     /// The subject's name at that time: `email` and `display_name`, or a group's `name`.
+    #[schema(value_type = Option<Object>)]
     pub who: Option<Json>,
     pub member_id: Option<Uuid>,
     pub group_id: Option<Uuid>,
     /// The changed fields before; null for a new member or group.
+    #[schema(value_type = Option<Object>)]
     pub before: Option<Json>,
+    #[schema(value_type = Option<Object>)]
     pub after: Option<Json>,
     /// The action with its parameters.
     pub detail: Json,
@@ -155,15 +168,23 @@ impl From<store::RunItem> for RunItem {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ComparedItem {
     /// `only_this`, `only_other`, `same`, or `differs`: the same action on the same subject, with another outcome.
+    #[schema(value_type = closed::FoundIn)]
     pub found: String,
+    #[schema(value_type = closed::ItemAction)]
     pub action: String,
+    #[schema(value_type = closed::SubjectKind)]
     pub subject_kind: String,
     pub subject_id: Uuid,
+    #[schema(value_type = Option<Object>)]
     pub who: Option<Json>,
     /// Its changes in this run, and in the other.
+    #[schema(value_type = Option<Object>)]
     pub this_before: Option<Json>,
+    #[schema(value_type = Option<Object>)]
     pub this_after: Option<Json>,
+    #[schema(value_type = Option<Object>)]
     pub other_before: Option<Json>,
+    #[schema(value_type = Option<Object>)]
     pub other_after: Option<Json>,
 }
 

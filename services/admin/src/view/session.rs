@@ -1,5 +1,6 @@
 //! The caller's session on the wire.
 
+use crate::view::closed;
 use crate::view::members::Member;
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::{CredentialId, MemberId};
@@ -29,9 +30,9 @@ impl From<store::TenantName> for Tenant {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CurrentSession {
     pub tenant: Tenant,
-    #[schema(value_type = String)]
+    #[schema(value_type = closed::Role)]
     pub role: Role,
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<closed::Permission>)]
     pub permissions: Permissions,
     /// The person; null for a key.
     pub member: Option<Member>,
@@ -45,7 +46,7 @@ pub struct Session {
     pub id: CredentialId,
     #[schema(value_type = Uuid)]
     pub member_id: MemberId,
-    #[schema(value_type = String)]
+    #[schema(value_type = closed::Role)]
     pub role: Role,
     pub signed_in_at: DateTime<Utc>,
     /// The session may make credentials and approve runs for ten minutes from here; null where the identity provider does not say when

@@ -1,5 +1,6 @@
 //! Connections to identity providers on the wire. A client secret is in no answer.
 
+use crate::view::closed;
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::TenantId;
 use rollcall_core::{role_rules as rules, sign_in_groups};
@@ -21,6 +22,7 @@ pub struct SignInConnection {
     pub email_trusted: bool,
     /// `off`, `offered` or `required`.
     #[serde(rename = "use")]
+    #[schema(value_type = closed::ConnectionUse)]
     pub usage: String,
     /// Roles by the provider's claims: from a sign-in with the claim until one without it.
     pub role_rules: Vec<RoleRule>,
@@ -42,7 +44,7 @@ pub struct RoleRule {
     /// The claim's text, or one element of its list.
     pub value: String,
     /// `admin`, `auditor` or `billing_contact`; no rule makes an owner.
-    #[schema(value_type = String)]
+    #[schema(value_type = closed::RuledRole)]
     pub role: rules::RuledRole,
 }
 

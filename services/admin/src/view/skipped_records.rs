@@ -1,6 +1,7 @@
 //! Skipped records on the wire.
 
 use super::audit_events::Subject;
+use crate::view::closed;
 use chrono::{DateTime, Utc};
 use rollcall_store as store;
 use serde::Serialize;
@@ -17,6 +18,7 @@ pub struct SkippedRecord {
     pub name: Option<String>,
     /// The member who has the disputed address.
     pub holder_id: Option<Uuid>,
+    #[schema(value_type = closed::DisputeKind)]
     pub dispute: String,
     pub about: String,
     pub since: DateTime<Utc>,

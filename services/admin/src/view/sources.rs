@@ -1,5 +1,6 @@
 //! Sources on the wire.
 
+use crate::view::closed;
 use chrono::{DateTime, Utc};
 use rollcall_core::ids::CredentialId;
 use rollcall_store as store;
@@ -12,8 +13,10 @@ use uuid::Uuid;
 pub struct Source {
     pub id: Uuid,
     /// `scim` or `agent`.
+    #[schema(value_type = closed::SourceKind)]
     pub kind: String,
     /// `off`, `simulate` or `live`.
+    #[schema(value_type = closed::SourceMode)]
     pub mode: String,
     pub name: String,
     /// Groups are neither shown nor accepted (DS3).

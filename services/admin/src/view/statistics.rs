@@ -26,6 +26,7 @@ pub struct SeatCounts {
 /// One UTC day.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Day {
+    #[schema(format = Date)]
     pub day: String,
     pub members: MemberCounts,
     pub seats: SeatCounts,

@@ -1,10 +1,10 @@
 //! Failures of `/oauth` in the form of RFC 6749 §5.2. A description is ASCII without quotes and backslashes, as that section wants it.
 
+use super::wire::{Code, Failure};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use rollcall_store::StoreError;
 use rollcall_web::{Refusal, whole_seconds};
-use serde_json::json;
 use std::time::Duration;
 
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub(crate) enum OauthError {
     UnsupportedGrant,
     /// A code of RFC 8628 §3.5, or of RFC 6749 §5.2, with its description.
     #[error("{1}")]
-    Device(&'static str, &'static str),
+    Device(Code, &'static str),
     #[error("too many requests; try again in {} s", whole_seconds(*.retry_after))]
     RateLimited { retry_after: Duration },
     #[error(transparent)]
@@ -41,20 +41,20 @@ impl OauthError {
         Self::InvalidClient { by_header: request.headers().contains_key(header::AUTHORIZATION) }
     }
 
-    fn code(&self) -> (StatusCode, &'static str) {
+    fn code(&self) -> (StatusCode, Code) {
         match self {
-            Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
-            Self::InvalidClient { .. } => (StatusCode::UNAUTHORIZED, "invalid_client"),
-            Self::Device(code, _) => (StatusCode::BAD_REQUEST, code),
-            Self::UnsupportedGrant => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
-            Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
-            Self::Web(refusal) => (refusal.problem().status(), "invalid_request"),
-            Self::Store(StoreError::Busy { .. }) => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
+            Self::Invalid(_) => (StatusCode::BAD_REQUEST, Code::InvalidRequest),
+            Self::InvalidClient { .. } => (StatusCode::UNAUTHORIZED, Code::InvalidClient),
+            Self::Device(code, _) => (StatusCode::BAD_REQUEST, *code),
+            Self::UnsupportedGrant => (StatusCode::BAD_REQUEST, Code::UnsupportedGrantType),
+            Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, Code::TemporarilyUnavailable),
+            Self::Web(refusal) => (refusal.problem().status(), Code::InvalidRequest),
+            Self::Store(StoreError::Busy { .. }) => (StatusCode::TOO_MANY_REQUESTS, Code::TemporarilyUnavailable),
             Self::Store(StoreError::Unavailable(_) | StoreError::Contended(_)) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+                (StatusCode::SERVICE_UNAVAILABLE, Code::TemporarilyUnavailable)
             }
-            Self::Store(StoreError::Invalid(_)) => (StatusCode::BAD_REQUEST, "invalid_request"),
-            Self::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+            Self::Store(StoreError::Invalid(_)) => (StatusCode::BAD_REQUEST, Code::InvalidRequest),
+            Self::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, Code::ServerError),
         }
     }
 
@@ -97,6 +97,6 @@ impl ResponseError for OauthError {
             _ => {}
         }
         response.insert_header((header::PRAGMA, "no-cache"));
-        response.json(json!({ "error": code, "error_description": self.description() }))
+        response.json(Failure { error: code, error_description: self.description() })
     }
 }

@@ -3,27 +3,42 @@
 //! authorization (RFC 8628).
 
 pub(crate) mod device;
+mod document;
 mod error;
 mod form;
+mod wire;
+
+pub(crate) use document::json as document;
 
 pub(crate) use error::OauthError;
 
 use self::form::{Form, Presented};
+use self::wire::{AccessToken, Failure, GRANT, METHODS, Metadata, RevocationRequest, SCOPE, TokenRequest};
 use crate::Ingest;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use rollcall_hub::{CallerError, ClientSecret};
 use rollcall_store::{NewAccessToken, OauthClient};
 use rollcall_web::{Body, known_caller, origin, peer, request_id};
-use serde_json::json;
 
 type Answer = Result<HttpResponse, OauthError>;
 
-/// The only thing that a token is for; clients may ask for any, and are told this one (RFC 6749 §3.3).
-const SCOPE: &str = "scim";
-const GRANT: &str = "client_credentials";
-const METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
-
+#[utoipa::path(
+    post, path = "/oauth/token", tag = "oauth", operation_id = "oauth_token", summary = "Gets a token for the client's source",
+    request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, body = AccessToken, description = "A token of an hour"),
+        (status = 400, body = Failure, description = "The form is not understood, or asks for another grant"),
+        (status = 401, body = Failure, description = "The client is unknown, or its secret is not in force"),
+        (status = 408, body = Failure, description = "The form came too slowly"),
+        (status = 413, body = Failure, description = "The form is too large"),
+        (status = 415, body = Failure, description = "The form is compressed in an unknown way"),
+        (status = 429, body = Failure, description = "Too many requests; `Retry-After` says when to try again"),
+        (status = 500, body = Failure, description = "An error of the hub, logged under the request's id"),
+        (status = 503, body = Failure, description = "The hub is short of something; `Retry-After` says when to try again"),
+    ),
+    security(("client" = []), ()),
+)]
 pub(crate) async fn token(request: HttpRequest, ingest: web::Data<Ingest>, payload: Body) -> Answer {
     let form = Form::read(payload).await?;
     if form.value("grant_type") == Some(device::GRANT) {
@@ -37,11 +52,27 @@ pub(crate) async fn token(request: HttpRequest, ingest: web::Data<Ingest>, paylo
     }
     let issued = ingest.hub.access_token(&client, &peer(&request)).await.map_err(|error| refused(&request, error))?;
     let NewAccessToken { token, expires_in, .. } = issued;
-    let token = json!({ "access_token": token, "token_type": "Bearer", "expires_in": expires_in, "scope": SCOPE });
+    let token = AccessToken { access_token: token, token_type: "Bearer", expires_in, scope: SCOPE, source_id: None };
     Ok(HttpResponse::Ok().insert_header((header::PRAGMA, "no-cache")).json(token))
 }
 
 /// Ends a token of the client. Another text is answered in the same way (RFC 7009 §2.2), so that nobody learns about tokens of others.
+#[utoipa::path(
+    post, path = "/oauth/revoke", tag = "oauth", operation_id = "oauth_revoke", summary = "Gives a token back",
+    request_body(content = RevocationRequest, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "The token is over, if it was the client's"),
+        (status = 400, body = Failure, description = "The form is not understood, or asks for another grant"),
+        (status = 401, body = Failure, description = "The client is unknown, or its secret is not in force"),
+        (status = 408, body = Failure, description = "The form came too slowly"),
+        (status = 413, body = Failure, description = "The form is too large"),
+        (status = 415, body = Failure, description = "The form is compressed in an unknown way"),
+        (status = 429, body = Failure, description = "Too many requests; `Retry-After` says when to try again"),
+        (status = 500, body = Failure, description = "An error of the hub, logged under the request's id"),
+        (status = 503, body = Failure, description = "The hub is short of something; `Retry-After` says when to try again"),
+    ),
+    security(("client" = []), ()),
+)]
 pub(crate) async fn revoke(request: HttpRequest, ingest: web::Data<Ingest>, payload: Body) -> Answer {
     let form = Form::read(payload).await?;
     let client = client(&request, &ingest, &form).await?;
@@ -51,19 +82,24 @@ pub(crate) async fn revoke(request: HttpRequest, ingest: web::Data<Ingest>, payl
 }
 
 /// The addresses and ways of this hub, for clients that read them (RFC 8414).
+#[utoipa::path(
+    get, path = "/.well-known/oauth-authorization-server", tag = "oauth", operation_id = "oauth_metadata",
+    summary = "The addresses and ways of this hub",
+    responses((status = 200, body = Metadata, description = "The metadata")),
+)]
 pub(crate) async fn metadata(request: HttpRequest, ingest: web::Data<Ingest>) -> HttpResponse {
     let base = base_of(&request, &ingest);
-    HttpResponse::Ok().json(json!({
-        "issuer": base,
-        "token_endpoint": format!("{base}/oauth/token"),
-        "revocation_endpoint": format!("{base}/oauth/revoke"),
-        "device_authorization_endpoint": format!("{base}/oauth/device_authorization"),
-        "grant_types_supported": [GRANT, device::GRANT],
-        "response_types_supported": [],
-        "scopes_supported": [SCOPE, device::SCOPE],
-        "token_endpoint_auth_methods_supported": [METHODS[0], METHODS[1], "none"],
-        "revocation_endpoint_auth_methods_supported": METHODS,
-    }))
+    HttpResponse::Ok().json(Metadata {
+        token_endpoint: format!("{base}/oauth/token"),
+        revocation_endpoint: format!("{base}/oauth/revoke"),
+        device_authorization_endpoint: format!("{base}/oauth/device_authorization"),
+        grant_types_supported: [GRANT, device::GRANT],
+        response_types_supported: [],
+        scopes_supported: [SCOPE, device::SCOPE],
+        token_endpoint_auth_methods_supported: [METHODS[0], METHODS[1], "none"],
+        revocation_endpoint_auth_methods_supported: METHODS,
+        issuer: base,
+    })
 }
 
 /// The address of the hub as the caller reaches it.

@@ -7,7 +7,7 @@ use crate::ports::{self, Backend};
 use crate::settings::Settings;
 use anyhow::{Result, anyhow};
 use rollcall_core::spelling::did_you_mean;
-use rollcall_hub::{CredentialUses, Hub, KnownSessions, SharedQuotaBook};
+use rollcall_hub::{ChangeStreams, CredentialUses, Hub, KnownSessions, SharedQuotaBook};
 use rollcall_runtime::{Cache, Metrics, Queue};
 use rollcall_store::{AdminScope, Committed, Store, StoreError};
 use serde_json::Value;
@@ -81,7 +81,16 @@ impl<'a> Operator<'a> {
         };
         let (uses, sessions, quotas) =
             (CredentialUses::default(), KnownSessions::default(), SharedQuotaBook::default());
-        let hub = Hub { store: self.store.clone(), queue, cache, metrics, uses, sessions, quotas };
+        let hub = Hub {
+            store: self.store.clone(),
+            queue,
+            cache,
+            metrics,
+            uses,
+            sessions,
+            quotas,
+            streams: ChangeStreams::default(),
+        };
         let value = hub.after_commit(committed).await;
         // The connection is closed before the runtime ends, which its thread would not survive.
         hub.queue.shutdown(WAKE_FLUSH).await;

@@ -10,7 +10,7 @@ use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
 use chrono::TimeDelta;
 use rollcall_core::policy::Policy;
-use rollcall_hub::{CredentialUses, Hub, KnownSessions, ProviderSignIns, SharedQuotaBook};
+use rollcall_hub::{ChangeStreams, CredentialUses, Hub, KnownSessions, ProviderSignIns, SharedQuotaBook};
 use rollcall_ingest::Ledger;
 use rollcall_runtime::telemetry::{self, TelemetryConfig};
 use rollcall_runtime::{Metrics, Readiness, shutdown};
@@ -166,7 +166,8 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     let cache = ports::open_cache(&backend, settings, &store, &metrics).await?;
     let ledger = Ledger::new(TimeDelta::days(i64::from(settings.ingest.request_log_days)));
     let (uses, sessions, quotas) = (CredentialUses::default(), KnownSessions::default(), SharedQuotaBook::default());
-    let hub = Hub { store, queue, cache, metrics, uses, sessions, quotas };
+    let streams = ChangeStreams::new(settings.admin.streams_max);
+    let hub = Hub { store, queue, cache, metrics, uses, sessions, quotas, streams };
     let sign_ins = ports::open_sign_ins(hub.clone(), settings)?;
     let operators = ports::open_operator_sign_ins(hub.clone(), settings)?;
     let process = Process { hub, sign_ins, operators, readiness: Readiness::new(), ledger, health: Health::default() };
@@ -216,6 +217,10 @@ fn spawn_upkeep(
     }
     if services.admin {
         tasks.spawn(recheck_domains(process.sign_ins.clone(), cancel.clone()));
+        let (hub, cancel) = (process.hub.clone(), cancel.clone());
+        tasks.spawn(async move {
+            cancel.run_until_cancelled(hub.watch_changes()).await;
+        });
     }
     if has_others && (services.ingest || services.admin) {
         let (hub, cancel) = (process.hub.clone(), cancel.clone());
@@ -289,6 +294,8 @@ impl Running {
         // A balancer goes on sending until it has seen the probe fail; the work of others goes on meanwhile.
         tokio::time::sleep(self.drain_delay).await;
         self.cancel.cancel();
+        // A stream would otherwise outlast the time that requests have.
+        self.process.hub.streams.stop();
         for server in &self.servers {
             server.stop(true).await;
         }

@@ -35,6 +35,8 @@ fn a_wrong_setting_is_named_with_its_remedy() {
         ("ROLLCALL_HTTP_PUBLIC_URL", "ftp://x", "http.public_url", "http or https"),
         ("ROLLCALL_HTTP_PUBLIC_URL", "x.example.com", "http.public_url", "http or https"),
         ("ROLLCALL_HTTP_TRUSTED_PROXIES", "10.0.0.0/40", "http.trusted_proxies", "10.0.0.0/8"),
+        ("ROLLCALL_ADMIN_CORS_ORIGINS", "*", "admin.cors_origins", "https://portal.example.com"),
+        ("ROLLCALL_ADMIN_CORS_ORIGINS", "http://x.example", "admin.cors_origins", "https"),
         ("ROLLCALL_DATABASE_SQLITE_SYNCHRONOUS", "off", "database.sqlite_synchronous", "full"),
         ("ROLLCALL_TELEMETRY_TRACE_RATIO", "2", "telemetry.trace_ratio", "0.0 to 1.0"),
         ("ROLLCALL_INGEST_RAET", "5", "ROLLCALL_INGEST_RAET", "help config"),

@@ -1,18 +1,22 @@
 //! `/api/openapi.json`: the REST API described by OpenAPI 3.1, from the handlers, their bodies and the endpoint table.
 
+mod examples;
+mod parameters;
+
 use crate::etag;
 use crate::routes::endpoints;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use rollcall_web::{Demand, Endpoint};
 use serde::Serialize;
+use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, HeaderBuilder, InfoBuilder, Object, OpenApi, PathItem, Ref, RefOr, Required, ResponseBuilder,
-    SecurityRequirement, Type,
+    ContentBuilder, HeaderBuilder, InfoBuilder, Object, OpenApi, PathItem, Ref, RefOr, Required, Response,
+    ResponseBuilder, SecurityRequirement, Type,
 };
 use utoipa::{OpenApi as _, ToSchema};
 
@@ -118,15 +122,17 @@ use utoipa::{OpenApi as _, ToSchema};
         crate::reconcile::reconcile,
         crate::audit_events::audit_events,
         crate::request_log::request_log,
+        crate::changes::changes,
         crate::statistics::overview,
         crate::statistics::statistics,
         crate::exports::export_members,
         crate::exports::export_groups,
         crate::exports::export_audit_events
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, crate::view::changes::Changed)),
     tags(
         (name = "tenants", description = "The organisations of a hosted service, for its operator"),
+        (name = "sign-in", description = "Identity providers by which people sign in, and proven domains"),
         (name = "session", description = "Signing in, sessions, links and recovery codes"),
         (name = "keys", description = "API keys of programs"),
         (name = "members", description = "The roster"),
@@ -134,7 +140,7 @@ use utoipa::{OpenApi as _, ToSchema};
         (name = "runs", description = "Runs, their items, and records that were skipped"),
         (name = "policy", description = "What the organisation wants"),
         (name = "sources", description = "Identity providers, their tokens and their requests"),
-        (name = "audit", description = "What happened"),
+        (name = "audit", description = "What happened, and what changes now"),
         (name = "statistics", description = "At a glance, and over time"),
         (name = "exports", description = "Whole lists as files"),
     )
@@ -147,7 +153,7 @@ struct Problem {
     r#type: String,
     title: String,
     status: u16,
-    /// A stable code for programs.
+    #[schema(value_type = crate::view::closed::ProblemCode)]
     code: String,
     /// A sentence for people.
     detail: String,
@@ -159,27 +165,49 @@ const FAILURES: &[(&str, &str)] = &[
     ("401", "No credential, or one that is unknown or has ended"),
     ("403", "The role, the permission or the age of the sign-in does not suffice"),
     ("404", "Nothing of this organisation has this id"),
-    ("408", "The body came too slowly"),
     ("409", "The state does not allow it, or another change came first"),
-    ("422", "The `Idempotency-Key` was used for another request"),
-    ("413", "The body is too large"),
-    ("415", "The body is compressed in an unknown way"),
     ("429", "Too many requests; `Retry-After` says when to try again"),
     ("500", "An error of the hub, logged under the request's id"),
     ("503", "The hub is short of something; `Retry-After` says when to try again"),
 ];
 
-const INTRODUCTION: &str = "The REST API of one organisation. A caller sends a key as `Authorization: Bearer rck_…`, or the cookie of a \
-    session; a write with the cookie also needs `X-Rollcall-CSRF` and the hub's own origin. An operator's key names the organisation in `Rollcall-Tenant`. docs/api.md tells the rest.";
+/// Failures of calls that may change something, or have a body.
+const FAILURES_OF_WRITES: &[(&str, &str)] = &[
+    ("408", "The body came too slowly"),
+    ("413", "The body is too large"),
+    ("415", "The body is compressed in an unknown way"),
+];
 
-static JSON: LazyLock<String> = LazyLock::new(|| document().to_json().unwrap_or_default());
+/// Failures of single calls.
+const FAILURES_OF_ONE: &[(&str, &str, &str, &str)] = &[
+    ("POST", "/api/v1/sign-in-connections", "502", "The identity provider does not answer now"),
+    ("POST", "/api/v1/sign-in-connections/{id}/test", "502", "The identity provider does not answer now"),
+    ("POST", "/api/v1/domains/{id}/check", "502", "No name server answers now"),
+];
+
+const INTRODUCTION: &str = "The REST API of one organisation. A caller sends a key as `Authorization: Bearer rck_…`, or the cookie of a \
+    session; a write with the cookie also needs `X-Rollcall-CSRF` and the hub's own origin. An operator's key names the organisation in `Rollcall-Tenant`. A POST with an `Idempotency-Key` runs once. The names beside a \
+    scheme of security are the least role and the permission. docs/api.md tells the rest.";
+
+static DOCUMENT: LazyLock<Json> = LazyLock::new(|| {
+    let mut json = serde_json::to_value(document()).unwrap_or_default();
+    parameters::describe(&mut json, &endpoints());
+    examples::add(&mut json);
+    json
+});
+static TEXT: LazyLock<String> = LazyLock::new(|| DOCUMENT.to_string());
 
 pub(crate) async fn json() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(JSON.as_str())
+    HttpResponse::Ok().content_type("application/json").body(TEXT.as_str())
 }
 
 /// The whole document.
-pub(crate) fn document() -> OpenApi {
+pub(crate) fn described() -> &'static Json {
+    &DOCUMENT
+}
+
+/// The document as far as the handlers and the endpoint table tell it.
+fn document() -> OpenApi {
     let mut document = Described::openapi();
     document.info =
         InfoBuilder::new().title("Rollcall").version(env!("CARGO_PKG_VERSION")).description(Some(INTRODUCTION)).build();
@@ -205,7 +233,7 @@ pub(crate) fn document() -> OpenApi {
 }
 
 /// The operations of a path, by method.
-pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
     let PathItem { get, post, put, patch, delete, .. } = item;
     [("GET", get), ("POST", post), ("PUT", put), ("PATCH", patch), ("DELETE", delete)]
         .into_iter()
@@ -214,18 +242,19 @@ pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static 
 
 /// Adds what every call has: who may make it, and how it fails.
 fn describe(operation: &mut Operation, endpoint: &Endpoint) {
-    let by = |schemes: &[&str]| {
-        let scheme = |scheme: &&str| SecurityRequirement::new(*scheme, Vec::<String>::new());
+    // The names beside a scheme that is not OAuth are roles and the like (OpenAPI 3.1, Security Requirement Object).
+    let by = |schemes: &[&str], needed: &[&str]| {
+        let scheme = |scheme: &&str| SecurityRequirement::new(*scheme, needed.to_vec());
         Some(schemes.iter().map(scheme).collect::<Vec<_>>())
     };
     operation.description = Some(match endpoint.demand {
         Some(Demand { least_role, permission, fresh, previews: _ }) => {
             let fresh = if fresh { " A session must have signed in within the last ten minutes." } else { "" };
-            operation.security = by(&["key", "session", "operator"]);
+            operation.security = by(&["key", "session", "operator"], &[least_role.as_str(), permission.as_str()]);
             format!("Least role: `{least_role}`. Permission: `{permission}`.{fresh}")
         }
         None if endpoint.by_operator => {
-            operation.security = by(&["operator"]);
+            operation.security = by(&["operator"], &[]);
             "Takes the key of an operator, or the session of one.".to_owned()
         }
         None => "Takes no credential.".to_owned(),
@@ -240,11 +269,23 @@ fn describe(operation: &mut Operation, endpoint: &Endpoint) {
     if etag::is_versioned(endpoint.path) {
         describe_version(operation, &endpoint.method);
     }
-    for (status, why) in FAILURES {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-        let failure = ResponseBuilder::new().description(*why).content("application/problem+json", content).build();
-        operation.responses.responses.entry((*status).to_owned()).or_insert_with(|| failure.into());
+    let reads = endpoint.method == Method::GET;
+    let of_writes = FAILURES_OF_WRITES.iter().filter(|_| !reads);
+    let of_repetition = Some(&("422", "The `Idempotency-Key` was used for another request"));
+    let of_repetition = of_repetition.filter(|_| parameters::takes_idempotency_key(endpoint));
+    let of_one = FAILURES_OF_ONE
+        .iter()
+        .filter(|(method, path, ..)| endpoint.method.as_str() == *method && endpoint.path == *path);
+    let of_one: Vec<(&str, &str)> = of_one.map(|(_, _, status, why)| (*status, *why)).collect();
+    for (status, why) in FAILURES.iter().chain(of_writes).chain(of_repetition).chain(&of_one) {
+        operation.responses.responses.entry((*status).to_owned()).or_insert_with(|| failure(why).into());
     }
+}
+
+/// A failure as an answer.
+fn failure(why: &str) -> Response {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new().description(why).content("application/problem+json", content).build()
 }
 
 /// Adds the header of the version: that of the answer, or that of a write which expects it.
@@ -266,46 +307,9 @@ fn describe_version(operation: &mut Operation, method: &Method) {
         .description(Some("The `ETag` that was read: 412 when there is another version now"))
         .schema(Some(text()));
     operation.parameters.get_or_insert_default().push(expects.build().into());
-    let outdated = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let outdated = ResponseBuilder::new()
-        .description("It is not in the version that `If-Match` names: read it again")
-        .content("application/problem+json", outdated)
-        .build();
+    let outdated = failure("It is not in the version that `If-Match` names: read it again");
     operation.responses.responses.insert("412".to_owned(), outdated.into());
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    /// A route without a description, or a description without a route, fails here.
-    #[test]
-    fn the_document_describes_the_endpoint_table() {
-        let mut document = document();
-        let mut described = BTreeSet::new();
-        for (path, item) in &mut document.paths.paths {
-            for (method, operation) in operations(item) {
-                assert!(operation.summary.is_some() && operation.operation_id.is_some(), "{method} {path}");
-                described.insert((method.to_owned(), path.clone()));
-            }
-        }
-        let served: BTreeSet<(String, String)> = endpoints()
-            .into_iter()
-            .filter(|endpoint| endpoint.path.starts_with("/api/v1"))
-            .map(|endpoint| (endpoint.method.as_str().to_owned(), endpoint.path.to_owned()))
-            .collect();
-        assert_eq!(described, served);
-    }
-
-    #[test]
-    fn every_reference_leads_to_a_schema() {
-        let text = JSON.as_str();
-        let document: serde_json::Value = serde_json::from_str(text).expect("JSON");
-        assert_eq!(document["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
-        let names = text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next());
-        for name in names {
-            assert!(document["components"]["schemas"][name].is_object(), "{name}");
-        }
-    }
-}
+mod tests;
