@@ -85,7 +85,11 @@ class Hub:
     def wait_for_address(self):
         deadline = time.monotonic() + DEADLINE_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
-            found = re.search(r"(?:is up at|listens on) (http://[0-9.:]+)", self.said())
+            said = self.said()
+            found = re.search(r"(?:is up at|listens on) (http://[0-9.:]+)", said)
+            if not found and "is up at" in said and (log := re.search(r" address=([0-9.:]+)", said)):
+                # It names its public address, which leads nowhere.
+                return f"http://{log[1]}"
             if found:
                 return found[1]
             time.sleep(0.1)
