@@ -51,7 +51,7 @@ impl Office {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         let policy = Policy { group_scope: Some(GroupScope { names, ..GroupScope::default() }), ..Policy::default() };
         let patch: Map<String, Json> = json!({ "group_scope": policy.group_scope }).as_object().expect("one").clone();
-        let _ = self.store.change_policy(&self.scope, &patch, None).await.expect("a policy").unannounced();
+        let _ = self.store.change_policy(&self.scope, &patch, None, 0).await.expect("a policy").unannounced();
     }
 }
 
