@@ -170,7 +170,6 @@ fn run(arguments: &Arguments, combinations: &[Combination], workbench: &Workbenc
     conclusion.exit_code()
 }
 
-#[expect(clippy::too_many_lines, reason = "it is one list")]
 fn every_case() -> Vec<Case> {
     let of_providers = of_providers().into_iter();
     let of_people = [

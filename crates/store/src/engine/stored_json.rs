@@ -4,12 +4,21 @@ use sea_orm::sqlx::types::Json;
 use sea_orm::sqlx::{ColumnIndex, Database, Decode, Row, Type};
 use sea_orm::{ColIdx, DbErr, QueryResult, TryGetError, TryGetable};
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// JSON as the database has it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct StoredJson(Box<RawValue>);
+
+impl StoredJson {
+    /// As a tree, for a reader who looks into it.
+    pub fn tree(&self) -> Value {
+        // It was read as JSON.
+        serde_json::from_str(self.0.get()).unwrap_or_default()
+    }
+}
 
 impl TryGetable for StoredJson {
     fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {

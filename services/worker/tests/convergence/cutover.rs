@@ -412,7 +412,7 @@ fn pe11_pushes_of_either_source_during_the_flip_are_neither_lost_nor_applied_twi
             pages(async |page| office.store.audit_events(&office.api, &AuditFilter::default(), &page).await).await;
         let mut names: BTreeMap<Uuid, Value> = BTreeMap::new();
         for event in events.iter().filter(|event| event.kind == "member.updated") {
-            let detail = event.detail.clone().expect("a detail");
+            let detail = event.detail.as_ref().expect("a detail").tree();
             let before = names.insert(event.subject_id, detail["after"]["display_name"].clone());
             assert_ne!(detail["before"], detail["after"], "{engine}: {event:?}");
             if let Some(before) = before {

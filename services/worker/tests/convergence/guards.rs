@@ -7,7 +7,7 @@ use crate::unannounced::Unannounced;
 use chrono::TimeDelta;
 use rollcall_core::ids::{DirectoryUserId, MemberId, RunId};
 use rollcall_core::policy::{Limit, Onboarding, OverLimit, Policy};
-use rollcall_store::{AuditFilter, Member, RunDecision, Store, StoreError};
+use rollcall_store::{AuditFilter, Member, RunDecision, Store, StoreError, StoredJson};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -58,7 +58,8 @@ fn dx13_an_invitation_accepted_between_reading_and_applying_is_not_lost() {
         let told = pages(async |page| desk.store.audit_events(&desk.api, &about, &page).await).await;
         let kinds: Vec<&str> = told.iter().map(|event| event.kind.as_str()).collect();
         assert_eq!(kinds, ["member.invited", "member.activated", "member.suspended"], "{engine}: each once");
-        let suspended = told.last().and_then(|event| event.detail.clone()).expect("what happened");
+        let suspended =
+            told.last().and_then(|event| event.detail.as_ref().map(StoredJson::tree)).expect("what happened");
         assert_eq!(suspended["from"], "active", "{engine}");
         desk.set(ann, json!({ "active": true })).await;
         desk.work().await;

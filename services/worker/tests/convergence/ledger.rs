@@ -2,7 +2,7 @@
 //! must be the roster.
 
 use crate::office::{Changed, Office, pages};
-use rollcall_store::{AuditEvent, AuditFilter};
+use rollcall_store::{AuditEvent, AuditFilter, StoredJson};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -42,7 +42,7 @@ fn text(value: &Value, path: &str) -> String {
 
 impl Ledger {
     fn play(&mut self, event: &AuditEvent) {
-        let detail = event.detail.clone().unwrap_or_default();
+        let detail = event.detail.as_ref().map(StoredJson::tree).unwrap_or_default();
         let id = event.subject_id;
         match event.kind.as_str() {
             "member.created" => self.enters(id, text(&detail, "/email"), "active"),

@@ -126,7 +126,7 @@ fn pe3_eight_workers_buy_seats_up_to_the_cap_and_the_log_says_each() {
         let events = pages(async |page| office.store.audit_events(&office.api, &all, &page).await).await;
         let mut seats = 10;
         for event in events.into_iter().filter(|event| event.kind == "seats.grown") {
-            let detail = event.detail.expect("a detail");
+            let detail = event.detail.expect("a detail").tree();
             assert_eq!(detail["before"], seats, "{engine}: each growth goes on from the one before");
             seats = detail["after"].as_i64().expect("a number");
             assert!(event.run_id.is_some(), "{engine}: and names the run that it was for");

@@ -58,8 +58,13 @@ fn every_operation_is_told_whole_with_valid_examples() {
 fn the_answers_have_the_form_that_is_told() {
     let document = described();
     let schemas = Schemas { document: &document, strict: true };
-    let token =
-        wire::AccessToken { access_token: "rca_x".into(), token_type: "Bearer", expires_in: 3600, scope: wire::SCOPE };
+    let token = wire::AccessToken {
+        access_token: "rca_x".into(),
+        token_type: "Bearer",
+        expires_in: 3600,
+        scope: wire::SCOPE,
+        source_id: None,
+    };
     let failure = wire::Failure { error: wire::Code::InvalidClient, error_description: "no".into() };
     for (written, name) in [(serde_json::to_value(token), "AccessToken"), (serde_json::to_value(failure), "Failure")] {
         let schema = json!({ "$ref": format!("#/components/schemas/{name}") });
