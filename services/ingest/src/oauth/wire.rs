@@ -93,7 +93,7 @@ pub(crate) enum Code {
     InvalidRequest,
     InvalidClient,
     UnsupportedGrantType,
-    /// Of an agent's code: unknown, or used.
+    /// The code of an agent is unknown, or used.
     InvalidGrant,
     /// Nobody has decided about the agent yet.
     AuthorizationPending,
@@ -114,7 +114,7 @@ pub(super) struct TokenRequest {
     grant_type: Grant,
     client_id: Option<String>,
     client_secret: Option<String>,
-    /// Of an agent, which has no secret.
+    /// The code of an agent, which has no secret.
     device_code: Option<String>,
     /// Ignored.
     scope: Option<String>,
