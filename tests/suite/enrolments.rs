@@ -106,8 +106,12 @@ async fn deny(person: &Person, user_code: &str) -> Answer {
 }
 
 async fn event(tenant: &Tenant, kind: &str) -> Value {
-    let events = tenant.get(&format!("/api/v1/audit-events?kind={kind}")).await.expect(200);
-    events.at("/items/0").clone()
+    let path = format!("/api/v1/audit-events?kind={kind}");
+    eventually(&format!("{kind} is told"), async || {
+        let events = tenant.get(&path).await.expect(200);
+        if events.at("/items/0").is_object() { Ok(events.at("/items/0").clone()) } else { Err(events.describe()) }
+    })
+    .await
 }
 
 async fn dx4_an_agent_that_an_owner_lets_in_gets_one_token(hub: Hub) {

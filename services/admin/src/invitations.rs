@@ -9,7 +9,7 @@ use crate::member_blocks::decide_many;
 use crate::path::id_in_path;
 use crate::view::invitations::{AllInvitedAgain, InvitationDecided, InvitationsDecided, InvitedAgain};
 use crate::view::member_blocks::BlocksDecided;
-use crate::view::members as view;
+use crate::view::{closed, members as view};
 use actix_web::{HttpRequest, HttpResponse};
 use rollcall_core::ids::MemberId;
 use rollcall_core::invitation::{Invitation, InvitationRefusal};
@@ -27,7 +27,7 @@ struct Person {
     email: String,
     /// `member` when it is left out.
     #[serde(default = "member")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<closed::Role>)]
     role: Role,
     #[serde(default)]
     billing_contact: bool,

@@ -208,7 +208,11 @@ fn of_owner(owner: &str, name: &str) -> Option<Json> {
         ("BlockDecided", "result") => json!("done"),
         ("Subject", "kind") => json!("member"),
         ("Session" | "CurrentSession" | "Member" | "MemberWithHistory", "role") => json!("admin"),
-        ("CreateApiKeyRequest" | "NewApiKey" | "ApiKey", "role") => json!("member"),
+        ("CreateApiKeyRequest" | "NewApiKey" | "ApiKey" | "InviteMemberRequest", "role") => json!("member"),
+        (_, "message") => json!("Welcome to the wiki, Ann!"),
+        ("InvitationDecided", "detail" | "reason") => json!(null),
+        ("GroupsFromSignIn", "fill") => json!("own_groups"),
+        ("Operator", "subject") => json!("00u1x9"),
         ("ConnectionTest", "report") => {
             json!({ "outcome": "recognised", "member_id": ID, "role": "owner", "claims": { "sub": "00u1" } })
         }

@@ -48,6 +48,7 @@ const IDS: &[(&str, &str)] = &[
     ("groups", "The id of a sharing group"),
     ("link_id", "The id of a set-up link of the source"),
     ("members", "The id of a member"),
+    ("operators", "The id of an operator"),
     ("rejected_id", "The id of a rejected request of the source"),
     ("runs", "The id of a run"),
     ("sessions", "The id of a session"),

@@ -10,12 +10,14 @@ use rollcall_core::directory::{
 use rollcall_core::event::{AuditKind as AuditKinds, ChangedList as Lists, SUBJECT_KINDS};
 use rollcall_core::explain::{GateName as Gates, GateState as GateStates, Situation as Situations};
 use rollcall_core::hold_reason::HoldReason;
+use rollcall_core::invitation::InvitationRefusal as InvitationRefusals;
 use rollcall_core::permission::Permission as PermissionOf;
 use rollcall_core::policy as policies;
 use rollcall_core::role_rules::RuledRole as RuledRoles;
 use rollcall_core::roster::{Approval as Approvals, MemberStatus as Statuses, Role as Roles, WaitingFor as Waits};
 use rollcall_core::run::{FoundIn as Found, ItemDecision as ItemDecisions, RunState as States, RunVerdict as Verdicts};
 use rollcall_core::sign_in::ConnectionUse as Uses;
+use rollcall_core::sign_in_groups::Fill as Fills;
 use rollcall_scim::{Quirk as Quirks, ScimType as ScimTypes};
 use rollcall_web::Code;
 use std::borrow::Cow;
@@ -67,6 +69,10 @@ closed_sets! {
     MemberStatus = texts(Statuses::ALL);
     /// A role; each may do what the later ones may, but for an auditor, who changes nothing.
     Role = texts(Roles::ALL);
+    /// The reason why a person is not invited.
+    InvitationRefusal = texts(InvitationRefusals::ALL);
+    /// The groups that a sign-in fills.
+    Fill = texts(Fills::ALL);
     /// A part of the API that a key may use.
     Permission = texts(PermissionOf::ALL);
     /// Why a member waits.

@@ -1,5 +1,6 @@
 //! Outcomes of invitations on the wire.
 
+use crate::view::closed;
 use rollcall_core::ids::MemberId;
 use rollcall_core::invitation::{InvitationRefusal, Repeats};
 use rollcall_store as store;
@@ -16,9 +17,10 @@ pub struct InvitationDecided {
     #[schema(value_type = Option<Uuid>)]
     pub member_id: Option<MemberId>,
     /// The new member's status; null for a refusal.
+    #[schema(value_type = Option<closed::MemberStatus>)]
     pub status: Option<&'static str>,
     /// A stable code, for a refusal; else null.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<closed::InvitationRefusal>)]
     pub reason: Option<InvitationRefusal>,
     /// The reason in a sentence, with the remedy.
     pub detail: Option<&'static str>,

@@ -67,7 +67,7 @@ pub struct GroupsFromSignIn {
     /// A claim of the id token, or of the provider's userinfo: `groups`.
     pub claim: String,
     /// `own_groups`: those that no source manages. `all_groups`: those of a source too, in which the last word counts.
-    #[schema(value_type = String)]
+    #[schema(value_type = closed::Fill)]
     pub fill: sign_in_groups::Fill,
 }
 
