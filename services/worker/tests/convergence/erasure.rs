@@ -52,7 +52,7 @@ fn s6_a_deleted_person_is_known_where_the_page_on_security_says() {
         let desk = Desk::open(&store, "erasure", policy).await;
         let user = desk.hire(MARK).await;
         let title = json!({
-            "title": format!("{MARK} of the house"), "displayName": "Zzyx Doe", "name": { "familyName": "Zzyx" },
+            "title": format!("{MARK} of the house"), "displayName": "Zzyx Doe", "name": { "familyName": "Zzyxson" },
             "emails": [{ "value": format!("{MARK}@x.test") }, { "value": format!("{MARK}@home.test") }],
         });
         desk.set(user, title).await;
