@@ -4,12 +4,13 @@ mod examples;
 mod parameters;
 
 use crate::etag;
+use crate::idempotency::SECRETS;
 use crate::routes::endpoints;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use rollcall_web::{Demand, Endpoint};
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
@@ -192,6 +193,7 @@ const INTRODUCTION: &str = "The REST API of one organisation. A caller sends a k
 static DOCUMENT: LazyLock<Json> = LazyLock::new(|| {
     let mut json = serde_json::to_value(document()).unwrap_or_default();
     parameters::describe(&mut json, &endpoints());
+    tell_repetitions(&mut json);
     examples::add(&mut json);
     json
 });
@@ -230,6 +232,31 @@ fn document() -> OpenApi {
         }
     }
     document
+}
+
+/// A repetition of a POST with an `Idempotency-Key` has null in the place of a secret, so the document allows it.
+fn tell_repetitions(document: &mut Json) {
+    let posts = endpoints().into_iter().filter(parameters::takes_idempotency_key);
+    for endpoint in posts {
+        for status in ["200", "201"] {
+            let at = ["paths", endpoint.path, "post", "responses", status, "content", "application/json", "schema"];
+            let pointer: String =
+                at.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect();
+            let Some(schema) = document.pointer(&pointer).cloned() else { continue };
+            let parts = [&schema].into_iter().chain(schema["allOf"].as_array().into_iter().flatten());
+            let named: Vec<String> =
+                parts.filter_map(|part| part["$ref"].as_str()?.strip_prefix('#').map(ToOwned::to_owned)).collect();
+            for place in named.into_iter().chain([pointer]) {
+                for secret in SECRETS {
+                    if let Some(kind) = document.pointer_mut(&format!("{place}/properties/{secret}/type"))
+                        && kind.is_string()
+                    {
+                        *kind = json!([kind.take(), "null"]);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// The operations of a path, by method.
