@@ -1,5 +1,6 @@
-//! A change of the policy's user scope ends access for everybody outside, at once. So the people whom it leaves out are counted before
-//! it is in force, and more of them than the removal limit allows must be named by their number: a misspelt group is no decision.
+//! A change of the policy's user scope ends access for everybody outside, at once. So the people whom it leaves out are counted before it
+//! is in force, and their number must be said when they are all, or more than the removal limit allows, or when an entry matches no group:
+//! a misspelt group is no decision.
 
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
