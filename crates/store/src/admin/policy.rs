@@ -2,6 +2,7 @@
 
 use crate::access::tenants::check_policy;
 use crate::committed::Committed;
+use crate::engine::admission::HeavyKind;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{ID, id_rows};
@@ -74,6 +75,19 @@ impl Store {
         may_leave: u32,
     ) -> Result<Committed<VersionedPolicy>, StoreError> {
         check_policy(policy)?;
+        let written = self.write_policy(scope, policy, version, may_leave);
+        // The people whom a scope leaves out are counted, which reads the whole tenant.
+        let scoped = policy.user_scope.is_some() || policy.sources.values().any(|own| own.0.contains_key("user_scope"));
+        if scoped { self.heavily(&scope.scope, HeavyKind::Plan, Box::pin(written)).await } else { written.await }
+    }
+
+    async fn write_policy(
+        &self,
+        scope: &AdminScope,
+        policy: &Policy,
+        version: i64,
+        may_leave: u32,
+    ) -> Result<Committed<VersionedPolicy>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         // A plan made under the former policy is void.
         tx.stop_the_planning().await?;
