@@ -86,6 +86,7 @@ class Walk:
         self.names.records[record["name"]] = "another text"
         checked = owner.rest("POST", self.url(f"/api/v1/domains/{domain}/check"))
         self.check("another text proves nothing", checked.status == 200 and checked.json["verified_at"] is None, checked)
+        self.check("and is shown", checked.json["found_instead"] == ["another text"], checked)
         self.names.records[record["name"]] = record["value"]
         checked = owner.rest("POST", self.url(f"/api/v1/domains/{domain}/check"))
         self.check("its record proves it", checked.status == 200 and checked.json["verified_at"], checked)

@@ -20,6 +20,7 @@ pub(crate) fn cases() -> Vec<Case> {
         pe13_a_changed_mapping_is_applied_to_everybody,
         pe13_a_record_that_the_mapping_fails_for_is_skipped_and_the_rest_goes_on,
         pe13_a_preview_shows_what_a_mapping_would_give,
+        f15_an_attribute_without_addresses_is_warned_of_and_can_be_previewed,
         pe13_previews_that_cannot_be_are_refused,
         f15_one_failing_expression_hides_its_own_attribute_only,
         pe6_a_local_attribute_is_filled_once_and_then_left_alone,
@@ -194,6 +195,24 @@ async fn pe13_a_preview_shows_what_a_mapping_would_give(hub: Hub) {
     let two = preview(&tenant, json!({ "mapping": mapping, "source_id": source.id, "sample": 2 })).await.expect(200);
     assert_eq!(two.at("/items").as_array().map(Vec::len), Some(2));
     assert_eq!(tenant.everything(&source).await, before, "a preview changes nothing");
+}
+
+/// A wrong attribute shuts out everybody who is new, and says so before it does.
+async fn f15_an_attribute_without_addresses_is_warned_of_and_can_be_previewed(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    source.users(&["ann", "bea"]).await;
+    let of = |attribute: Value| json!({ "email_attribute": attribute, "source_id": source.id });
+    let none = preview(&tenant, of(json!("title"))).await.expect(200);
+    assert_eq!((none.at("/items/0/email"), none.at("/items/1/email")), (&Value::Null, &Value::Null));
+    let some = preview(&tenant, of(json!("userName"))).await.expect(200);
+    assert_eq!(some.at("/items/0/email"), &json!(email("ann")), "{}", some.describe());
+    preview(&tenant, of(json!("emails["))).await.expect_problem(400);
+    let good = set_policy(&tenant, json!({ "email_attribute": "userName" })).await.expect(200);
+    assert_eq!(good.at("/warnings"), &Value::Null, "{}", good.describe());
+    let warned = set_policy(&tenant, json!({ "email_attribute": "title" })).await.expect(200);
+    let told = warned.text_at("/warnings/0");
+    assert!(told.starts_with("email_attribute: 2 of 2 records") && told.contains(&source.id), "{told}");
 }
 
 async fn f15_one_failing_expression_hides_its_own_attribute_only(hub: Hub) {

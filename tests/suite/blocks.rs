@@ -113,7 +113,8 @@ async fn dw9_a_block_ends_sessions_and_frees_the_seat(hub: Hub) {
     set(&tenant, "ann", "block").await;
     session.post("/api/v1/members/approve", &json!({ "member_ids": [unknown_id()] })).await.expect_problem(401);
     tenant.eventually_status(&email("bea"), "active").await;
-    set(&tenant, "ann", "unblock").await;
+    let lifted = set(&tenant, "ann", "unblock").await;
+    assert!(lifted["next"].as_str().is_some_and(|next| next.contains("waits for an owner")), "{lifted}");
     tenant.owner_approves().await;
     let back = tenant.eventually_member(&email("ann"), |m| m.waiting_for.as_deref() == Some("seat")).await;
     assert_eq!(back.status, "suspended", "the seat is another's now");

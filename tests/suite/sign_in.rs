@@ -363,7 +363,15 @@ async fn recovery_codes_sign_an_owner_in_once_each(hub: Hub) {
         Person::present(&tenant, code).await.expect(201);
         Person::present(&tenant, code).await.expect_problem(401);
     }
+    let told = boss.get("/api/v1/session").await.expect(200);
+    assert_eq!(told.at("/recovery_codes_left"), &json!(6), "{}", told.describe());
+    assert!(
+        told.at("/session/fresh_until").as_str() > told.at("/session/authenticated_at").as_str(),
+        "{}",
+        told.describe()
+    );
     // A key is nobody who could need a code.
+    assert_eq!(tenant.get("/api/v1/session").await.expect(200).at("/recovery_codes_left"), &Value::Null);
     tenant.post("/api/v1/session/recovery-codes", &json!({})).await.expect_problem(400);
 }
 

@@ -20,6 +20,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_rotated_token_works_on_for_its_overlap,
         a_rotation_without_overlap_ends_the_old_token,
         a_rotated_token_keeps_the_length_of_its_life,
+        a_replaced_token_or_key_is_not_rotated_again,
         a_revoked_token_is_refused_within_a_second,
         the_last_use_of_a_token_is_shown,
         wrong_tokens_are_refused_with_a_reason,
@@ -111,6 +112,27 @@ async fn a_rotated_token_keeps_the_length_of_its_life(hub: Hub) {
     assert_eq!(rotate(json!("2099-01-01T00:00:00Z"), json!({ "expires_at": null })).await, Value::Null);
     let given = rotate(json!("2099-01-01T00:00:00Z"), json!({ "expires_at": "2098-01-01T00:00:00Z" })).await;
     assert!(given.as_str().is_some_and(|end| end.starts_with("2098-01-01")), "{given}");
+}
+
+/// The end of a replaced credential is the overlap's: rotated again, it would give one that ends as soon.
+async fn a_replaced_token_or_key_is_not_rotated_again(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let of_tokens = format!("/api/v1/sources/{}/tokens", source.id);
+    for list in [of_tokens.as_str(), "/api/v1/api-keys"] {
+        let new = if list == of_tokens { json!({}) } else { json!({ "role": "admin" }) };
+        let old = tenant.post(list, &new).await.expect(201).text_at("/id");
+        let rotated = tenant.post(&format!("{list}/{old}/rotate"), &json!({})).await.expect(201);
+        let new = rotated.text_at("/id");
+        let again = tenant.post(&format!("{list}/{old}/rotate"), &json!({})).await.expect_problem(409);
+        assert!(again.text_at("/detail").contains(&new), "the one in its place: {}", again.describe());
+        let listed = tenant.get(&format!("{list}?order=desc")).await.expect(200);
+        let listed = listed.at("/items").as_array().cloned().unwrap_or_default();
+        let of = |id: &str| listed.iter().find(|one| one["id"] == id).expect("listed").clone();
+        assert_eq!((&of(&old)["replaced_by"], &of(&new)["replaced_by"]), (&json!(new), &Value::Null), "{listed:?}");
+        let third = tenant.post(&format!("{list}/{new}/rotate"), &json!({})).await.expect(201);
+        assert_eq!(third.json["expires_at"], Value::Null, "as long a life as the first: {}", third.describe());
+    }
 }
 
 /// One second is promised; the rest is slack for this machine.

@@ -76,11 +76,21 @@ pub struct BlockChange {
 }
 
 impl BlockChange {
+    /// True if the unblocked member is back only when an owner approves it.
+    pub fn awaits_owner(&self) -> bool {
+        let lifted = self.before.is_blocked() && !self.after.is_blocked();
+        lifted && self.after.managed_by.is_some() && self.after.is_privileged() && !self.after.has_access()
+    }
+
     /// Seats that the change takes; negative for those that it frees.
     pub fn seats(&self) -> i64 {
         i64::from(self.after.seated) - i64::from(self.before.seated)
     }
 }
+
+/// The rest of an unblock of such a member, whom their source lets in by a held run.
+pub const AWAITS_OWNER: &str = "the source that manages this owner, admin or auditor lets them in by a run that waits for an \
+                                owner (GET /api/v1/runs?state=held, then POST /api/v1/runs/{id}/approve)";
 
 /// `None` when the member is as it was asked for already.
 type Decided = Result<Option<BlockChange>, BlockRefusal>;

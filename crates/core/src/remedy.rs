@@ -82,7 +82,8 @@ remedies! {
         `sources` in the policy (PATCH /api/v1/policy): such a PUT then empties the group, under the group guard."
         by [Way::Source, POLICY];
 
-    NO_EMAIL = "Give the person an email address in the directory." by [Way::Source];
+    NO_EMAIL = "Give the person an email address in the directory, or name the attribute that carries it in the policy's \
+        `email_attribute`." by [Way::Source, POLICY];
     MAPPING_FAILED = "Change the expression in the policy (`mapping`), or the attributes it reads; try it with a preview."
         by [POLICY, Way::Route("POST /api/v1/policy/mapping/preview"), Way::Source];
     EMAIL_TAKEN = "Change the address of one of the two people in the directory, or unassign the one who does not need access. The \
@@ -93,8 +94,8 @@ remedies! {
         by [Way::Source];
     ADOPTION_OFF = "Turn `adopt_existing` on in the policy: the source then manages the member that was made by hand. Or take that \
         member out: the source then makes its own." by [POLICY, TAKE_OUT];
-    GROUP_OUT_OF_SCOPE = "Delete the group in the product if nobody needs it, or take it into the policy's `group_scope` again."
-        by [DELETE_GROUP, POLICY];
+    GROUP_OUT_OF_SCOPE = "Take the group into the policy's `group_scope` again, or delete it in the product if nobody needs it."
+        by [POLICY, DELETE_GROUP];
     GROUP_LEFT_OUT = "Take the group into the policy's `group_scope`." by [POLICY];
     GROUP_DELETED_HERE = "Delete the group at the source or take it out of `group_scope`; retry to have it in the product again."
         by [Way::Source, POLICY, RETRY];

@@ -331,9 +331,10 @@ impl ProviderSignIns {
     ///
     /// # Errors
     /// See [`SignInError`].
-    pub async fn check_domain(&self, scope: &AdminScope, domain: &Domain) -> Result<Domain, SignInError> {
+    pub async fn check_domain(&self, scope: &AdminScope, domain: &Domain) -> Result<(Domain, Proof), SignInError> {
         let proof = self.names.proof(&domain.domain, &domain.challenge).await?;
-        Ok(self.hub.store.note_domain_check(scope, domain.id.into(), proof == Proof::Found).await?)
+        let found = proof == Proof::Found;
+        Ok((self.hub.store.note_domain_check(scope, domain.id.into(), found).await?, proof))
     }
 
     /// Looks again for the records of proven domains, those that are due.

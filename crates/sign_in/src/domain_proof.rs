@@ -17,12 +17,16 @@ const TIME: Duration = Duration::from_secs(10);
 /// Records at the name that are read.
 const RECORDS_MAX: usize = 50;
 
+/// What of them is shown.
+const SHOWN_RECORDS: usize = 5;
+const SHOWN_CHARACTERS: usize = 120;
+
 /// The result of a look-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
     Found,
-    /// There are no records, or none is the expected one.
-    Missing,
+    /// None is the expected one. Their texts, some and cut off, for the eyes of an administrator.
+    Missing(Vec<String>),
 }
 
 /// A resolver of names. Cheap to clone.
@@ -50,15 +54,22 @@ impl DomainNames {
         let unreachable = |why: String| Failure::Unreachable { host: format!("the name server for {domain}"), why };
         let found = match timeout(TIME, resolver.txt_lookup(name)).await {
             Err(_) => return Err(unreachable(format!("no answer within {} s", TIME.as_secs()))),
-            Ok(Err(error)) if error.is_no_records_found() || error.is_nx_domain() => return Ok(Proof::Missing),
+            Ok(Err(error)) if error.is_no_records_found() || error.is_nx_domain() => {
+                return Ok(Proof::Missing(Vec::new()));
+            }
             Ok(Err(error)) => return Err(unreachable(error.to_string())),
             Ok(Ok(found)) => found,
         };
-        let has = found.answers().iter().take(RECORDS_MAX).any(|record| match &record.data {
-            RData::TXT(text) => text.txt_data.concat() == expected.as_bytes(),
-            _ => false,
+        let texts = found.answers().iter().take(RECORDS_MAX).filter_map(|record| match &record.data {
+            RData::TXT(text) => Some(text.txt_data.concat()),
+            _ => None,
         });
-        Ok(if has { Proof::Found } else { Proof::Missing })
+        let texts: Vec<Vec<u8>> = texts.collect();
+        if texts.iter().any(|text| text == expected.as_bytes()) {
+            return Ok(Proof::Found);
+        }
+        let shown = |text: &Vec<u8>| String::from_utf8_lossy(text).chars().take(SHOWN_CHARACTERS).collect();
+        Ok(Proof::Missing(texts.iter().take(SHOWN_RECORDS).map(shown).collect()))
     }
 }
 

@@ -49,7 +49,7 @@ pub use admin::cutover::{
 pub use admin::explain::Known;
 pub use admin::invitations::{INVITATIONS_MAX, InvitationResult};
 pub use admin::invitations_again::RepeatResult;
-pub use admin::mapping_preview::{PreviewOf, PreviewedRecord};
+pub use admin::mapping_preview::{PreviewOf, PreviewedReading, PreviewedRecord};
 pub use admin::member_approval::{DECISIONS_MAX, DecisionResult};
 pub use admin::member_blocks::{BLOCKS_MAX, BlockResult, Shut};
 pub use admin::member_changes::MemberChanges;

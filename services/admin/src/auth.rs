@@ -20,7 +20,7 @@ use rollcall_web::{
 
 const NO_KEY: &str = "no API key: send one as `Authorization: Bearer rck_…`, or sign in";
 /// Age of a sign-in that counts as fresh.
-const FRESH: TimeDelta = TimeDelta::minutes(10);
+pub(crate) const FRESH: TimeDelta = TimeDelta::minutes(10);
 
 /// A verified API key or session, within its rate limit, that has what the endpoint table asks for.
 pub(crate) struct ApiAuth {

@@ -50,7 +50,8 @@ pub(crate) async fn check_domain(request: HttpRequest, auth: ApiAuth, payload: B
     let id: DomainId = id_in_path(&request, "domain")?;
     no_body(payload).await?;
     let domain = auth.admin.hub.store.domain(&auth.scope, id).await?;
-    one::<view::Domain>(auth.admin.sign_ins.check_domain(&auth.scope, &domain).await?)
+    let (domain, proof) = auth.admin.sign_ins.check_domain(&auth.scope, &domain).await?;
+    one::<view::Domain>(view::Domain::checked(domain, proof))
 }
 
 #[utoipa::path(

@@ -4,11 +4,12 @@ use crate::answer::{Answer, whole};
 use crate::auth::ApiAuth;
 use crate::body::body;
 use crate::error::AdminError;
+use crate::tokens::given;
 use crate::view::List;
 use crate::view::mapping as view;
 use rollcall_core::ids::{DirectoryUserId, SourceId};
 use rollcall_core::policy::Mapping;
-use rollcall_store::PreviewOf;
+use rollcall_store::{PreviewOf, PreviewedReading};
 use rollcall_web::Body;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -20,8 +21,13 @@ const SAMPLE: u32 = 5;
 #[schema(as = PreviewMappingRequest)]
 #[serde(deny_unknown_fields)]
 struct Preview {
-    #[schema(value_type = crate::view::policy::Mapping)]
-    mapping: Mapping,
+    /// The mapping in force, when it is left out.
+    #[schema(value_type = Option<crate::view::policy::Mapping>)]
+    mapping: Option<Mapping>,
+    /// As the policy's key of this name; the one in force, when it is left out.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    email_attribute: Option<Option<String>>,
     #[schema(value_type = Uuid)]
     source_id: SourceId,
     #[schema(value_type = Option<Uuid>)]
@@ -30,7 +36,7 @@ struct Preview {
 }
 
 #[utoipa::path(
-    post, path = "/api/v1/policy/mapping/preview", tag = "policy", operation_id = "mapping_preview_mapping", summary = "What a mapping makes of records",
+    post, path = "/api/v1/policy/mapping/preview", tag = "policy", operation_id = "mapping_preview_mapping", summary = "What a mapping or an email attribute makes of records",
     request_body = Preview,
     responses((status = 200, body = List<view::PreviewedRecord>)),
 )]
@@ -41,7 +47,8 @@ pub(crate) async fn preview_mapping(auth: ApiAuth, payload: Body) -> Answer {
         (Some(user), None) => PreviewOf::User(user),
         (None, sample) => PreviewOf::Sample(sample.unwrap_or(SAMPLE)),
     };
-    let records = auth.admin.hub.store.preview_mapping(&auth.scope, asked.source_id, of, asked.mapping).await?;
+    let reading = PreviewedReading { mapping: asked.mapping, email_attribute: asked.email_attribute };
+    let records = auth.admin.hub.store.preview_mapping(&auth.scope, asked.source_id, of, reading).await?;
     whole::<view::PreviewedRecord>(records)
 }
 

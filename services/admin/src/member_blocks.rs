@@ -9,7 +9,8 @@ use crate::path::id_in_path;
 use crate::view::member_blocks::{BlockDecided, BlocksDecided};
 use crate::view::members as view;
 use actix_web::HttpRequest;
-use rollcall_store::{BLOCKS_MAX, Shut};
+use rollcall_core::block::AWAITS_OWNER;
+use rollcall_store::{BLOCKS_MAX, BlockResult, Shut};
 use rollcall_web::Body;
 
 #[utoipa::path(
@@ -53,8 +54,10 @@ async fn decide_one(request: &HttpRequest, auth: ApiAuth, payload: Body, what: S
     auth.admin.hub.store.member(&auth.scope, id).await?;
     no_body(payload).await?;
     let decided = auth.admin.hub.store.block_member(&auth.scope, id, what).await?;
-    auth.admin.hub.after_commit(decided).await;
-    one::<view::Member>(auth.admin.hub.store.member(&auth.scope, id).await?)
+    let decided = auth.admin.hub.after_commit(decided).await;
+    let member = view::Member::from(auth.admin.hub.store.member(&auth.scope, id).await?);
+    let next = (decided == BlockResult::AwaitsOwner).then_some(AWAITS_OWNER);
+    one::<view::Member>(view::Member { next, ..member })
 }
 
 pub(crate) async fn decide_many(auth: ApiAuth, payload: Body, what: Shut) -> Answer {

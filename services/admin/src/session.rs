@@ -30,9 +30,13 @@ struct SignIn {
 )]
 pub(crate) async fn session(auth: ApiAuth) -> Answer {
     let tenant = auth.admin.hub.store.tenant_names(&auth.scope).await?;
-    let member = match auth.scope.member() {
-        Some(member) => Some(auth.admin.hub.store.member(&auth.scope, member).await?.into()),
-        None => None,
+    let store = &auth.admin.hub.store;
+    let (member, recovery_codes_left) = match auth.scope.member() {
+        Some(member) => {
+            let codes = store.recovery_codes_left(&auth.scope, member).await?;
+            (Some(store.member(&auth.scope, member).await?.into()), Some(codes))
+        }
+        None => (None, None),
     };
     one::<view::CurrentSession>(view::CurrentSession {
         tenant: tenant.into(),
@@ -40,6 +44,7 @@ pub(crate) async fn session(auth: ApiAuth) -> Answer {
         permissions: auth.scope.permissions(),
         member,
         session: auth.session.map(Into::into),
+        recovery_codes_left,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::entity::{LiteralComparison, RowList, credentials};
 use crate::scope::{AdminScope, TenantScope};
 use crate::secret::{API_KEY_PREFIX, NewSecret, stored_digest};
 use chrono::{DateTime, TimeDelta, Utc};
-use rollcall_core::event::{Actor, CredentialRotated, Event};
+use rollcall_core::event::Actor;
 use rollcall_core::ids::CredentialId;
 use rollcall_core::permission::Permissions;
 use rollcall_core::quota::Quota;
@@ -37,6 +37,8 @@ pub struct ApiKey {
     pub revoked_at: Option<DateTime<Utc>>,
     /// To the minute.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// The one that a rotation put in its place.
+    pub replaced_by: Option<Uuid>,
 }
 
 #[derive(DerivePartialModel)]
@@ -170,8 +172,7 @@ impl Store {
         let (kind, prefix, name) = (API_KEY, API_KEY_PREFIX, before.name.as_str());
         let new = NewCredential { kind, prefix, role, permissions, name, expires_at, ..Default::default() };
         let secret = tx.create_credential(new).await?;
-        let detail = CredentialRotated { replaced_by: secret.id, expires_at: old_expires_at };
-        tx.tx.batch(vec![tx.event(&Event::CredentialRotated(old, detail)).into()]).await?;
+        tx.note_replacement(old, secret.id, old_expires_at).await?;
         tx.commit().await?;
         let digest = stored_digest(before.digest)?;
         Ok(Committed::without_duties(Rotated { secret, expires_at, old_expires_at }).changing(vec![digest]))

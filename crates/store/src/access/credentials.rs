@@ -11,7 +11,7 @@ use crate::secret::{
 };
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rollcall_core::directory::{SourceKind, SourceMode, SourceSettings};
-use rollcall_core::event::{Actor, CredentialCreated, Event, NoDetail};
+use rollcall_core::event::{Actor, CredentialCreated, CredentialRotated, Event, NoDetail};
 use rollcall_core::ids::{CredentialId, IdentityId, MemberId, OauthClientId, SourceId, TenantId};
 use rollcall_core::permission::Permissions;
 use rollcall_core::quota::{Quota, Quotas};
@@ -263,7 +263,8 @@ impl TenantTx {
     /// condition, all end, and the newest is replaced.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when none is in force.
+    /// [`StoreError::NotFound`] when none is in force; [`StoreError::Conflict`] for one that was replaced before: its end is the
+    /// overlap's, and no measure of the next one's life.
     pub(super) async fn supersede(
         &self,
         which: Condition,
@@ -271,8 +272,7 @@ impl TenantTx {
         overlap: TimeDelta,
         expiry: RotatedExpiry,
     ) -> Result<Superseded, StoreError> {
-        // One statement, so that the later of two concurrent rotations sees the end that the earlier one wrote, and keeps it if
-        // it is sooner.
+        // One statement, so that the later of two concurrent rotations sees what the earlier one wrote.
         use credentials::{Column, Entity};
         let end = self.clock.now() + overlap;
         let old = which.add(in_force(self.clock.now()));
@@ -286,7 +286,25 @@ impl TenantTx {
         let sooner = Expr::case(Column::ExpiresAt.lt(end), Column::ExpiresAt.into_expr()).finally(end);
         let old = self.update::<Entity>(old).set(Column::ExpiresAt, sooner).returning().await?;
         let old = old.into_iter().find(|row| row.id == before.id).ok_or(StoreError::NotFound(what))?;
+        if let Some(replacement) = old.replaced_by {
+            return Err(StoreError::Conflict(format!(
+                "this one was replaced by {replacement} already: rotate that one, or make a new one"
+            )));
+        }
         Ok(Superseded { old_expires_at: old.expires_at.unwrap_or(end), old, expires_at })
+    }
+
+    /// Writes down the credential that takes an old one's place, and when the old one ends.
+    pub(super) async fn note_replacement(
+        &self,
+        old: CredentialId,
+        replaced_by: CredentialId,
+        expires_at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        use credentials::{Column, Entity};
+        self.update::<Entity>(Column::Id.eq(old.0)).set(Column::ReplacedBy, replaced_by.0).exec().await?;
+        let event = Event::CredentialRotated(old, CredentialRotated { replaced_by, expires_at });
+        self.tx.batch(vec![self.event(&event).into()]).await
     }
 
     pub(super) async fn create_credential(&self, new: NewCredential<'_>) -> Result<NewSecret, StoreError> {

@@ -14,6 +14,7 @@ use rollcall_core::email::fold;
 use rollcall_core::event::{Actor, Event, NoDetail, SignInLinkCreated, SignInWay};
 use rollcall_core::ids::{CredentialId, MemberId, TenantId};
 use rollcall_core::roster::Role;
+use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, Condition, FromQueryResult};
 use uuid::Uuid;
 
@@ -120,6 +121,15 @@ impl Store {
         let NewSecret { secret, .. } = tx.insert_link(member, SignInWay::Link, Some(expires_at)).await?;
         tx.commit().await?;
         Ok(Committed::without_duties(NewSignInLink { secret, member, expires_at }).revoking(replaced))
+    }
+
+    /// Recovery codes of a member that were not used yet.
+    #[tracing::instrument(name = "store.sign_in_links.recovery_codes_left", skip_all)]
+    pub async fn recovery_codes_left(&self, scope: &AdminScope, member: MemberId) -> Result<i64, StoreError> {
+        use credentials::Column;
+        let tx = self.read(&scope.scope).await?;
+        let codes = Column::Kind.is(RECOVERY_CODE).and(Column::MemberId.eq(member.0)).and(Column::RevokedAt.is_null());
+        tx.find::<credentials::Entity>().filter(codes).count_distinct(Column::Id).await
     }
 
     /// Makes the recovery codes of an owner, in the place of the earlier ones.

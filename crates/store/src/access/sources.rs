@@ -14,7 +14,7 @@ use crate::scope::AdminScope;
 use crate::secret::{NewSecret, SecretDigest, stored_digest};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::directory::{SourceMode, SourceSettings};
-use rollcall_core::event::{CredentialRotated, Difference, Event, SourceModeChanged};
+use rollcall_core::event::{Difference, Event, SourceModeChanged};
 use rollcall_core::ids::{CredentialId, SourceId};
 use rollcall_core::remedy::SECOND_LIVE;
 use rollcall_core::roster::Role;
@@ -93,6 +93,8 @@ pub struct SourceToken {
     pub revoked_at: Option<DateTime<Utc>>,
     /// To the minute; null when it was never used.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// The one that a rotation put in its place.
+    pub replaced_by: Option<Uuid>,
 }
 
 /// The last use of any token of the source; who opens a set-up link is no provider.
@@ -216,8 +218,7 @@ impl Store {
         // Without an overlap the old one is in force no more.
         tx.check_new_token(source, &name, expires_at, &self.quotas).await?;
         let secret = tx.create_source_token(source, &name, expires_at).await?;
-        let detail = CredentialRotated { replaced_by: secret.id, expires_at: old_expires_at };
-        tx.tx.batch(vec![tx.event(&Event::CredentialRotated(old, detail)).into()]).await?;
+        tx.note_replacement(old, secret.id, old_expires_at).await?;
         tx.commit().await?;
         Ok(Committed::without_duties(Rotated { secret, expires_at, old_expires_at }).changing(vec![old_digest]))
     }

@@ -6,6 +6,7 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::directory_users::{Column, Entity};
+use crate::entity::sources;
 use crate::reconcile::world::profiles::{ReadRecord, read_by};
 use crate::scope::AdminScope;
 use rollcall_core::clock::Clock;
@@ -26,6 +27,14 @@ pub enum PreviewOf {
     User(DirectoryUserId),
     /// The first records of the source.
     Sample(u32),
+}
+
+/// A reading to preview; what is left out is as the policy in force has it.
+#[derive(Clone, Debug, Default)]
+pub struct PreviewedReading {
+    pub mapping: Option<Mapping>,
+    /// `Some(None)`: the address is where SCIM has it.
+    pub email_attribute: Option<Option<String>>,
 }
 
 /// One record under a mapping. A record with `error` would be skipped.
@@ -53,7 +62,7 @@ struct RecordRow {
 }
 
 impl Store {
-    /// Reads records as the source's policy would with this mapping; nothing changes.
+    /// Reads records as the source's policy would with this reading; nothing changes.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] names an invalid expression or number of records.
@@ -63,10 +72,13 @@ impl Store {
         scope: &AdminScope,
         source: SourceId,
         of: PreviewOf,
-        mapping: Mapping,
+        reading: PreviewedReading,
     ) -> Result<Vec<PreviewedRecord>, StoreError> {
         let in_force = self.policy(scope).await?.policy.of_source(source).map_err(StoreError::Invalid)?;
-        let policy = Policy { mapping, ..in_force };
+        let PreviewedReading { mapping, email_attribute } = reading;
+        let mapping = mapping.unwrap_or_else(|| in_force.mapping.clone());
+        let email_attribute = email_attribute.unwrap_or_else(|| in_force.email_attribute.clone());
+        let policy = Policy { mapping, email_attribute, ..in_force };
         check_policy(&policy)?;
         let previewed = async {
             let tx = self.read(&scope.scope).await?;
@@ -122,6 +134,37 @@ fn clear(record: &mut PersonRecord, attribute: MappedAttribute) {
 }
 
 impl TenantTx {
+    /// A sentence for each source of whose records some lose the address by a new `email_attribute`: a wrong one skips everybody who
+    /// is new, and nothing else tells.
+    pub(super) async fn check_addresses(&self, before: &Policy, after: &Policy) -> Result<Vec<String>, StoreError> {
+        let sources = self.find::<sources::Entity>().values::<Uuid>(sources::Column::Id).await?;
+        let mut warnings = Vec::new();
+        for source in sources.into_iter().map(SourceId::from) {
+            let reading = |policy: &Policy| -> Result<Policy, StoreError> {
+                let policy = policy.of_source(source).map_err(StoreError::Invalid)?;
+                Ok(Policy { mapping: Mapping::default(), ..policy })
+            };
+            let (before, after) = (reading(before)?, reading(after)?);
+            let Some(attribute) =
+                after.email_attribute.as_ref().filter(|_| before.email_attribute != after.email_attribute)
+            else {
+                continue;
+            };
+            let records = self.records_of(source, PreviewOf::Sample(PREVIEW_MAX)).await?;
+            let said: Vec<ReadRecord> = records.into_iter().map(|mut row| row.take_record()).collect();
+            let looked_at = said.len();
+            let read = read_by(&after, said, (self.tenant, &self.clock)).await?;
+            let without = read.iter().filter(|one| one.record.email.is_none()).count();
+            if without > 0 {
+                warnings.push(format!(
+                    "email_attribute: {without} of {looked_at} records of source {source} that were looked at have no usable address in \
+                     {attribute:?}, and a person without one does not come in. See them with POST /api/v1/policy/mapping/preview"
+                ));
+            }
+        }
+        Ok(warnings)
+    }
+
     async fn records_of(&self, source: SourceId, of: PreviewOf) -> Result<Vec<RecordRow>, StoreError> {
         let (user, limit) = match of {
             PreviewOf::User(user) => (Some(user.0), 1),

@@ -42,6 +42,8 @@ pub enum Shut {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockResult {
     Done,
+    /// The block is lifted; the member comes in by a run that waits for an owner.
+    AwaitsOwner,
     /// Blocked already, not blocked, or removed already.
     Unchanged,
     NotFound,
@@ -113,8 +115,9 @@ impl Store {
             match decided {
                 Ok(Some(change)) => {
                     *member = change.after.clone();
+                    let result = if change.awaits_owner() { BlockResult::AwaitsOwner } else { BlockResult::Done };
                     changes.push(change);
-                    BlockResult::Done
+                    result
                 }
                 Ok(None) => BlockResult::Unchanged,
                 Err(refusal) => BlockResult::Refused(refusal),
@@ -139,10 +142,10 @@ impl Store {
         scope: &AdminScope,
         id: MemberId,
         what: Shut,
-    ) -> Result<Committed<()>, StoreError> {
+    ) -> Result<Committed<BlockResult>, StoreError> {
         let decided = self.block_members(scope, &[id], what).await?;
         decided.and_then(|results| match results.as_slice() {
-            [BlockResult::Done | BlockResult::Unchanged] => Ok(()),
+            [done @ (BlockResult::Done | BlockResult::AwaitsOwner | BlockResult::Unchanged)] => Ok(*done),
             [BlockResult::Refused(BlockRefusal::TakesOwner)] => {
                 Err(StoreError::Forbidden(BlockRefusal::TakesOwner.sentence().into()))
             }

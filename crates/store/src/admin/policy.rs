@@ -30,7 +30,7 @@ const CHANGE_TRIES: usize = 5;
 pub struct VersionedPolicy {
     pub policy: Policy,
     pub version: i64,
-    /// Sentences about entries of scopes that a write gave, and that match no group.
+    /// Sentences about what a write gave: entries of scopes that match no group, an attribute that carries no address.
     pub warnings: Vec<String>,
 }
 
@@ -100,7 +100,8 @@ impl Store {
         }
         refuse_owners_keys(scope.role(), &before.policy, policy)?;
         tx.refuse_strangers(policy).await?;
-        let warnings = tx.check_scopes(&before.policy, policy, may_leave).await?;
+        let mut warnings = tx.check_scopes(&before.policy, policy, may_leave).await?;
+        warnings.extend(tx.check_addresses(&before.policy, policy).await?);
         tx.touch_reread(&before.policy, policy).await?;
         let after = serde_json::to_value(policy).map_err(|e| StoreError::Invalid(e.to_string()))?;
         let update = tx.update_own::<tenants::Entity>().set(tenants::Column::Policy, after);

@@ -67,8 +67,9 @@ impl TenantTx {
         }
         // A scope that was not in effect has left out nobody yet.
         let LeftOut { everybody, leaving } = self.left_out(source, was_at_once.then_some(&now), &then).await?;
-        let allowed = is.removal_limit.allowed(now.standing.managed);
-        let allowed = i64::from(allowed.saturating_sub(now.standing.removals_in_window));
+        let limit = is.removal_limit.allowed(now.standing.managed);
+        let used = now.standing.removals_in_window;
+        let allowed = i64::from(limit.saturating_sub(used));
         let suspicious =
             leaving > allowed || leaving == everybody || warnings.iter().any(|told| told.starts_with("user_scope"));
         if leaving <= i64::from(may_leave) || !suspicious {
@@ -76,8 +77,8 @@ impl TenantTx {
         }
         let told: String = warnings.iter().map(|told| format!(" {told}")).collect();
         Err(StoreError::TooManyLeave(format!(
-            "user_scope: {leaving} of {everybody} people with access would lose it at once (removal_limit allows {allowed}).{told} To do it \
-             all the same, send `\"leaving\": {leaving}` beside `policy`"
+            "user_scope: {leaving} of {everybody} people with access would lose it at once (removal_limit allows {limit} in its window, and {used} are \
+             used).{told} To do it all the same, send `\"leaving\": {leaving}` or more beside `policy`"
         )))
     }
 

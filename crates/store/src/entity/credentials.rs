@@ -38,6 +38,8 @@ pub(crate) struct Model {
     pub(crate) client_id: Option<Uuid>,
     /// The token, or the client's secret, that somebody made with this set-up link.
     pub(crate) made_id: Option<Uuid>,
+    /// The credential that a rotation put in the place of this one.
+    pub(crate) replaced_by: Option<Uuid>,
     pub(crate) created_at: DateTimeUtc,
     pub(crate) expires_at: Option<DateTimeUtc>,
     pub(crate) revoked_at: Option<DateTimeUtc>,

@@ -27,16 +27,28 @@ pub struct ApiKey {
     pub revoked_at: Option<DateTime<Utc>>,
     /// To the minute; null when it was never used.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// The one that a rotation put in its place: rotate that one from then on.
+    pub replaced_by: Option<Uuid>,
 }
 
 impl From<store::ApiKey> for ApiKey {
     fn from(row: store::ApiKey) -> Self {
-        let store::ApiKey { id, name, prefix, role, permissions, created_at, expires_at, revoked_at, last_used_at } =
-            row;
+        let store::ApiKey {
+            id,
+            name,
+            prefix,
+            role,
+            permissions,
+            created_at,
+            expires_at,
+            revoked_at,
+            last_used_at,
+            replaced_by,
+        } = row;
         // A stored list that this version does not know allows nothing (`AdminScope::of_key`).
         let of_role = role.parse().map_or(Permissions::NONE, Permissions::of_role);
         let permissions = permissions.map_or(of_role, |names| names.parse().unwrap_or(Permissions::NONE));
-        Self { id, name, prefix, role, permissions, created_at, expires_at, revoked_at, last_used_at }
+        Self { id, name, prefix, role, permissions, created_at, expires_at, revoked_at, last_used_at, replaced_by }
     }
 }
 

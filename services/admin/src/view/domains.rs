@@ -1,6 +1,7 @@
 //! Domains on the wire.
 
 use chrono::{DateTime, Utc};
+use rollcall_sign_in::Proof;
 use rollcall_store as store;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,6 +20,8 @@ pub struct Domain {
     pub verified_at: Option<DateTime<Utc>>,
     /// Since when the record of the proven domain is gone. It stays proven for seven days.
     pub missing_since: Option<DateTime<Utc>>,
+    /// The texts that stand at the record's name instead, some of them; null but for a check that missed it.
+    pub found_instead: Option<Vec<String>>,
 }
 
 /// The record that proves a domain.
@@ -36,6 +39,16 @@ impl From<store::Domain> for Domain {
         let store::Domain { id, domain, challenge, created_at, checked_at, verified_at, missing_since } = row;
         let name = format!("{}.{domain}", rollcall_sign_in::RECORD_NAME);
         let record = DnsRecord { name, kind: "TXT", value: challenge };
-        Self { id, domain, record, created_at, checked_at, verified_at, missing_since }
+        Self { id, domain, record, created_at, checked_at, verified_at, missing_since, found_instead: None }
+    }
+}
+
+impl Domain {
+    pub(crate) fn checked(row: store::Domain, proof: Proof) -> Self {
+        let found_instead = match proof {
+            Proof::Found => None,
+            Proof::Missing(texts) => Some(texts),
+        };
+        Self { found_instead, ..row.into() }
     }
 }

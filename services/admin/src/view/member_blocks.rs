@@ -1,7 +1,7 @@
 //! Outcomes of blocks on the wire.
 
 use crate::view::closed;
-use rollcall_core::block::BlockRefusal;
+use rollcall_core::block::{AWAITS_OWNER, BlockRefusal};
 use rollcall_core::ids::MemberId;
 use rollcall_store as store;
 use serde::Serialize;
@@ -18,6 +18,8 @@ pub struct BlockDecided {
     pub reason: Option<BlockRefusal>,
     /// The reason in a sentence, with the remedy.
     pub detail: Option<&'static str>,
+    /// A sentence about what has still to happen before an unblocked member is back; else null.
+    pub next: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,14 +33,15 @@ pub enum BlockResult {
 }
 
 impl BlockDecided {
-    pub(crate) fn of(member_id: MemberId, result: store::BlockResult) -> Self {
-        let (result, reason) = match result {
-            store::BlockResult::Done => (BlockResult::Done, None),
+    pub(crate) fn of(member_id: MemberId, result_of: store::BlockResult) -> Self {
+        let (result, reason) = match result_of {
+            store::BlockResult::Done | store::BlockResult::AwaitsOwner => (BlockResult::Done, None),
             store::BlockResult::Unchanged => (BlockResult::Unchanged, None),
             store::BlockResult::NotFound => (BlockResult::NotFound, None),
             store::BlockResult::Refused(refusal) => (BlockResult::Refused, Some(refusal)),
         };
-        Self { member_id, result, reason, detail: reason.map(BlockRefusal::sentence) }
+        let next = (result_of == store::BlockResult::AwaitsOwner).then_some(AWAITS_OWNER);
+        Self { member_id, result, reason, detail: reason.map(BlockRefusal::sentence), next }
     }
 }
 

@@ -38,6 +38,9 @@ pub struct Member {
     pub suspended_from: Option<String>,
     pub created_at: DateTime<Utc>,
     pub modified_at: DateTime<Utc>,
+    /// A sentence about what has still to happen before an unblocked member is back; in the answer of an unblock alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<&'static str>,
 }
 
 impl From<store::Member> for Member {
@@ -82,6 +85,7 @@ impl From<store::Member> for Member {
             suspended_from,
             created_at,
             modified_at,
+            next: None,
         }
     }
 }

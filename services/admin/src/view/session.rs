@@ -1,5 +1,6 @@
 //! The caller's session on the wire.
 
+use crate::auth::FRESH;
 use crate::view::closed;
 use crate::view::members::Member;
 use chrono::{DateTime, Utc};
@@ -38,6 +39,8 @@ pub struct CurrentSession {
     pub member: Option<Member>,
     /// Null for a key.
     pub session: Option<Session>,
+    /// Recovery codes that the person has not used yet; null for a key.
+    pub recovery_codes_left: Option<i64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,16 +52,18 @@ pub struct Session {
     #[schema(value_type = closed::Role)]
     pub role: Role,
     pub signed_in_at: DateTime<Utc>,
-    /// The session may make credentials and approve runs for ten minutes from here; null where the identity provider does not say when
-    /// the person proved to be the one.
+    /// When the person proved to be the one; null where the identity provider does not say.
     pub authenticated_at: Option<DateTime<Utc>>,
+    /// Until then the session may make credentials and approve runs.
+    pub fresh_until: Option<DateTime<Utc>>,
     pub expires_at: DateTime<Utc>,
 }
 
 impl From<store::Session> for Session {
     fn from(row: store::Session) -> Self {
         let store::Session { tenant: _, id, member, role, signed_in_at, authenticated_at, expires_at } = row;
-        Self { id, member_id: member, role, signed_in_at, authenticated_at, expires_at }
+        let fresh_until = authenticated_at.map(|at| at + FRESH);
+        Self { id, member_id: member, role, signed_in_at, authenticated_at, fresh_until, expires_at }
     }
 }
 

@@ -19,12 +19,15 @@ pub struct SourceToken {
     pub revoked_at: Option<DateTime<Utc>>,
     /// To the minute; null when it was never used.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// The one that a rotation put in its place: rotate that one from then on.
+    pub replaced_by: Option<Uuid>,
 }
 
 impl From<store::SourceToken> for SourceToken {
     fn from(row: store::SourceToken) -> Self {
-        let store::SourceToken { id, name, prefix, created_at, expires_at, revoked_at, last_used_at } = row;
-        Self { id, name, prefix, created_at, expires_at, revoked_at, last_used_at }
+        let store::SourceToken { id, name, prefix, created_at, expires_at, revoked_at, last_used_at, replaced_by } =
+            row;
+        Self { id, name, prefix, created_at, expires_at, revoked_at, last_used_at, replaced_by }
     }
 }
 

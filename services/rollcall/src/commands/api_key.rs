@@ -27,13 +27,14 @@ pub(crate) async fn run(command: ApiKeyCommand, backend: &Backend, settings: &Se
         ApiKeyCommand::List(args) => {
             let keys = all_keys(store, &operator.scope(&args.of).await?).await?;
             let line = |key: &ApiKey| {
-                let ApiKey { id, prefix, role, permissions, name, created_at, expires_at, revoked_at, last_used_at } =
-                    key;
+                let ApiKey { id, prefix, role, permissions, name, created_at, expires_at, revoked_at, .. } = key;
+                let ApiKey { last_used_at, replaced_by, .. } = key;
                 let may = permissions.as_ref().map(|names| format!(" ({names})")).unwrap_or_default();
                 let used = last_used_at.map_or("never used".to_owned(), |at| format!("last used {at}"));
                 let until = expires_at.map(|at| format!(", ends {at}")).unwrap_or_default();
                 let end = revoked_at.map(|at| format!(", revoked {at}")).unwrap_or_default();
-                format!("{id}  {prefix}…  {role}{may}  {name:?}, made {created_at}, {used}{until}{end}")
+                let by = replaced_by.map(|key| format!(", replaced by {key}")).unwrap_or_default();
+                format!("{id}  {prefix}…  {role}{may}  {name:?}, made {created_at}, {used}{until}{end}{by}")
             };
             let lines: Vec<String> = keys.iter().map(line).collect();
             Ok(print(
@@ -65,10 +66,11 @@ async fn all_keys(store: &Store, scope: &AdminScope) -> Result<Vec<ApiKey>> {
 }
 
 fn shown(key: &ApiKey) -> Value {
-    let ApiKey { id, name, prefix, role, permissions, created_at, expires_at, revoked_at, last_used_at } = key;
+    let ApiKey { id, name, prefix, role, permissions, created_at, expires_at, revoked_at, last_used_at, replaced_by } =
+        key;
     let permissions = permissions.as_ref().map(|names| names.split(' ').collect::<Vec<_>>());
     json!({
         "id": id, "name": name, "prefix": prefix, "role": role, "permissions": permissions, "created_at": created_at, "expires_at": expires_at,
-        "revoked_at": revoked_at, "last_used_at": last_used_at,
+        "revoked_at": revoked_at, "last_used_at": last_used_at, "replaced_by": replaced_by,
     })
 }

@@ -361,9 +361,13 @@ fn warnings(promotion: &Promotion, has_people: bool) -> Vec<String> {
     let mut warnings = Vec::new();
     let leaving = promotion.people.leaving;
     if !has_people {
+        let leave = match leaving {
+            0 => String::new(),
+            _ => format!(", and all {leaving} members of the present authority would leave"),
+        };
         warnings.push(format!(
-            "The source has no active person in scope: all {leaving} members of the present authority would leave. \
-             It is not promoted like this; check that it is connected and has assigned people."
+            "The source has no active person in scope{leave}. It is not promoted like this; check that it is connected and has \
+             assigned people."
         ));
     } else if leaving > promotion.people.transferred {
         warnings.push(format!("More members would leave ({leaving}) than stay: check that everybody is in scope."));
