@@ -111,10 +111,14 @@ fn ends_access(value: &Value) -> bool {
 struct Tally {
     limits: Quotas,
     counted: Usage,
-    /// Accepted here since the count began, with the writes in flight.
-    added: Usage,
+    /// Accepted here, ever.
+    accepted: Usage,
     /// Accepted and not ended: a count that begins now may not see them.
     in_flight: Usage,
+    /// The accepted writes that had ended when the count began, so that it saw them.
+    seen: Usage,
+    /// The beginning of the count. One that began earlier and ends later says nothing new.
+    begun_at: Option<Instant>,
     counted_at: Option<Instant>,
     /// Until then a write may be refused by the last count.
     fresh_until: Option<Instant>,
@@ -122,12 +126,17 @@ struct Tally {
 }
 
 impl Tally {
+    /// Accepted here and perhaps not in the count.
+    fn added(&self) -> Usage {
+        self.accepted.minus(&self.seen)
+    }
+
     fn is_due(&self, now: Instant) -> bool {
         let old = self.counted_at.is_none_or(|at| now.duration_since(at) > COUNT_LIFE);
         let much = Quota::ALL.iter().any(|quota| {
             let room = self.limits.of(*quota).saturating_sub(self.counted.of(*quota));
             let least = LEAST.of(*quota);
-            least > 0 && self.added.of(*quota) > least.max(room / 20)
+            least > 0 && self.added().of(*quota) > least.max(room / 20)
         });
         !self.counting && (old || much)
     }
@@ -172,19 +181,21 @@ impl QuotaBook {
         let tally = tenants.entry(tenant).or_insert_with(|| Tally {
             limits: *defaults,
             counted: Usage::default(),
-            added: Usage::default(),
+            accepted: Usage::default(),
             in_flight: Usage::default(),
+            seen: Usage::default(),
+            begun_at: None,
             counted_at: None,
             fresh_until: None,
             counting: false,
         });
-        let after = tally.counted.plus(&tally.added).plus(&adds.usage);
+        let after = tally.counted.plus(&tally.added()).plus(&adds.usage);
         let over = tally.limits.exceeded_by(&after);
         if let Some(over) = over.filter(|over| !adds.may_exceed(over.quota, after.of(over.quota), over.limit)) {
             let fresh = tally.fresh_until.is_some_and(|until| now < until);
             return Charge::Over { over, fresh };
         }
-        tally.added = tally.added.plus(&adds.usage);
+        tally.accepted = tally.accepted.plus(&adds.usage);
         tally.in_flight = tally.in_flight.plus(&adds.usage);
         let due = tally.is_due(now);
         tally.counting |= due;
@@ -193,7 +204,7 @@ impl QuotaBook {
 
     /// The writes that a count which begins now is certain to see.
     fn ended(&self, tenant: TenantId) -> Usage {
-        self.lock().get(&tenant).map(|tally| tally.added.minus(&tally.in_flight)).unwrap_or_default()
+        self.lock().get(&tenant).map(|tally| tally.accepted.minus(&tally.in_flight)).unwrap_or_default()
     }
 
     /// Notes the end of a write, whether it was made or not.
@@ -203,17 +214,18 @@ impl QuotaBook {
         }
     }
 
-    /// Notes a count that began when the writes of `before` had ended; a failed one is tried again later.
-    fn note(&self, tenant: TenantId, before: &Usage, begun: Instant, counted: Option<(Usage, Quotas)>) {
+    /// Notes a count that began when the writes of `seen` had ended; a failed one is tried again later.
+    fn note(&self, tenant: TenantId, seen: &Usage, begun: Instant, counted: Option<(Usage, Quotas)>) {
         let mut tenants = self.lock();
         let Some(tally) = tenants.get_mut(&tenant) else { return };
         let now = Instant::now();
         tally.counting = false;
         tally.counted_at = Some(now);
         tally.fresh_until = Some(now + FRESH.max(now.duration_since(begun) * FRESH_COUNTS));
-        if let Some((usage, limits)) = counted {
-            (tally.counted, tally.limits) = (usage, limits);
-            tally.added = tally.added.minus(before);
+        let is_newer = tally.begun_at.is_none_or(|at| at <= begun);
+        if let Some((usage, limits)) = counted.filter(|_| is_newer) {
+            (tally.counted, tally.limits, tally.begun_at) = (usage, limits, Some(begun));
+            tally.seen = *seen;
         }
     }
 }
@@ -261,10 +273,10 @@ impl Hub {
 
     async fn count_anew(&self, scope: &SourceScope) -> Result<(), StoreError> {
         let tenant = scope.tenant();
-        let (before, begun) = (self.quotas.ended(tenant), Instant::now());
+        let (begun, seen) = (Instant::now(), self.quotas.ended(tenant));
         let counted = self.store.without_statement_timeout().usage_of_source(scope).await;
         let known = counted.as_ref().ok().map(|counted| (counted.usage, counted.limits));
-        self.quotas.note(tenant, &before, begun, known);
+        self.quotas.note(tenant, &seen, begun, known);
         counted.map(drop)
     }
 }
@@ -334,5 +346,27 @@ mod tests {
         let usage = Usage { records: 1, ..Usage::default() };
         book.note(tenant, &book.ended(tenant), Instant::now(), Some((usage, limits)));
         assert_eq!([(); 3].map(|()| charge(&Adds::creation(&small))), [true, true, false], "by the exact count");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s6_a_count_that_is_overtaken_by_another_makes_no_room() {
+        let book = QuotaBook::default();
+        let limits = Quotas { records: 4, ..Quotas::default() };
+        let tenant = TenantId(uuid::Uuid::from_u128(1));
+        let adds = Adds::creation(&json!({ "userName": "ann" }));
+        let write = || {
+            let accepted = matches!(book.charge(tenant, &adds, &limits), Charge::Accepted { .. });
+            book.end(tenant, &adds.usage);
+            accepted
+        };
+        let counted = |records| Some((Usage { records, ..Usage::default() }, limits));
+        assert!(write() && write());
+        let (early, seen_early) = (Instant::now(), book.ended(tenant));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(write() && write());
+        let (late, seen_late) = (Instant::now(), book.ended(tenant));
+        book.note(tenant, &seen_late, late, counted(4));
+        book.note(tenant, &seen_early, early, counted(2));
+        assert!(!write(), "four are there");
     }
 }
