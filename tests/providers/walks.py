@@ -207,6 +207,7 @@ def whole_walk(walk, provider):
     people_who_change(walk, provider, people)
     roles_by_claims(walk, provider, owner, people)
     groups_by_claims(walk, provider, owner, people)
+    keys_are_rotated(walk, provider)
     log_out(walk, provider)
     require(walk, provider, owner)
 
@@ -413,6 +414,15 @@ def groups_by_claims(walk, provider, owner, people):
     walk.check("without the claim the membership is gone", sizes()["Pilots"] == 0, sizes())
     walk.check("groups of a sign-in are switched off", change(None).json["groups_from_sign_in"] is None)
     provider.people(people)
+
+
+def keys_are_rotated(walk, provider):
+    """Core 1.0 §10.1.1: an unknown key may be a new one."""
+    before, _ = walk.sign_in(provider, "ann")
+    provider.new_keys()
+    after, page = walk.sign_in(provider, "ann")
+    walk.check("a token by a new key signs in", walk.signed_in(after) == walk.ann, page)
+    walk.check("and a session by the former one goes on", walk.signed_in(before) == walk.ann)
 
 
 def log_out(walk, provider):

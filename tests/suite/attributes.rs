@@ -205,6 +205,7 @@ async fn f15_an_attribute_without_addresses_is_warned_of_and_can_be_previewed(hu
     let of = |attribute: Value| json!({ "email_attribute": attribute, "source_id": source.id });
     let none = preview(&tenant, of(json!("title"))).await.expect(200);
     assert_eq!((none.at("/items/0/email"), none.at("/items/1/email")), (&Value::Null, &Value::Null));
+    assert!(none.text_at("/items/0/error").contains("no_email"), "{}", none.describe());
     let some = preview(&tenant, of(json!("userName"))).await.expect(200);
     assert_eq!(some.at("/items/0/email"), &json!(email("ann")), "{}", some.describe());
     preview(&tenant, of(json!("emails["))).await.expect_problem(400);
@@ -212,7 +213,11 @@ async fn f15_an_attribute_without_addresses_is_warned_of_and_can_be_previewed(hu
     assert_eq!(good.at("/warnings"), &Value::Null, "{}", good.describe());
     let warned = set_policy(&tenant, json!({ "email_attribute": "title" })).await.expect(200);
     let told = warned.text_at("/warnings/0");
-    assert!(told.starts_with("email_attribute: 2 of 2 records") && told.contains(&source.id), "{told}");
+    assert!(told.starts_with("2 of 2 records") && told.contains(&source.id), "{told}");
+    let mapped =
+        set_policy(&tenant, json!({ "email_attribute": null, "mapping": { "email": "user.?title.orValue('')" } }));
+    let mapped = mapped.await.expect(200);
+    assert!(mapped.text_at("/warnings/0").starts_with("2 of 2 records"), "{}", mapped.describe());
 }
 
 async fn f15_one_failing_expression_hides_its_own_attribute_only(hub: Hub) {

@@ -1,5 +1,6 @@
 //! Promotion and detachment: previewed first, then carried out by the digest of the plan.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -12,6 +13,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases![
         dx3_a_candidate_is_planned_as_if_it_were_the_authority_and_nothing_changes,
         pe11_ds5_rc11_a_source_is_promoted_by_what_was_shown_and_the_way_back_is_the_same,
+        ds2_a_source_is_not_made_live_while_another_manages_members,
         pe11_a_promotion_of_another_state_or_of_no_plan_is_refused,
         pe11_a_source_that_says_nothing_is_not_promoted,
         ds2_promotion_is_the_remedy_that_a_second_live_source_is_told,
@@ -130,6 +132,35 @@ async fn pe11_ds5_rc11_a_source_is_promoted_by_what_was_shown_and_the_way_back_i
         let is = tenant.member(&was.email).await.unwrap();
         assert_eq!(is, was, "flipping back restores what the source manages");
     }
+}
+
+/// Off and live is no way to move people: the new source would decide about none of them, and its leavers would stay in.
+async fn ds2_a_source_is_not_made_live_while_another_manages_members(hub: Hub) {
+    let (tenant, first, second) = two_sources(&hub).await;
+    let set = async |source: &ScimSource, mode: &str| {
+        let path = format!("/api/v1/sources/{}", source.id);
+        tenant.send(Method::PATCH, &path, Some(&json!({ "mode": mode }))).await
+    };
+    set(&first, "off").await.expect(200);
+    let refused = set(&second, "live").await.expect_problem(409);
+    for said in [first.id.as_str(), "promote this one"] {
+        assert!(refused.text_at("/detail").contains(said), "{said}: {}", refused.describe());
+    }
+    tenant.post("/api/v1/sources", &json!({ "mode": "live" })).await.expect_problem(409);
+    set(&first, "live").await.expect(200);
+    let shown = preview(&tenant, &second, "/people/transferred", 2).await;
+    promote(&tenant, &second, &shown.text_at("/digest")).await.expect(200);
+    let ann =
+        tenant.eventually_member(&email("ann"), |ann| ann.managed_by.as_deref() == Some(second.id.as_str())).await;
+    assert_eq!(ann.status, "active");
+    tenant.eventually_status(&email("cem"), "suspended").await;
+    // A leaver is explained by the source that decides, not by the record of the one that was left.
+    let cem = tenant.member(&email("cem")).await.unwrap();
+    let told = tenant.get(&format!("/api/v1/members/{}/explain", cem.id)).await.expect(200);
+    assert_eq!(told.at("/decided_by"), "source_record", "{}", told.describe());
+    let gate = told.at("/gates/0").clone();
+    assert_eq!(gate["evidence"]["source_id"], json!(second.id), "{gate}");
+    assert!(gate["remedy"].as_str().is_some_and(|remedy| remedy.starts_with("Assign")), "{gate}");
 }
 
 async fn pe11_a_promotion_of_another_state_or_of_no_plan_is_refused(hub: Hub) {

@@ -29,6 +29,7 @@ pub(crate) fn cases() -> Vec<Case> {
         sessions_are_listed_and_ended,
         a_further_session_ends_the_oldest,
         recovery_codes_sign_an_owner_in_once_each,
+        an_owner_who_is_a_billing_contact_too_stays_signed_in,
         an_old_sign_in_makes_no_credentials,
         guesses_are_limited_by_address_and_holders_pass,
         a_session_ends_after_a_pause_and_after_a_day,
@@ -373,6 +374,27 @@ async fn recovery_codes_sign_an_owner_in_once_each(hub: Hub) {
     // A key is nobody who could need a code.
     assert_eq!(tenant.get("/api/v1/session").await.expect(200).at("/recovery_codes_left"), &Value::Null);
     tenant.post("/api/v1/session/recovery-codes", &json!({})).await.expect_problem(400);
+}
+
+/// The duty of a billing contact changes nothing in an owner's authority.
+async fn an_owner_who_is_a_billing_contact_too_stays_signed_in(hub: Hub) {
+    let tenant = owned(&hub);
+    let boss = Person::sign_in(&tenant, BOSS).await;
+    let codes = boss.post("/api/v1/session/recovery-codes", &json!({})).await.expect(201);
+    let member = boss.get("/api/v1/session").await.expect(200).text_at("/member/id");
+    let made = tenant.hub.json_command(&["api-key", "create", "--tenant", &tenant.slug, "--role", "admin"]);
+    let admin = Tenant { key: made["key"].as_str().unwrap().to_owned(), ..tenant.clone() };
+    for contact in [true, false, true] {
+        let path = format!("/api/v1/members/{member}");
+        let changed = admin.send(Method::PATCH, &path, Some(&json!({ "billing_contact": contact }))).await;
+        // Where the owner is the only billing contact, the duty stays.
+        assert!([200, 409].contains(&changed.status), "{}", changed.describe());
+        let told = boss.get("/api/v1/session").await.expect(200);
+        assert_eq!(told.at("/recovery_codes_left"), &json!(8), "{}", told.describe());
+    }
+    Person::present(&tenant, &codes.text_at("/codes/0")).await.expect(201);
+    let started = tenant.get("/api/v1/audit-events?kind=session.started&order=desc&limit=1").await.expect(200);
+    assert!(started.at("/items/0/cause/request_id").is_string(), "{}", started.describe());
 }
 
 /// Garbage of each kind is looked up a few times, and then refused before the database is asked.

@@ -68,9 +68,14 @@ remedies! {
     SECOND_LIVE = "only one source may decide who is a member. To move the tenant to the new source, make it or put it in mode \
         simulate (`--mode simulate`, PATCH /api/v1/sources/{id}, `rollcall source set-mode`), read what would happen (GET \
         /api/v1/sources/{id}/promotion) and promote it (POST /api/v1/sources/{id}/promote, `rollcall source promote`). To give \
-        the live one up, detach it (POST /api/v1/sources/{id}/detach) or set it to off."
+        the live one up, detach it (POST /api/v1/sources/{id}/detach)."
         by [SOURCE, SET_MODE, Way::Route("GET /api/v1/sources/{id}/promotion"), PROMOTE, PROMOTE_COMMAND,
             Way::Route("POST /api/v1/sources/{id}/detach")];
+    OTHER_MANAGES = "would stay as they are, whatever this source says. To move them, set that source to live again and this one to \
+        simulate (PATCH /api/v1/sources/{id}, `rollcall source set-mode`), read what would happen (GET \
+        /api/v1/sources/{id}/promotion) and promote this one (POST /api/v1/sources/{id}/promote). To give them up, detach that source \
+        (POST /api/v1/sources/{id}/detach)."
+        by [SOURCE, SET_MODE, Way::Route("GET /api/v1/sources/{id}/promotion"), PROMOTE, Way::Route("POST /api/v1/sources/{id}/detach")];
     NOT_SIMULATED = "set it to simulate (PATCH /api/v1/sources/{id}), let it say whom it has, and read the preview."
         by [SOURCE];
 

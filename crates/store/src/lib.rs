@@ -84,7 +84,7 @@ pub use scope::{AdminScope, Expected, OauthClient, OperatorScope, SourceScope, T
 pub use secret::{
     ACCESS_TOKEN_PREFIX, API_KEY_PREFIX, CLIENT_SECRET_PREFIX, DEVICE_CODE_PREFIX, NewSecret, OPERATOR_KEY_PREFIX,
     OPERATOR_SESSION_PREFIX, RECOVERY_CODE_PREFIX, SCIM_TOKEN_PREFIX, SESSION_PREFIX, SETUP_LINK_PREFIX,
-    SIGN_IN_LINK_PREFIX, SecretDigest, digest, may_be_secret,
+    SIGN_IN_LINK_PREFIX, SecretDigest, digest, holds_secret, may_be_secret,
 };
 pub use sign_in::asserted_groups::GroupsTried;
 pub use sign_in::connection_use::SignInConnectionChange;

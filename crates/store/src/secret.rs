@@ -40,6 +40,19 @@ pub fn may_be_secret(text: &str, prefix: &str) -> bool {
     })
 }
 
+/// Whether a text holds something of the form of a secret made here, whatever its kind.
+pub fn holds_secret(text: &str) -> bool {
+    // Every prefix is an `r`, two letters and `_`.
+    let begins = text.match_indices('_').filter_map(|(at, _)| at.checked_sub(3));
+    let has = |begin: usize| {
+        let Some(rest) = text.get(begin..) else { return false };
+        let prefix = rest.get(..4).filter(|prefix| prefix.starts_with('r'));
+        let whole = rest.get(..4 + SECRET_CHARACTERS);
+        prefix.zip(whole).is_some_and(|(prefix, whole)| may_be_secret(whole, prefix))
+    };
+    begins.into_iter().any(has)
+}
+
 /// The digest under which a presented secret is looked up.
 pub fn digest(secret: &str) -> SecretDigest {
     Sha256::digest(secret.as_bytes()).into()

@@ -116,7 +116,7 @@ fn problem_of_store(error: &StoreError) -> Problem {
         StoreError::OverQuota(_) => (StatusCode::FORBIDDEN, Code::OverQuota),
         StoreError::NotFound(_) => (StatusCode::NOT_FOUND, Code::NotFound),
         StoreError::Invalid(_) | StoreError::TooMany(_) => (StatusCode::BAD_REQUEST, Code::BadRequest),
-        StoreError::Stale | StoreError::Unsettled => (StatusCode::CONFLICT, Code::PlanStale),
+        StoreError::Stale | StoreError::Unsettled | StoreError::Overtaken => (StatusCode::CONFLICT, Code::PlanStale),
         StoreError::Taken(_) | StoreError::Changed | StoreError::Conflict(_) => (StatusCode::CONFLICT, Code::Conflict),
         StoreError::TooManyLeave(_) => (StatusCode::CONFLICT, Code::TooManyLeave),
         StoreError::Outdated => (StatusCode::PRECONDITION_FAILED, Code::Outdated),

@@ -14,7 +14,7 @@ use actix_web::rt::time::timeout;
 use actix_web::web::Bytes;
 use actix_web::{Error, FromRequest, HttpMessage, HttpResponse, ResponseError};
 use futures_util::stream;
-use rollcall_store::{AdminScope, Attempt, KeptAnswer, ONCE_TIME, Once, OnceOnly, StoreError};
+use rollcall_store::{AdminScope, Attempt, KeptAnswer, ONCE_TIME, Once, OnceOnly, StoreError, holds_secret};
 use rollcall_web::{Body, Demands};
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
@@ -180,11 +180,48 @@ fn without_secrets(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let Ok(Json::Object(mut answer)) = serde_json::from_slice::<Json>(bytes) else { return text };
     let secrets: Vec<&str> = SECRETS.into_iter().filter(|name| answer.contains_key(*name)).collect();
-    if secrets.is_empty() {
+    if secrets.is_empty() && !holds_secret(&text) {
         return text;
     }
     for name in secrets {
         answer.insert(name.to_owned(), Json::Null);
     }
-    Json::Object(answer).to_string()
+    let mut answer = Json::Object(answer);
+    hide(&mut answer);
+    answer.to_string()
+}
+
+/// Hides what has the form of a secret in a field that [`SECRETS`] does not name.
+fn hide(value: &mut Json) {
+    match value {
+        Json::String(text) if holds_secret(text) => *value = Json::Null,
+        Json::Array(items) => items.iter_mut().for_each(hide),
+        Json::Object(entries) => entries.values_mut().for_each(hide),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_secret_in_any_field_is_not_kept() {
+        let secret = format!("rcx_{}", "Ab-_9".repeat(9).get(..43).expect("long enough"));
+        let kept = |answer: Json| without_secrets(answer.to_string().as_bytes());
+        for answer in [
+            json!({ "key": "short" }),
+            json!({ "new_field": secret }),
+            json!({ "items": [{ "deep": format!("https://hub.example/x?link={secret}") }] }),
+        ] {
+            let after = kept(answer.clone());
+            assert!(
+                !after.contains(&secret) && !after.contains("short") && after.contains("null"),
+                "{answer}: {after}"
+            );
+        }
+        let plain = json!({ "id": "01a22746-cb40-74d7-8d75-806a38acf500", "name": "rcx_ and _ more" });
+        assert_eq!(kept(plain.clone()), plain.to_string());
+    }
 }

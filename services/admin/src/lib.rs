@@ -57,6 +57,7 @@ pub mod view;
 mod words;
 
 pub use cors::Origins;
+pub use openapi::openapi_document;
 
 use actix_web::HttpRequest;
 use rollcall_hub::{CallerLimits, Hub, OperatorSignIns, ProviderSignIns};

@@ -11,7 +11,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use rollcall_core::event::SessionEnd;
 use rollcall_hub::CallerError;
 use rollcall_store::{SESSION_TIME, SignInClient, StartedSession};
-use rollcall_web::{Body, Refusal, ended_session_cookie, is_from_own_page, known_caller, peer, session_cookie};
+use rollcall_web::{
+    Body, Refusal, ended_session_cookie, is_from_own_page, known_caller, peer, request_id, session_cookie,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -78,7 +80,8 @@ pub(crate) fn is_from_other_site(request: &HttpRequest, admin: &Admin) -> bool {
 
 pub(crate) fn client_of(request: &HttpRequest) -> SignInClient {
     let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-    SignInClient { address: peer(request).to_string(), agent: agent.unwrap_or_default().to_owned() }
+    let agent = agent.unwrap_or_default().to_owned();
+    SignInClient { address: peer(request).to_string(), agent, request: request_id(request) }
 }
 
 /// The answer to a link that signs nobody in; why it does not is nobody's business.

@@ -50,6 +50,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Bench(args) => return Ok(rollcall_bench::run(args)?),
         Command::Routes(args) => return commands::routes::run(&args),
         Command::Help { topic } => return commands::reference::help(&topic),
+        Command::Openapi => return commands::reference::openapi(),
         Command::Version(args) => return commands::reference::version(&args),
         Command::Completions { shell } => return commands::reference::completions(shell),
         Command::Man { command, dir } => return commands::reference::man(&command, dir.as_deref()),

@@ -56,6 +56,12 @@ async fn lists(connection: &mut Connection) -> Result<Vec<String>, BenchError> {
     let mut lists: Vec<String> =
         ["/members?", "/members?status=active&", "/members?modified_since=2020-01-01T00:00:00Z&"]
             .into_iter()
+            .chain([
+                "/members?q=p4711&",
+                "/members?contains=4711&",
+                "/members?managed_by=none&",
+                "/members?fields=id,email&",
+            ])
             .chain(["/groups?", "/runs?", "/runs?state=held&", "/skipped-records?", "/sources?"])
             .chain(["/audit-events?", "/audit-events?kind=device.wipe_requested&", "/request-log?"])
             .map(str::to_owned)
@@ -103,9 +109,11 @@ async fn list_pages(connection: &mut Connection, list: String) -> Result<ListPag
 /// One line for each list.
 pub(crate) fn table(lists: &[ListPages]) -> String {
     let mut text =
-        "| list | rows | first page p50 / p95 ms | last page | newest first |\n|---|---:|---:|---:|---:|\n".to_owned();
+        "| list | rows | first page p50 / p95 / p99 ms | last page | newest first |\n|---|---:|---:|---:|---:|\n"
+            .to_owned();
     for ListPages { list, rows, first, last, newest, .. } in lists {
-        let [first, last, newest] = [first, last, newest].map(|page| format!("{:.1} / {:.1}", page.p50, page.p95));
+        let [first, last, newest] =
+            [first, last, newest].map(|page| format!("{:.1} / {:.1} / {:.1}", page.p50, page.p95, page.p99));
         let name = list.trim_end_matches(['?', '&']);
         text += &format!("| `{name}` | {rows} | {first} | {last} | {newest} |\n");
     }

@@ -56,7 +56,10 @@ fn source_record(facts: &Facts) -> Gate {
         (None, Some(member)) if member.managed_by.is_none() => {
             Gate::ok(gate, "The member was made by hand: no source decides about them.")
         }
-        (None, _) => Gate::blocked(gate, "No source says anything about this person.", assign),
+        (None, Some(_)) => {
+            Gate::blocked(gate, "The source that manages the member has no record of this person.", assign)
+        }
+        (None, None) => Gate::blocked(gate, "No source says anything about this person.", assign),
         (Some(said), _) => match &said.record {
             None => Gate::blocked(gate, "The source deleted the record.", assign),
             Some(record) if record.active => Gate::ok(gate, "The source says that the person is active."),
@@ -66,7 +69,8 @@ fn source_record(facts: &Facts) -> Gate {
             Some(_) => Gate::blocked(gate, "The source has never said that the person is active.", assign),
         },
     };
-    let source_id = facts.said.as_ref().map(|said| said.origin.source);
+    let manager = facts.member.as_ref().and_then(|member| member.managed_by);
+    let source_id = facts.said.as_ref().map(|said| said.origin.source).or(manager);
     let last = facts.said_last.as_ref().map(Evidence::from).unwrap_or_default();
     answer.with(Evidence { source_id, ..last })
 }

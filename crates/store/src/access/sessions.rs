@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::event::{
     Actor, Event, NoDetail, SessionEnd, SessionEnded, SessionStarted, SignInLinkUsed, SignInWay,
 };
-use rollcall_core::ids::{CredentialId, MemberId, TenantId};
+use rollcall_core::ids::{CredentialId, MemberId, RequestId, TenantId};
 use rollcall_core::permission::Permissions;
 use rollcall_core::roster::Role;
 use sea_orm::sea_query::{ExprTrait, LockType};
@@ -60,6 +60,15 @@ pub struct SignInClient {
     pub address: String,
     /// Its `User-Agent`.
     pub agent: String,
+    /// The request that signs in.
+    pub request: Option<RequestId>,
+}
+
+impl SignInClient {
+    /// The scope of the client's request.
+    pub(crate) fn within(&self, scope: TenantScope) -> TenantScope {
+        self.request.map_or(scope, |id| scope.for_request(id))
+    }
 }
 
 /// A session that was just made, with its secret.
@@ -102,7 +111,7 @@ impl Store {
         link: &SignInLink,
         client: &SignInClient,
     ) -> Result<Committed<StartedSession>, StoreError> {
-        let scope = TenantScope::new(link.tenant(), Actor::Member(link.member()));
+        let scope = client.within(TenantScope::new(link.tenant(), Actor::Member(link.member())));
         let tx = self.write(&scope).await?;
         let session = tx.use_link(link, client).await?;
         tx.forget_ended().await?;

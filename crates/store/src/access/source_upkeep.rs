@@ -55,6 +55,7 @@ impl Store {
         tx.check_name_and_end(new.name, new.token_expires_at)?;
         if new.mode == SourceMode::Live {
             tx.refuse_second_live(None).await?;
+            tx.refuse_members_of_another(None).await?;
         }
         tx.refuse_one_more(Quota::Sources, &self.quotas).await?;
         tx.refuse_one_more(Quota::Keys, &self.quotas).await?;

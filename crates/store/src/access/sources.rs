@@ -9,14 +9,14 @@ use crate::engine::error::StoreError;
 use crate::engine::page::{Page, PageRequest};
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
-use crate::entity::{LiteralComparison, RowList, Update, credentials, sources};
+use crate::entity::{LiteralComparison, RowList, Update, credentials, members, sources};
 use crate::scope::AdminScope;
 use crate::secret::{NewSecret, SecretDigest, stored_digest};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::directory::{SourceMode, SourceSettings};
 use rollcall_core::event::{Difference, Event, SourceModeChanged};
 use rollcall_core::ids::{CredentialId, SourceId};
-use rollcall_core::remedy::SECOND_LIVE;
+use rollcall_core::remedy::{OTHER_MANAGES, SECOND_LIVE};
 use rollcall_core::roster::Role;
 use rollcall_core::run::RunState;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
@@ -272,6 +272,18 @@ impl TenantTx {
         Err(StoreError::Conflict(why.into()))
     }
 
+    /// Refuses to make a source live while another one manages members: it would decide about none of them, and people who leave it
+    /// would stay in.
+    pub(super) async fn refuse_members_of_another(&self, except: Option<SourceId>) -> Result<(), StoreError> {
+        use members::{Column, Entity};
+        let others = Column::ManagedBy.is_not_null().and(Column::Status.is_one_of(["invited", "active"]));
+        let others = Condition::all().add(others).add_option(except.map(|id| Column::ManagedBy.ne(id.0)));
+        let other: Option<Option<Uuid>> =
+            self.find::<Entity>().filter(others).limit(1).value(Column::ManagedBy).await?;
+        let Some(other) = other.flatten() else { return Ok(()) };
+        Err(StoreError::Conflict(format!("members are managed by source {other}, and {}", OTHER_MANAGES.sentence)))
+    }
+
     /// Existing groups stay as they are when groups are refused from now on, or taken again.
     async fn set_switches(&self, id: SourceId, change: SourceChange) -> Result<Vec<SecretDigest>, StoreError> {
         let before = self.source_row(id).await?.settings();
@@ -303,6 +315,7 @@ impl TenantTx {
         if mode == SourceMode::Live {
             self.refuse_second_live(Some(id)).await?;
             self.refuse_emptied(id).await?;
+            self.refuse_members_of_another(Some(id)).await?;
         }
         self.write_mode(id, &before, mode).await?;
         self.close_runs_of(id, RunState::Withdrawn).await?;

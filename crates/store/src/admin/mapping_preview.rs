@@ -18,6 +18,9 @@ use sea_orm::{ColumnTrait, Condition, DerivePartialModel};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
+/// The error of a record that is read well and has no address.
+const UNADDRESSED: &str = "the record has no usable address, and a person without one does not come in (no_email)";
+
 /// Most records of a preview.
 const PREVIEW_MAX: u32 = 20;
 
@@ -93,6 +96,43 @@ impl Store {
     }
 }
 
+impl Store {
+    /// A sentence for each source of whose records some have no address under a new reading: a wrong one skips everybody who is new,
+    /// and nothing else tells.
+    pub(super) async fn check_addresses(&self, scope: &AdminScope, after: &Policy) -> Result<Vec<String>, StoreError> {
+        let before = self.policy(scope).await?.policy;
+        let tx = self.read(&scope.scope).await?;
+        let sources = tx.find::<sources::Entity>().values::<Uuid>(sources::Column::Id).await?;
+        drop(tx);
+        let mut warnings = Vec::new();
+        for source in sources.into_iter().map(SourceId::from) {
+            let of = |policy: &Policy| policy.of_source(source).map_err(StoreError::Invalid);
+            let (before, after) = (of(&before)?, of(after)?);
+            if (&before.email_attribute, &before.mapping) == (&after.email_attribute, &after.mapping) {
+                continue;
+            }
+            let reading =
+                PreviewedReading { mapping: Some(after.mapping), email_attribute: Some(after.email_attribute) };
+            let of = PreviewOf::Sample(PREVIEW_MAX);
+            let read = match self.preview_mapping(scope, source, of, reading).await {
+                Ok(read) => read,
+                // The change itself does not wait for its warnings.
+                Err(StoreError::Busy { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            let without = read.iter().filter(|one| one.email.is_none()).count();
+            if without > 0 {
+                warnings.push(format!(
+                    "{without} of {} records of source {source} that were looked at have no usable address under this `email_attribute` and \
+                     `mapping`, and a person without one does not come in. See them with POST /api/v1/policy/mapping/preview",
+                    read.len()
+                ));
+            }
+        }
+        Ok(warnings)
+    }
+}
+
 /// Reads the records with each expression by itself, so that one that fails hides only its own attribute. The error is the
 /// first one.
 async fn read_one_by_one(
@@ -134,37 +174,6 @@ fn clear(record: &mut PersonRecord, attribute: MappedAttribute) {
 }
 
 impl TenantTx {
-    /// A sentence for each source of whose records some lose the address by a new `email_attribute`: a wrong one skips everybody who
-    /// is new, and nothing else tells.
-    pub(super) async fn check_addresses(&self, before: &Policy, after: &Policy) -> Result<Vec<String>, StoreError> {
-        let sources = self.find::<sources::Entity>().values::<Uuid>(sources::Column::Id).await?;
-        let mut warnings = Vec::new();
-        for source in sources.into_iter().map(SourceId::from) {
-            let reading = |policy: &Policy| -> Result<Policy, StoreError> {
-                let policy = policy.of_source(source).map_err(StoreError::Invalid)?;
-                Ok(Policy { mapping: Mapping::default(), ..policy })
-            };
-            let (before, after) = (reading(before)?, reading(after)?);
-            let Some(attribute) =
-                after.email_attribute.as_ref().filter(|_| before.email_attribute != after.email_attribute)
-            else {
-                continue;
-            };
-            let records = self.records_of(source, PreviewOf::Sample(PREVIEW_MAX)).await?;
-            let said: Vec<ReadRecord> = records.into_iter().map(|mut row| row.take_record()).collect();
-            let looked_at = said.len();
-            let read = read_by(&after, said, (self.tenant, &self.clock)).await?;
-            let without = read.iter().filter(|one| one.record.email.is_none()).count();
-            if without > 0 {
-                warnings.push(format!(
-                    "email_attribute: {without} of {looked_at} records of source {source} that were looked at have no usable address in \
-                     {attribute:?}, and a person without one does not come in. See them with POST /api/v1/policy/mapping/preview"
-                ));
-            }
-        }
-        Ok(warnings)
-    }
-
     async fn records_of(&self, source: SourceId, of: PreviewOf) -> Result<Vec<RecordRow>, StoreError> {
         let (user, limit) = match of {
             PreviewOf::User(user) => (Some(user.0), 1),
@@ -198,6 +207,7 @@ impl RecordRow {
 
     fn previewed(self, said: ReadRecord) -> PreviewedRecord {
         let record = said.record;
+        let unaddressed = record.email.is_none().then(|| UNADDRESSED.to_owned());
         PreviewedRecord {
             user_id: self.id,
             user_name: self.user_name,
@@ -205,7 +215,7 @@ impl RecordRow {
             display_name: record.display_name,
             given_name: record.given_name,
             family_name: record.family_name,
-            error: said.unmapped,
+            error: said.unmapped.or(unaddressed),
         }
     }
 }

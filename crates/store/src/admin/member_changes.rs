@@ -118,6 +118,12 @@ fn search_text_after(before: &Member, changes: &MemberChanges) -> String {
     search::text(email, names.iter().map(Option::as_deref))
 }
 
+/// The authority with which the member signs in. While it stays, sessions and recovery codes do: an owner's are not an admin's to end.
+fn signs_in_as(member: &Member) -> Result<Option<Role>, StoreError> {
+    let role: Role = member.role.parse().map_err(StoreError::database)?;
+    Ok(role.signs_in_as(member.billing_contact))
+}
+
 impl Store {
     /// Changes a member. Plans that a worker has not applied are void: they counted the admins of before, and would write the
     /// member back as it was.
@@ -151,8 +157,11 @@ impl Store {
         tx.refuse_owned_by_directory(&before, &difference).await?;
         let other_authority = difference.changes("role") || difference.changes("billing_contact");
         tx.write_difference(id, difference).await?;
-        if other_authority {
+        let after = tx.member_row(id).await?;
+        if signs_in_as(&before)? != signs_in_as(&after)? {
             tx.end_access(&[id.0]).await?;
+        }
+        if other_authority {
             // The address of a leaver without authority may go to the person who asks for it.
             let left = before.status == MemberStatus::Suspended.as_str();
             let record = before.directory_user_id.filter(|_| left).map(|record| Touched::User(record.into()));
@@ -162,7 +171,6 @@ impl Store {
             // An item may be held for this member's role, or for the last admin or billing contact.
             tx.touch_items(Retouch::ByRole).await?;
         }
-        let after = tx.member_row(id).await?;
         tx.commit_and_wake(after).await
     }
 }

@@ -75,7 +75,8 @@ impl Store {
         may_leave: u32,
     ) -> Result<Committed<VersionedPolicy>, StoreError> {
         check_policy(policy)?;
-        let written = self.write_policy(scope, policy, version, may_leave);
+        let addresses = self.check_addresses(scope, policy).await?;
+        let written = self.write_policy(scope, policy, version, may_leave, addresses);
         // The people whom a scope leaves out are counted, which reads the whole tenant.
         let scoped = policy.user_scope.is_some() || policy.sources.values().any(|own| own.0.contains_key("user_scope"));
         if scoped { self.heavily(&scope.scope, HeavyKind::Plan, Box::pin(written)).await } else { written.await }
@@ -87,6 +88,7 @@ impl Store {
         policy: &Policy,
         version: i64,
         may_leave: u32,
+        addresses: Vec<String>,
     ) -> Result<Committed<VersionedPolicy>, StoreError> {
         let tx = self.write(&scope.scope).await?;
         // A plan made under the former policy is void.
@@ -101,7 +103,7 @@ impl Store {
         refuse_owners_keys(scope.role(), &before.policy, policy)?;
         tx.refuse_strangers(policy).await?;
         let mut warnings = tx.check_scopes(&before.policy, policy, may_leave).await?;
-        warnings.extend(tx.check_addresses(&before.policy, policy).await?);
+        warnings.extend(addresses);
         tx.touch_reread(&before.policy, policy).await?;
         let after = serde_json::to_value(policy).map_err(|e| StoreError::Invalid(e.to_string()))?;
         let update = tx.update_own::<tenants::Entity>().set(tenants::Column::Policy, after);

@@ -279,7 +279,7 @@ impl TenantTx {
         if run.rewinds.is_some() {
             let planned_since = Progress::read(run.progress.as_ref()).planned_since.unwrap_or(run.created_at);
             let moved = self.moved_since(id, planned_since).await?;
-            return if moved { Err(StoreError::Stale) } else { Ok(()) };
+            return if moved { Err(StoreError::Overtaken) } else { Ok(()) };
         }
         if self.is_unread(id).await? { Err(StoreError::Unsettled) } else { Ok(()) }
     }

@@ -98,8 +98,10 @@ static DAYS: Sql =
     Sql::tenant(&["SELECT day, pending, invited, active, suspended, removed, blocked, seats, seats_used, sign_ins, \
     runs, runs_withheld FROM tenant_days WHERE tenant_id = {tenant} AND day >= $2 AND day < $3 ORDER BY day"]);
 static WAITING: Sql = Sql::tenant(&["SELECT \
-    (SELECT count(*) FROM members m WHERE m.tenant_id = {tenant} AND m.waiting_for IS NOT NULL AND m.waiting_for = 'seat') AS for_seat, \
-    (SELECT count(*) FROM members m WHERE m.tenant_id = {tenant} AND m.waiting_for IS NOT NULL AND m.waiting_for = 'approval') \
+    (SELECT count(*) FROM members m WHERE m.tenant_id = {tenant} AND m.waiting_for IS NOT NULL AND m.waiting_for = 'seat' \
+     AND (m.approval IS NULL OR m.approval <> 'declined')) AS for_seat, \
+    (SELECT count(*) FROM members m WHERE m.tenant_id = {tenant} AND m.waiting_for IS NOT NULL AND m.waiting_for = 'approval' \
+     AND (m.approval IS NULL OR m.approval <> 'declined')) \
      AS for_approval, \
     (SELECT count(*) FROM runs r WHERE r.tenant_id = {tenant} AND r.state IN ('held', 'approved', 'planning') AND r.state = 'held') \
      AS held_runs, \

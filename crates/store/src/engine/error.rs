@@ -22,8 +22,16 @@ pub enum StoreError {
     #[error("it is not as you read it any more: read it again for its present ETag, and decide anew")]
     Outdated,
     /// The plan is no longer the one that the caller saw.
-    #[error("the plan changed since you read it")]
+    #[error(
+        "the plan is not the one with this digest (any more): read it again, look at its items, and decide by the digest that it has now"
+    )]
     Stale,
+    /// Somebody in the plan of a rewind changed since it was made, and only another rewind plans it anew.
+    #[error(
+        "somebody in the plan changed since it was made: ask for the rewind again (POST /api/v1/runs/{{id}}/rewind of the run that it \
+         takes back), which plans it anew"
+    )]
+    Overtaken,
     /// A change of somebody in the plan is not planned yet, so the plan may be another one in a moment.
     #[error("a change of somebody in the plan is being looked at: read the run again in a moment")]
     Unsettled,

@@ -86,7 +86,7 @@ impl Store {
         person: &ProviderPerson<'_>,
         client: &SignInClient,
     ) -> Result<Committed<ProviderSignIn<StartedSession>>, StoreError> {
-        let tx = self.write(&TenantScope::new(connection.tenant, Actor::System)).await?;
+        let tx = self.write(&client.within(TenantScope::new(connection.tenant, Actor::System))).await?;
         // The provider was asked for a while, in which an owner may have switched the connection off, or changed its rules.
         let Some(used) = tx.used_connection(connection.id).await? else {
             return Ok(Committed::without_duties(ProviderSignIn::SwitchedOff));

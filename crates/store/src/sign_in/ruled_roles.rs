@@ -123,7 +123,9 @@ impl TenantTx {
         let detail = MemberDetail::Ruled { difference: difference(before, after), by: rules.by.clone() };
         let event = Event::MemberUpdated(member, detail);
         self.tx.batch(vec![update.into(), self.event(&event).into()]).await?;
-        self.end_access(&[member.0]).await?;
+        if before.signs_in_as() != after.signs_in_as() {
+            self.end_access(&[member.0]).await?;
+        }
         self.touch_items(Retouch::ByRole).await
     }
 

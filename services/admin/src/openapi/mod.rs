@@ -200,7 +200,12 @@ static DOCUMENT: LazyLock<Json> = LazyLock::new(|| {
 static TEXT: LazyLock<String> = LazyLock::new(|| DOCUMENT.to_string());
 
 pub(crate) async fn json() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(TEXT.as_str())
+    HttpResponse::Ok().content_type("application/json").body(openapi_document())
+}
+
+/// The OpenAPI document as JSON.
+pub fn openapi_document() -> &'static str {
+    &TEXT
 }
 
 /// The whole document.

@@ -50,6 +50,7 @@ impl IngestError {
                 StoreError::Taken(what) => ScimError::uniqueness(format!("{what} is already in use")),
                 StoreError::Stale
                 | StoreError::Unsettled
+                | StoreError::Overtaken
                 | StoreError::Conflict(_)
                 | StoreError::TooManyLeave(_)
                 | StoreError::Forbidden(_) => ScimError::conflict(error.to_string()),

@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Routes(Json),
     /// Measures a hub or another SCIM server.
     Bench(BenchArgs),
+    /// Prints the OpenAPI document of the REST API, as `/api/openapi.json` has it.
+    Openapi,
     /// Prints the version.
     Version(Json),
     /// Prints a script that completes commands and flags in a shell.

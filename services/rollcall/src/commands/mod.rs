@@ -81,6 +81,7 @@ pub(crate) async fn run(command: Command, data: Option<&Path>, mut settings: Set
         Command::Bench(_)
         | Command::Routes(_)
         | Command::Help { .. }
+        | Command::Openapi
         | Command::Version(_)
         | Command::Completions { .. }
         | Command::Man { .. } => Ok(()),

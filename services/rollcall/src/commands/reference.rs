@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
+use rollcall_admin::openapi_document;
 use rollcall_core::spelling::did_you_mean;
 use serde_json::json;
 use std::path::Path;
@@ -42,6 +43,11 @@ pub(crate) fn version(output: &Json) -> Result<()> {
         line(format_args!("{NAME} {VERSION}"))?;
     }
     Ok(())
+}
+
+/// `rollcall openapi`.
+pub(crate) fn openapi() -> Result<()> {
+    Ok(line(openapi_document())?)
 }
 
 /// `rollcall completions SHELL`.

@@ -145,6 +145,9 @@ impl TenantTx {
         let said = self.read_records(&world, &wanted).await?.pop();
         let said =
             said.map(|UserSubject { id, origin, record, in_scope, .. }| SourceRecord { id, origin, record, in_scope });
+        // A member whom another source took over is not explained by the record that they had before.
+        let manager = member.as_ref().filter(|_| whom.member.is_some()).and_then(|member| member.managed_by);
+        let said = said.filter(|said| manager.is_none_or(|manager| manager == said.origin.source));
         let whom = Whom { member: member.as_ref().map(|member| member.id.0), user };
         let items = self.withheld_items(whom).await?;
         let changes = self.unread_changes(user).await?;
