@@ -3,6 +3,7 @@
 use crate::Admin;
 use crate::error::AdminError;
 use crate::etag;
+use crate::query::no_parameters;
 use actix_web::dev::Payload;
 use actix_web::http::{Method, header};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
@@ -159,6 +160,7 @@ impl FromRequest for ApiAuth {
             auth.check(demand.ok_or(AdminError::Forbidden("this call is open to nobody"))?)?;
             let scope = request_id(&request).map_or(auth.scope, |id| auth.scope.for_request(id));
             let scope = etag::expecting(&request, scope)?;
+            no_parameters(&request)?;
             Ok(Self { scope, ..auth })
         })
     }
@@ -225,6 +227,7 @@ impl FromRequest for OperatorAuth {
             let admin = service(&request)?;
             let auth = Self::of(&request, admin).await?;
             etag::expects_nothing(&request)?;
+            no_parameters(&request)?;
             Ok(auth)
         })
     }

@@ -1,6 +1,7 @@
 //! Query strings of admins: known parameters only, each with a value, without NUL.
 
 use crate::error::AdminError;
+use crate::openapi::takes_query;
 use crate::view::closed::texts;
 use crate::words::plainly;
 use actix_web::HttpRequest;
@@ -12,6 +13,7 @@ use rollcall_core::event::AuditKind;
 use rollcall_core::roster::{MemberStatus, Role, WaitingFor};
 use rollcall_core::run::RunState;
 use rollcall_store::{Cursor, ListOrder, MAX_LIMIT, PageRequest};
+use rollcall_web::RouteLabel;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::str::FromStr;
@@ -74,9 +76,12 @@ fn taken_by(name: &str) -> String {
     }
 }
 
-/// Refuses parameters of a call that has none.
+/// Refuses parameters of a call that has none: one that is passed over looks as if it had been obeyed.
 pub(crate) fn no_parameters(request: &HttpRequest) -> Result<(), AdminError> {
-    let NoParameters {} = query(request)?;
+    let pattern = request.app_data::<RouteLabel>().map(|label| label.pattern);
+    if pattern.is_some_and(|pattern| !takes_query(request.method(), pattern)) {
+        let NoParameters {} = query(request)?;
+    }
     Ok(())
 }
 

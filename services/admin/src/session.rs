@@ -67,8 +67,11 @@ pub(crate) async fn signed_in(request: &HttpRequest, admin: &Admin, link: &str) 
     if is_from_other_site(request, admin) {
         return Err(AdminError::Forbidden("only a page of this hub signs in"));
     }
+    // The whole address of a link is what people copy.
+    let link = link.trim();
+    let link = link.split_once("link=").map_or(link, |(_, secret)| secret);
     let (address, client) = (peer(request), client_of(request));
-    let started = admin.hub.sign_in(link.trim(), &client, &address, &admin.limits).await.map_err(link_refused)?;
+    let started = admin.hub.sign_in(link, &client, &address, &admin.limits).await.map_err(link_refused)?;
     known_caller(request, started.session.tenant, started.session.id);
     Ok(started)
 }

@@ -5,7 +5,6 @@ use crate::auth::ApiAuth;
 use crate::body::{body, no_body, present};
 use crate::error::AdminError;
 use crate::path::id_in_path;
-use crate::query::no_parameters;
 use crate::view::closed;
 use crate::view::sign_in_connections as view;
 use actix_web::{HttpRequest, HttpResponse};
@@ -59,7 +58,6 @@ struct Change {
     responses((status = 200, body = view::SignInConnections)),
 )]
 pub(crate) async fn connections(request: HttpRequest, auth: ApiAuth) -> Answer {
-    no_parameters(&request)?;
     let rows = auth.admin.hub.store.sign_in_connections(&auth.scope).await?;
     one::<view::SignInConnections>(view::SignInConnections::new(&auth.admin.base(&request), auth.scope.tenant(), rows)?)
 }

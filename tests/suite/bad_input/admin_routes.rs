@@ -321,6 +321,14 @@ pub(super) async fn rest_queries_that_cannot_be_understood(hub: Hub) {
         let answer = quiet.tenant.get(path).await;
         quiet.note(path, answer.check_problem(400));
     }
+    // A parameter that is passed over looks as if it had been obeyed.
+    let ids = quiet.ids().await;
+    for route in table(&hub).iter().filter(|route| route.auth == "api") {
+        let path = format!("{}?bogus=1", route.filled(&ids));
+        let answer = quiet.send(route.method(), &path, "{}").await;
+        let refused = if [400, 403, 404].contains(&answer.status) { Ok(()) } else { Err(answer.describe()) };
+        quiet.note(&format!("{} {path}", route.method()), refused);
+    }
     let states = quiet.tenant.get("/api/v1/runs?state=nonsense").await;
     assert!(states.text_at("/detail").contains("held, approved"), "{}", states.describe());
     for path in [format!("groups/{unknown}/members"), "groups/nonsense/members".to_owned(), "nothing".to_owned()] {

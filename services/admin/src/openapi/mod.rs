@@ -11,7 +11,7 @@ use actix_web::http::Method;
 use rollcall_web::{Demand, Endpoint};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -211,6 +211,25 @@ pub fn openapi_document() -> &'static str {
 /// The whole document.
 pub(crate) fn described() -> &'static Json {
     &DOCUMENT
+}
+
+/// The calls that take parameters in the query.
+static WITH_QUERY: LazyLock<BTreeSet<(String, String)>> = LazyLock::new(|| {
+    let mut with = BTreeSet::new();
+    for (path, item) in described()["paths"].as_object().into_iter().flatten() {
+        for (method, operation) in item.as_object().into_iter().flatten() {
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            if parameters.into_iter().any(|parameter| parameter["in"] == "query") {
+                with.insert((method.to_uppercase(), path.clone()));
+            }
+        }
+    }
+    with
+});
+
+/// Whether a call takes parameters in the query.
+pub(crate) fn takes_query(method: &Method, path: &str) -> bool {
+    WITH_QUERY.contains(&(method.as_str().to_owned(), path.to_owned()))
 }
 
 /// The document as far as the handlers and the endpoint table tell it.
