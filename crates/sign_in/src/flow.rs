@@ -3,7 +3,7 @@
 
 use crate::claims::Claims;
 use crate::failure::Failure;
-use crate::provider::{Metadata, Providers};
+use crate::provider::{Metadata, PAUSE_OF_CODES, Providers};
 use chrono::{DateTime, TimeDelta, Utc};
 use openidconnect::core::{
     CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreErrorResponseType, CoreGenderClaim, CoreIdToken,
@@ -153,7 +153,7 @@ impl Providers {
         match checked(&client, id_token, &nonce, access, now) {
             // Keys are rotated: one that is unknown may be a new one (Core §10.1.1).
             Err(Unchecked::UnknownKey) => {
-                let client = registration.client(&*self.again(&registration.issuer).await?)?;
+                let client = registration.client(&*self.again(&registration.issuer, PAUSE_OF_CODES).await?)?;
                 checked(&client, id_token, &nonce, access, now)
             }
             checked => checked,

@@ -3,7 +3,7 @@
 use crate::claims::Claims;
 use crate::failure::Failure;
 use crate::flow::{CLOCK_SKEW, Registration, is_allowed};
-use crate::provider::{Metadata, Providers};
+use crate::provider::{Metadata, PAUSE, Providers};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -69,7 +69,7 @@ impl Providers {
         let claims = match checked(&metadata, token)? {
             Some(claims) => claims,
             None => {
-                let metadata = self.again(&registration.issuer).await?;
+                let metadata = self.again(&registration.issuer, PAUSE).await?;
                 checked(&metadata, token)?
                     .ok_or_else(|| Failure::not_believed("no key of the provider has signed it"))?
             }

@@ -17,8 +17,10 @@ use tokio::sync::Mutex;
 
 /// A document is believed for this time.
 const BELIEVED: Duration = Duration::from_secs(3600);
-/// A provider is asked again no sooner than this, whatever its tokens name and whoever asks.
-const PAUSE: Duration = Duration::from_secs(10);
+/// A provider is asked again no sooner than this, whatever a stranger's logout tokens name.
+pub(crate) const PAUSE: Duration = Duration::from_secs(10);
+/// The same after a token that the provider itself gave for a code: that answer was a request to it already.
+pub(crate) const PAUSE_OF_CODES: Duration = Duration::from_secs(1);
 /// Providers that are remembered; beyond that, those whose document is old are forgotten, and a further one is asked each time.
 const REMEMBERED: usize = 10_000;
 
@@ -92,11 +94,11 @@ impl Providers {
     }
 
     /// The same, asked again because a key or something else of it has changed.
-    pub(crate) async fn again(&self, issuer: &str) -> Result<Arc<Metadata>, Failure> {
-        self.believed(issuer, |known| known.asked.elapsed() < PAUSE).await
+    pub(crate) async fn again(&self, issuer: &str, pause: Duration) -> Result<Arc<Metadata>, Failure> {
+        self.believed(issuer, |known| known.asked.elapsed() < pause).await
     }
 
-    async fn believed(&self, issuer: &str, believe: fn(&Known) -> bool) -> Result<Arc<Metadata>, Failure> {
+    async fn believed(&self, issuer: &str, believe: impl Fn(&Known) -> bool) -> Result<Arc<Metadata>, Failure> {
         let slot = self.slot(issuer);
         let mut slot = slot.lock().await;
         if let Some(known) = slot.as_ref().filter(|known| believe(known)) {
