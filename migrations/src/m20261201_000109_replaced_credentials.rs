@@ -1,6 +1,7 @@
-//! A credential that was rotated names the one in its place: rotated again it would give one that ends with the overlap.
+//! A credential names who made it. One that was rotated names the one in its place: rotated again it would give one that ends with the
+//! overlap.
 
-use crate::column::uuid_null;
+use crate::column::{text_null, uuid_null};
 use sea_orm_migration::prelude::*;
 
 #[derive(DeriveMigrationName)]
@@ -9,11 +10,16 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let replaced = Table::alter().table("credentials").add_column(uuid_null("replaced_by")).to_owned();
-        manager.alter_table(replaced).await
+        for column in [uuid_null("replaced_by"), text_null("created_by")] {
+            manager.alter_table(Table::alter().table("credentials").add_column(column).to_owned()).await?;
+        }
+        Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.alter_table(Table::alter().table("credentials").drop_column("replaced_by").to_owned()).await
+        for column in ["replaced_by", "created_by"] {
+            manager.alter_table(Table::alter().table("credentials").drop_column(column).to_owned()).await?;
+        }
+        Ok(())
     }
 }

@@ -276,6 +276,18 @@ async fn dx8_a_skipped_group_says_why(hub: Hub) {
     source.delete(&format!("/Groups/{first}")).await.expect(204);
     tenant.eventually_group("PILOTS", &[]).await;
     eventually_skipped(&tenant, "group_name_taken", &[]).await;
+    // A group that stayed after a detachment follows nobody: its deletion frees the name as well.
+    let detachment = format!("/api/v1/sources/{}/detachment?people=keep", source.id);
+    let digest = tenant.get(&detachment).await.expect(200).text_at("/digest");
+    let path = format!("/api/v1/sources/{}/detach", source.id);
+    tenant.post(&path, &json!({ "people": "keep", "digest": digest })).await.expect(200);
+    let later = tenant.scim_source();
+    let third = later.group("Pilots", &[]).await;
+    eventually_skipped(&tenant, "group_name_taken", &[&third]).await;
+    let kept = tenant.groups().await.remove(0).id;
+    tenant.send(Method::DELETE, &format!("/api/v1/groups/{kept}"), None).await.expect(204);
+    tenant.eventually_group("Pilots", &[]).await;
+    eventually_skipped(&tenant, "group_name_taken", &[]).await;
 }
 
 async fn a_read_only_key_decides_nothing(hub: Hub) {

@@ -2,6 +2,8 @@
 
 mod attacker;
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,10 +12,11 @@ use attacker::rc23_s5_no_random_sequence_changes_an_owner;
 
 use crate::decisions::change_policy;
 use crate::hub::Hub;
+use crate::person::Person;
 use crate::registry::{Case, cases};
 use crate::rest::Tenant;
 use crate::roster::Run;
-use crate::verbs::{email, members_value, operation, patch, person, with};
+use crate::verbs::{email, members_value, operation, patch, person, with, within};
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![
@@ -23,6 +26,7 @@ pub(crate) fn cases() -> Vec<Case> {
         rc23_s5_no_way_of_a_source_reaches_an_owner,
         s5_a_source_reaches_no_auditor,
         s5_what_takes_accounts_over_is_the_owners_to_set,
+        s5_an_old_sign_in_sets_nothing_that_takes_accounts_over,
         rc23_s5_no_random_sequence_changes_an_owner,
     ]
 }
@@ -156,6 +160,7 @@ async fn s5_what_takes_accounts_over_is_the_owners_to_set(hub: Hub) {
         ("email_attribute", json!("userName")),
         ("mapping", json!({ "email": "user.userName" })),
         ("protected_members", json!([boss])),
+        ("seat_cap", json!(100_000_000)),
         ("sources", json!({ (source.id.clone()): { "mapping": { "email": "user.title" } } })),
     ] {
         let body = json!({ "policy": { (key): value } });
@@ -177,6 +182,26 @@ async fn s5_what_takes_accounts_over_is_the_owners_to_set(hub: Hub) {
     admin.send(Method::PATCH, &path, Some(&json!({ "mode": "live" }))).await.expect_problem(403);
     admin.send(Method::PATCH, &path, Some(&json!({ "mode": "off" }))).await.expect(200);
     tenant.send(Method::PATCH, &path, Some(&json!({ "mode": "live" }))).await.expect(200);
+}
+
+/// A session that was left open is no owner at the desk.
+async fn s5_an_old_sign_in_sets_nothing_that_takes_accounts_over(hub: Hub) {
+    let tenant = hub.tenant().owner(BOSS).create();
+    let boss = Person::sign_in(&tenant, BOSS).await;
+    let id = boss.get("/api/v1/session").await.expect(200).text_at("/session/id");
+    let set = async |key: &str, value: Value| {
+        boss.send(Method::PATCH, "/api/v1/policy", &json!({ "policy": { (key): value } })).await
+    };
+    set("seat_cap", json!(7)).await.expect(200);
+    crate::sign_in::age_session(&tenant, &id, 11).await;
+    within(Duration::from_secs(2), "the sign-in is stale", async || set("seat_cap", json!(8)).await.check_problem(403))
+        .await;
+    for (key, value) in [("adopt_existing", json!(false)), ("mapping", json!({ "email": "user.userName" }))] {
+        assert_eq!(set(key, value).await.expect_problem(403).at("/code"), "sign_in_again", "{key}");
+    }
+    set("approval", json!(true)).await.expect(200);
+    let whole = boss.get("/api/v1/policy").await.expect(200).json;
+    boss.send(Method::PUT, "/api/v1/policy", &whole).await.expect(200);
 }
 
 /// Everything by which a source, or the move to another one, ends the access of a person or moves the account.

@@ -130,6 +130,7 @@ async fn a_replaced_token_or_key_is_not_rotated_again(hub: Hub) {
         let listed = listed.at("/items").as_array().cloned().unwrap_or_default();
         let of = |id: &str| listed.iter().find(|one| one["id"] == id).expect("listed").clone();
         assert_eq!((&of(&old)["replaced_by"], &of(&new)["replaced_by"]), (&json!(new), &Value::Null), "{listed:?}");
+        assert!(of(&old)["created_by"].as_str().is_some_and(|by| by.starts_with("api_key:")), "{listed:?}");
         let third = tenant.post(&format!("{list}/{new}/rotate"), &json!({})).await.expect(201);
         assert_eq!(third.json["expires_at"], Value::Null, "as long a life as the first: {}", third.describe());
     }

@@ -57,6 +57,7 @@ pub(crate) async fn policy(auth: ApiAuth) -> Answer {
 pub(crate) async fn set_policy(auth: ApiAuth, payload: Body) -> Answer {
     let new: NewPolicy = policy_body(payload).await?;
     let policy = Policy::whole(&new.policy).map_err(|error| AdminError::BadRequest(plainly(&error)))?;
+    require_fresh_for(&auth, &auth.admin.hub.store.policy(&auth.scope).await?.policy, &policy)?;
     let changed = auth.admin.hub.store.set_policy(&auth.scope, &policy, new.version, new.leaving).await;
     let changed = changed.map_err(in_plain_words)?;
     one::<view::VersionedPolicy>(auth.admin.hub.after_commit(changed).await)
@@ -70,9 +71,20 @@ pub(crate) async fn set_policy(auth: ApiAuth, payload: Body) -> Answer {
 )]
 pub(crate) async fn change_policy(auth: ApiAuth, payload: Body) -> Answer {
     let asked: PolicyChanges = policy_body(payload).await?;
+    let before = auth.admin.hub.store.policy(&auth.scope).await?.policy;
+    // The store tells of changes that cannot be.
+    if let Ok(after) = before.with_changes(&asked.policy) {
+        require_fresh_for(&auth, &before, &after)?;
+    }
     let changed = auth.admin.hub.store.change_policy(&auth.scope, &asked.policy, asked.version, asked.leaving).await;
     let changed = changed.map_err(in_plain_words)?;
     one::<view::VersionedPolicy>(auth.admin.hub.after_commit(changed).await)
+}
+
+/// What only an owner sets takes accounts over or buys seats, so a session must have signed in lately for it, as for a token.
+fn require_fresh_for(auth: &ApiAuth, before: &Policy, after: &Policy) -> Result<(), AdminError> {
+    let changed = before.owners_key_changed(after).map_err(|error| AdminError::BadRequest(plainly(&error)))?;
+    if changed.is_some() { auth.require_fresh() } else { Ok(()) }
 }
 
 /// A value of another kind is told as the rest of the API tells it.

@@ -10,8 +10,9 @@ use std::collections::BTreeSet;
 /// Keys whose own keys change one by one. Every other value is given whole.
 const CHANGED_BY_PART: &[&str] = &["creation_limit", "mapping", "modification_limit", "removal_limit", "sources"];
 
-/// Keys that decide which record is whose account. Whoever sets them can take an account over, so only an owner does.
-const OWNERS_KEYS: &[&str] = &["adopt_existing", "email_attribute", "mapping", "protected_members"];
+/// Keys that decide which record is whose account, and how many seats are bought. Whoever sets them can take an account over or spend
+/// money, so only an owner does.
+const OWNERS_KEYS: &[&str] = &["adopt_existing", "email_attribute", "mapping", "protected_members", "seat_cap"];
 
 impl Policy {
     /// The first of the `OWNERS_KEYS` that has another value afterwards, for the tenant or for one of its sources.

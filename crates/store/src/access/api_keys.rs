@@ -39,6 +39,8 @@ pub struct ApiKey {
     pub last_used_at: Option<DateTime<Utc>>,
     /// The one that a rotation put in its place.
     pub replaced_by: Option<Uuid>,
+    /// The actor who made it; unknown for those of earlier versions.
+    pub created_by: Option<String>,
 }
 
 #[derive(DerivePartialModel)]

@@ -340,6 +340,7 @@ impl TenantTx {
             authenticated_at: Set(new.by.as_ref().and_then(|by| by.authenticated_at)),
             provider_session: Set(new.by.and_then(|by| by.session)),
             created_at: Set(self.clock.now()),
+            created_by: Set(Some(self.actor.to_text())),
             expires_at: Set(new.expires_at),
             ..Default::default()
         };

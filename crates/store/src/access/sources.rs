@@ -95,6 +95,8 @@ pub struct SourceToken {
     pub last_used_at: Option<DateTime<Utc>>,
     /// The one that a rotation put in its place.
     pub replaced_by: Option<Uuid>,
+    /// The actor who made it; unknown for those of earlier versions.
+    pub created_by: Option<String>,
 }
 
 /// The last use of any token of the source; who opens a set-up link is no provider.

@@ -53,6 +53,8 @@ impl Store {
         let event = Event::GroupRemoved(id, detail);
         let still_there = group.directory_group_id.map(|id| tx.change(None, Touched::Group(id.into())).into());
         tx.tx.batch(still_there.into_iter().chain([tx.event(&event).into()]).collect()).await?;
+        // Records that were refused the name may have it now, whether the group followed one of them or none.
+        tx.touch_disputed(std::slice::from_ref(&name)).await?;
         // A candidate may have planned to take the group over, by its name.
         tx.touch_candidates([Identifier::Name(name)].into_iter()).await?;
         tx.commit_and_wake(()).await

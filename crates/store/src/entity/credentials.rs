@@ -40,6 +40,9 @@ pub(crate) struct Model {
     pub(crate) made_id: Option<Uuid>,
     /// The credential that a rotation put in the place of this one.
     pub(crate) replaced_by: Option<Uuid>,
+    /// The actor who made it, as in the audit log; null for those of earlier versions.
+    #[sea_orm(column_type = "Text")]
+    pub(crate) created_by: Option<String>,
     pub(crate) created_at: DateTimeUtc,
     pub(crate) expires_at: Option<DateTimeUtc>,
     pub(crate) revoked_at: Option<DateTimeUtc>,

@@ -29,6 +29,8 @@ pub struct ApiKey {
     pub last_used_at: Option<DateTime<Utc>>,
     /// The one that a rotation put in its place: rotate that one from then on.
     pub replaced_by: Option<Uuid>,
+    /// As `actor` of an audit event; null for those of earlier versions.
+    pub created_by: Option<String>,
 }
 
 impl From<store::ApiKey> for ApiKey {
@@ -44,11 +46,24 @@ impl From<store::ApiKey> for ApiKey {
             revoked_at,
             last_used_at,
             replaced_by,
+            created_by,
         } = row;
         // A stored list that this version does not know allows nothing (`AdminScope::of_key`).
         let of_role = role.parse().map_or(Permissions::NONE, Permissions::of_role);
         let permissions = permissions.map_or(of_role, |names| names.parse().unwrap_or(Permissions::NONE));
-        Self { id, name, prefix, role, permissions, created_at, expires_at, revoked_at, last_used_at, replaced_by }
+        Self {
+            id,
+            name,
+            prefix,
+            role,
+            permissions,
+            created_at,
+            expires_at,
+            revoked_at,
+            last_used_at,
+            replaced_by,
+            created_by,
+        }
     }
 }
 

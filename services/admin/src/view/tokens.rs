@@ -21,13 +21,24 @@ pub struct SourceToken {
     pub last_used_at: Option<DateTime<Utc>>,
     /// The one that a rotation put in its place: rotate that one from then on.
     pub replaced_by: Option<Uuid>,
+    /// As `actor` of an audit event; null for those of earlier versions.
+    pub created_by: Option<String>,
 }
 
 impl From<store::SourceToken> for SourceToken {
     fn from(row: store::SourceToken) -> Self {
-        let store::SourceToken { id, name, prefix, created_at, expires_at, revoked_at, last_used_at, replaced_by } =
-            row;
-        Self { id, name, prefix, created_at, expires_at, revoked_at, last_used_at, replaced_by }
+        let store::SourceToken {
+            id,
+            name,
+            prefix,
+            created_at,
+            expires_at,
+            revoked_at,
+            last_used_at,
+            replaced_by,
+            created_by,
+        } = row;
+        Self { id, name, prefix, created_at, expires_at, revoked_at, last_used_at, replaced_by, created_by }
     }
 }
 

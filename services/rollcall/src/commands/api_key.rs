@@ -66,11 +66,22 @@ async fn all_keys(store: &Store, scope: &AdminScope) -> Result<Vec<ApiKey>> {
 }
 
 fn shown(key: &ApiKey) -> Value {
-    let ApiKey { id, name, prefix, role, permissions, created_at, expires_at, revoked_at, last_used_at, replaced_by } =
-        key;
+    let ApiKey {
+        id,
+        name,
+        prefix,
+        role,
+        permissions,
+        created_at,
+        expires_at,
+        revoked_at,
+        last_used_at,
+        replaced_by,
+        created_by,
+    } = key;
     let permissions = permissions.as_ref().map(|names| names.split(' ').collect::<Vec<_>>());
     json!({
         "id": id, "name": name, "prefix": prefix, "role": role, "permissions": permissions, "created_at": created_at, "expires_at": expires_at,
-        "revoked_at": revoked_at, "last_used_at": last_used_at, "replaced_by": replaced_by,
+        "revoked_at": revoked_at, "last_used_at": last_used_at, "replaced_by": replaced_by, "created_by": created_by,
     })
 }
