@@ -93,6 +93,26 @@ WORKER = [
         ),
     ],
     [
+        (
+            "Webhooks",
+            "ops",
+            [
+                (rate("webhook_attempts_total", "", "outcome"), "{{outcome}}"),
+                (most("webhooks_failing"), "endpoints that fail"),
+            ],
+        ),
+        (
+            "Age of events at webhooks",
+            "s",
+            [(quantile(0.95, "webhook_lag_seconds", ALL, ""), "p95"), (most("webhook_backlog_seconds"), "oldest that waits")],
+        ),
+        (
+            "Time of an attempt",
+            "s",
+            [(quantile(0.95, "webhook_attempt_duration_seconds", ALL, "outcome"), "p95 {{outcome}}")],
+        ),
+    ],
+    [
         ("Reconciles by outcome", "ops", [(rate("reconcile_outcomes_total", "", "outcome"), "{{outcome}}")]),
         (
             "Time of one turn of a tenant",

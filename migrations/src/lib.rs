@@ -57,6 +57,8 @@ mod m20261201_000105_operators;
 mod m20261201_000106_device_authorizations;
 mod m20261201_000108_cheaper_triggers;
 mod m20261201_000109_replaced_credentials;
+mod m20261201_000110_outgoing_events;
+mod m20261201_000111_webhooks;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -116,6 +118,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000106_device_authorizations::Migration),
             Box::new(m20261201_000108_cheaper_triggers::Migration),
             Box::new(m20261201_000109_replaced_credentials::Migration),
+            Box::new(m20261201_000110_outgoing_events::Migration),
+            Box::new(m20261201_000111_webhooks::Migration),
         ]
     }
 }

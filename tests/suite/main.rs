@@ -39,6 +39,7 @@ mod discovery;
 mod enrolments;
 mod entra_collection;
 mod etags;
+mod events;
 mod explain;
 mod exports;
 mod faults;
@@ -68,6 +69,7 @@ mod privileged;
 mod process;
 mod quotas;
 mod random_input;
+mod receiver;
 mod registry;
 mod remediation;
 mod request_log;
@@ -94,6 +96,7 @@ mod tokens;
 mod traces;
 mod user_scope;
 mod verbs;
+mod webhooks;
 mod workbench;
 
 use std::process::ExitCode;
@@ -191,6 +194,8 @@ fn every_case() -> Vec<Case> {
         openapi::cases(),
         cors::cases(),
         changes::cases(),
+        events::cases(),
+        webhooks::cases(),
         if_match::cases(),
         statistics::cases(),
         new_user::cases(),

@@ -66,6 +66,8 @@ ids! {
     MemberId,
     /// A group in the product.
     SharingGroupId,
+    /// An address to which events go.
+    WebhookId,
     /// One run.
     RunId,
     /// One event of the audit log.

@@ -37,4 +37,5 @@ pub mod slug;
 pub mod spelling;
 mod text_enum;
 pub mod user_code;
+pub mod webhook;
 pub mod world;

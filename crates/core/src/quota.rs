@@ -83,6 +83,8 @@ quotas! {
     Sources = "sources" in sources, 20;
     /// Tokens and API keys in force.
     Keys = "keys" in keys, 200;
+    /// Endpoints of webhooks.
+    Webhooks = "webhooks" in webhooks, 10;
     /// Change marks that no worker has consumed.
     Changes = "changes" in changes, 4_000_000;
 }
@@ -94,6 +96,7 @@ impl Quota {
             Self::Records | Self::Bytes => &remedy::STORES_TOO_MUCH,
             Self::Sources => &remedy::TOO_MANY_SOURCES,
             Self::Keys => &remedy::TOO_MANY_KEYS,
+            Self::Webhooks => &remedy::TOO_MANY_WEBHOOKS,
             Self::Changes => &remedy::TOO_MANY_CHANGES,
         }
     }
@@ -128,7 +131,7 @@ mod tests {
 
     #[test]
     fn s6_an_override_counts_in_the_place_of_the_setting() {
-        let all = Quotas { records: 10, bytes: 1_000, sources: 2, keys: 3, changes: 4 };
+        let all = Quotas { records: 10, bytes: 1_000, sources: 2, keys: 3, webhooks: 5, changes: 4 };
         let own = all.with(&QuotaOverrides { records: Some(20), changes: Some(0), ..QuotaOverrides::default() });
         assert_eq!(own, Quotas { records: 20, changes: 0, ..all });
         let usage = Usage { records: 11, ..Usage::default() };

@@ -131,6 +131,8 @@ remedies! {
         (`rollcall tenant set-quota`)." by [Way::Command("source delete"), SET_QUOTA];
     TOO_MANY_KEYS = "Revoke tokens and keys that nobody uses, or have the operator raise the quota (`rollcall tenant set-quota`)."
         by [Way::Route("DELETE /api/v1/sources/{id}/tokens/{token_id}"), Way::Command("api-key revoke"), SET_QUOTA];
+    TOO_MANY_WEBHOOKS = "Delete an endpoint that nobody needs, or have the operator raise the quota (`rollcall tenant set-quota`)."
+        by [Way::Route("DELETE /api/v1/webhooks/{id}"), SET_QUOTA];
     TOO_MANY_CHANGES = "Try again when a worker has read some; if none does, have the operator look at the workers." by [Way::Wait];
     ADOPT_BY_SOURCE = "No source manages the member: a live source that has the person takes them over while `adopt_existing` is \
         on. Or take the member out and invite the person." by [POLICY, PROMOTE, Way::Source, TAKE_OUT, INVITE];

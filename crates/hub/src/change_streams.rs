@@ -204,6 +204,11 @@ impl ChangeStreams {
         }
     }
 
+    /// True once none may begin.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.listeners().stopping
+    }
+
     /// The tenants to look at, each with what to look for.
     fn looks(&self) -> Vec<(TenantId, AdminScope, Look)> {
         let listeners = self.listeners();

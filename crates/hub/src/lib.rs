@@ -9,6 +9,7 @@ mod change_streams;
 mod credential_uses;
 mod ends;
 mod enrolments;
+mod event_feed;
 mod idempotency_keys;
 mod oauth;
 mod operator_sign_ins;

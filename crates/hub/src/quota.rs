@@ -26,7 +26,7 @@ const FRESH_COUNTS: u32 = 10;
 /// Counts in the background at once: after a restart every tenant that writes is due.
 const COUNTS: usize = 2;
 /// A count is due when a twentieth of the room, and at least this much, was added.
-const LEAST: Usage = Usage { records: 100, bytes: 8 << 20, sources: 0, keys: 0, changes: 20_000 };
+const LEAST: Usage = Usage { records: 100, bytes: 8 << 20, sources: 0, keys: 0, webhooks: 0, changes: 20_000 };
 /// An update of this size is accepted somewhat beyond the quota of bytes, since identity providers send whole records, and
 /// always if it ends access. Larger ones are not, or whoever says `active: false` beside a megabyte stores without end.
 const SMALL_BYTES: u64 = 16 << 10;
@@ -64,7 +64,7 @@ impl Adds {
         match quota {
             Quota::Bytes => !self.creates && (if self.ends { small || somewhat } else { small && somewhat }),
             Quota::Changes => self.ends,
-            Quota::Records | Quota::Sources | Quota::Keys => !self.creates,
+            Quota::Records | Quota::Sources | Quota::Keys | Quota::Webhooks => !self.creates,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Infrastructure of a process: the queue of wake-ups, the cache, telemetry and an orderly stop.
 //!
 //! Each port is an enum with two arms, chosen once in `main`: RabbitMQ or in-process, Redis or in-process. Only this
-//! crate names `lapin` and `redis`, and it knows nothing about the data of a tenant.
+//! crate names `lapin` and `redis`, and it knows nothing about the data of a tenant. `outbound` calls addresses that tenants chose.
 
 pub mod cache;
 pub mod metrics;
+pub mod outbound;
 pub mod queue;
 pub mod reach;
 pub mod shutdown;

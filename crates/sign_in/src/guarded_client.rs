@@ -3,12 +3,10 @@
 //! name cannot be public when it is checked and private when it is called.
 
 use crate::failure::Failure;
-use crate::public_address::is_public;
 use openidconnect::http::Response;
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use rollcall_runtime::outbound::{PublicNames, innermost, is_public};
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,31 +106,6 @@ impl<'c> AsyncHttpClient<'c> for GuardedClient {
 
 const PRIVATE: &str =
     "it is a private address; only the operator of the hub can allow those (sign_in.private_addresses)";
-
-/// The last cause of an error: that is what says `connection refused`.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
-}
-
-/// Resolves names to public addresses alone.
-struct PublicNames;
-
-impl Resolve for PublicNames {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let public: Vec<SocketAddr> = found.into_iter().filter(|address| is_public(address.ip())).collect();
-            if public.is_empty() {
-                return Err(PRIVATE.into());
-            }
-            Ok(Box::new(public.into_iter()) as Addrs)
-        })
-    }
-}
 
 #[cfg(test)]
 mod tests {

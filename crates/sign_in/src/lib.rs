@@ -8,7 +8,6 @@ mod flow;
 mod guarded_client;
 mod logout_token;
 mod provider;
-mod public_address;
 
 pub use claims::Claims;
 pub use domain_proof::{DomainNames, Proof, RECORD_NAME};

@@ -2,12 +2,15 @@
 //! refuses a statement without the tenant's condition (`statements.rs`).
 
 mod devices;
+mod events;
 mod machines;
 mod operators;
 mod sign_in;
 mod upkeep;
+mod webhooks;
 
 pub use upkeep::UpkeepTurn;
+pub use webhooks::{FoundWebhook, LookedUpTo};
 
 use crate::access::credentials::Credential;
 use crate::access::operator_keys::OperatorKey;

@@ -33,16 +33,21 @@ const TABLES: &[(&str, &str)] = &[
     ("audit_events", "tenant_id"),
     ("idempotent_requests", "tenant_id"),
     ("tenant_days", "tenant_id"),
+    ("webhook_endpoints", "tenant_id"),
+    ("webhook_deliveries", "tenant_id"),
+    ("webhook_replays", "tenant_id"),
 ];
 
 /// Files whose statements serve all tenants.
-const ALL_TENANTS: [&str; 6] = [
+const ALL_TENANTS: [&str; 8] = [
     "across.rs",
     "across/devices.rs",
+    "across/events.rs",
     "across/machines.rs",
     "across/operators.rs",
     "across/sign_in.rs",
     "across/upkeep.rs",
+    "across/webhooks.rs",
 ];
 
 /// Reviewed statements that serve all tenants outside of `across.rs`.
@@ -57,10 +62,12 @@ const ACROSS: &[&str] = &[
     "access/credential_uses.rs",
     "across.rs",
     "across/devices.rs",
+    "across/events.rs",
     "across/machines.rs",
     "across/operators.rs",
     "across/sign_in.rs",
     "across/upkeep.rs",
+    "across/webhooks.rs",
     "directory/dialect_counts.rs",
     "directory/rejected.rs",
     "directory/request_log.rs",

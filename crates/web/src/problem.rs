@@ -48,6 +48,7 @@ codes! {
     StillRunning = "still_running",
     AnswerNotKept = "answer_not_kept",
     Outdated = "outdated",
+    ResyncRequired = "resync_required",
     TooLarge = "too_large",
     UnsupportedMediaType = "unsupported_media_type",
     KeyReused = "key_reused",

@@ -119,6 +119,7 @@ fn problem_of_store(error: &StoreError) -> Problem {
         StoreError::Stale | StoreError::Unsettled | StoreError::Overtaken => (StatusCode::CONFLICT, Code::PlanStale),
         StoreError::Taken(_) | StoreError::Changed | StoreError::Conflict(_) => (StatusCode::CONFLICT, Code::Conflict),
         StoreError::TooManyLeave(_) => (StatusCode::CONFLICT, Code::TooManyLeave),
+        StoreError::ResyncRequired(_) => (StatusCode::GONE, Code::ResyncRequired),
         StoreError::Outdated => (StatusCode::PRECONDITION_FAILED, Code::Outdated),
         StoreError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, Code::TooBusy),
         StoreError::TooMuch(_) => (StatusCode::BAD_REQUEST, Code::TooMuchWork),

@@ -28,7 +28,7 @@ const KEY_BYTES_MAX: usize = 255;
 /// Largest body of any request.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Secrets, which are shown once: a repetition has null in their place, and no database keeps them.
-pub(crate) const SECRETS: [&str; 6] = ["key", "token", "client_secret", "url", "codes", "sign_in_link"];
+pub(crate) const SECRETS: [&str; 7] = ["key", "token", "client_secret", "secret", "url", "codes", "sign_in_link"];
 
 /// Runs a request with a key once. A caller who goes away ends neither the work nor the keeping of its answer: both are in a task of
 /// their own, which has its time.

@@ -13,6 +13,7 @@ mod dialect;
 mod domains;
 mod error;
 mod etag;
+mod events;
 mod explain;
 mod exports;
 mod fields;
@@ -54,6 +55,7 @@ mod statistics;
 mod tenants;
 mod tokens;
 pub mod view;
+mod webhooks;
 mod words;
 
 pub use cors::Origins;
@@ -61,6 +63,7 @@ pub use openapi::openapi_document;
 
 use actix_web::HttpRequest;
 use rollcall_hub::{CallerLimits, Hub, OperatorSignIns, ProviderSignIns};
+use rollcall_runtime::outbound::Outbound;
 use rollcall_web::origin;
 
 /// The admin service; one value per process, shared by its threads.
@@ -72,6 +75,8 @@ pub struct Admin {
     pub public_url: Option<String>,
     pub sign_ins: ProviderSignIns,
     pub operators: OperatorSignIns,
+    /// Sends test messages to the endpoints of webhooks.
+    pub webhooks: Outbound,
     /// The other sites whose pages may call the REST API with a key.
     pub cors: Origins,
 }

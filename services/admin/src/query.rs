@@ -12,6 +12,7 @@ use rollcall_core::directory::{Dispute, PeopleAfter};
 use rollcall_core::event::AuditKind;
 use rollcall_core::roster::{MemberStatus, Role, WaitingFor};
 use rollcall_core::run::RunState;
+use rollcall_core::webhook::DeliveryOutcome;
 use rollcall_store::{Cursor, ListOrder, MAX_LIMIT, PageRequest};
 use rollcall_web::RouteLabel;
 use serde::Deserialize;
@@ -49,6 +50,7 @@ pub(crate) fn closed_values(name: &str) -> Option<Vec<&'static str>> {
         "kind" => texts(AuditKind::ALL),
         "dispute" => texts(Dispute::ALL),
         "people" => texts(PeopleAfter::ALL),
+        "outcome" => texts(DeliveryOutcome::ALL),
         "order" => vec!["asc", "desc"],
         "format" => vec!["csv", "jsonl"],
         _ => return None,
@@ -65,6 +67,8 @@ fn taken_by(name: &str) -> String {
         "since" | "until" | "modified_since" => "a time like 2026-11-29T12:28:07Z (RFC 3339)".to_owned(),
         "limit" => format!("a whole number from 1 to {MAX_LIMIT}"),
         "days" => "a whole number".to_owned(),
+        "after" => "the `sequence` of an event or the `next_after` of an answer".to_owned(),
+        "wait" => "a whole number of seconds from 0 to 30".to_owned(),
         "cursor" => "the `next_cursor` or `resume_cursor` of an answer".to_owned(),
         "with" => "the id of a run".to_owned(),
         "managed_by" => "the id of a source".to_owned(),
@@ -136,6 +140,7 @@ pub(crate) struct ListParameters {
     pub(crate) ignored: Option<String>,
     pub(crate) with: Option<String>,
     pub(crate) people: Option<String>,
+    pub(crate) outcome: Option<String>,
     pub(crate) format: Option<String>,
     pub(crate) fields: Option<String>,
 }

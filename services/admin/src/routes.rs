@@ -4,11 +4,11 @@
 use crate::Admin;
 use crate::error::AdminError;
 use crate::{
-    activate_page, api_keys, audit_events, changes, cors, detachment, dialect, domains, etag, explain, exports, groups,
-    idempotency, identities, invitations, mapping, member_blocks, members, oauth_clients, openapi, openapi_page,
-    operator_pages, operators, policy, promotion, provider_pages, reconcile, rejected, request_log, runs, session,
-    sessions, setup_links, setup_page, sign_in_connections, sign_in_links, sign_in_page, skipped_records, sources,
-    statistics, tenants, tokens,
+    activate_page, api_keys, audit_events, changes, cors, detachment, dialect, domains, etag, events, explain, exports,
+    groups, idempotency, identities, invitations, mapping, member_blocks, members, oauth_clients, openapi,
+    openapi_page, operator_pages, operators, policy, promotion, provider_pages, reconcile, rejected, request_log, runs,
+    session, sessions, setup_links, setup_page, sign_in_connections, sign_in_links, sign_in_page, skipped_records,
+    sources, statistics, tenants, tokens, webhooks,
 };
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, web};
@@ -117,12 +117,26 @@ pub fn endpoints() -> Vec<Endpoint> {
         POST "/api/v1/sources/{id}/users/{user_id}/reconcile" by Admin may Runs => reconcile::reconcile,
         GET "/api/v1/audit-events" by Member may Read => audit_events::audit_events,
         GET "/api/v1/request-log" by Member may Read => request_log::request_log,
+        GET "/api/v1/events" by Member may Read => events::events,
+        GET "/api/v1/operator-events" for operator => events::events_of_all,
+        GET "/api/v1/webhooks" by Auditor may Access => webhooks::webhooks,
+        POST "/api/v1/webhooks" by Owner may Access fresh => webhooks::create_webhook,
+        GET "/api/v1/webhooks/{id}" by Auditor may Access => webhooks::webhook,
+        PATCH "/api/v1/webhooks/{id}" by Owner may Access fresh => webhooks::change_webhook,
+        DELETE "/api/v1/webhooks/{id}" by Owner may Access => webhooks::delete_webhook,
+        POST "/api/v1/webhooks/{id}/pause" by Admin may Access => webhooks::pause_webhook,
+        POST "/api/v1/webhooks/{id}/resume" by Admin may Access => webhooks::resume_webhook,
+        POST "/api/v1/webhooks/{id}/rotate" by Owner may Access fresh => webhooks::rotate_webhook,
+        POST "/api/v1/webhooks/{id}/test" by Admin may Access => webhooks::test_webhook,
+        GET "/api/v1/webhooks/{id}/deliveries" by Auditor may Access => webhooks::deliveries,
+        POST "/api/v1/webhooks/{id}/replay" by Admin may Access => webhooks::replay_webhook,
         GET "/api/v1/changes" by Member may Read => changes::changes,
         GET "/api/v1/overview" by Member may Read => statistics::overview,
         GET "/api/v1/statistics" by Member may Read => statistics::statistics,
         GET "/api/v1/exports/members" by Auditor may Export => exports::export_members,
         GET "/api/v1/exports/groups" by Auditor may Export => exports::export_groups,
         GET "/api/v1/exports/audit-events" by Auditor may Export fresh => exports::export_audit_events,
+        GET "/api/v1/exports/roster" by Auditor may Export => exports::export_roster,
         GET "/api/openapi.json" => openapi::json,
         GET "/api/docs" => openapi_page::page,
         GET "/api/docs.css" => openapi_page::style,

@@ -40,6 +40,11 @@ pub(crate) fn per_peer_max(given: usize, connections_max: usize) -> usize {
     if given == 0 { (connections_max / 2).max(1) } else { given }
 }
 
+/// Endpoints of webhooks to which a process sends at a time: as many as given, and no more than a sixteenth of the files.
+pub(crate) fn sent_to(given: usize, files: u64) -> usize {
+    given.min(usize::try_from(files / 16).unwrap_or(usize::MAX)).max(1)
+}
+
 /// Connections to accept: more than are kept, and no more than there are files.
 pub(crate) fn to_accept(limits: &ConnectionLimits, accepted_max: usize) -> usize {
     accepted_max.min(limits.connections_max * 2)
@@ -53,6 +58,7 @@ mod tests {
     fn s3_connections_fit_into_the_limit_of_open_files() {
         let accepted = accepted_max(1024, 16);
         assert_eq!((accepted, connections_max(0, accepted)), (880, 770));
+        assert_eq!((sent_to(256, 1024), sent_to(10, 1024), sent_to(256, 1 << 20)), (64, 10, 256));
         assert_eq!(connections_max(100, accepted), 100);
         assert_eq!(connections_max(5000, accepted), 770, "more than there are files would be a promise that fails");
         assert_eq!(connections_max(0, accepted_max(1_000_000, 16)), CONNECTIONS_MAX);

@@ -12,6 +12,7 @@ use nix::sys::socket::{Backlog, setsockopt, sockopt};
 use rollcall_admin::Admin;
 use rollcall_hub::{CallerLimits, Hub, OperatorSignIns, ProviderSignIns, Sampler};
 use rollcall_ingest::{Ingest, IngestConfig, Ledger};
+use rollcall_runtime::outbound::Outbound;
 use rollcall_runtime::{Rate, Readiness};
 use rollcall_scim::Limits;
 use rollcall_scim::list::PageLimits;
@@ -38,6 +39,7 @@ pub(crate) struct Process {
     pub(crate) hub: Hub,
     pub(crate) sign_ins: ProviderSignIns,
     pub(crate) operators: OperatorSignIns,
+    pub(crate) outbound: Outbound,
     pub(crate) readiness: Readiness,
     /// Quirks and log lines of SCIM requests since the last flush.
     pub(crate) ledger: Ledger,
@@ -79,6 +81,7 @@ impl Process {
             public_url,
             sign_ins: self.sign_ins.clone(),
             operators: self.operators.clone(),
+            webhooks: self.outbound.clone(),
             cors: settings.admin.cors_origins.parse().map_err(anyhow::Error::msg)?,
         })
     }

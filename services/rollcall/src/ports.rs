@@ -3,9 +3,11 @@
 use crate::data_folder::DataFolder;
 use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
+use chrono::TimeDelta;
 use rollcall_core::clock::Clock;
 use rollcall_hub::{Hub, OperatorConnection, OperatorSignIns, ProviderSignIns};
 use rollcall_runtime::cache::{CacheConfig, SealKey};
+use rollcall_runtime::outbound::Outbound;
 use rollcall_runtime::{Cache, Metrics, Queue, QueueConfig};
 use rollcall_sign_in::{DomainNames, GuardedClient, Providers};
 use rollcall_store::{SealingKeys, Store, StoreConfig, Synchronous, WorkLimits};
@@ -107,6 +109,7 @@ pub(crate) async fn open_store(backend: &Backend, settings: &Settings) -> Result
         limits: work_limits(settings),
     };
     let store = Store::connect(&config, Clock::System).await.map(|store| store.with_quotas(settings.quotas));
+    let store = store.map(|store| store.with_events_kept(TimeDelta::days(settings.events.kept_days.into())));
     let store = store.context(match backend {
         Backend::Embedded(folder) => format!("SQLite under {folder} cannot be opened; check --data"),
         Backend::Services => {
@@ -135,6 +138,11 @@ pub(crate) fn open_sign_ins(hub: Hub, settings: &Settings) -> Result<ProviderSig
     let client = GuardedClient::new(settings.sign_in.private_addresses);
     let names = DomainNames::new(settings.sign_in.name_server()?);
     Ok(ProviderSignIns { hub, providers: Providers::new(client), names })
+}
+
+/// Messages to the endpoints of webhooks.
+pub(crate) fn open_outbound(settings: &Settings) -> Result<Outbound> {
+    Ok(Outbound::new(settings.webhooks.rules()?))
 }
 
 /// Sign-in of operators. The operator names their provider, so it may have a private address.

@@ -9,6 +9,7 @@ use given::{USUAL_NAMES, merge_file, merge_variable, variable_of};
 use rollcall_admin::Origins;
 use rollcall_core::operator_rule::OperatorRule;
 use rollcall_core::quota::Quotas;
+use rollcall_runtime::outbound::OutboundRules;
 use rollcall_store::SealingKeys;
 use rollcall_web::Proxies;
 use serde::Deserialize;
@@ -33,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) sign_in: SignIn,
     pub(crate) operators: Operators,
     pub(crate) sealing: Sealing,
+    pub(crate) events: Events,
+    pub(crate) webhooks: Webhooks,
     pub(crate) quotas: Quotas,
     pub(crate) worker: Worker,
     pub(crate) telemetry: Telemetry,
@@ -207,6 +210,33 @@ pub(crate) struct Admin {
     pub(crate) streams_max: usize,
 }
 
+/// Events that products follow.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Events {
+    pub(crate) kept_days: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Webhooks {
+    pub(crate) private_addresses: bool,
+    pub(crate) ports: String,
+    pub(crate) concurrency: usize,
+    pub(crate) slow_concurrency: usize,
+    pub(crate) give_up_days: u32,
+}
+
+impl Webhooks {
+    /// The rules for addresses.
+    pub(crate) fn rules(&self) -> Result<OutboundRules> {
+        let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0);
+        let ports: Option<Vec<u16>> = self.ports.split(',').map(port).collect();
+        let wrong = || anyhow!("webhooks.ports is {:?}; it takes numbers of ports such as \"443, 8443\"", self.ports);
+        Ok(OutboundRules { private_addresses: self.private_addresses, ports: ports.ok_or_else(wrong)? })
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Worker {
@@ -350,6 +380,10 @@ impl Settings {
             ("worker.chunk_changes_max", self.worker.chunk_changes_max as f64),
             ("worker.lease_seconds", self.worker.lease_seconds as f64),
             ("worker.sweep_seconds", self.worker.sweep_seconds as f64),
+            ("events.kept_days", f64::from(self.events.kept_days)),
+            ("webhooks.concurrency", self.webhooks.concurrency as f64),
+            ("webhooks.slow_concurrency", self.webhooks.slow_concurrency as f64),
+            ("webhooks.give_up_days", f64::from(self.webhooks.give_up_days)),
             ("worker.run_retention_days", self.worker.run_retention_days as f64),
             ("database.connections_max", f64::from(self.database.connections_max)),
             ("limits.export_seconds", self.limits.export_seconds as f64),
@@ -374,6 +408,7 @@ impl Settings {
         }
         self.validate_sign_in()?;
         self.validate_peers()?;
+        self.webhooks.rules()?;
         if !matches!(self.database.sqlite_synchronous.as_str(), "full" | "normal") {
             bail!(
                 "database.sqlite_synchronous is {:?}; it takes \"full\" or \"normal\"",

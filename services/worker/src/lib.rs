@@ -1,10 +1,13 @@
-//! The worker: takes wake-ups, reconciles one tenant per lease, and sweeps for changes whose wake-up was lost.
+//! The worker: takes wake-ups, reconciles one tenant per lease, sweeps for changes whose wake-up was lost, and sends webhooks.
 
+mod deliver;
 mod prune;
 mod recheck;
 mod reconcile;
 mod sweep;
 mod upkeep;
+
+pub use deliver::Delivery;
 
 use recheck::Recheck;
 use rollcall_runtime::{Lane, Metrics, Queue};
@@ -41,6 +44,8 @@ pub struct Worker {
     /// Names this worker in the leases it takes.
     holder: Uuid,
     recheck: Arc<Recheck>,
+    /// None where this worker sends no webhooks.
+    delivery: Option<Delivery>,
     /// Time of the last push, because bulk work uses smaller chunks while pushes come in.
     last_push: Arc<Mutex<Option<Instant>>>,
 }
@@ -49,7 +54,13 @@ impl Worker {
     pub fn new(store: Store, queue: Queue, metrics: Metrics, config: WorkerConfig) -> Self {
         let holder = store.clock.new_id();
         let recheck = Arc::new(Recheck::new(queue.clone()));
-        Self { store, queue, metrics, config, holder, recheck, last_push: Arc::default() }
+        Self { store, queue, metrics, config, holder, recheck, delivery: None, last_push: Arc::default() }
+    }
+
+    /// The same, which also sends webhooks.
+    #[must_use]
+    pub fn sending(self, delivery: Delivery) -> Self {
+        Self { delivery: Some(delivery), ..self }
     }
 
     /// Works until cancelled, then finishes the running chunks and returns.
@@ -60,6 +71,7 @@ impl Worker {
             sweep::run(&self, &cancel),
             prune::run(&self, &cancel),
             upkeep::run(&self, &cancel),
+            deliver::run(&self, &cancel),
         );
     }
 

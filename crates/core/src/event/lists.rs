@@ -18,6 +18,7 @@ text_enum! {
         SignInConnections = "sign-in-connections",
         Domains = "domains",
         Sessions = "sessions",
+        Webhooks = "webhooks",
         AuditEvents = "audit-events",
     }
 }
@@ -29,7 +30,7 @@ impl AuditKind {
     pub const fn changes(self) -> &'static [ChangedList] {
         use ChangedList::{
             ApiKeys, Domains, Groups, Members, OauthClients, Policy, Runs, Sessions, SetupLinks, SignInConnections,
-            Sources, Tokens,
+            Sources, Tokens, Webhooks,
         };
         match self {
             Self::MemberCreated
@@ -89,6 +90,12 @@ impl AuditKind {
             | Self::SignInConnectionTested
             | Self::SignInConnectionDeleted => &[SignInConnections],
             Self::DomainAdded | Self::DomainVerified | Self::DomainLapsed | Self::DomainRemoved => &[Domains],
+            Self::WebhookCreated
+            | Self::WebhookUpdated
+            | Self::WebhookSecretRotated
+            | Self::WebhookDisabled
+            | Self::WebhookReplayed
+            | Self::WebhookDeleted => &[Webhooks],
             Self::TenantRenamed
             | Self::TenantSeatsChanged
             | Self::TenantQuotasChanged

@@ -6,6 +6,7 @@ mod detail;
 mod lists;
 mod machine;
 mod sign_in;
+mod webhook;
 
 pub use actor::Actor;
 pub use detail::{
@@ -23,11 +24,12 @@ pub use sign_in::{
     ByRules, DomainName, IdentityDetail, SessionEnd, SessionEnded, SessionStarted, SignInConnectionDetail,
     SignInConnectionTested, SignInLinkCreated, SignInLinkUsed, SignInWay,
 };
+pub use webhook::{WebhookDetail, WebhookDisabled, WebhookReplayed, WebhookSecretRotated};
 
 use crate::directory::SourceSettings;
 use crate::ids::{
     CredentialId, DirectoryGroupId, DirectoryUserId, DomainId, MemberId, OauthClientId, RunId, SharingGroupId,
-    SignInConnectionId, SourceId, TenantId,
+    SignInConnectionId, SourceId, TenantId, WebhookId,
 };
 use crate::quota::QuotaOverrides;
 use crate::text_enum::text_enum;
@@ -71,6 +73,7 @@ subjects! {
     RunId = "run",
     SignInConnectionId = "sign_in_connection",
     DomainId = "domain",
+    WebhookId = "webhook",
 }
 
 /// The skipped record of a source: a user or a group.
@@ -224,6 +227,13 @@ events! {
     GroupRestored(SharingGroupId, GroupNamed) = "sharing_group.restored",
     GroupMemberAdded(SharingGroupId, GroupMember) = "sharing_group.member_added",
     GroupMemberRemoved(SharingGroupId, GroupMember) = "sharing_group.member_removed",
+    WebhookCreated(WebhookId, WebhookDetail) = "webhook.created",
+    WebhookUpdated(WebhookId, Difference<WebhookDetail>) = "webhook.updated",
+    WebhookSecretRotated(WebhookId, WebhookSecretRotated) = "webhook.secret_rotated",
+    /// The hub stopped an endpoint that failed for too long.
+    WebhookDisabled(WebhookId, WebhookDisabled) = "webhook.disabled",
+    WebhookReplayed(WebhookId, WebhookReplayed) = "webhook.replayed",
+    WebhookDeleted(WebhookId, WebhookDetail) = "webhook.deleted",
     /// Somebody took a whole list away.
     ExportMade(TenantId, ExportMade) = "export.made",
     PolicyChanged(TenantId, Box<PolicyChanged>) = "policy.changed",
@@ -323,6 +333,12 @@ impl AuditKind {
             | Self::DirectoryMembershipRemoved
             | Self::SeatsGrown
             | Self::PolicyChanged
+            | Self::WebhookCreated
+            | Self::WebhookUpdated
+            | Self::WebhookSecretRotated
+            | Self::WebhookDisabled
+            | Self::WebhookReplayed
+            | Self::WebhookDeleted
             | Self::ExportMade
             | Self::SkippedRecordRetried
             | Self::SkippedRecordIgnored
@@ -344,6 +360,7 @@ impl AuditKind {
                 | Self::RunHeld
                 | Self::SourceQuarantined
                 | Self::SignInLinkUsed
+                | Self::WebhookDisabled
         )
     }
 }

@@ -18,7 +18,17 @@ fn what_concerns_a_member_or_a_sharing_group_is_outgoing() {
 #[test]
 fn a_mail_goes_to_the_invited_and_to_admins_who_have_to_decide_or_know() {
     let mail: Vec<&str> = AuditKind::ALL.iter().filter(|kind| kind.causes_mail()).map(|kind| kind.as_str()).collect();
-    assert_eq!(mail, ["source.quarantined", "sign_in_link.used", "member.invited", "member.invited_again", "run.held"]);
+    assert_eq!(
+        mail,
+        [
+            "source.quarantined",
+            "sign_in_link.used",
+            "member.invited",
+            "member.invited_again",
+            "webhook.disabled",
+            "run.held"
+        ]
+    );
 }
 
 #[test]

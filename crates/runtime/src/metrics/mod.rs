@@ -93,6 +93,23 @@ impl Metrics {
         self.series.dead_letters.set(gauge(count));
     }
 
+    /// An attempt to send an event to an endpoint; `outcome` is `delivered` or `failed`.
+    pub fn webhook_attempt(&self, outcome: &str, took: Duration) {
+        self.series.webhook_attempts.with_label_values(&[outcome]).inc();
+        self.series.webhook_attempt_duration.with_label_values(&[outcome]).observe(took.as_secs_f64());
+    }
+
+    /// An endpoint took an event of this age.
+    pub fn webhook_lag(&self, age: Duration) {
+        self.series.webhook_lag.with_label_values::<&str>(&[]).observe(age.as_secs_f64());
+    }
+
+    /// Active endpoints whose last attempt failed, and the age of the oldest event that waits for one.
+    pub fn set_webhooks(&self, failing: u64, backlog: Duration) {
+        self.series.webhooks_failing.set(gauge(failing));
+        self.series.webhook_backlog.set(backlog.as_secs_f64());
+    }
+
     /// Age of the oldest unconsumed directory change, zero when there is none.
     pub fn set_change_lag(&self, age: Duration) {
         self.series.change_lag.set(age.as_secs_f64());

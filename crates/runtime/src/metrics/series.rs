@@ -45,6 +45,11 @@ pub(super) struct Series {
     pub(super) answers_refused: IntCounterVec,
     pub(super) change_streams: IntGauge,
     pub(super) change_streams_ended: IntCounterVec,
+    pub(super) webhook_attempts: IntCounterVec,
+    pub(super) webhook_attempt_duration: HistogramVec,
+    pub(super) webhook_lag: HistogramVec,
+    pub(super) webhooks_failing: IntGauge,
+    pub(super) webhook_backlog: Gauge,
     pub(super) auth_refused: IntCounterVec,
     pub(super) database_connections: IntGaugeVec,
     pub(super) database_waits: IntCounter,
@@ -196,6 +201,37 @@ impl Series {
                 "Streams of changes that ended or were refused, by reason.",
                 &["reason"],
             )?,
+            webhook_attempts: counters(
+                &registry,
+                "webhook_attempts_total",
+                "Attempts to send an event to an endpoint, by result.",
+                &["outcome"],
+            )?,
+            webhook_attempt_duration: seconds(
+                &registry,
+                "webhook_attempt_duration_seconds",
+                "Time of one attempt to send an event to an endpoint.",
+                &["outcome"],
+                HTTP_BUCKETS,
+            )?,
+            webhook_lag: seconds(
+                &registry,
+                "webhook_lag_seconds",
+                "Age of an event when an endpoint took it.",
+                &[],
+                RECONCILE_BUCKETS,
+            )?,
+            webhooks_failing: register(
+                &registry,
+                IntGauge::with_opts(opts("webhooks_failing", "Active endpoints whose last attempt failed."))?,
+            )?,
+            webhook_backlog: register(
+                &registry,
+                Gauge::with_opts(opts(
+                    "webhook_backlog_seconds",
+                    "Age of the oldest event that an active endpoint has not got.",
+                ))?,
+            )?,
             auth_refused: counters(
                 &registry,
                 "auth_refused_total",
@@ -280,6 +316,11 @@ impl Series {
         for reason in ["client", "credential", "stopping", "time", "unavailable", "refused"] {
             self.change_streams_ended.with_label_values(&[reason]);
         }
+        for outcome in ["delivered", "failed"] {
+            self.webhook_attempts.with_label_values(&[outcome]);
+            self.webhook_attempt_duration.with_label_values(&[outcome]);
+        }
+        self.webhook_lag.with_label_values::<&str>(&[]);
         for state in ["used", "idle", "waiting"] {
             self.database_connections.with_label_values(&[state]);
         }

@@ -27,6 +27,7 @@ struct UsageRow {
     bytes: i64,
     sources: i64,
     keys: i64,
+    webhooks: i64,
     changes: i64,
     quotas: Option<Json>,
 }
@@ -41,6 +42,7 @@ const RECORDS: &str = "SELECT CAST(u.records + g.records AS bigint) AS records, 
     (SELECT count(*) FROM credentials c WHERE c.tenant_id = {tenant} AND c.member_id IS NULL \
      AND c.kind NOT IN ('access_token', 'setup_link') AND c.revoked_at IS NULL \
      AND (c.expires_at IS NULL OR c.expires_at > $2)) AS keys, \
+    (SELECT count(*) FROM webhook_endpoints w WHERE w.tenant_id = {tenant}) AS webhooks, \
     (SELECT count(*) FROM directory_changes c WHERE c.tenant_id = {tenant}) AS changes, \
     (SELECT t.quotas FROM tenants t WHERE t.id = {tenant}) AS quotas FROM (SELECT count(*) AS records, coalesce(sum(";
 const OF_USERS: &str = "), 0) AS bytes FROM directory_users d WHERE d.tenant_id = {tenant}) AS u, \
@@ -58,6 +60,7 @@ static OF_CREDENTIALS: Sql =
      (SELECT count(*) FROM credentials c WHERE c.tenant_id = {tenant} AND c.member_id IS NULL \
      AND c.kind NOT IN ('access_token', 'setup_link') AND c.revoked_at IS NULL \
       AND (c.expires_at IS NULL OR c.expires_at > $2)) AS keys, \
+     (SELECT count(*) FROM webhook_endpoints w WHERE w.tenant_id = {tenant}) AS webhooks, \
      (SELECT t.quotas FROM tenants t WHERE t.id = {tenant}) AS quotas"]);
 static SET_QUOTAS: Sql = Sql::tenant(&["UPDATE tenants SET quotas = $2 WHERE id = {tenant}"]);
 
@@ -69,6 +72,7 @@ impl UsageRow {
             bytes: number(self.bytes),
             sources: number(self.sources),
             keys: number(self.keys),
+            webhooks: number(self.webhooks),
             changes: number(self.changes),
         };
         let own = self.quotas.clone().map(serde_json::from_value).transpose();
@@ -128,7 +132,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Refuses one more source, or one more credential. Callers of one tenant take turns, so that they are counted together.
+    /// Refuses one more source, credential, or endpoint. Callers of one tenant take turns, so that they are counted together.
     pub(crate) async fn refuse_one_more(&self, what: Quota, defaults: &Quotas) -> Result<(), StoreError> {
         self.take_turn().await?;
         let (CountedUsage { usage, limits }, _) = self.usage(&OF_CREDENTIALS, defaults).await?;

@@ -10,6 +10,7 @@ use crate::engine::private_files;
 use crate::engine::sealing::SealingKeys;
 use crate::engine::session::{SessionPool, SessionRole, pool};
 use crate::engine::single_write::SingleWriter;
+use chrono::TimeDelta;
 use deadpool::managed::Status;
 use rollcall_core::clock::Clock;
 use rollcall_core::quota::Quotas;
@@ -92,6 +93,8 @@ pub struct Store {
     /// Quotas of tenants to which the operator gave no others.
     pub quotas: Quotas,
     sealing: Option<SealingKeys>,
+    /// Age up to which events are given to those who follow them; none for all.
+    pub(crate) events_kept: Option<TimeDelta>,
 }
 
 impl Store {
@@ -122,6 +125,7 @@ impl Store {
             faults,
             quotas,
             sealing: None,
+            events_kept: None,
         })
     }
 
@@ -161,6 +165,12 @@ impl Store {
     #[must_use]
     pub fn with_quotas(self, quotas: Quotas) -> Self {
         Self { quotas, ..self }
+    }
+
+    /// The same, for which events are given up to this age.
+    #[must_use]
+    pub fn with_events_kept(self, kept: TimeDelta) -> Self {
+        Self { events_kept: Some(kept), ..self }
     }
 
     pub(crate) fn engine(&self) -> EngineKind {

@@ -66,6 +66,9 @@ pub enum StoreError {
     /// The caller's own share of the hub is in use; the text names the limit.
     #[error("{limit}")]
     Busy { limit: String, retry_after: Duration },
+    /// A reader of events cannot go on from its place; the text says why, and what to do.
+    #[error("{0}")]
+    ResyncRequired(String),
     /// The request asks for more work than one may; the text names the limit and what to do instead.
     #[error("{0}")]
     TooMuch(String),

@@ -6,7 +6,7 @@
 use crate::engine::columns::postgres_type;
 use crate::engine::columns::row_set;
 pub(crate) use crate::engine::columns::{Columns, Type};
-use crate::engine::connection::{Texts, Tx};
+use crate::engine::connection::{Bound, Texts, Tx};
 use crate::engine::engine_kind::{EngineKind, random_id};
 use crate::engine::error::StoreError;
 use crate::engine::position::{OF_THIS_WRITE, is_listed};
@@ -176,6 +176,19 @@ impl Tx {
         let statement = self.statement(sql, values);
         let row = self.query_one_raw(statement).await?;
         Ok(row.map(|row| T::from_query_result(&row, "")).transpose()?)
+    }
+
+    /// The rows of a statement up to a bound, and whether there are more. After a read that ended early this connection takes no further
+    /// statement.
+    pub(crate) async fn bounded<T: FromQueryResult>(
+        &self,
+        sql: &str,
+        values: impl IntoIterator<Item = Value>,
+        bound: Bound,
+    ) -> Result<(Vec<T>, bool), StoreError> {
+        let read = self.query_bounded(self.statement(sql, values), bound).await?;
+        let rows = read.found.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?;
+        Ok((rows, read.cut))
     }
 
     /// Runs a batch of writes in one round trip: data-modifying CTEs on Postgres, one after the other on SQLite.

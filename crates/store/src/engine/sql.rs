@@ -61,6 +61,11 @@ impl Sql {
         Self { postgres: parts, sqlite: parts, row_sets: &[], rendered: [const { OnceLock::new() }; 2] }
     }
 
+    /// As [`across`](Self::across), where the two engines need different statements.
+    pub(crate) const fn across_by_engine(postgres: Parts, sqlite: Parts) -> Self {
+        Self { postgres, sqlite, row_sets: &[], rendered: [const { OnceLock::new() }; 2] }
+    }
+
     /// The text for a transaction.
     pub(crate) fn text(&self, engine: EngineKind) -> &str {
         &self.rendered(engine).numbered

@@ -275,10 +275,7 @@ impl TenantTx {
         values: impl IntoIterator<Item = Value>,
         bound: Bound,
     ) -> Result<(Vec<T>, bool), StoreError> {
-        let statement = self.tx.statement(sql.text(self.tx.engine()), self.with_tenant(values));
-        let read = self.tx.query_bounded(statement, bound).await?;
-        let rows = read.found.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?;
-        Ok((rows, read.cut))
+        self.tx.bounded(sql.text(self.tx.engine()), self.with_tenant(values), bound).await
     }
 
     /// The first row of a statement. `values` begin with `$2`.

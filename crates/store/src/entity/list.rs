@@ -193,6 +193,22 @@ struct PositionRow {
     position: i64,
 }
 
+/// A binary search for the first position of rows of the time `$2` and later ones, if times grow with positions: about forty probes of an
+/// index. `rows` is a FROM with a condition on `t`.
+pub(crate) fn first_position_sql(rows: &str, time: &str) -> String {
+    let middle = "(s.low + s.high) / 2";
+    let is_before = format!(
+        "coalesce((SELECT coalesce(t.{time} < $2, true) {rows} AND t.position >= {middle} ORDER BY t.position LIMIT 1), false)"
+    );
+    format!(
+        "WITH RECURSIVE s(low, high) AS ( \
+           SELECT CAST(0 AS bigint), CAST(coalesce((SELECT t.position + 1 {rows} ORDER BY t.position DESC LIMIT 1), 0) AS bigint) \
+           UNION ALL SELECT CASE WHEN {is_before} THEN {middle} + 1 ELSE s.low END, \
+             CASE WHEN {is_before} THEN s.high ELSE {middle} END FROM s WHERE s.low < s.high) \
+         SELECT max(s.low) AS position FROM s"
+    )
+}
+
 impl TenantTx {
     /// The position below which every list is complete.
     pub(crate) async fn list_end(&self) -> Result<i64, StoreError> {
@@ -200,8 +216,7 @@ impl TenantTx {
         self.position(&format!("SELECT {end} AS position"), []).await
     }
 
-    /// The first position of rows of this time and later ones, if times grow with positions. A binary search by the index: about
-    /// forty probes.
+    /// The first position of rows of this time and later ones; see [`first_position_sql`].
     async fn first_position_at<E: ListedEntity>(
         &self,
         list: &RowList<E>,
@@ -214,17 +229,7 @@ impl TenantTx {
             rows += &format!(" AND t.{} = $3", column.as_str());
             values.push(id.into());
         }
-        let middle = "(s.low + s.high) / 2";
-        let is_before = format!(
-            "coalesce((SELECT coalesce(t.{time} < $2, true) {rows} AND t.position >= {middle} ORDER BY t.position LIMIT 1), false)"
-        );
-        let sql = format!(
-            "WITH RECURSIVE s(low, high) AS ( \
-               SELECT CAST(0 AS bigint), CAST(coalesce((SELECT t.position + 1 {rows} ORDER BY t.position DESC LIMIT 1), 0) AS bigint) \
-               UNION ALL SELECT CASE WHEN {is_before} THEN {middle} + 1 ELSE s.low END, \
-                 CASE WHEN {is_before} THEN s.high ELSE {middle} END FROM s WHERE s.low < s.high) \
-             SELECT max(s.low) AS position FROM s"
-        );
+        let sql = first_position_sql(&rows, time);
         self.position(&sql, values).await
     }
 

@@ -37,10 +37,13 @@ pub(crate) mod sign_in_connections;
 pub(crate) mod sources;
 pub(crate) mod tenant_leases;
 pub(crate) mod tenants;
+pub(crate) mod webhook_deliveries;
+pub(crate) mod webhook_endpoints;
+pub(crate) mod webhook_replays;
 mod write;
 
 pub(crate) use find::Find;
-pub(crate) use list::{ListedEntity, RowList};
+pub(crate) use list::{ListedEntity, RowList, first_position_sql};
 pub(crate) use literal::LiteralComparison;
 pub(crate) use write::Update;
 

@@ -28,6 +28,11 @@ impl FromStr for Format {
 pub(super) struct Columns(Vec<&'static str>);
 
 impl Columns {
+    /// Each row as it is; for JSON lines.
+    pub(super) fn whole() -> Self {
+        Self(Vec::new())
+    }
+
     /// The asked ones among these, or all.
     pub(super) fn of(known: &'static [&'static str], asked: Option<&str>) -> Result<Self, String> {
         let Some(asked) = asked else { return Ok(Self(known.to_vec())) };
@@ -70,6 +75,10 @@ impl Format {
     pub(super) fn row(self, Columns(columns): &Columns, row: &Row, into: &mut Vec<u8>) {
         match self {
             Self::Csv => line(columns.iter().map(|column| cell_of(value_at(row, column))), into),
+            Self::JsonLines if columns.is_empty() => {
+                into.extend_from_slice(Json::Object(row.clone()).to_string().as_bytes());
+                into.push(b'\n');
+            }
             Self::JsonLines => {
                 let mut chosen = Map::new();
                 for name in columns.iter().filter_map(|column| column.split('.').next()) {

@@ -2,6 +2,7 @@
 //! holds one page in memory and no connection of the database while its reader is slow.
 
 mod format;
+pub(crate) mod roster;
 mod rows;
 mod transfer;
 
@@ -17,6 +18,7 @@ use futures_util::stream;
 use rollcall_core::budget::Budget;
 use rollcall_core::event::ExportMade;
 use rollcall_store::{AuditFilter, Cursor, HeavyKind, HeavyWork, MAX_LIMIT, PageRequest};
+pub(crate) use roster::export_roster;
 use rows::{Exported, Row};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -67,6 +69,8 @@ struct Admitted {
 }
 
 impl Pages for Admitted {
+    type Place = Cursor;
+
     async fn page(&self, after: Option<Cursor>, begun: bool) -> Result<(Vec<Row>, Option<Cursor>), AdminError> {
         let store = &self.auth.admin.hub.store;
         let page = self.page.after(after);

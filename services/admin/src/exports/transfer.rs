@@ -6,7 +6,7 @@ use super::rows::Row;
 use crate::error::AdminError;
 use actix_web::rt::time::{Instant, sleep, timeout};
 use actix_web::web::Bytes;
-use rollcall_store::{Cursor, StoreError};
+use rollcall_store::StoreError;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -18,12 +18,19 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// The pages of a list.
 pub(super) trait Pages {
+    /// A place between two pages.
+    type Place: Copy;
+
     /// The page after this place. Once the answer has begun a refusal has no place in it, so the page waits for its turn.
-    async fn page(&self, after: Option<Cursor>, begun: bool) -> Result<(Vec<Row>, Option<Cursor>), AdminError>;
+    async fn page(
+        &self,
+        after: Option<Self::Place>,
+        begun: bool,
+    ) -> Result<(Vec<Row>, Option<Self::Place>), AdminError>;
 }
 
 /// An export at work.
-pub(super) struct Transfer<P> {
+pub(super) struct Transfer<P: Pages> {
     pages: P,
     format: Format,
     columns: Columns,
@@ -31,7 +38,7 @@ pub(super) struct Transfer<P> {
     /// Rendered, and not taken yet.
     ready: VecDeque<Slice>,
     /// The cursor of the next page.
-    next: Option<Cursor>,
+    next: Option<P::Place>,
     /// The reason why it ends early, once its sign was given.
     failed: Option<AdminError>,
 }
@@ -111,7 +118,7 @@ impl<P: Pages> Transfer<P> {
     }
 
     /// Renders a page after what stands before it. A row that is larger than a slice goes out in several.
-    fn take(&mut self, (rows, next): (Vec<Row>, Option<Cursor>), before: Vec<u8>) {
+    fn take(&mut self, (rows, next): (Vec<Row>, Option<P::Place>), before: Vec<u8>) {
         let mut bytes = before;
         for row in &rows {
             self.format.row(&self.columns, row, &mut bytes);

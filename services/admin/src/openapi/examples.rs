@@ -9,6 +9,7 @@ pub(super) const UNTOLD: &str = "…";
 const ID: &str = "01a22746-e5ac-7270-8645-0771829d21b8";
 const TIME: &str = "2026-11-29T12:28:07.468329Z";
 const LATER: &str = "2027-11-29T12:28:07Z";
+const SEQUENCE: &str = "000000000000176301a22746e5ac727086450771829d21b8";
 const CURSOR: &str = "EH5RyAAAAAAAAAAAAAAAAAAAAZoidG5axyffhkUHcYKdIbg";
 
 /// Adds an example to every body and answer that has a schema.
@@ -217,6 +218,13 @@ fn of_owner(owner: &str, name: &str) -> Option<Json> {
             json!({ "outcome": "recognised", "member_id": ID, "role": "owner", "claims": { "sub": "00u1" } })
         }
         ("ConnectionTest", "accepted") => json!(true),
+        ("OutgoingEvent" | "WebhookDelivery", "type") => json!("member.suspended"),
+        ("EventData", "detail") => json!({ "from": "active", "why": "disabled_at_source" }),
+        ("EventData", "group" | "is_in_group") => json!(null),
+        ("WebhookDelivery" | "TestedWebhook", "answer_status") => json!(204),
+        ("WebhookDelivery" | "TestedWebhook", "answer") => json!("thanks"),
+        ("ReplayWebhookRequest", "after" | "until") => json!(null),
+        ("Webhook", "kinds" | "last_status") => json!(null),
         ("CreateTenantRequest" | "ChangePolicyRequest", "policy") => {
             json!({ "approval": true, "removal_limit": { "count": 20 } })
         }
@@ -256,6 +264,7 @@ fn secret(name: &str) -> Option<Json> {
         "key" => json!("rck_9fQ2…"),
         "token" => json!("rcs_9fQ2…"),
         "client_secret" => json!("rcc_9fQ2…"),
+        "secret" => json!("whsec_9fQ2…"),
         "link" => json!("rcl_9fQ2…"),
         "codes" => json!(["rcr_9fQ2…"]),
         _ => return None,
@@ -298,13 +307,31 @@ fn of_all(name: &str) -> Option<Json> {
             json!("https://rollcall.example/sign-in/logout/01a22746-b101-7c33-8c5e-5d0c3b2a1f00")
         }
         "next_cursor" | "resume_cursor" => json!(CURSOR),
+        "after" | "next_after" | "sequence" => json!(SEQUENCE),
+        "endpoint" => json!("https://wiki.example.com/hooks/rollcall"),
+        "description" => json!("the wiki"),
         "status" => json!("active"),
         "expires_at" | "token_expires_at" => json!(LATER),
         "expires_in_seconds" => json!(900),
         "overlap_seconds" => json!(86_400),
-        "quarantine_reason" | "quarantined_at" | "revoked_at" | "missing_since" | "retry_at" | "last_error"
-        | "ignored_at" | "error" | "suspended_from" | "waiting_for" | "approval" | "rewinds" | "rewinds_since"
-        | "replayed_at" => json!(null),
+        "quarantine_reason"
+        | "quarantined_at"
+        | "revoked_at"
+        | "missing_since"
+        | "retry_at"
+        | "last_error"
+        | "ignored_at"
+        | "error"
+        | "suspended_from"
+        | "waiting_for"
+        | "approval"
+        | "rewinds"
+        | "rewinds_since"
+        | "replayed_at"
+        | "disabled_reason"
+        | "failing_since"
+        | "failure"
+        | "former_secret_until" => json!(null),
         _ => return None,
     })
 }

@@ -124,11 +124,25 @@ use utoipa::{OpenApi as _, ToSchema};
         crate::audit_events::audit_events,
         crate::request_log::request_log,
         crate::changes::changes,
+        crate::events::events,
+        crate::events::events_of_all,
+        crate::webhooks::webhooks,
+        crate::webhooks::create_webhook,
+        crate::webhooks::webhook,
+        crate::webhooks::change_webhook,
+        crate::webhooks::delete_webhook,
+        crate::webhooks::pause_webhook,
+        crate::webhooks::resume_webhook,
+        crate::webhooks::rotate_webhook,
+        crate::webhooks::test_webhook,
+        crate::webhooks::deliveries,
+        crate::webhooks::replay_webhook,
         crate::statistics::overview,
         crate::statistics::statistics,
         crate::exports::export_members,
         crate::exports::export_groups,
-        crate::exports::export_audit_events
+        crate::exports::export_audit_events,
+        crate::exports::roster::export_roster
     ),
     components(schemas(Problem, crate::view::changes::Changed)),
     tags(
@@ -142,6 +156,7 @@ use utoipa::{OpenApi as _, ToSchema};
         (name = "policy", description = "What the organisation wants"),
         (name = "sources", description = "Identity providers, their tokens and their requests"),
         (name = "audit", description = "What happened, and what changes now"),
+        (name = "events", description = "What products hear of: feeds and webhooks"),
         (name = "statistics", description = "At a glance, and over time"),
         (name = "exports", description = "Whole lists as files"),
     )
@@ -183,6 +198,8 @@ const FAILURES_OF_WRITES: &[(&str, &str)] = &[
 const FAILURES_OF_ONE: &[(&str, &str, &str, &str)] = &[
     ("POST", "/api/v1/sign-in-connections", "502", "The identity provider does not answer now"),
     ("POST", "/api/v1/sign-in-connections/{id}/test", "502", "The identity provider does not answer now"),
+    ("GET", "/api/v1/events", "410", "The place is too old or of another history: read the roster whole"),
+    ("GET", "/api/v1/operator-events", "410", "The place is too old or of another history: read the rosters whole"),
     ("POST", "/api/v1/domains/{id}/check", "502", "No name server answers now"),
 ];
 

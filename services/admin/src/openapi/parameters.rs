@@ -8,6 +8,10 @@ use serde_json::{Map, Value as Json, json};
 
 /// The meaning of each parameter in a query.
 const ABOUT: &[(&str, &str)] = &[
+    (
+        "after",
+        "The `sequence` of an event, or the `next_after` of an answer; the oldest event that is kept when it is left out",
+    ),
     ("billing_contact", "Members who are billing contacts, or who are none"),
     ("blocked", "Members whom an admin blocked, or the others"),
     ("contains", "Members in whose words every part occurs, 1 to 8 parts of 3 characters or more"),
@@ -27,6 +31,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("member_id", "Requests about this member"),
     ("modified_since", "Members by their last change, from this time on"),
     ("order", "`asc`: in the order of commits. `desc`: the newest first"),
+    ("outcome", "Attempts with this result"),
     ("people", "What would become of the source's people"),
     ("q", "Members of whom every word of the search begins a word, 1 to 8 words; or the member with this id"),
     ("role", "Members of this role"),
@@ -36,6 +41,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("status", "Members with this status"),
     ("subject_id", "Rows about the thing with this id"),
     ("until", "Rows before this time"),
+    ("wait", "Seconds to wait for an event where there is none yet"),
     ("waiting_for", "Members who wait for this"),
     ("with", "The id of the other run"),
 ];
@@ -58,6 +64,7 @@ const IDS: &[(&str, &str)] = &[
     ("tenants", "The id of a tenant, or its slug"),
     ("token_id", "The id of a token of the source"),
     ("user_id", "The SCIM id of a user of the source"),
+    ("webhooks", "The id of an endpoint"),
 ];
 
 /// True for a POST that runs once for each `Idempotency-Key`.
@@ -131,6 +138,7 @@ fn schema_of(name: &str) -> Option<Json> {
     }
     Some(match name {
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50 }),
+        "wait" => json!({ "type": "integer", "minimum": 0, "maximum": 30, "default": 0 }),
         "days" => json!({ "type": "integer", "minimum": 1, "maximum": 366 }),
         "blocked" | "billing_contact" | "ignored" => json!({ "type": "boolean" }),
         "since" | "until" | "modified_since" => json!({ "type": "string", "format": "date-time" }),

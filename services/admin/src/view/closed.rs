@@ -109,6 +109,16 @@ closed_sets! {
     BlockRefusal = texts(BlockRefusals::ALL);
     /// The kind of an event.
     AuditKind = texts(AuditKinds::ALL);
+    /// Whether events go to an endpoint.
+    WebhookStatus = texts(rollcall_core::webhook::WebhookStatus::ALL);
+    /// Why the hub stopped an endpoint.
+    WebhookDisabledReason = texts(rollcall_core::webhook::WebhookDisabledReason::ALL);
+    /// Why a message was sent.
+    DeliveryPurpose = texts(rollcall_core::webhook::DeliveryPurpose::ALL);
+    /// The result of an attempt.
+    DeliveryOutcome = texts(rollcall_core::webhook::DeliveryOutcome::ALL);
+    /// The kind of an event that products hear of.
+    OutgoingKind = rollcall_core::webhook::outgoing();
     /// The kind of a failure, for programs. It is stable.
     ProblemCode = texts(Code::ALL);
     /// A list whose changes can be watched.

@@ -7,6 +7,7 @@ pub mod closed;
 pub mod detachment;
 pub mod dialect;
 pub mod domains;
+pub mod events;
 pub mod explain;
 pub mod groups;
 pub mod identities;
@@ -32,6 +33,7 @@ pub mod sources;
 pub mod statistics;
 pub mod tenants;
 pub mod tokens;
+pub mod webhooks;
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -53,6 +53,7 @@ impl IngestError {
                 | StoreError::Overtaken
                 | StoreError::Conflict(_)
                 | StoreError::TooManyLeave(_)
+                | StoreError::ResyncRequired(_)
                 | StoreError::Forbidden(_) => ScimError::conflict(error.to_string()),
                 // Not 507: an identity provider repeats a 5xx for ever, and nothing changes until somebody acts.
                 StoreError::OverQuota(over) if over.quota != Quota::Changes => ScimError::forbidden(over.to_string()),

@@ -98,6 +98,9 @@ pub(crate) struct TenantSetQuota {
     /// Tokens and API keys in force.
     #[arg(long)]
     pub(crate) keys: Option<u64>,
+    /// Endpoints of webhooks.
+    #[arg(long)]
+    pub(crate) webhooks: Option<u64>,
     /// Changes that no worker has read.
     #[arg(long)]
     pub(crate) changes: Option<u64>,

@@ -2,6 +2,7 @@
 //! spans are flushed.
 
 use crate::data_folder::{Claim, DataFolder};
+use crate::descriptors;
 use crate::health::Health;
 use crate::http::{self, Process, Services};
 use crate::output::line;
@@ -15,7 +16,7 @@ use rollcall_ingest::Ledger;
 use rollcall_runtime::telemetry::{self, TelemetryConfig};
 use rollcall_runtime::{Metrics, Readiness, shutdown};
 use rollcall_store::{Migrated, NewTenant};
-use rollcall_worker::{Worker, WorkerConfig};
+use rollcall_worker::{Delivery, Worker, WorkerConfig};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -170,7 +171,9 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
     let hub = Hub { store, queue, cache, metrics, uses, sessions, quotas, streams };
     let sign_ins = ports::open_sign_ins(hub.clone(), settings)?;
     let operators = ports::open_operator_sign_ins(hub.clone(), settings)?;
-    let process = Process { hub, sign_ins, operators, readiness: Readiness::new(), ledger, health: Health::default() };
+    let outbound = ports::open_outbound(settings)?;
+    let (readiness, health) = (Readiness::new(), Health::default());
+    let process = Process { hub, sign_ins, operators, outbound, readiness, ledger, health };
     let (server, address) = process.serve(services, listener, settings)?;
     let mut servers = vec![server.handle()];
     let mut tasks = tokio::task::JoinSet::new();
@@ -189,6 +192,7 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
             hub.metrics.clone(),
             worker_config(settings),
         );
+        let worker = worker.sending(delivery(&process, settings));
         tasks.spawn(worker.run(cancel.clone()));
     }
     let url = reached_at(address, settings);
@@ -283,6 +287,18 @@ fn worker_config(settings: &Settings) -> WorkerConfig {
         lease_ttl: Duration::from_secs(given.lease_seconds),
         sweep_interval: Duration::from_secs(given.sweep_seconds),
         run_retention: Duration::from_secs(given.run_retention_days.saturating_mul(86_400)),
+    }
+}
+
+/// Webhooks, whose messages have the form of the REST API.
+fn delivery(process: &Process, settings: &Settings) -> Delivery {
+    let (given, files) = (&settings.webhooks, descriptors::raise_limit());
+    Delivery {
+        outbound: process.outbound.clone(),
+        render: rollcall_admin::view::events::body,
+        concurrency: descriptors::sent_to(given.concurrency, files),
+        slow_concurrency: descriptors::sent_to(given.slow_concurrency, files),
+        patience: Duration::from_secs(u64::from(given.give_up_days) * 86_400),
     }
 }
 

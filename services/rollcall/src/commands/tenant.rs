@@ -125,8 +125,8 @@ async fn set_seats(args: TenantSetSeats, operator: &Operator<'_>) -> Result<()> 
 
 async fn set_quota(args: TenantSetQuota, operator: &Operator<'_>) -> Result<()> {
     let scope = operator.scope(&args.of).await?;
-    let TenantSetQuota { records, bytes, sources, keys, changes, reset, .. } = args;
-    let given = QuotaOverrides { records, bytes, sources, keys, changes };
+    let TenantSetQuota { records, bytes, sources, keys, webhooks, changes, reset, .. } = args;
+    let given = QuotaOverrides { records, bytes, sources, keys, webhooks, changes };
     if given == QuotaOverrides::default() && !reset {
         bail!("name at least one quota, such as --records 100000, or --reset");
     }

@@ -1,6 +1,7 @@
 //! Exports whose pages are late, refused or broken, and readers who take their time.
 
 use super::*;
+use rollcall_store::Cursor;
 use serde_json::{Value as Json, json};
 use std::cell::RefCell;
 
@@ -21,6 +22,8 @@ struct Told {
 }
 
 impl Pages for Told {
+    type Place = Cursor;
+
     async fn page(&self, _: Option<Cursor>, begun: bool) -> Result<(Vec<Row>, Option<Cursor>), AdminError> {
         self.begun.borrow_mut().push(begun);
         let page = self.pages.borrow_mut().pop_front();
