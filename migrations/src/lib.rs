@@ -57,6 +57,11 @@ mod m20261201_000105_operators;
 mod m20261201_000106_device_authorizations;
 mod m20261201_000108_cheaper_triggers;
 mod m20261201_000109_replaced_credentials;
+mod m20261201_000120_agent_keys;
+mod m20261201_000121_agent_nonces;
+mod m20261201_000122_agent_uploads;
+mod m20261201_000123_agent_records;
+mod m20261201_000124_removals_allowed;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -116,6 +121,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000106_device_authorizations::Migration),
             Box::new(m20261201_000108_cheaper_triggers::Migration),
             Box::new(m20261201_000109_replaced_credentials::Migration),
+            Box::new(m20261201_000120_agent_keys::Migration),
+            Box::new(m20261201_000121_agent_nonces::Migration),
+            Box::new(m20261201_000122_agent_uploads::Migration),
+            Box::new(m20261201_000123_agent_records::Migration),
+            Box::new(m20261201_000124_removals_allowed::Migration),
         ]
     }
 }

@@ -33,11 +33,19 @@ const TABLES: &[(&str, &str)] = &[
     ("audit_events", "tenant_id"),
     ("idempotent_requests", "tenant_id"),
     ("tenant_days", "tenant_id"),
+    ("agent_keys", "tenant_id"),
+    ("agent_nonces", "tenant_id"),
+    ("agent_uploads", "tenant_id"),
+    ("agent_parts", "tenant_id"),
+    ("agent_records", "tenant_id"),
+    ("agent_buckets", "tenant_id"),
+    ("agent_states", "tenant_id"),
 ];
 
 /// Files whose statements serve all tenants.
-const ALL_TENANTS: [&str; 6] = [
+const ALL_TENANTS: [&str; 7] = [
     "across.rs",
+    "across/agents.rs",
     "across/devices.rs",
     "across/machines.rs",
     "across/operators.rs",
@@ -56,6 +64,7 @@ const REVIEWED: &[(&str, &str)] = &[
 const ACROSS: &[&str] = &[
     "access/credential_uses.rs",
     "across.rs",
+    "across/agents.rs",
     "across/devices.rs",
     "across/machines.rs",
     "across/operators.rs",

@@ -14,6 +14,8 @@ text_enum! {
         Tokens = "tokens",
         OauthClients = "oauth-clients",
         SetupLinks = "setup-links",
+        AgentKeys = "agent-keys",
+        Uploads = "uploads",
         ApiKeys = "api-keys",
         SignInConnections = "sign-in-connections",
         Domains = "domains",
@@ -28,8 +30,8 @@ impl AuditKind {
     #[expect(clippy::too_many_lines, reason = "it is one list")]
     pub const fn changes(self) -> &'static [ChangedList] {
         use ChangedList::{
-            ApiKeys, Domains, Groups, Members, OauthClients, Policy, Runs, Sessions, SetupLinks, SignInConnections,
-            Sources, Tokens,
+            AgentKeys, ApiKeys, Domains, Groups, Members, OauthClients, Policy, Runs, Sessions, SetupLinks,
+            SignInConnections, Sources, Tokens, Uploads,
         };
         match self {
             Self::MemberCreated
@@ -83,6 +85,8 @@ impl AuditKind {
             }
             Self::OauthClientCreated | Self::OauthClientRotated | Self::OauthClientRevoked => &[OauthClients],
             Self::SetupLinkCreated => &[SetupLinks],
+            Self::AgentKeyAdded | Self::AgentKeyVerified | Self::AgentKeyRevoked => &[AgentKeys],
+            Self::UploadApplied | Self::UploadRefused => &[Uploads],
             Self::SessionStarted | Self::SessionEnded => &[Sessions],
             Self::SignInConnectionCreated
             | Self::SignInConnectionUpdated
