@@ -41,6 +41,10 @@ impl MigrationTrait for Migration {
             .col(text_null("cursor"))
             .col(uuid_null("upload_id"))
             .col(time_null("applied_at"))
+            // Records of the tenant at the last exact count and those made by uploads since, with the limit of then.
+            .col(int("records_known"))
+            .col(int("records_max"))
+            .col(time_null("counted_at"))
             .primary_key(Index::create().col("tenant_id").col("source_id"))
             .foreign_key(&mut to_row("source_id", "sources"))
             .to_owned();

@@ -165,6 +165,8 @@ impl Worker {
         let is_over = || cancel.is_cancelled() || begun.elapsed() > TURN_TIME;
         let part = self.read(work, number).await.map_err(|stopped| match stopped {
             Stopped::Failed(error) => error,
+            // The parts went with the end of the upload, which another worker saw.
+            Stopped::Refused(UploadRefusal::PartsMissing, _) => StoreError::LeaseLost,
             Stopped::Refused(..) | Stopped::Cancelled => StoreError::Invalid("a stored part is not understood".into()),
         })?;
         let (mut diff, _): (PartDiff, _) = self.store.compare_part(work, part).await?;

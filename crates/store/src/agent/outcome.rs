@@ -1,23 +1,19 @@
 //! An upload in the hands of a worker: taken, judged, applied, ended. What the agent hears at the end is written here (DA3, DA10).
 
-use crate::agent::compare::{CountRow, DiffCounts};
+use crate::agent::compare::DiffCounts;
 use crate::agent::uploads::{COLUMNS, Upload};
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
-use crate::entity::sources;
-use crate::reconcile::world::limit_windows::hour_of;
-use crate::scope::{AgentScope, SourceScope, TenantScope};
+use crate::scope::{AgentScope, TenantScope};
 use rollcall_core::backoff::retry_delay;
-use rollcall_core::directory::{SourceMode, SourceSettings};
+use rollcall_core::directory::SourceMode;
 use rollcall_core::event::{Actor, Event, UploadEnded};
 use rollcall_core::ids::{RequestId, SourceId, TenantId, UploadId};
-use rollcall_core::quota::Quota;
 use rollcall_core::upload::{UploadRefusal, UploadState};
-use rollcall_core::world::World;
 use rollcall_snapshot::{Begun, Totals};
-use sea_orm::{ColumnTrait, FromQueryResult};
+use sea_orm::FromQueryResult;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -110,24 +106,24 @@ static NEXT: Sql = Sql::tenant(&[
     "SELECT ",
     COLUMNS,
     " FROM agent_uploads WHERE tenant_id = {tenant} AND state IN ('waiting', 'applying') AND ended_at IS NULL \
-     AND (retry_at IS NULL OR retry_at <= $2) ORDER BY committed_at, id LIMIT 1",
+     AND (retry_at IS NULL OR retry_at <= $2) ORDER BY CASE state WHEN 'applying' THEN 0 ELSE 1 END, committed_at, id LIMIT 1",
 ]);
+/// Another upload that is being applied to the same source.
+static OTHER: Sql = Sql::tenant(&["SELECT id FROM agent_uploads WHERE tenant_id = {tenant} AND source_id = $2 \
+     AND state = 'applying' AND id <> $3 LIMIT 1"]);
 static KEY_STATE: Sql = Sql::tenant(&["SELECT state FROM agent_keys WHERE tenant_id = {tenant} AND id = $2"]);
-static LIVE: Sql =
-    Sql::tenant(&["SELECT count(*) AS count FROM directory_users WHERE tenant_id = {tenant} AND source_id = $2 \
-     AND active = TRUE AND deleted_at IS NULL"]);
 static START: Sql =
     Sql::tenant(&["UPDATE agent_uploads SET state = 'applying', step = step + 1, counts = $3, touched_at = $4 \
      WHERE tenant_id = {tenant} AND id = $2 AND state = 'waiting'"]);
-static ALLOW: Sql = Sql::tenant(&[
-    "INSERT INTO removal_counts (tenant_id, hour, removals, creations, modifications, allowed) VALUES ({tenant}, $2, 0, 0, 0, $3) \
-     ON CONFLICT (tenant_id, hour) DO UPDATE SET allowed = removal_counts.allowed + excluded.allowed",
-]);
 static DONE: Sql = Sql::tenant(&[
     "UPDATE agent_uploads SET state = 'done', code = 200, message = $3, counts = $4, items = $5, last_change = $6, ended_at = $7, \
      touched_at = $7, bytes = 0, step = step + 1 WHERE tenant_id = {tenant} AND id = $2 AND step = $8",
 ]);
-static NOTE_COUNTS: Sql = Sql::tenant(&["UPDATE agent_uploads SET counts = $3 WHERE tenant_id = {tenant} AND id = $2"]);
+static CLAIM: Sql =
+    Sql::tenant(&["UPDATE agent_uploads SET step = step + 1 WHERE tenant_id = {tenant} AND id = $2 AND step = $3 \
+     AND ended_at IS NULL"]);
+static NOTE_COUNTS: Sql =
+    Sql::tenant(&["UPDATE agent_uploads SET counts = $3 WHERE tenant_id = {tenant} AND id = $2 AND ended_at IS NULL"]);
 static FAILED: Sql = Sql::tenant(&[
     "UPDATE agent_uploads SET failures = failures + 1, retry_at = $3 WHERE tenant_id = {tenant} AND id = $2",
 ]);
@@ -197,6 +193,16 @@ impl Store {
         checked: &Checked,
     ) -> Result<Option<(UploadRefusal, String)>, StoreError> {
         let tx = self.write(&work.scope).await?;
+        // Another upload of the source may have been applied since the check, or be on its way.
+        tx.lock_state(work.source()).await?;
+        let other: Option<MarkRow> = tx.one(&OTHER, [work.source().0.into(), work.upload.id.into()]).await?;
+        if other.is_some() {
+            return Err(StoreError::LeaseLost);
+        }
+        if tx.source_state(work.source()).await?.sequence != work.upload.sequence {
+            let why = UploadRefusal::SequenceMoved;
+            return Ok(Some((why, why.sentence().to_owned())));
+        }
         if let Some(refusal) = tx.refusal(work, checked, self).await? {
             tx.exec(&NOTE_COUNTS, [work.upload.id.into(), shown(checked).into()]).await?;
             tx.commit().await?;
@@ -204,6 +210,7 @@ impl Store {
         }
         work.upload.counts = Some(shown(checked));
         if work.upload.simulate {
+            tx.commit().await?;
             return Ok(None);
         }
         let values = [work.upload.id.into(), shown(checked).into(), tx.clock.now().into()];
@@ -217,6 +224,9 @@ impl Store {
     }
 
     /// Refuses an upload whole.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] when another worker has the upload, or ended it.
     #[tracing::instrument(name = "store.agent.refuse", skip_all)]
     pub async fn refuse_upload(
         &self,
@@ -225,6 +235,9 @@ impl Store {
         message: Option<&str>,
     ) -> Result<(), StoreError> {
         let tx = self.write(&work.scope).await?;
+        if tx.exec(&CLAIM, [work.upload.id.into(), work.upload.step.into()]).await? == 0 {
+            return Err(StoreError::LeaseLost);
+        }
         tx.end_upload(work.upload.id, UploadState::Refused, why, message).await?;
         let event = Event::UploadRefused(work.source(), work.ended(Some(why)));
         tx.tx.batch(vec![tx.event(&event).into()]).await?;
@@ -297,83 +310,5 @@ impl UploadWork {
             reason: why.map(|why| why.as_str().to_owned()),
             counts: self.upload.counts.clone().unwrap_or(Json::Null),
         }
-    }
-
-    fn source_scope(&self) -> SourceScope {
-        SourceScope::new(self.scope, self.source(), SourceSettings::default())
-    }
-}
-
-impl TenantTx {
-    /// The reason to refuse a checked upload, if there is one.
-    async fn refusal(
-        &self,
-        work: &UploadWork,
-        checked: &Checked,
-        store: &Store,
-    ) -> Result<Option<(UploadRefusal, String)>, StoreError> {
-        let Checked { totals, diff } = checked;
-        let plain = |why: UploadRefusal| Ok(Some((why, why.sentence().to_owned())));
-        let users_only = self.find::<sources::Entity>().filter(sources::Column::Id.eq(work.source().0));
-        if totals.groups > 0 && users_only.value(sources::Column::UsersOnly).await? == Some(true) {
-            return plain(UploadRefusal::GroupsNotTaken);
-        }
-        if totals.users > 0 && totals.users_with_email == 0 && !work.upload.is_delta() {
-            return plain(UploadRefusal::NoUserWithEmail);
-        }
-        // Whatever the upload covers: nobody who is active would be left.
-        if diff.leaving > 0 && totals.active_users == 0 {
-            let live: Option<CountRow> = self.one(&LIVE, [work.source().0.into()]).await?;
-            if live.is_some_and(|live| u64::try_from(live.count).is_ok_and(|live| live <= diff.leaving)) {
-                return plain(UploadRefusal::EmptySnapshot);
-            }
-        }
-        if let Some(refusal) = self.over_removal_limit(work, diff).await? {
-            return Ok(Some(refusal));
-        }
-        let created = diff.created[0] + diff.created[1];
-        if created > 0 {
-            let counted = store.usage_of_source(&work.source_scope()).await?;
-            if counted.usage.records.saturating_add(created) > counted.limits.of(Quota::Records)
-                || counted.usage.bytes > counted.limits.of(Quota::Bytes)
-            {
-                return plain(UploadRefusal::QuotaUsedUp);
-            }
-        }
-        Ok(None)
-    }
-
-    /// Compares those who would leave with the limit of the upload, else with the rest of the policy's. People whom the upload allows
-    /// beyond the policy are noted, so that the guard lets them go too.
-    async fn over_removal_limit(
-        &self,
-        work: &UploadWork,
-        diff: &DiffCounts,
-    ) -> Result<Option<(UploadRefusal, String)>, StoreError> {
-        if diff.leaving == 0 {
-            return Ok(None);
-        }
-        let mut world = World::default();
-        self.read_standing(&mut world).await?;
-        let policy = world.policy.of_source(work.source()).map_err(StoreError::Invalid)?;
-        let standing = &world.standing;
-        let limit = u64::from(policy.removal_limit.allowed(standing.managed)) + u64::from(standing.removals_allowed);
-        let left = limit.saturating_sub(u64::from(standing.removals_in_window));
-        let given = work.upload.removal_limit.and_then(|given| u64::try_from(given).ok());
-        let leaving = diff.leaving;
-        if leaving > given.unwrap_or(left) {
-            let why = UploadRefusal::RemovalOverLimit;
-            let message = format!(
-                "{leaving} people would leave, and {} may: nothing was changed. Check the directory; if they really leave, repeat \
-                 with removalLimit={leaving}",
-                given.unwrap_or(left)
-            );
-            return Ok(Some((why, message)));
-        }
-        if leaving > left && !work.upload.simulate {
-            let allowed = i64::try_from(leaving).unwrap_or(i64::MAX);
-            self.exec(&ALLOW, [hour_of(self.clock.now()).into(), allowed.into()]).await?;
-        }
-        Ok(None)
     }
 }

@@ -5,7 +5,7 @@ use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
 use crate::engine::transaction::TenantTx;
 use crate::scope::AgentScope;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_core::ids::SourceId;
 use rollcall_snapshot::Tree;
 use rollcall_snapshot::bucket::unhex;
@@ -21,6 +21,16 @@ pub struct SourceState {
     pub applied_at: Option<DateTime<Utc>>,
 }
 
+/// An exact count of the tenant's records is used for this time.
+const COUNT_LIFE: TimeDelta = TimeDelta::days(1);
+
+#[derive(FromQueryResult)]
+struct RoomRow {
+    records_known: i64,
+    records_max: i64,
+    counted_at: Option<DateTime<Utc>>,
+}
+
 #[derive(FromQueryResult)]
 pub(super) struct BucketRow {
     pub(super) bucket: i64,
@@ -33,9 +43,16 @@ static STATE: Sql = Sql::tenant(&[
 static LOCK: Sql =
     Sql::tenant(&["INSERT INTO agent_states (tenant_id, source_id, sequence) VALUES ({tenant}, $2, 0) \
      ON CONFLICT (tenant_id, source_id) DO UPDATE SET sequence = agent_states.sequence"]);
-static MOVE_ON: Sql =
-    Sql::tenant(&["UPDATE agent_states SET sequence = sequence + 1, cursor = coalesce($4, cursor), \
+static MOVE_ON: Sql = Sql::tenant(&["UPDATE agent_states SET sequence = sequence + 1, cursor = $4, \
      upload_id = $3, applied_at = $5 WHERE tenant_id = {tenant} AND source_id = $2"]);
+static ROOM: Sql = Sql::tenant(&[
+    "SELECT records_known, records_max, counted_at FROM agent_states WHERE tenant_id = {tenant} AND source_id = $2",
+]);
+static NOTE_COUNT: Sql =
+    Sql::tenant(&["UPDATE agent_states SET records_known = $3, records_max = $4, counted_at = $5 \
+     WHERE tenant_id = {tenant} AND source_id = $2"]);
+static ADD_RECORDS: Sql = Sql::tenant(&["UPDATE agent_states SET records_known = records_known + $3 \
+     WHERE tenant_id = {tenant} AND source_id = $2"]);
 static BUCKETS: Sql =
     Sql::tenant(&["SELECT bucket, digest FROM agent_buckets WHERE tenant_id = {tenant} AND source_id = $2"]);
 
@@ -71,6 +88,28 @@ impl TenantTx {
     /// Locks the state of a source until the end of the transaction.
     pub(super) async fn lock_state(&self, source: SourceId) -> Result<(), StoreError> {
         self.exec(&LOCK, [source.0.into()]).await?;
+        Ok(())
+    }
+
+    /// Whether the last exact count leaves room for so many records. A count reads every record, so it is not for each upload.
+    pub(super) async fn has_room(&self, source: SourceId, created: u64) -> Result<bool, StoreError> {
+        let room: Option<RoomRow> = self.one(&ROOM, [source.0.into()]).await?;
+        let Some(RoomRow { records_known, records_max, counted_at }) = room else { return Ok(false) };
+        let is_fresh = counted_at.is_some_and(|at| self.clock.now() - at < COUNT_LIFE);
+        Ok(is_fresh && records_known.saturating_add(i64::try_from(created).unwrap_or(i64::MAX)) <= records_max)
+    }
+
+    /// Notes an exact count.
+    pub(super) async fn note_count(&self, source: SourceId, records: u64, most: u64) -> Result<(), StoreError> {
+        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let values = [source.0.into(), signed(records).into(), signed(most).into(), self.clock.now().into()];
+        self.exec(&NOTE_COUNT, values).await?;
+        Ok(())
+    }
+
+    /// Notes records that an upload is about to make.
+    pub(super) async fn add_records(&self, source: SourceId, created: u64) -> Result<(), StoreError> {
+        self.exec(&ADD_RECORDS, [source.0.into(), i64::try_from(created).unwrap_or(i64::MAX).into()]).await?;
         Ok(())
     }
 

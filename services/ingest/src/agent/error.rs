@@ -136,9 +136,11 @@ fn of_caller(error: &AgentCallerError) -> (u16, &'static str) {
 fn of_store(error: &StoreError) -> (u16, &'static str) {
     match error {
         StoreError::NotFound(_) => (404, "not_found"),
-        StoreError::Taken(_) | StoreError::Conflict(_) | StoreError::Changed | StoreError::Outdated => {
-            (409, "conflict")
-        }
+        StoreError::Overtaken
+        | StoreError::Taken(_)
+        | StoreError::Conflict(_)
+        | StoreError::Changed
+        | StoreError::Outdated => (409, "conflict"),
         StoreError::Invalid(_) | StoreError::TooMany(_) | StoreError::TooMuch(_) => (400, "bad_request"),
         StoreError::Forbidden(_) | StoreError::OverQuota(_) => (403, "forbidden"),
         StoreError::Busy { .. } => (429, "busy"),
