@@ -134,7 +134,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the token was used, or too many keys wait; [`StoreError::Taken`] for a key that was there before.
-    #[tracing::instrument(name = "store.agent.enrol", skip_all)]
+    #[tracing::instrument(name = "store.agent.enrol_agent", skip_all)]
     pub async fn enrol_agent(
         &self,
         scope: &EnrolmentScope,
@@ -158,7 +158,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`enrol_agent`](Self::enrol_agent), but for the token.
-    #[tracing::instrument(name = "store.agent.next_key", skip_all)]
+    #[tracing::instrument(name = "store.agent.next_agent_key", skip_all)]
     pub async fn next_agent_key(&self, scope: &AgentScope, new: &NewAgentKey<'_>) -> Result<AgentKeyId, StoreError> {
         let tx = self.write(scope.scope()).await?;
         let key = tx.add_key(scope.of_source().source(), new).await?;
@@ -167,7 +167,7 @@ impl Store {
     }
 
     /// The keys of a source, the newest first.
-    #[tracing::instrument(name = "store.agent.keys", skip_all)]
+    #[tracing::instrument(name = "store.agent.agent_keys", skip_all)]
     pub async fn agent_keys(&self, scope: &AdminScope, source: SourceId) -> Result<Vec<AgentKey>, StoreError> {
         let tx = self.read(&scope.scope).await?;
         tx.source_row(source).await?;
@@ -179,7 +179,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] for another fingerprint, and for a key that has ended.
-    #[tracing::instrument(name = "store.agent.verify_key", skip_all)]
+    #[tracing::instrument(name = "store.agent.verify_agent_key", skip_all)]
     pub async fn verify_agent_key(
         &self,
         scope: &AdminScope,
@@ -215,7 +215,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
-    #[tracing::instrument(name = "store.agent.revoke_key", skip_all)]
+    #[tracing::instrument(name = "store.agent.revoke_agent_key", skip_all)]
     pub async fn revoke_agent_key(
         &self,
         scope: &AdminScope,

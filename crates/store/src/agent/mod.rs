@@ -12,3 +12,4 @@ pub(crate) mod rows;
 pub(crate) mod state;
 pub(crate) mod upkeep;
 pub(crate) mod uploads;
+mod verdict;

@@ -5,7 +5,6 @@ use crate::agent::uploads::{COLUMNS, Upload};
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
-use crate::engine::transaction::TenantTx;
 use crate::scope::{AgentScope, TenantScope};
 use rollcall_core::backoff::retry_delay;
 use rollcall_core::directory::SourceMode;
@@ -186,7 +185,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] when another worker began before.
-    #[tracing::instrument(name = "store.agent.judge", skip_all)]
+    #[tracing::instrument(name = "store.agent.judge_upload", skip_all)]
     pub async fn judge_upload(
         &self,
         work: &mut UploadWork,
@@ -227,7 +226,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] when another worker has the upload, or ended it.
-    #[tracing::instrument(name = "store.agent.refuse", skip_all)]
+    #[tracing::instrument(name = "store.agent.refuse_upload", skip_all)]
     pub async fn refuse_upload(
         &self,
         work: &UploadWork,
@@ -248,7 +247,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] when another worker has the upload.
-    #[tracing::instrument(name = "store.agent.finish", skip_all)]
+    #[tracing::instrument(name = "store.agent.finish_upload", skip_all)]
     pub async fn finish_upload(&self, work: &UploadWork, items: Option<Vec<Json>>) -> Result<(), StoreError> {
         let tx = self.write(&work.scope).await?;
         let last_change: Option<Uuid> = (!work.upload.simulate).then(|| tx.clock.new_id());
@@ -274,7 +273,7 @@ impl Store {
     }
 
     /// Notes that the work failed; after too many failures the upload is refused.
-    #[tracing::instrument(name = "store.agent.fail", skip_all)]
+    #[tracing::instrument(name = "store.agent.fail_upload", skip_all)]
     pub async fn fail_upload(&self, work: &UploadWork) -> Result<(), StoreError> {
         if work.upload.failures + 1 >= FAILURES_MAX && !work.is_checked() {
             return self.refuse_upload(work, UploadRefusal::Internal, None).await;

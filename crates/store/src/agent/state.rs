@@ -58,14 +58,14 @@ static BUCKETS: Sql =
 
 impl Store {
     /// The state of the agent's source.
-    #[tracing::instrument(name = "store.agent.state", skip_all)]
+    #[tracing::instrument(name = "store.agent.agent_state", skip_all)]
     pub async fn agent_state(&self, scope: &AgentScope) -> Result<SourceState, StoreError> {
         let tx = self.read(scope.scope()).await?;
         tx.source_state(scope.of_source().source()).await
     }
 
     /// The digests of the source's buckets, and the state to which they belong.
-    #[tracing::instrument(name = "store.agent.tree", skip_all)]
+    #[tracing::instrument(name = "store.agent.agent_tree", skip_all)]
     pub async fn agent_tree(&self, scope: &AgentScope) -> Result<(SourceState, Tree), StoreError> {
         let tx = self.read(scope.scope()).await?;
         let source = scope.of_source().source();

@@ -196,7 +196,7 @@ impl Store {
     ///
     /// # Errors
     /// [`UploadError::Refused`] with `upload_in_progress` for one that is.
-    #[tracing::instrument(name = "store.agent.give_up", skip_all)]
+    #[tracing::instrument(name = "store.agent.give_upload_up", skip_all)]
     pub async fn give_upload_up(&self, scope: &AgentScope, id: UploadId) -> Result<(), UploadError> {
         let tx = self.write(scope.scope()).await?;
         let upload = tx.lock_upload(scope, id).await?;
