@@ -59,6 +59,11 @@ mod m20261201_000108_cheaper_triggers;
 mod m20261201_000109_replaced_credentials;
 mod m20261201_000110_outgoing_events;
 mod m20261201_000111_webhooks;
+mod m20261201_000120_agent_keys;
+mod m20261201_000121_agent_nonces;
+mod m20261201_000122_agent_uploads;
+mod m20261201_000123_agent_records;
+mod m20261201_000124_removals_allowed;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -120,6 +125,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000109_replaced_credentials::Migration),
             Box::new(m20261201_000110_outgoing_events::Migration),
             Box::new(m20261201_000111_webhooks::Migration),
+            Box::new(m20261201_000120_agent_keys::Migration),
+            Box::new(m20261201_000121_agent_nonces::Migration),
+            Box::new(m20261201_000122_agent_uploads::Migration),
+            Box::new(m20261201_000123_agent_records::Migration),
+            Box::new(m20261201_000124_removals_allowed::Migration),
         ]
     }
 }

@@ -85,7 +85,7 @@ async fn own(hub: &Hub) -> (Hub, Tenant, Person) {
 }
 
 fn agent_source(tenant: &Tenant, name: &str) -> String {
-    let create = ["source", "create", "--tenant", &tenant.slug, "--kind", "agent", "--name", name];
+    let create = ["source", "create", "--tenant", &tenant.slug, "--kind", "agent", "--mode", "off", "--name", name];
     let made = tenant.hub.json_command(&create);
     made["source_id"].as_str().unwrap_or_else(|| panic!("no source in {made}")).to_owned()
 }

@@ -6,13 +6,17 @@
 //! the implementation. Names read `sqlite::scim_users::post_…`; a filter on the command line works as with `cargo
 //! test`.
 //!
-//! `ROLLCALL_BIN` names the hub to test (default: `target/debug/rollcall`, built first); `ROLLCALL_TEST_SEED` repeats a
+//! `ROLLCALL_BIN` names the hub to test (default: `target/debug/rollcall`, built first), `ROLLCALL_AGENT_BIN` the on-prem agent; `ROLLCALL_TEST_SEED` repeats a
 //! seeded run; `ROLLCALL_TEST_KEEP=1` keeps logs and data of a run that passed.
 
 // Tests fail by panicking. The hub's own crates stay under the workspace lints.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod access;
+mod agent_client;
+mod agent_program;
+mod agent_refusals;
+mod agents;
 mod answer;
 mod api;
 mod api_keys;
@@ -184,6 +188,9 @@ fn every_case() -> Vec<Case> {
         bad_input::cases(),
         random_input::cases(),
         access::cases(),
+        agent_program::cases(),
+        agent_refusals::cases(),
+        agents::cases(),
         members::cases(),
         member_search::cases(),
         blocks::cases(),

@@ -373,12 +373,12 @@ async fn f10_slugs_are_recognisable_and_can_be_chosen(hub: Hub) {
 async fn f10_an_agent_source_stands_in_nobodys_way(hub: Hub) {
     let tenant = hub.tenant().create();
     let create = ["source", "create", "--tenant", &tenant.slug, "--kind", "agent"];
-    let ran = hub.run_command(&create).expect_success();
-    assert!(ran.stdout.contains("Nothing can feed an agent source yet"), "{}", ran.stdout);
-    let live = [&create[..], &["--mode", "live"]].concat();
-    let ran = hub.run_command(&live).expect_failure();
-    assert!(ran.stderr.contains("nothing can feed an agent source yet"), "{}", ran.stderr);
+    let ran = hub.run_command(&[&create[..], &["--mode", "off"]].concat()).expect_success();
+    assert!(ran.stdout.contains("rollcall-agent setup --hub"), "{}", ran.stdout);
     let source = tenant.scim_source();
+    // Two sources never feed one tenant by accident (DS2).
+    let ran = hub.run_command(&create).expect_failure();
+    assert!(ran.stderr.contains("is live"), "{}", ran.stderr);
     source.user("ann").await;
     tenant.eventually_status(&email("ann"), "invited").await;
 }

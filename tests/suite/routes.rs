@@ -119,7 +119,7 @@ impl Route {
     /// changes are an admin's. A person's own sessions are everybody's; keys, the ways to sign in and whole lists are an auditor's to
     /// see, keys an admin's to make, and the ways to sign in an owner's to change.
     fn wanted_role(&self) -> &'static str {
-        const OWNERS: [&str; 9] = [
+        const OWNERS: [&str; 10] = [
             "/promote",
             "/detach",
             "/tokens",
@@ -127,6 +127,7 @@ impl Route {
             "/oauth-clients",
             "/oauth-clients/{client_id}/rotate",
             "/setup-links",
+            "/install-tokens",
             "/sign-in-link",
             "/recovery-codes",
         ];
@@ -152,7 +153,7 @@ impl Route {
     }
 
     fn url(&self, hub: &Hub, ids: &Ids) -> String {
-        let base = if self.auth == "scim" { hub.machines_url() } else { hub.people_url() };
+        let base = if matches!(self.auth.as_str(), "scim" | "agent") { hub.machines_url() } else { hub.people_url() };
         format!("{base}{}", self.filled(ids))
     }
 
@@ -160,6 +161,10 @@ impl Route {
         match self.auth.as_str() {
             "scim" => answer.check_scim_error(status, None),
             "api" | "operator" => answer.check_problem(status),
+            "agent" if answer.status == status && answer.at("/code") == status && answer.at("/message").is_string() => {
+                Ok(())
+            }
+            "agent" => Err(format!("expected {status} with a message: {}", answer.describe())),
             other => Err(format!("unknown auth {other:?} in the table")),
         }
     }
@@ -191,8 +196,8 @@ async fn every_guarded_route_hides_what_belongs_to_another_tenant(hub: Hub) {
     let stranger_source = stranger.scim_source();
     let mut failures = Vec::new();
     let mut walked = 0;
-    // A list without an id in its path cannot name a resource of another tenant.
-    let named = |route: &Route| route.path.contains('{') && route.auth != "operator";
+    // A list without an id in its path cannot name a resource of another tenant. Agents sign, and have a walk of their own.
+    let named = |route: &Route| route.path.contains('{') && !matches!(route.auth.as_str(), "operator" | "agent");
     for route in guarded(&hub).into_iter().filter(named) {
         let token = if route.auth == "scim" { &stranger_source.token } else { &stranger.key };
         let request = hub.http().request(route.method(), route.url(&hub, &ids)).bearer_auth(token);
@@ -382,6 +387,8 @@ async fn the_table_is_whole_and_only_probes_are_open(hub: Hub) {
             "scim"
         } else if ["/api/v1/tenants", "/api/v1/operator"].iter().any(|start| route.path.starts_with(start)) {
             "operator"
+        } else if route.path.starts_with("/agent/v1/") {
+            "agent"
         } else if route.path.starts_with("/api/v1/") {
             "api"
         } else {

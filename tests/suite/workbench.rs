@@ -137,6 +137,18 @@ fn target_folder() -> Result<PathBuf> {
 
 /// Cargo builds only the test's own package, and the hub is another one.
 fn build_hub(target: &Path) -> Result<PathBuf> {
+    build(target, "rollcall")
+}
+
+/// Builds the on-prem agent when `ROLLCALL_AGENT_BIN` does not name one.
+pub(crate) fn build_agent() -> Result<PathBuf> {
+    match std::env::var_os("ROLLCALL_AGENT_BIN") {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => build(&target_folder()?, "rollcall-agent"),
+    }
+}
+
+fn build(target: &Path, program: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     // Cargo tells a test its package by variables, and ring's build script watches them: a build that inherits them makes ring
@@ -148,10 +160,10 @@ fn build_hub(target: &Path) -> Result<PathBuf> {
     let status = build
         // With a test, as `cargo test --workspace` has built it: alone, the hub's dependencies would be built again,
         // without the features that tests turn on.
-        .args(["build", "--quiet", "--workspace", "--bin", "rollcall", "--test", "suite"])
+        .args(["build", "--quiet", "--workspace", "--bin", program, "--test", "suite"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status()
-        .context("cannot run cargo to build the hub")?;
-    ensure!(status.success(), "the hub does not build");
-    Ok(target.join("debug").join("rollcall"))
+        .with_context(|| format!("cannot run cargo to build {program}"))?;
+    ensure!(status.success(), "{program} does not build");
+    Ok(target.join("debug").join(program))
 }

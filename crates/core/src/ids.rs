@@ -46,6 +46,10 @@ ids! {
     SourceId,
     /// A token, an API key, a session or a sign-in link; the secret itself is kept as a digest only.
     CredentialId,
+    /// The key of an agent, with which it signs.
+    AgentKeyId,
+    /// One upload of an agent; the agent makes it.
+    UploadId,
     /// A program that gets short-lived tokens for one source (RFC 6749 §4.4); it stays the same when its secret changes.
     OauthClientId,
     /// A key of the hosted service's operator, which reaches every tenant.

@@ -36,6 +36,7 @@ pub mod sign_in_groups;
 pub mod slug;
 pub mod spelling;
 mod text_enum;
+pub mod upload;
 pub mod user_code;
 pub mod webhook;
 pub mod world;

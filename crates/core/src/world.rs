@@ -58,6 +58,8 @@ pub struct Standing {
     pub managed: u32,
     /// People who lost access in the policy's window, through any channel.
     pub removals_in_window: u32,
+    /// Removals in the window that uploads of agents allowed beyond the limit (DA10).
+    pub removals_allowed: u32,
     /// Members created in the window of the creation limit; 0 without a limit (PE8).
     pub creations_in_window: u32,
     /// Profiles changed in the window of the modification limit; 0 without a limit (PE8).

@@ -191,7 +191,7 @@ impl Hub {
     }
 
     /// The credential of a secret and its scope. An invalid secret counts against the caller's address.
-    async fn identify<S>(
+    pub(crate) async fn identify<S>(
         &self,
         secret: Option<&str>,
         address: &Caller,

@@ -4,6 +4,7 @@
 //! the store.
 
 mod after_commit;
+mod agents;
 mod caller;
 mod change_streams;
 mod credential_uses;
@@ -20,6 +21,7 @@ mod scim_write;
 mod sessions;
 mod setup_links;
 
+pub use agents::{AgentCaller, AgentCallerError, SIGNATURE_TIME_MAX};
 pub use caller::{CallerError, CallerLimits, Sampler, SourceCaller};
 pub use change_streams::{ChangeStreams, Ended, Listener, ListenerKey, News, NoStream};
 pub use credential_uses::CredentialUses;

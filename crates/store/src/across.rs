@@ -1,6 +1,7 @@
 //! Queries across tenants: those that do not know the tenant yet, and those that serve all. All of them are here; elsewhere a test
 //! refuses a statement without the tenant's condition (`statements.rs`).
 
+mod agents;
 mod devices;
 mod events;
 mod machines;

@@ -7,6 +7,7 @@
 mod access;
 mod across;
 mod admin;
+mod agent;
 mod committed;
 mod directory;
 mod engine;
@@ -31,6 +32,7 @@ pub use access::enrolments::{
     user_code_digest,
 };
 pub use access::idempotency::{Attempt, KeptAnswer, ONCE_TIME, Once, OnceOnly};
+pub use access::install_tokens::{INSTALL_TIME_MAX, NewInstallToken};
 pub use access::oauth_clients::{NewOauthClient, OauthSecret, RotatedOauthClient};
 pub use access::operator_keys::{NewOperatorKey, OperatorKey};
 pub use access::operators::{Operator, OperatorPerson, OperatorSession, StartedOperatorSession};
@@ -61,6 +63,12 @@ pub use admin::run_comparison::{ComparedItem, ComparedPage};
 pub use admin::runs::{Run, RunDecision, RunItem};
 pub use admin::skipped_records::{SkippedFilter, SkippedRecord};
 pub use admin::statistics::{DayCounts, SyncLag, Waiting};
+pub use agent::compare::{DiffCounts, PartDiff};
+pub use agent::keys::{AgentKey, KnownAgentKey, NewAgentKey};
+pub use agent::outcome::{Checked, Settled, UploadWork};
+pub use agent::parts::{NewPart, PARTS_MAX};
+pub use agent::state::SourceState;
+pub use agent::uploads::{NewUpload, Upload, UploadError};
 pub use committed::{AfterCommit, Committed};
 pub use directory::dialect_counts::{DISCOVERY_READS, Dialect, DialectCount, DialectDay, REQUESTS};
 pub use directory::groups::{DirectoryGroup, MEMBER_BYTES, MembersLeftOut};
@@ -88,11 +96,15 @@ pub use outgoing::sequence::Sequence;
 pub use reconcile::apply::Applied;
 pub use reconcile::lease::{Lease, LeaseAnswer};
 pub use reconcile::world::Chunk;
-pub use scope::{AdminScope, Expected, OauthClient, OperatorScope, SourceScope, TenantScope, Version, Versioned};
+pub use scope::{
+    AdminScope, AgentScope, EnrolmentScope, Expected, OauthClient, OperatorScope, SourceScope, TenantScope, Version,
+    Versioned,
+};
 pub use secret::{
-    ACCESS_TOKEN_PREFIX, API_KEY_PREFIX, CLIENT_SECRET_PREFIX, DEVICE_CODE_PREFIX, NewSecret, OPERATOR_KEY_PREFIX,
-    OPERATOR_SESSION_PREFIX, RECOVERY_CODE_PREFIX, SCIM_TOKEN_PREFIX, SESSION_PREFIX, SETUP_LINK_PREFIX,
-    SIGN_IN_LINK_PREFIX, SecretDigest, digest, holds_secret, may_be_secret,
+    ACCESS_TOKEN_PREFIX, AGENT_ENROLMENT_PREFIX, AGENT_INSTALL_PREFIX, API_KEY_PREFIX, CLIENT_SECRET_PREFIX,
+    DEVICE_CODE_PREFIX, NewSecret, OPERATOR_KEY_PREFIX, OPERATOR_SESSION_PREFIX, RECOVERY_CODE_PREFIX,
+    SCIM_TOKEN_PREFIX, SESSION_PREFIX, SETUP_LINK_PREFIX, SIGN_IN_LINK_PREFIX, SecretDigest, digest, holds_secret,
+    may_be_secret,
 };
 pub use sign_in::asserted_groups::GroupsTried;
 pub use sign_in::connection_use::SignInConnectionChange;

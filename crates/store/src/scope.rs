@@ -4,8 +4,8 @@
 use rollcall_core::directory::SourceSettings;
 use rollcall_core::event::Actor;
 use rollcall_core::ids::{
-    CredentialId, MemberId, OauthClientId, OperatorId, OperatorKeyId, RequestId, SharingGroupId, SignInConnectionId,
-    SourceId, TenantId,
+    AgentKeyId, CredentialId, MemberId, OauthClientId, OperatorId, OperatorKeyId, RequestId, SharingGroupId,
+    SignInConnectionId, SourceId, TenantId,
 };
 use rollcall_core::permission::Permissions;
 use rollcall_core::roster::Role;
@@ -97,6 +97,62 @@ impl SourceScope {
 
     pub fn source(&self) -> SourceId {
         self.source
+    }
+}
+
+/// Permission to upload for one source, for the holder of an agent's key who signed the request.
+#[derive(Clone, Copy, Debug)]
+pub struct AgentScope {
+    source: SourceScope,
+    key: AgentKeyId,
+    verified: bool,
+}
+
+impl AgentScope {
+    pub(crate) fn new(source: SourceScope, key: AgentKeyId, verified: bool) -> Self {
+        Self { source, key, verified }
+    }
+
+    /// The source that the agent feeds.
+    pub fn of_source(&self) -> &SourceScope {
+        &self.source
+    }
+
+    pub fn key(&self) -> AgentKeyId {
+        self.key
+    }
+
+    /// An admin has compared the fingerprint of the key (DA4).
+    pub fn is_verified(&self) -> bool {
+        self.verified
+    }
+
+    #[must_use]
+    pub fn for_request(self, request: RequestId) -> Self {
+        Self { source: self.source.for_request(request), ..self }
+    }
+
+    pub(crate) fn scope(&self) -> &TenantScope {
+        &self.source.scope
+    }
+}
+
+/// Permission to enrol one key for one source, for the holder of a token that serves once.
+#[derive(Clone, Copy, Debug)]
+pub struct EnrolmentScope {
+    pub(crate) scope: TenantScope,
+    pub(crate) source: SourceId,
+    pub(crate) token: CredentialId,
+}
+
+impl EnrolmentScope {
+    pub fn tenant(&self) -> TenantId {
+        self.scope.tenant
+    }
+
+    #[must_use]
+    pub fn for_request(self, request: RequestId) -> Self {
+        Self { scope: self.scope.for_request(request), ..self }
     }
 }
 

@@ -27,8 +27,8 @@ pub const SIGN_IN_LINK_PREFIX: &str = "rcl_";
 pub const SETUP_LINK_PREFIX: &str = "rcu_";
 pub const RECOVERY_CODE_PREFIX: &str = "rcr_";
 pub const DEVICE_CODE_PREFIX: &str = "rcd_";
-pub(crate) const AGENT_ENROLMENT_PREFIX: &str = "rce_";
-pub(crate) const AGENT_INSTALL_PREFIX: &str = "rci_";
+pub const AGENT_ENROLMENT_PREFIX: &str = "rce_";
+pub const AGENT_INSTALL_PREFIX: &str = "rci_";
 /// Characters after the prefix: 256 bits.
 const SECRET_CHARACTERS: usize = 43;
 

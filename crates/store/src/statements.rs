@@ -36,11 +36,19 @@ const TABLES: &[(&str, &str)] = &[
     ("webhook_endpoints", "tenant_id"),
     ("webhook_deliveries", "tenant_id"),
     ("webhook_replays", "tenant_id"),
+    ("agent_keys", "tenant_id"),
+    ("agent_nonces", "tenant_id"),
+    ("agent_uploads", "tenant_id"),
+    ("agent_parts", "tenant_id"),
+    ("agent_records", "tenant_id"),
+    ("agent_buckets", "tenant_id"),
+    ("agent_states", "tenant_id"),
 ];
 
 /// Files whose statements serve all tenants.
-const ALL_TENANTS: [&str; 8] = [
+const ALL_TENANTS: [&str; 9] = [
     "across.rs",
+    "across/agents.rs",
     "across/devices.rs",
     "across/events.rs",
     "across/machines.rs",
@@ -61,6 +69,7 @@ const REVIEWED: &[(&str, &str)] = &[
 const ACROSS: &[&str] = &[
     "access/credential_uses.rs",
     "across.rs",
+    "across/agents.rs",
     "across/devices.rs",
     "across/events.rs",
     "across/machines.rs",

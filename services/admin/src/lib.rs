@@ -1,6 +1,7 @@
 //! HTTP for people and dashboards: the REST API of one tenant, used with an API key or by a member who signed in.
 
 mod activate_page;
+mod agents;
 mod answer;
 mod api_keys;
 mod audit_events;

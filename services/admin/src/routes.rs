@@ -4,8 +4,8 @@
 use crate::Admin;
 use crate::error::AdminError;
 use crate::{
-    activate_page, api_keys, audit_events, changes, cors, detachment, dialect, domains, etag, events, explain, exports,
-    groups, idempotency, identities, invitations, mapping, member_blocks, members, oauth_clients, openapi,
+    activate_page, agents, api_keys, audit_events, changes, cors, detachment, dialect, domains, etag, events, explain,
+    exports, groups, idempotency, identities, invitations, mapping, member_blocks, members, oauth_clients, openapi,
     openapi_page, operator_pages, operators, policy, promotion, provider_pages, reconcile, rejected, request_log, runs,
     session, sessions, setup_links, setup_page, sign_in_connections, sign_in_links, sign_in_page, skipped_records,
     sources, statistics, tenants, tokens, webhooks,
@@ -111,6 +111,11 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/api/v1/sources/{id}/setup-links" by Member may Read => setup_links::setup_links,
         POST "/api/v1/sources/{id}/setup-links" by Owner may Sources fresh => setup_links::create_setup_link,
         DELETE "/api/v1/sources/{id}/setup-links/{link_id}" by Admin may Sources => setup_links::revoke_setup_link,
+        GET "/api/v1/sources/{id}/agent-keys" by Member may Read => agents::keys,
+        POST "/api/v1/sources/{id}/agent-keys/{key_id}/verify" by Admin may Sources fresh => agents::verify_key,
+        DELETE "/api/v1/sources/{id}/agent-keys/{key_id}" by Admin may Sources => agents::revoke_key,
+        GET "/api/v1/sources/{id}/uploads" by Member may Read => agents::uploads,
+        POST "/api/v1/sources/{id}/install-tokens" by Owner may Sources fresh => agents::create_install_token,
         GET "/api/v1/sources/{id}/rejected" by Member may Read => rejected::rejected,
         POST "/api/v1/sources/{id}/rejected/{rejected_id}/replay" by Admin may Runs => rejected::replay,
         GET "/api/v1/sources/{id}/users/{user_id}/explain" by Member may Read => explain::record,

@@ -47,31 +47,37 @@ pub(crate) async fn sources(request: HttpRequest, auth: ApiAuth) -> Answer {
 #[serde(deny_unknown_fields, default)]
 struct New {
     name: String,
+    /// `scim` when it is left out.
+    #[schema(value_type = Option<closed::SourceKind>)]
+    kind: Option<SourceKind>,
     /// `simulate` when it is left out.
     #[schema(value_type = Option<closed::SourceMode>)]
     mode: Option<SourceMode>,
     users_only: bool,
     plain_discovery: bool,
-    /// Never, when it is left out.
+    /// Never, when it is left out; of an install token a day, and at most.
     token_expires_at: Option<DateTime<Utc>>,
 }
 
-/// Makes a SCIM source with its first token, which is shown once.
+/// Makes a source with its first token, which is shown once: a SCIM token, or the install token of an agent.
 #[utoipa::path(
-    post, path = "/api/v1/sources", tag = "sources", operation_id = "sources_create_source", summary = "Makes a SCIM source with its first token",
+    post, path = "/api/v1/sources", tag = "sources", operation_id = "sources_create_source", summary = "Makes a source with its first token",
     request_body = Option<New>,
     responses((status = 201, body = view::NewSource)),
 )]
 pub(crate) async fn create_source(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
-    let New { name, mode, users_only, plain_discovery, token_expires_at } = body_or_default(payload).await?;
+    let New { name, kind, mode, users_only, plain_discovery, token_expires_at } = body_or_default(payload).await?;
+    let kind = kind.unwrap_or(SourceKind::Scim);
     let mode = mode.unwrap_or(SourceMode::Simulate);
     let settings = SourceSettings { users_only, plain_discovery };
-    let new = NewSource { kind: SourceKind::Scim, mode, name: &name, settings, token_expires_at };
+    let new = NewSource { kind, mode, name: &name, settings, token_expires_at };
     let (id, secret) = auth.admin.hub.store.create_source(&auth.scope, &new).await?;
     let source = auth.admin.hub.store.source(&auth.scope, id).await?.into();
     let base = auth.admin.public_url.clone().unwrap_or_else(|| origin(&request));
-    let scim_url = format!("{}/scim/v2/{id}", base.trim_end_matches('/'));
-    let made = view::NewSource { source, scim_url, token_id: secret.id, token: secret.secret };
+    let base = base.trim_end_matches('/');
+    let scim_url = (kind == SourceKind::Scim).then(|| format!("{base}/scim/v2/{id}"));
+    let agent_url = (kind == SourceKind::Agent).then(|| format!("{base}/agent/v1"));
+    let made = view::NewSource { source, scim_url, agent_url, token_id: secret.id, token: secret.secret };
     Ok(HttpResponse::Created().json(made))
 }
 

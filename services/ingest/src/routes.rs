@@ -1,7 +1,9 @@
 //! The endpoint tables of this service. Every endpoint of SCIM requires a token of the source in its path; the others are those at which
-//! an OAuth client gets one.
+//! an OAuth client gets one, and those of agents.
 
 use crate::Ingest;
+use crate::agent::error::AgentError;
+use crate::agent::{keys, state, uploads};
 use crate::ledger;
 use crate::oauth::{self, OauthError};
 use crate::scim::error::IngestError;
@@ -59,6 +61,24 @@ pub fn oauth_endpoints() -> Vec<Endpoint> {
     ]
 }
 
+/// The endpoints of agents: the enrolment asks for a token that serves once, the others for a signature.
+pub fn agent_endpoints() -> Vec<Endpoint> {
+    endpoints![
+        "agent";
+        POST "/agent/v1/enrolment" => keys::enrol,
+        POST "/agent/v1/keys" => keys::next,
+        GET "/agent/v1/state" => state::state,
+        GET "/agent/v1/state/nodes" => state::nodes,
+        POST "/agent/v1/uploads" => uploads::begin,
+        POST "/agent/v1/uploads/whole" => uploads::whole,
+        GET "/agent/v1/uploads/{id}" => uploads::outcome,
+        DELETE "/agent/v1/uploads/{id}" => uploads::give_up,
+        GET "/agent/v1/uploads/{id}/parts" => uploads::part_numbers,
+        PUT "/agent/v1/uploads/{id}/parts/{number}" => uploads::put_part,
+        POST "/agent/v1/uploads/{id}/commit" => uploads::commit,
+    ]
+}
+
 /// The start of every path. As a scope of its own it is compared once for each request, and not once for each path of the
 /// table.
 const BASE: &str = "/scim/v2/{source_id}";
@@ -85,6 +105,9 @@ pub fn configure(ingest: Ingest) -> impl FnOnce(&mut web::ServiceConfig) {
         }
         for same_path in same_paths(&oauth_endpoints()) {
             app.service(resource(same_path[0].path, same_path, OauthError::from));
+        }
+        for same_path in same_paths(&agent_endpoints()) {
+            app.service(resource(same_path[0].path, same_path, AgentError::from));
         }
         let elsewhere = web::scope("/scim").app_data(label).default_service(web::to(unknown_path));
         app.service(scope).service(elsewhere);

@@ -21,7 +21,9 @@ use rollcall_web::{
 };
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Trust in a cached credential by a process that misses its revocation.
 const CREDENTIAL_TTL: Duration = Duration::from_secs(60);
@@ -32,6 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const SOCKET_BUFFER: usize = 256 * 1024;
 /// Connections of the port of metrics.
 const SCRAPERS_MAX: usize = 32;
+/// Parts of agents' uploads that are decompressed at a time; each takes up to some 40 MiB.
+const PARTS_READ_AT_ONCE: usize = 2;
 
 /// Dependencies of a process.
 #[derive(Clone)]
@@ -67,6 +71,8 @@ impl Process {
             pages: PageLimits { default: given.page_default, max: given.page_max },
             answer_bytes_max: given.answer_bytes_max,
             bulk_operations_max: given.bulk_operations_max,
+            upload_bytes_max: given.agent_upload_bytes_max,
+            part_turns: Arc::new(Semaphore::new(PARTS_READ_AT_ONCE)),
             public_url: Some(settings.http.public_url.clone()).filter(|url| !url.is_empty()),
         };
         Ingest { hub: self.hub.clone(), ledger: self.ledger.clone(), config }

@@ -199,6 +199,7 @@ pub(crate) struct Ingest {
     pub(crate) page_max: usize,
     pub(crate) answer_bytes_max: usize,
     pub(crate) request_log_days: u32,
+    pub(crate) agent_upload_bytes_max: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -373,6 +374,7 @@ impl Settings {
             ("ingest.page_default", self.ingest.page_default as f64),
             ("ingest.page_max", self.ingest.page_max as f64),
             ("ingest.answer_bytes_max", self.ingest.answer_bytes_max as f64),
+            ("ingest.agent_upload_bytes_max", self.ingest.agent_upload_bytes_max as f64),
             ("admin.rate_per_second", self.admin.rate_per_second),
             ("admin.rate_burst", f64::from(self.admin.rate_burst)),
             ("worker.push_concurrency", self.worker.push_concurrency as f64),

@@ -6,11 +6,12 @@ mod recheck;
 mod reconcile;
 mod sweep;
 mod upkeep;
+mod uploads;
 
 pub use deliver::Delivery;
 
 use recheck::Recheck;
-use rollcall_runtime::{Lane, Metrics, Queue};
+use rollcall_runtime::{Lane, Metrics, Queue, Wakeup};
 use rollcall_store::Store;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -72,14 +73,20 @@ impl Worker {
             prune::run(&self, &cancel),
             upkeep::run(&self, &cancel),
             deliver::run(&self, &cancel),
+            uploads::run(&self, &cancel),
         );
     }
 
     async fn consume(&self, lane: Lane, concurrency: usize, cancel: &CancellationToken) {
         let (worker, stop) = (self.clone(), cancel.clone());
-        let handler = move |wakeup| {
+        let handler = move |wakeup: Wakeup| {
             let (worker, stop) = (worker.clone(), stop.clone());
-            async move { worker.reconcile(wakeup, &stop).await }
+            async move {
+                if wakeup.lane == Lane::Bulk {
+                    worker.apply_uploads(wakeup.tenant_id.into(), &stop).await;
+                }
+                worker.reconcile(wakeup, &stop).await
+            }
         };
         self.queue.consume(lane, concurrency, cancel.clone(), handler).await;
     }

@@ -1,5 +1,5 @@
-//! The upkeep of every tenant, every hour, by the one worker that takes the turn: the counts of the day are written, and requests
-//! with an idempotency key are forgotten after their time.
+//! The upkeep of every tenant, every hour, by the one worker that takes the turn: the counts of the day are written, requests with an
+//! idempotency key are forgotten after their time, and uploads that nobody completes end.
 
 use crate::Worker;
 use chrono::TimeDelta;
@@ -66,5 +66,6 @@ async fn all_tenants(store: &Store, cancel: &CancellationToken) -> Result<(), St
 async fn one_tenant(store: &Store, tenant: TenantId, cancel: &CancellationToken) -> Result<(), StoreError> {
     let counted = store.note_day(tenant).await;
     while !cancel.is_cancelled() && store.forget_answers(tenant).await? {}
+    store.forget_uploads(tenant).await?;
     counted
 }

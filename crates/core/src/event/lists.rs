@@ -14,6 +14,8 @@ text_enum! {
         Tokens = "tokens",
         OauthClients = "oauth-clients",
         SetupLinks = "setup-links",
+        AgentKeys = "agent-keys",
+        Uploads = "uploads",
         ApiKeys = "api-keys",
         SignInConnections = "sign-in-connections",
         Domains = "domains",
@@ -29,8 +31,8 @@ impl AuditKind {
     #[expect(clippy::too_many_lines, reason = "it is one list")]
     pub const fn changes(self) -> &'static [ChangedList] {
         use ChangedList::{
-            ApiKeys, Domains, Groups, Members, OauthClients, Policy, Runs, Sessions, SetupLinks, SignInConnections,
-            Sources, Tokens, Webhooks,
+            AgentKeys, ApiKeys, Domains, Groups, Members, OauthClients, Policy, Runs, Sessions, SetupLinks,
+            SignInConnections, Sources, Tokens, Uploads, Webhooks,
         };
         match self {
             Self::MemberCreated
@@ -84,6 +86,8 @@ impl AuditKind {
             }
             Self::OauthClientCreated | Self::OauthClientRotated | Self::OauthClientRevoked => &[OauthClients],
             Self::SetupLinkCreated => &[SetupLinks],
+            Self::AgentKeyAdded | Self::AgentKeyVerified | Self::AgentKeyRevoked => &[AgentKeys],
+            Self::UploadApplied | Self::UploadRefused => &[Uploads],
             Self::SessionStarted | Self::SessionEnded => &[Sessions],
             Self::SignInConnectionCreated
             | Self::SignInConnectionUpdated

@@ -2,6 +2,7 @@
 //! change.
 
 mod actor;
+mod agent;
 mod detail;
 mod lists;
 mod machine;
@@ -9,6 +10,7 @@ mod sign_in;
 mod webhook;
 
 pub use actor::Actor;
+pub use agent::{AgentKeyDetail, UploadEnded};
 pub use detail::{
     CredentialCreated, CredentialRotated, DeviceWipe, Difference, DirectoryGroupDetail, DirectoryMembershipDetail,
     DirectoryUserDetail, ExportMade, GroupLink, GroupMember, GroupMoved, GroupName, GroupNamed, GroupRemoved,
@@ -161,6 +163,14 @@ events! {
     /// An agent becomes the source's: it gets a token of an hour, once.
     EnrolmentApproved(SourceId, EnrolmentDecided) = "enrolment.approved",
     EnrolmentDenied(TenantId, EnrolmentDecided) = "enrolment.denied",
+    /// An agent brought a key, which feeds nobody before an admin verifies it (DA4).
+    AgentKeyAdded(SourceId, AgentKeyDetail) = "agent_key.added",
+    AgentKeyVerified(SourceId, AgentKeyDetail) = "agent_key.verified",
+    AgentKeyRevoked(SourceId, AgentKeyDetail) = "agent_key.revoked",
+    /// An upload is in the directory.
+    UploadApplied(SourceId, UploadEnded) = "upload.applied",
+    /// An upload was refused whole, and changed nothing.
+    UploadRefused(SourceId, UploadEnded) = "upload.refused",
     /// Its holder makes one token for the source, as this link.
     SetupLinkCreated(CredentialId, SetupLinkCreated) = "setup_link.created",
     /// A link with which one member signs in once, or a recovery code of an owner.
@@ -308,6 +318,11 @@ impl AuditKind {
             | Self::AccessTokenRevoked
             | Self::EnrolmentApproved
             | Self::EnrolmentDenied
+            | Self::AgentKeyAdded
+            | Self::AgentKeyVerified
+            | Self::AgentKeyRevoked
+            | Self::UploadApplied
+            | Self::UploadRefused
             | Self::SetupLinkCreated
             | Self::SignInLinkCreated
             | Self::SignInLinkUsed

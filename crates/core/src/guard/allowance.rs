@@ -9,9 +9,11 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    /// An allowance after `before` changes in the window; unlimited without a limit.
-    pub(super) fn new(limit: Option<&Limit>, managed: u32, before: u32) -> Self {
-        Self { left: limit.map(|limit| limit.allowed(managed).saturating_sub(before)), taken: 0 }
+    /// An allowance after `before` changes in the window, of which `further` were allowed beyond the limit; unlimited without a
+    /// limit.
+    pub(super) fn new(limit: Option<&Limit>, managed: u32, before: u32, further: u32) -> Self {
+        let left = |limit: &Limit| limit.allowed(managed).saturating_add(further).saturating_sub(before);
+        Self { left: limit.map(left), taken: 0 }
     }
 
     pub(super) fn is_spent(&self) -> bool {

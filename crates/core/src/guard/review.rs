@@ -58,13 +58,18 @@ impl<'w> Review<'w> {
         (back, beyond): (&HashSet<MemberId>, &'w HashSet<ItemKey>),
     ) -> Self {
         let (policy, standing) = (&world.policy, &world.standing);
-        let allowance = |limit, before| Allowance::new(limit, standing.managed, before);
+        let allowance = |limit, before| Allowance::new(limit, standing.managed, before, 0);
         Self {
             world,
             members,
             beyond,
             invariants: Invariants::new(standing, back.iter().filter_map(|id| members.get(id).copied())),
-            removals: allowance(Some(&policy.removal_limit), standing.removals_in_window),
+            removals: Allowance::new(
+                Some(&policy.removal_limit),
+                standing.managed,
+                standing.removals_in_window,
+                standing.removals_allowed,
+            ),
             creations: allowance(policy.creation_limit.as_ref(), standing.creations_in_window),
             modifications: allowance(policy.modification_limit.as_ref(), standing.modifications_in_window),
             seats_free: i64::from(standing.seats_bought) - i64::from(standing.seats_used),

@@ -5,7 +5,7 @@ use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::transaction::TenantTx;
 use crate::entity::{LiteralComparison, credentials, sources};
-use crate::scope::{AdminScope, SourceScope, TenantScope};
+use crate::scope::{AdminScope, EnrolmentScope, SourceScope, TenantScope};
 use crate::secret::{
     AGENT_INSTALL_PREFIX, NewSecret, SCIM_TOKEN_PREFIX, SecretDigest, digest, random_secret, stored_digest,
 };
@@ -32,8 +32,10 @@ pub(super) const OAUTH_CLIENT: &str = "oauth_client";
 pub(super) const SETUP_LINK: &str = "setup_link";
 /// A short-lived token of an OAuth client.
 pub(super) const ACCESS_TOKEN: &str = "access_token";
+/// With it an agent enrols itself where nobody can type a code; it serves once.
+pub(crate) const AGENT_INSTALL: &str = "agent_install";
 /// With it an agent that an admin let in enrols itself; it opens nothing else.
-pub(super) const AGENT_ENROLMENT: &str = "agent_enrolment";
+pub(crate) const AGENT_ENROLMENT: &str = "agent_enrolment";
 /// Most tokens and secrets of clients in force per source. A rotation needs two.
 const TOKENS_MAX: usize = 20;
 
@@ -94,6 +96,15 @@ impl SourceScope {
     }
 }
 
+impl EnrolmentScope {
+    /// The scope of an install token, or of the token of an approved enrolment; `None` for another kind of credential.
+    pub fn of_token(token: &Credential) -> Option<Self> {
+        let enrols = [AGENT_INSTALL, AGENT_ENROLMENT].contains(&token.kind.as_str());
+        let source: SourceId = token.source_id.filter(|_| enrols)?.into();
+        Some(Self { scope: TenantScope::new(token.tenant_id.into(), Actor::Source(source)), source, token: token.id() })
+    }
+}
+
 impl Store {
     /// Makes another token for a source, so that the old one can be replaced without a gap.
     #[tracing::instrument(name = "store.credentials.create_scim_token", skip_all)]
@@ -149,20 +160,20 @@ pub(crate) struct ByProvider {
 }
 
 #[derive(Default)]
-pub(super) struct NewCredential<'a> {
-    pub(super) kind: &'static str,
+pub(crate) struct NewCredential<'a> {
+    pub(crate) kind: &'static str,
     /// Visible at the start of the secret, for people and for secret scanners.
-    pub(super) prefix: &'static str,
-    pub(super) source: Option<SourceId>,
-    pub(super) member: Option<MemberId>,
-    pub(super) client: Option<OauthClientId>,
-    pub(super) role: Option<Role>,
-    pub(super) permissions: Option<Permissions>,
-    pub(super) name: &'a str,
-    pub(super) address: Option<&'a str>,
+    pub(crate) prefix: &'static str,
+    pub(crate) source: Option<SourceId>,
+    pub(crate) member: Option<MemberId>,
+    pub(crate) client: Option<OauthClientId>,
+    pub(crate) role: Option<Role>,
+    pub(crate) permissions: Option<Permissions>,
+    pub(crate) name: &'a str,
+    pub(crate) address: Option<&'a str>,
     /// The person of an identity provider who signed in.
-    pub(super) by: Option<ByProvider>,
-    pub(super) expires_at: Option<DateTime<Utc>>,
+    pub(crate) by: Option<ByProvider>,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
 }
 
 impl TenantTx {
@@ -175,7 +186,7 @@ impl TenantTx {
     ) -> Result<NewSecret, StoreError> {
         let (kind, prefix) = match kind {
             SourceKind::Scim => (SCIM_TOKEN, SCIM_TOKEN_PREFIX),
-            SourceKind::Agent => ("agent_install", AGENT_INSTALL_PREFIX),
+            SourceKind::Agent => (AGENT_INSTALL, AGENT_INSTALL_PREFIX),
         };
         let credential = NewCredential { kind, prefix, source: Some(source), expires_at, ..Default::default() };
         self.create_credential(credential).await
@@ -201,7 +212,7 @@ impl TenantTx {
     }
 
     /// Refuses a name or an end that no credential has.
-    pub(super) fn check_name_and_end(&self, name: &str, expires_at: Option<DateTime<Utc>>) -> Result<(), StoreError> {
+    pub(crate) fn check_name_and_end(&self, name: &str, expires_at: Option<DateTime<Utc>>) -> Result<(), StoreError> {
         if name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
             let takes =
                 format!("a name has at most {NAME_CHARACTERS_MAX} characters, none of them a control character");
@@ -307,7 +318,7 @@ impl TenantTx {
         self.tx.batch(vec![self.event(&event).into()]).await
     }
 
-    pub(super) async fn create_credential(&self, new: NewCredential<'_>) -> Result<NewSecret, StoreError> {
+    pub(crate) async fn create_credential(&self, new: NewCredential<'_>) -> Result<NewSecret, StoreError> {
         let NewCredential { kind, source: source_id, role, permissions, .. } = new;
         self.insert_credential(new, |id, prefix| {
             Event::CredentialCreated(id, CredentialCreated { kind, prefix, source_id, role, permissions })

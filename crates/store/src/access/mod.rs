@@ -6,6 +6,7 @@ pub(crate) mod credential_uses;
 pub(crate) mod credentials;
 pub(crate) mod enrolments;
 pub(crate) mod idempotency;
+pub(crate) mod install_tokens;
 pub(crate) mod oauth_clients;
 pub(crate) mod operator_keys;
 pub(crate) mod operators;

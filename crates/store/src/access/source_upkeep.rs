@@ -1,5 +1,6 @@
 //! Sources as owners and the operator make, rename and delete them.
 
+use crate::access::install_tokens::install_end;
 use crate::access::sources::second_live;
 use crate::committed::Committed;
 use crate::engine::connect::Store;
@@ -76,7 +77,11 @@ impl Store {
             .batch(vec![tx.insert(source).into(), tx.event(&Event::SourceCreated(id, detail)).into()])
             .await
             .map_err(second_live)?;
-        let secret = tx.create_first_secret(id, new.kind, new.token_expires_at).await?;
+        let ends = match new.kind {
+            SourceKind::Scim => new.token_expires_at,
+            SourceKind::Agent => Some(install_end(&tx, new.token_expires_at)?),
+        };
+        let secret = tx.create_first_secret(id, new.kind, ends).await?;
         tx.commit().await?;
         Ok((id, secret))
     }

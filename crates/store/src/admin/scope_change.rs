@@ -69,7 +69,7 @@ impl TenantTx {
         let LeftOut { everybody, leaving } = self.left_out(source, was_at_once.then_some(&now), &then).await?;
         let limit = is.removal_limit.allowed(now.standing.managed);
         let used = now.standing.removals_in_window;
-        let allowed = i64::from(limit.saturating_sub(used));
+        let allowed = i64::from(limit.saturating_add(now.standing.removals_allowed).saturating_sub(used));
         let suspicious =
             leaving > allowed || leaving == everybody || warnings.iter().any(|told| told.starts_with("user_scope"));
         if leaving <= i64::from(may_leave) || !suspicious {

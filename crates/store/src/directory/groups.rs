@@ -375,7 +375,7 @@ impl TenantTx {
     }
 }
 
-fn audited(resource: &GroupResource) -> DirectoryGroupDetail {
+pub(crate) fn audited(resource: &GroupResource) -> DirectoryGroupDetail {
     let external_id = resource.external_id().map(str::to_owned);
     DirectoryGroupDetail { display_name: resource.display_name().to_owned(), external_id }
 }

@@ -358,7 +358,7 @@ impl WriteContext {
 }
 
 /// The part of a record in the audit log: identity and `active`.
-fn audited(resource: &UserResource) -> DirectoryUserDetail {
+pub(crate) fn audited(resource: &UserResource) -> DirectoryUserDetail {
     DirectoryUserDetail {
         user_name: resource.user_name().to_owned(),
         external_id: resource.external_id().map(str::to_owned),

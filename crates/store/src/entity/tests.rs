@@ -19,8 +19,18 @@ struct Column {
 const SET_BASED: [&str; 2] = ["group_losses", "removal_counts"];
 /// The words of members, which triggers keep.
 const BY_TRIGGERS: [&str; 1] = ["member_words"];
-/// Tables of one or two statements, which no other joins.
-const BY_TEXT: [&str; 2] = ["idempotent_requests", "tenant_days"];
+/// Tables of a few statements, which no other joins.
+const BY_TEXT: [&str; 9] = [
+    "agent_buckets",
+    "agent_keys",
+    "agent_nonces",
+    "agent_parts",
+    "agent_records",
+    "agent_states",
+    "agent_uploads",
+    "idempotent_requests",
+    "tenant_days",
+];
 
 /// Migrations' tables, without sea-orm's own.
 async fn tables(store: &Store) -> BTreeSet<String> {

@@ -154,6 +154,7 @@ mod tests {
             suspended_from: None,
             created_at: DateTime::UNIX_EPOCH,
             modified_at: DateTime::UNIX_EPOCH,
+            next: None,
         }
     }
 

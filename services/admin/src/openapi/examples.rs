@@ -169,6 +169,8 @@ fn told(owner: &str, name: &str) -> Option<Json> {
 #[expect(clippy::too_many_lines, reason = "it is one table")]
 fn of_owner(owner: &str, name: &str) -> Option<Json> {
     Some(match (owner, name) {
+        ("AgentKey", "name") => json!("dc1"),
+        ("AgentUpload", "counts") => json!({ "users": 60, "users_created": 2 }),
         ("SharingGroup" | "GroupPath", "name") => json!("Design"),
         ("Source" | "NewSource" | "CreateSourceRequest", "name") => json!("Okta"),
         ("ApiKey" | "NewApiKey" | "CreateApiKeyRequest", "name") => json!("nightly report"),
@@ -280,6 +282,10 @@ fn of_all(name: &str) -> Option<Json> {
         "external_id" => json!("00ueCkV6PMvprhXXIKTL"),
         "name" => json!("Acme"),
         "slug" => json!("acme"),
+        "fingerprint" => json!("SHA256:x8DBv5Rr0UBsnHqpxTPUHjFZVdB0WNpmOVVtGSdVu5o"),
+        "program" => json!("rollcall-agent 0.1.0"),
+        "outcome" => json!("OK"),
+        "agent_url" => json!("https://rollcall.example/agent/v1"),
         "digest" => json!("ce7c37fa37506dba4b0e2b1b0c9e1d55"),
         "counts" => json!({ "suspend": 5 }),
         "held_reasons" => json!(["member_removal_over_limit"]),

@@ -52,6 +52,7 @@ const IDS: &[(&str, &str)] = &[
     ("client_id", "The `client_id` of an OAuth client of the source"),
     ("domains", "The id of a domain"),
     ("groups", "The id of a sharing group"),
+    ("key_id", "The id of a key of the source's agents"),
     ("link_id", "The id of a set-up link of the source"),
     ("members", "The id of a member"),
     ("operators", "The id of an operator"),

@@ -18,6 +18,7 @@ use rollcall_core::roster::{Approval as Approvals, MemberStatus as Statuses, Rol
 use rollcall_core::run::{FoundIn as Found, ItemDecision as ItemDecisions, RunState as States, RunVerdict as Verdicts};
 use rollcall_core::sign_in::ConnectionUse as Uses;
 use rollcall_core::sign_in_groups::Fill as Fills;
+use rollcall_core::upload as uploads;
 use rollcall_scim::{Quirk as Quirks, ScimType as ScimTypes};
 use rollcall_web::Code;
 use std::borrow::Cow;
@@ -131,6 +132,14 @@ closed_sets! {
     GateName = texts(Gates::ALL);
     /// The answer to it.
     GateState = texts(GateStates::ALL);
+    /// The state of an agent's key.
+    AgentKeyState = vec!["pending", "active", "superseded", "revoked"];
+    /// The form of an upload.
+    UploadKind = texts(uploads::UploadKind::ALL);
+    /// The progress of an upload.
+    UploadState = texts(uploads::UploadState::ALL);
+    /// Why an upload is refused.
+    UploadRefusal = texts(uploads::UploadRefusal::ALL);
     /// A departure from the RFCs of SCIM.
     QuirkName = Quirks::all().map(Quirks::name).collect::<Vec<_>>();
     /// The keyword of a SCIM error.

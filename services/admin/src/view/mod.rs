@@ -1,5 +1,6 @@
 //! The answers of the REST API, one file a noun. The store gives plain rows; their form on the wire is decided here alone.
 
+pub mod agents;
 pub mod api_keys;
 pub mod audit_events;
 pub mod changes;

@@ -31,13 +31,15 @@ pub struct Source {
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// A source that was just made. The token is in this answer and in no other.
+/// A source that was just made. The token is in this answer and in no other: a SCIM token, or the install token of an agent.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct NewSource {
     #[serde(flatten)]
     pub source: Source,
-    /// The address for the identity provider.
-    pub scim_url: String,
+    /// The address for the identity provider; null for a source of agents.
+    pub scim_url: Option<String>,
+    /// The address for the agent; null for a SCIM source.
+    pub agent_url: Option<String>,
     #[schema(value_type = Uuid)]
     pub token_id: CredentialId,
     pub token: String,

@@ -37,10 +37,10 @@ pub(crate) enum SourceCommand {
 pub(crate) struct SourceCreate {
     #[command(flatten)]
     pub(crate) of: OfTenant,
-    /// scim or agent. Nothing can feed an agent yet: it is made in mode off.
+    /// scim, or agent for a directory that an on-prem agent uploads.
     #[arg(long)]
     pub(crate) kind: SourceKind,
-    /// live changes members, simulate only plans, off refuses [default: live for scim, off for agent].
+    /// live changes members, simulate only plans, off refuses [default: live].
     #[arg(long)]
     pub(crate) mode: Option<SourceMode>,
     /// The name that people call it.

@@ -17,8 +17,9 @@ pub(crate) fn run(output: &Json) -> Result<()> {
         None => (endpoint, "none"),
     });
     let oauth = rollcall_ingest::routes::oauth_endpoints().into_iter().map(|endpoint| (endpoint, "none"));
+    let agents = rollcall_ingest::routes::agent_endpoints().into_iter().map(|endpoint| (endpoint, "agent"));
     let open = health::endpoints().into_iter().map(|endpoint| (endpoint, "none"));
-    let routes: Vec<(Endpoint, &str)> = scim.chain(oauth).chain(api).chain(open).collect();
+    let routes: Vec<(Endpoint, &str)> = scim.chain(oauth).chain(agents).chain(api).chain(open).collect();
     if output.json {
         let row = |(route, auth): &(Endpoint, &str)| {
             let method = route.method.as_str();

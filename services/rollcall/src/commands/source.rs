@@ -65,13 +65,7 @@ pub(crate) async fn run(command: SourceCommand, backend: &Backend, settings: &Se
 
 async fn create(args: SourceCreate, operator: &Operator<'_>) -> Result<()> {
     let scope = operator.scope(&args.of).await?;
-    let mode = match (args.kind, args.mode) {
-        (SourceKind::Scim, mode) => mode.unwrap_or(SourceMode::Live),
-        (SourceKind::Agent, None | Some(SourceMode::Off)) => SourceMode::Off,
-        (SourceKind::Agent, Some(mode)) => bail!(
-            "nothing can feed an agent source yet, and one in mode {mode} would only stand in the way of others: leave --mode out"
-        ),
-    };
+    let mode = args.mode.unwrap_or(SourceMode::Live);
     let store = &operator.store;
     let expires_at = args.token_expires_in.map(|after| store.clock.now() + after);
     let kind = args.kind;
@@ -109,8 +103,8 @@ fn described(kind: SourceKind, id: SourceId, secret: &NewSecret, base: &str) -> 
         SourceKind::Agent => {
             let endpoint = format!("{base}/agent/v1");
             let lines = format!(
-                "Agent address: {endpoint}\nInstall token (shown once): {token}\n\
-                 Nothing can feed an agent source yet: it is in mode off and changes nobody."
+                "Agent address: {endpoint}\nInstall token (shown once, for a day and one agent): {token}\n\
+                 On the agent's machine: rollcall-agent setup --hub {base} --install-token {token} …"
             );
             (json!({ "source_id": id, "endpoint": endpoint, "install_token": token }), lines)
         }

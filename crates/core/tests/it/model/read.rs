@@ -75,6 +75,7 @@ impl Hub {
             seats_used: count(self.seats_used),
             managed: count(self.managed),
             removals_in_window: self.removals_in_window,
+            removals_allowed: 0,
             creations_in_window: self.creations_in_window,
             modifications_in_window: self.modifications_in_window,
             active_admins: ids(MemberState::is_active_admin),

@@ -347,7 +347,9 @@ impl TenantTx {
 
 pub(super) fn removal_outlook(world: &World, leaving: i64) -> RemovalOutlook {
     let limit = world.policy.removal_limit.allowed(world.standing.managed);
-    let allowed = i64::from(limit.saturating_sub(world.standing.removals_in_window));
+    let allowed = i64::from(
+        limit.saturating_add(world.standing.removals_allowed).saturating_sub(world.standing.removals_in_window),
+    );
     RemovalOutlook { allowed, over: (leaving - allowed).max(0) }
 }
 

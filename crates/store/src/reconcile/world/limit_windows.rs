@@ -11,19 +11,21 @@ use sea_orm::FromQueryResult;
 #[derive(FromQueryResult)]
 struct SumRow {
     removals: i64,
+    allowed: i64,
     creations: i64,
     modifications: i64,
 }
 
 impl TenantTx {
-    /// Removals, creations and modifications, each in the window of its own limit.
-    pub(super) async fn counts_in_windows(&self, policy: &Policy) -> Result<[u32; 3], StoreError> {
+    /// Removals, creations and modifications, each in the window of its own limit, and the removals that were allowed beyond it.
+    pub(super) async fn counts_in_windows(&self, policy: &Policy) -> Result<[u32; 4], StoreError> {
         let sum = |column: &str, since: &str| {
             format!("CAST(coalesce(sum(CASE WHEN hour >= {since} THEN {column} END), 0) AS bigint) AS {column}")
         };
         let sql = format!(
-            "SELECT {}, {}, {} FROM removal_counts WHERE tenant_id = $1 AND hour >= $5",
+            "SELECT {}, {}, {}, {} FROM removal_counts WHERE tenant_id = $1 AND hour >= $5",
             sum("removals", "$2"),
+            sum("allowed", "$2"),
             sum("creations", "$3"),
             sum("modifications", "$4")
         );
@@ -34,7 +36,7 @@ impl TenantTx {
         let first = since.iter().min().copied();
         let values = [self.tenant.0.into()].into_iter().chain(since.map(Into::into)).chain([first.into()]);
         let row: Option<SumRow> = self.tx.one(&sql, values).await?;
-        let row = row.map_or([0; 3], |row| [row.removals, row.creations, row.modifications]);
+        let row = row.map_or([0; 4], |row| [row.removals, row.creations, row.modifications, row.allowed]);
         Ok(row.map(count))
     }
 }

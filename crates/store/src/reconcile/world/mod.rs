@@ -307,7 +307,7 @@ impl TenantTx {
             .map_err(|e| StoreError::database(format!("the stored policy: {e}")))?;
         world.source_policies =
             world.policy.by_source().map_err(|e| StoreError::database(format!("the stored policy: {e}")))?;
-        let [removals, creations, modifications] = self.counts_in_windows(&world.policy).await?;
+        let [removals, creations, modifications, allowed] = self.counts_in_windows(&world.policy).await?;
         let authorities = self.active_with_authority().await?;
         let ids = |wanted: fn(&AuthorityRow) -> bool| -> HashSet<MemberId> {
             authorities.iter().filter(|row| wanted(row)).map(|row| row.id.into()).collect()
@@ -317,6 +317,7 @@ impl TenantTx {
             seats_used: count(row.seats_used),
             managed: count(row.managed_members),
             removals_in_window: removals,
+            removals_allowed: allowed,
             creations_in_window: creations,
             modifications_in_window: modifications,
             active_admins: ids(AuthorityRow::is_admin),
