@@ -102,7 +102,7 @@ impl UploadRefusal {
         }
     }
 
-    /// What happened and what to do, where there is no more to say.
+    /// The sentence for people, with the way out, where there is no more to say.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::RemovalOverLimit => {

@@ -3,11 +3,11 @@
 //! workers with the same upload one writes nothing.
 
 use crate::agent::compare::{PartDiff, Step, kind_of};
-use crate::agent::outcome::UploadWork;
 use crate::agent::rows::{
     BUCKET_COLUMNS, Beside, BucketRow, GROUP_COLUMNS, GROUP_UPDATE_COLUMNS, GroupRow, RECORD_COLUMNS, RecordRow,
     TOMBSTONE_COLUMNS, USER_COLUMNS, USER_UPDATE_COLUMNS, UserRow, group_resource, user_resource,
 };
+use crate::agent::work::UploadWork;
 use crate::directory::groups::audited as audited_group;
 use crate::directory::users::{audited, into_map};
 use crate::engine::connect::Store;
@@ -90,7 +90,7 @@ static FORGET_RECORDS: Sql = Sql::tenant_rows(
        AND (bucket, external_id) IN (SELECT r.bucket, r.external_id FROM {rows})"],
 );
 
-/// What the steps of a piece do with records of one kind.
+/// The records of one kind, by what the steps of a piece do with them.
 struct Piece<T> {
     created: Vec<(Uuid, T)>,
     changed: Vec<(Uuid, T)>,

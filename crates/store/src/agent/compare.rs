@@ -1,8 +1,8 @@
 //! Compares a part with the records that the hub has of its buckets. Buckets with equal digests are not read at all; of the others,
 //! entries with equal digests cost nothing more.
 
-use crate::agent::outcome::UploadWork;
 use crate::agent::state::BucketRow;
+use crate::agent::work::UploadWork;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, Type, id_rows, json_rows};
@@ -84,7 +84,7 @@ impl PartDiff {
         self.steps.is_empty() && self.buckets.is_empty()
     }
 
-    /// What would be done, with the external ids, up to a number.
+    /// The first steps, with their external ids.
     pub fn told(&self, most: usize) -> Vec<serde_json::Value> {
         let told = self.steps.iter().take(most).map(Step::told);
         told.map(|(action, id)| serde_json::json!({ "action": action, "external_id": id })).collect()

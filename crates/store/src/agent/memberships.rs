@@ -1,8 +1,8 @@
 //! The memberships of the people of a piece: those that differ are added and taken away, row by row, each with its mark and event.
 
 use crate::agent::apply::Told;
-use crate::agent::outcome::UploadWork;
 use crate::agent::rows::{MEMBERSHIP_COLUMNS, MembershipRow};
+use crate::agent::work::UploadWork;
 use crate::engine::error::StoreError;
 use crate::engine::row_sets::{Columns, ID, Type, id_rows, json_rows};
 use crate::engine::sql::{RowSet, Sql};

@@ -13,3 +13,4 @@ pub(crate) mod state;
 pub(crate) mod upkeep;
 pub(crate) mod uploads;
 mod verdict;
+pub(crate) mod work;

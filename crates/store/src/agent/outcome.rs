@@ -2,29 +2,23 @@
 
 use crate::agent::compare::DiffCounts;
 use crate::agent::uploads::{COLUMNS, Upload};
+use crate::agent::work::UploadWork;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
 use crate::scope::{AgentScope, TenantScope};
 use rollcall_core::backoff::retry_delay;
 use rollcall_core::directory::SourceMode;
-use rollcall_core::event::{Actor, Event, UploadEnded};
-use rollcall_core::ids::{RequestId, SourceId, TenantId, UploadId};
+use rollcall_core::event::{Actor, Event};
+use rollcall_core::ids::{RequestId, TenantId};
 use rollcall_core::upload::{UploadRefusal, UploadState};
-use rollcall_snapshot::{Begun, Totals};
+use rollcall_snapshot::Totals;
 use sea_orm::FromQueryResult;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 /// Attempts after which an upload that always fails is given up, so that it does not stand in the way of the next one.
 const FAILURES_MAX: i64 = 8;
-
-/// An upload that a worker works on.
-#[derive(Debug)]
-pub struct UploadWork {
-    pub(crate) scope: TenantScope,
-    pub(crate) upload: Upload,
-}
 
 /// Numbers of the check of an upload.
 #[derive(Clone, Copy, Debug)]
@@ -40,49 +34,6 @@ pub struct Settled {
     pub is_settled: bool,
     /// Why changes of the source wait for an admin.
     pub held_reasons: Vec<String>,
-}
-
-impl UploadWork {
-    pub fn id(&self) -> UploadId {
-        self.upload.id.into()
-    }
-
-    pub(super) fn source(&self) -> SourceId {
-        self.upload.source_id.into()
-    }
-
-    pub fn is_checked(&self) -> bool {
-        self.upload.is(UploadState::Applying)
-    }
-
-    pub fn simulates(&self) -> bool {
-        self.upload.simulate
-    }
-
-    /// The number of the next part to be applied; none when all are.
-    pub fn next_part(&self) -> Option<u32> {
-        let next = self.upload.applied_parts + 1;
-        u32::try_from(next).ok().filter(|_| next <= self.upload.parts)
-    }
-
-    pub fn parts(&self) -> u32 {
-        u32::try_from(self.upload.parts).unwrap_or(0)
-    }
-
-    /// The terms under which it was begun.
-    ///
-    /// # Errors
-    /// For a row that cannot be read.
-    pub fn begun(&self) -> Result<Begun, StoreError> {
-        let number = |number: i64| u64::try_from(number).unwrap_or(0);
-        Ok(Begun {
-            upload: self.upload.id.to_string(),
-            is_delta: self.upload.is_delta(),
-            covers: self.upload.ranges()?,
-            users: number(self.upload.users),
-            groups: number(self.upload.user_groups),
-        })
-    }
 }
 
 #[derive(FromQueryResult)]
@@ -298,16 +249,5 @@ impl Store {
         let held: Option<ReasonsRow> = tx.one(&HELD, [upload.source_id.into()]).await?;
         let reasons = held.and_then(|row| serde_json::from_value(row.held_reasons).ok()).unwrap_or_default();
         Ok(Settled { is_settled: true, held_reasons: reasons })
-    }
-}
-
-impl UploadWork {
-    fn ended(&self, why: Option<UploadRefusal>) -> UploadEnded {
-        UploadEnded {
-            upload_id: self.id(),
-            key_id: self.upload.key_id.into(),
-            reason: why.map(|why| why.as_str().to_owned()),
-            counts: self.upload.counts.clone().unwrap_or(Json::Null),
-        }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::access::quotas::CountedUsage;
 use crate::agent::compare::{CountRow, DiffCounts};
-use crate::agent::outcome::{Checked, UploadWork};
+use crate::agent::outcome::Checked;
+use crate::agent::work::UploadWork;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::sql::Sql;
@@ -39,7 +40,7 @@ impl TenantTx {
         if totals.users > 0 && totals.users_with_email == 0 && !work.upload.is_delta() {
             return plain(UploadRefusal::NoUserWithEmail);
         }
-        // Whatever the upload covers: nobody who is active would be left.
+        // Nobody who is active would be left, whatever the upload covers.
         if diff.leaving > 0 && totals.active_users == 0 {
             let live: Option<CountRow> = self.one(&LIVE, [work.source().0.into()]).await?;
             if live.is_some_and(|live| u64::try_from(live.count).is_ok_and(|live| live <= diff.leaving)) {

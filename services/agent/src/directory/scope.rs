@@ -1,6 +1,6 @@
 //! The part of a directory that is uploaded: people of the user groups, and the chosen groups (DA2, DX6).
 //!
-//! Where the same groups choose people and groups, a group with somebody outside is not synced, and is told. Where they differ, people
+//! If the same groups choose people and groups, a group with somebody outside is not synced, and is told. If they differ, people
 //! outside are left out of the synced groups.
 
 use super::distinguished_name::folded;
