@@ -58,6 +58,7 @@ mod m20261201_000106_device_authorizations;
 mod m20261201_000108_cheaper_triggers;
 mod m20261201_000110_outgoing_events;
 mod m20261201_000111_webhooks;
+mod m20261201_000112_event_relay;
 
 pub use m20261122_000007_row_level_security::{SYSTEM_ROLE, TENANT_ROLE};
 
@@ -118,6 +119,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000108_cheaper_triggers::Migration),
             Box::new(m20261201_000110_outgoing_events::Migration),
             Box::new(m20261201_000111_webhooks::Migration),
+            Box::new(m20261201_000112_event_relay::Migration),
         ]
     }
 }

@@ -39,12 +39,13 @@ const TABLES: &[(&str, &str)] = &[
 ];
 
 /// Files whose statements serve all tenants.
-const ALL_TENANTS: [&str; 8] = [
+const ALL_TENANTS: [&str; 9] = [
     "across.rs",
     "across/devices.rs",
     "across/events.rs",
     "across/machines.rs",
     "across/operators.rs",
+    "across/relay.rs",
     "across/sign_in.rs",
     "across/upkeep.rs",
     "across/webhooks.rs",
@@ -65,6 +66,7 @@ const ACROSS: &[&str] = &[
     "across/events.rs",
     "across/machines.rs",
     "across/operators.rs",
+    "across/relay.rs",
     "across/sign_in.rs",
     "across/upkeep.rs",
     "across/webhooks.rs",

@@ -4,10 +4,12 @@ mod deliver;
 mod prune;
 mod recheck;
 mod reconcile;
+mod relay;
 mod sweep;
 mod upkeep;
 
 pub use deliver::Delivery;
+pub use relay::Relay;
 
 use recheck::Recheck;
 use rollcall_runtime::{Lane, Metrics, Queue};
@@ -46,6 +48,8 @@ pub struct Worker {
     recheck: Arc<Recheck>,
     /// None where this worker sends no webhooks.
     delivery: Option<Delivery>,
+    /// None where events go to no exchange.
+    relay: Option<Relay>,
     /// Time of the last push, because bulk work uses smaller chunks while pushes come in.
     last_push: Arc<Mutex<Option<Instant>>>,
 }
@@ -54,13 +58,19 @@ impl Worker {
     pub fn new(store: Store, queue: Queue, metrics: Metrics, config: WorkerConfig) -> Self {
         let holder = store.clock.new_id();
         let recheck = Arc::new(Recheck::new(queue.clone()));
-        Self { store, queue, metrics, config, holder, recheck, delivery: None, last_push: Arc::default() }
+        Self { store, queue, metrics, config, holder, recheck, delivery: None, relay: None, last_push: Arc::default() }
     }
 
     /// The same, which also sends webhooks.
     #[must_use]
     pub fn sending(self, delivery: Delivery) -> Self {
         Self { delivery: Some(delivery), ..self }
+    }
+
+    /// The same, which also relays events to an exchange.
+    #[must_use]
+    pub fn relaying(self, relay: Option<Relay>) -> Self {
+        Self { relay, ..self }
     }
 
     /// Works until cancelled, then finishes the running chunks and returns.
@@ -72,6 +82,7 @@ impl Worker {
             prune::run(&self, &cancel),
             upkeep::run(&self, &cancel),
             deliver::run(&self, &cancel),
+            relay::run(&self, &cancel),
         );
     }
 

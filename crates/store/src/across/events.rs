@@ -86,7 +86,7 @@ impl Store {
         if let Some(after) = after {
             self.check_place_of_all(after).await?;
         }
-        self.events_after_of_all(after, limit).await
+        self.events_after_of_all(after, limit, self.oldest_kept()).await
     }
 
     /// The place behind every event that can be read now.
@@ -98,12 +98,13 @@ impl Store {
         Ok(Sequence(RowPlace::before(row.position)))
     }
 
+    /// As [`outgoing_events_of_all`](Self::outgoing_events_of_all), after a place that the hub noted, and of this time and later ones.
     pub(crate) async fn events_after_of_all(
         &self,
         after: Option<Sequence>,
         limit: u64,
+        oldest: Option<DateTime<Utc>>,
     ) -> Result<EventPage, StoreError> {
-        let oldest = self.oldest_kept();
         let from = match after {
             Some(after) => after.0,
             None => self.first_place_of_all(oldest).await?,

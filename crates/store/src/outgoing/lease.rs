@@ -4,6 +4,7 @@
 use super::deliveries::DeliveryRecord;
 use super::endpoints::{forgiven, host_of, stored_kinds};
 use super::events::{After, EventPage, OutgoingEvent, Stretch};
+use super::secrets::opened;
 use super::sequence::Sequence;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -80,7 +81,8 @@ fn scope(tenant: TenantId) -> TenantScope {
 
 impl HeldWebhook {
     fn of(store: &Store, row: Model) -> Self {
-        let secrets = store.webhook_secrets(&row).map_err(|error| error.to_string());
+        let secrets = store.sealing().and_then(|keys| opened(keys, &row, store.clock.now()));
+        let secrets = secrets.map_err(|error| error.to_string());
         Self {
             tenant: row.tenant_id.into(),
             id: row.id.into(),
@@ -272,3 +274,6 @@ impl TenantTx {
         self.write_deliveries(held.id, records).await
     }
 }
+
+#[cfg(test)]
+mod tests;

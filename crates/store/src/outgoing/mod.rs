@@ -7,5 +7,6 @@ pub(crate) mod events;
 pub(crate) mod lease;
 pub(crate) mod replays;
 pub(crate) mod roster;
+mod secrets;
 pub(crate) mod sequence;
 pub(crate) mod states;

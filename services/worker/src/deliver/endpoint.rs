@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Life of a lease; longer than an attempt and the note of it.
-const LEASE: TimeDelta = TimeDelta::seconds(30);
+const LEASE: TimeDelta = TimeDelta::seconds(20);
 /// Longest turn; then other endpoints get the place.
 const TURN: Duration = Duration::from_secs(5);
 /// Events that are read at a time.
