@@ -104,7 +104,7 @@ WORKER = [
         (
             "Age of events at webhooks",
             "s",
-            [(quantile(0.95, "webhook_lag_seconds", ALL, ""), "p95"), (most("webhook_backlog_seconds"), "oldest that waits")],
+            [(quantile(0.95, "webhook_lag_seconds", ALL), "p95"), (quantile(0.95, "event_relay_lag_seconds", ALL), "p95 at the exchange"), (most("webhook_backlog_seconds"), "oldest that waits")],
         ),
         (
             "Time of an attempt",

@@ -59,6 +59,7 @@ mod m20261201_000108_cheaper_triggers;
 mod m20261201_000109_replaced_credentials;
 mod m20261201_000110_outgoing_events;
 mod m20261201_000111_webhooks;
+mod m20261201_000112_event_relay;
 mod m20261201_000120_agent_keys;
 mod m20261201_000121_agent_nonces;
 mod m20261201_000122_agent_uploads;
@@ -125,6 +126,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000109_replaced_credentials::Migration),
             Box::new(m20261201_000110_outgoing_events::Migration),
             Box::new(m20261201_000111_webhooks::Migration),
+            Box::new(m20261201_000112_event_relay::Migration),
             Box::new(m20261201_000120_agent_keys::Migration),
             Box::new(m20261201_000121_agent_nonces::Migration),
             Box::new(m20261201_000122_agent_uploads::Migration),

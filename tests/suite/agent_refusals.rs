@@ -332,7 +332,7 @@ async fn da12_uploads_of_one_source_do_not_mix(hub: Hub) {
     assert!(manifest_of(std::slice::from_ref(&part)).len() == 64);
     agent.commit(begun(&two), std::slice::from_ref(&part)).await.expect(202);
     assert_eq!(agent.outcome(begun(&two)).await.at("/code"), 200);
-    // What was read before the other upload is old now.
+    // The state read before the other upload is old now.
     let late = terms_with(&one, json!({ "id": unknown_id() }));
     is_told(&agent.post(UPLOADS, &late).await, 409, "sequence_moved");
     assert_eq!(tenant.members().await.len(), 3);

@@ -294,7 +294,7 @@ async fn pe5_a_delta_begins_where_the_last_one_ended(hub: Hub) {
     let changes = [Entry::GoneUser("guid-bob".to_owned()), user("cid", &["g1"])];
     agent.sync(&changes, delta("usn 7", "usn 9")).await;
     tenant.eventually_status(&email("bob"), "suspended").await;
-    // Who is suspended is let back into the groups with the account.
+    // A suspended member is let back into the groups with the account.
     tenant.eventually_group("Pilots", &[&email("ann"), &email("bob"), &email("cid")]).await;
     let whole = [group("g1", "Pilots"), user("ann", &["g1"]), user("cid", &["g1"])];
     assert_eq!(agent.state().await.text_at("/root"), hex(&tree_of(&whole).root()), "as a full upload would leave it");

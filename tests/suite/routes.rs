@@ -135,8 +135,11 @@ impl Route {
         match self.method.as_str() {
             "GET" if path.starts_with("/api-keys") || path.starts_with("/exports/") => "auditor",
             _ if path.starts_with("/api-keys") => "admin",
-            "GET" if self.is_about_signing_in() => "auditor",
+            "GET" if self.is_about_signing_in() || self.is_about_webhooks() => "auditor",
             _ if self.is_about_signing_in() => "owner",
+            // An address, and a secret, are the owner's: events of everybody go there.
+            "PATCH" | "DELETE" if self.is_about_webhooks() => "owner",
+            "POST" if path == "/webhooks" || self.is_about_webhooks() && path.ends_with("/rotate") => "owner",
             // It shows what a mapping would make of a person, and writes nothing.
             _ if path == "/policy/mapping/preview" => "auditor",
             "GET" => "member",
@@ -150,6 +153,11 @@ impl Route {
     fn is_about_signing_in(&self) -> bool {
         let path = self.path.trim_start_matches("/api/v1");
         path.starts_with("/sign-in-connections") || path.starts_with("/domains") || path.ends_with("/identities")
+    }
+
+    /// Endpoints of webhooks, which `access` lets see and change.
+    fn is_about_webhooks(&self) -> bool {
+        self.path.starts_with("/api/v1/webhooks")
     }
 
     fn url(&self, hub: &Hub, ids: &Ids) -> String {
@@ -258,7 +266,8 @@ async fn every_route_of_the_api_asks_for_its_permission(hub: Hub) {
     for route in guarded(&hub).into_iter().filter(|route| route.auth == "api") {
         let asked = route.permission.clone().unwrap_or_else(|| panic!("no permission: {route:?}"));
         let own = if route.path.contains("/exports/") { "export" } else { "read" };
-        let reads = route.method == "GET" && !route.path.contains("/api-keys") && !route.is_about_signing_in();
+        let is_access = route.path.contains("/api-keys") || route.is_about_signing_in() || route.is_about_webhooks();
+        let reads = route.method == "GET" && !is_access;
         if reads && asked != own {
             failures.push(format!("{route:?}: to read takes the permission to read"));
         }

@@ -387,7 +387,7 @@ async fn an_owner_who_is_a_billing_contact_too_stays_signed_in(hub: Hub) {
     for contact in [true, false, true] {
         let path = format!("/api/v1/members/{member}");
         let changed = admin.send(Method::PATCH, &path, Some(&json!({ "billing_contact": contact }))).await;
-        // Where the owner is the only billing contact, the duty stays.
+        // The duty of the only billing contact stays.
         assert!([200, 409].contains(&changed.status), "{}", changed.describe());
         let told = boss.get("/api/v1/session").await.expect(200);
         assert_eq!(told.at("/recovery_codes_left"), &json!(8), "{}", told.describe());

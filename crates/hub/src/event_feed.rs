@@ -52,7 +52,7 @@ impl Hub {
         }
         let until = Instant::now() + wait;
         let wanted = BTreeSet::from([ChangedList::Members, ChangedList::Groups, ChangedList::AuditEvents]);
-        // Whatever is committed after this is heard of; an event of before is found by the next page.
+        // The listener hears of commits from here on; an earlier event is found by the next page.
         let mut listener = self.listen(scope, key, wanted, None).await?;
         loop {
             page = self.store.outgoing_events(&scope, Some(page.next), limit).await?;

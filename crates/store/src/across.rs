@@ -6,10 +6,12 @@ mod devices;
 mod events;
 mod machines;
 mod operators;
+mod relay;
 mod sign_in;
 mod upkeep;
 mod webhooks;
 
+pub use relay::HeldRelay;
 pub use upkeep::UpkeepTurn;
 pub use webhooks::{FoundWebhook, LookedUpTo};
 

@@ -43,7 +43,7 @@ pub use access::sign_in_links::{NewSignInLink, SIGN_IN_LINK_TIME_MAX, SignInLink
 pub use access::source_upkeep::{NewSource, SourceDeletion};
 pub use access::sources::{Source, SourceChange, SourceToken};
 pub use access::tenants::{NewTenant, SeatsSet, TenantName};
-pub use across::{Backlog, FoundWebhook, LookedUpTo, TenantSummary, UpkeepTurn};
+pub use across::{Backlog, FoundWebhook, HeldRelay, LookedUpTo, TenantSummary, UpkeepTurn};
 pub use admin::changed_lists::{Look, Looked};
 pub use admin::cutover::{
     Detachment, GroupCounts, MembershipCounts, PeopleCounts, Promotion, PromotionItems, RemovalOutlook, Respelled,
@@ -89,7 +89,8 @@ pub use engine::stored_json::StoredJson;
 pub use log::audit_events::{AuditEvent, AuditFilter};
 pub use outgoing::deliveries::{DeliveryRecord, WebhookDelivery};
 pub use outgoing::endpoints::{NewWebhook, OpenWebhook, Webhook, WebhookChange, WebhookSecret};
-pub use outgoing::events::{EventPage, OutgoingEvent};
+pub use outgoing::event::OutgoingEvent;
+pub use outgoing::events::EventPage;
 pub use outgoing::lease::{Batch, HeldWebhook, WebhookFailure};
 pub use outgoing::replays::Replay;
 pub use outgoing::roster::{RosterPlace, RosterRow};

@@ -5,7 +5,7 @@ use rollcall_core::directory::SourceSettings;
 use rollcall_core::event::Actor;
 use rollcall_core::ids::{
     AgentKeyId, CredentialId, MemberId, OauthClientId, OperatorId, OperatorKeyId, RequestId, SharingGroupId,
-    SignInConnectionId, SourceId, TenantId,
+    SignInConnectionId, SourceId, TenantId, WebhookId,
 };
 use rollcall_core::permission::Permissions;
 use rollcall_core::roster::Role;
@@ -28,6 +28,7 @@ pub enum Versioned {
     Group(SharingGroupId),
     Source(SourceId),
     Connection(SignInConnectionId),
+    Webhook(WebhookId),
     Policy,
 }
 

@@ -46,13 +46,14 @@ const TABLES: &[(&str, &str)] = &[
 ];
 
 /// Files whose statements serve all tenants.
-const ALL_TENANTS: [&str; 9] = [
+const ALL_TENANTS: [&str; 10] = [
     "across.rs",
     "across/agents.rs",
     "across/devices.rs",
     "across/events.rs",
     "across/machines.rs",
     "across/operators.rs",
+    "across/relay.rs",
     "across/sign_in.rs",
     "across/upkeep.rs",
     "across/webhooks.rs",
@@ -74,6 +75,7 @@ const ACROSS: &[&str] = &[
     "across/events.rs",
     "across/machines.rs",
     "across/operators.rs",
+    "across/relay.rs",
     "across/sign_in.rs",
     "across/upkeep.rs",
     "across/webhooks.rs",

@@ -21,6 +21,7 @@ pub(crate) fn is_versioned(pattern: &str) -> bool {
             | "/api/v1/groups/{id}"
             | "/api/v1/sources/{id}"
             | "/api/v1/sign-in-connections/{id}"
+            | "/api/v1/webhooks/{id}"
             | "/api/v1/policy"
     )
 }
@@ -37,6 +38,7 @@ fn thing_of(request: &HttpRequest) -> Result<Option<Versioned>, AdminError> {
         Some("groups") => Some(Versioned::Group(id_in_path(request, "group")?)),
         Some("sources") => Some(Versioned::Source(id_in_path(request, "source")?)),
         Some("sign-in-connections") => Some(Versioned::Connection(id_in_path(request, "sign-in connection")?)),
+        Some("webhooks") => Some(Versioned::Webhook(id_in_path(request, "webhook")?)),
         _ => Some(Versioned::Policy),
     })
 }
@@ -107,7 +109,7 @@ pub(crate) fn expects_nothing(request: &HttpRequest) -> Result<(), AdminError> {
 }
 
 const NO_VERSION: &str = "If-Match is for PATCH, PUT and DELETE of a thing whose GET has an ETag (a member, a group, a source, a sign-in \
-    connection, the policy): send this call without it";
+    connection, an endpoint of webhooks, the policy): send this call without it";
 
 fn read(tag: &str) -> Option<Version> {
     let digits = tag.strip_prefix('"')?.strip_suffix('"')?;

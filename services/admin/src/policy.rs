@@ -81,7 +81,7 @@ pub(crate) async fn change_policy(auth: ApiAuth, payload: Body) -> Answer {
     one::<view::VersionedPolicy>(auth.admin.hub.after_commit(changed).await)
 }
 
-/// What only an owner sets takes accounts over or buys seats, so a session must have signed in lately for it, as for a token.
+/// The owner's keys take accounts over or buy seats, so a session must have signed in lately for them, as for a token.
 fn require_fresh_for(auth: &ApiAuth, before: &Policy, after: &Policy) -> Result<(), AdminError> {
     let changed = before.owners_key_changed(after).map_err(|error| AdminError::BadRequest(plainly(&error)))?;
     if changed.is_some() { auth.require_fresh() } else { Ok(()) }

@@ -68,7 +68,7 @@ pub(crate) fn exit_of(code: u16, reason: &str) -> Exit {
     }
 }
 
-/// What is sent.
+/// A request.
 struct Call<'c> {
     method: Method,
     path: &'c str,

@@ -11,6 +11,7 @@ use rollcall_runtime::outbound::Outbound;
 use rollcall_runtime::{Cache, Metrics, Queue, QueueConfig};
 use rollcall_sign_in::{DomainNames, GuardedClient, Providers};
 use rollcall_store::{SealingKeys, Store, StoreConfig, Synchronous, WorkLimits};
+use rollcall_worker::Relay;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -251,6 +252,25 @@ pub(crate) fn open_queue(backend: &Backend, settings: &Settings, metrics: &Metri
             let url = QUEUE.required(&settings.queue.url)?;
             let config = QueueConfig { prefix: settings.queue.prefix.clone(), ..QueueConfig::new(url) };
             Queue::rabbitmq(config, metrics.clone()).context("queue.url (AMQP_URL)")
+        }
+    }
+}
+
+/// The relay of events to the broker, where one is asked for. An embedded hub has no broker.
+pub(crate) fn open_relay(backend: &Backend, settings: &Settings) -> Result<Option<Relay>> {
+    let exchange = settings.events.exchange.clone();
+    match backend {
+        _ if exchange.is_empty() => Ok(None),
+        Backend::Embedded(_) => {
+            tracing::warn!(
+                exchange,
+                "events.exchange is set and not used: `rollcall up` has no RabbitMQ; `rollcall all` has, and feeds and webhooks need none"
+            );
+            Ok(None)
+        }
+        Backend::Services => {
+            let broker = QueueConfig::new(QUEUE.required(&settings.queue.url)?);
+            Ok(Some(Relay { broker, exchange, render: rollcall_admin::view::events::body }))
         }
     }
 }

@@ -216,6 +216,7 @@ pub(crate) struct Admin {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Events {
     pub(crate) kept_days: u32,
+    pub(crate) exchange: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -4,11 +4,13 @@ mod deliver;
 mod prune;
 mod recheck;
 mod reconcile;
+mod relay;
 mod sweep;
 mod upkeep;
 mod uploads;
 
 pub use deliver::Delivery;
+pub use relay::Relay;
 
 use recheck::Recheck;
 use rollcall_runtime::{Lane, Metrics, Queue, Wakeup};
@@ -47,6 +49,8 @@ pub struct Worker {
     recheck: Arc<Recheck>,
     /// None where this worker sends no webhooks.
     delivery: Option<Delivery>,
+    /// None where events go to no exchange.
+    relay: Option<Relay>,
     /// Time of the last push, because bulk work uses smaller chunks while pushes come in.
     last_push: Arc<Mutex<Option<Instant>>>,
 }
@@ -55,13 +59,19 @@ impl Worker {
     pub fn new(store: Store, queue: Queue, metrics: Metrics, config: WorkerConfig) -> Self {
         let holder = store.clock.new_id();
         let recheck = Arc::new(Recheck::new(queue.clone()));
-        Self { store, queue, metrics, config, holder, recheck, delivery: None, last_push: Arc::default() }
+        Self { store, queue, metrics, config, holder, recheck, delivery: None, relay: None, last_push: Arc::default() }
     }
 
     /// The same, which also sends webhooks.
     #[must_use]
     pub fn sending(self, delivery: Delivery) -> Self {
         Self { delivery: Some(delivery), ..self }
+    }
+
+    /// The same, which also relays events to an exchange.
+    #[must_use]
+    pub fn relaying(self, relay: Option<Relay>) -> Self {
+        Self { relay, ..self }
     }
 
     /// Works until cancelled, then finishes the running chunks and returns.
@@ -74,6 +84,7 @@ impl Worker {
             upkeep::run(&self, &cancel),
             deliver::run(&self, &cancel),
             uploads::run(&self, &cancel),
+            relay::run(&self, &cancel),
         );
     }
 

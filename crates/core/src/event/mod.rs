@@ -26,7 +26,7 @@ pub use sign_in::{
     ByRules, DomainName, IdentityDetail, SessionEnd, SessionEnded, SessionStarted, SignInConnectionDetail,
     SignInConnectionTested, SignInLinkCreated, SignInLinkUsed, SignInWay,
 };
-pub use webhook::{WebhookDetail, WebhookDisabled, WebhookReplayed, WebhookSecretRotated};
+pub use webhook::{WebhookDetail, WebhookDisabled, WebhookKinds, WebhookReplayed, WebhookSecretRotated, outgoing};
 
 use crate::directory::SourceSettings;
 use crate::ids::{

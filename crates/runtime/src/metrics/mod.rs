@@ -104,6 +104,11 @@ impl Metrics {
         self.series.webhook_lag.with_label_values::<&str>(&[]).observe(age.as_secs_f64());
     }
 
+    /// The broker confirmed an event of this age.
+    pub fn event_relayed(&self, age: Duration) {
+        self.series.event_relay_lag.with_label_values::<&str>(&[]).observe(age.as_secs_f64());
+    }
+
     /// Active endpoints whose last attempt failed, and the age of the oldest event that waits for one.
     pub fn set_webhooks(&self, failing: u64, backlog: Duration) {
         self.series.webhooks_failing.set(gauge(failing));

@@ -48,6 +48,7 @@ pub(super) struct Series {
     pub(super) webhook_attempts: IntCounterVec,
     pub(super) webhook_attempt_duration: HistogramVec,
     pub(super) webhook_lag: HistogramVec,
+    pub(super) event_relay_lag: HistogramVec,
     pub(super) webhooks_failing: IntGauge,
     pub(super) webhook_backlog: Gauge,
     pub(super) auth_refused: IntCounterVec,
@@ -221,6 +222,13 @@ impl Series {
                 &[],
                 RECONCILE_BUCKETS,
             )?,
+            event_relay_lag: seconds(
+                &registry,
+                "event_relay_lag_seconds",
+                "Age of an event when the broker confirmed it.",
+                &[],
+                RECONCILE_BUCKETS,
+            )?,
             webhooks_failing: register(
                 &registry,
                 IntGauge::with_opts(opts("webhooks_failing", "Active endpoints whose last attempt failed."))?,
@@ -321,6 +329,7 @@ impl Series {
             self.webhook_attempt_duration.with_label_values(&[outcome]);
         }
         self.webhook_lag.with_label_values::<&str>(&[]);
+        self.event_relay_lag.with_label_values::<&str>(&[]);
         for state in ["used", "idle", "waiting"] {
             self.database_connections.with_label_values(&[state]);
         }

@@ -28,6 +28,7 @@ use in_process::InProcess;
 use pace::Pace;
 use rabbitmq::RabbitMq;
 
+pub use rabbitmq::{EventExchange, EventMessage};
 pub use wakeup::{Lane, Wakeup};
 
 /// Tries to log in once, within `patience`; see [`crate::reach`].

@@ -9,7 +9,8 @@ use crate::engine::sql::Sql;
 use crate::engine::stored_json::StoredJson;
 use crate::entity::first_position_sql;
 use crate::log::audit_events::AuditEvent;
-use crate::outgoing::events::{EventPage, OutgoingEvent, not_of_this_history, too_old};
+use crate::outgoing::event::OutgoingEvent;
+use crate::outgoing::events::{EventPage, not_of_this_history, too_old};
 use crate::outgoing::sequence::Sequence;
 use crate::outgoing::states::add_states;
 use crate::scope::OperatorScope;
@@ -86,7 +87,7 @@ impl Store {
         if let Some(after) = after {
             self.check_place_of_all(after).await?;
         }
-        self.events_after_of_all(after, limit).await
+        self.events_after_of_all(after, limit, self.oldest_kept()).await
     }
 
     /// The place behind every event that can be read now.
@@ -98,12 +99,13 @@ impl Store {
         Ok(Sequence(RowPlace::before(row.position)))
     }
 
+    /// As [`outgoing_events_of_all`](Self::outgoing_events_of_all), after a place that the hub noted, and of this time and later ones.
     pub(crate) async fn events_after_of_all(
         &self,
         after: Option<Sequence>,
         limit: u64,
+        oldest: Option<DateTime<Utc>>,
     ) -> Result<EventPage, StoreError> {
-        let oldest = self.oldest_kept();
         let from = match after {
             Some(after) => after.0,
             None => self.first_place_of_all(oldest).await?,

@@ -27,6 +27,14 @@ const AND_ON: &str = " ORDER BY e.position, e.id LIMIT 1) AS oldest, \
 static ENDS: Sql =
     Sql::across_by_engine(&["SELECT ", END, " AS position"], &["SELECT ", END_ON_SQLITE, " AS position"]);
 
+static SEALED: Sql = Sql::across(&["SELECT w.tenant_id, w.id FROM webhook_endpoints w ORDER BY w.tenant_id, w.id"]);
+
+#[derive(FromQueryResult)]
+struct IdsRow {
+    tenant_id: Uuid,
+    id: Uuid,
+}
+
 #[derive(FromQueryResult)]
 struct Row {
     tenant_id: Uuid,
@@ -97,6 +105,14 @@ impl Store {
         let rows: Vec<Row> = tx.all(NEWS.text(tx.engine()), values).await?;
         looked.0 = end;
         Ok(rows.iter().map(|row| FoundWebhook::of(row, false)).collect())
+    }
+
+    /// The endpoints of all tenants, which have sealed secrets.
+    #[tracing::instrument(name = "store.across.sealed_webhooks", skip_all)]
+    pub async fn sealed_webhooks(&self) -> Result<Vec<(TenantId, WebhookId)>, StoreError> {
+        let tx = self.across(false).await?;
+        let rows: Vec<IdsRow> = tx.all(SEALED.text(tx.engine()), []).await?;
+        Ok(rows.into_iter().map(|row| (row.tenant_id.into(), row.id.into())).collect())
     }
 
     /// Active endpoints after one of them, with what waits for each.

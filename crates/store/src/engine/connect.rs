@@ -1,4 +1,6 @@
 //! Opening the database: Postgres with one pool, SQLite with one writer and a few readers.
+//!
+//! Length: the two engines are opened and stopped side by side, and their tests need what opening made.
 
 use crate::engine::admission::{Admission, WorkLimits};
 use crate::engine::batched_read::ReadBatchers;

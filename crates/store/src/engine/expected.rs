@@ -27,6 +27,9 @@ const SOURCE: &str = "SELECT s.kind, s.mode, s.name, s.users_only, s.plain_disco
     FROM sources s WHERE s.tenant_id = {tenant} AND s.id = $2";
 const CONNECTION: &str = "SELECT c.sealed_secret, c.email_trusted, c.usage, c.tested_at, c.test_accepted, c.role_rules, \
     c.creates_members, c.groups_from_sign_in FROM sign_in_connections c WHERE c.tenant_id = {tenant} AND c.id = $2";
+/// How far it has come is no change.
+const WEBHOOK: &str = "SELECT w.url, w.description, w.kinds, w.status, w.disabled_reason, w.sealed_secret, w.sealed_former_secret, \
+    w.former_until, w.modified_at FROM webhook_endpoints w WHERE w.tenant_id = {tenant} AND w.id = $2";
 const POLICY: &str = "SELECT t.policy_version FROM tenants t WHERE t.id = {tenant}";
 
 static MEMBER_READ: Sql = Sql::tenant(&[MEMBER]);
@@ -37,6 +40,8 @@ static SOURCE_READ: Sql = Sql::tenant(&[SOURCE]);
 static SOURCE_LOCKED: Sql = Sql::tenant_by_engine(&[], &[SOURCE, LOCK], &[SOURCE]);
 static CONNECTION_READ: Sql = Sql::tenant(&[CONNECTION]);
 static CONNECTION_LOCKED: Sql = Sql::tenant_by_engine(&[], &[CONNECTION, LOCK], &[CONNECTION]);
+static WEBHOOK_READ: Sql = Sql::tenant(&[WEBHOOK]);
+static WEBHOOK_LOCKED: Sql = Sql::tenant_by_engine(&[], &[WEBHOOK, LOCK], &[WEBHOOK]);
 static POLICY_READ: Sql = Sql::tenant(&[POLICY]);
 static POLICY_LOCKED: Sql = Sql::tenant_by_engine(&[], &[POLICY, LOCK], &[POLICY]);
 /// Workers and admins who change a tenant lock this row first, and so does a write that expects something.
@@ -98,6 +103,19 @@ struct ConnectionRow {
 }
 
 #[derive(FromQueryResult, Serialize)]
+struct WebhookRow {
+    url: String,
+    description: String,
+    kinds: Option<Json>,
+    status: String,
+    disabled_reason: Option<String>,
+    sealed_secret: Vec<u8>,
+    sealed_former_secret: Option<Vec<u8>>,
+    former_until: Option<DateTime<Utc>>,
+    modified_at: DateTime<Utc>,
+}
+
+#[derive(FromQueryResult, Serialize)]
 struct PolicyRow {
     policy_version: i64,
 }
@@ -129,6 +147,7 @@ impl TenantTx {
             Versioned::Connection(id) => {
                 self.shown::<ConnectionRow>(sql(&CONNECTION_READ, &CONNECTION_LOCKED), Some(id.0)).await
             }
+            Versioned::Webhook(id) => self.shown::<WebhookRow>(sql(&WEBHOOK_READ, &WEBHOOK_LOCKED), Some(id.0)).await,
             Versioned::Policy => self.shown::<PolicyRow>(sql(&POLICY_READ, &POLICY_LOCKED), None).await,
         }
     }
@@ -149,7 +168,7 @@ impl TenantTx {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entity::{members, sharing_groups, sign_in_connections, sources};
+    use crate::entity::{members, sharing_groups, sign_in_connections, sources, webhook_endpoints};
     use sea_orm::{EntityTrait, IdenStatic, Iterable};
 
     /// The columns of an entity that are neither in the statement nor left out on purpose.
@@ -184,5 +203,10 @@ mod tests {
         // A connection is made anew for another issuer or client. The claims of its test are told by `tested_at`.
         let of_connection = ["tenant_id", "id", "created_at", "issuer", "client_id", "test"];
         assert_eq!(forgotten::<sign_in_connections::Entity>(CONNECTION, &of_connection), none);
+        // The worker writes these.
+        let progress = ["after_position", "after_id", "last_status", "last_error", "last_delivered_at"];
+        let retries = ["failures", "failing_since", "retry_at", "holder", "leased_until", "fence"];
+        let of_webhook = [&["tenant_id", "id", "created_at"][..], &progress, &retries].concat();
+        assert_eq!(forgotten::<webhook_endpoints::Entity>(WEBHOOK, &of_webhook), none);
     }
 }

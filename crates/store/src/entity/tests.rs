@@ -90,17 +90,18 @@ fn each_table_has_an_entity_with_its_columns() {
         let checked = check_all!(
             audit_events credentials dialect_counts directory_changes directory_groups directory_memberships
             directory_users disputes domains identities logged_requests logout_tokens members rejected_requests run_items runs sharing_group_members
-            sharing_groups sign_in_connections sources tenant_leases tenants
+            sharing_groups sign_in_connections sources tenant_leases tenants webhook_deliveries webhook_endpoints webhook_replays
         );
         let mut tables = tables(&store).await;
         for without_entity in SET_BASED.iter().chain(&BY_TRIGGERS).chain(&BY_TEXT) {
             assert!(tables.remove(*without_entity), "{without_entity} on {engine}");
         }
-        // Tables of no tenant: operators, keys, secrets and floors of the whole database, agents that nobody let in yet, and the counter
-        // of positions.
+        // Tables of no tenant: operators, keys, secrets and floors of the whole database, agents that nobody let in yet, the relay of
+        // events, and the counter of positions.
         let of_nobody = [
             "cache_key",
             "device_authorizations",
+            "event_relays",
             "operator_keys",
             "operator_sessions",
             "operators",

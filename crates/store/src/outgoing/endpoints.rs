@@ -1,6 +1,7 @@
 //! Endpoints of webhooks, as admins make and change them (decision 0095). A change takes the endpoint away from the worker that sends to
 //! it, so that nothing goes out by former settings.
 
+use super::secrets::{new_secret, opened, sealed};
 use super::sequence::Sequence;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -9,15 +10,12 @@ use crate::engine::transaction::TenantTx;
 use crate::entity::webhook_endpoints::{ActiveModel, Column, Entity, Model};
 use crate::entity::{Update, webhook_endpoints};
 use crate::scope::AdminScope;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
-use rand::TryRngCore;
-use rand::rngs::OsRng;
+use rollcall_core::event::WebhookKinds;
 use rollcall_core::event::{AuditKind, Difference, Event, WebhookDetail, WebhookSecretRotated};
 use rollcall_core::ids::{TenantId, WebhookId};
 use rollcall_core::quota::Quota;
-use rollcall_core::webhook::{WebhookKinds, WebhookStatus};
+use rollcall_core::webhook::WebhookStatus;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ActiveValue::Set, ColumnTrait, DerivePartialModel};
 use serde_json::{Value as Json, json};
@@ -26,10 +24,6 @@ use uuid::Uuid;
 /// Longest address, in bytes.
 const URL_BYTES_MAX: usize = 2_048;
 const DESCRIPTION_CHARACTERS_MAX: usize = 200;
-/// The prefix of secrets (Standard Webhooks).
-const SECRET_PREFIX: &str = "whsec_";
-/// Bytes of a secret; Standard Webhooks asks for 24 to 64.
-const SECRET_BYTES: usize = 32;
 /// Longest time in which a former secret signs, too.
 pub(crate) const OVERLAP_MAX: TimeDelta = TimeDelta::days(7);
 
@@ -132,16 +126,6 @@ pub struct OpenWebhook {
     pub secrets: Vec<Vec<u8>>,
 }
 
-fn place(tenant: TenantId, id: WebhookId) -> String {
-    format!("webhook_endpoints/{tenant}/{id}/sealed_secret")
-}
-
-fn new_secret() -> Result<String, StoreError> {
-    let mut bytes = [0_u8; SECRET_BYTES];
-    OsRng.try_fill_bytes(&mut bytes).map_err(|e| StoreError::Unavailable(format!("no randomness: {e}").into()))?;
-    Ok(format!("{SECRET_PREFIX}{}", STANDARD.encode(bytes)))
-}
-
 fn check_url(url: &str) -> Result<(), StoreError> {
     if url.is_empty() || url.len() > URL_BYTES_MAX || url.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err(StoreError::Invalid(format!(
@@ -201,7 +185,7 @@ impl Store {
             description: Set(new.description.into()),
             kinds: Set(new.kinds.listed().map(|kinds| json!(kinds))),
             status: Set(WebhookStatus::Active.as_str().into()),
-            sealed_secret: Set(self.sealing()?.seal(&place(tx.tenant, id), secret.as_bytes())?),
+            sealed_secret: Set(sealed(self.sealing()?, tx.tenant, id, &secret)?),
             created_at: Set(now),
             modified_at: Set(now),
             after_position: Set(after.position),
@@ -275,7 +259,7 @@ impl Store {
             tx.find::<Entity>().filter(Column::Id.eq(id.0)).value(Column::SealedSecret).await?;
         let former = former.ok_or(StoreError::NotFound("webhook"))?;
         let (secret, former_until) = (new_secret()?, tx.clock.now() + overlap);
-        let sealed = self.sealing()?.seal(&place(tx.tenant, id), secret.as_bytes())?;
+        let sealed = sealed(self.sealing()?, tx.tenant, id, &secret)?;
         let update = tx.taken_away(id).set(Column::SealedSecret, sealed).set(Column::SealedFormerSecret, former);
         let update = update.set(Column::FormerUntil, former_until).set(Column::ModifiedAt, tx.clock.now());
         update.exec().await?;
@@ -308,26 +292,10 @@ impl Store {
         let tx = self.read(&scope.scope).await?;
         let row: Option<Model> = tx.find::<Entity>().filter(Column::Id.eq(id.0)).one().await?;
         let row = row.ok_or(StoreError::NotFound("webhook"))?;
-        let secrets = self.webhook_secrets(&row)?;
+        let secrets = opened(self.sealing()?, &row, tx.clock.now())?;
         Ok(OpenWebhook { tenant: scope.tenant(), id, url: row.url, secrets })
     }
-
-    /// The secrets in force, the newest first.
-    pub(crate) fn webhook_secrets(&self, row: &Model) -> Result<Vec<Vec<u8>>, StoreError> {
-        let (tenant, id) = (row.tenant_id.into(), row.id.into());
-        let open = |sealed: &Vec<u8>| {
-            let opened = self.sealing()?.open(&place(tenant, id), sealed).and_then(|text| String::from_utf8(text).ok());
-            let key = opened.and_then(|text| STANDARD.decode(text.strip_prefix(SECRET_PREFIX)?).ok());
-            key.ok_or_else(|| StoreError::Conflict(UNOPENED.into()))
-        };
-        let is_in_force = row.former_until.is_some_and(|until| until > self.clock.now());
-        let former = row.sealed_former_secret.as_ref().filter(|_| is_in_force);
-        [Some(&row.sealed_secret), former].into_iter().flatten().map(open).collect()
-    }
 }
-
-const UNOPENED: &str = "no sealing key of this hub opens the secret of the endpoint: give the hub the key that sealed it (sealing.keys), or \
-    rotate the secret";
 
 /// The endpoint is tried again at once.
 pub(crate) fn forgiven(update: Update<'_, Entity>) -> Update<'_, Entity> {
@@ -362,13 +330,5 @@ mod tests {
         ] {
             assert_eq!(host_of(url), host);
         }
-    }
-
-    #[test]
-    fn pe16_a_secret_has_the_form_of_standard_webhooks() {
-        let (one, other) = (new_secret().expect("a secret"), new_secret().expect("a secret"));
-        let bytes = STANDARD.decode(one.strip_prefix("whsec_").expect("the prefix")).expect("base64");
-        assert_eq!(bytes.len(), SECRET_BYTES);
-        assert_ne!(one, other);
     }
 }

@@ -1,9 +1,9 @@
 //! Pages of outgoing events of one tenant, in commit order. Few of the log's events are outgoing, so a page first looks at kinds, of a
 //! bounded number of events, and then reads the chosen ones whole.
 
+use super::event::OutgoingEvent;
 use super::sequence::Sequence;
 use super::states::add_states;
-use crate::admin::members::{Member, SharingGroup};
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
 use crate::engine::page::{Cursor, ListOrder, PageRequest, RowPlace, Rows};
@@ -16,8 +16,7 @@ use crate::log::audit_events::AuditEvent;
 use crate::scope::{AdminScope, TenantScope};
 use chrono::{DateTime, Utc};
 use rollcall_core::event::AuditKind;
-use rollcall_core::ids::TenantId;
-use rollcall_core::webhook::outgoing;
+use rollcall_core::event::outgoing;
 use sea_orm::{ColumnTrait, DerivePartialModel, FromQueryResult};
 
 /// Events at whose kinds one page looks. A page of a log with few outgoing ones has fewer than its limit.
@@ -32,39 +31,6 @@ const KNOWN: &str = " AS ends, CASE WHEN EXISTS (SELECT 1 FROM audit_events e WH
 struct PlaceRow {
     ends: i64,
     known: i32,
-}
-
-/// An event that products hear of, with the state of its subject.
-#[derive(Clone, Debug)]
-pub struct OutgoingEvent {
-    pub tenant: TenantId,
-    pub sequence: Sequence,
-    pub kind: AuditKind,
-    pub event: AuditEvent,
-    /// The member that the event is about, as it is now.
-    pub member: Option<Member>,
-    /// The group that the event is about, as it is now; none once it is removed.
-    pub group: Option<SharingGroup>,
-    /// For an event of a membership: whether the member is in the group now.
-    pub is_in_group: Option<bool>,
-}
-
-impl OutgoingEvent {
-    /// The event of a row, still without its state; none for an event that concerns the hub alone, or of a kind that this program does
-    /// not know.
-    pub(crate) fn of(tenant: TenantId, place: RowPlace, event: AuditEvent) -> Option<Self> {
-        let kind: AuditKind = event.kind.parse().ok()?;
-        let sequence = Sequence(place);
-        kind.is_outgoing().then_some(Self {
-            tenant,
-            sequence,
-            kind,
-            event,
-            member: None,
-            group: None,
-            is_in_group: None,
-        })
-    }
 }
 
 /// A page of events.

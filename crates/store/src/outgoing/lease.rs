@@ -3,7 +3,9 @@
 
 use super::deliveries::DeliveryRecord;
 use super::endpoints::{forgiven, host_of, stored_kinds};
-use super::events::{After, EventPage, OutgoingEvent, Stretch};
+use super::event::OutgoingEvent;
+use super::events::{After, EventPage, Stretch};
+use super::secrets::opened;
 use super::sequence::Sequence;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -13,9 +15,10 @@ use crate::entity::webhook_endpoints::{Column, Entity, Model};
 use crate::entity::{LiteralComparison, Update, webhook_replays};
 use crate::scope::TenantScope;
 use chrono::{DateTime, TimeDelta, Utc};
+use rollcall_core::event::WebhookKinds;
 use rollcall_core::event::{Actor, Event, WebhookDisabled};
 use rollcall_core::ids::{TenantId, WebhookId};
-use rollcall_core::webhook::{DeliveryPurpose, WebhookDisabledReason, WebhookKinds, WebhookStatus};
+use rollcall_core::webhook::{DeliveryPurpose, WebhookDisabledReason, WebhookStatus};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, Condition};
 use uuid::Uuid;
@@ -80,7 +83,8 @@ fn scope(tenant: TenantId) -> TenantScope {
 
 impl HeldWebhook {
     fn of(store: &Store, row: Model) -> Self {
-        let secrets = store.webhook_secrets(&row).map_err(|error| error.to_string());
+        let secrets = store.sealing().and_then(|keys| opened(keys, &row, store.clock.now()));
+        let secrets = secrets.map_err(|error| error.to_string());
         Self {
             tenant: row.tenant_id.into(),
             id: row.id.into(),
@@ -272,3 +276,6 @@ impl TenantTx {
         self.write_deliveries(held.id, records).await
     }
 }
+
+#[cfg(test)]
+mod tests;

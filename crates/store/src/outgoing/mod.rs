@@ -3,9 +3,11 @@
 
 pub(crate) mod deliveries;
 pub(crate) mod endpoints;
+pub(crate) mod event;
 pub(crate) mod events;
 pub(crate) mod lease;
 pub(crate) mod replays;
 pub(crate) mod roster;
+mod secrets;
 pub(crate) mod sequence;
 pub(crate) mod states;

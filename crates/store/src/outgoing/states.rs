@@ -1,7 +1,7 @@
 //! The members, groups and memberships that events are about, as they are now. A state is read after its event, so it holds the event and
 //! perhaps later ones; whoever takes it over is never behind.
 
-use super::events::OutgoingEvent;
+use super::event::OutgoingEvent;
 use crate::admin::members::{Member, SharingGroup};
 use crate::engine::connection::Tx;
 use crate::engine::error::StoreError;

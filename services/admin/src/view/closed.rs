@@ -119,7 +119,7 @@ closed_sets! {
     /// The result of an attempt.
     DeliveryOutcome = texts(rollcall_core::webhook::DeliveryOutcome::ALL);
     /// The kind of an event that products hear of.
-    OutgoingKind = rollcall_core::webhook::outgoing();
+    OutgoingKind = rollcall_core::event::outgoing();
     /// The kind of a failure, for programs. It is stable.
     ProblemCode = texts(Code::ALL);
     /// A list whose changes can be watched.

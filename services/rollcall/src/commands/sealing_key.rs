@@ -21,6 +21,10 @@ pub(crate) async fn run(command: SealingKeyCommand, backend: &Backend, settings:
                 all += 1;
                 resealed += u32::from(store.reseal_connection(tenant, connection).await?);
             }
+            for (tenant, webhook) in store.sealed_webhooks().await? {
+                all += 1;
+                resealed += u32::from(store.reseal_webhook(tenant, webhook).await?);
+            }
             let line = format!("{resealed} of {all} secrets are sealed anew; all have the first key now.");
             Ok(print(&output, json!({ "secrets": all, "resealed": resealed }), &line)?)
         }

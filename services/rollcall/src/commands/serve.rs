@@ -192,7 +192,8 @@ pub(crate) async fn start(backend: Backend, services: Services, work: bool, sett
             hub.metrics.clone(),
             worker_config(settings),
         );
-        let worker = worker.sending(delivery(&process, settings));
+        let relay = ports::open_relay(&backend, settings)?;
+        let worker = worker.sending(delivery(&process, settings)).relaying(relay);
         tasks.spawn(worker.run(cancel.clone()));
     }
     let url = reached_at(address, settings);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Life of a lease; longer than an attempt and the note of it.
-const LEASE: TimeDelta = TimeDelta::seconds(30);
+const LEASE: TimeDelta = TimeDelta::seconds(20);
 /// Longest turn; then other endpoints get the place.
 const TURN: Duration = Duration::from_secs(5);
 /// Events that are read at a time.
@@ -197,7 +197,7 @@ impl Courier {
         answered: Result<Answered, Unsent>,
     ) -> Result<Ended, StoreError> {
         let (now, failures) = (self.store.clock.now(), held.failures.saturating_add(1));
-        // What succeeded before counts as the end of an earlier row of failures.
+        // A success before counts as the end of an earlier row of failures.
         let (failures, since) = match unnoted.upto {
             Some(_) => (1, now),
             None => (failures, held.failing_since.unwrap_or(now)),

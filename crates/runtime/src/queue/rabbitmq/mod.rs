@@ -5,10 +5,13 @@
 //! whole and a new one made, so that no state survives an outage except the waiting wake-ups.
 
 mod consumer;
+mod exchange;
 mod link;
 mod outbox;
 mod publisher;
 mod topology;
+
+pub use exchange::{EventExchange, EventMessage};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
