@@ -14,6 +14,7 @@ use admin_routes::{
     bodies_that_no_admin_route_takes, ids_and_pages_that_no_admin_route_knows,
     r15_a_parameter_without_a_value_is_refused_by_every_list_with_the_values_it_takes,
     refused_input_is_named_in_the_words_of_rest, rest_queries_that_cannot_be_understood,
+    unknown_parameters_are_refused_by_every_route,
 };
 
 use crate::answer::Answer;
@@ -38,6 +39,7 @@ pub(crate) fn cases() -> Vec<Case> {
         refused_input_is_named_in_the_words_of_rest,
         r15_a_parameter_without_a_value_is_refused_by_every_list_with_the_values_it_takes,
         rest_queries_that_cannot_be_understood,
+        unknown_parameters_are_refused_by_every_route,
         bodies_that_no_admin_route_takes,
         ids_and_pages_that_no_admin_route_knows,
     ]

@@ -123,11 +123,14 @@ async fn converse(mut stream: TcpStream, shared: Arc<Mutex<Shared>>) {
         if stream.write_all(head.as_bytes()).await.is_err() {
             return;
         }
-        while matches!(manner, Manner::Drip) {
+        let drips = matches!(manner, Manner::Drip);
+        let mut open = drips;
+        while open {
             tokio::time::sleep(Duration::from_millis(200)).await;
-            if stream.write_all(b"x").await.is_err() {
-                return;
-            }
+            open = stream.write_all(b"x").await.is_ok();
+        }
+        if drips {
+            return;
         }
     }
 }

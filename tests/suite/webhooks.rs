@@ -240,7 +240,7 @@ async fn pe16_a_failed_event_comes_again_before_the_next_ones(hub: Hub) {
     endpoint.eventually("a second attempt", |shown| shown.at("/failures").as_u64() >= Some(2)).await;
     assert!(receiver.got().iter().all(|got| got.id() == first), "nothing overtakes the event that failed");
     receiver.answers(Manner::Status(204));
-    // Whoever mended the receiver need not wait for the next attempt.
+    // A mended receiver need not wait for the next attempt.
     endpoint.post("/resume", &json!({})).await.expect(200);
     eventually_got(&receiver, "Cid", |got| is_about(got, "cid")).await;
     let shown = endpoint.eventually("the failures are over", |shown| shown.at("/failures") == 0).await;

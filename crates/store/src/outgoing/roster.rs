@@ -28,7 +28,7 @@ struct MembershipRow {
 /// One row of the roster.
 #[derive(Clone, Debug)]
 pub enum RosterRow {
-    Member(Member),
+    Member(Box<Member>),
     Group(SharingGroup),
     Membership { member_id: Uuid, group_id: Uuid },
 }
@@ -71,7 +71,10 @@ impl Store {
                 let list = RowList::new("roster members").looked_up("living", Some(true));
                 let page: Page<Member> = living.page(&PageRequest::first(limit).after(cursor), list).await?;
                 let next = page.next.map_or(Part::Groups(None), |next| Part::Members(Some(next)));
-                (page.items.into_iter().map(RosterRow::Member).collect(), Some(RosterPlace(next)))
+                (
+                    page.items.into_iter().map(|member| RosterRow::Member(Box::new(member))).collect(),
+                    Some(RosterPlace(next)),
+                )
             }
             Part::Groups(cursor) => {
                 let present = tx.find::<sharing_groups::Entity>().filter(sharing_groups::Column::RemovedAt.is_null());

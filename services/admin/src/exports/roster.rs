@@ -60,7 +60,7 @@ fn line(json: Json) -> Row {
 
 fn row(row: RosterRow) -> Row {
     line(match row {
-        RosterRow::Member(member) => json!({ "member": Member::from(member) }),
+        RosterRow::Member(member) => json!({ "member": Member::from(*member) }),
         RosterRow::Group(group) => json!({ "group": SharingGroup::from(group) }),
         RosterRow::Membership { member_id, group_id } => {
             json!({ "membership": { "member_id": member_id, "group_id": group_id } })
