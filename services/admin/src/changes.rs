@@ -132,7 +132,11 @@ fn may_read(scope: &AdminScope, list: ChangedList) -> bool {
 /// The route at which a list is read.
 fn path_of(list: ChangedList) -> String {
     match list {
-        ChangedList::Tokens | ChangedList::OauthClients | ChangedList::SetupLinks => {
+        ChangedList::Tokens
+        | ChangedList::OauthClients
+        | ChangedList::SetupLinks
+        | ChangedList::AgentKeys
+        | ChangedList::Uploads => {
             format!("/api/v1/sources/{{id}}/{list}")
         }
         list => format!("/api/v1/{list}"),
