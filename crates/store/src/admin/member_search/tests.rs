@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::directory::filter::tests::engines::on_each_engine;
-use crate::{MAX_LIMIT, NewTenant};
+use crate::{ListOrder, MAX_LIMIT, NewTenant};
 use rollcall_core::policy::Policy;
 use std::collections::BTreeMap;
 
@@ -32,12 +32,17 @@ async fn crowd(store: &Store) -> AdminScope {
     scope
 }
 
+/// The addresses in the order of the list. They are read from the newest on: the other end stops before open transactions of other tests.
 async fn all(store: &Store, scope: &AdminScope, filter: &MemberFilter) -> Vec<String> {
-    let (mut found, mut page) = (Vec::new(), PageRequest::first(MAX_LIMIT));
+    let mut page = PageRequest { order: ListOrder::Descending, ..PageRequest::first(MAX_LIMIT) };
+    let mut found = Vec::new();
     loop {
         let read = store.members(scope, filter, &page).await.expect("a page");
         found.extend(read.items.into_iter().map(|member| member.email));
-        let Some(next) = read.next else { return found };
+        let Some(next) = read.next else {
+            found.reverse();
+            return found;
+        };
         page = page.after(Some(next));
     }
 }
