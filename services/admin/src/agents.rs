@@ -6,6 +6,7 @@ use crate::auth::ApiAuth;
 use crate::body::{body, body_or_default};
 use crate::error::AdminError;
 use crate::path::{id_in_path, second_id};
+use crate::query::only_fields;
 use crate::view::List;
 use crate::view::agents as view;
 use actix_web::{HttpRequest, HttpResponse};
@@ -38,6 +39,7 @@ struct NewInstall {
     responses((status = 200, body = List<view::AgentKey>)),
 )]
 pub(crate) async fn keys(request: HttpRequest, auth: ApiAuth) -> Answer {
+    only_fields(&request)?;
     let keys = auth.admin.hub.store.agent_keys(&auth.scope, id_in_path(&request, "source")?).await?;
     snapshot::<view::AgentKey>(&request, keys, None)
 }
@@ -76,6 +78,7 @@ pub(crate) async fn revoke_key(request: HttpRequest, auth: ApiAuth) -> Answer {
     responses((status = 200, body = List<view::AgentUpload>)),
 )]
 pub(crate) async fn uploads(request: HttpRequest, auth: ApiAuth) -> Answer {
+    only_fields(&request)?;
     let uploads = auth.admin.hub.store.uploads(&auth.scope, id_in_path(&request, "source")?).await?;
     snapshot::<view::AgentUpload>(&request, uploads, None)
 }
