@@ -96,7 +96,9 @@ async fn a_write_to_another_version_changes_nothing(hub: Hub) {
     let (tenant, ids) = company(&hub).await;
     let routes = table(&hub);
     let writes = routes.iter().filter(|route| {
-        VERSIONED.contains(&route.path.as_str()) && route.method() != Method::GET && !route.path.contains("connections")
+        // Connections and webhooks take things of their own; their suites have them.
+        let has_own = ["connections", "webhooks"].iter().any(|own| route.path.contains(own));
+        VERSIONED.contains(&route.path.as_str()) && route.method() != Method::GET && !has_own
     });
     let mut walked = 0;
     for route in writes {
