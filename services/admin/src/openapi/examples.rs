@@ -224,6 +224,7 @@ fn of_owner(owner: &str, name: &str) -> Option<Json> {
         ("EventData", "detail") => json!({ "from": "active", "why": "disabled_at_source" }),
         ("EventData", "group" | "is_in_group") => json!(null),
         ("WebhookDelivery" | "TestedWebhook", "answer_status") => json!(204),
+        ("WebhookDelivery" | "TestedWebhook", "outcome") => json!("delivered"),
         ("WebhookDelivery" | "TestedWebhook", "answer") => json!("thanks"),
         ("ReplayWebhookRequest", "after" | "until") => json!(null),
         ("Webhook", "kinds" | "last_status") => json!(null),
