@@ -13,7 +13,7 @@ mod webhooks;
 
 pub use relay::HeldRelay;
 pub use upkeep::UpkeepTurn;
-pub use webhooks::{FoundWebhook, LookedUpTo};
+pub use webhooks::{FoundWebhook, LookedUpTo, WEBHOOKS_FOUND};
 
 use crate::access::credentials::Credential;
 use crate::access::operator_keys::OperatorKey;

@@ -43,7 +43,7 @@ pub use access::sign_in_links::{NewSignInLink, SIGN_IN_LINK_TIME_MAX, SignInLink
 pub use access::source_upkeep::{NewSource, SourceDeletion};
 pub use access::sources::{Source, SourceChange, SourceToken};
 pub use access::tenants::{NewTenant, SeatsSet, TenantName};
-pub use across::{Backlog, FoundWebhook, HeldRelay, LookedUpTo, TenantSummary, UpkeepTurn};
+pub use across::{Backlog, FoundWebhook, HeldRelay, LookedUpTo, TenantSummary, UpkeepTurn, WEBHOOKS_FOUND};
 pub use admin::changed_lists::{Look, Looked};
 pub use admin::cutover::{
     Detachment, GroupCounts, MembershipCounts, PeopleCounts, Promotion, PromotionItems, RemovalOutlook, Respelled,

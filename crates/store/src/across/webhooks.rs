@@ -9,8 +9,9 @@ use rollcall_core::ids::{TenantId, WebhookId};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-/// Endpoints of one look.
-const ENDPOINTS: i64 = 1_000;
+/// Endpoints that one look finds at most.
+pub const WEBHOOKS_FOUND: usize = 1_000;
+const ENDPOINTS: i64 = WEBHOOKS_FOUND as i64;
 
 /// The condition on events is that of the index `audit_events_outgoing`, word for word.
 const WITH_NEWS: &str = "SELECT w.tenant_id, w.id, w.retry_at, w.failing_since, w.created_at AS oldest FROM webhook_endpoints w \

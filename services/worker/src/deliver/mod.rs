@@ -11,7 +11,7 @@ use lanes::Lanes;
 use rollcall_core::ids::{TenantId, WebhookId};
 use rollcall_runtime::Metrics;
 use rollcall_runtime::outbound::Outbound;
-use rollcall_store::{FoundWebhook, OutgoingEvent, Store, StoreError};
+use rollcall_store::{FoundWebhook, OutgoingEvent, Store, StoreError, WEBHOOKS_FOUND};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -105,10 +105,10 @@ impl Courier {
             *looked = Some(self.store.webhook_looks_begin().await?);
             return Ok(());
         };
-        for found in self.store.webhooks_with_news(looked).await? {
-            self.visit(&found);
-        }
-        Ok(())
+        let found = self.store.webhooks_with_news(looked).await?;
+        found.iter().for_each(|webhook| self.visit(webhook));
+        // A look has so many at most.
+        if found.len() >= WEBHOOKS_FOUND { self.round().await } else { Ok(()) }
     }
 
     async fn go_round(&self) {
