@@ -278,10 +278,15 @@ impl TenantTx {
     /// would stay in.
     pub(super) async fn refuse_members_of_another(&self, except: Option<SourceId>) -> Result<(), StoreError> {
         use members::{Column, Entity};
-        let others = Column::ManagedBy.is_not_null().and(Column::Status.is_one_of(["invited", "active"]));
-        let others = Condition::all().add(others).add_option(except.map(|id| Column::ManagedBy.ne(id.0)));
+        let mut others: Vec<Uuid> = self.find::<sources::Entity>().values(sources::Column::Id).await?;
+        others.retain(|id| except.is_none_or(|except| *id != except.0));
+        if others.is_empty() {
+            return Ok(());
+        }
+        // By name, so that the index finds them: a tenant of 100,000 whom this source manages is not read.
+        let managed = Column::ManagedBy.is_in(others).and(Column::Status.is_one_of(["invited", "active"]));
         let other: Option<Option<Uuid>> =
-            self.find::<Entity>().filter(others).limit(1).value(Column::ManagedBy).await?;
+            self.find::<Entity>().filter(managed).limit(1).value(Column::ManagedBy).await?;
         let Some(other) = other.flatten() else { return Ok(()) };
         Err(StoreError::Conflict(format!("members are managed by source {other}, and {}", OTHER_MANAGES.sentence)))
     }
