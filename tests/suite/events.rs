@@ -16,13 +16,16 @@ pub(crate) fn cases() -> Vec<Case> {
     let everywhere = cases![
         pe16_events_come_in_commit_order_with_the_present_state,
         pe16_a_reader_who_waits_hears_soon,
-        pe16_a_place_that_the_log_does_not_have_is_told,
+        pe16_rc25_a_place_that_the_log_does_not_have_is_told,
         pe16_a_reader_who_fell_behind_is_told,
         pe16_the_roster_goes_with_a_sequence,
         pe16_no_event_is_skipped_while_many_write,
         rc22_events_are_one_tenant_s,
         pe16_an_operator_reads_the_events_of_all,
         s7_a_reader_who_waits_is_sent_away_with_its_key,
+        dw3_an_invitation_is_told_to_the_product,
+        dx16_a_wipe_is_asked_of_the_product,
+        dx15_a_removal_is_told_and_takes_nobody_s_account,
     ];
     everywhere.into_iter().collect()
 }
@@ -139,7 +142,7 @@ async fn pe16_a_reader_who_waits_hears_soon(hub: Hub) {
     tenant.get("/api/v1/events?wait=soon").await.expect_problem(400);
 }
 
-async fn pe16_a_place_that_the_log_does_not_have_is_told(hub: Hub) {
+async fn pe16_rc25_a_place_that_the_log_does_not_have_is_told(hub: Hub) {
     let (tenant, other) =
         (hub.tenant().owner("boss@acme.example").create(), hub.tenant().owner("boss@acme.example").create());
     let events = eventually_event(&other, "an event", |_| true).await;
@@ -346,4 +349,44 @@ async fn s7_a_reader_who_waits_is_sent_away_with_its_key(hub: Hub) {
     }
     hub.run_command(&["operator-key", "revoke", "--key-id", &id]).expect_success();
     operator.get(&format!("/api/v1/operator-events?wait=5&after={after}")).await.expect_problem(401);
+}
+
+async fn dw3_an_invitation_is_told_to_the_product(hub: Hub) {
+    let tenant = hub.tenant().create();
+    tenant.scim_source().user("ann").await;
+    let is_invited =
+        |event: &Value| kind(event) == "member.invited" && event["data"]["member"]["email"] == email("ann");
+    let events = eventually_event(&tenant, "the invitation", is_invited).await;
+    let invited = events.iter().find(|event| is_invited(event)).unwrap();
+    assert_eq!(text(invited, "/data/member/status"), "invited", "{invited}");
+    tenant.accept(&email("ann")).await;
+    let is_active = |event: &Value| kind(event) == "member.activated" && event["data"]["member"]["status"] == "active";
+    eventually_event(&tenant, "the acceptance", is_active).await;
+}
+
+async fn dx16_a_wipe_is_asked_of_the_product(hub: Hub) {
+    let tenant = hub.tenant().policy("onboarding", "federated").policy("wipe_on_suspend", "true").create();
+    let source = tenant.scim_source();
+    let ann = source.user("ann").await;
+    tenant.eventually_status(&email("ann"), "active").await;
+    source.deactivate(&ann).await.expect_success();
+    let events = eventually_event(&tenant, "the wipe", |event| kind(event) == "device.wipe_requested").await;
+    let wipe = events.iter().find(|event| kind(event) == "device.wipe_requested").unwrap();
+    assert_eq!(text(wipe, "/data/member/email"), email("ann"));
+    assert_eq!(text(wipe, "/data/member/status"), "suspended");
+}
+
+async fn dx15_a_removal_is_told_and_takes_nobody_s_account(hub: Hub) {
+    let tenant = hub.tenant().policy("onboarding", "federated").policy("on_deleted", "remove").create();
+    let source = tenant.scim_source();
+    let ann = source.user("ann").await;
+    tenant.eventually_status(&email("ann"), "active").await;
+    source.delete(&format!("/Users/{ann}")).await.expect_success();
+    let events = eventually_event(&tenant, "the removal", |event| kind(event) == "member.removed").await;
+    let removed = events.iter().find(|event| kind(event) == "member.removed").unwrap();
+    // The account is held: the product still reads whose it was.
+    assert_eq!(text(removed, "/data/member/status"), "removed", "{removed}");
+    assert_eq!(text(removed, "/data/member/email"), email("ann"));
+    let roster = tenant.get("/api/v1/exports/roster").await.expect(200);
+    assert!(!roster.text.contains(&email("ann")), "{}", roster.describe());
 }

@@ -43,6 +43,7 @@ mod discovery;
 mod enrolments;
 mod entra_collection;
 mod etags;
+mod event_relay;
 mod events;
 mod explain;
 mod exports;
@@ -100,6 +101,7 @@ mod tokens;
 mod traces;
 mod user_scope;
 mod verbs;
+mod webhook_deliveries;
 mod webhooks;
 mod workbench;
 
@@ -202,7 +204,9 @@ fn every_case() -> Vec<Case> {
         cors::cases(),
         changes::cases(),
         events::cases(),
+        webhook_deliveries::cases(),
         webhooks::cases(),
+        event_relay::cases(),
         if_match::cases(),
         statistics::cases(),
         new_user::cases(),

@@ -17,7 +17,7 @@ const TIME: Duration = Duration::from_secs(10);
 /// Records at the name that are read.
 const RECORDS_MAX: usize = 50;
 
-/// What of them is shown.
+/// Bounds of the texts that are shown to an administrator.
 const SHOWN_RECORDS: usize = 5;
 const SHOWN_CHARACTERS: usize = 120;
 

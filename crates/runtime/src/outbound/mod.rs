@@ -162,7 +162,7 @@ impl Outbound {
     /// Sends a message. The address is checked anew, since the rules may have changed since it was saved.
     ///
     /// # Errors
-    /// Where there is no whole answer in time.
+    /// [`Unsent`] without a whole answer in time.
     pub async fn send(&self, message: Message<'_>) -> Result<Answered, Unsent> {
         match timeout(TIME, self.attempt(message)).await {
             Ok(answered) => answered,
