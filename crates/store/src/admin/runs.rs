@@ -198,8 +198,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Stale`] when the plan changed; [`StoreError::Unsettled`] when it is about to;
-    /// [`StoreError::Conflict`] when it is not held; [`StoreError::Forbidden`] for the key of an admin when it is about an owner or
-    /// admin.
+    /// [`StoreError::Overtaken`] when the roster moved since a rewind was planned; [`StoreError::Conflict`] when it is not held;
+    /// [`StoreError::Forbidden`] for the key of an admin when it is about an owner or admin.
     #[tracing::instrument(name = "store.runs.decide_run", skip_all)]
     pub async fn decide_run(
         &self,

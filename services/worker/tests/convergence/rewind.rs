@@ -85,7 +85,7 @@ async fn what_moved_is_stale_and_then_named(store: Store) {
     let planned = desk.plan_rewind(run, 500).await;
     desk.set(ann, json!({ "active": true })).await;
     desk.work().await;
-    assert!(matches!(desk.decide(planned, RunDecision::Approve).await, Err(StoreError::Stale)));
+    assert!(matches!(desk.decide(planned, RunDecision::Approve).await, Err(StoreError::Overtaken)));
     let again = desk.plan_rewind(run, 500).await;
     assert_eq!(desk.run(planned).await.state, "withdrawn");
     assert_eq!(reasons(&desk.items(again).await), ["already_back"]);
@@ -110,7 +110,7 @@ async fn a_moved_membership_is_stale_and_an_older_change_is_not(store: Store) {
     desk.set_members(group, &[ann]).await;
     desk.work().await;
     let stale = desk.decide(planned, RunDecision::Approve).await;
-    assert!(matches!(stale, Err(StoreError::Stale)), "bob left already: {stale:?}");
+    assert!(matches!(stale, Err(StoreError::Overtaken)), "bob left already: {stale:?}");
     desk.set_members(group, &[ann, bob]).await;
     desk.work().await;
     desk.decide(planned, RunDecision::Approve).await.expect("it is as it was planned from");
