@@ -99,6 +99,7 @@ mod strict_clients;
 mod tenants;
 mod tokens;
 mod traces;
+mod two_tenants;
 mod user_scope;
 mod verbs;
 mod webhook_deliveries;
@@ -213,6 +214,7 @@ fn every_case() -> Vec<Case> {
         first_hour::cases(),
         approval::cases(),
         routes::cases(),
+        two_tenants::cases(),
         lifecycle::cases(),
         matching::cases(),
         group_scope::cases(),

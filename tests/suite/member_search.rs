@@ -24,8 +24,9 @@ pub(crate) fn cases() -> Vec<Case> {
 const BOSS: &str = "boss@acme.example";
 
 /// The names before the `@` of those whom a query finds, in any order.
+/// From the newest on: read from the oldest, a list shows a change once no earlier transaction is open.
 async fn found(tenant: &Tenant, query: &str) -> BTreeSet<String> {
-    let page = tenant.get(&format!("/api/v1/members?limit=200&{query}")).await.expect(200);
+    let page = tenant.get(&format!("/api/v1/members?limit=200&order=desc&{query}")).await.expect(200);
     let items = page.at("/items").as_array().unwrap().clone();
     let name = |item: &Value| item["email"].as_str().unwrap().split('@').next().unwrap().to_owned();
     let names: BTreeSet<String> = items.iter().map(name).collect();

@@ -37,8 +37,8 @@ pub(crate) fn cases() -> Vec<Case> {
         rc22_no_session_reaches_another_tenant,
     ];
     let apart = cases![
-        another_role_ends_the_session_on_every_process,
-        another_role_ends_the_session_on_every_process_without_redis,
+        another_role_and_every_other_end_reach_all_processes,
+        another_role_and_every_other_end_reach_all_processes_without_redis,
     ];
     everywhere.into_iter().chain(apart.into_iter().map(|case| case.only_on(Combination::Full).alone())).collect()
 }
@@ -543,34 +543,52 @@ async fn rc22_no_session_reaches_another_tenant(hub: Hub) {
     boss.get("/api/v1/session").await.expect(200);
 }
 
-async fn another_role_ends_the_session_on_every_process(hub: Hub) {
-    role_changes(hub.another().apart(1).start().await).await;
+async fn another_role_and_every_other_end_reach_all_processes(hub: Hub) {
+    sessions_end(hub.another().apart(1).start().await).await;
 }
 
-async fn another_role_ends_the_session_on_every_process_without_redis(hub: Hub) {
+async fn another_role_and_every_other_end_reach_all_processes_without_redis(hub: Hub) {
     // Port 1 is closed: every look at Redis fails.
-    role_changes(hub.another().apart(1).setting("REDIS_URL", "redis://127.0.0.1:1").start().await).await;
+    sessions_end(hub.another().apart(1).setting("REDIS_URL", "redis://127.0.0.1:1").start().await).await;
 }
 
-async fn role_changes(hub: Hub) {
+async fn sessions_end(hub: Hub) {
     let second = hub.add_admin().await;
     let tenant = owned(&hub);
     let source = tenant.scim_source();
-    source.user("ann").await;
+    let user = source.user("ann").await;
     let ann = tenant.eventually_status(&email("ann"), "active").await;
-    for (before, after) in [("admin", "member"), ("owner", "admin")] {
-        set_role(&tenant, &ann.id, &json!({ "role": before })).await;
+    let signed_in = async || {
         let here = Person::sign_in(&tenant, &email("ann")).await;
         let there = Person { base: second.clone(), ..here.clone() };
         here.get("/api/v1/session").await.expect(200);
         there.get("/api/v1/session").await.expect(200);
+        (here, there)
+    };
+    for (before, after) in [("admin", "member"), ("owner", "admin")] {
+        set_role(&tenant, &ann.id, &json!({ "role": before })).await;
+        let (here, there) = signed_in().await;
         set_role(&tenant, &ann.id, &json!({ "role": after })).await;
-        within(Duration::from_secs(1), "the session has ended everywhere", async || {
-            let answers = [here.get("/api/v1/session").await, there.get("/api/v1/session").await];
-            if answers.iter().all(|answer| answer.status == 401) { Ok(()) } else { Err(format!("{answers:?}")) }
-        })
-        .await;
+        ends_everywhere(&here, &there).await;
         set_role(&tenant, &ann.id, &json!({ "role": before })).await;
         there.get("/api/v1/session").await.expect_problem(401);
     }
+    let ((here, there), (other, _)) = (signed_in().await, signed_in().await);
+    let id = here.get("/api/v1/session").await.expect(200).text_at("/session/id");
+    other.send(Method::DELETE, &format!("/api/v1/sessions/{id}"), &json!({})).await.expect(204);
+    ends_everywhere(&here, &there).await;
+    let (here, there) = signed_in().await;
+    source.deactivate(&user).await.expect_success();
+    tenant.owner_approves().await;
+    tenant.eventually_status(&email("ann"), "suspended").await;
+    ends_everywhere(&here, &there).await;
+}
+
+/// Within a second, on both processes.
+async fn ends_everywhere(here: &Person, there: &Person) {
+    within(Duration::from_secs(1), "the session has ended everywhere", async || {
+        let answers = [here.get("/api/v1/session").await, there.get("/api/v1/session").await];
+        if answers.iter().all(|answer| answer.status == 401) { Ok(()) } else { Err(format!("{answers:?}")) }
+    })
+    .await;
 }
