@@ -16,7 +16,7 @@ use crate::receiver::Receiver;
 use crate::registry::{Case, cases};
 use crate::rest::Tenant;
 use crate::routes::table;
-use crate::verbs::{ScimSource, USER, email};
+use crate::verbs::{ScimSource, USER, email, eventually};
 use crate::webhooks::{Endpoint, local};
 use forgetful_server::ForgetfulServer;
 
@@ -31,7 +31,7 @@ pub(crate) fn cases() -> Vec<Case> {
 /// Lists and pages that are asked for with a filter too.
 const SEARCHES: [&str; 14] = [
     "/api/v1/members?q=ann",
-    "/api/v1/members?contains=nn",
+    "/api/v1/members?contains=cme",
     "/api/v1/members?email=ann@acme.example",
     "/api/v1/members?status=invited&order=desc",
     "/api/v1/members?role=owner",
@@ -47,8 +47,10 @@ const SEARCHES: [&str; 14] = [
 ];
 
 /// Routes below a list that is empty here, or that never ends.
-const NOT_WALKED: [&str; 5] = [
+const NOT_WALKED: [&str; 6] = [
     "/api/v1/changes",
+    // It is asked for by an address and by an id below.
+    "/api/v1/explain",
     "/api/v1/sign-in-connections/{id}",
     "/api/v1/sources/{id}/detachment",
     "/api/v1/sources/{id}/detachment/items",
@@ -90,21 +92,31 @@ impl Furnished {
         Answer::of(hub.http().get(format!("{base}{path}")).bearer_auth(token)).await
     }
 
-    /// The path with the id of the first row of each list that is named before a placeholder; none where such a list is empty.
-    async fn filled(&self, path: &str) -> Option<String> {
+    /// The path with the id of the first row of each list that is named before a placeholder.
+    async fn filled(&self, path: &str) -> String {
         let mut filled = String::new();
         let mut rest = path;
         while let Some((before, after)) = rest.split_once('{') {
-            let (name, after) = after.split_once('}')?;
+            let (name, after) = after.split_once('}').unwrap();
             filled += before;
             filled += &match name {
                 "source_id" => self.source.id.clone(),
                 "user_id" => self.user.clone(),
-                _ => first_id(&self.get(filled.trim_end_matches('/')).await)?,
+                _ => self.first_id(filled.trim_end_matches('/')).await,
             };
             rest = after;
         }
-        Some(filled + rest)
+        filled + rest
+    }
+
+    /// On Postgres a list that is read from the oldest on shows a row once no earlier transaction is open.
+    async fn first_id(&self, list: &str) -> String {
+        eventually("a list with a row", async || {
+            let page = self.get(list).await;
+            let id = ["/items/0/id", "/Resources/0/id"].into_iter().find_map(|path| page.json.pointer(path));
+            id.and_then(Value::as_str).map(str::to_owned).ok_or_else(|| page.describe())
+        })
+        .await
     }
 
     /// Everything that may be read, by the pattern of its route.
@@ -115,15 +127,11 @@ impl Furnished {
             if !of_tenant || route.method() != Method::GET || NOT_WALKED.contains(&route.path.as_str()) {
                 continue;
             }
-            match self.filled(&route.path).await {
-                Some(mut path) => {
-                    if path.ends_with("/compare") {
-                        path = format!("{path}?with={}", path.rsplit('/').nth(1).unwrap());
-                    }
-                    pages.insert(route.path, self.get(&path).await);
-                }
-                None => panic!("a list before {} is empty", route.path),
+            let mut path = self.filled(&route.path).await;
+            if path.ends_with("/compare") {
+                path = format!("{path}?with={}", path.rsplit('/').nth(1).unwrap());
             }
+            pages.insert(route.path, self.get(&path).await);
         }
         for search in SEARCHES {
             pages.insert(search.to_owned(), self.get(search).await);
@@ -134,11 +142,6 @@ impl Furnished {
         }
         pages
     }
-}
-
-fn first_id(list: &Answer) -> Option<String> {
-    let id = ["/items/0/id", "/Resources/0/id"].into_iter().find_map(|path| list.json.pointer(path));
-    id.and_then(Value::as_str).map(str::to_owned)
 }
 
 /// Every id in a text.
@@ -159,7 +162,8 @@ fn shown(own: &BTreeMap<String, Answer>, other: &BTreeMap<String, Answer>) -> Ve
 async fn are_apart(one: &Furnished, other: &Furnished) {
     let (own, theirs) = (one.walk().await, other.walk().await);
     for (path, page) in &own {
-        assert!(page.status == 200 || page.status == 409, "{path}: {}", page.describe());
+        // 409: the source decides already; 501: a token has no person behind it.
+        assert!(matches!(page.status, 200 | 409 | 501), "{path}: {}", page.describe());
         assert_eq!(page.status, theirs[path].status, "{path}: {}", theirs[path].describe());
     }
     let with_ids = own.values().filter(|page| !ids(&page.text).is_empty()).count();

@@ -52,6 +52,9 @@ impl Drop for ForgetfulServer {
 
 async fn serve(near: TcpStream, there: (String, u16), forgotten: Arc<AtomicUsize>) -> std::io::Result<()> {
     let far = TcpStream::connect(there).await?;
+    // Small messages wait for no acknowledgement.
+    near.set_nodelay(true)?;
+    far.set_nodelay(true)?;
     let (from_client, mut to_client) = near.into_split();
     let (mut from_server, to_server) = far.into_split();
     let mut client = Client { from: from_client, to: to_server, system: false, roles: HashMap::new(), forgotten };
