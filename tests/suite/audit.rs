@@ -4,19 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::hub::Hub;
 use crate::registry::{Case, cases};
 use crate::rest::Tenant;
 use crate::roster::AuditEvent;
-use crate::verbs::{email, eventually, members_value, operation};
+use crate::verbs::{email, eventually, members_value, operation, person, unknown_id};
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![
         a_random_history_is_explained_by_its_events,
         every_directory_write_has_one_event,
         events_name_their_actor_and_request,
+        the_log_is_filtered_by_actor_and_request,
         ids_and_times_of_events_agree,
     ]
 }
@@ -199,6 +200,34 @@ async fn events_name_their_actor_and_request(hub: Hub) {
         directory.cause["request_id"], roster.cause["request_id"],
         "the thread leads from the member back to the request"
     );
+}
+
+async fn the_log_is_filtered_by_actor_and_request(hub: Hub) {
+    let tenant = hub.tenant().create();
+    let source = tenant.scim_source();
+    let made = source.post("/Users", &person("ann")).await.expect(201);
+    tenant.eventually_status(&email("ann"), "invited").await;
+    let all = tenant.get("/api/v1/audit-events?order=desc&limit=200").await.expect(200);
+    let all = all.at("/items").as_array().unwrap().clone();
+    let listed = async |filter: String| -> Vec<Value> {
+        let page = tenant.get(&format!("/api/v1/audit-events?order=desc&limit=200&{filter}")).await.expect(200);
+        page.at("/items").as_array().unwrap().clone()
+    };
+    let fitting = |fits: &dyn Fn(&Value) -> bool| all.iter().filter(|event| fits(event)).cloned().collect::<Vec<_>>();
+    let request = made.header("x-request-id");
+    let caused = fitting(&|event| event["cause"]["request_id"] == *request);
+    assert!(caused.len() >= 2, "{all:?}");
+    assert_eq!(listed(format!("request_id={request}")).await, caused);
+    let actor = format!("source:{}", source.id);
+    let by_source = fitting(&|event| event["actor"] == actor.as_str());
+    assert!(!by_source.is_empty() && by_source.len() < all.len(), "{all:?}");
+    assert_eq!(listed(format!("actor={actor}")).await, by_source);
+    assert_eq!(listed(format!("actor={actor}&kind=member.invited")).await.len(), 1);
+    assert!(listed(format!("actor=member:{}", unknown_id())).await.is_empty());
+    let refused = tenant.get("/api/v1/audit-events?actor=ann").await.expect_problem(400);
+    assert!(refused.text_at("/detail").contains("member:"), "{}", refused.describe());
+    let exported = tenant.get(&format!("/api/v1/exports/audit-events?format=jsonl&request_id={request}")).await;
+    assert_eq!(exported.expect(200).text.lines().count(), caused.len());
 }
 
 async fn ids_and_times_of_events_agree(hub: Hub) {

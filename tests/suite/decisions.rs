@@ -78,7 +78,12 @@ async fn an_approved_run_removes_who_was_only_suspended(hub: Hub) {
 
 async fn a_rejected_run_changes_nothing(hub: Hub) {
     let (tenant, source, _, run) = held_at_the_limit(&hub, "remove").await;
-    decide(&tenant, &run, "reject", digest(&run)).await.expect(200);
+    let path = format!("/api/v1/runs/{}/reject", run.id);
+    let with_note = |note: &str| json!({ "digest": digest(&run), "note": note });
+    tenant.post(&path, &with_note(&"x".repeat(501))).await.expect_problem(400);
+    tenant.post(&path, &with_note(" they left by mistake ")).await.expect(200);
+    let told = tenant.get("/api/v1/audit-events?kind=run.rejected&order=desc").await.expect(200);
+    assert_eq!(told.at("/items/0/detail/note"), "they left by mistake", "{}", told.describe());
     // A later newcomer proves that the rejection has been reconciled.
     source.user("later").await;
     let members = tenant.eventually("later waits", |members| members.with_status("pending").len() == 2).await;

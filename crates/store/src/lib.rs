@@ -60,7 +60,7 @@ pub use admin::member_search::{Manager, MemberFilter, SearchParts, SearchText};
 pub use admin::members::{FormerEmail, Member, SharingGroup};
 pub use admin::policy::VersionedPolicy;
 pub use admin::run_comparison::{ComparedItem, ComparedPage};
-pub use admin::runs::{Run, RunDecision, RunItem};
+pub use admin::runs::{Run, RunDecision, RunItem, RunSeen};
 pub use admin::skipped_records::{SkippedFilter, SkippedRecord};
 pub use admin::statistics::{DayCounts, SyncLag, Waiting};
 pub use agent::compare::{DiffCounts, PartDiff};

@@ -3,7 +3,7 @@
 use crate::answer::{Answer, list};
 use crate::auth::ApiAuth;
 use crate::error::AdminError;
-use crate::query::{parameters, parsed};
+use crate::query::{ACTORS, ListParameters, parameters, parsed};
 use crate::view::List;
 use crate::view::audit_events as view;
 use actix_web::HttpRequest;
@@ -14,18 +14,30 @@ use std::collections::{BTreeSet, HashMap};
 
 #[utoipa::path(
     get, path = "/api/v1/audit-events", tag = "audit", operation_id = "audit_events_audit_events", summary = "Changes, with actor and cause",
-    params(("limit" = Option<u64>, Query), ("cursor" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("kind" = Option<String>, Query), ("subject_id" = Option<String>, Query)),
+    params(("limit" = Option<u64>, Query), ("cursor" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("kind" = Option<String>, Query), ("subject_id" = Option<String>, Query), ("actor" = Option<String>, Query), ("request_id" = Option<String>, Query)),
     responses((status = 200, body = List<view::AuditEvent>)),
 )]
 pub(crate) async fn audit_events(request: HttpRequest, auth: ApiAuth) -> Answer {
     auth.expects_large_answer(&request)?;
-    let asked = parameters(&request, &["kind", "subject_id"])?;
-    let kind = parsed("kind", asked.kind.as_deref())?;
-    let subject = parsed("subject_id", asked.subject_id.as_deref())?;
-    list::<view::AuditEvent>(
-        &request,
-        page(&auth.admin.hub.store, &auth.scope, &AuditFilter { kind, subject }, &asked.page()?).await?,
-    )
+    let asked = parameters(&request, &FILTERS)?;
+    let filter = filter(&asked)?;
+    list::<view::AuditEvent>(&request, page(&auth.admin.hub.store, &auth.scope, &filter, &asked.page()?).await?)
+}
+
+/// The filters of the log; an export takes them too.
+pub(crate) const FILTERS: [&str; 4] = ["kind", "subject_id", "actor", "request_id"];
+
+pub(crate) fn filter(asked: &ListParameters) -> Result<AuditFilter, AdminError> {
+    let actor = asked.actor.as_deref().map(|text| {
+        let wrong = || AdminError::BadRequest(format!("actor is {ACTORS}, as an event shows it"));
+        Actor::of_text(text).ok_or_else(wrong)
+    });
+    Ok(AuditFilter {
+        kind: parsed("kind", asked.kind.as_deref())?,
+        subject: parsed("subject_id", asked.subject_id.as_deref())?,
+        actor: actor.transpose()?,
+        request: parsed("request_id", asked.request_id.as_deref())?,
+    })
 }
 
 /// A page of events, with the names of their actors.

@@ -19,6 +19,9 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::str::FromStr;
 
+/// The forms of an actor.
+pub(crate) const ACTORS: &str = "`system`, `operator`, or `member:`, `source:`, `api_key:`, `setup_link:`, `operator:` or `operator_key:` with an id";
+
 /// The only way for a handler to read its parameters.
 pub(crate) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, AdminError> {
     let text = request.query_string();
@@ -71,6 +74,7 @@ fn taken_by(name: &str) -> String {
         "wait" => "a whole number of seconds from 0 to 30".to_owned(),
         "cursor" => "the `next_cursor` or `resume_cursor` of an answer".to_owned(),
         "with" => "the id of a run".to_owned(),
+        "actor" => ACTORS.to_owned(),
         "managed_by" => "the id of a source".to_owned(),
         "email" | "former_email" => "an address".to_owned(),
         "lists" => "names of lists with commas between them".to_owned(),
@@ -134,6 +138,8 @@ pub(crate) struct ListParameters {
     pub(crate) state: Option<String>,
     pub(crate) kind: Option<String>,
     pub(crate) subject_id: Option<String>,
+    pub(crate) actor: Option<String>,
+    pub(crate) request_id: Option<String>,
     pub(crate) source_id: Option<String>,
     pub(crate) member_id: Option<String>,
     pub(crate) dispute: Option<String>,

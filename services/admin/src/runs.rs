@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, list, one, read, snapshot};
 use crate::auth::ApiAuth;
-use crate::body::{Seen, body, no_body};
+use crate::body::{body, no_body};
 use crate::error::AdminError;
 use crate::path::id_in_path;
 use crate::query::{parameters, parsed};
@@ -11,7 +11,7 @@ use crate::view::runs as view;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use rollcall_core::run::RunState;
-use rollcall_store::RunDecision;
+use rollcall_store::{RunDecision, RunSeen};
 use rollcall_web::Body;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -71,7 +71,7 @@ pub(crate) async fn compare_runs(request: HttpRequest, auth: ApiAuth) -> Answer 
 #[utoipa::path(
     post, path = "/api/v1/runs/{id}/approve", tag = "runs", operation_id = "runs_approve_run", summary = "Approves what the caller saw",
     params(("id" = Uuid, Path)),
-    request_body = Seen,
+    request_body = DecidedRun,
     responses((status = 200, body = view::Run)),
 )]
 pub(crate) async fn approve_run(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
@@ -81,19 +81,31 @@ pub(crate) async fn approve_run(request: HttpRequest, auth: ApiAuth, payload: Bo
 #[utoipa::path(
     post, path = "/api/v1/runs/{id}/reject", tag = "runs", operation_id = "runs_reject_run", summary = "Rejects what the caller saw",
     params(("id" = Uuid, Path)),
-    request_body = Seen,
+    request_body = DecidedRun,
     responses((status = 200, body = view::Run)),
 )]
 pub(crate) async fn reject_run(request: HttpRequest, auth: ApiAuth, payload: Body) -> Answer {
     decide_run(&request, auth, payload, RunDecision::Reject).await
 }
 
+/// Identifies the plan that the admin saw, and tells the reason.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = RunDecisionRequest)]
+#[serde(deny_unknown_fields)]
+struct DecidedRun {
+    digest: String,
+    /// The reason, for the audit log; to 500 characters.
+    note: Option<String>,
+}
+
 async fn decide_run(request: &HttpRequest, auth: ApiAuth, payload: Body, decision: RunDecision) -> Answer {
     let id = id_in_path(request, "run")?;
     // Another tenant's run is no run, whatever the body says.
     auth.admin.hub.store.run(&auth.scope, id).await?;
-    let seen: Seen = body(payload).await?;
-    let decided = auth.admin.hub.store.decide_run(&auth.scope, id, &seen.digest, decision).await?;
+    let DecidedRun { digest, note } = body(payload).await?;
+    let note = note.as_deref().map(str::trim).filter(|note| !note.is_empty());
+    let seen = RunSeen { digest: &digest, note };
+    let decided = auth.admin.hub.store.decide_run(&auth.scope, id, seen, decision).await?;
     auth.admin.hub.after_commit(decided).await;
     one::<view::Run>(auth.admin.hub.store.run(&auth.scope, id).await?)
 }

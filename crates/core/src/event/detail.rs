@@ -352,6 +352,9 @@ pub struct RunDecided {
     pub digest: String,
     /// The decided items; none of a rewind, whose items the worker decides.
     pub items: Option<u64>,
+    /// The reason, in the words of the caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -1,5 +1,6 @@
 //! Runs: plans that were applied, held or simulated, and the decisions about held ones.
 
+use crate::admin::skipped_records::check_note;
 use crate::committed::Committed;
 use crate::engine::connect::Store;
 use crate::engine::error::StoreError;
@@ -70,6 +71,13 @@ pub struct RunItem {
     /// The source and the request that caused it.
     pub source_id: Option<Uuid>,
     pub request_id: Option<Uuid>,
+}
+
+/// The plan that the admin saw, and the reason for the decision about it.
+#[derive(Clone, Copy, Debug)]
+pub struct RunSeen<'a> {
+    pub digest: &'a str,
+    pub note: Option<&'a str>,
 }
 
 /// The decision of an admin about a held run.
@@ -205,9 +213,10 @@ impl Store {
         &self,
         scope: &AdminScope,
         id: RunId,
-        digest: &str,
+        seen: RunSeen<'_>,
         decision: RunDecision,
     ) -> Result<Committed<()>, StoreError> {
+        check_note(seen.note)?;
         let tx = self.write(&scope.scope).await?;
         let run = tx.find::<runs::Entity>().filter(runs::Column::Id.eq(id.0)).lock(LockType::Update);
         let run: OpenRun = run.one().await?.ok_or(StoreError::NotFound("run"))?;
@@ -217,7 +226,7 @@ impl Store {
         }
         let approves = decision == RunDecision::Approve;
         tx.refuse_without_owner(id, &run, scope.role(), approves).await?;
-        if run.digest != digest {
+        if run.digest != seen.digest {
             return Err(StoreError::Stale);
         }
         if approves {
@@ -241,7 +250,7 @@ impl Store {
             decided
         };
         decided.exec().await?;
-        let detail = RunDecided { digest: digest.to_owned(), items };
+        let detail = RunDecided { digest: seen.digest.to_owned(), items, note: seen.note.map(str::to_owned) };
         let event = match decision {
             RunDecision::Approve => Event::RunApproved(id, detail),
             RunDecision::Reject => Event::RunRejected(id, detail),

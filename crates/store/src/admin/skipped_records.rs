@@ -125,9 +125,7 @@ impl Store {
     /// [`StoreError::Invalid`] when the note is too long.
     #[tracing::instrument(name = "store.skipped_records.ignore_record", skip_all)]
     pub async fn ignore_record(&self, scope: &AdminScope, subject: Uuid, note: Option<&str>) -> Result<(), StoreError> {
-        if note.is_some_and(|note| note.chars().count() > NOTE_CHARACTERS_MAX || note.contains('\0')) {
-            return Err(StoreError::Invalid(format!("note is text of at most {NOTE_CHARACTERS_MAX} characters")));
-        }
+        check_note(note)?;
         let tx = self.write(&scope.scope).await?;
         let record = tx.skipped_record(subject).await?;
         if record.ignored_at.is_some() && record.note.as_deref() == note {
@@ -142,6 +140,15 @@ impl Store {
         tx.tx.batch(vec![tx.event(&event).into()]).await?;
         tx.commit().await
     }
+}
+
+/// # Errors
+/// [`StoreError::Invalid`] for a note that is too long or holds NUL.
+pub(super) fn check_note(note: Option<&str>) -> Result<(), StoreError> {
+    if note.is_some_and(|note| note.chars().count() > NOTE_CHARACTERS_MAX || note.contains('\0')) {
+        return Err(StoreError::Invalid(format!("note is text of at most {NOTE_CHARACTERS_MAX} characters")));
+    }
+    Ok(())
 }
 
 impl TenantTx {

@@ -115,6 +115,8 @@ pub struct AuditEvent {
 pub struct AuditFilter {
     pub kind: Option<AuditKind>,
     pub subject: Option<Uuid>,
+    pub actor: Option<Actor>,
+    pub request: Option<RequestId>,
 }
 
 impl Store {
@@ -137,13 +139,22 @@ impl Store {
         let _page = self.page_turn(&scope.scope).await?;
         let tx = self.read(&scope.scope).await?;
         let kind = filter.kind.map(AuditKind::as_str);
+        let actor = filter.actor.map(Actor::to_text);
+        let request = filter.request.map(|id| id.0);
         let list = RowList::new("audit-events").searched("kind", kind).filtered("subject_id", filter.subject);
+        let list = list.searched("actor", actor.as_deref()).searched("request_id", request);
         let mut events = tx.find::<Entity>();
         if let Some(kind) = kind {
             events = events.filter(Column::Kind.eq(kind));
         }
         if let Some(subject) = filter.subject {
             events = events.filter(Column::SubjectId.eq(subject));
+        }
+        if let Some(actor) = actor {
+            events = events.filter(Column::Actor.eq(actor));
+        }
+        if let Some(request) = request {
+            events = events.filter(Column::RequestId.eq(request));
         }
         events.page(page, list).await
     }

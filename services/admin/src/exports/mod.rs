@@ -7,6 +7,7 @@ mod rows;
 mod transfer;
 
 use crate::answer::Answer;
+use crate::audit_events::{FILTERS, filter};
 use crate::auth::ApiAuth;
 use crate::error::AdminError;
 use crate::members;
@@ -17,7 +18,7 @@ use format::{Columns, Format};
 use futures_util::stream;
 use rollcall_core::budget::Budget;
 use rollcall_core::event::ExportMade;
-use rollcall_store::{AuditFilter, Cursor, HeavyKind, HeavyWork, MAX_LIMIT, PageRequest};
+use rollcall_store::{Cursor, HeavyKind, HeavyWork, MAX_LIMIT, PageRequest};
 pub(crate) use roster::export_roster;
 use rows::{Exported, Row};
 use std::collections::BTreeMap;
@@ -50,14 +51,13 @@ pub(crate) async fn export_groups(request: HttpRequest, auth: ApiAuth) -> Answer
 
 #[utoipa::path(
     get, path = "/api/v1/exports/audit-events", tag = "exports", operation_id = "exports_audit_events", summary = "The audit log as CSV or JSON lines",
-    params(("format" = Option<String>, Query), ("fields" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("kind" = Option<String>, Query), ("subject_id" = Option<String>, Query)),
+    params(("format" = Option<String>, Query), ("fields" = Option<String>, Query), ("order" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("kind" = Option<String>, Query), ("subject_id" = Option<String>, Query), ("actor" = Option<String>, Query), ("request_id" = Option<String>, Query)),
     responses((status = 200, content((String = "text/csv"), (String = "application/x-ndjson")))),
 )]
 pub(crate) async fn export_audit_events(request: HttpRequest, auth: ApiAuth) -> Answer {
-    let asked = parameters(&request, &["kind", "subject_id", "format"])?;
-    let kind = parsed("kind", asked.kind.as_deref())?;
-    let subject = parsed("subject_id", asked.subject_id.as_deref())?;
-    export(&request, auth, &asked, Exported::AuditEvents(AuditFilter { kind, subject })).await
+    let [kind, subject, actor, cause] = FILTERS;
+    let asked = parameters(&request, &[kind, subject, actor, cause, "format"])?;
+    export(&request, auth, &asked, Exported::AuditEvents(filter(&asked)?)).await
 }
 
 /// The pages of an export, which has one of the few slots while they are taken.

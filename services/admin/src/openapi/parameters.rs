@@ -39,6 +39,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("source_id", "Requests of this source"),
     ("state", "Runs in this state"),
     ("status", "Members with this status"),
+    ("request_id", "Events that this request caused, by its `X-Request-Id`"),
     ("subject_id", "Rows about the thing with this id"),
     ("until", "Rows before this time"),
     ("wait", "Seconds to wait for an event where there is none yet"),
@@ -143,7 +144,9 @@ fn schema_of(name: &str) -> Option<Json> {
         "days" => json!({ "type": "integer", "minimum": 1, "maximum": 366 }),
         "blocked" | "billing_contact" | "ignored" => json!({ "type": "boolean" }),
         "since" | "until" | "modified_since" => json!({ "type": "string", "format": "date-time" }),
-        "with" | "source_id" | "subject_id" | "member_id" => json!({ "type": "string", "format": "uuid" }),
+        "with" | "source_id" | "subject_id" | "member_id" | "request_id" => {
+            json!({ "type": "string", "format": "uuid" })
+        }
         _ => return None,
     })
 }

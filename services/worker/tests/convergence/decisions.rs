@@ -5,7 +5,7 @@ use crate::engine;
 use crate::unannounced::Unannounced;
 use rollcall_core::ids::{DirectoryUserId, MemberId, RunId};
 use rollcall_core::policy::{Limit, Onboarding, OverLimit, Policy};
-use rollcall_store::{Run, RunDecision, RunItem, StoreError};
+use rollcall_store::{Run, RunDecision, RunItem, RunSeen, StoreError};
 use serde_json::{Value, json};
 
 async fn held(desk: &Desk) -> Run {
@@ -23,7 +23,7 @@ async fn open_item(desk: &Desk, run: &Run) -> RunItem {
 
 async fn approve(desk: &Desk, run: &Run) -> Result<(), StoreError> {
     desk.store
-        .decide_run(&desk.api, RunId(run.id), &run.digest, RunDecision::Approve)
+        .decide_run(&desk.api, RunId(run.id), RunSeen { digest: &run.digest, note: None }, RunDecision::Approve)
         .await
         .map(Unannounced::unannounced)
 }

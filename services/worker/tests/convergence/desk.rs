@@ -11,7 +11,7 @@ use rollcall_core::policy::Policy;
 use rollcall_scim::{GroupResource, UserResource};
 use rollcall_store::{
     AdminScope, AuditFilter, Lease, LeaseAnswer, Member, MemberChange, MemberFilter, NewTenant, Run, RunDecision,
-    RunItem, SourceScope, Store, StoreError,
+    RunItem, RunSeen, SourceScope, Store, StoreError,
 };
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -169,7 +169,8 @@ impl Desk {
 
     pub(crate) async fn decide(&self, id: RunId, decision: RunDecision) -> Result<(), StoreError> {
         let digest = self.run(id).await.digest;
-        self.store.decide_run(&self.api, id, &digest, decision).await.map(Unannounced::unannounced)
+        let seen = RunSeen { digest: &digest, note: None };
+        self.store.decide_run(&self.api, id, seen, decision).await.map(Unannounced::unannounced)
     }
 
     /// Asks for a rewind and lets the worker plan it.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::access::source_upkeep::NewSource;
 use crate::access::tenants::NewTenant;
-use crate::admin::runs::RunDecision;
+use crate::admin::runs::{RunDecision, RunSeen};
 use crate::directory::filter::tests::engines::on_each_engine;
 use crate::engine::connect::Store;
 use crate::reconcile::lease::LeaseAnswer;
@@ -77,7 +77,8 @@ impl Careful {
         let held: Option<RunRow> = tx.tx.one(sql, [tx.tenant.0.into()]).await.expect("an answer");
         drop(tx);
         let RunRow { id, digest } = held.expect("a held run");
-        let decided = self.store.decide_run(&self.owner, id.into(), &digest, RunDecision::Approve).await;
+        let seen = RunSeen { digest: &digest, note: None };
+        let decided = self.store.decide_run(&self.owner, id.into(), seen, RunDecision::Approve).await;
         decided.expect("approved").unannounced();
         id.into()
     }
