@@ -19,7 +19,7 @@ use tokio::time::timeout;
 pub struct WorkLimits {
     /// Connections that are the share of one tenant's requests; 0 is a quarter of the pool.
     pub tenant_connections: usize,
-    /// Pieces of heavy work of one tenant at a time.
+    /// Pieces of heavy work of one tenant at a time. It has one plan at a time.
     pub tenant_heavy: usize,
     /// Pieces of heavy work of all tenants at a time; 0 is a quarter of the pool, and half the cores on SQLite, two at
     /// least. A tenant has half of them at most.
@@ -122,6 +122,8 @@ struct State {
     /// Transactions that write, where there is one writer.
     writer: Slots,
     heavy: Slots,
+    /// Plans about a whole tenant. Each keeps a session of the server and a core of this process busy.
+    plans: Slots,
     /// Exports on their way. Each holds a page in memory and no connection.
     exports: Slots,
     /// Heavy work that computes in this process.
@@ -157,6 +159,7 @@ impl Admission {
             pages: Slots::new(UNLIMITED, PAGES_OF_TENANT),
             writer: Slots::new(UNLIMITED, 1),
             heavy: Slots::new(heavy, limits.tenant_heavy.clamp(1, (heavy / 2).max(1))),
+            plans: Slots::new((heavy / 2).max(1), 1),
             exports: Slots::new(EXPORTS, EXPORTS_OF_TENANT),
             computing: Slots::new(half_of_cores, 1),
             connection_wait,
@@ -197,13 +200,13 @@ impl Admission {
 
     /// A slot for heavy work, and the rest of the time that a request has for all of its kind.
     async fn heavy(&self, request: &Budget, kind: HeavyKind) -> Result<HeavyWork, StoreError> {
-        let State { limits, heavy, exports, computing, .. } = &*self.0;
+        let State { limits, heavy, plans, exports, computing, .. } = &*self.0;
         let wait = if kind == HeavyKind::ExportPage { limits.export_time } else { limits.heavy_wait };
         let (slots, time) = match kind {
             HeavyKind::Export => (exports, limits.export_time),
             HeavyKind::ExportPage => (heavy, limits.export_time),
             HeavyKind::List | HeavyKind::Search => (heavy, limits.list_time),
-            HeavyKind::Plan => (heavy, limits.plan_time),
+            HeavyKind::Plan => (plans, limits.plan_time),
             HeavyKind::Preview | HeavyKind::GroupPatch => (computing, limits.compute_time),
         };
         let left = time.saturating_sub(request.database_time());
@@ -321,6 +324,21 @@ mod tests {
         assert!(take(tenant, HeavyKind::Search).await.is_ok() && take(other, HeavyKind::Export).await.is_ok());
         drop(held);
         assert!(take(tenant, HeavyKind::Export).await.is_ok());
+    }
+
+    /// Two plans of one tenant would take both cores of a small server.
+    #[tokio::test]
+    async fn s1_a_tenant_has_one_plan_at_a_time_beside_its_lists() {
+        let limits = WorkLimits { heavy_wait: Duration::ZERO, ..WorkLimits::default() };
+        let admission = Admission::new(limits, 16, Duration::ZERO, false);
+        let (tenant, other) = (Clock::System.new_id(), Clock::System.new_id());
+        let take = async |tenant, kind| HeavyWork::admit(Some(&admission), &Budget::unlimited(tenant), kind).await;
+        let plan = take(tenant, HeavyKind::Plan).await;
+        let refused = take(tenant, HeavyKind::Plan).await.err();
+        assert!(matches!(&refused, Some(StoreError::Busy { .. })), "{refused:?}");
+        assert!(take(tenant, HeavyKind::List).await.is_ok() && take(other, HeavyKind::Plan).await.is_ok());
+        drop(plan);
+        assert!(take(tenant, HeavyKind::Plan).await.is_ok());
     }
 
     /// The tenant's own searches would end its export midway.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 /// The meaning of each parameter in a query.
 const ABOUT: &[(&str, &str)] = &[
+    ("actor", "Events by this one, as the field `actor` names it"),
     (
         "after",
         "The `sequence` of an event, or the `next_after` of an answer; the oldest event that is kept when it is left out",
