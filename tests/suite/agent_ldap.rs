@@ -60,7 +60,7 @@ impl Beside {
     /// Writes the configuration of one domain; what the dump does not know is not uploaded.
     pub(crate) fn configure(&self, servers: &[&str], bases: &[String], group_bases: &[String], more: &str) {
         let text = format!(
-            "[hub]\nurl = {}\n[directory]\nkind = \"ldap\"\n[[directory.domain]]\nservers = {}\nca_file = {}\nbind_dn = {}\npassword_file = {}\nuser_bases = {}\ngroup_bases = {}\n{more}\n[attributes]\ngiven_name = []\nfamily_name = []\n",
+            "[hub]\nurl = {}\n[directory]\nkind = \"ldap\"\n[[directory.domain]]\nservers = {}\nca_file = {}\nbind_dn = {}\npassword_file = {}\nuser_bases = {}\ngroup_bases = {}\n{more}\n[attributes]\ngiven_name = []\nfamily_name = []\ndisplay_name = [\"displayName\"]\n",
             json!(self.site.tenant.hub.machines_url()),
             json!(servers),
             json!(self.rig.text("ca_file")),
@@ -127,7 +127,7 @@ fn below(rig: &Rig, organisational_units: &[&str]) -> Vec<String> {
 }
 
 async fn da2_lp14_dx7_openldap_is_read_as_its_own_dump_says(hub: Hub) {
-    let Some(rig) = Rig::start(&hub, Kind::OpenLdap, 1_000, &[]) else { return };
+    let Some(rig) = Rig::start(Kind::OpenLdap, 1_000, &[]) else { return };
     let (people, groups) = (below(&rig, &["People", "Leavers"]), below(&rig, &["Groups"]));
     let beside = Beside::new(&hub, rig);
     let (url, starttls) = (beside.rig.text("url"), beside.rig.text("starttls_url"));
@@ -157,7 +157,7 @@ async fn da2_lp14_dx7_openldap_is_read_as_its_own_dump_says(hub: Hub) {
 async fn da2_lp14_dx7_active_directory_is_read_as_its_own_dump_says(hub: Hub) {
     // Groups of 2,000 are more than Windows gives at a time, and a page of 1,000 is all it gives.
     let port = free_pair().to_string();
-    let Some(rig) = Rig::start(&hub, Kind::ActiveDirectory, 2_000, &["--port", &port, "--ad-limits"]) else { return };
+    let Some(rig) = Rig::start(Kind::ActiveDirectory, 2_000, &["--port", &port, "--ad-limits"]) else { return };
     let (people, groups) = (below(&rig, &["People", "Leavers", "Service"]), below(&rig, &["Groups", "Service"]));
     let beside = Beside::new(&hub, rig);
     let (limited, starttls) = (beside.rig.text("url"), beside.rig.text("starttls_url"));
@@ -208,7 +208,7 @@ async fn follows(beside: &Beside, email: &str, status: &str) -> Duration {
 }
 
 async fn lp1_lp3_the_service_follows_openldap(hub: Hub) {
-    let Some(rig) = Rig::start(&hub, Kind::OpenLdap, 200, &[]) else { return };
+    let Some(rig) = Rig::start(Kind::OpenLdap, 200, &[]) else { return };
     let (people, groups) = (below(&rig, &["People", "Leavers"]), below(&rig, &["Groups"]));
     let beside = Beside::new(&hub, rig);
     let url = beside.rig.text("url");
@@ -244,7 +244,7 @@ async fn lp1_lp3_the_service_follows_openldap(hub: Hub) {
 }
 
 async fn lp1_lp3_the_service_follows_active_directory(hub: Hub) {
-    let Some(rig) = Rig::start(&hub, Kind::ActiveDirectory, 200, &[]) else { return };
+    let Some(rig) = Rig::start(Kind::ActiveDirectory, 200, &[]) else { return };
     let (people, groups) = (below(&rig, &["People", "Leavers"]), below(&rig, &["Groups"]));
     let beside = Beside::new(&hub, rig);
     let url = beside.rig.text("url");

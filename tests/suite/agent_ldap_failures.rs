@@ -57,7 +57,7 @@ async fn relay(listen: &str, target: String, bytes: usize) -> String {
 }
 
 async fn dx12_a_refusal_or_half_a_read_of_openldap_removes_nobody(hub: Hub) {
-    let Some(rig) = Rig::start(&hub, Kind::OpenLdap, 600, &[]) else { return };
+    let Some(rig) = Rig::start(Kind::OpenLdap, 600, &[]) else { return };
     let (people, groups) = (vec![rig.text("base_dn")], vec![rig.text("base_dn")]);
     let beside = Beside::new(&hub, rig);
     let url = beside.rig.text("url");
@@ -116,7 +116,7 @@ fn list(item: &str) -> String {
 }
 
 async fn dx12_active_directory_says_why_it_refuses_an_account(hub: Hub) {
-    let Some(rig) = Rig::start(&hub, Kind::ActiveDirectory, 20, &[]) else { return };
+    let Some(rig) = Rig::start(Kind::ActiveDirectory, 20, &[]) else { return };
     let base = vec![format!("OU=Rollcall,{}", rig.text("base_dn"))];
     let beside = Beside::new(&hub, rig);
     let url = beside.rig.text("url");

@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rollcall_snapshot::{Entry, Group, Tree, User};
 use serde_json::Value;
-
-use crate::hub::Hub;
 
 /// The rigs that run, so that an interrupted suite stops them.
 static RUNNING: Mutex<Vec<(PathBuf, PathBuf)>> = Mutex::new(Vec::new());
@@ -50,7 +49,7 @@ fn rigs() -> Option<PathBuf> {
 
 impl Rig {
     /// Starts a directory of so many people and 50 groups; None, loudly, where there are no rigs or only root may start it.
-    pub(crate) fn start(hub: &Hub, kind: Kind, users: usize, more: &[&str]) -> Option<Self> {
+    pub(crate) fn start(kind: Kind, users: usize, more: &[&str]) -> Option<Self> {
         let script = rigs()?.join(match kind {
             Kind::OpenLdap => "openldap",
             Kind::ActiveDirectory => "samba-ad",
@@ -59,7 +58,10 @@ impl Rig {
             eprintln!("\n!! NOT TESTED: {} needs root here; {kind:?} goes untested.\n", script.display());
             return None;
         }
-        let folder = hub.deployment().folder.join(format!("rig-{kind:?}-{}", crate::verbs::unknown_id().simple()));
+        // The path of a socket has 108 bytes at most, and slapd breaks on a longer one.
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("rollcall-rig-{}-{number}", std::process::id()));
         let mut rig = Self { script, folder, kind, info: Value::Null };
         RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push((rig.script.clone(), rig.folder.clone()));
         let users = users.to_string();
