@@ -108,7 +108,8 @@ impl Beside {
             .tenant
             .eventually(what, |members| {
                 let active = members.iter().filter(|member| member.status == "active");
-                let ids: std::collections::BTreeSet<_> = active.filter_map(|member| member.external_id.clone()).collect();
+                let ids: std::collections::BTreeSet<_> =
+                    active.filter_map(|member| member.external_id.clone()).collect();
                 expected.iter().all(|id| ids.contains(id))
             })
             .await;
@@ -214,6 +215,9 @@ async fn lp1_lp3_the_service_follows_openldap(hub: Hub) {
     let url = beside.rig.text("url");
     beside.set_up(&url, &people, &groups).await;
     beside.configure(&[&url], &people, &groups, "");
+    let log = beside.site.folder.join("log/agent.log");
+    let config = std::fs::read_to_string(beside.site.config()).unwrap();
+    beside.site.file("agent.toml", &format!("{config}[log]\nfile = {}\n", json!(log)));
     let mut service = serve(&beside);
     follows(&beside, "u000001@rollcall.test", "active").await;
     let second = beside.site.command_text(&["service"]);
@@ -239,8 +243,24 @@ async fn lp1_lp3_the_service_follows_openldap(hub: Hub) {
     beside.rig.modify(&format!("dn: uid=new0,{berlin}\nchangetype: modify\ndelete: pwdAccountLockedTime\n"));
     follows(&beside, "new0@rollcall.test", "active").await;
     service.ask_to_stop();
+    let asked = Instant::now();
     let status = service.stopped();
     assert!(status.is_some_and(|status| status.success()), "{status:?}: {}", service.last_lines());
+    assert!(asked.elapsed() < Duration::from_secs(10), "SIGTERM ends it soon");
+    lp7_dx9_a_ticket_gets_the_log(&beside, &log);
+}
+
+/// The log ends with the exit code, and the bundle has neither the password nor an address.
+fn lp7_dx9_a_ticket_gets_the_log(beside: &Beside, log: &std::path::Path) {
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.ends_with("exit code 0\n") && log.contains("a change is announced"), "{log}");
+    let bundle = beside.site.command(&["support-bundle"]).ends_with(0);
+    let bundle = std::fs::read_to_string(bundle.text("file")).unwrap();
+    assert!(bundle.contains("servers = ") && bundle.contains("people and 52 groups are read"), "{bundle}");
+    assert!(!bundle.contains(&beside.rig.text("bind_password")) && !bundle.contains('@'), "{bundle}");
+    let seed = std::fs::read_to_string(beside.site.folder.join("agent.toml.key")).unwrap();
+    let seed = seed.lines().find_map(|line| line.strip_prefix("seed = ")).unwrap().trim_matches('"').to_owned();
+    assert!(!bundle.contains(&seed));
 }
 
 async fn lp1_lp3_the_service_follows_active_directory(hub: Hub) {
@@ -266,7 +286,11 @@ async fn lp1_lp3_the_service_follows_active_directory(hub: Hub) {
         took.push(follows(&beside, &email, "suspended").await);
     }
     took.sort();
-    eprintln!("a change of Active Directory is in the roster after {:?} (median of {})", took[took.len() / 2], took.len());
+    eprintln!(
+        "a change of Active Directory is in the roster after {:?} (median of {})",
+        took[took.len() / 2],
+        took.len()
+    );
     service.ask_to_stop();
     let status = service.stopped();
     assert!(status.is_some_and(|status| status.success()), "{status:?}: {}", service.last_lines());

@@ -1,5 +1,7 @@
 //! Refusals and half reads of a directory: each has its exit code and says what to mend, and none removes anybody.
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,8 +12,10 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::agent_ldap::{Beside, private};
 use crate::deployment::Combination;
 use crate::hub::Hub;
+use crate::process::Process;
 use crate::registry::{Case, cases};
 use crate::rigs::{Kind, Rig};
+use crate::verbs::eventually;
 
 pub(crate) fn cases() -> Vec<Case> {
     let cases = cases![
@@ -44,7 +48,8 @@ async fn relay(listen: &str, target: String, bytes: usize) -> String {
                 let asking = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
                 let mut buffer = vec![0; 4_096];
                 while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
-                    let before = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(count)));
+                    let before =
+                        left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(count)));
                     if before.unwrap_or(0) < count || to_client.write_all(&buffer[..count]).await.is_err() {
                         break;
                     }
@@ -54,6 +59,31 @@ async fn relay(listen: &str, target: String, bytes: usize) -> String {
         }
     });
     format!("ldaps://{address}")
+}
+
+/// A TLS server whose certificate, of the rig's own CA, is valid between these times.
+async fn tls_server(rig: &Rig, folder: &Path, name: &str, from: &str, to: &str) -> (Process, String) {
+    let tls = Path::new(&rig.text("ca_file")).parent().unwrap().to_owned();
+    let at = |file: &str| tls.join(file).to_str().unwrap().to_owned();
+    let made = folder.join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir(&made).unwrap();
+    let settings = format!(
+        "[ca]\ndefault_ca=own\n[own]\ndatabase={made}/index\nnew_certs_dir={made}\nrand_serial=yes\ndefault_md=sha256\npolicy=names\n[names]\ncommonName=supplied\n"
+    );
+    std::fs::write(format!("{made}/index"), "").unwrap();
+    std::fs::write(format!("{made}/settings"), settings).unwrap();
+    let (config, certificate) = (format!("{made}/settings"), format!("{made}/server.pem"));
+    let (ca, ca_key, request, extensions) = (at("ca.pem"), at("ca.key"), at("server.csr"), at("ext"));
+    let arguments = ["ca", "-batch", "-notext", "-config", &config, "-cert", &ca, "-keyfile", &ca_key, "-in", &request];
+    let more = ["-extfile", &extensions, "-startdate", from, "-enddate", to, "-out", &certificate];
+    let output = Command::new("openssl").args(arguments).args(more).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut server = Process::bound_command(Path::new("/usr/bin/openssl"));
+    server.args(["s_server", "-quiet", "-accept", &address, "-cert", &certificate, "-key", &at("server.key")]);
+    let server = Process::spawn(server, &Path::new(&made).join("log")).unwrap();
+    eventually("the server listens", async || TcpStream::connect(&address).await.map(drop).map_err(|error| error.to_string())).await;
+    (server, format!("ldaps://{address}"))
 }
 
 async fn dx12_a_refusal_or_half_a_read_of_openldap_removes_nobody(hub: Hub) {
@@ -79,13 +109,22 @@ async fn dx12_a_refusal_or_half_a_read_of_openldap_removes_nobody(hub: Hub) {
     let server_certificate = beside.rig.text("ca_file").replace("ca.pem", "server.pem");
     let cut = relay("127.0.0.1:0", host.clone(), 60_000).await;
     let other_name = relay("127.0.0.2:0", host.clone(), usize::MAX).await;
+    let (_expired, expired) = tls_server(&beside.rig, &beside.site.folder, "expired", "20200101000000Z", "20200201000000Z").await;
+    let (_early, early) = tls_server(&beside.rig, &beside.site.folder, "early", "20900101000000Z", "20900201000000Z").await;
     for (line, value, code, says) in [
+        ("servers", list(&expired), 21, "has expired: have it renewed. The clock of this machine says"),
+        ("servers", list(&early), 11, "is not valid yet. The clock of this machine says"),
         ("password_file", quoted(wrong.to_str().unwrap()), 19, "the account or its password is wrong (result 49)"),
         ("password_file", quoted(empty.to_str().unwrap()), 3, "is empty"),
         ("password_file", quoted(open.to_str().unwrap()), 4, "chmod 600"),
         ("password_file", quoted("/nowhere/password"), 4, "cannot be read"),
         ("bind_dn", quoted(&beside.rig.text("limited_bind_dn")), 22, "size limit ended the search"),
-        ("user_bases", "[\"ou=Nowhere,dc=rollcall,dc=test\"]".to_owned(), 23, "the base \"ou=Nowhere,dc=rollcall,dc=test\" is not there"),
+        (
+            "user_bases",
+            "[\"ou=Nowhere,dc=rollcall,dc=test\"]".to_owned(),
+            23,
+            "the base \"ou=Nowhere,dc=rollcall,dc=test\" is not there",
+        ),
         ("user_bases", "[\"no name\"]".to_owned(), 23, "no distinguished name"),
         ("user_filter", quoted("(uid=nobody)"), 7, "names nobody in scope"),
         ("user_filter", quoted("(uid=u0000*)"), 14, "people would leave, and"),
@@ -129,7 +168,10 @@ async fn dx12_active_directory_says_why_it_refuses_an_account(hub: Hub) {
     private(&wrong);
     beside.site.file("agent.toml", &with_line(&good, "password_file", &format!("{:?}", wrong.to_str().unwrap())));
     let failed = beside.site.command(&["run"]).ends_with(19);
-    assert!(failed.text("message").contains("the password of the account is wrong (result 49, data 52e)"), "{failed:?}");
+    assert!(
+        failed.text("message").contains("the password of the account is wrong (result 49, data 52e)"),
+        "{failed:?}"
+    );
     beside.site.file("agent.toml", &good);
     let account = format!("CN=svc-rollcall,OU=Service,OU=Rollcall,{}", beside.rig.text("base_dn"));
     for (attribute, value, back, code, says) in [
@@ -139,7 +181,9 @@ async fn dx12_active_directory_says_why_it_refuses_an_account(hub: Hub) {
     ] {
         // A password that never expires need not be changed either.
         let change = |attribute: &str, value: &str| {
-            beside.rig.modify(&format!("dn: {account}\nchangetype: modify\nreplace: {attribute}\n{attribute}: {value}\n"));
+            beside
+                .rig
+                .modify(&format!("dn: {account}\nchangetype: modify\nreplace: {attribute}\n{attribute}: {value}\n"));
         };
         if attribute == "pwdLastSet" {
             change("userAccountControl", "512");

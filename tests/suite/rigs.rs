@@ -54,7 +54,9 @@ impl Rig {
             Kind::OpenLdap => "openldap",
             Kind::ActiveDirectory => "samba-ad",
         });
-        if !nix::unistd::geteuid().is_root() && (kind == Kind::ActiveDirectory || !Path::new("/usr/sbin/slapd").exists()) {
+        if !nix::unistd::geteuid().is_root()
+            && (kind == Kind::ActiveDirectory || !Path::new("/usr/sbin/slapd").exists())
+        {
             eprintln!("\n!! NOT TESTED: {} needs root here; {kind:?} goes untested.\n", script.display());
             return None;
         }
@@ -84,7 +86,16 @@ impl Rig {
         let file = self.folder.join("change.ldif");
         std::fs::write(&file, ldif).unwrap();
         let output = Command::new("ldapmodify")
-            .args(["-x", "-H", &self.text("url"), "-D", &self.text("admin_bind_dn"), "-w", &self.text("admin_password"), "-f"])
+            .args([
+                "-x",
+                "-H",
+                &self.text("url"),
+                "-D",
+                &self.text("admin_bind_dn"),
+                "-w",
+                &self.text("admin_password"),
+                "-f",
+            ])
             .arg(file)
             .env("LDAPTLS_CACERT", self.text("ca_file"))
             .output()

@@ -146,7 +146,10 @@ impl Cli {
     pub(crate) fn wants_json(&self) -> bool {
         match &self.command {
             Command::Setup(setup) => setup.common.output.json,
-            Command::Check(common) | Command::Service(common) | Command::Status(common) | Command::RotateKey(common) => common.output.json,
+            Command::Check(common)
+            | Command::Service(common)
+            | Command::Status(common)
+            | Command::RotateKey(common) => common.output.json,
             Command::Run(run) | Command::Preview(run) => run.common.output.json,
             Command::SupportBundle(bundle) => bundle.common.output.json,
             Command::ExitCodes(output) => output.json,

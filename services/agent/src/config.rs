@@ -3,9 +3,9 @@
 mod domain;
 
 use crate::exit::{Exit, Failure};
-pub(crate) use domain::{Domain, page_size, timeout_seconds};
 #[cfg(test)]
 pub(crate) use domain::tests::domain as domain_of_tests;
+pub(crate) use domain::{Domain, page_size, timeout_seconds};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -188,8 +188,12 @@ impl Config {
         let Directory { kind, file, groups_file, domains } = &self.directory;
         let wrong = |why: &str| Err(Exit::Config.because(format!("{why}.")));
         match kind {
-            Kind::Ldap if domains.is_empty() => wrong("directory.kind is \"ldap\", and there is no [[directory.domain]]"),
-            Kind::Ldap if file.is_some() || groups_file.is_some() => wrong("directory.file is of \"ldif\" and \"csv\" alone"),
+            Kind::Ldap if domains.is_empty() => {
+                wrong("directory.kind is \"ldap\", and there is no [[directory.domain]]")
+            }
+            Kind::Ldap if file.is_some() || groups_file.is_some() => {
+                wrong("directory.file is of \"ldif\" and \"csv\" alone")
+            }
             Kind::Ldap => domains.iter().try_for_each(Domain::check),
             Kind::Ldif | Kind::Csv if file.is_none() => wrong("directory.file is missing"),
             Kind::Ldif | Kind::Csv if !domains.is_empty() => wrong("[[directory.domain]] is of \"ldap\" alone"),

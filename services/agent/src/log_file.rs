@@ -18,8 +18,9 @@ pub(crate) struct LogFile {
 
 impl LogFile {
     pub(crate) fn open(log: &Log) -> Result<Self, Failure> {
-        let file = append_private(&log.file)
-            .map_err(|error| Exit::Privileges.because(format!("the log {} cannot be written: {error}.", log.file.display())))?;
+        let file = append_private(&log.file).map_err(|error| {
+            Exit::Privileges.because(format!("the log {} cannot be written: {error}.", log.file.display()))
+        })?;
         Ok(Self { path: log.file.clone(), bytes_max: log.bytes_max, keep: log.keep, file: Mutex::new(file) })
     }
 
@@ -27,7 +28,7 @@ impl LogFile {
     pub(crate) fn write(&self, text: &str) {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Clock::System.now().format("%Y-%m-%dT%H:%M:%SZ");
-        // What a directory calls its entries must not begin lines of its own.
+        // Names of entries must not begin lines of their own.
         let text: String = text.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).collect();
         let _ = writeln!(file, "{now} {text}");
         if file.metadata().is_ok_and(|about| about.len() > self.bytes_max)
@@ -67,7 +68,10 @@ mod tests {
         file.write("exit code 0");
         let text = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
         let all = [text(beside(&log.file, ".2")), text(beside(&log.file, ".1")), text(log.file.clone())].concat();
-        assert!(all.ends_with("exit code 0\n") && all.contains("line 29 of many\n") && !all.contains("line 0 "), "{all}");
+        assert!(
+            all.ends_with("exit code 0\n") && all.contains("line 29 of many\n") && !all.contains("line 0 "),
+            "{all}"
+        );
         assert!(!beside(&log.file, ".3").exists());
         fs::remove_dir_all(folder).expect("the folder");
     }

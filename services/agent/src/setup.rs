@@ -1,7 +1,9 @@
 //! `setup`: makes the key, enrols it, tests each step, and writes the configuration (DX11, DX4).
 
 use crate::cli::Setup;
-use crate::config::{Attributes, Config, Directory, Domain, Hub as HubConfig, Kind, Scope, Service, page_size, timeout_seconds};
+use crate::config::{
+    Attributes, Config, Directory, Domain, Hub as HubConfig, Kind, Scope, Service, page_size, timeout_seconds,
+};
 use crate::exit::{Exit, Failure};
 use crate::hub::Hub;
 use crate::identity::{self, Identity, NewIdentity};
@@ -79,7 +81,11 @@ async fn directory_of(args: &Setup) -> Result<Directory, Failure> {
 async fn domain_of(args: &Setup) -> Result<Domain, Failure> {
     let mut servers = args.ldap.clone();
     if servers.is_empty() {
-        servers.push(given_or_asked(None, "The address of the directory, such as ldaps://dc1.example.com", "--ldap, --ldif or --csv")?);
+        servers.push(given_or_asked(
+            None,
+            "The address of the directory, such as ldaps://dc1.example.com",
+            "--ldap, --ldif or --csv",
+        )?);
     }
     let bind_dn = given_or_asked(args.bind_dn.clone(), "The account that reads (a DN, or user@domain)", "--bind-dn")?;
     let mut domain = Domain {

@@ -62,6 +62,9 @@ mod tests {
 
     #[test]
     fn lp7_addresses_are_left_out() {
-        assert_eq!(without_people("signed in as svc@corp.test at ldaps://dc1"), "signed in as (address) at ldaps://dc1");
+        assert_eq!(
+            without_people("signed in as svc@corp.test at ldaps://dc1"),
+            "signed in as (address) at ldaps://dc1"
+        );
     }
 }

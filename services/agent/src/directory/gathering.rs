@@ -20,8 +20,15 @@ const DISABLED: i64 = 0x2;
 const LOCKED_FOR_GOOD: &str = "000001010000Z";
 /// Attributes that tell classes, states and memberships; servers give operational ones to those alone who ask.
 pub(super) const READ_OF_ALL: &[&str] = &["objectClass", "objectSid"];
-pub(super) const READ_OF_PEOPLE: &[&str] =
-    &["uid", "userAccountControl", "accountExpires", "primaryGroupID", "nsAccountLock", "pwdAccountLockedTime", "shadowExpire"];
+pub(super) const READ_OF_PEOPLE: &[&str] = &[
+    "uid",
+    "userAccountControl",
+    "accountExpires",
+    "primaryGroupID",
+    "nsAccountLock",
+    "pwdAccountLockedTime",
+    "shadowExpire",
+];
 pub(super) const READ_OF_GROUPS: &[&str] = &["member", "uniqueMember", "memberUid", "sAMAccountName"];
 
 /// A digest of a distinguished name: equal for names that mean the same.
@@ -167,7 +174,10 @@ impl<'a> Gathering<'a> {
     fn checked(&mut self, entry: &Entry) -> Result<(String, Name), Unreadable> {
         let id = id_of(entry, self.attributes).ok_or_else(|| {
             let asked = self.attributes.id.join(", ");
-            Unreadable::Whole(format!("{} has no immutable id ({asked}); export it too, or name it in attributes.id", entry.name))
+            Unreadable::Whole(format!(
+                "{} has no immutable id ({asked}); export it too, or name it in attributes.id",
+                entry.name
+            ))
         })?;
         let name = name_of(&entry.name);
         if let Some(names) = &mut self.names {
@@ -183,7 +193,8 @@ impl<'a> Gathering<'a> {
 
     fn person_of(&mut self, entry: &Entry) -> Person {
         let attributes = self.attributes;
-        let control: i64 = entry.text("userAccountControl").and_then(|control| control.trim().parse().ok()).unwrap_or(0);
+        let control: i64 =
+            entry.text("userAccountControl").and_then(|control| control.trim().parse().ok()).unwrap_or(0);
         let is_true = |attribute: &str| entry.text(attribute).is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let is_locked = entry.text("pwdAccountLockedTime").is_some_and(|since| since.trim() == LOCKED_FOR_GOOD);
         let now = Clock::System.now().timestamp();
@@ -237,7 +248,8 @@ pub(super) fn id_of(entry: &Entry, attributes: &Attributes) -> Option<String> {
 fn end_of(entry: &Entry) -> Option<i64> {
     const BEFORE_1970: i64 = 11_644_473_600;
     let number = |attribute: &str| entry.text(attribute).and_then(|at| at.trim().parse::<i64>().ok());
-    let windows = number("accountExpires").filter(|at| *at != 0 && *at != i64::MAX).map(|at| at / 10_000_000 - BEFORE_1970);
+    let windows =
+        number("accountExpires").filter(|at| *at != 0 && *at != i64::MAX).map(|at| at / 10_000_000 - BEFORE_1970);
     let shadow = number("shadowExpire").filter(|day| *day >= 0).map(|day| day.saturating_mul(86_400));
     windows.into_iter().chain(shadow).min()
 }

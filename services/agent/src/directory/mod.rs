@@ -77,7 +77,11 @@ pub(crate) async fn read(config: &Config, path: &Path, users_only: bool) -> Resu
     let directory = scope::cut(directory, &config.scope).map_err(|why| Exit::Directory.because(format!("{why}.")))?;
     let found = entries(directory, users_only || config.scope.users_only);
     if found.users == 0 {
-        let from = config.directory.file.as_ref().map_or_else(|| "the directory".to_owned(), |file| file.display().to_string());
+        let from = config
+            .directory
+            .file
+            .as_ref()
+            .map_or_else(|| "the directory".to_owned(), |file| file.display().to_string());
         return Err(Exit::NoUsers.because(format!("{from} names nobody in scope.")));
     }
     Ok(found)

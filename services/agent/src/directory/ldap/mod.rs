@@ -32,8 +32,11 @@ fn unparsable() -> Failure {
 
 async fn read_all(config: &Config, path: &Path) -> Result<Directory, Failure> {
     let domains = &config.directory.domains;
-    let bases: Vec<&str> =
-        domains.iter().flat_map(|domain| domain.user_bases.iter().chain(&domain.group_bases)).map(String::as_str).collect();
+    let bases: Vec<&str> = domains
+        .iter()
+        .flat_map(|domain| domain.user_bases.iter().chain(&domain.group_bases))
+        .map(String::as_str)
+        .collect();
     let mut gatherings = Vec::new();
     for (number, domain) in domains.iter().enumerate() {
         let password = password_of(domain, number, path)?;

@@ -14,8 +14,7 @@ use std::collections::{BTreeSet, HashSet};
 const PEOPLE_OF_ACTIVE_DIRECTORY: &str = "(&(objectCategory=person)(objectClass=user))";
 const PEOPLE: &str = "(|(objectClass=inetOrgPerson)(objectClass=person)(objectClass=posixAccount))";
 const GROUPS_OF_ACTIVE_DIRECTORY: &str = "(objectClass=group)";
-const GROUPS: &str =
-    "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=groupOfMembers)(objectClass=posixGroup)(objectClass=group))";
+const GROUPS: &str = "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=groupOfMembers)(objectClass=posixGroup)(objectClass=group))";
 /// Partitions that a domain controller always refers to, and that hold no people.
 const SYSTEM_PARTITIONS: &[&str] = &["CN=Configuration,", "DC=DomainDnsZones,", "DC=ForestDnsZones,", "CN=Schema,"];
 /// The attribute that grows with each change of an entry in Active Directory.
@@ -47,7 +46,9 @@ pub(super) async fn read(
             let filter = format!("(&{people}{filter})");
             session
                 .search(&Search { base, filter: &filter, attributes: &asked }, |message| {
-                    referrals.entry(message).map(|entry| disabled.extend(entry.and_then(|entry| id_of(&entry, attributes))))
+                    referrals
+                        .entry(message)
+                        .map(|entry| disabled.extend(entry.and_then(|entry| id_of(&entry, attributes))))
                 })
                 .await?;
         }
@@ -62,7 +63,10 @@ pub(super) async fn read(
             })
             .await?;
     }
-    let asked = with(&[attributes.id.clone(), attributes.group_name.clone()].concat(), &[READ_OF_ALL, READ_OF_GROUPS, &[VERSION]]);
+    let asked = with(
+        &[attributes.id.clone(), attributes.group_name.clone()].concat(),
+        &[READ_OF_ALL, READ_OF_GROUPS, &[VERSION]],
+    );
     for base in &domain.group_bases {
         let mut cut = Vec::new();
         session
@@ -110,7 +114,10 @@ async fn check_base(session: &mut Session, base: &str) -> Result<(), Trouble> {
         return Ok(());
     }
     let contexts = session.root.contexts.join(", ");
-    let why = format!("{}: the base {base:?} is not there, or the account may not read it. The server has {contexts}", session.server);
+    let why = format!(
+        "{}: the base {base:?} is not there, or the account may not read it. The server has {contexts}",
+        session.server
+    );
     Err(Trouble::final_one(Exit::DirectoryBase, why))
 }
 
@@ -181,7 +188,12 @@ async fn complete(session: &mut Session, entry: &mut Entry) -> Result<(), Troubl
 }
 
 /// Appends the values of an attribute from a number on; returns the version of the entry that they are of.
-async fn rest_of(session: &mut Session, entry: &mut Entry, attribute: &str, first: u64) -> Result<Option<String>, Trouble> {
+async fn rest_of(
+    session: &mut Session,
+    entry: &mut Entry,
+    attribute: &str,
+    first: u64,
+) -> Result<Option<String>, Trouble> {
     let (mut next, mut version) = (first, None);
     loop {
         let asked = [format!("{attribute};range={next}-*"), VERSION.to_owned()];

@@ -1,4 +1,4 @@
-//! What went wrong with a server, as an exit code and a sentence that says what to mend.
+//! The failure of a server, as an exit code and a sentence that says what to mend.
 
 use crate::config::Domain;
 use crate::exit::{Exit, Failure};
@@ -46,18 +46,18 @@ pub(super) fn of_error(error: &LdapError, domain: &Domain, server: &str) -> Trou
         return of_certificate(why, domain, server);
     }
     match error {
-        LdapError::FilterParsing => {
-            Trouble::final_one(Exit::Config, "a filter of the configuration is no LDAP filter, such as (objectClass=person)".to_owned())
-        }
+        LdapError::FilterParsing => Trouble::final_one(
+            Exit::Config,
+            "a filter of the configuration is no LDAP filter, such as (objectClass=person)".to_owned(),
+        ),
         LdapError::LdapResult { result } => of_result(result, server, "StartTLS"),
         LdapError::Timeout { .. } => Trouble::of_server(
             Exit::DirectoryAway,
             format!("{server} does not answer within {} s", domain.timeout_seconds),
         ),
-        LdapError::DNSName { .. } => Trouble::of_server(
-            Exit::DirectoryCertificate,
-            format!("{server} has a name that no certificate can have"),
-        ),
+        LdapError::DNSName { .. } => {
+            Trouble::of_server(Exit::DirectoryCertificate, format!("{server} has a name that no certificate can have"))
+        }
         LdapError::EndOfStream | LdapError::ResultRecv { .. } | LdapError::OpSend { .. } => {
             Trouble::of_server(Exit::DirectoryAway, format!("{server} broke the connection off"))
         }
@@ -72,10 +72,9 @@ fn of_certificate(why: &CertificateError, domain: &Domain, server: &str) -> Trou
             Exit::DirectoryCertificate,
             format!("the certificate of {server} has expired: have it renewed. The clock of this machine says {now}"),
         ),
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
-            Exit::Clock,
-            format!("the certificate of {server} is not valid yet. The clock of this machine says {now}"),
-        ),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            (Exit::Clock, format!("the certificate of {server} is not valid yet. The clock of this machine says {now}"))
+        }
         CertificateError::NotValidForNameContext { presented, .. } => (
             Exit::DirectoryCertificate,
             format!("the certificate of {server} is for another name; it has {}", presented.join(", ")),
@@ -101,16 +100,27 @@ pub(super) fn of_result(result: &LdapResult, server: &str, about: &str) -> Troub
     let told = if text.is_empty() { String::new() } else { format!(" ({text})") };
     let (rc, exit, why) = match result.rc {
         3 => (3, Exit::DirectoryIncomplete, "the server's time limit ended the search"),
-        4 => (4, Exit::DirectoryIncomplete, "the server's size limit ended the search; in OpenLDAP `limits dn.exact=… size=unlimited` lifts it"),
+        4 => (
+            4,
+            Exit::DirectoryIncomplete,
+            "the server's size limit ended the search; in OpenLDAP `limits dn.exact=… size=unlimited` lifts it",
+        ),
         11 => (11, Exit::DirectoryIncomplete, "an administrative limit of the server ended the search"),
         10 => (10, Exit::DirectoryIncomplete, "the server refers to another one, which is not asked"),
-        8 | 13 => (result.rc, Exit::DirectoryCertificate, "the server wants an encrypted connection; use ldaps://, or ldap:// without plain"),
+        8 | 13 => (
+            result.rc,
+            Exit::DirectoryCertificate,
+            "the server wants an encrypted connection; use ldaps://, or ldap:// without plain",
+        ),
         32 => (32, Exit::DirectoryBase, "there is no such entry"),
         34 => (34, Exit::DirectoryBase, "it is no distinguished name"),
         50 => (50, Exit::DirectoryBase, "the account may not read it"),
         48 | 49 => return of_login(result, server),
         51 | 52 | 80 => {
-            return Trouble::of_server(Exit::DirectoryAway, format!("{server} has no time or fails{told}, result {}", result.rc));
+            return Trouble::of_server(
+                Exit::DirectoryAway,
+                format!("{server} has no time or fails{told}, result {}", result.rc),
+            );
         }
         rc => return Trouble::final_one(Exit::Directory, format!("{server}: {about} ends with result {rc}{told}")),
     };

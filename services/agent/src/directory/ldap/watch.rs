@@ -26,8 +26,7 @@ const DIRSYNC: &str = "1.2.840.113556.1.4.841";
 /// Values of links one by one, and only what the account may read: `LDAP_DIRSYNC_INCREMENTAL_VALUES | LDAP_DIRSYNC_OBJECT_SECURITY`.
 const DIRSYNC_FLAGS: i64 = -0x7fff_ffff;
 const DIRSYNC_BYTES: i64 = 1 << 20;
-const DIRSYNC_FILTER: &str =
-    "(|(&(objectClass=user)(!(objectClass=computer)))(objectClass=group)(objectClass=organizationalUnit)(objectClass=container))";
+const DIRSYNC_FILTER: &str = "(|(&(objectClass=user)(!(objectClass=computer)))(objectClass=group)(objectClass=organizationalUnit)(objectClass=container))";
 const SYNC_REQUEST: &str = "1.3.6.1.4.1.4203.1.9.1.1";
 const REFRESH_AND_PERSIST: u8 = 3;
 const ENUMERATED: u8 = 0x0a;
@@ -101,7 +100,9 @@ impl Listener {
                     progress(format_args!("note: {server} announces no changes; the directory is read at intervals"));
                     return;
                 }
-                Ok(Err(End::Lost(trouble))) => progress(format_args!("note: {}; announcements are missed", trouble.message)),
+                Ok(Err(End::Lost(trouble))) => {
+                    progress(format_args!("note: {}; announcements are missed", trouble.message))
+                }
                 Ok(Ok(())) | Err(_) => progress(format_args!("note: {server} no longer announces changes")),
             }
             let Ok(pause) = pauses.pause() else { return };
@@ -122,7 +123,7 @@ impl Listener {
         }
     }
 
-    /// Whatever changed while nobody listened is read now.
+    /// Changes that came while nobody listened are read now.
     fn is_listening(&self, server: &str, pauses: &mut BackOff) {
         progress(format_args!("{server}: changes are announced"));
         pauses.reset();
@@ -203,10 +204,17 @@ impl Listener {
         loop {
             let value = sequence(&[integer(DIRSYNC_FLAGS), integer(DIRSYNC_BYTES), octets(cookie)]);
             let control = RawControl { ctype: DIRSYNC.to_owned(), crit: true, val: Some(value) };
-            let asked = session.one_search(context, Scope::Subtree, DIRSYNC_FILTER, &self.attributes, vec![control], |message| {
-                changed |= matches!(message, Message::Entry(_));
-                Ok(())
-            });
+            let asked = session.one_search(
+                context,
+                Scope::Subtree,
+                DIRSYNC_FILTER,
+                &self.attributes,
+                vec![control],
+                |message| {
+                    changed |= matches!(message, Message::Entry(_));
+                    Ok(())
+                },
+            );
             let done = asked.await?;
             if done.rc != 0 {
                 return Err(of_result(&done, &session.server, "DirSync"));
@@ -235,7 +243,9 @@ fn tells_a_change(message: &Message) -> bool {
     match message {
         Message::Entry(_) => true,
         Message::Referral(_) => false,
-        Message::Intermediate(value) => items(value).is_some_and(|items| items.iter().any(|(tag, _)| *tag == SYNC_ID_SET)),
+        Message::Intermediate(value) => {
+            items(value).is_some_and(|items| items.iter().any(|(tag, _)| *tag == SYNC_ID_SET))
+        }
     }
 }
 
@@ -254,7 +264,10 @@ fn result_of(result: &ldap3::LdapResult, session: &Session) -> End {
     match result.rc {
         // unavailableCriticalExtension, unwillingToPerform
         12 | 53 => End::Silent,
-        0 => End::Lost(Trouble::final_one(Exit::DirectoryAway, format!("{} ends the search for changes", session.server))),
+        0 => End::Lost(Trouble::final_one(
+            Exit::DirectoryAway,
+            format!("{} ends the search for changes", session.server),
+        )),
         _ => End::Lost(of_result(result, &session.server, "the search for changes")),
     }
 }
