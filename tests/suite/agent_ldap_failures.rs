@@ -82,7 +82,10 @@ async fn tls_server(rig: &Rig, folder: &Path, name: &str, from: &str, to: &str) 
     let mut server = Process::bound_command(Path::new("/usr/bin/openssl"));
     server.args(["s_server", "-quiet", "-accept", &address, "-cert", &certificate, "-key", &at("server.key")]);
     let server = Process::spawn(server, &Path::new(&made).join("log")).unwrap();
-    eventually("the server listens", async || TcpStream::connect(&address).await.map(drop).map_err(|error| error.to_string())).await;
+    eventually("the server listens", async || {
+        TcpStream::connect(&address).await.map(drop).map_err(|error| error.to_string())
+    })
+    .await;
     (server, format!("ldaps://{address}"))
 }
 
@@ -109,8 +112,10 @@ async fn dx12_a_refusal_or_half_a_read_of_openldap_removes_nobody(hub: Hub) {
     let server_certificate = beside.rig.text("ca_file").replace("ca.pem", "server.pem");
     let cut = relay("127.0.0.1:0", host.clone(), 60_000).await;
     let other_name = relay("127.0.0.2:0", host.clone(), usize::MAX).await;
-    let (_expired, expired) = tls_server(&beside.rig, &beside.site.folder, "expired", "20200101000000Z", "20200201000000Z").await;
-    let (_early, early) = tls_server(&beside.rig, &beside.site.folder, "early", "20900101000000Z", "20900201000000Z").await;
+    let (_expired, expired) =
+        tls_server(&beside.rig, &beside.site.folder, "expired", "20200101000000Z", "20200201000000Z").await;
+    let (_early, early) =
+        tls_server(&beside.rig, &beside.site.folder, "early", "20900101000000Z", "20900201000000Z").await;
     for (line, value, code, says) in [
         ("servers", list(&expired), 21, "has expired: have it renewed. The clock of this machine says"),
         ("servers", list(&early), 11, "is not valid yet. The clock of this machine says"),
