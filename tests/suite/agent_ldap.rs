@@ -22,6 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
     let cases = cases![
         da2_lp14_dx7_openldap_is_read_as_its_own_dump_says,
         da2_lp14_dx7_active_directory_is_read_as_its_own_dump_says,
+        lp14_two_domains_are_one_directory,
         lp1_lp3_the_service_follows_openldap,
         lp1_lp3_the_service_follows_active_directory,
     ];
@@ -177,6 +178,31 @@ async fn da2_lp14_dx7_active_directory_is_read_as_its_own_dump_says(hub: Hub) {
     beside.configure(&[&limited], &whole, &groups, "");
     let check = beside.site.command(&["check"]).ends_with(0);
     assert!(check.json["users"].as_u64() > Some(2_002), "the built-in accounts too: {check:?}");
+}
+
+async fn lp14_two_domains_are_one_directory(hub: Hub) {
+    let Some(rig) = Rig::start(Kind::OpenLdap, 60, &[]) else { return };
+    let Some(other) = Rig::start(Kind::OpenLdap, 40, &["--seed", "2"]) else { return };
+    let (people, groups) = (below(&rig, &["People"]), below(&rig, &["Groups"]));
+    let beside = Beside::new(&hub, rig);
+    let url = beside.rig.text("url");
+    beside.set_up(&url, &people, &groups).await;
+    // Overlapping bases name an entry once. `memberUid` means the people of its own domain, and both have a u000001.
+    let second = format!(
+        "[[directory.domain]]\nservers = {}\nca_file = {}\nbind_dn = {}\npassword_file = {}\nuser_bases = {}\ngroup_bases = {}",
+        json!([other.text("url")]),
+        json!(other.text("ca_file")),
+        json!(other.text("bind_dn")),
+        json!(beside.password_file),
+        json!([other.text("user_base"), other.text("base_dn")]),
+        json!([other.text("base_dn"), other.text("group_base")]),
+    );
+    beside.configure(&[&url], &people, &groups, &second);
+    let run = beside.site.command(&["run"]).ends_with(0);
+    let mut expected = [beside.rig.expected(), other.expected()].concat();
+    expected.sort_by_cached_key(Entry::place);
+    assert_eq!(expected.len(), 60 + 40 + 2 * 52);
+    assert_eq!(beside.root_at_the_hub().await, hex(&tree_of(&expected).root()), "{run:?}");
 }
 
 /// A free port whose successor is free too.

@@ -254,7 +254,7 @@ fn end_of(entry: &Entry) -> Option<i64> {
     windows.into_iter().chain(shadow).min()
 }
 
-/// Joins domains: members are found by name in all of them, user ids (`memberUid`) in their own.
+/// Joins domains: members are found by name in their own and then in all, user ids (`memberUid`) in their own alone.
 pub(super) fn joined(gatherings: Vec<Gathering<'_>>) -> Directory {
     let mut names = Names::default();
     for (domain, gathering) in gatherings.iter().enumerate() {
@@ -281,7 +281,8 @@ enum Is {
 /// Ids by the names under which groups call their members.
 #[derive(Default)]
 struct Names {
-    by_name: HashMap<Name, (Is, String)>,
+    /// One for each domain: two of them may have the same suffix.
+    by_name: Vec<HashMap<Name, (Is, String)>>,
     by_sid: HashMap<Sid, (Is, String)>,
     by_uid: HashMap<(usize, String), String>,
     /// People by their primary group, which lists them nowhere. An export may lack the person's own security id.
@@ -290,12 +291,13 @@ struct Names {
 
 impl Names {
     fn note(&mut self, domain: usize, gathering: &Gathering<'_>) {
+        let mut by_name = HashMap::new();
         for (id, group) in &gathering.groups {
-            self.by_name.insert(group.name, (Is::Group, id.clone()));
+            by_name.insert(group.name, (Is::Group, id.clone()));
             self.by_sid.extend(group.sid.iter().map(|sid| (sid.clone(), (Is::Group, id.clone()))));
         }
         for (id, person) in &gathering.people {
-            self.by_name.insert(person.name, (Is::Person, id.clone()));
+            by_name.insert(person.name, (Is::Person, id.clone()));
             self.by_sid.extend(person.sid.iter().map(|sid| (sid.clone(), (Is::Person, id.clone()))));
             self.by_uid.extend(person.uids.iter().map(|uid| ((domain, uid.clone()), id.clone())));
             if let Some(rid) = person.primary_group {
@@ -303,6 +305,13 @@ impl Names {
                 self.by_primary_group.entry((own, rid)).or_default().push(id.clone());
             }
         }
+        self.by_name.push(by_name);
+    }
+
+    /// The entry of a name: in the group's own domain, else in another one.
+    fn named(&self, domain: usize, name: &Name) -> Option<&(Is, String)> {
+        let own = self.by_name.get(domain).and_then(|names| names.get(name));
+        own.or_else(|| self.by_name.iter().find_map(|names| names.get(name)))
     }
 
     fn members(&self, domain: usize, gathered: GatheredGroup, remarks: &mut Vec<String>) -> ReadGroup {
@@ -310,7 +319,7 @@ impl Names {
         let mut unknown = 0;
         for member in members {
             let found = match &member {
-                Member::Named(name) => self.by_name.get(name),
+                Member::Named(name) => self.named(domain, name),
                 Member::Foreign(sid) => self.by_sid.get(sid),
             };
             match found {
