@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::agent_ldap::{Beside, private};
+use crate::agent_program::Site;
 use crate::deployment::Combination;
 use crate::hub::Hub;
 use crate::process::Process;
@@ -20,6 +21,7 @@ use crate::verbs::eventually;
 pub(crate) fn cases() -> Vec<Case> {
     let cases = cases![
         dx12_a_refusal_or_half_a_read_of_openldap_removes_nobody,
+        rc22_a_server_that_speaks_no_ldap_ends_the_run_and_not_the_agent,
         dx12_active_directory_says_why_it_refuses_an_account,
     ];
     cases.into_iter().map(|case| case.only_on(Combination::Sqlite)).collect()
@@ -202,4 +204,66 @@ async fn dx12_active_directory_says_why_it_refuses_an_account(hub: Hub) {
         }
     }
     assert_eq!(beside.root_at_the_hub().await, root, "nothing was removed");
+}
+
+/// A server that takes the sign-in and then answers with these bytes, to each connection the next ones.
+async fn answers(answers: Vec<Vec<u8>>) -> String {
+    const SIGNED_IN: &[u8] = &[0x30, 0x0c, 2, 1, 1, 0x61, 7, 0x0a, 1, 0, 4, 0, 4, 0];
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for answer in answers {
+            let Ok((mut client, _)) = listener.accept().await else { return };
+            let mut request = [0; 4_096];
+            for bytes in [SIGNED_IN, &answer] {
+                if client.read(&mut request).await.is_err() || client.write_all(bytes).await.is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    format!("ldap://{address}")
+}
+
+async fn rc22_a_server_that_speaks_no_ldap_ends_the_run_and_not_the_agent(hub: Hub) {
+    let site = Site::of(&hub, crate::agents::new_tenant(&hub));
+    let ann = crate::verbs::email("ann");
+    let export = site.file(
+        "export.ldif",
+        &format!("dn: cn=ann,dc=acme\nobjectClass: person\nentryUUID: uuid-ann\nuid: ann\nsn: Lee\nmail: {ann}\n"),
+    );
+    let set_up = site.set_up(&["--ldif", export.to_str().unwrap()]).ends_with(0);
+    site.verify(&set_up).await;
+    site.command(&["run"]).ends_with(0);
+    site.tenant.eventually_status(&ann, "active").await;
+    let password = site.file("password", "secret");
+    private(&password);
+    // An entry without parts, a message without an operation, a result without a code, a name that is no text, a length that lies.
+    let mut bad: Vec<Vec<u8>> = vec![
+        vec![0x30, 5, 2, 1, 2, 0x64, 0],
+        vec![0x30, 3, 2, 1, 2],
+        vec![0x30, 5, 2, 1, 2, 0x65, 0],
+        vec![0x30, 11, 2, 1, 2, 0x64, 6, 4, 2, 0xff, 0xfe, 0x30, 0],
+        vec![0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 2, 1, 2],
+        b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+    ];
+    let mut random = hub.randomness("no ldap");
+    for _ in 0..24 {
+        let mut answer = vec![0x30, 0x14, 2, 1, 2, 0x64];
+        answer.extend((0..16).map(|_| rand::Rng::random::<u8>(&mut random)));
+        bad.push(answer);
+    }
+    let tries = bad.len();
+    let server = answers(bad).await;
+    let text = format!(
+        "[hub]\nurl = {:?}\n[directory]\nkind = \"ldap\"\n[[directory.domain]]\nservers = [{server:?}]\nplain = true\nbind_dn = \"cn=agent\"\npassword_file = {:?}\nuser_bases = [\"dc=acme\"]\ntimeout_seconds = 2\n",
+        site.tenant.hub.machines_url(),
+        password.to_str().unwrap(),
+    );
+    site.file("agent.toml", &text);
+    for _ in 0..tries {
+        let failed = site.command(&["run"]);
+        assert!(matches!(failed.code, 6 | 18), "{failed:?}");
+    }
+    assert_eq!(site.tenant.member(&ann).await.unwrap().status, "active", "nothing was removed");
 }
