@@ -296,6 +296,7 @@ async fn lp1_lp3_the_service_follows_active_directory(hub: Hub) {
     let url = beside.rig.text("url");
     beside.set_up(&url, &people, &groups).await;
     beside.configure(&[&url], &people, &groups, "");
+    let plain = std::fs::read_to_string(beside.site.config()).unwrap();
     let mut service = serve(&beside);
     follows(&beside, "u000001@corp.rollcall.test", "active").await;
     let berlin = format!("OU=Berlin,OU=People,OU=Rollcall,{}", beside.rig.text("base_dn"));
@@ -320,4 +321,19 @@ async fn lp1_lp3_the_service_follows_active_directory(hub: Hub) {
     service.ask_to_stop();
     let status = service.stopped();
     assert!(status.is_some_and(|status| status.success()), "{status:?}: {}", service.last_lines());
+    let log = std::fs::read_to_string(beside.site.folder.join("service.log")).unwrap();
+    assert!(log.contains("may not list CN=Deleted Objects"), "{log}");
+
+    // An account that may list what is deleted is told at once.
+    let told = plain.replace(&beside.rig.text("bind_dn"), &beside.rig.text("dirsync_bind_dn"));
+    beside.site.file("agent.toml", &told);
+    let mut service = serve(&beside);
+    beside.rig.modify(&format!(
+        "dn: CN=New 0,{berlin}\nchangetype: modify\nreplace: userAccountControl\nuserAccountControl: 544\n"
+    ));
+    follows(&beside, "new0@corp.rollcall.test", "active").await;
+    beside.rig.modify(&format!("dn: CN=New 0,{berlin}\nchangetype: delete\n"));
+    follows(&beside, "new0@corp.rollcall.test", "suspended").await;
+    service.ask_to_stop();
+    service.stopped();
 }

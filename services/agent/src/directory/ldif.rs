@@ -46,7 +46,7 @@ fn entries(text: &str, mut take: impl FnMut(Entry) -> Result<(), Unreadable>) ->
                 if attribute.contains(";range=") {
                     return wrong("the export holds a part of the values alone; export all of them");
                 }
-                let _ = entry.add(&attribute, vec![value]);
+                entry.add(&attribute, vec![value]);
             }
         }
     }

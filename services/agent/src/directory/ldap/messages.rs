@@ -34,7 +34,7 @@ fn entry_of(tag: StructureTag) -> Option<Entry> {
         let mut parts = attribute.expect_constructed()?.into_iter();
         let described = text_of(parts.next()?)?;
         let values = parts.next()?.expect_constructed()?.into_iter().map(StructureTag::expect_primitive);
-        entry.add(&described, values.collect::<Option<_>>()?).ok()?;
+        entry.add(&described, values.collect::<Option<_>>()?);
     }
     Some(entry)
 }

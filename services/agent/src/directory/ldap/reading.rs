@@ -72,7 +72,7 @@ pub(super) async fn read(
         session
             .search(&Search { base, filter: groups, attributes: &asked }, |message| {
                 let Some(entry) = referrals.entry(message)? else { return Ok(()) };
-                if entry.cut.is_empty() {
+                if entry.cut.is_empty() && !entry.is_flawed {
                     return gathering.add_found_group(&entry).map_err(of_entry);
                 }
                 cut.push(entry);
@@ -167,6 +167,9 @@ fn name_in(address: &str) -> Option<String> {
 
 /// Reads the values of which the server gives no more than some at a time (`member;range=1500-*`).
 async fn complete(session: &mut Session, entry: &mut Entry) -> Result<(), Trouble> {
+    if entry.is_flawed {
+        return Err(endless(session, entry));
+    }
     for (attribute, first) in std::mem::take(&mut entry.cut) {
         let (mut next, mut version) = (first, entry.text(VERSION).map(str::to_owned));
         let mut tries = 1;
@@ -198,7 +201,7 @@ async fn rest_of(
     loop {
         let asked = [format!("{attribute};range={next}-*"), VERSION.to_owned()];
         let part = session.entry(&entry.name, &asked).await?;
-        let mut part = part.ok_or_else(|| endless(session, entry))?;
+        let mut part = part.filter(|part| !part.is_flawed).ok_or_else(|| endless(session, entry))?;
         let seen = part.text(VERSION).map(str::to_owned);
         if version.as_ref().is_some_and(|version| *version != seen) {
             return Ok(seen);

@@ -11,8 +11,8 @@ use crate::output::progress;
 use crate::schedule::BackOff;
 use crate::secret::password_of;
 use futures_util::FutureExt;
-use ldap3::Scope;
 use ldap3::controls::RawControl;
+use ldap3::{Scope, SearchOptions};
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 const NOTIFICATION: &str = "1.2.840.113556.1.4.528";
+const SHOW_DELETED: &str = "1.2.840.113556.1.4.417";
 const DIRSYNC: &str = "1.2.840.113556.1.4.841";
 /// Values of links one by one, and only what the account may read: `LDAP_DIRSYNC_INCREMENTAL_VALUES | LDAP_DIRSYNC_OBJECT_SECURITY`.
 const DIRSYNC_FLAGS: i64 = -0x7fff_ffff;
@@ -175,6 +176,10 @@ impl Listener {
                 false
             }
         };
+        if has_dirsync && !sees_deleted(&mut session, &context).await? {
+            let why = "if something was deleted there, the account may not list CN=Deleted Objects, and deletions wait for the next read";
+            progress(format_args!("note: {}: no deleted object is visible; {why}", session.server));
+        }
         self.is_listening(&session.server, pauses);
         let mut told = false;
         loop {
@@ -228,6 +233,18 @@ impl Listener {
             }
         }
     }
+}
+
+/// True if the account sees anything that was deleted; its container alone may be visible to everybody.
+async fn sees_deleted(session: &mut Session, context: &str) -> Result<bool, Trouble> {
+    let control = RawControl { ctype: SHOW_DELETED.to_owned(), crit: true, val: None };
+    let (name, nothing, mut is_there) = (format!("CN=Deleted Objects,{context}"), [NO_ATTRIBUTE.to_owned()], false);
+    session.ldap.with_search_options(SearchOptions::new().sizelimit(1));
+    let asked = session.one_search(&name, Scope::OneLevel, EVERYTHING, &nothing, vec![control], |message| {
+        is_there |= matches!(message, Message::Entry(_));
+        Ok(())
+    });
+    asked.await.map(|_| is_there)
 }
 
 /// The state of the server as a cookie, so that it does not send everything first. A server without one sends everything.
