@@ -157,6 +157,19 @@ impl Agent {
         agent
     }
 
+    /// The agent that made this file of a key.
+    pub(crate) fn of_file(tenant: &Tenant, source: &str, file: &std::path::Path) -> Self {
+        let text = std::fs::read_to_string(file).unwrap();
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_prefix('='));
+            line.unwrap_or_else(|| panic!("no {name} in {}", file.display())).trim().trim_matches('"').to_owned()
+        };
+        let seed = base64::engine::general_purpose::STANDARD.decode(value("seed")).unwrap();
+        let key = SigningKey::of_seed(&seed.try_into().unwrap());
+        let fingerprint = key.public().fingerprint();
+        Self { tenant: tenant.clone(), source: source.to_owned(), key, key_id: value("key_id"), fingerprint }
+    }
+
     pub(crate) async fn verify(&self, fingerprint: &str) -> Answer {
         let path = format!("/api/v1/sources/{}/agent-keys/{}/verify", self.source, self.key_id);
         self.tenant.post(&path, &json!({ "fingerprint": fingerprint })).await

@@ -24,37 +24,46 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
+pub(crate) fn agent_binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| build_agent().unwrap())
+}
+
 /// An agent's machine: its files, and the source that it feeds.
-struct Site {
-    tenant: Tenant,
-    source: String,
+pub(crate) struct Site {
+    pub(crate) tenant: Tenant,
+    pub(crate) source: String,
     token: String,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 /// The end of a command.
 #[derive(Debug)]
-struct Done {
-    code: i32,
-    json: Value,
-    stderr: String,
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) json: Value,
+    pub(crate) stderr: String,
 }
 
 impl Done {
     #[track_caller]
-    fn ends_with(self, code: i32) -> Self {
+    pub(crate) fn ends_with(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:?}");
         self
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         self.json[name].as_str().unwrap_or_else(|| panic!("no {name}: {self:?}")).to_owned()
     }
 }
 
 impl Site {
     fn new(hub: &Hub) -> Self {
-        let tenant = new_tenant(hub);
+        Self::of(hub, new_tenant(hub))
+    }
+
+    /// A source of a tenant, and a folder for its agent.
+    pub(crate) fn of(hub: &Hub, tenant: Tenant) -> Self {
         let made = hub.json_command(&["source", "create", "--tenant", &tenant.slug, "--kind", "agent"]);
         let text = |name: &str| made[name].as_str().unwrap().to_owned();
         assert!(text("endpoint").ends_with("/agent/v1"));
@@ -63,21 +72,19 @@ impl Site {
         Self { source: text("source_id"), token: text("install_token"), tenant, folder }
     }
 
-    fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.folder.join("agent.toml")
     }
 
-    fn file(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.join(name);
         std::fs::write(&path, text).unwrap();
         path
     }
 
-    fn command(&self, arguments: &[&str]) -> Done {
-        static BINARY: OnceLock<PathBuf> = OnceLock::new();
-        let binary = BINARY.get_or_init(|| build_agent().unwrap());
+    pub(crate) fn command(&self, arguments: &[&str]) -> Done {
         let config = self.config();
-        let output = Command::new(binary)
+        let output = Command::new(agent_binary())
             .args(arguments)
             .args(["--config", config.to_str().unwrap(), "--json"])
             .output()
@@ -90,13 +97,21 @@ impl Site {
         }
     }
 
-    fn set_up(&self, arguments: &[&str]) -> Done {
+    /// The output of a command without `--json`, for one that goes on and for what people read.
+    pub(crate) fn command_text(&self, arguments: &[&str]) -> String {
+        let config = self.config();
+        let output = Command::new(agent_binary()).args(arguments).args(["--config", config.to_str().unwrap()]).output();
+        let output = output.unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
+    pub(crate) fn set_up(&self, arguments: &[&str]) -> Done {
         let hub = self.tenant.hub.machines_url();
         let common = ["setup", "--hub", &hub, "--install-token", &self.token, "--name", "dc1", "--yes"];
         self.command(&[&common[..], arguments].concat())
     }
 
-    async fn verify(&self, set_up: &Done) {
+    pub(crate) async fn verify(&self, set_up: &Done) {
         let path = format!("/api/v1/sources/{}/agent-keys/{}/verify", self.source, set_up.text("key_id"));
         self.tenant.post(&path, &json!({ "fingerprint": set_up.text("fingerprint") })).await.expect(200);
     }

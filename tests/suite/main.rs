@@ -6,7 +6,8 @@
 //! the implementation. Names read `sqlite::scim_users::post_…`; a filter on the command line works as with `cargo
 //! test`.
 //!
-//! `ROLLCALL_BIN` names the hub to test (default: `target/debug/rollcall`, built first), `ROLLCALL_AGENT_BIN` the on-prem agent; `ROLLCALL_TEST_SEED` repeats a
+//! `ROLLCALL_BIN` names the hub to test (default: `target/debug/rollcall`, built first), `ROLLCALL_AGENT_BIN` the on-prem agent; `ROLLCALL_RIGS` the folder of
+//! the directory rigs (default: `../shared/rigs` beside the checkout); `ROLLCALL_TEST_SEED` repeats a
 //! seeded run; `ROLLCALL_TEST_KEEP=1` keeps logs and data of a run that passed.
 
 // Tests fail by panicking. The hub's own crates stay under the workspace lints.
@@ -14,6 +15,8 @@
 
 mod access;
 mod agent_client;
+mod agent_ldap;
+mod agent_ldap_failures;
 mod agent_program;
 mod agent_refusals;
 mod agents;
@@ -80,6 +83,7 @@ mod remediation;
 mod request_log;
 mod rest;
 mod rewind;
+mod rigs;
 mod roster;
 mod routes;
 mod scim_bulk;
@@ -191,6 +195,8 @@ fn every_case() -> Vec<Case> {
         bad_input::cases(),
         random_input::cases(),
         access::cases(),
+        agent_ldap::cases(),
+        agent_ldap_failures::cases(),
         agent_program::cases(),
         agent_refusals::cases(),
         agents::cases(),

@@ -67,6 +67,7 @@ impl Workbench {
                 _ = tokio::signal::ctrl_c() => {}
                 _ = terminate.recv() => {}
             }
+            crate::rigs::stop_all();
             for name in workbench.stored() {
                 workbench.remove_stored(&name).await.ok();
             }

@@ -2,34 +2,65 @@
 
 use crate::cli::{Cli, Command, Common, JsonFlag, Run};
 use crate::config::Config;
-use crate::directory;
+use crate::directory::{self, Found};
 use crate::exit::{Exit, Failure};
 use crate::hub::Hub;
 use crate::identity::Identity;
+use crate::log_file::LogFile;
 use crate::one_at_a_time;
-use crate::output::{line, progress};
+use crate::output::{ended, keep_in, line, progress};
+use crate::service;
 use crate::setup::{self, Done};
+use crate::support_bundle;
 use crate::sync::{self, Outcome, Wish, good};
 use serde_json::json;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    match cli.command {
+    let code = match cli.command {
         Command::Setup(args) => {
             let json = args.common.output.json;
-            Ok(set_up(&setup::run(*args).await?, json))
+            set_up(&setup::run(*args).await?, json);
+            0
         }
-        Command::Check(common) => check(&common).await,
-        Command::Run(run) => sync(&run, false).await,
-        Command::Preview(run) => sync(&run, true).await,
-        Command::Status(common) => status(&common).await,
-        Command::RotateKey(common) => Ok(set_up(&setup::rotate(&common.config).await?, common.output.json)),
-        Command::ExitCodes(output) => Ok(exit_codes(&output)),
-    }
+        Command::Check(common) => check(&common).await?,
+        Command::Run(run) => sync(&run, false).await?,
+        Command::Preview(run) => sync(&run, true).await?,
+        Command::Service(common) => {
+            service::run(&common.config).await?;
+            0
+        }
+        Command::Status(common) => status(&common).await?,
+        Command::RotateKey(common) => {
+            set_up(&setup::rotate(&common.config).await?, common.output.json);
+            0
+        }
+        Command::SupportBundle(bundle) => {
+            let file = support_bundle::write(&bundle.common.config, bundle.out.as_deref())?;
+            if bundle.common.output.json {
+                line(json!({ "file": file }));
+            } else {
+                line(format_args!("Written to {}; look through it before you send it.", file.display()));
+            }
+            0
+        }
+        Command::ExitCodes(output) => exit_codes(&output),
+    };
+    Ok(ended(code))
 }
 
-fn set_up(done: &Done, json: bool) -> ExitCode {
+/// The configuration; from here on its log file is written.
+pub(crate) fn configured(path: &Path) -> Result<Config, Failure> {
+    let config = Config::load(path)?;
+    if let Some(log) = &config.log {
+        keep_in(LogFile::open(log)?);
+    }
+    Ok(config)
+}
+
+fn set_up(done: &Done, json: bool) {
     let Done { config, key_id, fingerprint } = done;
     if json {
         line(json!({ "config": config, "key_id": key_id, "fingerprint": fingerprint }));
@@ -39,18 +70,17 @@ fn set_up(done: &Done, json: bool) -> ExitCode {
             config.display()
         ));
     }
-    ExitCode::SUCCESS
 }
 
-async fn check(common: &Common) -> Result<ExitCode, Failure> {
-    let config = Config::load(&common.config)?;
+async fn check(common: &Common) -> Result<u8, Failure> {
+    let config = configured(&common.config)?;
     progress("the configuration is read");
     let identity = Identity::load(&common.config)?;
     progress("the key is this machine's and this account's");
     let hub = Hub::of(&config)?;
     let state = good(hub.get(&identity, "/agent/v1/state", "").await?)?;
     progress(format_args!("the hub knows the key; it is {}", state.text("key_state")));
-    let found = directory::read(&config, state.json["users_only"] == true)?;
+    let found = directory::read(&config, &common.config, state.json["users_only"] == true).await?;
     found.remarks.iter().for_each(|remark| progress(format_args!("note: {remark}")));
     let (key_state, provisioning) = (state.text("key_state"), state.json["provisioning"] == true);
     if !provisioning {
@@ -64,31 +94,35 @@ async fn check(common: &Common) -> Result<ExitCode, Failure> {
     } else {
         line(format_args!("The directory has {} people and {} groups in scope.", found.users, found.groups));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
-async fn sync(run: &Run, simulate: bool) -> Result<ExitCode, Failure> {
+async fn sync(run: &Run, simulate: bool) -> Result<u8, Failure> {
     let path = &run.common.config;
-    let config = Config::load(path)?;
+    let config = configured(path)?;
+    let wish = Wish { simulate, removal_limit: run.removal_limit, wait: Duration::from_secs(run.wait) };
+    let (outcome, _) = turn(path, &config, wish).await?;
+    tell(&outcome, run.common.output.json);
+    Ok(if outcome.code == 200 { 0 } else { Exit::Unverified.code() })
+}
+
+/// One read and upload, while no other goes on.
+pub(crate) async fn turn(path: &Path, config: &Config, wish: Wish) -> Result<(Outcome, Found), Failure> {
     let _running = one_at_a_time::begin(path)?;
     let identity = Identity::load(path)?;
-    let hub = Hub::of(&config)?;
+    let hub = Hub::of(config)?;
     let state = good(hub.get(&identity, "/agent/v1/state", "").await?)?;
-    let found = directory::read(&config, state.json["users_only"] == true)?;
+    let mut found = directory::read(config, path, state.json["users_only"] == true).await?;
     found.remarks.iter().for_each(|remark| progress(format_args!("note: {remark}")));
-    let wish = Wish { simulate, removal_limit: run.removal_limit, wait: Duration::from_secs(run.wait) };
     let outcome = sync::sync(&hub, &identity, path, &found, wish).await?;
-    tell(&outcome, run.common.output.json);
-    Ok(match outcome.code {
-        200 => ExitCode::SUCCESS,
-        _ => {
-            progress(format_args!("The fingerprint of this key: {}", identity.key.public().fingerprint()));
-            ExitCode::from(Exit::Unverified.code())
-        }
-    })
+    if outcome.code != 200 {
+        progress(format_args!("The fingerprint of this key: {}", identity.key.public().fingerprint()));
+    }
+    found.entries = Vec::new();
+    Ok((outcome, found))
 }
 
-fn tell(outcome: &Outcome, json: bool) {
+pub(crate) fn tell(outcome: &Outcome, json: bool) {
     if json {
         line(json!(outcome));
         return;
@@ -108,7 +142,7 @@ fn tell(outcome: &Outcome, json: bool) {
     }
 }
 
-async fn status(common: &Common) -> Result<ExitCode, Failure> {
+async fn status(common: &Common) -> Result<u8, Failure> {
     let config = Config::load(&common.config)?;
     let identity = Identity::load(&common.config)?;
     let state = good(Hub::of(&config)?.get(&identity, "/agent/v1/state", "").await?)?;
@@ -125,21 +159,21 @@ async fn status(common: &Common) -> Result<ExitCode, Failure> {
         line(format_args!("key          {key_state}"));
         line(format_args!("uploads      {sequence}, the last one {}", applied.as_str().unwrap_or("never")));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
-fn exit_codes(output: &JsonFlag) -> ExitCode {
+fn exit_codes(output: &JsonFlag) -> u8 {
     if output.json {
         let codes: Vec<serde_json::Value> = Exit::ALL
             .iter()
             .map(|exit| json!({ "code": exit.code(), "meaning": exit.meaning(), "remedy": exit.remedy() }))
             .collect();
         line(json!(codes));
-        return ExitCode::SUCCESS;
+        return 0;
     }
     line("  0  done");
     for exit in Exit::ALL {
         line(format_args!("{:>3}  {}\n     {}", exit.code(), exit.meaning(), exit.remedy()));
     }
-    ExitCode::SUCCESS
+    0
 }

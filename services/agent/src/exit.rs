@@ -45,6 +45,12 @@ exits! {
     Refused = 15, "the hub refused the upload; nothing was changed", "See the message.";
     Unfinished = 16, "the outcome is not known yet", "The hub goes on by itself; see status.";
     HubFailed = 17, "the hub failed while it applied the upload", "Repeat later; the hub's operator finds the error in its log.";
+    DirectoryAway = 18, "no server of the directory answers", "Check the addresses, the network and the firewall (ports 636 and 389); nothing was sent.";
+    DirectoryLogin = 19, "the directory refuses the agent's account", "Correct bind_dn and the password, or have the account unlocked; nothing was sent.";
+    DirectoryPassword = 20, "the password of the agent's account has expired or must be changed", "Set another one, best one that does not expire, and put it where the agent reads it; nothing was sent.";
+    DirectoryCertificate = 21, "the certificate of the directory is not trusted", "Give the CA that signed it as ca_file, and the server by a name that its certificate has; nothing was sent.";
+    DirectoryIncomplete = 22, "the directory gave a part of its entries alone", "Lift the limit that the message names for the agent's account; nothing was sent.";
+    DirectoryBase = 23, "a base is not there, or the account may not read it", "Correct the base, or give the account the right to read it; nothing was sent.";
 }
 
 /// A failure of a command.

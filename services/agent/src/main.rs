@@ -8,10 +8,15 @@ mod directory;
 mod exit;
 mod hub;
 mod identity;
+mod log_file;
 mod one_at_a_time;
 mod output;
 mod place;
+mod schedule;
+mod secret;
+mod service;
 mod setup;
+mod support_bundle;
 mod sync;
 
 use clap::Parser;

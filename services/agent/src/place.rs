@@ -45,6 +45,14 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
     fs::rename(&new, path).map_err(failed)
 }
 
+/// Opens a file to append to, and makes it for its owner alone.
+pub(crate) fn append_private(path: &Path) -> std::io::Result<fs::File> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder)?;
+    }
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
 /// Reads a file that nobody else may read, and that is this account's.
 pub(crate) fn read_private(path: &Path) -> Result<String, Failure> {
     let failed =
@@ -57,6 +65,24 @@ pub(crate) fn read_private(path: &Path) -> Result<String, Failure> {
     }
     if about.permissions().mode() & 0o077 != 0 {
         return Err(Exit::Privileges.because(format!("others may read {}: chmod 600 it.", path.display())));
+    }
+    fs::read_to_string(path).map_err(failed)
+}
+
+/// Reads a password file: this account's or root's, and no stranger may read it.
+pub(crate) fn read_secret(path: &Path) -> Result<String, Failure> {
+    let failed =
+        |error: std::io::Error| Exit::Privileges.because(format!("{} cannot be read: {error}.", path.display()));
+    let about = fs::metadata(path).map_err(failed)?;
+    let own = nix::unistd::geteuid().as_raw();
+    if about.uid() != own && about.uid() != 0 {
+        let owner = about.uid();
+        return Err(Exit::Privileges.because(format!("{} is of the account {owner}: chown it.", path.display())));
+    }
+    // A file of root's may be open to the agent's group, which is how packages hand passwords to services.
+    let allowed = if about.uid() == own { 0o600 } else { 0o640 };
+    if about.permissions().mode() & 0o777 & !allowed != 0 {
+        return Err(Exit::Privileges.because(format!("others may read {}: chmod {allowed:o} it.", path.display())));
     }
     fs::read_to_string(path).map_err(failed)
 }

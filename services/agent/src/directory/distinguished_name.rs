@@ -20,6 +20,18 @@ pub(super) fn folded(name: &str) -> String {
     parts.collect::<Vec<_>>().join(",")
 }
 
+/// The value of the first part, such as `Ann` of `CN=Ann,DC=acme`.
+pub(super) fn first_value(name: &str) -> Option<String> {
+    let (_, value) = split(name, b",;").first()?.split_once('=')?;
+    Some(unescaped(value.trim()))
+}
+
+/// True if a name is that of the base or below it.
+pub(super) fn is_below(name: &str, base: &str) -> bool {
+    let (name, base) = (folded(name), folded(base));
+    name == base || name.strip_suffix(&base).is_some_and(|above| above.ends_with(','))
+}
+
 /// Splits at signs that are neither escaped nor in quotation marks.
 fn split<'n>(name: &'n str, at: &[u8]) -> Vec<&'n str> {
     let (mut parts, mut start, mut escaped, mut quoted) = (Vec::new(), 0, false, false);
@@ -78,6 +90,15 @@ fn unescaped(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_lies_below_its_bases() {
+        assert!(is_below("CN=Ann, OU=People,DC=acme", "ou=people,dc=ACME"));
+        assert!(is_below("dc=acme", "DC=acme"));
+        assert!(!is_below("ou=morepeople,dc=acme", "ou=people,dc=acme"));
+        assert!(!is_below("dc=acme", "ou=people,dc=acme"));
+        assert_eq!(first_value(r"CN=Li\2C Mei,DC=acme").as_deref(), Some("Li, Mei"));
+    }
 
     #[test]
     fn names_that_mean_the_same_are_equal() {

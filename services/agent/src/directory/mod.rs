@@ -2,9 +2,12 @@
 
 mod csv_files;
 mod distinguished_name;
+mod entry;
+mod gathering;
+pub(crate) mod ldap;
 mod ldif;
-mod ldif_records;
 mod scope;
+mod sid;
 
 use crate::config::{Config, Kind};
 use crate::exit::{Exit, Failure};
@@ -42,6 +45,8 @@ pub(crate) struct Directory {
     pub(crate) groups: BTreeMap<String, ReadGroup>,
     /// Sentences about what was left out, for the report.
     pub(crate) remarks: Vec<String>,
+    /// The next end of an account, in seconds since 1970: nothing announces it.
+    pub(crate) expires_next: Option<i64>,
 }
 
 /// Why a directory cannot be believed.
@@ -60,26 +65,37 @@ pub(crate) struct Found {
     pub(crate) users: u64,
     pub(crate) groups: u64,
     pub(crate) remarks: Vec<String>,
+    pub(crate) expires_next: Option<i64>,
 }
 
 /// Reads the directory of the configuration and cuts it to its scope.
-pub(crate) fn read(config: &Config, users_only: bool) -> Result<Found, Failure> {
-    let file = &config.directory.file;
-    let of_file = |error: Unreadable| Exit::Directory.because(format!("{}: {error}.", file.display()));
-    let text = text_of(file)?;
+pub(crate) async fn read(config: &Config, path: &Path, users_only: bool) -> Result<Found, Failure> {
     let directory = match config.directory.kind {
-        Kind::Ldif => ldif::read(&text, &config.attributes).map_err(of_file)?,
-        Kind::Csv => {
-            let groups = config.directory.groups_file.as_deref().map(text_of).transpose()?;
-            csv_files::read(&text, groups.as_deref(), &config.attributes).map_err(of_file)?
-        }
+        Kind::Ldap => ldap::read(config, path).await?,
+        Kind::Ldif | Kind::Csv => of_files(config)?,
     };
     let directory = scope::cut(directory, &config.scope).map_err(|why| Exit::Directory.because(format!("{why}.")))?;
     let found = entries(directory, users_only || config.scope.users_only);
     if found.users == 0 {
-        return Err(Exit::NoUsers.because(format!("{} names nobody in scope.", file.display())));
+        let from = config
+            .directory
+            .file
+            .as_ref()
+            .map_or_else(|| "the directory".to_owned(), |file| file.display().to_string());
+        return Err(Exit::NoUsers.because(format!("{from} names nobody in scope.")));
     }
     Ok(found)
+}
+
+fn of_files(config: &Config) -> Result<Directory, Failure> {
+    let Some(file) = &config.directory.file else { return Err(Exit::Config.because("directory.file is missing.")) };
+    let of_file = |error: Unreadable| Exit::Directory.because(format!("{}: {error}.", file.display()));
+    let text = text_of(file)?;
+    if config.directory.kind == Kind::Ldif {
+        return ldif::read(&text, &config.attributes).map_err(of_file);
+    }
+    let groups = config.directory.groups_file.as_deref().map(text_of).transpose()?;
+    csv_files::read(&text, groups.as_deref(), &config.attributes).map_err(of_file)
 }
 
 fn text_of(path: &Path) -> Result<String, Failure> {
@@ -125,10 +141,10 @@ pub(crate) fn nested<'g>(groups: &'g BTreeMap<String, ReadGroup>, id: &'g str) -
 }
 
 fn entries(directory: Directory, users_only: bool) -> Found {
-    let Directory { people, groups, mut remarks } = directory;
+    let Directory { people, groups, mut remarks, expires_next } = directory;
     let groups = if users_only { BTreeMap::new() } else { groups };
     let named = |group: &ReadGroup| carried(Some(group.name.clone()));
-    let mut found = Found::default();
+    let mut found = Found { expires_next, ..Found::default() };
     let mut kept: BTreeSet<&str> = BTreeSet::new();
     for (id, group) in &groups {
         match named(group).filter(|_| is_id(id)) {

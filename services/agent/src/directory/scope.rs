@@ -14,6 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A sentence that names a group of the configuration that the directory does not have: it may have been renamed, and everybody in it
 /// would leave.
 pub(super) fn cut(mut directory: Directory, scope: &Scope) -> Result<Directory, String> {
+    // Everything is in scope: no second copy of the groups is made.
+    if scope.user_groups.is_empty() && scope.groups.is_empty() {
+        return Ok(directory);
+    }
     let all = directory.groups.clone();
     let user_groups = find_all(&all, &scope.user_groups)?;
     let chosen = find_all(&all, &scope.groups)?;
