@@ -7,7 +7,7 @@
 //! test`.
 //!
 //! `ROLLCALL_BIN` names the hub to test (default: `target/debug/rollcall`, built first), `ROLLCALL_AGENT_BIN` the on-prem agent; `ROLLCALL_RIGS` the folder of
-//! the directory rigs (default: `../shared/rigs` beside the checkout); `ROLLCALL_TEST_SEED` repeats a
+//! the directory rigs (default: `../shared/rigs` beside the checkout), `ROLLCALL_RIG_ROUNDS` their rounds of changes; `ROLLCALL_TEST_SEED` repeats a
 //! seeded run; `ROLLCALL_TEST_KEEP=1` keeps logs and data of a run that passed.
 
 // Tests fail by panicking. The hub's own crates stay under the workspace lints.

@@ -31,6 +31,9 @@ pub(super) const READ_OF_PEOPLE: &[&str] = &[
 ];
 pub(super) const READ_OF_GROUPS: &[&str] = &["member", "uniqueMember", "memberUid", "sAMAccountName"];
 
+/// Groups that are named in the report.
+const REMARKS_MAX: usize = 5;
+
 /// A digest of a distinguished name: equal for names that mean the same.
 type Name = [u8; 16];
 
@@ -260,16 +263,33 @@ pub(super) fn joined(gatherings: Vec<Gathering<'_>>) -> Directory {
     for (domain, gathering) in gatherings.iter().enumerate() {
         names.note(domain, gathering);
     }
-    let mut directory = Directory::default();
+    let (mut directory, mut unknown) = (Directory::default(), Vec::new());
     for (domain, gathering) in gatherings.into_iter().enumerate() {
         directory.expires_next = directory.expires_next.into_iter().chain(gathering.expires_next).min();
         for (id, gathered) in gathering.groups {
-            let group = names.members(domain, gathered, &mut directory.remarks);
+            let (group, count) = names.members(domain, gathered);
+            if count > 0 {
+                unknown.push((count, group.name.clone()));
+            }
             directory.groups.insert(id, group);
         }
         directory.people.extend(gathering.people.into_iter().map(|(id, gathered)| (id, gathered.person)));
     }
+    directory.remarks = about_unknown(&unknown);
     directory
+}
+
+/// A directory has many groups with a member who is a contact, a computer, or in no base.
+fn about_unknown(unknown: &[(usize, String)]) -> Vec<String> {
+    let (named, rest) = unknown.split_at(unknown.len().min(REMARKS_MAX));
+    let one =
+        |(count, name): &(usize, String)| format!("{count} members of the group {name:?} are not among what was read");
+    let mut remarks: Vec<String> = named.iter().map(one).collect();
+    if !rest.is_empty() {
+        let count: usize = rest.iter().map(|(count, _)| count).sum();
+        remarks.push(format!("nor are {count} members of {} other groups", rest.len()));
+    }
+    remarks
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -314,7 +334,8 @@ impl Names {
         own.or_else(|| self.by_name.iter().find_map(|names| names.get(name)))
     }
 
-    fn members(&self, domain: usize, gathered: GatheredGroup, remarks: &mut Vec<String>) -> ReadGroup {
+    /// A group with the ids of its members, and the number of those who are not known.
+    fn members(&self, domain: usize, gathered: GatheredGroup) -> (ReadGroup, usize) {
         let GatheredGroup { mut group, members, uids, sid, .. } = gathered;
         let mut unknown = 0;
         for member in members {
@@ -340,9 +361,6 @@ impl Names {
                 group.people.extend(people.into_iter().flatten().cloned());
             }
         }
-        if unknown > 0 {
-            remarks.push(format!("{unknown} members of the group {:?} are not among what was read", group.name));
-        }
-        group
+        (group, unknown)
     }
 }
