@@ -32,7 +32,9 @@ for (const path of names) {
   if (name.endsWith('.js') && /\beval\(|new Function\(/.test(content.toString())) problems.push(`${name} makes code from text`);
 }
 for (const [key, size] of Object.entries(sizes)) if (size > BUDGETS[key]) problems.push(`${key}: ${size} bytes, over ${BUDGETS[key]}`);
-console.log(`console: first load ${sizes.script} B of scripts and ${sizes.style} B of styles, ${sizes.all} B in all gzipped, ${sizes.raw} B raw`);
+console.log(
+  `console: first load ${sizes.script} B of scripts and ${sizes.style} B of styles, ${sizes.all} B in all gzipped, ${sizes.raw} B raw`,
+);
 if (problems.length > 0) {
   console.error(problems.join('\n'));
   process.exit(1);

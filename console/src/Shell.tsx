@@ -125,3 +125,12 @@ export function Lost() {
     </Page>
   );
 }
+
+/** An address that is no tenant's. */
+export function LostOutside() {
+  return (
+    <Frame>
+      <Lost />
+    </Frame>
+  );
+}

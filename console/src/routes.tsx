@@ -1,11 +1,11 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
-import { FrontDoor, Lost, PageProblem, Tenant } from './Shell';
+import { FrontDoor, Lost, LostOutside, PageProblem, Tenant } from './Shell';
 import * as search from './search';
 
 // One constant for each route: written inline they lose their types, and wrong links compile.
-const root = createRootRoute({ notFoundComponent: Lost });
+const root = createRootRoute({ notFoundComponent: LostOutside });
 const door = createRoute({ getParentRoute: () => root, path: '/', component: FrontDoor });
-const tenant = createRoute({ getParentRoute: () => root, path: '/t/$slug', component: Tenant });
+const tenant = createRoute({ getParentRoute: () => root, path: '/t/$slug', component: Tenant, notFoundComponent: Lost });
 const home = createRoute({ getParentRoute: () => tenant, path: '/', component: FrontDoor });
 const overview = createRoute({
   getParentRoute: () => tenant,

@@ -33,8 +33,7 @@ export function Attention() {
             to="/t/$slug/attention"
             params={{ slug }}
             search={one ? { ignored: one } : {}}
-            aria-current={one === ignored ? 'true' : undefined}
-            activeProps={{}}
+            activeOptions={{ exact: true }}
           >
             {one ? words.tabs.ignored : words.tabs.open}
           </Link>

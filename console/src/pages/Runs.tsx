@@ -48,7 +48,7 @@ export function Runs() {
           columns={[
             {
               head: words.head.at,
-              width: '150px',
+              width: '112px',
               cell: (row) => (
                 <Link to="/t/$slug/runs/$id" params={{ slug, id: row.id }}>
                   <Time at={row.created_at} />
@@ -56,7 +56,7 @@ export function Runs() {
               ),
             },
             { head: words.head.effect, cell: (row) => <Totals counts={row.counts} /> },
-            { head: words.head.state, width: '160px', cell: (row) => <RunChip state={row.state} /> },
+            { head: words.head.state, width: '132px', cell: (row) => <RunChip state={row.state} /> },
             { head: words.head.source, width: '150px', wideOnly: true, cell: (row) => (row.source_id ? nameOf(row.source_id) : '–') },
             {
               head: words.head.reasons,

@@ -47,8 +47,7 @@ export function SourcePage() {
                 to="/t/$slug/sources/$id"
                 params={{ slug, id }}
                 search={one === 'status' ? {} : { tab: one }}
-                aria-current={one === tab ? 'true' : undefined}
-                activeProps={{}}
+                activeOptions={{ exact: true }}
               >
                 {words.tabs[one]}
               </Link>

@@ -1,5 +1,6 @@
 import { useState } from 'react';
 import { w } from '../words';
+import { steps } from './scale';
 
 export type Series = { name: string; values: number[] };
 
@@ -7,14 +8,6 @@ const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [960, 260, 48, 24, 22];
 const number = new Intl.NumberFormat(w.locale);
 const compact = new Intl.NumberFormat(w.locale, { notation: 'compact' });
 const day = new Intl.DateTimeFormat(w.locale, { month: 'short', day: 'numeric', timeZone: 'UTC' });
-
-/** The rounded steps of an axis from 0 to at least `max`. */
-export function steps(max: number, wanted = 4): number[] {
-  const rough = Math.max(1, max) / wanted;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = Math.max(1, ([1, 2, 5, 10].find((one) => one * power >= rough) ?? 10) * power);
-  return Array.from({ length: Math.ceil(Math.max(1, max) / step) + 1 }, (_, at) => at * step);
-}
 
 /** Lines by day; arrow keys go from day to day, and the numbers are a table below. */
 export function Chart({ title, days, series }: { title: string; days: string[]; series: Series[] }) {
@@ -41,7 +34,7 @@ export function Chart({ title, days, series }: { title: string; days: string[]; 
       <p className="legend" aria-hidden="true">
         {series.map((one, index) => (
           <span key={one.name}>
-            <svg width="22" height="4" className="chart" style={{ display: 'inline', width: 22 }}>
+            <svg aria-hidden="true" width="22" height="4" className="chart" style={{ display: 'inline', width: 22 }}>
               <line x1="0" x2="22" y1="2" y2="2" className={`line s${index + 1}`} />
             </svg>
             {one.name} <b>{number.format(one.values[shown] ?? 0)}</b>

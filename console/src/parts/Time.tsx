@@ -1,6 +1,6 @@
 import { w } from '../words';
 
-const relative = new Intl.RelativeTimeFormat(w.locale, { numeric: 'auto' });
+const relative = new Intl.RelativeTimeFormat(w.locale, { numeric: 'auto', style: 'short' });
 const local = new Intl.DateTimeFormat(w.locale, { dateStyle: 'medium', timeStyle: 'medium' });
 const day = new Intl.DateTimeFormat(w.locale, { dateStyle: 'medium' });
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [

@@ -5,6 +5,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rollcall_web::MayKeep;
 use sha2::{Digest, Sha256};
 
 include!(concat!(env!("OUT_DIR"), "/console.rs"));
@@ -47,7 +48,7 @@ pub(crate) async fn asset(request: HttpRequest) -> HttpResponse {
     let name = format!("assets/{}", request.match_info().get("file").unwrap_or_default());
     match file(&name) {
         Some(found) => served(&request, found, if has_hash(&name) { FOR_EVER } else { ASK_AGAIN }),
-        None => HttpResponse::NotFound().insert_header((header::CACHE_CONTROL, "no-store")).finish(),
+        None => HttpResponse::NotFound().finish(),
     }
 }
 
@@ -66,14 +67,14 @@ fn has_hash(name: &str) -> bool {
 
 fn served(request: &HttpRequest, file: &'static File, cache: &'static str) -> HttpResponse {
     let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(file.whole)[..12]));
-    let asked = |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let asked = |name: header::HeaderName| {
+        request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    };
     let is_known = asked(header::IF_NONE_MATCH).split(',').any(|known| known.trim().trim_start_matches("W/") == tag);
     let mut answer = HttpResponseBuilder::new(if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
-    answer
-        .insert_header((header::CACHE_CONTROL, cache))
-        .insert_header((header::ETAG, tag))
-        .insert_header((header::VARY, "Accept-Encoding"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    answer.insert_header((header::ETAG, tag)).insert_header((header::VARY, "Accept-Encoding"));
+    // Files of the hub's own, the same for everybody.
+    answer.extensions_mut().insert(MayKeep(cache));
     if file.kind.starts_with("text/html") {
         answer
             .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))

@@ -4,11 +4,11 @@
 use crate::Admin;
 use crate::error::AdminError;
 use crate::{
-    activate_page, agents, api_keys, audit_events, changes, console, cors, detachment, dialect, domains, etag, events, explain,
-    exports, groups, idempotency, identities, invitations, mapping, member_blocks, members, oauth_clients, openapi,
-    openapi_page, operator_pages, operators, policy, promotion, provider_pages, reconcile, rejected, request_log, runs,
-    session, sessions, setup_links, setup_page, sign_in_connections, sign_in_links, sign_in_page, skipped_records,
-    sources, statistics, tenants, tokens, webhooks,
+    activate_page, agents, api_keys, audit_events, changes, console, cors, detachment, dialect, domains, etag, events,
+    explain, exports, groups, idempotency, identities, invitations, mapping, member_blocks, members, oauth_clients,
+    openapi, openapi_page, operator_pages, operators, policy, promotion, provider_pages, reconcile, rejected,
+    request_log, runs, session, sessions, setup_links, setup_page, sign_in_connections, sign_in_links, sign_in_page,
+    skipped_records, sources, statistics, tenants, tokens, webhooks,
 };
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, web};

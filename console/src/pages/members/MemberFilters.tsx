@@ -15,7 +15,6 @@ const TABS: [string, MembersSearch][] = [
   [w.members.tabs.blocked, { blocked: true }],
   [w.members.tabs.removed, { status: 'removed' }],
 ];
-const isSame = (a: MembersSearch, b: MembersSearch) => a.status === b.status && a.waiting === b.waiting && a.blocked === b.blocked;
 
 export function MemberTabs({ search }: { search: MembersSearch }) {
   const slug = useSlug();
@@ -26,9 +25,8 @@ export function MemberTabs({ search }: { search: MembersSearch }) {
           key={name}
           to="/t/$slug/members"
           params={{ slug }}
-          search={to}
-          aria-current={isSame(search, to) ? 'true' : undefined}
-          activeProps={{}}
+          search={{ ...to, q: search.q, role: search.role, source: search.source }}
+          activeOptions={{ exact: true }}
         >
           {name}
         </Link>

@@ -59,7 +59,14 @@ function Control({ item, id, value, disabled, onChange }: ControlProps) {
     case 'switch':
       return (
         <span className="check">
-          <input {...more} type="checkbox" role="switch" checked={value === true} onChange={(event) => onChange(event.target.checked)} />
+          <input
+            {...more}
+            type="checkbox"
+            role="switch"
+            aria-checked={value === true}
+            checked={value === true}
+            onChange={(event) => onChange(event.target.checked)}
+          />
           <span aria-hidden="true">{value ? words.on : words.off}</span>
         </span>
       );

@@ -6,6 +6,7 @@ import { run as runQuery } from '../../api/queries';
 import { Field } from '../../parts/Field';
 import { ProblemBox } from '../../parts/states';
 import { useSession, useSlug } from '../../session';
+import { isTyped } from '../../parts/typed';
 import { w } from '../../words';
 import { openOf } from './items';
 
@@ -125,7 +126,6 @@ function Approve({ run, stale }: { run: Run; stale: boolean }) {
   );
 }
 
-export const isTyped = (typed: string, wanted: string) => typed.trim().toLowerCase() === wanted;
 
 function TakeBack({ run }: { run: Run }) {
   const slug = useSlug();

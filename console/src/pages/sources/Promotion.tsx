@@ -10,7 +10,7 @@ import { useList } from '../../parts/useList';
 import { useNarrow } from '../../parts/useNarrow';
 import { useSession, useSlug } from '../../session';
 import { w } from '../../words';
-import { isTyped } from '../runs/Decision';
+import { isTyped } from '../../parts/typed';
 import { ItemDetail } from '../runs/ItemDetail';
 import { HUNKS } from '../runs/items';
 import { Plan } from '../runs/Plan';

@@ -1,6 +1,6 @@
 import { useMutation } from '@tanstack/react-query';
 import { hub, type Source, write } from '../../../api/client';
-import { GUIDES, type Guide, pieces } from '../../../guides';
+import { GUIDES, type Guide, type Piece, pieces } from '../../../guides';
 import { Copy } from '../../../parts/Copy';
 import { Select } from '../../../parts/Field';
 import { Secret } from '../../../parts/Secret';
@@ -81,23 +81,26 @@ function Guided({ guide, address }: { guide: Guide; address: string }) {
     <ol className="guide">
       {guide.steps.map((step) => (
         <li key={step}>
-          {pieces(step).map((piece, at) => {
-            const key = `${at}`;
-            switch (piece.kind) {
-              case 'text':
-                return <span key={key}>{piece.text}</span>;
-              case 'name':
-                return <b key={key}>{piece.text}</b>;
-              case 'token':
-                return <i key={key}>{words.token.toLowerCase()}</i>;
-              case 'address':
-                return <code key={key}>{address}</code>;
-              case 'flagged':
-                return <code key={key}>{`${address}?aadOptscim062020`}</code>;
-            }
-          })}
+          {pieces(step).map((piece, at) => (
+            <PieceOf key={`${at} ${piece.kind}`} piece={piece} address={address} />
+          ))}
         </li>
       ))}
     </ol>
   );
+}
+
+function PieceOf({ piece, address }: { piece: Piece; address: string }) {
+  switch (piece.kind) {
+    case 'text':
+      return <>{piece.text}</>;
+    case 'name':
+      return <b>{piece.text}</b>;
+    case 'token':
+      return <i>{words.token.toLowerCase()}</i>;
+    case 'address':
+      return <code>{address}</code>;
+    case 'flagged':
+      return <code>{`${address}?aadOptscim062020`}</code>;
+  }
 }
