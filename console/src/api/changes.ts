@@ -39,6 +39,9 @@ export function changed(client: QueryClient, lists: readonly string[]) {
   tell();
 }
 
+const isOnePage = ({ queryKey, state }: { queryKey: readonly unknown[]; state: { data: unknown } }) =>
+  queryKey[0] !== 'run-items' && ((state.data as InfiniteData<unknown> | undefined)?.pages?.length ?? 0) <= 1;
+
 /** Follows `GET /changes` while the page is seen; without a stream the page looks every 30 seconds. */
 export function follow(client: QueryClient) {
   let source: EventSource | null = null;
@@ -48,6 +51,8 @@ export function follow(client: QueryClient) {
   const open = () => {
     if (source || document.hidden) return;
     source = new EventSource('/api/v1/changes');
+    // What changed between the reading of the page and the beginning of the stream is told by nobody.
+    source.onopen = () => void client.invalidateQueries({ refetchType: 'active', predicate: isOnePage });
     source.addEventListener('changed', (event) => changed(client, JSON.parse(event.data).lists));
     source.addEventListener('end', (event) => {
       close();

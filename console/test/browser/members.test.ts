@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { api, axe, eventually, scim, settled, tenant, signedIn, user, visit } from './console';
+import { api, axe, eventually, scim, settled, signedIn, tenant, user, visit } from './console';
 
 const console_ = signedIn();
 const rows = () => console_.page.locator('tbody tr:not(.spacer)');
@@ -81,7 +81,7 @@ describe('members', () => {
   }, async () => {
     const { page, watch } = console_;
     for (let batch = 0; batch < 10; batch += 1) {
-      const members = Array.from({ length: 1000 }, (_, at) => ({ email: `p${batch}-${at}@many.example` }));
+      const members = Array.from({ length: 1000 }, (_, at) => ({ email: `p${batch}-${at}@many.example`, display_name: `Many ${batch}-${at}` }));
       await api('members/invite', 'POST', { members });
     }
     await visit(page, 'members?q=many');

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { api, axe, eventually, scim, settled, tenant, signedIn, visit } from './console';
+import { api, axe, eventually, scim, settled, signedIn, tenant, visit } from './console';
 
 const console_ = signedIn();
 type Known = { id: string; userName: string };

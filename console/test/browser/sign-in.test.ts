@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { axe, base, signInLink, tenant, signedIn } from './console';
+import { axe, base, signedIn, signInLink, tenant } from './console';
 
 const console_ = signedIn();
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { api, axe, eventually, scim, settled, tenant, signedIn, user, visit } from './console';
+import { api, axe, eventually, scim, settled, signedIn, tenant, user, visit } from './console';
 import { simulate } from './hub';
 
 const console_ = signedIn();

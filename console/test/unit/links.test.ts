@@ -1,5 +1,5 @@
-import { expectTypeOf, test } from 'vitest';
 import type { LinkProps } from '@tanstack/react-router';
+import { expectTypeOf, test } from 'vitest';
 import type { router } from '../../src/routes';
 
 // A route that is written inline turns all links to `any`; these two lines would then compile.

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { isTyped } from '../../src/parts/typed';
 import { pieces } from '../../src/guides';
 import { difference, effect, effectOf, hunkOf, openOf } from '../../src/pages/runs/items';
 import { steps } from '../../src/parts/scale';
 import { spans } from '../../src/parts/spans';
+import { isTyped } from '../../src/parts/typed';
 import * as search from '../../src/search';
 
 test('an address that cannot be read is dropped part by part', () => {
@@ -20,20 +20,30 @@ test('an address that cannot be read is dropped part by part', () => {
 });
 
 test('actions fall into hunks, and what is impossible is no effect', () => {
-  expect([hunkOf('suspend'), hunkOf('update_profile'), hunkOf('provision'), hunkOf('a_new_one')]).toEqual(['lose', 'change', 'come', 'change']);
+  expect([hunkOf('suspend'), hunkOf('update_profile'), hunkOf('provision'), hunkOf('a_new_one')]).toEqual([
+    'lose',
+    'change',
+    'come',
+    'change',
+  ]);
   expect(effectOf({ suspend: 3, release_seat: 2, provision: 1, impossible: 9 })).toEqual({ lose: 5, change: 0, come: 1 });
   expect(openOf({ counts: { take_seat: 5, impossible: 2 } })).toBe(5);
 });
 
 test('an effect is told in words, before and after', () => {
-  const suspend = { action: 'suspend' as const, before: { seated: true, status: 'active' }, after: { seated: false, status: 'suspended' } };
+  const suspend = {
+    action: 'suspend' as const,
+    before: { seated: true, status: 'active' },
+    after: { seated: false, status: 'suspended' },
+  } as never;
   expect(effect(suspend)).toEqual({ before: 'seat kept, active', after: 'no seat, suspended' });
-  const come = { action: 'provision' as const, before: null, after: { status: 'invited', seated: true, email: 'a@b.c' } };
+  const come = { action: 'provision' as const, before: null, after: { status: 'invited', seated: true, email: 'a@b.c' } } as never;
   expect(effect(come)).toEqual({ before: 'not there', after: 'invited, seat kept' });
 });
 
 test('two plans differ by their open items', () => {
-  const item = (subject_id: string, decision: string) => ({ subject_kind: 'directory_user', subject_id, action: 'suspend', group_id: null, decision }) as never;
+  const item = (subject_id: string, decision: string) =>
+    ({ subject_kind: 'directory_user', subject_id, action: 'suspend', group_id: null, decision }) as never;
   const { gone, came } = difference([item('a', 'held'), item('b', 'held'), item('c', 'applied')], [item('b', 'held'), item('d', 'held')]);
   expect([gone, came].map((all) => all.map((one) => one.subject_id))).toEqual([['a'], ['d']]);
 });
@@ -64,5 +74,9 @@ test('a step of a guide is cut at its names and values', () => {
 });
 
 test('an approval is typed as it is asked, but for capitals and spaces around', () => {
-  expect([isTyped(' Approve 12 ', 'approve 12'), isTyped('approve 1', 'approve 12'), isTyped('', 'approve 0')]).toEqual([true, false, false]);
+  expect([isTyped(' Approve 12 ', 'approve 12'), isTyped('approve 1', 'approve 12'), isTyped('', 'approve 0')]).toEqual([
+    true,
+    false,
+    false,
+  ]);
 });

@@ -5,8 +5,8 @@ import { ApiError, hub, type Run, write } from '../../api/client';
 import { run as runQuery } from '../../api/queries';
 import { Field } from '../../parts/Field';
 import { ProblemBox } from '../../parts/states';
-import { useSession, useSlug } from '../../session';
 import { isTyped } from '../../parts/typed';
+import { useSession, useSlug } from '../../session';
 import { w } from '../../words';
 import { openOf } from './items';
 
@@ -125,7 +125,6 @@ function Approve({ run, stale }: { run: Run; stale: boolean }) {
     </Box>
   );
 }
-
 
 function TakeBack({ run }: { run: Run }) {
   const slug = useSlug();

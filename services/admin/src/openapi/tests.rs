@@ -245,5 +245,8 @@ fn the_console_is_checked_against_this_document() {
         std::fs::write(path, format!("{text}\n")).expect("a file that can be written");
     }
     let has: Json = serde_json::from_str(&std::fs::read_to_string(path).expect("console/openapi.json")).expect("JSON");
-    assert!(has == wanted, "console/openapi.json is stale: ROLLCALL_WRITE_DOCS=1 cargo test -p rollcall-admin --lib openapi");
+    assert!(
+        has == wanted,
+        "console/openapi.json is stale: ROLLCALL_WRITE_DOCS=1 cargo test -p rollcall-admin --lib openapi"
+    );
 }
