@@ -13,7 +13,6 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
-          globalSetup: 'test/browser/hub.ts',
           fileParallelism: false,
           testTimeout: 30_000,
           hookTimeout: 60_000,

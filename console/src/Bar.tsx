@@ -21,7 +21,7 @@ export function Bar() {
   useEffect(() => setOpen(false), [path]);
   useKeys(slug, setOver);
   return (
-    <div className="bar" data-open={open}>
+    <header className="bar" data-open={open}>
       <div className="bar-top">
         <p className="brand">
           {tenant.name}
@@ -59,7 +59,7 @@ export function Bar() {
         </Suspense>
       )}
       {over === 'keys' && <KeysHelp onClose={() => setOver(null)} />}
-    </div>
+    </header>
   );
 }
 

@@ -47,9 +47,9 @@ export function Tenant() {
 function Frame({ children }: { children: React.ReactNode }) {
   return (
     <div className="shell">
-      <div className="bar">
+      <header className="bar">
         <p className="brand">Rollcall</p>
-      </div>
+      </header>
       <main className="content">{children}</main>
     </div>
   );

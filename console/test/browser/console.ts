@@ -3,23 +3,25 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, inject } from 'vitest';
-import { command, found, OWNER } from './hub';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { command, found, type Hub, OWNER, startHub } from './hub';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-export const base = inject('base');
+let hub: Hub;
+/** The address of this file's hub, once it is up. */
+export let base = '';
 export const tenant = (path: string) => `${base}/t/acme/${path}`;
 
 type Api = { items: { id: string; [key: string]: unknown }[]; [key: string]: unknown };
 /** The REST API with an owner's key. */
 export async function api(path: string, method = 'GET', body?: unknown): Promise<Api> {
-  const headers = { Authorization: `Bearer ${inject('key')}`, 'Content-Type': 'application/json' };
+  const headers = { Authorization: `Bearer ${hub.key}`, 'Content-Type': 'application/json' };
   const answer = await fetch(`${base}/api/v1/${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
   return answer.status === 204 ? { items: [] } : ((await answer.json()) as Api);
 }
 /** What an identity provider would send. */
-export async function scim(method: string, path: string, body?: unknown, source = { scim: inject('scim'), token: inject('token') }) {
+export async function scim(method: string, path: string, body?: unknown, source = { scim: hub.scim, token: hub.token }) {
   const headers = { Authorization: `Bearer ${source.token}`, 'Content-Type': 'application/scim+json' };
   const answer = await fetch(`${source.scim}${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
   return {
@@ -45,7 +47,7 @@ export async function eventually<T>(look: () => Promise<T | undefined | false | 
   }
 }
 
-export const signInLink = () => found(command(inject('data'), 'sign-in-link', '--tenant', 'acme', '--email', OWNER), /rcl_\S+/);
+export const signInLink = () => found(command(hub.data, 'sign-in-link', '--tenant', 'acme', '--email', OWNER), /rcl_\S+/);
 
 /** Says what went wrong in a page. `allow` names what the test itself provokes. */
 export class Watch {
@@ -77,6 +79,8 @@ export class Watch {
 export function signedIn() {
   const held = { watch: new Watch() } as { browser: Browser; context: BrowserContext; page: Page; watch: Watch };
   beforeAll(async () => {
+    hub = await startHub();
+    base = hub.base;
     held.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
     held.context = await held.browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true });
     held.page = await held.context.newPage();
@@ -87,7 +91,10 @@ export function signedIn() {
     await held.page.setViewportSize({ width: 1280, height: 900 });
   });
   afterEach(() => expect(held.watch.take()).toEqual([]));
-  afterAll(async () => held.browser?.close());
+  afterAll(async () => {
+    await held.browser?.close();
+    hub?.stop();
+  });
   return held;
 }
 

@@ -1,19 +1,8 @@
-// One real hub for the whole suite: `rollcall up`, an organisation, a live source that a simulated Okta fills.
+// A real hub for each file of tests: `rollcall up`, an organisation, a live source that a simulated Okta fills.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestProject } from 'vitest/node';
-
-declare module 'vitest' {
-  interface ProvidedContext {
-    base: string;
-    data: string;
-    scim: string;
-    token: string;
-    key: string;
-  }
-}
 
 const BIN = process.env.ROLLCALL_BIN ?? join(import.meta.dirname, '../../../target/debug/rollcall');
 export const OWNER = 'you@acme.example';
@@ -49,23 +38,21 @@ function started(hub: ChildProcess): Promise<string> {
   });
 }
 
-export default async function setup({ provide }: TestProject) {
+export type Hub = { base: string; data: string; scim: string; token: string; key: string; stop: () => void };
+
+export async function startHub(): Promise<Hub> {
   const data = mkdtempSync(join(tmpdir(), 'rollcall-console-'));
-  const arguments_ = ['up', '--data', data, '--listen', '127.0.0.1:0', '--owner', OWNER, '--organisation', 'Acme', '--seats', '20000'];
-  const hub = spawn(BIN, arguments_, { stdio: 'pipe' });
+  const options = ['up', '--data', data, '--listen', '127.0.0.1:0', '--owner', OWNER, '--organisation', 'Acme', '--seats', '20000'];
+  const hub = spawn(BIN, options, { stdio: 'pipe', env: { ...process.env, ROLLCALL_METRICS_LISTEN: '' } });
   const base = await started(hub);
   const made = command(data, 'source', 'create', '--tenant', 'acme', '--kind', 'scim', '--mode', 'live', '--name', 'Okta');
   const [scim, token] = [found(made, /http\S+\/scim\/v2\/\S+/), found(made, /rcs_\S+/)];
   const key = found(command(data, 'api-key', 'create', '--tenant', 'acme', '--role', 'owner'), /rck_\S+/);
   simulate(scim, token, '--users', '40', '--phases', 'first-sync');
-  provide('base', base);
-  provide('data', data);
-  provide('scim', scim);
-  provide('token', token);
-  provide('key', key);
-  return () => {
+  const stop = () => {
     hub.removeAllListeners('exit');
+    hub.on('exit', () => rmSync(data, { recursive: true, force: true }));
     hub.kill('SIGTERM');
-    rmSync(data, { recursive: true, force: true });
   };
+  return { base, data, scim, token, key, stop };
 }

@@ -81,7 +81,10 @@ describe('members', () => {
   }, async () => {
     const { page, watch } = console_;
     for (let batch = 0; batch < 10; batch += 1) {
-      const members = Array.from({ length: 1000 }, (_, at) => ({ email: `p${batch}-${at}@many.example`, display_name: `Many ${batch}-${at}` }));
+      const members = Array.from({ length: 1000 }, (_, at) => ({
+        email: `p${batch}-${at}@many.example`,
+        display_name: `Many ${batch}-${at}`,
+      }));
       await api('members/invite', 'POST', { members });
     }
     await visit(page, 'members?q=many');

@@ -69,7 +69,7 @@ describe('source', () => {
     await page.locator('li', { hasText: 'spare' }).getByRole('button', { name: 'Rotate' }).click();
     await page.getByLabel('The old token works on for').selectOption('3600');
     await page.getByRole('dialog').getByRole('button', { name: 'Rotate' }).click();
-    await page.getByText(/The old token ends in \d+ min/).waitFor();
+    await page.getByText(/The old token ends in \d+ (min|hr)/).waitFor();
     const secret = page.getByRole('region', { name: 'Token' });
     expect(await secret.locator('code').innerText()).toMatch(/^rcs_/);
     await page.getByRole('button', { name: 'I have stored it' }).click();
@@ -103,7 +103,7 @@ describe('needs attention', () => {
     await eventually(async () => (await api('skipped-records')).items.find(({ name }) => name === 'no-address'));
     await visit(page, 'attention');
     const row = page.locator('li', { hasText: 'no-address' });
-    expect(await row.innerText()).toContain('Give the person an email address in the directory.');
+    expect(await row.innerText()).toContain('Give the person an email address in the directory');
     await row.getByRole('button', { name: 'Ignore' }).click();
     await page.getByLabel('Note (optional)').fill('a printer');
     await page.getByRole('dialog').getByRole('button', { name: 'Ignore' }).click();
