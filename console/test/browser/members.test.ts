@@ -144,10 +144,11 @@ describe('member', () => {
     await page.route('**/api/v1/changes', (route) => route.abort());
     await api(`members/${member?.id}`, 'PATCH', { role: 'auditor' });
     await page.getByRole('button', { name: 'Save' }).click();
-    watch.allow = /409/;
+    watch.allow = /409|changes/;
     const box = page.getByRole('alert');
     await box.getByText('Now: Auditor').waitFor();
     expect(await box.innerText()).toContain('Yours: Member, Billing contact');
+    await page.unroute('**/api/v1/changes');
     await api(`members/${member?.id}`, 'PATCH', { role: 'member' });
   });
 });

@@ -158,6 +158,6 @@ describe('audit log', () => {
     await page.getByText('There are new events.').waitFor({ timeout: 10_000 });
     expect(await page.locator('.list summary').first().innerText()).toBe(first);
     await page.getByRole('button', { name: 'Show them' }).click();
-    await page.getByText('Policy changed').first().waitFor();
+    await page.locator('.list').getByText('Policy changed').first().waitFor();
   });
 });
