@@ -51,7 +51,11 @@ export const run = (raw: Raw): { find?: string | undefined; open?: boolean | und
   open: flag(raw, 'open'),
 });
 export const attention = (raw: Raw): { ignored?: boolean | undefined } => ({ ignored: flag(raw, 'ignored') });
-export const source = (raw: Raw): { tab?: SourceTab | undefined } => ({ tab: oneOf(raw, 'tab', SOURCE_TABS) });
+export const source = (raw: Raw): { tab?: SourceTab | undefined } => {
+  const tab = oneOf(raw, 'tab', SOURCE_TABS);
+  // The first tab is the address without one.
+  return { tab: tab === 'status' ? undefined : tab };
+};
 export type SetUpSearch = { idp?: string | undefined; step?: number | undefined };
 export const setUp = (raw: Raw): SetUpSearch => {
   const step = Number(raw.step);

@@ -51,7 +51,7 @@ export function follow(client: QueryClient) {
   const open = () => {
     if (source || document.hidden) return;
     source = new EventSource('/api/v1/changes');
-    // What changed between the reading of the page and the beginning of the stream is told by nobody.
+    // A change between the reading of the page and the beginning of the stream is told by nobody.
     source.onopen = () => void client.invalidateQueries({ refetchType: 'active', predicate: isOnePage });
     source.addEventListener('changed', (event) => changed(client, JSON.parse(event.data).lists));
     source.addEventListener('end', (event) => {

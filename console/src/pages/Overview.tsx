@@ -38,7 +38,7 @@ export function Overview() {
   );
 }
 
-/** What waits for an admin, in the order of harm. */
+/** The matters that wait for an admin, in the order of harm. */
 function NeedsYou({ overview: { attention, sources, backlog } }: { overview: Schemas['Overview'] }) {
   const slug = useSlug();
   const held = useList<Schemas['Run']>(runs('held'));

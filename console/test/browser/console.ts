@@ -20,7 +20,7 @@ export async function api(path: string, method = 'GET', body?: unknown): Promise
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
   return answer.status === 204 ? { items: [] } : ((await answer.json()) as Api);
 }
-/** What an identity provider would send. */
+/** A request of an identity provider. */
 export async function scim(method: string, path: string, body?: unknown, source = { scim: hub.scim, token: hub.token }) {
   const headers = { Authorization: `Bearer ${source.token}`, 'Content-Type': 'application/scim+json' };
   const answer = await fetch(`${source.scim}${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });

@@ -97,7 +97,7 @@ async fn pressed(request: &HttpRequest, admin: &Admin, payload: Body) -> Result<
     Ok(answer.finish())
 }
 
-/// Where a person goes on after the sign-in: the console, which goes on to the page that was asked for.
+/// The address after a sign-in: the console, which goes on to the page that was asked for.
 pub(crate) fn after_sign_in() -> &'static str {
     if console::is_built() { "/" } else { "/sign-in" }
 }

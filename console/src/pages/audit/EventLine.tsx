@@ -126,7 +126,7 @@ function Subject({ event }: { event: Event }) {
   return <Copy text={id} />;
 }
 
-/** Who did it, by name where the log has one. */
+/** The actor, by name where the log has one. */
 export function Actor({ event }: { event: Event }) {
   const nameOf = useSourceNames();
   const [kind = '', id = ''] = event.actor.split(':');

@@ -35,7 +35,7 @@ export function MemberTabs({ search }: { search: MembersSearch }) {
   );
 }
 
-/** What is typed is in the address a quarter of a second later, so that each view is a link. */
+/** The typed text is in the address a quarter of a second later, so that each view is a link. */
 export function MemberFilters(props: { search: MembersSearch; onChange: (to: MembersSearch) => void; shown: string }) {
   const { search, onChange } = props;
   const { data } = useQuery(sources);

@@ -8,7 +8,7 @@ import { ROLES } from '../../search';
 import { useSession } from '../../session';
 import { w } from '../../words';
 
-/** Whether the member is the only active owner; the API refuses to demote that one, so the page says so before. */
+/** True for the only active owner; the API refuses to demote that one, so the page says so before. */
 function useIsLastOwner(member: Member) {
   const { data } = useQuery({
     queryKey: ['members', 'owners'],

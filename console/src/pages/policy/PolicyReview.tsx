@@ -87,7 +87,7 @@ export function PolicyReview({ base, current, draft, ...on }: Props) {
   );
 }
 
-/** What a changed key does now. Numbers are those of plans that the hub has made. */
+/** The effect of a changed key now. Numbers are those of plans that the hub has made. */
 function Effect({ name, turnsOnLeaving }: { name: string; turnsOnLeaving: boolean }) {
   const { data } = useQuery(overview);
   if (name === 'auto_deprovision' && turnsOnLeaving) return <Waiting reason="deprovisioning_off" />;

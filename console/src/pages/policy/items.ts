@@ -37,7 +37,7 @@ export function changedKeys(policy: Policy, draft: Draft): (keyof Policy)[] {
     (key) => JSON.stringify(draft[key] ?? null) !== JSON.stringify(policy[key] ?? null),
   );
 }
-/** What is sent: the changed keys alone. */
+/** The body of the request: the changed keys alone. */
 export function changesOf(policy: Policy, draft: Draft): Schemas['PolicyChanges'] {
   return Object.fromEntries(changedKeys(policy, draft).map((key) => [key, draft[key] ?? null]));
 }

@@ -12,7 +12,7 @@ import { openOf } from './items';
 
 const words = w.runs;
 
-/** What can be decided about the run, in its state. */
+/** The decisions about the run that are possible in its state. */
 export function Decision({ run, stale }: { run: Run; stale: boolean }) {
   const slug = useSlug();
   const { may } = useSession();

@@ -7,7 +7,7 @@ import { actionText, whoOf } from './items';
 
 const words = w.runs;
 
-/** What the source said about one person, and the way to the whole story. On a phone it lies over the plan. */
+/** The source's words about one person, and the way to the whole story. On a phone it lies over the plan. */
 export function ItemDetail({ item, inDialog, onClose }: { item: RunItem; inDialog: boolean; onClose: () => void }) {
   const { name } = whoOf(item);
   const body = <Facts item={item} />;

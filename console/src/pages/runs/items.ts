@@ -77,7 +77,7 @@ export function matches(item: RunItem, find: string) {
 export const isOpen = (item: Pick<RunItem, 'decision'>) =>
   item.decision === 'held' || item.decision === 'planned' || item.decision === 'approved';
 
-/** What names an item in two plans of one run. */
+/** The name of an item in two plans of one run. */
 const nameOf = (item: RunItem) => [item.subject_kind, item.subject_id, item.action, item.group_id].join(' ');
 export function difference(seen: RunItem[], now: RunItem[]) {
   const open = { seen: seen.filter(isOpen), now: now.filter(isOpen) };

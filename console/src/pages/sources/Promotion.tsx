@@ -19,7 +19,7 @@ type Plan_ = Schemas['Promotion'];
 const words = w.sources.plan;
 const PEOPLE = ['transferred', 'new', 'adopted', 'restored', 'profile_changes', 'suspended', 'leaving'] as const;
 
-/** What going live would do, pinned to the digest that the reader sees. */
+/** The effect of going live, pinned to the digest that the reader sees. */
 export function Promotion({ source }: { source: Source }) {
   const { data, error, refetch } = useQuery(promotion(source.id, 2000));
   const [pinned, setPinned] = useState<Plan_>();

@@ -55,7 +55,7 @@ export function SourceStatus({ source }: { source: Source }) {
   );
 }
 
-/** What the source said lately, minute by minute, from its last requests. */
+/** The latest words of the source, minute by minute, from its last requests. */
 function Heard({ id }: { id: string }) {
   const slug = useSlug();
   const list = useList<{ id: string; at: string }>(requests(id, 30_000));

@@ -212,7 +212,7 @@ fn the_policy_is_described_key_by_key() {
     }
 }
 
-/// What the console's types are made from: the document without texts, examples and failures, which are one shape.
+/// The source of the console's types: the document without texts, examples and failures, which are one shape.
 fn for_the_console(value: &Json) -> Json {
     match value {
         Json::Object(fields) => fields

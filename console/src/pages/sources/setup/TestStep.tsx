@@ -11,7 +11,7 @@ type Request = Schemas['LoggedRequest'];
 const words = w.sources.setup;
 const isRefused = (one: Request) => one.answer.status >= 400 && one.answer.status !== 404;
 
-/** What the provider's first requests were, in words. */
+/** The provider's first requests, in words. */
 export function told(all: Request[]): string[] {
   const of = (method: string, path: string) =>
     all.filter((one) => one.method === method && one.path.startsWith(path) && !isRefused(one)).length;
