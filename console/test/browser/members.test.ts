@@ -173,10 +173,11 @@ describe('why', () => {
     await page.locator('[data-decides=true]').waitFor();
     expect(await page.locator('[data-decides=true]').count()).toBe(1);
     expect(await page.locator('[data-decides=true] h3').innerText()).toContain('Block');
-    const said = await page.locator('article').innerText();
+    const answer = async () => [await page.locator('article h2').innerText(), await page.locator('[data-decides=true]').innerText()];
+    const said = await answer();
     await page.reload();
     await page.locator('[data-decides=true]').waitFor();
-    expect(await page.locator('article').innerText()).toBe(said);
+    expect(await answer()).toEqual(said);
     await api(`members/${member.id}/unblock`, 'POST');
     await eventually(async () => !(await page.locator('article').innerText()).includes('An admin blocked'));
     await page.getByRole('button', { name: 'What would happen now?' }).click();
