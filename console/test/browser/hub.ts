@@ -29,7 +29,8 @@ function started(hub: ChildProcess): Promise<string> {
     const hear = (chunk: Buffer) => {
       said += chunk;
       const up = said.match(/Rollcall is up at (http:\/\/[^ ]+)/);
-      if (up?.[1]) resolve(up[1]);
+      // The organisation is made after the address is told.
+      if (up?.[1] && said.includes('/sign-in?link=')) resolve(up[1]);
     };
     hub.stdout?.on('data', hear);
     hub.stderr?.on('data', hear);
