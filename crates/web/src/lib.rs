@@ -17,7 +17,7 @@ pub use body::Body;
 pub use connection::{ConnectionLimits, Connections, ServerLimits, known_caller, listen};
 pub use credential::{NoSecret, bearer_token};
 pub use endpoint::{Demand, Demands, Endpoint, RouteLabel, resource, same_paths};
-pub use observe::{HadTrailingSlash, Observer, expects_large_answer, observe, request_id};
+pub use observe::{HadTrailingSlash, MayKeep, Observer, expects_large_answer, observe, request_id};
 pub use peer::{Network, Proxies, origin, peer};
 pub use problem::{Code, Problem};
 pub use refusal::{Refusal, whole_seconds};

@@ -87,15 +87,20 @@ pub async fn observe(
     tracing::debug!(
         target: ACCESS_LOG, method, route = pattern, status, took_ms, request_id = %id, credential = credential()
     );
+    let may_keep = response.response().extensions().get::<MayKeep>().map_or("no-store", |keep| keep.0);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(HeaderName::from_static("x-request-id"), value);
     }
-    // Answers hold people's data and, once, secrets; and none of them is a page.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Answers hold people's data and, once, secrets.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(may_keep));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(response)
 }
+
+/// The `Cache-Control` of an answer that holds nobody's data, as an extension of the answer. Every other one is `no-store`.
+#[derive(Clone, Copy, Debug)]
+pub struct MayKeep(pub &'static str);
 
 /// Whether more than the head of a request is to come. A `Content-Length: 0` announces a body without any bytes.
 fn has_body(request: &mut ServiceRequest) -> bool {

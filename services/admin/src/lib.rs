@@ -8,6 +8,7 @@ mod audit_events;
 mod auth;
 mod body;
 mod changes;
+mod console;
 mod cors;
 mod detachment;
 mod dialect;

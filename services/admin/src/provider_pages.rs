@@ -4,7 +4,7 @@ use crate::Admin;
 use crate::error::AdminError;
 use crate::html;
 use crate::session::{client_of, is_from_other_site};
-use crate::sign_in_page::{form, refused, shown};
+use crate::sign_in_page::{after_sign_in, form, refused, shown};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine;
@@ -97,7 +97,7 @@ async fn finished(request: &HttpRequest, admin: &Admin) -> Result<HttpResponse, 
         Finished::SignedIn(started) => {
             known_caller(request, started.session.tenant, started.session.id);
             let cookie = session_cookie(started.secret, SESSION_TIME.num_seconds());
-            Ok(HttpResponse::SeeOther().cookie(cookie).insert_header((header::LOCATION, "/sign-in")).finish())
+            Ok(HttpResponse::SeeOther().cookie(cookie).insert_header((header::LOCATION, after_sign_in())).finish())
         }
         Finished::Tested { accepted, report } => Ok(shown(StatusCode::OK, &trial(accepted, &report))),
     }

@@ -4,17 +4,17 @@
 use crate::Admin;
 use crate::error::AdminError;
 use crate::{
-    activate_page, agents, api_keys, audit_events, changes, cors, detachment, dialect, domains, etag, events, explain,
-    exports, groups, idempotency, identities, invitations, mapping, member_blocks, members, oauth_clients, openapi,
-    openapi_page, operator_pages, operators, policy, promotion, provider_pages, reconcile, rejected, request_log, runs,
-    session, sessions, setup_links, setup_page, sign_in_connections, sign_in_links, sign_in_page, skipped_records,
-    sources, statistics, tenants, tokens, webhooks,
+    activate_page, agents, api_keys, audit_events, changes, console, cors, detachment, dialect, domains, etag, events,
+    explain, exports, groups, idempotency, identities, invitations, mapping, member_blocks, members, oauth_clients,
+    openapi, openapi_page, operator_pages, operators, policy, promotion, provider_pages, reconcile, rejected,
+    request_log, runs, session, sessions, setup_links, setup_page, sign_in_connections, sign_in_links, sign_in_page,
+    skipped_records, sources, statistics, tenants, tokens, webhooks,
 };
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, web};
 use rollcall_web::{Endpoint, RouteLabel, endpoints, resource, same_paths};
 
-/// Everything under `/api/v1`, and the pages of sign-in and set-up links; methods of one path next to each other.
+/// Everything under `/api/v1`, the console, and the pages of sign-in and set-up links; methods of one path next to each other.
 #[expect(clippy::too_many_lines, reason = "it is one table")]
 pub fn endpoints() -> Vec<Endpoint> {
     endpoints!["admin";
@@ -145,7 +145,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         GET "/api/openapi.json" => openapi::json,
         GET "/api/docs" => openapi_page::page,
         GET "/api/docs.css" => openapi_page::style,
-        GET "/" => sign_in_page::front_door,
+        GET "/" => console::page,
+        GET "/t/{page:.*}" => console::page,
+        GET "/assets/{file}" => console::asset,
         GET "/sign-in" => sign_in_page::page,
         POST "/sign-in" => sign_in_page::sign_in,
         POST "/sign-in/provider" => provider_pages::begin,

@@ -143,6 +143,17 @@ mod tests {
     }
 
     #[test]
+    fn ds4_the_console_has_the_same_steps() {
+        let theirs: serde_json::Value =
+            serde_json::from_str(include_str!("../../../console/src/guides/guides.json")).expect("a JSON file");
+        let ours: Vec<_> = GUIDES
+            .iter()
+            .map(|guide| serde_json::json!({"key": guide.key, "name": guide.name, "steps": guide.steps}))
+            .collect();
+        assert_eq!(theirs, serde_json::Value::Array(ours), "change console/src/guides/guides.json too");
+    }
+
+    #[test]
     fn values_are_filled_in_and_escaped() {
         let text = guide("entra").expect("a guide").written("https://a.example/<x>", Some("rcs_1"));
         assert!(text.contains("<code>https:&#x2F;&#x2F;a.example&#x2F;&lt;x&gt;?aadOptscim062020</code>"), "{text}");

@@ -2,6 +2,7 @@
 //! It works without scripts, and loads nothing but its own style sheet.
 
 use crate::Admin;
+use crate::console;
 use crate::error::AdminError;
 use crate::html;
 use crate::query::query;
@@ -69,18 +70,14 @@ async fn without_link(request: &HttpRequest, admin: &Admin) -> Result<String, Ad
     Ok(format!(
         "<h1>You are signed in</h1>\n<p><strong>{}</strong>, {} of {}, until {} UTC.</p>\n\
          <form method=\"post\" action=\"/sign-out\"><button>Sign out</button></form>\n\
-         <p class=\"note\"><a href=\"/api/docs\">What you can do with the REST API</a></p>\n\
+         {}<p class=\"note\"><a href=\"/api/docs\">What you can do with the REST API</a></p>\n\
          <p class=\"note\">Approvals, roles and keys take a sign-in of the last ten minutes: sign in again here.</p>\n{present}",
         encode_safe(name),
         caller.session.role,
         encode_safe(&tenant.name),
         caller.session.expires_at.format("%H:%M"),
+        if console::is_built() { "<p class=\"note\"><a href=\"/\">Open the console</a></p>\n" } else { "" },
     ))
-}
-
-/// The address that a hub prints, opened in a browser.
-pub(crate) async fn front_door() -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((header::LOCATION, "/sign-in")).finish()
 }
 
 /// The button of the page. The browser gets its session, and goes on.
@@ -96,8 +93,13 @@ async fn pressed(request: &HttpRequest, admin: &Admin, payload: Body) -> Result<
     let started = signed_in(request, admin, &link).await?;
     let cookie = session_cookie(started.secret, SESSION_TIME.num_seconds());
     let mut answer = HttpResponse::SeeOther();
-    answer.cookie(cookie).insert_header((header::LOCATION, "/sign-in"));
+    answer.cookie(cookie).insert_header((header::LOCATION, after_sign_in()));
     Ok(answer.finish())
+}
+
+/// The address after a sign-in: the console, which goes on to the page that was asked for.
+pub(crate) fn after_sign_in() -> &'static str {
+    if console::is_built() { "/" } else { "/sign-in" }
 }
 
 /// The fields of a form with one field.

@@ -211,3 +211,42 @@ fn the_policy_is_described_key_by_key() {
         assert_eq!(json.as_object().into_iter().flatten().map(|(name, _)| name).collect::<BTreeSet<_>>(), told);
     }
 }
+
+/// The source of the console's types: the document without texts, examples and failures, which are one shape.
+fn for_the_console(value: &Json) -> Json {
+    match value {
+        Json::Object(fields) => fields
+            .iter()
+            .filter(|(name, value)| match name.as_str() {
+                "example" | "examples" => false,
+                "description" | "summary" => !value.is_string(),
+                _ => true,
+            })
+            .map(|(name, value)| match (name.as_str(), value) {
+                ("responses", Json::Object(all)) => {
+                    let successes = all.iter().filter(|(status, _)| status.starts_with('2'));
+                    (name.clone(), successes.map(|(status, one)| (status.clone(), for_the_console(one))).collect())
+                }
+                _ => (name.clone(), for_the_console(value)),
+            })
+            .collect(),
+        Json::Array(items) => items.iter().map(for_the_console).collect(),
+        other => other.clone(),
+    }
+}
+
+/// A change of the API that breaks the console breaks its types.
+#[test]
+fn the_console_is_checked_against_this_document() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../console/openapi.json");
+    let wanted = for_the_console(described());
+    if std::env::var_os("ROLLCALL_WRITE_DOCS").is_some() {
+        let text = serde_json::to_string_pretty(&wanted).expect("JSON");
+        std::fs::write(path, format!("{text}\n")).expect("a file that can be written");
+    }
+    let has: Json = serde_json::from_str(&std::fs::read_to_string(path).expect("console/openapi.json")).expect("JSON");
+    assert!(
+        has == wanted,
+        "console/openapi.json is stale: ROLLCALL_WRITE_DOCS=1 cargo test -p rollcall-admin --lib openapi"
+    );
+}

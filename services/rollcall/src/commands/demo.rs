@@ -44,8 +44,15 @@ pub(crate) async fn run(data: Option<&Path>, mut settings: Settings) -> Result<(
     let store = running.process.hub.store.clone();
     line(format_args!("Rollcall is up at {url}.\n"))?;
     // Acme's leavers stay away, so that its run stays held.
-    let invited = play(&store, &url, Idp::Okta, "Acme (Okta)", "onboarding=invite", false).await?;
+    let (invited, acme) = play(&store, &url, Idp::Okta, "Acme (Okta)", "onboarding=invite", false).await?;
     let _federated = play(&store, &url, Idp::Entra, "Globex (Entra ID)", "onboarding=federated", true).await?;
+    let owner = owner_of(Idp::Okta);
+    let scope = store.operator_scope(&acme).await?;
+    let member = store.member_by_email(&scope, &owner).await?;
+    let made = store.create_sign_in_link(&scope, member, serve::FIRST_LINK).await?;
+    let made = running.process.hub.after_commit(made).await;
+    let link = rollcall_admin::view::sign_in_links::url(&url, &made.secret);
+    line(format_args!("The console of Acme; {owner} signs in here once, within an hour:\n  {link}\n"))?;
     line(format_args!("Rollcall stays up at {url} until you press Ctrl-C. Try the REST API of Acme:\n"))?;
     for path in ["members?limit=3", "runs?state=held", "audit-events?limit=5"] {
         line(format_args!("  curl -s -H 'Authorization: Bearer {invited}' '{url}/api/v1/{path}'"))?;
@@ -57,11 +64,21 @@ pub(crate) async fn run(data: Option<&Path>, mut settings: Settings) -> Result<(
     Ok(())
 }
 
-/// Makes an organisation, plays its identity provider and prints the result; returns an API key.
-async fn play(store: &Store, url: &str, idp: Idp, name: &str, policy: &str, leavers_return: bool) -> Result<String> {
+fn owner_of(idp: Idp) -> String {
+    format!("owner@{}.example.test", idp.name())
+}
+
+/// Makes an organisation, plays its identity provider and prints the result; returns an API key, and the organisation's slug.
+async fn play(
+    store: &Store,
+    url: &str,
+    idp: Idp,
+    name: &str,
+    policy: &str,
+    leavers_return: bool,
+) -> Result<(String, String)> {
     let policy = Policy::with_settings([policy]).map_err(anyhow::Error::msg)?;
-    let owner = Some(format!("owner@{}.example.test", idp.name()));
-    let new = NewTenant { name: name.to_owned(), seats: SEATS, policy, owner_email: owner };
+    let new = NewTenant { name: name.to_owned(), seats: SEATS, policy, owner_email: Some(owner_of(idp)) };
     let (_, slug) = store.create_tenant(&new).await?;
     let scope = store.operator_scope(&slug).await?;
     let (kind, mode) = (SourceKind::Scim, SourceMode::Live);
@@ -90,7 +107,7 @@ async fn play(store: &Store, url: &str, idp: Idp, name: &str, policy: &str, leav
     let scope = AdminScope::of_key(&credential).context("the key is an API key")?;
     account(store, &scope).await?;
     line("")?;
-    Ok(key)
+    Ok((key, slug))
 }
 
 /// Waits until the worker has consumed every change.

@@ -58,7 +58,7 @@ pub(crate) struct FirstTenant {
 }
 
 /// How long the link of the first owner works.
-const FIRST_LINK: TimeDelta = TimeDelta::hours(1);
+pub(super) const FIRST_LINK: TimeDelta = TimeDelta::hours(1);
 
 /// `rollcall up`.
 pub(crate) async fn up(data: Option<&Path>, first: Option<FirstTenant>, settings: Settings) -> Result<()> {
