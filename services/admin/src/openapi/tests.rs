@@ -1,6 +1,6 @@
 use super::*;
 use rollcall_core::policy::Policy;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[path = "../../../../tests/suite/json_schema.rs"]
 mod json_schema;
@@ -215,6 +215,7 @@ fn the_policy_is_described_key_by_key() {
 /// The source of the console's types: the document without texts, examples and failures, which are one shape.
 fn for_the_console(value: &Json) -> Json {
     match value {
+        // Sorted, so that the file is the same whatever the order of keys in memory is.
         Json::Object(fields) => fields
             .iter()
             .filter(|(name, value)| match name.as_str() {
@@ -229,6 +230,8 @@ fn for_the_console(value: &Json) -> Json {
                 }
                 _ => (name.clone(), for_the_console(value)),
             })
+            .collect::<BTreeMap<_, _>>()
+            .into_iter()
             .collect(),
         Json::Array(items) => items.iter().map(for_the_console).collect(),
         other => other.clone(),
