@@ -135,6 +135,7 @@ export const skipped = (ignored: boolean) =>
 export type AuditFilter = {
   kind?: Schemas['AuditKind'] | undefined;
   subject_id?: string | undefined;
+  request_id?: string | undefined;
   since?: string | undefined;
   until?: string | undefined;
 };

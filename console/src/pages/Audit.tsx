@@ -15,30 +15,25 @@ import { KINDS } from './audit/kinds';
 
 const words = w.audit;
 type Event = Schemas['AuditEvent'];
-/** How many events are looked through for a request, which the API cannot filter by. */
-const SEARCHED = 2000;
 
 export function Audit() {
   const search = useSearch({ from: '/t/$slug/audit' });
   const kind = KINDS.find((one) => one === search.kind);
   const at = (day: string | undefined) => (day ? new Date(`${day}T00:00:00`).toISOString() : undefined);
-  const list = useList<Event>(audit({ kind, subject_id: search.subject, since: at(search.since), until: at(search.until) }));
+  const times = { kind, since: at(search.since), until: at(search.until) };
+  // An id that is pasted names a request, or else the thing that the events are about.
   const wanted = search.request;
-  const rows = wanted
-    ? list.rows.filter((event) => event.cause.request_id === wanted || event.cause.run_id === wanted || event.id === wanted)
-    : list.rows;
-  const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
-  const searching = !!wanted && rows.length === 0 && hasNextPage && list.rows.length < SEARCHED;
-  useEffect(() => {
-    if (searching && !isFetchingNextPage) void fetchNextPage();
-  }, [searching, isFetchingNextPage, fetchNextPage]);
+  const caused = useList<Event>(audit({ ...times, subject_id: search.subject, request_id: wanted }));
+  const about = useList<Event>(audit({ ...times, subject_id: search.subject ?? wanted }));
+  const list = wanted && caused.isSuccess && caused.rows.length === 0 ? about : caused;
+  const { rows, hasNextPage, isFetchingNextPage, fetchNextPage } = list;
   return (
     <Page title={words.title} lead={words.lead}>
       <Filters search={search} />
       <Stale list={list} text={words.news} deed={words.show} />
       {list.isError && <ProblemBox error={list.error} retry={list.refetch} />}
-      {(list.isPending || searching) && <Loading />}
-      {list.isSuccess && !searching && rows.length === 0 && <Nothing filtered={Object.values(search).some(Boolean)} />}
+      {list.isPending && <Loading />}
+      {list.isSuccess && rows.length === 0 && <Nothing filtered={Object.values(search).some(Boolean)} />}
       {rows.length > 0 && (
         <ul className="list">
           {rows.map((event) => (
@@ -46,7 +41,7 @@ export function Audit() {
           ))}
         </ul>
       )}
-      {hasNextPage && !searching && !wanted && (
+      {hasNextPage && (
         <p style={{ marginTop: 12 }}>
           <button type="button" className="button" disabled={isFetchingNextPage} onClick={() => fetchNextPage()}>
             {isFetchingNextPage ? w.loadingMore : w.next}

@@ -42,8 +42,9 @@ export function RunReview() {
   const { data, error, refetch } = useQuery(run(id));
   const [pinned, setPinned] = useState<Run>();
   useEffect(() => {
-    // A run on which nothing can be decided any more moves on by itself.
-    if (data && (!pinned || pinned.id !== data.id || !isWaiting(data) || pinned.digest === data.digest)) setPinned(data);
+    // A run on which nothing can be decided yet, or any more, moves on by itself.
+    const moves = !pinned || pinned.id !== data?.id || !isWaiting(pinned) || !isWaiting(data) || pinned.digest === data.digest;
+    if (data && moves) setPinned(data);
   }, [data, pinned]);
   const crumbs = (
     <Link to="/t/$slug/runs" params={{ slug }}>
@@ -94,7 +95,7 @@ function Review({ run: one, now, onMove }: { run: Run; now: Run; onMove: () => v
   const [seen, setSeen] = useState<ReadonlySet<string>>(new Set());
   const [chosen, setChosen] = useState<RunItem | null>(null);
   const shown = items.rows.filter((item) => (!search.open || isOpen(item)) && (!search.find || matches(item, search.find)));
-  const stale = isWaiting(now) && now.digest !== one.digest;
+  const stale = isWaiting(one) && isWaiting(now) && now.digest !== one.digest;
   function look(item: RunItem) {
     if (!seen.has(item.id)) setSeen(new Set(seen).add(item.id));
     setChosen(item);

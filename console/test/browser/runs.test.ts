@@ -50,7 +50,7 @@ describe('overview', () => {
 });
 
 describe('run review', () => {
-  test('RC12: approving takes the typed count of open items, and is usable at 360 px', async () => {
+  test('RC18: approving takes the typed count of open items, and is usable at 360 px', async () => {
     const { page } = console_;
     const run = await held();
     await visit(page, `runs/${run.id}`);
@@ -85,7 +85,7 @@ describe('run review', () => {
     await page.waitForURL(/open=true/);
   });
 
-  test('RC13: a plan that moved shows the difference, and nothing is approved', async () => {
+  test('RC18: a plan that moved shows the difference, and nothing is approved', async () => {
     const { page } = console_;
     const run = await held();
     await visit(page, `runs/${run.id}`);
@@ -105,7 +105,7 @@ describe('run review', () => {
     expect(await page.getByLabel(/to approve/).isEnabled()).toBe(true);
   });
 
-  test('RC12: the digest that was read is sent, and the page follows to applied', async () => {
+  test('RC18: the digest that was read is sent, and the page follows to applied', async () => {
     const { page } = console_;
     const run = await held();
     await visit(page, `runs/${run.id}`);
@@ -123,9 +123,26 @@ describe('run review', () => {
     await enable(people.slice(16, 32), false);
     const run = await held();
     await visit(page, `runs/${run.id}`);
+    await page.getByLabel(/Reason/).fill('They are on leave');
     await page.getByRole('button', { name: 'Reject', exact: true }).click();
     await page.getByRole('heading', { name: 'Run: rejected' }).waitFor();
     expect((await api(`runs/${run.id}`)).state).toBe('rejected');
+    const told = (await api('audit-events?kind=run.rejected&limit=1&order=desc')).items[0];
+    expect((told as { detail?: { note?: string } } | undefined)?.detail?.note).toBe('They are on leave');
+  });
+
+  test('RC4: a run is taken back by a plan that is reviewed and can be rejected', async () => {
+    const { page } = console_;
+    const run = (await api('runs?state=applied&limit=1&order=desc')).items[0];
+    await visit(page, `runs/${run?.id}`);
+    await page.getByRole('button', { name: 'Take this run back' }).click();
+    // The page has seen the run while it was planned.
+    await page.getByText(/Approving takes back/).waitFor({ timeout: 15_000 });
+    const planned = page.url().split('/').pop() ?? '';
+    expect(planned).not.toBe(run?.id);
+    await page.getByRole('button', { name: 'Reject', exact: true }).click();
+    await page.getByRole('heading', { name: 'Run: rejected' }).waitFor();
+    expect((await api(`runs/${planned}`)).state).toBe('rejected');
     await enable(people.slice(0, 32), true);
   });
 });

@@ -65,9 +65,10 @@ function Approve({ run, stale }: { run: Run; stale: boolean }) {
   const client = useQueryClient();
   const session = useSession();
   const [typed, setTyped] = useState('');
+  const [note, setNote] = useState('');
   const open = openOf(run);
   const wanted = words.approveN(open);
-  const body = { digest: run.digest };
+  const body = { digest: run.digest, ...(note.trim() && { note: note.trim() }) };
   const params = { path: { id: run.id } };
   const done = (now: Run) => client.setQueryData(runQuery(run.id).queryKey, now);
   const failed = (error: Error) => {
@@ -110,6 +111,9 @@ function Approve({ run, stale }: { run: Run; stale: boolean }) {
               disabled={stale || ownersOnly}
             />
           )}
+        </Field>
+        <Field label={words.note}>
+          {(ids) => <input {...ids} value={note} onChange={(event) => setNote(event.target.value)} maxLength={500} disabled={ownersOnly} />}
         </Field>
         <div className="buttons">
           <button type="submit" className="button danger" disabled={!isTyped(typed, wanted) || stale || ownersOnly || busy}>

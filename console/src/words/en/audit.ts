@@ -6,7 +6,7 @@ export const audit = {
   kind: 'Kind',
   since: 'From',
   until: 'To (not included)',
-  find: 'Id of a person, group, run or source',
+  find: 'Id of a request, person, group, run or source',
   subject: 'About',
   by: 'by',
   requestOf: 'Request',

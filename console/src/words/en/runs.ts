@@ -41,6 +41,7 @@ export const runs = {
   approveN: (n: number) => `approve ${n}`,
   approve: 'Approve',
   approveButton: (n: number) => `Approve ${n}`,
+  note: 'Reason, for the audit log (optional)',
   reject: 'Reject',
   rejectText:
     'Rejecting keeps everything as it is; what the source says next is judged anew. If the plan changes while you read, this page says what changed.',
