@@ -154,9 +154,11 @@ describe('audit log', () => {
     const request = (event as { cause?: { request_id: string } } | undefined)?.cause?.request_id ?? '';
     await page.goto(tenant('audit'));
     await settled(page);
-    await page.getByLabel(/Id of a person/).fill(request);
+    await page.getByLabel(/Id of a request/).fill(request);
+    const answered = page.waitForResponse((response) => response.url().includes(`request_id=${request}`));
     await page.keyboard.press('Enter');
     await page.waitForURL(/request=/);
+    await answered;
     await page.locator('.list summary').first().click();
     await page.getByText(request).first().waitFor();
     expect(await page.locator('.list details[open]').innerText()).toMatch(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/);
