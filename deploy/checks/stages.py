@@ -24,6 +24,7 @@ if [ ! -e target/dist/first ]; then
 else
     old=$(sources -not -newer target/dist/first)
     [ -z "$old" ] || fail "these sources look as if they were compiled: $old"
+    [ -f console/dist/index.html ] || fail "the console's pages are missing"
     [ "$ROLLCALL_REVISION" = abc ] || fail "the revision is $ROLLCALL_REVISION"
     cp services/rollcall/src/main.rs target/dist/rollcall
 fi
@@ -55,7 +56,10 @@ def build(bud, env, unpack, folder):
     ran(*bud, "--layers=false", "--tag", STAND_IN, "--file", folder / "Dockerfile", root, env=env)
     place, out = TARGET / "context", TARGET / "stage"
     context(place)
-    words = ["--layers", "--target", "binary", "--build-arg", f"RUST_IMAGE={STAND_IN}", "--build-arg", "REVISION=abc"]
+    pages = TARGET / "pages"
+    pages.mkdir(exist_ok=True)
+    (pages / "index.html").write_text("the console\n")
+    words = ["--layers", "--target", "binary", "--build-context", f"pages={pages}", "--build-arg", f"RUST_IMAGE={STAND_IN}", "--build-arg", "REVISION=abc"]
     main = place / "services/rollcall/src/main.rs"
     told = []
     for change in ("", "// A source has changed.\n"):
