@@ -1,7 +1,7 @@
 //! Checks `docs/requirements.md`, which lists the tests of each requirement, against the tests themselves.
 //!
 //! A test names its requirements at the start of its name: `da7_da8_a_late_rewind…`. Functions that are not tests do not count,
-//! nor does a test of the black-box suite that is on no list. The description of a requirement is written by hand, the tests below
+//! nor does a test of the black-box suite that is on no list. A test of the console has them before a colon: `DS4, DS6: from …`. The description of a requirement is written by hand, the tests below
 //! it by `ROLLCALL_WRITE_DOCS=1 cargo test --workspace --test requirements`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const PAGE: &str = "docs/requirements.md";
-const SOURCE_FOLDERS: &[&str] = &["crates", "services", "tools", "migrations", "tests"];
+const SOURCE_FOLDERS: &[&str] = &["crates", "services", "tools", "migrations", "tests", "console/test/browser"];
 const KINDS: &[&str] = &["da", "ds", "dx", "dw", "lp", "pe", "rc"];
 
 /// Requirements of this version's policies, guards and decisions; none may lose its last test.
@@ -74,7 +74,7 @@ fn read(root: &Path, folder: &Path, sources: &mut BTreeMap<String, String>) {
     for path in entries.collect::<Vec<PathBuf>>() {
         if path.is_dir() {
             read(root, &path, sources);
-        } else if path.extension().is_some_and(|end| end == "rs") {
+        } else if path.extension().is_some_and(|end| end == "rs" || end == "ts") {
             let file = path.strip_prefix(root).expect("below the root").display().to_string();
             sources.insert(file, fs::read_to_string(&path).expect("a source"));
         }
@@ -86,6 +86,12 @@ fn proofs(sources: &BTreeMap<String, String>) -> Proofs {
     let mut proofs = Proofs::new();
     for (file, text) in sources {
         let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+        if file.ends_with(".ts") {
+            for (id, name) in lines.iter().flat_map(|line| titled(line)) {
+                proofs.entry(id).or_default().entry(file.clone()).or_default().push(name.to_owned());
+            }
+            continue;
+        }
         for (index, name) in lines.iter().enumerate().filter_map(|(index, line)| Some((index, function_of(line)?))) {
             if !is_test(&lines[..index]) && !registered.contains(name) {
                 continue;
@@ -96,6 +102,14 @@ fn proofs(sources: &BTreeMap<String, String>) -> Proofs {
         }
     }
     proofs
+}
+
+/// The requirements that a test of the console names in its title, each with the title.
+fn titled(line: &str) -> Vec<(String, &str)> {
+    let title = line.strip_prefix("test('").and_then(|rest| rest.split_once("',")).map(|(title, _)| title);
+    let Some((ids, name)) = title.and_then(|title| title.split_once(": ")) else { return Vec::new() };
+    let ids = ids.split(", ").map(str::to_lowercase);
+    ids.filter(|id| ids_of(id).len() == 1).map(|id| (id, name)).collect()
 }
 
 /// True if the lines above a function make it a test.
