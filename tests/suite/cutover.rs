@@ -320,6 +320,8 @@ async fn pe7_pe11_requests_that_cannot_be_understood_change_nothing(hub: Hub) {
 }
 
 async fn pe7_pe11_the_command_line_shows_and_does_the_same(hub: Hub) {
+    // A command is a process of its own. On SQLite its wake-ups reach no worker, and the sweep finds the change.
+    let hub = hub.another().setting("ROLLCALL_WORKER_SWEEP_SECONDS", "1").start().await;
     let (tenant, first, second) = two_sources(&hub).await;
     let shown = preview(&tenant, &second, "/people/transferred", 2).await;
     let promote = ["source", "promote", "--tenant", &tenant.slug, "--source", &second.id];
