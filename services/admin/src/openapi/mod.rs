@@ -204,6 +204,13 @@ const FAILURES_OF_ONE: &[(&str, &str, &str, &str)] = &[
     ("POST", "/api/v1/sign-in-connections", "502", "The identity provider does not answer now"),
     ("POST", "/api/v1/sign-in-connections/{id}/test", "502", "The identity provider does not answer now"),
     ("GET", "/api/v1/events", "410", "The place is too old or of another history: read the roster whole"),
+    ("POST", "/api/v1/webhooks", "410", "`after` is too old or of another history: read the roster whole"),
+    (
+        "POST",
+        "/api/v1/webhooks/{id}/replay",
+        "410",
+        "The place is too old or of another history: read the roster whole",
+    ),
     ("GET", "/api/v1/operator-events", "410", "The place is too old or of another history: read the rosters whole"),
     ("POST", "/api/v1/domains/{id}/check", "502", "No name server answers now"),
 ];
