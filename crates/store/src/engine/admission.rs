@@ -159,7 +159,8 @@ impl Admission {
             pages: Slots::new(UNLIMITED, PAGES_OF_TENANT),
             writer: Slots::new(UNLIMITED, 1),
             heavy: Slots::new(heavy, limits.tenant_heavy.clamp(1, (heavy / 2).max(1))),
-            plans: Slots::new((heavy / 2).max(1), 1),
+            // With one place, a tenant that plans all the time would leave none to another.
+            plans: Slots::new((heavy / 2).max(2), 1),
             exports: Slots::new(EXPORTS, EXPORTS_OF_TENANT),
             computing: Slots::new(half_of_cores, 1),
             connection_wait,
@@ -330,15 +331,18 @@ mod tests {
     #[tokio::test]
     async fn s1_a_tenant_has_one_plan_at_a_time_beside_its_lists() {
         let limits = WorkLimits { heavy_wait: Duration::ZERO, ..WorkLimits::default() };
-        let admission = Admission::new(limits, 16, Duration::ZERO, false);
-        let (tenant, other) = (Clock::System.new_id(), Clock::System.new_id());
-        let take = async |tenant, kind| HeavyWork::admit(Some(&admission), &Budget::unlimited(tenant), kind).await;
-        let plan = take(tenant, HeavyKind::Plan).await;
-        let refused = take(tenant, HeavyKind::Plan).await.err();
-        assert!(matches!(&refused, Some(StoreError::Busy { .. })), "{refused:?}");
-        assert!(take(tenant, HeavyKind::List).await.is_ok() && take(other, HeavyKind::Plan).await.is_ok());
-        drop(plan);
-        assert!(take(tenant, HeavyKind::Plan).await.is_ok());
+        for embedded in [false, true] {
+            let admission = Admission::new(limits, 16, Duration::ZERO, embedded);
+            let (tenant, other) = (Clock::System.new_id(), Clock::System.new_id());
+            let take = async |tenant, kind| HeavyWork::admit(Some(&admission), &Budget::unlimited(tenant), kind).await;
+            let plan = take(tenant, HeavyKind::Plan).await;
+            let refused = take(tenant, HeavyKind::Plan).await.err();
+            assert!(matches!(&refused, Some(StoreError::Busy { .. })), "{refused:?}");
+            assert!(take(tenant, HeavyKind::List).await.is_ok());
+            assert!(take(other, HeavyKind::Plan).await.is_ok(), "another tenant has a place, embedded: {embedded}");
+            drop(plan);
+            assert!(take(tenant, HeavyKind::Plan).await.is_ok());
+        }
     }
 
     /// The tenant's own searches would end its export midway.
