@@ -7,6 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rollcall_web::MayKeep;
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 include!(concat!(env!("OUT_DIR"), "/console.rs"));
 
@@ -30,6 +32,12 @@ const NOT_BUILT: &str = "<main><h1>The console was not built</h1>\n\
      <p>This hub was compiled without its pages for admins. Run <code>make console</code> and build the hub again; \
      it needs Node 20.19 or later, or PyPI to fetch one.</p>\n\
      <p><a href=\"/sign-in\">Sign in</a> and the <a href=\"/api/docs\">REST API</a> work without it.</p></main>";
+
+/// The entity tag of each file: strangers ask for them, and a digest of some hundred kilobytes a request would be theirs to spend.
+static TAGS: LazyLock<HashMap<&str, String>> = LazyLock::new(|| {
+    let tag = |file: &File| format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(file.whole)[..12]));
+    FILES.iter().map(|file| (file.name, tag(file))).collect()
+});
 
 /// True if this hub has the console's pages.
 pub(crate) fn is_built() -> bool {
@@ -66,7 +74,7 @@ fn has_hash(name: &str) -> bool {
 }
 
 fn served(request: &HttpRequest, file: &'static File, cache: &'static str) -> HttpResponse {
-    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(file.whole)[..12]));
+    let tag = TAGS.get(file.name).cloned().unwrap_or_default();
     let asked = |name: header::HeaderName| {
         request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     };
