@@ -47,8 +47,15 @@ pub(crate) fn write(config: &Path, out: Option<&Path>) -> Result<PathBuf, Failur
     Ok(path)
 }
 
-/// A line without addresses: whatever has an @ between letters.
+/// A line without addresses, whatever has an @ between letters, and without names of entries: a person's begins with one of these
+/// attributes, and may have any sign, so the line ends there.
 fn without_people(line: &str) -> String {
+    let begins = |attribute: &str| {
+        line.as_bytes().windows(attribute.len()).position(|part| part.eq_ignore_ascii_case(attribute.as_bytes()))
+    };
+    if let Some(at) = ["cn=", "uid="].into_iter().filter_map(begins).min() {
+        return format!("{}(entry)", without_people(&line[..at]));
+    }
     let hidden = line.split(' ').map(|word| match word.split_once('@') {
         Some((local, domain)) if !local.is_empty() && domain.contains('.') => "(address)",
         _ => word,
@@ -66,5 +73,8 @@ mod tests {
             without_people("signed in as svc@corp.test at ldaps://dc1"),
             "signed in as (address) at ldaps://dc1"
         );
+        let line = "ldaps://dc1: the members of CN=Zoë Lee, Dr.,OU=People,DC=x cannot be read";
+        assert_eq!(without_people(line), "ldaps://dc1: the members of (entry)");
+        assert_eq!(without_people("UID=ann is skipped"), "(entry)");
     }
 }
